@@ -1,0 +1,1 @@
+"""Configurations: each file is a command with its cost and its result."""

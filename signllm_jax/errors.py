@@ -1,0 +1,33 @@
+"""Errors that a user may see: one line that says what is wrong and where."""
+
+
+class SignLLMError(Exception):
+    """Base class; command lines print its message alone and exit with code 2."""
+
+
+class ConfigError(SignLLMError):
+    """A configuration value is unknown, of the wrong type or out of range."""
+
+
+class DataError(SignLLMError):
+    """A data set is missing, unreadable or inconsistent."""
+
+
+class PoseFormatError(DataError):
+    """A pose file is damaged or not of the format that was named."""
+
+
+class TextError(SignLLMError):
+    """A text is empty, too long or cannot be spelled in the language asked for."""
+
+
+class CheckpointError(SignLLMError):
+    """A checkpoint or a work directory cannot be read or written."""
+
+
+class TrainingError(SignLLMError):
+    """Training cannot go on, for example because the loss is not finite."""
+
+
+class OutputError(SignLLMError):
+    """An output cannot be written: unknown suffix or unwritable place."""

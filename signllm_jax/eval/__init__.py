@@ -1,0 +1,1 @@
+"""Evaluation: pose metrics, text metrics, back-translation, reports."""

@@ -1,0 +1,1 @@
+"""Flax models: one language group, and its lift over languages."""

@@ -1,0 +1,1 @@
+"""Neural layers: einsum with logical axes."""
