@@ -1,0 +1,167 @@
+"""Opens the splits of a prepared data set: TFDS array_record folders, read without TensorFlow.
+
+A data set's name picks the source of the `prompt2sign` builder: `fingerspelling` opens
+`<language>_fingerspelling`. Data lies in `$SIGNLLM_DATA_DIR`, else in `~/.cache/signllm_jax/data`.
+"""
+
+import contextlib
+import os
+import shutil
+
+import numpy as np
+import tensorflow_datasets as tfds
+from etils import epath
+
+from signllm_jax.errors import DataError
+from tfds_builders.prompt2sign import Prompt2Sign
+
+FILE_FORMAT = "array_record"
+
+
+class Source:
+    """Random access to the examples of one split of one language.
+
+    Attributes:
+        dataset, language, split: what was opened.
+        ids, texts: of every example, in order.
+        units: the gloss of every example split at spaces (fingerspelling: its letters).
+        lengths: int64 [n], the frames T of every example.
+    """
+
+    def __init__(self, builder: tfds.core.DatasetBuilder, dataset: str, language: str, split: str):
+        listed = builder.info.metadata["splits"].get(split, {})
+        self.dataset, self.language, self.split = dataset, language, split
+        self.ids: list[str] = listed.get("ids", [])
+        self.texts: list[str] = listed.get("texts", [])
+        self.units: list[list[str]] = [gloss.split() for gloss in listed.get("glosses", [])]
+        self.lengths = np.array(listed.get("lengths", []), np.int64)
+        self._records = builder.as_data_source(split=split) if len(self.ids) else ()
+        if len(self._records) != len(self.ids):
+            raise DataError(
+                f"{builder.data_path}: {split} has {len(self._records)} records but its metadata "
+                f"lists {len(self.ids)}: delete the folder and prepare it again"
+            )
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, index: int) -> dict:
+        """Example `index`: strings `id language source text prompt gloss signer`, `fps`,
+        `pose` float16 [T, 50, 3] in shoulder widths and `confidence` float16 [T, 50].
+
+        Raises DataError when the record cannot be read.
+        """
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"example {index} of {len(self)}")
+        index = int(index) % len(self)
+        try:
+            record = self._records[index]
+        except (OSError, RuntimeError, ValueError) as error:
+            raise DataError(f"{self.ids[index]}: the record cannot be read ({error})") from None
+        example = {
+            key: value.decode() if isinstance(value, bytes) else value
+            for key, value in record.items()
+        }
+        example["fps"] = float(example["fps"])
+        return example
+
+
+def default_data_dir() -> str:
+    """`$SIGNLLM_DATA_DIR`, else `~/.cache/signllm_jax/data`."""
+    return os.environ.get("SIGNLLM_DATA_DIR") or os.path.expanduser("~/.cache/signllm_jax/data")
+
+
+def languages(dataset: str) -> tuple[str, ...]:
+    """Codes of the languages a data set has; raises DataError when it is unknown."""
+    configs = Prompt2Sign.BUILDER_CONFIGS
+    found = tuple(config.language for config in configs if config.source == dataset)
+    if not found:
+        known = sorted({config.source for config in configs})
+        raise DataError(f"unknown data set {dataset!r}: known are {', '.join(known)}")
+    return found
+
+
+def prepare(dataset: str, language: str, data_dir: str | os.PathLike | None = None) -> None:
+    """Prepares a language of a data set unless that is done already.
+
+    Safe against being killed (it is written beside and renamed) and against another process that
+    prepares the same: the second one waits. On a bucket, where there are no locks, prepare once
+    before starting many hosts.
+
+    Raises:
+        DataError: unknown data set or language, or the folder cannot be written.
+    """
+    with _one_line_errors(dataset, language, data_dir):
+        _prepared_builder(dataset, language, data_dir)
+
+
+def open_split(
+    dataset: str, language: str, split: str, data_dir: str | os.PathLike | None = None
+) -> Source:
+    """Opens a split (`train`, `dev` or `test`), preparing the data set first if it is missing.
+
+    Raises:
+        DataError: unknown data set, language or split, or the folder cannot be read.
+    """
+    if split not in ("train", "dev", "test"):
+        raise DataError(f"unknown split {split!r}: known are train, dev, test")
+    with _one_line_errors(dataset, language, data_dir):
+        return Source(_prepared_builder(dataset, language, data_dir), dataset, language, split)
+
+
+def _prepared_builder(dataset, language, data_dir) -> tfds.core.DatasetBuilder:
+    if language not in languages(dataset):
+        raise DataError(
+            f"the data set {dataset!r} has no language {language!r}: "
+            f"it has {', '.join(languages(dataset))}"
+        )
+    folder = epath.Path(data_dir or default_data_dir())
+    config = f"{language}_{dataset}"
+
+    def open_builder():
+        return Prompt2Sign(config=config, data_dir=folder, file_format=FILE_FORMAT)
+
+    builder = open_builder()
+    if builder.is_prepared():
+        return builder
+    folder.mkdir(parents=True, exist_ok=True)
+    with _locked(folder, config):
+        builder = open_builder()  # another process may have prepared it while this one waited
+        if not builder.is_prepared():
+            _remove_leftovers(builder.data_path)
+            builder.download_and_prepare(
+                file_format=FILE_FORMAT,
+                download_config=tfds.download.DownloadConfig(try_download_gcs=False),
+            )
+    return open_builder()
+
+
+@contextlib.contextmanager
+def _locked(folder: epath.Path, name: str):
+    """Holds an exclusive lock between the processes of this machine; none on a bucket."""
+    if "://" in os.fspath(folder):
+        yield
+        return
+    import fcntl  # not on every platform, and needed only here
+
+    with open(folder / f".{name}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _remove_leftovers(path: epath.Path) -> None:
+    """Deletes what killed preparations left beside `path`; call it under the lock."""
+    if path.parent.exists():
+        for leftover in path.parent.glob(f"*incomplete*{path.name}*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _one_line_errors(dataset, language, data_dir):
+    try:
+        yield
+    except OSError as error:
+        raise DataError(
+            f"cannot use the data folder {os.fspath(data_dir or default_data_dir())} for "
+            f"{language} {dataset}: {error.strerror or error}"
+        ) from None

@@ -1,0 +1,5 @@
+"""The TFDS data set `prompt2sign`."""
+
+from tfds_builders.prompt2sign.prompt2sign import Prompt2Sign, Prompt2SignConfig
+
+__all__ = ["Prompt2Sign", "Prompt2SignConfig"]
