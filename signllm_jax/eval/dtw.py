@@ -70,6 +70,15 @@ def dtw_cost(cost: Array, n: Array, m: Array) -> Array:
 
 
 @jax.jit
+def dtw_along(cost: Array, n: Array, m: Array, *others: Array) -> tuple[Array, ...]:
+    """As `dtw`, with other costs [N, T1, T2] summed along the path that is best by `cost`.
+
+    Returns:
+        The accumulated cost [N], and the sum [N] of each of `others` over the cells of its path.
+    """
+    return _sweep(cost, n, m, others)
+
+
 def dtw(cost: Array, n: Array, m: Array) -> tuple[Array, Array]:
     """Dynamic time warping with steps (1, 1), (1, 0) and (0, 1), all of weight 1.
 
@@ -86,17 +95,7 @@ def dtw(cost: Array, n: Array, m: Array) -> tuple[Array, Array]:
         The accumulated cost [N] of the best path and the number of its cells [N]; both are NaN for
         a pair of which one clip is empty.
     """
-    return _sweep(cost, n, m, (jnp.ones_like(cost),))
-
-
-@jax.jit
-def dtw_along(cost: Array, other: Array, n: Array, m: Array) -> tuple[Array, Array, Array]:
-    """As `dtw`, and a second cost [N, T1, T2] summed along the path that is best by the first.
-
-    Returns:
-        The accumulated cost [N], the number of cells [N], the sum of `other` over them [N].
-    """
-    return _sweep(cost, n, m, (jnp.ones_like(cost), other))
+    return dtw_along(cost, n, m, jnp.ones_like(cost))
 
 
 def scored_joints(reference: Array, observed: Array, n: Array) -> Array:

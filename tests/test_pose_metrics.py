@@ -1,0 +1,293 @@
+import dataclasses
+
+import numpy as np
+import pytest
+from real_clips import letters, phoenix
+from scipy.linalg import sqrtm
+from scipy.spatial.distance import cdist
+from scipy.spatial.transform import Rotation
+from test_dtw import slow_dtw
+
+from signllm_jax.errors import DataError
+from signllm_jax.eval import pose_metrics
+from signllm_jax.eval.frechet import frechet_distance, frechet_pose_distance
+from signllm_jax.eval.pairs import held, mean_pose, pad_pairs, score_clips, summarize
+from signllm_jax.skeleton import OPENPOSE50
+
+HANDS = (OPENPOSE50.groups["left_hand"], OPENPOSE50.groups["right_hand"])
+
+
+def cut(clip, frames):
+    return dataclasses.replace(
+        clip, positions=clip.positions[frames], confidence=clip.confidence[frames]
+    )
+
+
+def moved(clip, change):
+    return dataclasses.replace(clip, positions=(clip.positions + change).astype(np.float32))
+
+
+@pytest.fixture(scope="module")
+def pair_arrays():
+    """Fingerspelled letters against each other: different lengths, a hand missing."""
+    clips = letters()
+    pairs = pad_pairs(clips, clips[1:] + clips[:1])
+    return (pairs.reference, pairs.observed, pairs.produced, pairs.n, pairs.m)
+
+
+@pytest.fixture(scope="module")
+def pair_clips():
+    """The same pairs unpadded, float64: reference, observed, produced."""
+    clips = letters()
+    return [
+        (a.positions.astype(float), a.observed, b.positions.astype(float))
+        for a, b in zip(clips, clips[1:] + clips[:1], strict=True)
+    ]
+
+
+@pytest.fixture(scope="module")
+def resampled(pair_clips):
+    """(reference, observed, production interpolated to the reference's length) of each pair."""
+    rows = []
+    for reference, observed, produced in pair_clips:
+        time = np.linspace(0, len(produced) - 1, len(reference))
+        flat = produced.reshape(len(produced), -1)
+        columns = [np.interp(time, np.arange(len(flat)), column) for column in flat.T]
+        rows.append((reference, observed, np.stack(columns, 1).reshape(-1, 50, 3)))
+    return rows
+
+
+def test_progressive_dtw_equals_scipy_and_the_textbook_recursion(pair_arrays, pair_clips):
+    expected = []
+    for reference, observed, produced in pair_clips:
+        joints = range(50)
+        cost = sum(
+            cdist(reference[:, j], produced[:, j], "cityblock") * observed[:, j, None]
+            for j in joints
+        )
+        expected.append(slow_dtw(cost)[0] / len(reference))
+    np.testing.assert_allclose(pose_metrics.progressive_dtw(*pair_arrays), expected, rtol=1e-5)
+
+
+def test_dtw_mje_averages_joint_errors_along_the_path_of_whole_poses(pair_arrays, pair_clips):
+    expected = []
+    for reference, observed, produced in pair_clips:
+        squared = error = 0
+        for j in range(50):
+            distance = cdist(reference[:, j], produced[:, j]) * observed[:, j, None]
+            squared, error = squared + distance**2, error + distance
+        error = error / observed.sum(1)[:, None]
+        _, length, total = slow_dtw(np.sqrt(squared), error)
+        expected.append((total / length, length))
+    ours = np.stack(pose_metrics.dtw_mje(*pair_arrays), 1)
+    np.testing.assert_allclose(ours, expected, atol=1e-4)
+
+
+def test_ndtw_mje_warps_every_joint_and_charges_for_missing_ones():
+    clips = [cut(clip, slice(0, 12)) for clip in letters()[:2]]
+    made = clips[1].confidence.copy()
+    made[:6, 5] = 0
+    clips[1] = dataclasses.replace(clips[1], confidence=made)
+    a, b = (clip.positions.astype(float) for clip in clips)
+    total = 0.0
+    for j in range(50):
+        cost = np.zeros((len(a), len(b)))
+        for s in range(len(a)):
+            for t in range(len(b)):
+                if clips[0].observed[s, j]:
+                    there = clips[1].observed[t, j]
+                    apart = np.linalg.norm(a[s, j] - b[t, j])
+                    cost[s, t] = apart if there else np.linalg.norm(a[s, j]) / 2
+        total += slow_dtw(cost)[0]
+    assert not clips[0].observed.all()
+    assert score_clips(clips[:1], clips[1:])["ndtw_mje"][0] == pytest.approx(total / 50, abs=1e-4)
+
+
+def test_mean_joint_velocity_and_acceleration_errors_equal_numpy(pair_arrays, resampled):
+    for order in (0, 1, 2):
+        expected = []
+        for reference, observed, produced in resampled:
+            error = np.linalg.norm(np.diff(reference - produced, order, axis=0), axis=-1)
+            mask = np.lib.stride_tricks.sliding_window_view(observed, order + 1, 0).all(-1)
+            expected.append(error[mask].mean())
+        ours = (
+            pose_metrics.derivative_error(*pair_arrays, order)
+            if order
+            else pose_metrics.mean_joint_error(*pair_arrays)
+        )
+        np.testing.assert_allclose(ours, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("groups", [(OPENPOSE50.groups["body"],), HANDS])
+def test_pa_mpjpe_equals_scipys_best_rotation(pair_arrays, resampled, groups):
+    expected = []
+    for reference, observed, produced in resampled:
+        errors = []
+        for t in range(len(reference)):
+            for group in groups:
+                joints = [j for j in group if observed[t, j]]
+                if len(joints) < 3:
+                    continue
+                x, y = reference[t, joints], produced[t, joints]
+                x, y = x - x.mean(0), y - y.mean(0)
+                if not y.any():  # a hand that the production lacks
+                    errors += list(np.linalg.norm(x, axis=-1))
+                    continue
+                turned = Rotation.align_vectors(x, y)[0].apply(y)
+                scale = (turned * x).sum() / (turned * turned).sum()
+                errors += list(np.linalg.norm(x - scale * turned, axis=-1))
+        expected.append(np.mean(errors))
+    np.testing.assert_allclose(pose_metrics.pa_mpjpe(*pair_arrays, groups), expected, atol=1e-4)
+
+
+def test_pa_mpjpe_forgives_a_similarity_but_not_a_reflection():
+    clip = letters()[0]
+    bulge = np.stack([0 * clip.positions[..., 0], *2 * [clip.positions[..., :2].prod(-1)]], -1)
+    clip = moved(clip, bulge)  # these corpora are nearly flat, and a flat hand has no mirror image
+    turn = Rotation.from_euler("xyz", [0.3, 0.5, -0.4]).as_matrix().astype(np.float32)
+    similar = dataclasses.replace(clip, positions=1.7 * clip.positions @ turn + np.float32(0.4))
+    mirrored = dataclasses.replace(clip, positions=clip.positions * np.float32([-1, 1, 1]))
+    scores = score_clips([clip, clip], [similar, mirrored])
+    assert scores["pa_mpjpe_hands"][0] < 1e-4 < 1e-2 < scores["pa_mpjpe_hands"][1]
+    assert scores["mje"][0] > 0.3
+
+
+def test_frechet_distance_equals_scipys_matrix_root():
+    random = np.random.default_rng(0)
+    a, b = random.normal(size=(300, 6)), random.normal(size=(200, 6)) @ random.normal(size=(6, 6))
+    s, t = np.cov(a.T), np.cov(b.T)
+    expected = ((a.mean(0) - b.mean(0)) ** 2).sum() + np.trace(s + t - 2 * sqrtm(s @ t).real)
+    assert frechet_distance(a, b) == pytest.approx(expected, abs=1e-6)
+    assert frechet_distance(a, a) == pytest.approx(0, abs=1e-6)
+
+
+def test_frechet_pose_distance_sees_motion_that_a_mean_pose_lacks():
+    clips, others = letters(), letters("gsg")
+    still = [held(mean_pose(clips), clip) for clip in clips]
+    frozen = [cut(clip, np.zeros(len(clip), int)) for clip in clips]
+    assert frechet_pose_distance(clips, clips) < 1e-6
+    assert frechet_pose_distance(clips, others) < frechet_pose_distance(clips, still)
+    assert frechet_pose_distance(clips, frozen) > 0.1
+
+
+def test_hand_travel_counts_fingers_and_only_joints_that_were_seen():
+    positions = np.zeros((1, 4, 50, 3), np.float32)
+    observed = np.ones((1, 4, 50), bool)
+    positions[0, :, HANDS[0], 0] = np.arange(4)  # the left hand goes 3 shoulder widths
+    positions[0, 1, HANDS[1], 1] = 100.0  # the right hand jumps where it was not seen
+    observed[0, 1, HANDS[1]] = False
+    three = pose_metrics.travel(positions, observed, np.array([4]), HANDS)
+    np.testing.assert_allclose(three, [[3, 0]])
+    two = pose_metrics.travel(positions, observed, np.array([3]), HANDS)
+    np.testing.assert_allclose(two, [[2, 0]])
+
+
+def test_hand_travel_ratio_ignores_tempo_and_what_the_production_does_with_an_unseen_hand():
+    clips = letters()
+    slower = [cut(clip, np.repeat(np.arange(len(clip)), 2)) for clip in clips]
+    unseen = [moved(clip, np.where(clip.observed[..., None], 0, 5)) for clip in clips]
+    noise = np.random.default_rng(0)
+    shaken = [
+        moved(clip, np.where(clip.observed[..., None], 0, noise.normal(size=clip.positions.shape)))
+        for clip in clips
+    ]
+    assert any((~clip.observed).all(0).any() for clip in clips)
+    for made, tolerance in ((clips, 1e-6), (unseen, 1e-6), (shaken, 1e-6), (slower, 0.02)):
+        ratio = summarize(score_clips(clips, made))["hand_travel_ratio"]
+        assert ratio == pytest.approx(1, abs=tolerance)
+    assert summarize(score_clips(clips, slower))["duration_ratio"] == pytest.approx(2)
+
+
+def test_durations_are_compared_in_seconds():
+    clips = letters()
+    twice = [dataclasses.replace(clip, fps=2 * clip.fps) for clip in clips]
+    assert summarize(score_clips(clips, twice))["duration_ratio"] == pytest.approx(0.5)
+
+
+def test_a_mean_pose_is_called_a_collapse_although_its_dtw_beats_another_sentence(shared_data):
+    clips = phoenix(shared_data)
+    mean = mean_pose(phoenix(shared_data, "train"))
+    still = summarize(score_clips(clips, [held(mean, clip) for clip in clips]))
+    other = summarize(score_clips(clips, clips[1:] + clips[:1]))
+    assert still["dtw"] < other["dtw"]
+    assert still["dtw_mje"] < other["dtw_mje"]
+    assert (still["collapse"], other["collapse"]) == (True, False)
+    assert still["hand_travel_ratio"] == 0
+    assert still["wrist_travel_ratio"] == 0
+
+
+def test_every_error_is_zero_for_itself_and_grows_with_noise(shared_data):
+    clips, random = phoenix(shared_data), np.random.default_rng(0)
+
+    def noised(size):
+        changes = [random.normal(0, size, clip.positions.shape) for clip in clips]
+        return summarize(score_clips(clips, list(map(moved, clips, changes))))
+
+    table = [summarize(score_clips(clips, clips)), noised(0.02), noised(0.1)]
+    errors = ["dtw", "progressive_dtw", "dtw_mje", "ndtw_mje", "mje", "pa_mpjpe_body"]
+    for name in (*errors, "pa_mpjpe_hands", "velocity_error", "acceleration_error"):
+        assert table[0][name] < 1e-4 < table[1][name] < table[2][name]
+
+
+def test_empty_and_one_frame_clips_and_unseen_references_are_counted_not_averaged():
+    good = letters()[0]
+    unseen = dataclasses.replace(good, confidence=np.zeros_like(good.confidence))
+    empty, one = cut(good, slice(0, 0)), cut(good, slice(0, 1))
+    references, produced = [good, good, one, unseen, empty], [good, empty, good, good, good]
+    scores = score_clips(references, produced)
+    finite = np.isfinite(scores["dtw"])
+    np.testing.assert_array_equal(finite, [True, False, True, False, False])
+    np.testing.assert_array_equal(np.isfinite(scores["mje"]), finite)
+    np.testing.assert_array_equal(
+        np.isfinite(scores["velocity_error"]), [True, False, False, False, False]
+    )
+    np.testing.assert_array_equal(
+        np.isfinite(scores["duration_ratio"]), [True, True, True, True, False]
+    )
+    summary = summarize(scores)
+    assert summary["clips"] == 5
+    assert summary["dtw_excluded"] == 3
+    assert summary["velocity_error_excluded"] == 4
+    assert summary["duration_ratio_excluded"] == 1
+    assert summary["dtw"] == pytest.approx(np.mean(scores["dtw"][finite]))
+    assert all(np.isfinite(value) for value in summary.values())
+
+
+def test_a_production_that_is_not_finite_is_excluded(pair_arrays):
+    reference, observed, produced, n, m = pair_arrays
+    broken = produced.copy()
+    broken[1, 3, 4] = np.nan
+    for metric in (pose_metrics.progressive_dtw, pose_metrics.mean_joint_error):
+        np.testing.assert_array_equal(
+            np.isnan(metric(reference, observed, broken, n, m)), [False, True, False, False]
+        )
+
+
+def test_unequal_counts_other_layouts_and_nothing_at_all_are_errors(monkeypatch):
+    clips = letters()
+    for references, produced in (([], []), (clips, clips[:2]), (clips, [])):
+        with pytest.raises(DataError, match="cannot be paired"):
+            score_clips(references, produced)
+    other = dataclasses.replace(OPENPOSE50, name="other50")
+    monkeypatch.setitem(__import__("signllm_jax.skeleton").skeleton.LAYOUTS, "other50", other)
+    foreign = dataclasses.replace(clips[1], layout="other50")
+    with pytest.raises(DataError, match="pair 1: a other50 clip among openpose50"):
+        score_clips(clips[:2], [clips[0], foreign])
+    with pytest.raises(DataError, match="one layout"):
+        frechet_pose_distance(clips[:2], [clips[0], foreign])
+    with pytest.raises(DataError, match="two frames"):
+        frechet_pose_distance(clips, [cut(clips[0], slice(0, 1))])
+    with pytest.raises(DataError, match="not finite"):
+        frechet_distance(np.full((3, 2), np.nan), np.ones((3, 2)))
+    with pytest.raises(DataError, match="at least one clip"):
+        mean_pose([])
+
+
+def test_more_clips_than_a_batch_score_as_they_do_alone():
+    clips = [cut(clip, slice(0, 20)) for clip in letters()] * 5
+    others = clips[1:] + clips[:1]
+    scores = score_clips(clips, others)
+    alone = score_clips(clips[:4], others[:4])
+    for name, values in alone.items():
+        np.testing.assert_allclose(scores[name][:4], values, rtol=1e-6)
+        np.testing.assert_allclose(scores[name][16:], values, rtol=1e-6)
