@@ -134,8 +134,9 @@ def spelled_clip(word: str, language: str) -> PoseClip:
             seen.append(np.repeat(np.minimum(seen[-1][-1:], shown[:1]), JOIN_FRAMES, axis=0))
         parts.append(held)
         seen.append(shown)
-    positions = np.concatenate(parts).astype(np.float32)
-    return PoseClip(positions, np.concatenate(seen).astype(np.float32), FPS)
+    confidence = np.concatenate(seen)
+    positions = _carry_unseen_arms(np.concatenate(parts), confidence)
+    return PoseClip(positions.astype(np.float32), confidence.astype(np.float32), FPS)
 
 
 def _ease(start: np.ndarray, end: np.ndarray) -> np.ndarray:
@@ -143,6 +144,21 @@ def _ease(start: np.ndarray, end: np.ndarray) -> np.ndarray:
     step = np.arange(1, JOIN_FRAMES + 1) / (JOIN_FRAMES + 1)
     weight = (step * step * (3 - 2 * step))[:, None, None]
     return start * (1 - weight) + end * weight
+
+
+def _carry_unseen_arms(positions: np.ndarray, confidence: np.ndarray) -> np.ndarray:
+    """Moves an arm that a letter does not use from where it was seen last to where it is next.
+
+    It would otherwise drop to its rest and rise again within the word.
+    """
+    moments = np.arange(len(positions))
+    for _, wrist, start in recorded.HANDS:
+        shown = confidence[:, wrist] > 0
+        if shown.any() and not shown.all():
+            for joint in (wrist - 1, wrist, *range(start, start + 21)):
+                for track in positions[:, joint].T:  # views: x, y, z over time
+                    track[:] = np.interp(moments, moments[shown], track[shown])
+    return positions
 
 
 def _bounce(letter: recorded.Letter) -> np.ndarray:

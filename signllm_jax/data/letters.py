@@ -22,6 +22,7 @@ from signllm_jax.skeleton import OPENPOSE50
 
 FPS = 25.0
 LETTER_FRAMES = 12
+STEADY_FRAMES = 9  # a letter without movement is this much of its recording, slowed down a little
 
 LANGUAGES = ("asl", "gsl", "dsgs", "tsl")
 """The languages with recorded letters, in the order used everywhere. (The lexicon has more: its
@@ -58,7 +59,9 @@ _RECORDINGS = {
 }
 
 HANDS = (("right", 4, 29), ("left", 7, 8))  # arm's wrist and the hand's first joint
-_ARMS = {"right": (3, 4), "left": (6, 7)}  # elbow and wrist: shoulders are seen with the body
+BODY = (0, 1, 2, 5)  # nose, neck and shoulders, seen in every recording
+FOREARM = 0.85
+"""Length from elbow to wrist in shoulder widths, which gives wrists their depth."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,14 +131,14 @@ def _clean(clip: PoseClip, moving: bool) -> Letter:
     """Cuts a recording to its letter: steady, without tracking errors, at FPS."""
     positions, confidence = _resample_to_fps(clip)
     active = [hand for hand in HANDS if _is_active(confidence, hand)]
+    width = 3 if moving else 9  # frames of the median: a held letter is nearly still
+    positions[:, BODY] = _smooth(positions[:, BODY], 9)
     span = _raised_span(positions, confidence, active)
-    width = 3 if moving else 5
     for _, wrist, start in active:
         hand, arm = slice(start, start + 21), [wrist - 1, wrist]
         shape = _smooth(positions[:, hand] - positions[:, [start]], width)
-        positions[:, arm] = positions[:, [1]] + _smooth(
-            positions[:, arm] - positions[:, [1]], width
-        )
+        limbs = _with_depth(positions[:, [1, *arm]], slice(*span))
+        positions[:, arm] = positions[:, [1]] + _smooth(limbs[:, 1:] - limbs[:, :1], min(width, 5))
         positions[:, hand] = positions[:, [wrist]] + shape
     if moving:
         begin, end = _movement(positions, active, *span)
@@ -144,11 +147,8 @@ def _clean(clip: PoseClip, moving: bool) -> Letter:
     times = np.linspace(begin, end - 1, LETTER_FRAMES)
     letter = interpolate(positions, times)
     seen = np.zeros((LETTER_FRAMES, OPENPOSE50.size))
-    shown = [0, 1, 2, 5] + [
-        joint
-        for _, wrist, start in active
-        for joint in (wrist - 1, wrist, *range(start, start + 21))
-    ]
+    arms = [[wrist - 1, wrist, *range(start, start + 21)] for _, wrist, start in active]
+    shown = np.concatenate([BODY, *arms]).astype(int)
     seen[:, shown] = 1
     return Letter(letter, seen)
 
@@ -175,6 +175,19 @@ def interpolate(track: np.ndarray, times: np.ndarray) -> np.ndarray:
     high = np.minimum(low + 1, len(track) - 1)
     weight = (times - low).reshape(-1, *[1] * (track.ndim - 1))
     return track[low] * (1 - weight) + track[high] * weight
+
+
+def _with_depth(limbs: np.ndarray, held: slice) -> np.ndarray:
+    """Neck, elbow and wrist [T, 3, 3] with the depth of the arm made anew.
+
+    MediaPipe's depth of a body jumps by half a shoulder width within a hold. The elbow gets its
+    median over the hold; the wrist is before it by what a forearm of constant length leaves.
+    """
+    limbs = limbs.copy()
+    limbs[:, 1, 2] = limbs[:, 0, 2] + np.median((limbs[:, 1] - limbs[:, 0])[held, 2])
+    across = ((limbs[:, 2] - limbs[:, 1])[:, :2] ** 2).sum(-1)
+    limbs[:, 2, 2] = limbs[:, 1, 2] - np.sqrt(np.maximum(FOREARM**2 - across, 0.05))
+    return limbs
 
 
 def _is_active(confidence: np.ndarray, hand) -> bool:
@@ -204,13 +217,14 @@ def _raised_span(positions, confidence, active) -> tuple[int, int]:
 
 
 def _smooth(track: np.ndarray, width: int) -> np.ndarray:
-    """Median over `width` frames, which drops tracking errors, then a light [1 2 1] / 4."""
-    half = width // 2
-    padded = np.pad(track, ((half, half), (0, 0), (0, 0)), mode="edge")
-    windows = np.lib.stride_tricks.sliding_window_view(padded, width, axis=0)
-    median = np.median(windows, axis=-1)
-    padded = np.pad(median, ((1, 1), (0, 0), (0, 0)), mode="edge")
-    return (padded[:-2] + 2 * padded[1:-1] + padded[2:]) / 4
+    """Median over `width` frames, which drops tracking errors, then [1 4 6 4 1] / 16."""
+
+    def windows(values, size):
+        padded = np.pad(values, ((size // 2, size // 2), (0, 0), (0, 0)), mode="edge")
+        return np.lib.stride_tricks.sliding_window_view(padded, size, axis=0)
+
+    median = np.median(windows(track, width), axis=-1)
+    return windows(median, 5) @ (np.array([1, 4, 6, 4, 1]) / 16)
 
 
 def _speed(positions, active) -> np.ndarray:
@@ -220,8 +234,8 @@ def _speed(positions, active) -> np.ndarray:
 
 
 def _steadiest(positions, confidence, active, begin, end) -> tuple[int, int]:
-    """The LETTER_FRAMES frames of the span with the least motion and all its hands in sight."""
-    count = min(LETTER_FRAMES, end - begin)
+    """The STEADY_FRAMES frames of the span with the least motion and all its hands in sight."""
+    count = min(STEADY_FRAMES, end - begin)
     speed = _speed(positions, active)
     unseen = sum((confidence[:, start] == 0).astype(float) for _, _, start in active)
     costs = [

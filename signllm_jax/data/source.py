@@ -5,14 +5,17 @@ A data set's name picks the source of the `prompt2sign` builder: `fingerspelling
 """
 
 import contextlib
+import io
 import os
 import shutil
+import sys
 
 import numpy as np
 import tensorflow_datasets as tfds
+from absl import logging
 from etils import epath
 
-from signllm_jax.errors import DataError
+from signllm_jax.errors import DataError, SignLLMError
 from tfds_builders.prompt2sign import Prompt2Sign
 
 FILE_FORMAT = "array_record"
@@ -91,7 +94,7 @@ def prepare(dataset: str, language: str, data_dir: str | os.PathLike | None = No
     Raises:
         DataError: unknown data set or language, or the folder cannot be written.
     """
-    with _one_line_errors(dataset, language, data_dir):
+    with _tidy(dataset, language, data_dir):
         _prepared_builder(dataset, language, data_dir)
 
 
@@ -105,7 +108,7 @@ def open_split(
     """
     if split not in ("train", "dev", "test"):
         raise DataError(f"unknown split {split!r}: known are train, dev, test")
-    with _one_line_errors(dataset, language, data_dir):
+    with _tidy(dataset, language, data_dir):
         return Source(_prepared_builder(dataset, language, data_dir), dataset, language, split)
 
 
@@ -129,6 +132,8 @@ def _prepared_builder(dataset, language, data_dir) -> tfds.core.DatasetBuilder:
         builder = open_builder()  # another process may have prepared it while this one waited
         if not builder.is_prepared():
             _remove_leftovers(builder.data_path)
+            if not sys.stderr.isatty():
+                tfds.disable_progress_bar()
             builder.download_and_prepare(
                 file_format=FILE_FORMAT,
                 download_config=tfds.download.DownloadConfig(try_download_gcs=False),
@@ -157,11 +162,20 @@ def _remove_leftovers(path: epath.Path) -> None:
 
 
 @contextlib.contextmanager
-def _one_line_errors(dataset, language, data_dir):
+def _tidy(dataset, language, data_dir):
+    """Turns what TFDS raises into one line, and keeps its chatter off the terminal."""
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity(logging.ERROR)
     try:
-        yield
-    except OSError as error:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    except SignLLMError:
+        raise
+    except Exception as error:  # TFDS raises whatever a damaged folder happens to trip over
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise DataError(
             f"cannot use the data folder {os.fspath(data_dir or default_data_dir())} for "
-            f"{language} {dataset}: {error.strerror or error}"
-        ) from None
+            f"{language} {dataset}: {reason.splitlines()[0]}"
+        ) from error
+    finally:
+        logging.set_verbosity(verbosity)

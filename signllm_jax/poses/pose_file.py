@@ -8,7 +8,7 @@ the factor is a parameter.
 
 import os
 from collections.abc import Sequence
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 import numpy as np
 
@@ -33,12 +33,12 @@ _HAND_POINTS = ("WRIST",) + tuple(
 
 
 def read_pose_file(
-    path: os.PathLike, hand_depth: float | None = None, arm_depth: float | None = None
+    path: str | os.PathLike, hand_depth: float | None = None, arm_depth: float | None = None
 ) -> PoseClip:
     """Reads the first person of a `.pose` file.
 
     Args:
-        path: the file; anything with `read_bytes`, for example a Path or a package resource.
+        path: the file: a name, a Path or a package resource.
         hand_depth: pixels per unit of hand z, taken relative to the hand's own wrist. Default:
             the picture width in the file's header, right for a file that was never rescaled.
         arm_depth: pixels per unit of body z, relative to the neck; default `ARM_DEPTH` of it.
@@ -50,6 +50,7 @@ def read_pose_file(
     Raises:
         PoseFormatError: the file is damaged, or is not MediaPipe Holistic; it names the file.
     """
+    path = Path(path) if isinstance(path, str) else path
     name = PurePath(str(path)).name
     header, positions, confidence, fps = _load(path, name)
     points = _point_index(header, name)

@@ -8,6 +8,7 @@ TensorFlow is not needed as long as `file_format="array_record"` is passed to th
 
 import dataclasses
 from collections.abc import Callable, Iterator
+from typing import ClassVar
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -68,9 +69,9 @@ class Prompt2Sign(tfds.core.GeneratorBasedBuilder):
     """
 
     name = "prompt2sign"
-    VERSION = tfds.core.Version("0.1.0")
-    RELEASE_NOTES = {"0.1.0": "Fingerspelled words of ASL, GSL, DSGS and TSL."}
-    BUILDER_CONFIGS = [
+    VERSION = tfds.core.Version("0.2.0")
+    RELEASE_NOTES: ClassVar = {"0.2.0": "Fingerspelled words of ASL, GSL, DSGS and TSL."}
+    BUILDER_CONFIGS: ClassVar = [
         Prompt2SignConfig(language, name)
         for name, source in SOURCES.items()
         for language in source.languages

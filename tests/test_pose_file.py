@@ -1,0 +1,62 @@
+import importlib.resources
+
+import numpy as np
+import pytest
+
+from signllm_jax.errors import PoseFormatError
+from signllm_jax.poses.pose_file import read_pose_file
+
+FOLDER = importlib.resources.files("spoken_to_signed.assets") / "fingerspelling_lexicon"
+TURKISH_A = FOLDER / "tsm" / "fs-stsc960856cb928aeb7a381a818364e9198.pose"
+
+
+@pytest.fixture(scope="module")
+def clip():
+    return read_pose_file(TURKISH_A, hand_depth=450)
+
+
+def test_the_unit_is_the_shoulder_width_and_the_origin_the_neck(clip):
+    shoulders = np.linalg.norm(clip.positions[:, 2, :2] - clip.positions[:, 5, :2], axis=-1)
+    assert np.median(shoulders) == pytest.approx(1, abs=1e-3)
+    np.testing.assert_allclose(np.median(clip.positions[:, 1], axis=0), 0, atol=1e-3)
+
+
+def test_the_head_is_up_and_the_right_hand_is_on_the_left_of_the_picture(clip):
+    assert (clip.positions[:, 0, 1] < 0).all()
+    assert (clip.positions[:, 2, 0] < clip.positions[:, 5, 0]).all()
+
+
+def test_the_arms_end_where_the_seen_hands_begin(clip):
+    for wrist, hand in ((4, 29), (7, 8)):
+        seen = clip.observed[:, hand]
+        assert seen.any()
+        np.testing.assert_array_equal(clip.positions[seen, wrist], clip.positions[seen, hand])
+
+
+def test_a_hand_that_is_not_seen_is_missing_and_lies_at_zero(clip):
+    missing = ~clip.observed
+    assert missing[:, 29].any()
+    assert (clip.positions[missing] == 0).all()
+
+
+def test_depth_is_measured_from_the_hands_own_wrist(clip):
+    deeper = read_pose_file(TURKISH_A, hand_depth=900)
+    seen = clip.observed[:, 29]
+
+    def depth(poses):
+        return (poses.positions[seen, 29:50] - poses.positions[seen, 29:30])[..., 2]
+
+    np.testing.assert_allclose(depth(deeper), 2 * depth(clip), atol=1e-4)
+
+
+@pytest.mark.parametrize("damage", [b"", b"not a pose file", "cut"])
+def test_a_damaged_file_is_refused_by_name(tmp_path, damage):
+    path = tmp_path / "damaged.pose"
+    path.write_bytes(TURKISH_A.read_bytes()[:20000] if damage == "cut" else damage)
+    with pytest.raises(PoseFormatError, match=r"damaged\.pose"):
+        read_pose_file(path)
+
+
+def test_a_missing_file_is_refused_by_name(tmp_path):
+    with pytest.raises(PoseFormatError, match=r"absent\.pose"):
+        read_pose_file(tmp_path / "absent.pose")
