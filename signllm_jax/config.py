@@ -1,0 +1,321 @@
+"""The configuration as frozen dataclasses: read once at the edge, checked, then passed down.
+
+`configs/*.py` make `ml_collections.ConfigDict`s, which flags may override; `read_config` turns
+one into a `Config` and raises ConfigError on an unknown key, a wrong type or a value out of
+range. Nothing below the edge sees a ConfigDict.
+"""
+
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any
+
+from signllm_jax.errors import ConfigError
+
+
+def _at(default, low=None, high=None, choices=None):
+    """A field with a closed range or a set of choices."""
+    limits = {"low": low, "high": high, "choices": choices}
+    if isinstance(default, (dict, list)):
+        return dataclasses.field(default_factory=lambda: type(default)(default), metadata=limits)
+    return dataclasses.field(default=default, metadata=limits)
+
+
+@dataclasses.dataclass(frozen=True)
+class DataConfig:
+    """What is trained on.
+
+    Attributes:
+        dataset: `fingerspelling`, or a prepared data set's name.
+        languages: codes in the order of the language axis; empty = all that the data set has.
+        layout: skeleton layout of the clips.
+        data_dir: folder of the prepared TFDS data; empty = the default folder.
+        row_frames: T, frames of a packed row, a multiple of the patch.
+        row_tokens: S, tokens of a packed row.
+        row_clips: K, the most clips that a row packs.
+        threads: reading threads.
+        prefetch: batches read ahead.
+        cache_mb: standardised examples kept in memory, at most this many megabytes.
+    """
+
+    dataset: str = "fingerspelling"
+    languages: tuple[str, ...] = ()
+    layout: str = _at("openpose50", choices=("openpose50", "dwpose128"))
+    data_dir: str = ""
+    row_frames: int = _at(256, 1, 1 << 16)
+    row_tokens: int = _at(32, 1, 1 << 16)
+    row_clips: int = _at(4, 1, 1 << 12)
+    threads: int = _at(2, 1, 256)
+    prefetch: int = _at(4, 1, 1024)
+    cache_mb: int = _at(512, 0, 1 << 20)
+
+
+@dataclasses.dataclass(frozen=True)
+class TextConfig:
+    """The tokenizer.
+
+    Attributes:
+        kind: `letters` (fingerspelling units) or `pieces` (subwords with byte fallback).
+    """
+
+    kind: str = _at("letters", choices=("letters", "pieces"))
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelConfig:
+    """Sizes of one language's group.
+
+    Attributes:
+        vocab: V, rows of the token table.
+        frame_size: D = 3J + 1 (follows from the layout).
+        patch: P, frames predicted at a time; 1 is the paper's.
+        width: M.
+        heads: H, a divisor of width.
+        mlp: hidden width of the MLPs.
+        encoder_layers: layers over the text.
+        decoder_layers: layers over the frames.
+        dropout: share of residual branches dropped while training.
+        progress_features: Fourier features of progress, even, 0 = none.
+        progress_bias: bias of cross-attention towards the clip's progress.
+        dtype: compute type; `auto` = bfloat16 on TPU and GPU, float32 on CPU.
+    """
+
+    vocab: int = _at(128, 4, 1 << 20)
+    frame_size: int = _at(151, 4, 1 << 14)
+    patch: int = _at(8, 1, 256)
+    width: int = _at(128, 8, 1 << 15)
+    heads: int = _at(4, 1, 256)
+    mlp: int = _at(512, 8, 1 << 17)
+    encoder_layers: int = _at(2, 1, 256)
+    decoder_layers: int = _at(2, 1, 256)
+    dropout: float = _at(0.0, 0.0, 0.9)
+    progress_features: int = _at(48, 0, 512)
+    progress_bias: bool = True
+    dtype: str = _at("auto", choices=("auto", "float32", "bfloat16"))
+
+
+@dataclasses.dataclass(frozen=True)
+class LossConfig:
+    """Weights of the loss terms and what is done to the decoder's input while training.
+
+    Attributes:
+        velocity: weight of the squared error of frame-to-frame differences.
+        counter: weight of the squared error of the counter.
+        hand: weight of a hand joint relative to a body joint.
+        noise: Gaussian noise on the input poses, in standard deviations.
+        history_drop: share of input patches that are blanked.
+        counter_noise: Gaussian noise on the input counter.
+    """
+
+    velocity: float = _at(1.0, 0.0, 1e4)
+    counter: float = _at(3.0, 0.0, 1e4)
+    hand: float = _at(1.0, 0.0, 1e4)
+    noise: float = _at(1.0, 0.0, 100.0)
+    history_drop: float = _at(0.5, 0.0, 1.0)
+    counter_noise: float = _at(0.01, 0.0, 1.0)
+
+
+@dataclasses.dataclass(frozen=True)
+class OptimizerConfig:
+    """The optimiser of a language.
+
+    Attributes:
+        name: `adamw`, or `sgd` (for comparing meshes).
+        learning_rate: peak.
+        warmup: steps of linear warm-up.
+        final: share of the peak at the end of the cosine.
+        b1: decay of the first moment.
+        b2: decay of the second moment.
+        weight_decay: on matrices only.
+        clip: largest global norm of a language's gradient.
+    """
+
+    name: str = _at("adamw", choices=("adamw", "sgd"))
+    learning_rate: float = _at(3e-3, 0.0, 10.0)
+    warmup: int = _at(100, 0, 1 << 30)
+    final: float = _at(0.0, 0.0, 1.0)
+    b1: float = _at(0.9, 0.0, 1.0)
+    b2: float = _at(0.98, 0.0, 1.0)
+    weight_decay: float = _at(1e-4, 0.0, 10.0)
+    clip: float = _at(1.0, 1e-6, 1e6)
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainConfig:
+    """The run.
+
+    Attributes:
+        steps: steps of every language.
+        language_steps: steps of single languages, where they differ.
+        batch_size: B, packed rows of a language in a step.
+        seed: of parameters, data order and noise.
+        patience: evaluations without a better dev DTW ratio before a language stops; 0 = never.
+    """
+
+    steps: int = _at(2000, 1, 1 << 31)
+    language_steps: dict[str, int] = _at({})
+    batch_size: int = _at(4, 1, 1 << 16)
+    seed: int = _at(0, 0, 1 << 31)
+    patience: int = _at(0, 0, 1 << 30)
+
+
+@dataclasses.dataclass(frozen=True)
+class EvalConfig:
+    """Free-running evaluation.
+
+    Attributes:
+        every: steps between evaluations on dev.
+        clips: dev clips of a language, the first ones; 0 = all.
+        max_frames: longest clip that decoding may produce.
+        batch_size: clips of a language decoded together.
+        samples: clips of a language rendered at the end.
+        report: whether the run ends with the test report.
+    """
+
+    every: int = _at(500, 1, 1 << 31)
+    clips: int = _at(40, 0, 1 << 30)
+    max_frames: int = _at(128, 1, 1 << 16)
+    batch_size: int = _at(40, 1, 1 << 16)
+    samples: int = _at(2, 0, 1 << 10)
+    report: bool = True
+
+
+@dataclasses.dataclass(frozen=True)
+class MeshConfig:
+    """Sizes of the mesh axes; all 0 = language as far as the devices divide, the rest fsdp."""
+
+    language: int = _at(0, 0, 1 << 20)
+    data: int = _at(0, 0, 1 << 20)
+    fsdp: int = _at(0, 0, 1 << 20)
+    tensor: int = _at(0, 0, 1 << 20)
+
+
+@dataclasses.dataclass(frozen=True)
+class CheckpointConfig:
+    """Checkpoints for resuming.
+
+    Attributes:
+        every: steps between checkpoints.
+        keep: how many of the newest are kept.
+    """
+
+    every: int = _at(500, 1, 1 << 31)
+    keep: int = _at(2, 1, 1 << 16)
+
+
+@dataclasses.dataclass(frozen=True)
+class LogConfig:
+    """Logs.
+
+    Attributes:
+        every: steps between lines of metrics.jsonl.
+        progress: whether a progress bar is shown.
+    """
+
+    every: int = _at(50, 1, 1 << 31)
+    progress: bool = True
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Everything that a run depends on.
+
+    Attributes:
+        name: the config file's name, part of the default workdir's.
+        size: `tiny`, `base`, `large`, `super` or a name of one's own.
+        init_from: a workdir to take parameters from, `WORKDIR` or `WORKDIR:language`.
+    """
+
+    name: str = "mlsf"
+    size: str = "tiny"
+    init_from: str = ""
+    data: DataConfig = DataConfig()
+    text: TextConfig = TextConfig()
+    model: ModelConfig = ModelConfig()
+    loss: LossConfig = LossConfig()
+    optimizer: OptimizerConfig = OptimizerConfig()
+    train: TrainConfig = dataclasses.field(default_factory=TrainConfig)
+    eval: EvalConfig = EvalConfig()
+    mesh: MeshConfig = MeshConfig()
+    checkpoint: CheckpointConfig = CheckpointConfig()
+    log: LogConfig = LogConfig()
+
+
+def read_config(values: Mapping[str, Any]) -> Config:
+    """A checked Config from nested mappings (a ConfigDict's `to_dict()`, or parsed JSON).
+
+    Raises:
+        ConfigError: naming the key: unknown, of the wrong type, or out of range; or values that
+            contradict each other.
+    """
+    config = _read(Config, values, "config")
+    model, data = config.model, config.data
+    if model.width % model.heads:
+        raise ConfigError(
+            f"config.model.width: {model.width} is not a multiple of heads = {model.heads}"
+        )
+    if model.progress_features % 2:
+        raise ConfigError("config.model.progress_features: must be even")
+    if data.row_frames % model.patch:
+        raise ConfigError(
+            f"config.data.row_frames: {data.row_frames} is not a multiple of "
+            f"model.patch = {model.patch}"
+        )
+    if config.eval.max_frames % model.patch:
+        raise ConfigError(
+            f"config.eval.max_frames: {config.eval.max_frames} is not a multiple of "
+            f"model.patch = {model.patch}"
+        )
+    return config
+
+
+def to_dict(config: Config) -> dict[str, Any]:
+    """Nested plain values, ready for JSON; `read_config` reads them back."""
+    return dataclasses.asdict(config)
+
+
+def _read(cls, values, where):
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"{where}: expected a section, not {values!r}")
+    fields = {field.name: field for field in dataclasses.fields(cls)}
+    hints = typing.get_type_hints(cls)
+    for key in values:
+        if key not in fields:
+            known = ", ".join(fields)
+            raise ConfigError(f"unknown config key {where}.{key}: known are {known}")
+    read = {}
+    for key, value in values.items():
+        place, hint = f"{where}.{key}", hints[key]
+        if dataclasses.is_dataclass(hint):
+            read[key] = _read(hint, value, place)
+        else:
+            read[key] = _checked(_typed(value, hint, place), fields[key].metadata, place)
+    return cls(**read)
+
+
+def _typed(value, hint, where):
+    origin = typing.get_origin(hint) or hint
+    if origin is tuple and isinstance(value, (tuple, list)):
+        item = typing.get_args(hint)[0]
+        return tuple(_typed(v, item, where) for v in value)
+    if origin is dict and isinstance(value, Mapping):
+        item = typing.get_args(hint)[1]
+        return {str(k): _typed(v, item, f"{where}.{k}") for k, v in value.items()}
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(hint, types.UnionType) or (
+        isinstance(value, origin) and (hint is bool or not isinstance(value, bool))
+    ):
+        return value
+    name = getattr(hint, "__name__", str(hint))
+    raise ConfigError(f"{where}: expected {name}, not {value!r}")
+
+
+def _checked(value, limits, where):
+    low, high, choices = (limits.get(key) for key in ("low", "high", "choices"))
+    if choices is not None and value not in choices:
+        raise ConfigError(f"{where}: {value!r} is not one of {', '.join(choices)}")
+    if low is not None and not low <= value <= high:  # also refuses NaN
+        raise ConfigError(f"{where}: {value} is outside {low}..{high}")
+    return value

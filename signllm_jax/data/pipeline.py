@@ -1,0 +1,213 @@
+"""Batches for the train step: their order is a pure function of seed, lengths and step.
+
+For each language and epoch the clips are permuted and dealt first-fit into rows of T frames;
+step s of a language takes the rows s * B to (s + 1) * B of that endless stream. The iterator's
+whole state is thus the step: resuming, other hosts and other meshes follow from it.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+
+import grain.python as grain
+import numpy as np
+
+from signllm_jax.data.source import Source
+from signllm_jax.data.transforms import Statistics, make_frames
+from signllm_jax.errors import DataError
+from signllm_jax.languages import get_language
+from signllm_jax.text.tokenizer import Tokenizer
+from signllm_jax.typing import Batch
+
+OPEN_ROWS = 32
+"""Rows that first-fit keeps open; bounds its time on corpora of millions of clips."""
+
+
+class RowPlan:
+    """Which clips each row of one language's endless stream holds.
+
+    Attributes:
+        left_out: indices of the clips that fit no row (too long, or without text).
+    """
+
+    def __init__(
+        self,
+        language: str,
+        lengths: Sequence[int],
+        tokens: Sequence[int],
+        *,
+        seed: int,
+        row_frames: int,
+        row_tokens: int,
+        row_clips: int,
+        patch: int,
+    ):
+        frames = [math.ceil(n / patch) * patch for n in lengths]
+        fits = [0 < f <= row_frames and 0 < t <= row_tokens for f, t in zip(frames, tokens)]
+        self.left_out = [index for index, fit in enumerate(fits) if not fit]
+        self._usable = np.flatnonzero(fits)
+        if not len(self._usable):
+            raise DataError(
+                f"{language}: none of {len(lengths)} train clips fits a row of {row_frames} frames "
+                f"and {row_tokens} tokens (config.data.row_frames, row_tokens)"
+            )
+        self._frames, self._tokens = frames, list(tokens)
+        self._limits = (row_frames, row_tokens, row_clips)
+        self._seed = (seed, get_language(language).stable_hash)
+        self._starts = [0]  # first row of each epoch met so far
+        self._epochs: dict[int, list[tuple[int, ...]]] = {}
+
+    def row(self, index: int) -> tuple[int, ...]:
+        """Indices of the clips that row `index` of the stream packs, in order."""
+        while self._starts[-1] <= index:
+            self._starts.append(self._starts[-1] + len(self._epoch(len(self._starts) - 1)))
+        epoch = int(np.searchsorted(self._starts, index, side="right")) - 1
+        return self._epoch(epoch)[index - self._starts[epoch]]
+
+    def _epoch(self, epoch: int) -> list[tuple[int, ...]]:
+        if epoch not in self._epochs:
+            self._epochs[epoch] = self._pack(epoch)
+            for old in [e for e in self._epochs if e < epoch - 2]:
+                del self._epochs[old]
+        return self._epochs[epoch]
+
+    def _pack(self, epoch: int) -> list[tuple[int, ...]]:
+        order = np.random.default_rng([*self._seed, epoch]).permutation(self._usable)
+        closed: list[tuple[int, ...]] = []
+        rows: list[tuple[list[int], list[int]]] = []  # (clips, what is left of each limit)
+        for clip in order.tolist():
+            need = (self._frames[clip], self._tokens[clip], 1)
+            for clips, left in rows:
+                if all(n <= x for n, x in zip(need, left)):
+                    break
+            else:
+                if len(rows) == OPEN_ROWS:
+                    closed.append(tuple(rows.pop(0)[0]))
+                clips, left = [], list(self._limits)
+                rows.append((clips, left))
+            clips.append(clip)
+            left[:] = [x - n for n, x in zip(need, left)]
+        return closed + [tuple(clips) for clips, _ in rows]
+
+
+class TrainData:
+    """The train split of all languages as numbers: random access to batches by step.
+
+    Args:
+        sources: one train split a language.
+        tokenizers: one a language.
+        statistics: one a language.
+        batch_size: B.
+        seed: of the order.
+        row_frames, row_tokens, row_clips: limits of a row.
+        patch: clips start on multiples of it.
+        cache_mb: how many megabytes of standardised clips are kept.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        tokenizers: Sequence[Tokenizer],
+        statistics: Sequence[Statistics],
+        *,
+        batch_size: int,
+        seed: int,
+        row_frames: int,
+        row_tokens: int,
+        row_clips: int,
+        patch: int,
+        cache_mb: int,
+    ):
+        self._sources, self._statistics = sources, statistics
+        self._limits = (row_frames, row_tokens, row_clips)
+        self._batch_size, self._patch = batch_size, patch
+        self._room = cache_mb << 20
+        self._cache: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}
+        self._ids = [
+            [tokenizer.encode(text) for text in source.texts]
+            for source, tokenizer in zip(sources, tokenizers)
+        ]
+        self.plans = [
+            RowPlan(
+                source.language,
+                source.lengths.tolist(),
+                [len(tokens) for tokens in ids],
+                seed=seed,
+                row_frames=row_frames,
+                row_tokens=row_tokens,
+                row_clips=row_clips,
+                patch=patch,
+            )
+            for source, ids in zip(sources, self._ids)
+        ]
+
+    def batch(self, step: int, languages: Sequence[int], rows: Sequence[int]) -> Batch:
+        """The part of step `step`'s batch with the given language and row indices."""
+        parts = [
+            [self._row(language, step * self._batch_size + int(row)) for row in rows]
+            for language in map(int, languages)
+        ]
+        fields = zip(*(zip(*language) for language in parts))
+        return Batch(*(np.stack([np.stack(rows) for rows in field]) for field in fields))
+
+    def _row(self, language: int, index: int) -> tuple[np.ndarray, ...]:
+        time, tokens, clips = self._limits
+        size = self._statistics[language].mean.shape[0]
+        text = np.zeros((2, tokens), np.int32)
+        frames = np.zeros((time, 3 * size + 1), np.float32)
+        mask = np.zeros((time, size), bool)
+        place = np.zeros((2, time), np.int32)
+        example = np.full(clips, -1, np.int32)
+        token = frame = 0
+        for number, clip in enumerate(self.plans[language].row(index)):
+            ids = self._ids[language][clip]
+            values, seen = self._clip(language, clip)
+            text[0, token : token + len(ids)] = ids
+            text[1, token : token + len(ids)] = number + 1
+            end = frame + len(values)
+            frames[frame:end], mask[frame:end] = values, seen
+            place[0, frame:end] = number + 1
+            place[1, frame:end] = np.arange(1, len(values) + 1)
+            example[number] = clip
+            token += len(ids)
+            frame += math.ceil(len(values) / self._patch) * self._patch
+        return text[0], text[1], frames, mask, place[0], place[1], example
+
+    def _clip(self, language: int, index: int) -> tuple[np.ndarray, np.ndarray]:
+        held = self._cache.get((language, index))
+        if held is None:
+            example = self._sources[language][index]
+            held = make_frames(example["pose"], example["confidence"], self._statistics[language])
+            size = held[0].nbytes + held[1].nbytes
+            if size <= self._room:
+                self._room -= size
+                self._cache[language, index] = held
+        return held
+
+
+class _Steps:
+    """A grain source whose items are whole batches, indexed by step."""
+
+    def __init__(self, data: TrainData, steps: int, languages, rows):
+        self._data, self._steps = data, steps
+        self._block = (languages, rows)
+
+    def __len__(self) -> int:
+        return self._steps
+
+    def __getitem__(self, step) -> Batch:
+        return self._data.batch(int(step), *self._block)
+
+
+def iterate(
+    data: TrainData,
+    start: int,
+    steps: int,
+    block: tuple[Sequence[int], Sequence[int]],
+    *,
+    threads: int,
+    prefetch: int,
+) -> Iterator[Batch]:
+    """Batches of the steps start .. steps - 1 of this host's (languages, rows), read ahead."""
+    dataset = grain.MapDataset.source(_Steps(data, steps, *block))[start:]
+    options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=prefetch)
+    return iter(dataset.to_iter_dataset(options))

@@ -1,0 +1,68 @@
+"""Losses of one language: masked, so that padding and missing joints never count.
+
+Each is a mean over what was observed in the rows it is given; with rows spread over devices
+these are global means, the same on every mesh.
+"""
+
+import jax.numpy as jnp
+import numpy as np
+
+from signllm_jax.config import LossConfig
+from signllm_jax.skeleton import Layout
+from signllm_jax.typing import Array
+
+
+def joint_weights(layout: Layout, hand: float) -> np.ndarray:
+    """float32 [J]: `hand` for hand joints and 1 for the others, with a mean of 1."""
+    weights = np.ones(layout.size, np.float32)
+    for group in ("left_hand", "right_hand"):
+        weights[list(layout.groups[group])] = hand
+    return weights / weights.mean()
+
+
+def masked_mean(values: Array, weights: Array) -> Array:
+    """sum(values * weights) / sum(weights), 0 where all weights are 0."""
+    return (values * weights).sum() / jnp.maximum(weights.sum(), 1e-6)
+
+
+def frame_error(frames: Array, predicted: Array) -> Array:
+    """Squared error of each joint [B, T, J] of standardised frames [B, T, 3J], mean of x, y, z."""
+    error = jnp.square(predicted - frames)
+    return error.reshape(*error.shape[:-1], -1, 3).mean(-1)
+
+
+def pose_losses(
+    frames: Array,
+    joint_mask: Array,
+    segment: Array,
+    predicted: Array,
+    predicted_counter: Array,
+    weights: Array,
+    config: LossConfig,
+) -> dict[str, Array]:
+    """The terms of the loss and their weighted sum.
+
+    Args:
+        frames: float32 [B, T, D] standardised, the counter last.
+        joint_mask: bool [B, T, J].
+        segment: int32 [B, T], 0 = padding.
+        predicted: float32 [B, T, D - 1].
+        predicted_counter: float32 [B, T].
+        weights: float32 [J] of the joints.
+        config: weights of the terms.
+
+    Returns:
+        Scalars `loss`, `frame` (mean squared error), `velocity` (of frame-to-frame differences
+        within a clip) and `counter`.
+    """
+    real = segment > 0
+    observed = joint_mask & real[..., None]
+    target = frames[..., :-1]
+    frame = masked_mean(frame_error(target, predicted), observed * weights)
+    together = (segment[:, 1:] == segment[:, :-1])[..., None] & observed[:, 1:] & observed[:, :-1]
+    velocity = masked_mean(
+        frame_error(jnp.diff(target, axis=1), jnp.diff(predicted, axis=1)), together * weights
+    )
+    counter = masked_mean(jnp.square(predicted_counter - frames[..., -1]), real * 1.0)
+    loss = frame + config.velocity * velocity + config.counter * counter
+    return {"loss": loss, "frame": frame, "velocity": velocity, "counter": counter}

@@ -1,0 +1,186 @@
+"""Text2Pose: the encoder-decoder of one group, text tokens in, patches of pose frames out.
+
+The paper's two transformers (section on the base model) with three changes, each of which has a
+switch: a patch of P frames is predicted at a time (P = 1 is the paper's), token position and
+counter share progress features, and cross-attention has a learnt bias towards the tokens whose
+place in the text is the clip's progress. Without the last two a small model falls back to the
+mean pose.
+"""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from signllm_jax.config import ModelConfig
+from signllm_jax.nn.blocks import Block, Dense, Norm
+from signllm_jax.nn.embed import Embed, progress_features, segment_positions, sinusoids
+from signllm_jax.parallel.sharding import constrain
+from signllm_jax.typing import Array
+
+
+def teacher_forcing(frames: Array, segment: Array, patch: int) -> tuple[Array, Array, Array]:
+    """What the decoder sees while training: the patch before, within the same clip.
+
+    Args:
+        frames: [B, T, D], the counter last; T a multiple of `patch`.
+        segment: int32 [B, T]; clips start on patch borders.
+        patch: P.
+
+    Returns:
+        history [B, N, P (D - 1)] (zeros at a clip's first patch), counter [B, N] reached before
+        the patch, and segment int32 [B, N], with N = T / P.
+    """
+    rows, time, size = frames.shape
+    patches = frames.reshape(rows, time // patch, patch, size)
+    segment = segment[:, ::patch]
+    before = jnp.pad(segment, ((0, 0), (1, 0)))[:, :-1]
+    follows = (segment == before) & (segment > 0)
+    previous = jnp.pad(patches, ((0, 0), (1, 0), (0, 0), (0, 0)))[:, :-1]
+    history = previous[..., :-1].reshape(rows, time // patch, -1)
+    counter = previous[:, :, -1, -1]
+    return history * follows[..., None], counter * follows, segment
+
+
+class Text2Pose(nn.Module):
+    """One encoder-decoder group.
+
+    Attributes:
+        config: sizes.
+        dtype: compute type; counter head, progress features and softmax stay float32.
+    """
+
+    config: ModelConfig
+    dtype: jnp.dtype = jnp.float32
+
+    def setup(self):
+        """Declares the layers."""
+        c = self.config
+        block = lambda cross: Block(c.width, c.heads, c.mlp, c.dropout, cross, self.dtype)  # noqa: E731
+        self.embed_text = Embed(c.vocab, c.width)
+        self.text_progress = Dense(c.width, ("progress", "embed"))
+        self.encoder = [block(False) for _ in range(c.encoder_layers)]
+        self.norm_text = Norm(self.dtype)
+        self.embed_history = Dense(c.width, ("patch", "embed"), self.dtype)
+        self.frame_progress = Dense(c.width, ("progress", "embed"))
+        self.start = self.param(
+            "start",
+            nn.with_logical_partitioning(nn.initializers.normal(1.0), ("norm",)),
+            (c.width,),
+        )
+        self.decoder = [block(True) for _ in range(c.decoder_layers)]
+        if c.progress_bias:
+            names = nn.with_logical_partitioning
+            slopes = np.log(np.expm1(np.geomspace(1.0, 0.01, c.heads))).astype(np.float32)
+            shape = (c.decoder_layers, c.heads)
+            self.bias_slope = self.param(
+                "bias_slope",
+                names(lambda key, shape: jnp.broadcast_to(slopes, shape), (None, "heads")),
+                shape,
+            )
+            self.bias_offset = self.param(
+                "bias_offset", names(nn.initializers.zeros, (None, "heads")), shape
+            )
+        self.norm_frames = Norm(self.dtype)
+        self.frame_head = Dense(c.patch * (c.frame_size - 1), ("embed", "patch"), self.dtype, 0.1)
+        self.counter_head = Dense(c.patch, ("embed", "patch"), jnp.float32, 0.01)
+
+    def encode(self, text, text_segment, training=False):
+        """Encodes text.
+
+        Args:
+            text: int32 [B, S].
+            text_segment: int32 [B, S], 0 = padding.
+            training: whether dropout is on.
+
+        Returns:
+            What the decoder reads: a tuple of each decoder layer's keys and values, the segment,
+            the progress float32 [B, S] of each token and the number of tokens of its text.
+        """
+        place, length = segment_positions(text_segment)
+        progress = (place + 0.5) / jnp.maximum(length, 1)
+        x = self.embed_text(text)
+        if self.config.progress_features:
+            x = x + self.text_progress(progress_features(progress, self.config.progress_features))
+        x = x + sinusoids(place, self.config.width)
+        x = constrain(x.astype(self.dtype), "rows", "time", "width")
+        mask = text_segment[:, :, None] == text_segment[:, None, :]
+        mask &= text_segment[:, :, None] > 0
+        for block in self.encoder:
+            x, _ = block(x, mask, training=training)
+        x = self.norm_text(x)
+        keys_values = tuple(block.memory(x) for block in self.decoder)
+        return keys_values, text_segment, progress, length
+
+    def decode(
+        self, memory, history, counter, segment, place, mask, caches=None, index=0, training=False
+    ):
+        """Predicts the patches that follow a history.
+
+        Args:
+            memory: what `encode` returned.
+            history: [B, N, P (D - 1)], the patch before each, zeros at a clip's start.
+            counter: float32 [B, N], the counter reached before each patch, 0 at a clip's start.
+            segment: int32 [B, N].
+            place: int32 [B, N], the patch's number in its clip from 0.
+            mask: bool [B, N, N] of self-attention (or [B, N, cache length]).
+            caches: each layer's keys and values while decoding step by step.
+            index: where this step's keys and values are written.
+            training: whether dropout is on.
+
+        Returns:
+            frames [B, N, P, D - 1] float32, counter [B, N, P] float32, the layers' new caches.
+        """
+        c = self.config
+        keys_values, text_segment, progress, length = memory
+        x = self.embed_history(history) + (place == 0)[..., None] * self.start
+        if c.progress_features:
+            x = x + self.frame_progress(progress_features(counter, c.progress_features))
+        x = x + sinusoids(place, c.width)
+        x = constrain(x.astype(self.dtype), "rows", "time", "width")
+        memory_mask = (segment[:, :, None] == text_segment[:, None, :]) & (segment[:, :, None] > 0)
+        # signed distance, in tokens, from the clip's progress to each token's place in the text
+        distance = (counter[:, :, None] - progress[:, None, :]) * length[:, None, :]
+        new_caches = []
+        for layer, block in enumerate(self.decoder):
+            bias = self._progress_bias(layer, distance) if c.progress_bias else None
+            cache = None if caches is None else (caches[layer], index)
+            layer_memory = (keys_values[layer], memory_mask, bias)
+            x, new = block(x, mask, layer_memory, cache, training)
+            new_caches.append(new)
+        x = self.norm_frames(x)
+        shape = (*x.shape[:2], c.patch)
+        frames = self.frame_head(x).astype(jnp.float32).reshape(*shape, c.frame_size - 1)
+        ahead = self.counter_head(x.astype(jnp.float32))
+        return frames, counter[..., None] + ahead, tuple(new_caches)
+
+    def _progress_bias(self, layer, distance):
+        slope = jax.nn.softplus(self.bias_slope[layer])[None, :, None, None]
+        offset = self.bias_offset[layer][None, :, None, None]
+        return -slope * jnp.square(distance[:, None] + offset)
+
+    def __call__(self, text, text_segment, history, counter, segment, training=False):
+        """Teacher-forced prediction of whole (packed) rows.
+
+        Args:
+            text: int32 [B, S].
+            text_segment: int32 [B, S].
+            history: [B, N, P (D - 1)] from `teacher_forcing`.
+            counter: float32 [B, N].
+            segment: int32 [B, N].
+            training: whether dropout is on.
+
+        Returns:
+            frames [B, T, D - 1] and counter [B, T], float32.
+        """
+        memory = self.encode(text, text_segment, training)
+        place, _ = segment_positions(segment)
+        mask = segment[:, :, None] == segment[:, None, :]
+        mask &= np.tri(segment.shape[1], dtype=bool)
+        mask &= segment[:, :, None] > 0
+        frames, counter, _ = self.decode(
+            memory, history, counter, segment, place, mask, training=training
+        )
+        rows, patches = segment.shape
+        time = patches * self.config.patch
+        return frames.reshape(rows, time, -1), counter.reshape(rows, time)

@@ -1,0 +1,146 @@
+"""Pre-norm transformer blocks from layers with logical axes."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from signllm_jax.nn.attention import Attention
+from signllm_jax.parallel.sharding import constrain
+
+
+class Dense(nn.Module):
+    """x [..., N] -> [..., features] by one matrix whose axes carry logical names.
+
+    Attributes:
+        features: size of the last axis of the result.
+        names: logical names of the matrix's two axes.
+        dtype: compute type; parameters stay float32.
+        scale: variance of the initial weights times the number of inputs.
+    """
+
+    features: int
+    names: tuple[str, str]
+    dtype: jnp.dtype = jnp.float32
+    scale: float = 1.0
+
+    @nn.compact
+    def __call__(self, x):
+        """Applies the layer."""
+        init = nn.initializers.variance_scaling(self.scale, "fan_in", "normal")
+        kernel = self.param(
+            "kernel",
+            nn.with_logical_partitioning(init, self.names),
+            (x.shape[-1], self.features),
+        )
+        # a bias over the fsdp axis would be gathered for no gain
+        bias_name = "norm" if self.names[1] == "embed" else self.names[1]
+        bias = self.param(
+            "bias",
+            nn.with_logical_partitioning(nn.initializers.zeros, (bias_name,)),
+            (self.features,),
+        )
+        return jnp.dot(x.astype(self.dtype), kernel.astype(self.dtype)) + bias.astype(self.dtype)
+
+
+class Norm(nn.Module):
+    """Layer normalisation in float32 with a learnt scale and shift."""
+
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x):
+        """x [..., M] -> [..., M]."""
+        shape = x.shape[-1:]
+        names = ("norm",)
+        ones = nn.with_logical_partitioning(nn.initializers.ones, names)
+        zeros = nn.with_logical_partitioning(nn.initializers.zeros, names)
+        scale, bias = self.param("scale", ones, shape), self.param("bias", zeros, shape)
+        x = x.astype(jnp.float32)
+        x = x - x.mean(-1, keepdims=True)
+        x = x * jax.lax.rsqrt(jnp.square(x).mean(-1, keepdims=True) + 1e-6)
+        return (x * scale + bias).astype(self.dtype)
+
+
+class Mlp(nn.Module):
+    """Two dense layers with GELU between."""
+
+    hidden: int
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x):
+        """x [B, N, M] -> [B, N, M]."""
+        hidden = nn.gelu(Dense(self.hidden, ("embed", "mlp"), self.dtype, name="up")(x))
+        hidden = constrain(hidden, "rows", "time", "mlp")
+        return Dense(x.shape[-1], ("mlp", "embed"), self.dtype, name="down")(hidden)
+
+
+class Block(nn.Module):
+    """Self-attention, cross-attention where there is a memory, and an MLP, all residual.
+
+    Attributes:
+        width: M.
+        heads: attention heads H.
+        mlp: hidden width of the MLP.
+        dropout: share of each residual branch's outputs dropped while training.
+        cross: whether the block attends to a memory.
+        dtype: compute type.
+    """
+
+    width: int
+    heads: int
+    mlp: int
+    dropout: float = 0.0
+    cross: bool = False
+    dtype: jnp.dtype = jnp.float32
+
+    def setup(self):
+        """Declares the layers."""
+        self.norm_self = Norm(self.dtype)
+        self.self_attention = Attention(self.width, self.heads, self.dtype)
+        if self.cross:
+            self.norm_cross = Norm(self.dtype)
+            self.cross_attention = Attention(self.width, self.heads, self.dtype)
+        self.norm_mlp = Norm(self.dtype)
+        self.mlp_layer = Mlp(self.mlp, self.dtype)
+        self.drop = nn.Dropout(self.dropout)
+
+    def memory(self, x):
+        """Keys and values of cross-attention for a memory [B, S, M]."""
+        return self.cross_attention.keys_values(x)
+
+    def __call__(self, x, mask, memory=None, cache=None, training=False):
+        """Runs the block.
+
+        Args:
+            x: [B, N, M].
+            mask: bool [B, N, N] of self-attention; with a cache [B, N, cache length].
+            memory: (keys and values, mask bool [B, N, S], bias [B, H, N, S]) to attend to.
+            cache: (keys and values, index): the new keys and values are written at `index` and
+                attention runs over the whole cache.
+            training: whether dropout is on.
+
+        Returns:
+            [B, N, M], and the keys and values of self-attention (the whole updated cache).
+        """
+        y = self.norm_self(x)
+        keys_values = self.self_attention.keys_values(y)
+        if cache is not None:
+            held, index = cache
+            keys_values = jax.tree.map(
+                lambda old, new: jax.lax.dynamic_update_slice_in_dim(old, new, index, axis=1),
+                held,
+                keys_values,
+            )
+        x = x + self._branch(self.self_attention(y, keys_values, mask), training)
+        if self.cross:
+            memory_keys_values, memory_mask, memory_bias = memory
+            y = self.cross_attention(
+                self.norm_cross(x), memory_keys_values, memory_mask, memory_bias
+            )
+            x = x + self._branch(y, training)
+        return x + self._branch(self.mlp_layer(self.norm_mlp(x)), training), keys_values
+
+    def _branch(self, y, training):
+        y = constrain(y, "rows", "time", "width")
+        return self.drop(y, deterministic=not training)

@@ -1,0 +1,64 @@
+"""Embeddings: tokens, places in a sequence, and progress through a clip or a text."""
+
+import flax.linen as nn
+import jax.numpy as jnp
+import numpy as np
+
+from signllm_jax.typing import Array
+
+
+def progress_features(progress: Array, count: int, highest: float = 64.0) -> Array:
+    """Fourier features of a progress in 0..1, in float32.
+
+    Token positions and counters share them, so that attention can match a place in the text
+    with a time in the clip. The frequencies run geometrically from half a cycle to `highest`.
+
+    Args:
+        progress: [...], 0 at the start and 1 at the end.
+        count: number of features, even.
+        highest: cycles over the whole progress of the highest frequency.
+
+    Returns:
+        float32 [..., count].
+    """
+    cycles = np.geomspace(0.5, highest, count // 2).astype(np.float32)
+    angle = progress.astype(jnp.float32)[..., None] * (2 * np.pi * cycles)
+    return jnp.concatenate([jnp.sin(angle), jnp.cos(angle)], -1)
+
+
+def segment_positions(segment: Array) -> tuple[Array, Array]:
+    """Place and length within each segment of a packed row.
+
+    Args:
+        segment: int32 [B, S], 0 = padding; the places of one segment are next to each other.
+
+    Returns:
+        place int32 [B, S] from 0 and length int32 [B, S] of the place's segment; 0 on padding.
+    """
+    same = (segment[:, :, None] == segment[:, None, :]) & (segment[:, :, None] > 0)
+    before = np.tri(segment.shape[1], k=-1, dtype=bool)
+    return (same & before).sum(-1), same.sum(-1)
+
+
+def sinusoids(place: Array, width: int) -> Array:
+    """Transformer position features: place int [..., ] -> float32 [..., width]."""
+    rate = np.exp(-np.log(10_000.0) * np.arange(width // 2) / max(width // 2, 1)).astype(np.float32)
+    angle = place.astype(jnp.float32)[..., None] * rate
+    return jnp.concatenate([jnp.sin(angle), jnp.cos(angle)], -1)
+
+
+class Embed(nn.Module):
+    """Token rows: int32 [B, S] -> [B, S, features]."""
+
+    rows: int
+    features: int
+
+    @nn.compact
+    def __call__(self, token):
+        """Looks the tokens up."""
+        table = self.param(
+            "embedding",
+            nn.with_logical_partitioning(nn.initializers.normal(1.0), ("vocab", "embed")),
+            (self.rows, self.features),
+        )
+        return jnp.take(table, token, axis=0)

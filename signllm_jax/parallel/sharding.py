@@ -1,0 +1,180 @@
+"""The whole sharding policy: one mesh, one table of rules, and strict look-ups into it.
+
+A language's weights, optimiser state and batch live on its own slice of the mesh's `language`
+axis; within the slice rows are split over `data` and `fsdp`, weights over `fsdp` and `tensor`.
+"""
+
+import contextlib
+import math
+
+import flax.linen as nn
+import jax
+import numpy as np
+from jax.sharding import AbstractMesh, AxisType, Mesh, NamedSharding, PartitionSpec
+
+from signllm_jax.errors import ConfigError
+from signllm_jax.typing import Tree
+
+MESH_AXES = ("language", "data", "fsdp", "tensor")
+
+# logical axis -> mesh axis; a name that is not here is an error, never a silent replication
+RULES: dict[str, str | tuple[str, ...] | None] = {
+    "language": "language",
+    "rows": ("data", "fsdp"),
+    "embed": "fsdp",
+    "heads": "tensor",
+    "mlp": "tensor",
+    "vocab": "tensor",
+    "head_dim": None,
+    "patch": None,
+    "progress": None,
+    "norm": None,
+    "width": None,
+    "time": None,
+}
+
+
+def partition_spec(names: tuple[str | None, ...]) -> PartitionSpec:
+    """Maps logical axis names to a PartitionSpec; raises KeyError on a name without a rule."""
+    return PartitionSpec(*(None if name is None else RULES[name] for name in names))
+
+
+def default_mesh_shape(languages: int, devices: int) -> dict[str, int]:
+    """One language a slice as far as the devices divide, the rest fsdp."""
+    language = math.gcd(languages, devices)
+    return {"language": language, "data": 1, "fsdp": devices // language, "tensor": 1}
+
+
+def make_mesh(shape: dict[str, int], devices=None) -> Mesh:
+    """A mesh of MESH_AXES; `shape` may leave out axes of size 1.
+
+    Raises ConfigError on an unknown axis or when the sizes do not multiply to the devices.
+    """
+    devices = jax.devices() if devices is None else devices
+    unknown = set(shape) - set(MESH_AXES)
+    if unknown:
+        raise ConfigError(f"unknown mesh axis {min(unknown)!r}: axes are {', '.join(MESH_AXES)}")
+    sizes = tuple(int(shape.get(axis, 1)) for axis in MESH_AXES)
+    if min(sizes) < 1 or math.prod(sizes) != len(devices):
+        described = ", ".join(f"{axis} {size}" for axis, size in zip(MESH_AXES, sizes))
+        raise ConfigError(f"a mesh of {described} does not divide {len(devices)} devices")
+    return jax.make_mesh(sizes, MESH_AXES, axis_types=(AxisType.Auto,) * 4, devices=devices)
+
+
+def check_divides(mesh: Mesh, languages: int, rows: int, width: int, heads: int) -> None:
+    """Raises ConfigError when the mesh does not divide what it has to split."""
+    size = dict(mesh.shape)
+    for what, count, axes in (
+        ("languages", languages, ("language",)),
+        ("rows a language (train.batch_size)", rows, ("data", "fsdp")),
+        ("the model width", width, ("fsdp",)),
+        ("attention heads", heads, ("tensor",)),
+    ):
+        parts = math.prod(size[axis] for axis in axes)
+        if count % parts:
+            raise ConfigError(
+                f"mesh: {what}: {count} cannot be split over {'*'.join(axes)} = {parts}"
+            )
+
+
+def constrain(x: jax.Array, *names: str | None) -> jax.Array:
+    """Pins the sharding of an activation by logical names, inside `jax.set_mesh`.
+
+    Raises ValueError outside of a mesh and KeyError on an unknown name: a constraint that does
+    nothing is a bug that shows only in the bill.
+    """
+    if jax.sharding.get_abstract_mesh().empty:
+        raise ValueError("constrain needs a mesh: run under jax.set_mesh(make_mesh(...))")
+    if len(names) != x.ndim:
+        raise ValueError(f"{len(names)} names for an array of {x.ndim} axes")
+    return jax.lax.with_sharding_constraint(x, partition_spec(names))
+
+
+def tree_specs(boxed: Tree, leading: tuple[str, ...] = ()) -> Tree:
+    """PartitionSpecs of a tree of logically partitioned parameters.
+
+    Args:
+        boxed: parameters as flax initialises them, each in an `nn.LogicallyPartitioned` box.
+        leading: logical names of axes stacked in front, for example `('language',)`.
+
+    Raises:
+        ValueError: a parameter has no logical names.
+        KeyError: a logical name has no rule.
+    """
+
+    def spec(path, box):
+        if not isinstance(box, nn.LogicallyPartitioned):
+            raise ValueError(f"parameter {jax.tree_util.keystr(path)} has no logical axes")
+        return partition_spec(leading + tuple(box.names))
+
+    return jax.tree_util.tree_map_with_path(
+        spec, boxed, is_leaf=lambda leaf: isinstance(leaf, nn.LogicallyPartitioned)
+    )
+
+
+def state_specs(abstract_state: Tree, parameter_specs: Tree) -> Tree:
+    """Specs for any state around the parameters: optimiser moments get their parameter's.
+
+    A leaf whose path ends with a parameter's path and has its rank gets that parameter's spec;
+    arrays led by the language axis (counts, masks) are split over `language`; scalars and keys
+    are replicated. `abstract_state` is what `jax.eval_shape` returns for the state.
+    """
+    is_spec = lambda leaf: isinstance(leaf, PartitionSpec)  # noqa: E731
+    by_path = {
+        _names(path): spec
+        for path, spec in jax.tree_util.tree_flatten_with_path(parameter_specs, is_leaf=is_spec)[0]
+    }
+
+    def spec(path, leaf):
+        names = _names(path)
+        for start in range(len(names)):
+            found = by_path.get(names[start:])
+            if found is not None and len(found) == leaf.ndim:
+                return found
+        if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key) or leaf.ndim == 0:
+            return PartitionSpec()
+        return PartitionSpec(RULES["language"])
+
+    return jax.tree_util.tree_map_with_path(spec, abstract_state)
+
+
+def _names(path) -> tuple[str, ...]:
+    return tuple(str(getattr(k, "key", getattr(k, "name", getattr(k, "idx", k)))) for k in path)
+
+
+def shardings(mesh: Mesh, specs: Tree) -> Tree:
+    """NamedShardings on `mesh` for a tree of PartitionSpecs."""
+    is_spec = lambda leaf: isinstance(leaf, PartitionSpec)  # noqa: E731
+    return jax.tree.map(lambda spec: NamedSharding(mesh, spec), specs, is_leaf=is_spec)
+
+
+def batch_sharding(mesh: Mesh) -> NamedSharding:
+    """Sharding of every array [L, B, ...] of a Batch."""
+    return NamedSharding(mesh, partition_spec(("language", "rows")))
+
+
+def local_block(sharding: NamedSharding, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """The (language, row) indices of an [L, B] batch that this host's devices hold.
+
+    Returns the sorted language indices and row indices whose product this host must load.
+    """
+    languages: set[int] = set()
+    rows: set[int] = set()
+    for index in sharding.addressable_devices_indices_map(shape).values():
+        full = tuple(index) + (slice(None),) * (2 - len(index))
+        languages.update(range(*full[0].indices(shape[0])))
+        rows.update(range(*full[1].indices(shape[1])))
+    return np.array(sorted(languages)), np.array(sorted(rows))
+
+
+def use_shape_mesh():
+    """A mesh without devices, for code that only asks for shapes."""
+    types = (AxisType.Auto,) * len(MESH_AXES)
+    return jax.sharding.use_abstract_mesh(AbstractMesh((1,) * 4, MESH_AXES, axis_types=types))
+
+
+@contextlib.contextmanager
+def use_mesh(mesh: Mesh):
+    """Makes `mesh` the one that `constrain` and jit see."""
+    with jax.set_mesh(mesh):
+        yield mesh

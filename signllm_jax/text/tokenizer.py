@@ -1,0 +1,124 @@
+"""One sentencepiece tokenizer a language: letters for fingerspelling, pieces for sentences.
+
+`letters` has one token for each fingerspelling unit, units of several letters (`sch`) included,
+and refuses what it cannot spell. `pieces` has subwords with byte fallback, so nothing is
+unknown to it.
+"""
+
+import io
+import unicodedata
+from collections.abc import Iterable
+
+import sentencepiece
+
+from signllm_jax.errors import ConfigError, TextError
+from signllm_jax.languages import get_language
+
+PAD, UNKNOWN = 0, 1
+
+
+def normalize_text(text: str, language: str) -> str:
+    """NFC, white space folded, and in lower case by the rules of the spoken language."""
+    text = unicodedata.normalize("NFC", " ".join(text.split()))
+    if get_language(language).spoken == "tr":
+        text = text.replace("İ", "i").replace("I", "ı")
+    return text.lower()
+
+
+class Tokenizer:
+    """Text of one language <-> token ids; id 0 is padding and is never produced.
+
+    Attributes:
+        language: code.
+        kind: `letters` or `pieces`.
+        model: the serialised sentencepiece model.
+    """
+
+    def __init__(self, model: bytes, kind: str, language: str):
+        self.model, self.kind, self.language = model, kind, language
+        self._processor = sentencepiece.SentencePieceProcessor(model_proto=model)
+
+    @property
+    def size(self) -> int:
+        """Number of ids in use."""
+        return self._processor.vocab_size()
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of a text; raises TextError when it is empty or cannot be written."""
+        normal = normalize_text(text, self.language)
+        if not normal:
+            raise TextError("the text is empty")
+        ids = self._processor.encode(normal)
+        if self.kind == "letters" and UNKNOWN in ids:
+            pieces = self._processor.encode(normal, out_type=str)
+            letter = pieces[ids.index(UNKNOWN)].replace("▁", " ")
+            name = get_language(self.language).name
+            raise TextError(f"cannot spell {text!r}: {name} has no letter {letter!r} in its data")
+        return ids
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The (normalised) text of ids; padding is skipped."""
+        return self._processor.decode([int(i) for i in ids if i != PAD])
+
+    def pieces(self, ids: Iterable[int]) -> list[str]:
+        """The piece of every id."""
+        return [self._processor.id_to_piece(int(i)) for i in ids]
+
+
+def train_tokenizer(
+    texts: Iterable[str], units: Iterable[str], kind: str, rows: int, language: str
+) -> Tokenizer:
+    """Trains a tokenizer on the texts of a language's train split.
+
+    Args:
+        texts: the sentences or words.
+        units: fingerspelling units that occur; those of several letters become one token.
+        kind: `letters` or `pieces`.
+        rows: V, the most ids there may be.
+        language: code.
+
+    Raises:
+        ConfigError: the ids do not fit into `rows`.
+    """
+    normal = [normalize_text(text, language) for text in texts]
+    common = {
+        "sentence_iterator": iter(normal),
+        "normalization_rule_name": "identity",
+        "add_dummy_prefix": False,
+        "pad_id": PAD,
+        "unk_id": UNKNOWN,
+        "bos_id": -1,
+        "eos_id": -1,
+        "character_coverage": 1.0,
+        "minloglevel": 2,
+        "num_threads": 1,  # the same model whatever the machine
+    }
+    if kind == "letters":
+        lower = {normalize_text(unit, language) for unit in units}
+        symbols = sorted(unit for unit in lower if len(unit) > 1)
+        letters = {letter for text in normal for letter in text} | {u for u in lower if len(u) == 1}
+        size = len(letters) + len(symbols) + 2
+        options = {
+            "model_type": "char",
+            "vocab_size": size + 1,
+            "user_defined_symbols": symbols,
+            "hard_vocab_limit": False,
+            "use_all_vocab": True,
+        }
+    else:
+        size = rows
+        options = {
+            "model_type": "unigram",
+            "vocab_size": rows,
+            "byte_fallback": True,
+            "hard_vocab_limit": False,
+        }
+    if size > rows:
+        raise ConfigError(f"config.model.vocab: {language} needs {size} token rows, not {rows}")
+    model = io.BytesIO()
+    try:
+        sentencepiece.SentencePieceTrainer.Train(model_writer=model, **common, **options)
+    except RuntimeError as error:
+        reason = str(error).split(") ")[-1] or "sentencepiece failed"
+        raise ConfigError(f"config.model.vocab = {rows} for {language}: {reason}") from None
+    return Tokenizer(model.getvalue(), kind, language)

@@ -1,0 +1,70 @@
+"""The train state, and how it is made sharded from the start."""
+
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+
+from signllm_jax.config import Config
+from signllm_jax.models import mlsf
+from signllm_jax.parallel import sharding
+from signllm_jax.train.optimizer import make_optimizer
+from signllm_jax.typing import Array, Tree
+
+
+@functools.partial(
+    jax.tree_util.register_dataclass,
+    data_fields=["step", "params", "opt_state", "active", "key"],
+    meta_fields=[],
+)
+@dataclasses.dataclass(frozen=True)
+class TrainState:
+    """All that a run carries from step to step.
+
+    Attributes:
+        step: int32 [], steps made.
+        params: parameters, each [L, ...].
+        opt_state: the optimiser's state, lifted over L.
+        active: bool [L], languages that still learn; the others' updates are zeroed.
+        key: the run's random key; every draw folds in the step and the language's code.
+    """
+
+    step: Array
+    params: Tree
+    opt_state: Tree
+    active: Array
+    key: Array
+
+
+def init_state(config: Config, languages: tuple[str, ...]) -> TrainState:
+    """A fresh state of all languages; call it under jit with `state_shardings`."""
+    key = jax.random.key(config.train.seed)
+    params = mlsf.init(config.model, jax.random.fold_in(key, 0), languages)
+    tx = make_optimizer(config.optimizer, jnp.ones((), jnp.int32))
+    return TrainState(
+        step=jnp.zeros((), jnp.int32),
+        params=params,
+        opt_state=jax.vmap(tx.init)(params),
+        active=jnp.ones((len(languages),), bool),
+        key=jax.random.fold_in(key, 1),
+    )
+
+
+def abstract_state(config: Config, languages: tuple[str, ...]) -> TrainState:
+    """Shapes and types of the state; nothing is computed."""
+    with sharding.use_shape_mesh():
+        return jax.eval_shape(lambda: init_state(config, languages))
+
+
+def state_shardings(config: Config, languages: tuple[str, ...], mesh) -> TrainState:
+    """A TrainState of NamedShardings."""
+    specs = sharding.tree_specs(mlsf.abstract_group(config.model), leading=("language",))
+    return sharding.shardings(mesh, sharding.state_specs(abstract_state(config, languages), specs))
+
+
+def make_state(config: Config, languages: tuple[str, ...], mesh) -> TrainState:
+    """A fresh state, made on the devices that hold it."""
+    with sharding.use_mesh(mesh):
+        out = state_shardings(config, languages, mesh)
+        return jax.jit(lambda: init_state(config, languages), out_shardings=out)()
