@@ -49,7 +49,7 @@ def test_the_last_record_is_also_number_minus_one(data_dir):
 
 
 def test_two_processes_prepare_without_tensorflow_and_jax_and_leave_nothing_behind(tmp_path):
-    killed = tmp_path / "prompt2sign" / "asl_fingerspelling" / "incomplete.ABCDEF_0.2.0"
+    killed = tmp_path / "prompt2sign" / "asl_fingerspelling" / "incomplete.ABCDEF_1.0.0"
     killed.mkdir(parents=True)
     program = (
         "import sys; from signllm_jax.data import source; "

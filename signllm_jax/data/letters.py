@@ -60,6 +60,9 @@ _RECORDINGS = {
 
 HANDS = (("right", 4, 29), ("left", 7, 8))  # arm's wrist and the hand's first joint
 BODY = (0, 1, 2, 5)  # nose, neck and shoulders, seen in every recording
+BODY_DEPTH = 96.0
+"""Pixels per unit of body z: one for all videos, since the lexicon's makers gave every signer the
+same head and shoulders, whatever the video's width."""
 FOREARM = 0.85
 """Length from elbow to wrist in shoulder widths, which gives wrists their depth."""
 
@@ -121,7 +124,9 @@ def alphabet(language: str) -> dict[str, Letter]:
     """All letters of a language, cleaned; about a second of work, cached. Errors: `letters`."""
     recordings = _RECORDINGS[language]
     cleaned = {
-        unit: _clean(read_pose_file(path, recordings.width_of(unit)), unit in recordings.moving)
+        unit: _clean(
+            read_pose_file(path, recordings.width_of(unit), BODY_DEPTH), unit in recordings.moving
+        )
         for unit, path in _index(language).items()
     }
     return _with_resting_arms(cleaned)
