@@ -35,7 +35,8 @@ class _Recordings:
 
     Attributes:
         width: picture width of the original videos in pixels, which hand depth is measured in
-            (see pose_file.py; the least variation of bone lengths gives it within 15%).
+            (see pose_file.py). It is inferred: the usual width nearest to where bone lengths vary
+            least over the letters (asl 620, gsl 640, dsgs 2140, its H I J 880, tsl 420).
         other_width: {width: units} of letters taken from another video source.
         moving: units whose movement belongs to the letter.
     """
