@@ -24,10 +24,12 @@ class Statistics:
 
     Attributes:
         layout: name of the skeleton layout.
-        mean: float32 [J, 3], shoulder widths.
+        mean: float32 [J, 3], shoulder widths. A joint that no train clip shows has the mean of
+            where its clips rest it, so that it can be drawn.
         deviation: float32 [J], one number a group, shoulder widths.
         fps: frames per second of the clips.
         frames: frames of the longest train clip.
+        seen: float32 [J], share of the train frames that show a joint.
     """
 
     layout: str
@@ -35,6 +37,7 @@ class Statistics:
     deviation: np.ndarray
     fps: float
     frames: int
+    seen: np.ndarray
 
     @property
     def mean_pose(self) -> np.ndarray:
@@ -49,14 +52,16 @@ class Statistics:
             "deviation": self.deviation.tolist(),
             "fps": self.fps,
             "frames": self.frames,
+            "seen": self.seen.tolist(),
         }
 
     @classmethod
     def from_dict(cls, values: dict) -> "Statistics":
         """The inverse of `to_dict`."""
-        mean = np.asarray(values["mean"], np.float32)
-        deviation = np.asarray(values["deviation"], np.float32)
-        return cls(values["layout"], mean, deviation, float(values["fps"]), int(values["frames"]))
+        array = {k: np.asarray(values[k], np.float32) for k in ("mean", "deviation", "seen")}
+        return cls(
+            layout=values["layout"], fps=float(values["fps"]), frames=int(values["frames"]), **array
+        )
 
 
 def relative(positions: Array, layout: Layout) -> Array:
@@ -85,12 +90,16 @@ def collect_statistics(clips: Iterable[dict], layout_name: str) -> Statistics:
     count = np.zeros(layout.size)
     total = np.zeros((layout.size, 3))
     squares = np.zeros((layout.size, 3))
+    placed = np.zeros((layout.size, 3))  # where joints were put, seen or not
     rates: set[float] = set()
-    longest = 0
+    frames = longest = 0
     for clip in clips:
         seen = trusted(clip["confidence"] > 0, layout)
-        values = relative(clip["pose"].astype(np.float64), layout) * seen[..., None]
+        values = relative(clip["pose"].astype(np.float64), layout)
+        placed += values.sum(0)
+        values = values * seen[..., None]
         count += seen.sum(0)
+        frames += len(values)
         total += values.sum(0)
         squares += np.square(values).sum(0)
         rates.add(round(float(clip["fps"]), 3))
@@ -100,8 +109,8 @@ def collect_statistics(clips: Iterable[dict], layout_name: str) -> Statistics:
     if len(rates) > 1:
         raise DataError(f"clips differ in frames per second: {sorted(rates)}")
     known = np.maximum(count, 1)[:, None]
-    mean = total / known
-    variance = np.maximum(squares / known - np.square(mean), 0.0)
+    mean = np.where(count[:, None] > 0, total / known, placed / max(frames, 1))
+    variance = np.maximum(squares / known - np.square(total / known), 0.0)
     deviation = np.ones(layout.size)
     for joints in layout.groups.values():
         index = list(joints)
@@ -109,7 +118,12 @@ def collect_statistics(clips: Iterable[dict], layout_name: str) -> Statistics:
         pooled = (variance[index].mean(1) * weight).sum() / max(weight.sum(), 1)
         deviation[index] = max(np.sqrt(pooled), DEVIATION_FLOOR)
     return Statistics(
-        layout_name, mean.astype(np.float32), deviation.astype(np.float32), rates.pop(), longest
+        layout=layout_name,
+        mean=mean.astype(np.float32),
+        deviation=deviation.astype(np.float32),
+        fps=rates.pop(),
+        frames=longest,
+        seen=(count / max(frames, 1)).astype(np.float32),
     )
 
 

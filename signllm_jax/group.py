@@ -1,0 +1,135 @@
+"""A language's group at rest: parameters, tokenizer and statistics in `groups/<language>/`.
+
+This is what producing, serving, fine-tuning and extending read; checkpoints are for resuming
+only. `group.json` names the parameter file and its digest and is renamed into place last, so a
+group is either the old one or the new one.
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import flax.serialization
+import jax
+import numpy as np
+
+from signllm_jax.config import ModelConfig
+from signllm_jax.data.transforms import Statistics
+from signllm_jax.errors import CheckpointError
+from signllm_jax.text.tokenizer import Tokenizer
+from signllm_jax.typing import Tree
+
+
+@dataclasses.dataclass(frozen=True)
+class Group:
+    """One language's model and all that is needed to use it.
+
+    Attributes:
+        language: code.
+        model: sizes.
+        tokenizer: of the language.
+        statistics: of the language's train clips.
+        dataset: name of the data set it was trained on.
+        max_frames: longest clip it may produce.
+        row_tokens: longest text it reads, in tokens.
+        params: parameters without the language axis; None before the first evaluation.
+        step: training step of the parameters.
+        dev_dtw_ratio: free-running DTW ratio to the mean pose on dev at that step.
+    """
+
+    language: str
+    model: ModelConfig
+    tokenizer: Tokenizer
+    statistics: Statistics
+    dataset: str
+    max_frames: int
+    row_tokens: int
+    params: Tree = None
+    step: int = 0
+    dev_dtw_ratio: float | None = None
+
+
+def digest(params: Tree) -> str:
+    """SHA-256 over the names, shapes and bytes of all parameters."""
+    sha = hashlib.sha256()
+    for path, leaf in jax.tree_util.tree_flatten_with_path(params)[0]:
+        leaf = np.asarray(leaf)
+        sha.update(f"{jax.tree_util.keystr(path)} {leaf.shape} {leaf.dtype}".encode())
+        sha.update(np.ascontiguousarray(leaf).tobytes())
+    return sha.hexdigest()
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Writes beside, then renames: a reader sees the old file or the whole new one."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with open(beside, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise CheckpointError(f"{path}: cannot be written: {error.strerror or error}") from None
+
+
+def save_group(folder: str | os.PathLike, group: Group) -> None:
+    """Writes a group to `folder`; older parameters are removed after the new ones are in place."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_file(folder / "tokenizer.model", group.tokenizer.model)
+    described = {
+        "language": group.language,
+        "model": dataclasses.asdict(group.model),
+        "tokenizer": group.tokenizer.kind,
+        "statistics": group.statistics.to_dict(),
+        "dataset": group.dataset,
+        "max_frames": group.max_frames,
+        "row_tokens": group.row_tokens,
+        "step": group.step,
+        "dev_dtw_ratio": group.dev_dtw_ratio,
+        "params": None,
+    }
+    if group.params is not None:
+        name = f"params-{group.step}.msgpack"
+        write_file(folder / name, flax.serialization.msgpack_serialize(group.params))
+        described["params"] = {"file": name, "sha256": digest(group.params)}
+    write_file(folder / "group.json", json.dumps(described, indent=1).encode())
+    for old in folder.glob("params-*.msgpack"):
+        if group.params is None or old.name != described["params"]["file"]:
+            old.unlink()
+
+
+def load_group(folder: str | os.PathLike, with_params: bool = True) -> Group:
+    """Reads a group; raises CheckpointError naming the file that is missing or damaged."""
+    folder = Path(folder)
+    try:
+        described = json.loads((folder / "group.json").read_text())
+        model = (folder / "tokenizer.model").read_bytes()
+        group = Group(
+            language=described["language"],
+            model=ModelConfig(**described["model"]),
+            tokenizer=Tokenizer(model, described["tokenizer"], described["language"]),
+            statistics=Statistics.from_dict(described["statistics"]),
+            dataset=described["dataset"],
+            max_frames=described["max_frames"],
+            row_tokens=described["row_tokens"],
+            step=described["step"],
+            dev_dtw_ratio=described["dev_dtw_ratio"],
+        )
+    except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise CheckpointError(f"{folder}: no readable group ({error})") from None
+    if not with_params:
+        return group
+    if described["params"] is None:
+        raise CheckpointError(f"{folder}: the group has no parameters yet: it was never evaluated")
+    file = folder / described["params"]["file"]
+    try:
+        params = flax.serialization.msgpack_restore(file.read_bytes())
+    except Exception as error:  # msgpack raises many kinds
+        raise CheckpointError(f"{file}: cannot be read ({error})") from None
+    if digest(params) != described["params"]["sha256"]:
+        raise CheckpointError(f"{file}: is damaged: its digest is not the one in group.json")
+    return dataclasses.replace(group, params=params)

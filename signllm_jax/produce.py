@@ -1,0 +1,108 @@
+"""From texts to pose clips with stacked groups: encode, generate in batches, restore positions."""
+
+import functools
+from collections.abc import Sequence
+
+import jax
+import numpy as np
+
+from signllm_jax import decoding
+from signllm_jax.config import ModelConfig
+from signllm_jax.data.transforms import Statistics, restore_frames
+from signllm_jax.errors import TextError
+from signllm_jax.models import mlsf
+from signllm_jax.models.text2pose import Text2Pose
+from signllm_jax.parallel import sharding
+from signllm_jax.poses.clip import PoseClip
+from signllm_jax.text.tokenizer import Tokenizer
+from signllm_jax.train.step import compute_dtype
+from signllm_jax.typing import Tree
+
+
+class Producer:
+    """Free-running production for L languages on a mesh; one compilation a batch shape.
+
+    Args:
+        model: sizes of a group.
+        tokenizers, statistics: one a language, in the order of the language axis.
+        mesh: where the parameters lie.
+        tokens: S, the longest text in tokens; longer ones are refused.
+        max_frames: longest clip.
+        batch_size: texts of a language decoded together, a multiple of the mesh's row axes.
+    """
+
+    def __init__(
+        self,
+        model: ModelConfig,
+        tokenizers: Sequence[Tokenizer],
+        statistics: Sequence[Statistics],
+        mesh,
+        *,
+        tokens: int,
+        max_frames: int,
+        batch_size: int,
+    ):
+        self._tokenizers, self._statistics = tokenizers, statistics
+        self._mesh, self._tokens, self._batch_size = mesh, tokens, batch_size
+        module = Text2Pose(model, compute_dtype(model.dtype))
+        generate = mlsf.lift(
+            lambda params, text: decoding.generate(module, params, text, max_frames)
+        )
+        everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
+        self._generate = jax.jit(generate, out_shardings=everywhere)
+
+    def encode(self, text: str, language: int) -> list[int]:
+        """Token ids of a text; raises TextError when it cannot be written or is too long."""
+        ids = self._tokenizers[language].encode(text)
+        if len(ids) > self._tokens:
+            raise TextError(
+                f"the text has {len(ids)} tokens, the model reads at most {self._tokens}: "
+                f"{text[:40]!r}"
+            )
+        return ids
+
+    def __call__(
+        self, params: Tree, texts: Sequence[Sequence[str]]
+    ) -> list[list[tuple[PoseClip, bool]]]:
+        """Produces the texts of every language.
+
+        Args:
+            params: stacked parameters [L, ...] on the mesh.
+            texts: for every language its texts (counts may differ).
+
+        Returns:
+            For every language and text the clip, and whether it ended by its counter (False: it
+            was cut off at the longest length).
+        """
+        ids = [[self.encode(text, i) for text in group] for i, group in enumerate(texts)]
+        most = max((len(group) for group in ids), default=0)
+        clips: list[list[tuple[PoseClip, bool]]] = [[] for _ in texts]
+        for start in range(0, most, self._batch_size):
+            batch = np.zeros((len(texts), self._batch_size, self._tokens), np.int32)
+            for i, group in enumerate(ids):
+                for j, tokens in enumerate(group[start : start + self._batch_size]):
+                    batch[i, j, : len(tokens)] = tokens
+            with sharding.use_mesh(self._mesh):
+                placed = jax.make_array_from_callback(
+                    batch.shape,
+                    sharding.batch_sharding(self._mesh),
+                    functools.partial(_part, batch),
+                )
+                frames, length, ended = jax.device_get(self._generate(params, placed))
+            for i, group in enumerate(ids):
+                for j in range(len(group[start : start + self._batch_size])):
+                    clip = make_clip(frames[i, j, : length[i, j]], self._statistics[i])
+                    clips[i].append((clip, bool(ended[i, j])))
+        return clips
+
+
+def _part(array, index):
+    return array[index]
+
+
+def make_clip(frames: np.ndarray, statistics: Statistics) -> PoseClip:
+    """The model's frames [T, 3J] as a PoseClip; joints that train never showed have confidence 0."""
+    positions = restore_frames(frames, statistics)
+    shown = (statistics.seen > 0).astype(np.float32)
+    confidence = np.broadcast_to(shown, positions.shape[:2]).copy()
+    return PoseClip(positions, confidence, statistics.fps, statistics.layout)

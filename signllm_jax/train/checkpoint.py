@@ -1,0 +1,187 @@
+"""Checkpoints for resuming: the only file that knows orbax.
+
+A checkpoint is the whole train state and a small JSON record beside it. Saving is asynchronous;
+a damaged checkpoint is moved aside when an older one can be restored.
+"""
+
+import logging
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import jax
+import orbax.checkpoint as ocp
+from etils import epath
+
+from signllm_jax.errors import CheckpointError
+from signllm_jax.typing import Tree
+
+logging.getLogger("absl").setLevel(logging.ERROR)  # orbax tells every save in ten lines
+
+
+def _is_local(path) -> bool:
+    return "://" not in os.fspath(path)
+
+
+class Checkpoints:
+    """The checkpoints of one work directory.
+
+    Args:
+        folder: where they lie; made when the first one is saved.
+        keep: how many of the newest are kept.
+    """
+
+    def __init__(self, folder: str | os.PathLike, keep: int):
+        self.folder = epath.Path(folder)
+        self._keep = keep
+        self._manager: ocp.CheckpointManager | None = None
+
+    def _open(self) -> ocp.CheckpointManager:
+        if self._manager is None:
+            options = ocp.CheckpointManagerOptions(
+                max_to_keep=self._keep, enable_async_checkpointing=True
+            )
+            path = self.folder
+            if _is_local(path):
+                path = epath.Path(Path(os.fspath(path)).absolute())
+            self._manager = ocp.CheckpointManager(
+                path, options=options, item_names=("state", "record")
+            )
+        return self._manager
+
+    def save(self, step: int, state: Tree, record: dict[str, Any]) -> None:
+        """Starts to save `state` and `record` as step `step`; `wait` says whether it worked.
+
+        Raises CheckpointError when it, or the save before it, cannot be written.
+        """
+        try:
+            self._open().save(
+                step,
+                args=ocp.args.Composite(
+                    state=ocp.args.StandardSave(state), record=ocp.args.JsonSave(record)
+                ),
+                force=True,
+            )
+        except Exception as error:
+            raise self._unwritable(step, error) from error
+
+    def wait(self) -> None:
+        """Returns when the last save is complete; raises CheckpointError when it failed."""
+        if self._manager is None:
+            return
+        try:
+            self._manager.wait_until_finished()
+            self._manager.check_for_errors()
+        except Exception as error:
+            raise self._unwritable(None, error) from error
+
+    def close(self) -> None:
+        """Waits and lets go of the folder."""
+        if self._manager is not None:
+            self._manager.close()
+            self._manager = None
+
+    def steps(self) -> list[int]:
+        """Steps of the complete checkpoints, the newest first."""
+        if not self.folder.exists():
+            return []
+        return sorted(self._open().all_steps(), reverse=True)
+
+    def restore(self, like: Tree, report=print) -> tuple[Tree, dict[str, Any]] | None:
+        """The newest checkpoint that can be read, placed as `like` says.
+
+        Args:
+            like: the state's shapes, types and shardings (`jax.ShapeDtypeStruct`s); they may be
+                those of another mesh than the one that saved.
+            report: called with one line for every damaged checkpoint that was passed over.
+
+        Returns:
+            The state and the record, or None when there is no checkpoint at all.
+
+        Raises:
+            CheckpointError: there are checkpoints and none can be read; nothing is deleted.
+        """
+        failed: list[tuple[int, str]] = []
+        for step in self.steps():
+            try:
+                restored = self._open().restore(
+                    step,
+                    args=ocp.args.Composite(
+                        state=ocp.args.StandardRestore(like), record=ocp.args.JsonRestore()
+                    ),
+                )
+                jax.block_until_ready(restored.state)
+            except Exception as error:
+                failed.append((step, _first_line(error)))
+                continue
+            for damaged, reason in failed:
+                aside = self._set_aside(damaged)
+                report(
+                    f"checkpoint {damaged} is damaged ({reason}): moved to {aside}, "
+                    f"going on from checkpoint {step}"
+                )
+            if failed:
+                self.close()  # the manager listed what was moved
+            return restored.state, restored.record
+        if failed:
+            step, reason = failed[0]
+            raise CheckpointError(
+                f"{self.folder}: none of {len(failed)} checkpoints can be read (newest {step}: "
+                f"{reason}); nothing was deleted: move the folder away to start anew"
+            )
+        return None
+
+    def _set_aside(self, step: int) -> epath.Path:
+        aside = self.folder.parent / "damaged" / str(step)
+        number = 1
+        while aside.exists():
+            number += 1
+            aside = aside.parent / f"{step}-{number}"
+        aside.parent.mkdir(parents=True, exist_ok=True)
+        (self.folder / str(step)).rename(aside)
+        return aside
+
+    def _unwritable(self, step, error) -> CheckpointError:
+        what = "a checkpoint" if step is None else f"checkpoint {step}"
+        reason = _first_line(error)
+        if _is_local(self.folder) and self.folder.exists():
+            free = shutil.disk_usage(self.folder).free
+            if free < 1 << 20 or "space" in reason:
+                reason = f"no space left on the disk ({free >> 10} KiB free)"
+        return CheckpointError(
+            f"{self.folder}: cannot write {what}: {reason}; the checkpoints before it are whole"
+        )
+
+
+def restore_params(folder: str | os.PathLike, like: Tree, step: int | None = None) -> Tree:
+    """Reads the parameters of a checkpoint without its optimiser.
+
+    Args:
+        folder: the work directory's `checkpoints`.
+        like: shapes, types and shardings of the parameters.
+        step: which checkpoint, None = the newest.
+
+    Raises:
+        CheckpointError: there is none, or it cannot be read.
+    """
+    folder = epath.Path(folder)
+    steps = [int(p.name) for p in folder.iterdir() if p.name.isdigit()] if folder.exists() else []
+    if not steps or (step is not None and step not in steps):
+        raise CheckpointError(f"{folder}: there is no checkpoint {'' if step is None else step}")
+    path = folder / str(max(steps) if step is None else step) / "state"
+    try:
+        restore_args = ocp.checkpoint_utils.construct_restore_args({"params": like})
+        args = ocp.args.PyTreeRestore(
+            item={"params": like}, restore_args=restore_args, partial_restore=True
+        )
+        with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as reader:
+            return reader.restore(epath.Path(Path(os.fspath(path)).absolute()), args=args)["params"]
+    except Exception as error:
+        raise CheckpointError(f"{path}: cannot be read: {_first_line(error)}") from error
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip().splitlines()
+    line = text[0] if text else type(error).__name__
+    return line if len(line) < 200 else line[:197] + "..."
