@@ -18,6 +18,7 @@ def phoenix(shared_data: Path, split: str = "dev") -> list[PoseClip]:
     clips = []
     for line in (shared_data / "phoenix" / f"{split}.skels").read_text().splitlines():
         frames = np.array(line.split(), np.float64).reshape(-1, 151)[:, :150].reshape(-1, 50, 3)
+        frames *= [-1, 1, -1]  # its signers face the other way: their right is on the right
         clips.append(_clip(frames, np.ones(frames.shape[:2])))
     return clips
 

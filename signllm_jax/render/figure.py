@@ -1,0 +1,261 @@
+"""Drawing of skeletons: one frame, and a contact strip of a clip or of a clip and its reference.
+
+Drawn with Pillow at `_SCALE` times the size and reduced, which is antialiasing for a tenth of the
+time that a plotting library takes. Fingers are drawn one by one, the farthest first, each on a thin
+halo, so that crossed fingers stay apart. A joint of confidence 0 is not drawn.
+"""
+
+import dataclasses
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from signllm_jax.errors import OutputError
+from signllm_jax.poses.clip import PoseClip
+from signllm_jax.render.lettering import font, write_lines
+from signllm_jax.skeleton import Layout
+
+PAPER, CARD, INK, MUTED = "#ffffff", "#f4f6f9", "#1e293b", "#7b8797"
+_TORSO, _HEAD, _FACE = "#e3e8ef", "#dbe2ea", "#94a3b8"
+_LIMB = "#64748b"
+_PALM = {"left_hand": "#bfdbfe", "right_hand": "#fed7aa"}
+_FINGERS = {  # from the thumb to the little finger
+    "left_hand": ("#172554", "#1e40af", "#2563eb", "#3b82f6", "#60a5fa"),
+    "right_hand": ("#7c2d12", "#b93c0b", "#ea580c", "#f97316", "#fba04b"),
+}
+_SCALE = 3
+
+
+@dataclasses.dataclass(frozen=True)
+class View:
+    """What part of space a picture shows, fixed over a clip so that sizes can be compared.
+
+    Attributes:
+        left: shoulder widths from the neck, of the picture's left edge.
+        top: shoulder widths from the neck, of the upper edge (y points down).
+        width: shoulder widths across.
+        height: shoulder widths down.
+        side: seen from the signer's left instead of from the front, who then faces left.
+    """
+
+    left: float
+    top: float
+    width: float
+    height: float
+    side: bool = False
+
+    def project(self, positions: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        """Pixels [J, 2] of positions [J, 3] in a picture of size (width, height)."""
+        across = positions[:, 2] if self.side else positions[:, 0]
+        points = np.stack([across - self.left, positions[:, 1] - self.top], axis=-1)
+        return points * self.pixels(size)
+
+    def depth(self, positions: np.ndarray) -> np.ndarray:
+        """How far from the viewer each of positions [J, 3] is, in shoulder widths [J]."""
+        return -positions[:, 0] if self.side else positions[:, 2]
+
+    def pixels(self, size: tuple[int, int]) -> float:
+        """Pixels a shoulder width, the same across and down."""
+        return min(size[0] / self.width, size[1] / self.height)
+
+
+def signing_space(
+    clips: Sequence[PoseClip], side: bool = False, aspect: float | None = None
+) -> View:
+    """The view that shows the hands, shoulders and head of all of `clips`, and not much else.
+
+    Args:
+        clips: what will be drawn at this scale.
+        side: see `View`.
+        aspect: width by height of the picture; by default as the clips need, in 0.75 to 1.25.
+
+    Raises:
+        OutputError: there is no frame to draw.
+    """
+    if not any(len(clip) for clip in clips):
+        raise OutputError("a clip without frames cannot be drawn")
+    axis = 2 if side else 0
+    low, high = [], []
+    for clip in clips:
+        groups = clip.skeleton.groups
+        hands = (*groups["left_hand"], *groups["right_hand"])
+        for joints, margin, trim in ((hands, 0.12, 0.5), (groups["body"][:2], 0.42, 5)):
+            seen = clip.observed[:, joints]
+            if seen.any():
+                points = clip.positions[:, joints][seen][:, [axis, 1]]
+                low.append(np.percentile(points, trim, axis=0) - margin)
+                high.append(np.percentile(points, 100 - trim, axis=0) + margin)
+    low = np.min([*low, [-0.55, -0.3]], axis=0)
+    high = np.max([*high, [0.55, 0.7]], axis=0)
+    width, height = high - low
+    aspect = aspect or float(np.clip(width / height, 0.75, 1.25))
+    wide, tall = max(width, height * aspect), max(height, width / aspect)
+    centre = (low + high) / 2
+    return View(centre[0] - wide / 2, centre[1] - tall / 2, wide, tall, side)
+
+
+def draw_frame(
+    positions: np.ndarray,
+    confidence: np.ndarray,
+    layout: Layout,
+    view: View,
+    size: tuple[int, int],
+) -> Image.Image:
+    """Draws one pose.
+
+    Args:
+        positions: float [J, 3], shoulder widths.
+        confidence: float [J], 0 = missing.
+        layout: names the joints.
+        view: what to show, from `signing_space`.
+        size: width and height of the picture in pixels.
+    """
+    big = (size[0] * _SCALE, size[1] * _SCALE)
+    image = Image.new("RGB", big, CARD)
+    pen = _Pen(ImageDraw.Draw(image), view.project(positions, big), confidence > 0, view, big)
+    _draw_body(pen, layout)
+    depth = view.depth(positions)
+    hands = [(name, list(layout.groups[name])) for name in _FINGERS]
+    for name, joints in sorted(hands, key=lambda hand: -round(float(depth[hand[1]].mean()), 2)):
+        _draw_hand(pen, joints, depth, name)
+    return image.reduce(_SCALE)
+
+
+class _Pen:
+    """Round strokes between observed joints, in widths of shoulder widths."""
+
+    def __init__(self, draw, points, seen, view, size):
+        self.draw, self.seen = draw, seen
+        self.points = [(float(x), float(y)) for x, y in points]
+        self.unit = view.pixels(size)
+
+    def dot(self, point, radius, colour):
+        (x, y), r = point, radius * self.unit
+        self.draw.ellipse((x - r, y - r, x + r, y + r), fill=colour)
+
+    def chain(self, joints, width, colour, halo=None):
+        """A limb or finger through `joints`, broken where one is missing."""
+        pairs = [(a, b) for a, b in itertools.pairwise(joints) if self.seen[a] and self.seen[b]]
+        for grow, fill in ((0.018, halo), (0.0, colour)):
+            if fill is None:
+                continue
+            across = width + grow
+            for a, b in pairs:
+                line = (self.points[a], self.points[b])
+                self.draw.line(line, fill=fill, width=max(round(across * self.unit), 1))
+                for point in line:
+                    self.dot(point, across / 2, fill)
+
+    def area(self, joints, colour, round_by=0.0):
+        if all(self.seen[joint] for joint in joints):
+            corners = [self.points[joint] for joint in joints]
+            self.draw.polygon(corners, fill=colour)
+            width = max(round(round_by * self.unit), 1)
+            self.draw.line([*corners, corners[0]], fill=colour, width=width, joint="curve")
+
+
+def _draw_body(pen: _Pen, layout: Layout) -> None:
+    index = {name: number for number, name in enumerate(layout.joints)}
+    left, right, neck, nose = (
+        index[name] for name in ("left_shoulder", "right_shoulder", "neck", "nose")
+    )
+    if pen.seen[left] and pen.seen[right]:
+        (ax, ay), (bx, by) = pen.points[right], pen.points[left]
+        wide, waist, down = 0.12 * pen.unit * np.sign(bx - ax), 1.6 * pen.unit, 3.5 * pen.unit
+        tuck = 0.14 * (bx - ax)
+        right_edge = [(ax + tuck, ay + down), (ax + tuck, ay + waist), (ax - wide, ay)]
+        left_edge = [(bx + wide, by), (bx - tuck, by + waist), (bx - tuck, by + down)]
+        pen.draw.polygon(right_edge + left_edge, fill=_TORSO)
+        pen.draw.line([(ax, ay), (bx, by)], fill=_TORSO, width=round(0.24 * pen.unit))
+        for point in ((ax, ay), (bx, by)):
+            pen.dot(point, 0.12, _TORSO)
+    if pen.seen[nose]:
+        if pen.seen[neck]:
+            stub = [pen.points[neck], pen.points[nose]]
+            pen.draw.line(stub, fill=_HEAD, width=round(0.2 * pen.unit))
+        x, y = pen.points[nose]
+        wide, tall, up = 0.24 * pen.unit, 0.33 * pen.unit, 0.04 * pen.unit
+        pen.draw.ellipse((x - wide, y - up - tall, x + wide, y - up + tall), fill=_HEAD)
+        pen.dot((x, y), 0.022, _FACE)
+    for joint in layout.groups.get("face", ()):
+        if pen.seen[joint]:
+            pen.dot(pen.points[joint], 0.012, _FACE)
+    for side in ("left", "right"):
+        arm = [index[f"{side}_{part}"] for part in ("shoulder", "elbow", "wrist", "hand_wrist")]
+        pen.chain(arm, 0.085, _LIMB, CARD)
+
+
+def _draw_hand(pen: _Pen, joints: Sequence[int], depth: np.ndarray, name: str) -> None:
+    wrist = joints[0]
+    knuckles = [joints[1 + 4 * finger] for finger in range(5)]
+    pen.area([wrist, *knuckles], _PALM[name], 0.05)
+    fingers = [4, 3, 2, 1, 0]  # without a difference in depth the thumb is nearest
+    chains = {finger: joints[1 + 4 * finger : 5 + 4 * finger] for finger in fingers}
+    fingers.sort(key=lambda finger: -round(float(depth[chains[finger]].mean()), 2))
+    for finger in fingers:
+        pen.chain([wrist, chains[finger][0]], 0.02, _FINGERS[name][finger])
+    for finger in fingers:
+        pen.chain(chains[finger], 0.05, _FINGERS[name][finger], PAPER)
+        if 0.05 * pen.unit > 8 * _SCALE:  # in a smaller picture dots would hide the fingers
+            for joint in chains[finger]:
+                if pen.seen[joint]:
+                    pen.dot(pen.points[joint], 0.009, PAPER)
+
+
+def contact_strip(
+    produced: PoseClip,
+    reference: PoseClip | None = None,
+    text: str = "",
+    frames: int = 8,
+    side: bool = False,
+    height: int = 240,
+) -> Image.Image:
+    """A picture of evenly spaced frames of a clip, below those of its reference if there is one.
+
+    Both rows have one scale, and start and end with their clip; each frame's time is written in.
+
+    Args:
+        produced: the clip.
+        reference: the real clip of the same text.
+        text: written above.
+        frames: how many of each clip.
+        side: seen from the side, see `View`.
+        height: of one frame, in pixels.
+
+    Raises:
+        OutputError: a clip has no frames.
+    """
+    rows = [
+        (name, clip) for name, clip in (("reference", reference), ("produced", produced)) if clip
+    ]
+    view = signing_space([clip for _, clip in rows], side)
+    if not all(len(clip) for _, clip in rows):
+        raise OutputError("a clip without frames cannot be drawn")
+    cell = (round(height * view.width / view.height), height)
+    gap, edge, label = 6, 16, 22 if reference is not None else 0
+    width = 2 * edge + frames * (cell[0] + gap) - gap
+    measure = ImageDraw.Draw(Image.new("RGB", (1, 1)))
+    lines = write_lines(measure, (0, 0), text, width - 2 * edge, 24, INK) if text else 0
+    head = edge + 31 * lines + (8 if lines else 0)
+    image = Image.new(
+        "RGB", (width, head + len(rows) * (cell[1] + label + gap) - gap + edge), PAPER
+    )
+    draw = ImageDraw.Draw(image)
+    if text:
+        write_lines(draw, (edge, edge - 4), text, width - 2 * edge, 24, INK)
+    for row, (name, clip) in enumerate(rows):
+        top = head + row * (cell[1] + label + gap)
+        if label:
+            draw.text((edge, top), name, fill=MUTED, font=font(14))
+        for column, index in enumerate(np.linspace(0, len(clip) - 1, frames).round().astype(int)):
+            at = (edge + column * (cell[0] + gap), top + label)
+            frame = draw_frame(
+                clip.positions[index], clip.confidence[index], clip.skeleton, view, cell
+            )
+            image.paste(frame, at)
+            time = f"{index / clip.fps:.1f} s"
+            corner = (at[0] + cell[0] - 7, at[1] + cell[1] - 6)
+            draw.text(corner, time, fill=MUTED, font=font(12), anchor="rs")
+    return image

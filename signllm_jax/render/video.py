@@ -1,0 +1,174 @@
+"""Videos of clips, and the one call that saves a clip in whatever form its file name asks for."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from signllm_jax.errors import OutputError
+from signllm_jax.poses.clip import PoseClip
+
+SUFFIXES = (".mp4", ".gif", ".png", ".npz")
+_HEIGHT = 420  # pixels of the picture of a signer
+_COLOURS = 96  # of a gif
+
+
+def save_clip(
+    path: str | os.PathLike,
+    produced: PoseClip,
+    reference: PoseClip | None = None,
+    text: str = "",
+) -> Path:
+    """Saves a clip as a video, picture or arrays, beside its reference where there is one.
+
+    `.mp4` and `.gif` play in real time, `.png` is a contact strip, `.npz` holds `positions`,
+    `confidence`, `fps` and `layout` of the produced clip alone. The file appears when it is whole.
+
+    Args:
+        path: where to; missing folders are made.
+        produced: the clip.
+        reference: the real clip of the same text.
+        text: written above.
+
+    Returns:
+        The path.
+
+    Raises:
+        OutputError: the suffix is none of `SUFFIXES`, the clip has no frames, the place cannot be
+            written, or a library of the extra `demo` is missing.
+    """
+    path = Path(path)
+    save = {".mp4": _save_mp4, ".gif": _save_gif, ".png": _save_png, ".npz": _save_npz}
+    suffix = path.suffix.lower()
+    if suffix not in save:
+        raise OutputError(
+            f"cannot save {path.name!r}: its suffix must be one of {' '.join(SUFFIXES)}"
+        )
+    if not len(produced):
+        raise OutputError(f"cannot save {path.name!r}: the clip has no frames")
+    part = path.with_name(f".{path.stem}.{os.getpid()}{suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.touch()
+        save[suffix](part, produced, reference, text)
+        part.replace(path)
+    except (OSError, RuntimeError) as error:  # ffmpeg's failures come as either
+        reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
+        raise OutputError(f"cannot write {path}: {reason}") from error
+    except ImportError as error:
+        raise OutputError(
+            f"{suffix} needs {error.name}: pip install 'signllm_jax[demo]'"
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+    return path
+
+
+def video_frames(
+    produced: PoseClip, reference: PoseClip | None = None, text: str = "", side: bool = False
+) -> Iterator[np.ndarray]:
+    """Yields the pictures of a video, uint8 [H, W, 3] with even sides, at the produced clip's rate.
+
+    A reference stands on the left, at the same scale and in its own time; the clip that ends first
+    stays on its last frame, and a thin bar under each shows how far it has come.
+
+    Args:
+        produced: the clip; its `fps` is the video's.
+        reference: the real clip of the same text.
+        text: written above.
+        side: seen from the side.
+    """
+    from PIL import Image, ImageDraw
+
+    from signllm_jax.render import figure, lettering
+
+    clips = [produced] if reference is None or not len(reference) else [reference, produced]
+    view = figure.signing_space(clips, side)
+    cell = (round(_HEIGHT * view.width / view.height), _HEIGHT)
+    edge, gap = 14, 10
+    width = 2 * edge + len(clips) * (cell[0] + gap) - gap
+    measure = ImageDraw.Draw(Image.new("RGB", (1, 1)))
+    lines = lettering.write_lines(measure, (0, 0), text, width - 2 * edge, 22, figure.INK)
+    head = edge + (29 * lines + 6 if text else 0) + (20 if len(clips) == 2 else 0)
+    base = Image.new("RGB", (_even(width), _even(head + cell[1] + edge)), figure.PAPER)
+    draw = ImageDraw.Draw(base)
+    lettering.write_lines(draw, (edge, edge - 4), text, width - 2 * edge, 22, figure.INK)
+    lefts = [edge + index * (cell[0] + gap) for index in range(len(clips))]
+    if len(clips) == 2:
+        for left, name in zip(lefts, ("reference", "produced")):
+            draw.text((left, head - 20), name, fill=figure.MUTED, font=lettering.font(14))
+    seconds = max(len(clip) / clip.fps for clip in clips)
+    for number in range(max(round(seconds * produced.fps), 1)):
+        image = base.copy()
+        for left, clip in zip(lefts, clips):
+            index = min(int((number + 0.5) / produced.fps * clip.fps), len(clip) - 1)
+            pose = (clip.positions[index], clip.confidence[index], clip.skeleton)
+            image.paste(figure.draw_frame(*pose, view, cell), (left, head))
+            done = round(cell[0] * (index + 1) / len(clip))
+            bar = (left, head + cell[1] - 3, left + done, head + cell[1] - 1)
+            ImageDraw.Draw(image).rectangle(bar, fill=figure.MUTED)
+        yield np.asarray(image)
+
+
+def _even(size: int) -> int:
+    return size + size % 2
+
+
+def _save_mp4(path: Path, produced: PoseClip, reference: PoseClip | None, text: str) -> None:
+    import imageio_ffmpeg
+
+    frames = video_frames(produced, reference, text)
+    first = next(frames)
+    writer = imageio_ffmpeg.write_frames(
+        str(path),
+        (first.shape[1], first.shape[0]),
+        fps=produced.fps,
+        codec="libx264",
+        quality=None,
+        macro_block_size=2,
+        output_params=["-crf", "20", "-preset", "veryfast", "-movflags", "+faststart"],
+    )
+    writer.send(None)
+    try:
+        writer.send(np.ascontiguousarray(first))
+        for frame in frames:
+            writer.send(np.ascontiguousarray(frame))
+    finally:
+        writer.close()
+
+
+def _save_gif(path: Path, produced: PoseClip, reference: PoseClip | None, text: str) -> None:
+    from PIL import Image
+
+    images = [Image.fromarray(frame) for frame in video_frames(produced, reference, text)]
+    chosen = [images[index] for index in np.linspace(0, len(images) - 1, 4).round().astype(int)]
+    sheet = Image.new("RGB", (images[0].width, 4 * images[0].height))
+    for row, image in enumerate(chosen):
+        sheet.paste(image, (0, row * images[0].height))
+    palette = sheet.quantize(_COLOURS, method=Image.Quantize.MEDIANCUT)
+    pages = [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images]
+    # A gif counts in hundredths of a second: rounding the ends, not the durations, keeps time.
+    ends = np.round(np.arange(len(pages) + 1) * 100 / produced.fps).astype(int)
+    durations = [10 * int(length) for length in np.diff(ends)]
+    pages[0].save(path, save_all=True, append_images=pages[1:], duration=durations, loop=0)
+
+
+def _save_png(path: Path, produced: PoseClip, reference: PoseClip | None, text: str) -> None:
+    from signllm_jax.render.figure import contact_strip
+
+    if reference is not None and not len(reference):
+        reference = None
+    contact_strip(produced, reference, text).save(path)
+
+
+def _save_npz(path: Path, produced: PoseClip, reference: PoseClip | None, text: str) -> None:
+    np.savez_compressed(
+        path,
+        positions=produced.positions,
+        confidence=produced.confidence,
+        fps=produced.fps,
+        layout=produced.layout,
+    )
