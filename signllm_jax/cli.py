@@ -1,0 +1,77 @@
+"""The shell of every command: flags in, exit code out, and one line on stderr when it fails.
+
+Exit codes: 0 done, 1 a fault of the program (with traceback), 2 bad input, 130 interrupted.
+"""
+
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from typing import NoReturn
+
+from absl import app, flags, logging
+
+from signllm_jax.errors import SignLLMError
+
+BAD_INPUT = 2
+INTERRUPTED = 130
+
+
+def run(main: Callable[[], int | None]) -> NoReturn:
+    """Parses the absl flags of the command line, calls `main()` and exits by what it returns.
+
+    `main` returns an exit code or None (0). A SignLLMError or a bad flag is one line on stderr and
+    exit code 2; `--debug` shows the traceback and the libraries' messages as well. Positional
+    arguments are refused.
+    """
+    _be_quiet()
+    if "debug" not in flags.FLAGS:
+        flags.DEFINE_boolean("debug", False, "Show tracebacks and the libraries' messages.")
+    try:
+        # absl exits with what this returns
+        app.run(lambda _: _call(main), flags_parser=_parse)
+    except KeyboardInterrupt:  # while flags are parsed or exit handlers run
+        sys.exit(INTERRUPTED)
+    sys.exit(0)
+
+
+def _parse(argv: list[str]) -> list[str]:
+    try:
+        rest = flags.FLAGS(argv)
+        if len(rest) > 1:
+            raise flags.Error(f"unexpected argument {rest[1]!r}: values are given as --name=value")
+    # a config file that is loaded as a flag raises whatever is wrong with it
+    except Exception as error:
+        sys.exit(_report(error, "--debug" in argv))
+    if flags.FLAGS.debug:
+        logging.set_verbosity(logging.INFO)
+    elif flags.FLAGS["verbosity"].using_default_value:
+        logging.set_verbosity(logging.ERROR)
+    return rest
+
+
+def _call(main: Callable[[], int | None]) -> int:
+    try:
+        return main() or 0
+    except SignLLMError as error:
+        return _report(error, flags.FLAGS.debug)
+    except KeyboardInterrupt:
+        print("\ninterrupted", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _report(error: Exception, debug: bool) -> int:
+    if debug:
+        traceback.print_exception(error)
+    name = os.path.basename(sys.argv[0])
+    message = " ".join(str(error).split()) or type(error).__name__
+    print(f"{name}: {message}", file=sys.stderr)
+    return BAD_INPUT
+
+
+def _be_quiet() -> None:
+    """Keeps XLA's start-up messages off the terminal; read when the libraries are first loaded."""
+    if "--debug" not in sys.argv:
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+        os.environ.setdefault("GLOG_minloglevel", "3")
