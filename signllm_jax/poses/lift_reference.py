@@ -1,0 +1,244 @@
+"""The original 2D-to-3D lift of Prompt2Sign, stage by stage, faults included.
+
+Source: tools/2D_to_3D of the Prompt2Sign repository, after Zelinka and Kanis, "Neural Sign Language
+Synthesis: Words Are Our Glosses" (WACV 2020). Stages: normalise the picture, empty bad frames, fill
+gaps by confidence, start in closed form from median bone lengths, refine by 1000 steps of gradient
+descent. All arrays are joint-major [J, T] and padded in time; `frames` says how many count.
+"""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from signllm_jax.poses import tree
+from signllm_jax.poses.tree import JOINTS, Pose
+from signllm_jax.typing import Array
+
+UPPER_BODY = slice(0, 8)
+PRUNE_BELOW = 0.3  # mean confidence of the upper body under which a frame is emptied
+ENOUGH = 0.99  # confidence that a filled point gathers from its neighbours in time
+ROOT_NOISE = 0.001  # the original shakes its root by this much, from a fixed seed
+STEPS = 1000
+RATE = 0.1
+LENGTH_WEIGHT = 0.001
+MOTION_WEIGHT = 0.1
+
+
+def normalise(x: Array, y: Array, frames: Array) -> tuple[Array, Array]:
+    """Centres x and y each on its mean and divides both by their common deviation.
+
+    Missing points count as (0, 0), and the deviation is about the joint mean of x and y: the
+    original's faults, kept. `x`, `y`: [J, T] pixels.
+    """
+    inside = jnp.arange(x.shape[1]) < frames
+    count = frames * JOINTS
+    x, y = jnp.where(inside, x, 0.0), jnp.where(inside, y, 0.0)
+    mean_x, mean_y = x.sum() / count, y.sum() / count
+    centre = (mean_x + mean_y) / 2
+    squares = jnp.where(inside, (x - centre) ** 2 + (y - centre) ** 2, 0.0).sum()
+    deviation = jnp.sqrt(jnp.maximum(squares / (2 * count), 1e-10))
+    return (
+        jnp.where(inside, (x - mean_x) / deviation, 0.0),
+        jnp.where(inside, (y - mean_y) / deviation, 0.0),
+    )
+
+
+def prune(x: Array, y: Array, weight: Array) -> tuple[Array, Array, Array]:
+    """Empties frames whose upper body is seen with a mean confidence under 0.3; all [J, T]."""
+    keep = weight[UPPER_BODY].mean(axis=0) >= PRUNE_BELOW
+    return tuple(jnp.where(keep, part, 0.0) for part in (x, y, weight))
+
+
+def interpolate(x: Array, y: Array, weight: Array, frames: Array) -> tuple[Array, Array]:
+    """Replaces each point by a weighted mean over the narrowest window around it.
+
+    The window grows by a frame on both sides until it holds a confidence of 0.99. A joint that is
+    never seen becomes 0. All [J, T]; the confidence itself stays as it is, like the original's.
+    """
+    padding = [(0, 0), (x.shape[1], x.shape[1])]
+    sources = tuple(jnp.pad(part, padding) for part in (weight, weight * x, weight * y))
+    hopeless = weight.sum(axis=1, keepdims=True) <= 0
+
+    def wanting(total):
+        return (total < ENOUGH) & ~hopeless
+
+    def grow(carry):
+        reach, sums = carry
+
+        def neighbours(source, total):
+            for shift in (reach, -reach):
+                start = x.shape[1] + shift
+                total += jax.lax.dynamic_slice_in_dim(source, start, x.shape[1], axis=1)
+            return total
+
+        more = wanting(sums[0])
+        grown = tuple(neighbours(source, total) for source, total in zip(sources, sums))
+        return reach + 1, tuple(jnp.where(more, new, old) for new, old in zip(grown, sums))
+
+    def going(carry):
+        reach, sums = carry
+        return (reach < frames) & wanting(sums[0]).any()
+
+    _, (total, sum_x, sum_y) = jax.lax.while_loop(
+        going, grow, (1, (weight, weight * x, weight * y))
+    )
+    total = jnp.where(total <= 0, 1e-10, total)
+    return sum_x / total, sum_y / total
+
+
+def median_log_lengths(x: Array, y: Array, frames: Array) -> Array:
+    """The logarithm of each bone's median length in the picture, both sides pooled: [25]."""
+    length = jnp.sqrt((x - x[tree.PARENT]) ** 2 + (y - y[tree.PARENT]) ** 2)
+    length = jnp.where(jnp.arange(x.shape[1]) < frames, length, jnp.inf)
+    pooled = length[tree.BONES_OF]  # [25, 2, T]
+    single = (tree.BONE_COUNT == 1)[:, None]
+    pooled = pooled.at[:, 1].set(jnp.where(single, jnp.inf, pooled[:, 1]))
+    ordered = jnp.sort(pooled.reshape(tree.LENGTHS, -1), axis=1)
+    middle = (frames * tree.BONE_COUNT - 1) // 2  # the lower of two middle values
+    median = jnp.take_along_axis(ordered, middle[:, None], axis=1)[:, 0]
+    return jnp.log(jnp.maximum(median, 1e-6))
+
+
+def start(x: Array, y: Array, frames: Array, noise: Array) -> Pose:
+    """The first guess: bones of median length, laid to the points of the picture one by one.
+
+    A bone that looks shorter than it is leans to the viewer by as much as its length tells; one
+    that looks longer lies in the picture. The original tries five hypotheses for each bone and
+    keeps the nearest, which is this closed form; trying them under `jit` would mix hypotheses
+    that tie up to rounding.
+
+    Args:
+        x, y: [J, T], the filled points.
+        frames: how many of the T frames count.
+        noise: [3, T], added to the root.
+
+    Returns:
+        The tree, its directions of norm 1.
+    """
+    log_lengths = median_log_lengths(x, y, frames)
+    lengths = jnp.exp(log_lengths)[tree.LENGTH_OF[tree.LEVEL_JOINTS]][..., None]
+    root = (x[0] + noise[0], y[0] + noise[1], noise[2])
+
+    def lay(parents, level):
+        target_x, target_y, length, slots = level
+        parents = parents[:, slots]
+        across, down = target_x - parents[0], target_y - parents[1]
+        seen = jnp.sqrt(across**2 + down**2)
+        depth = jnp.sqrt(jnp.maximum((length - seen) * (length + seen), 0.0))
+        # a bone without any length in the picture gets the original's arbitrary direction
+        bone = jnp.where(seen > 0, jnp.stack([across, down, depth]), 1.0)
+        bone = bone.at[2].add(0.001)
+        unit = bone / (jnp.sqrt((bone**2).sum(axis=0)) + 1e-10)
+        return parents + length * unit, unit
+
+    first = jnp.broadcast_to(jnp.stack(root)[:, None], (3, tree.LEVEL_JOINTS.shape[1], x.shape[1]))
+    targets = (x[tree.LEVEL_JOINTS], y[tree.LEVEL_JOINTS], lengths, tree.LEVEL_PARENTS)
+    _, units = jax.lax.scan(lay, first, targets)  # [levels, 3, slots, T]
+    units = jnp.moveaxis(units, 1, 0).reshape(3, -1, x.shape[1])[:, tree.LEVEL_SLOT]
+    return Pose(*units.at[:, 0].set(jnp.stack(root)), log_lengths)
+
+
+def neighbour_masks(size: int, frames: Array) -> tuple[Array, Array]:
+    """Float [T] masks: 1 where a frame has one before it, and where it has one after it."""
+    time = jnp.arange(size)
+    before = (time > 0) & (time < frames)
+    return before.astype(jnp.float32), (time < frames - 1).astype(jnp.float32)
+
+
+def objective(pose: Pose, x: Array, y: Array, weight: Array, frames: Array) -> Array:
+    """What the original minimises: distance to the picture, bone lengths, travel of the joints.
+
+    Args:
+        pose: the tree, [J, T].
+        x, y, weight: [J, T], the points of the picture and their confidence (0 in padding).
+        frames: how many of the T frames count.
+
+    Returns:
+        A scalar.
+    """
+    position = tree.joint_positions(pose)
+    fit = jnp.sum(weight * ((position[0] - x) ** 2 + (position[1] - y) ** 2))
+    before, _ = neighbour_masks(x.shape[1], frames)
+    travel = sum(jnp.sum((part[:, 1:] - part[:, :-1]) ** 2 * before[1:]) for part in position)
+    return (
+        fit / (frames * JOINTS)
+        + LENGTH_WEIGHT * jnp.exp(pose.log_lengths).sum()
+        + MOTION_WEIGHT * travel / (jnp.maximum(frames - 1, 1) * JOINTS)
+    )
+
+
+def refine(pose: Pose, x: Array, y: Array, weight: Array, frames: Array) -> Pose:
+    """Runs the original's 1000 steps of gradient descent on `objective`; shapes as there.
+
+    The gradient is written out: XLA pads and scatters in the derived one, which costs a third more.
+    """
+    before, after = neighbour_masks(x.shape[1], frames)
+    pull = 2 * weight / (frames * JOINTS)
+    stiffness = 2 * MOTION_WEIGHT / (jnp.maximum(frames - 1, 1) * JOINTS)
+    ones = jnp.ones(x.shape[1])
+
+    def motion(part):
+        wide = jnp.concatenate([part[:, :1], part, part[:, -1:]], axis=1)
+        return stiffness * ((part - wide[:, :-2]) * before + (part - wide[:, 2:]) * after)
+
+    def step(_, pose):
+        inverse, scale = tree.bone_scale(pose)
+        position = tuple(tree.accumulate(part * scale) for part in pose[:3])
+        force = [
+            motion(position[0]) + pull * (position[0] - x),
+            motion(position[1]) + pull * (position[1] - y),
+            motion(position[2]),
+        ]
+        force = [tree.gather(part) for part in force]
+        # along the bone a force changes its length, across the bone its direction
+        along = sum(part * push for part, push in zip(pose[:3], force)) * inverse * tree.IS_BONE
+        turn = inverse * along
+        moved = (part - RATE * scale * (push - turn * part) for part, push in zip(pose[:3], force))
+        by_length = tree.SELECT @ (along @ ones) + LENGTH_WEIGHT
+        return Pose(*moved, pose.log_lengths - RATE * jnp.exp(pose.log_lengths) * by_length)
+
+    return jax.lax.fori_loop(0, STEPS, step, pose)
+
+
+def root_noise(frames: int) -> np.ndarray:
+    """The original's seeded noise on the root: float32 [3, frames]."""
+    generator = np.random.RandomState(1234)
+    return np.stack([generator.uniform(-ROOT_NOISE, ROOT_NOISE, frames) for _ in range(3)]).astype(
+        np.float32
+    )
+
+
+@functools.partial(jax.jit, static_argnames=("every_stage",))
+def run(x: Array, y: Array, weight: Array, noise: Array, frames: Array, every_stage: bool = False):
+    """The whole original on padded arrays.
+
+    Args:
+        x, y, weight: float32 [J, T] pixels and confidence, 0 in padding.
+        noise: float32 [3, T] from `root_noise`.
+        frames: int32, how many of the T frames count.
+        every_stage: return what each stage made too.
+
+    Returns:
+        A dict: `position` [3, J, T], and with `every_stage` also `normalised`, `pruned`, `filled`
+        (each [3, J, T]: x, y, weight), `start` and `final` (Pose), and the scalars
+        `start_objective` and `final_objective`.
+    """
+    normal_x, normal_y = normalise(x, y, frames)
+    pruned = prune(normal_x, normal_y, weight)
+    filled = (*interpolate(*pruned, frames), pruned[2])
+    first = start(filled[0], filled[1], frames, noise)
+    final = refine(first, *filled, frames)
+    result = {"position": jnp.stack(tree.joint_positions(final))}
+    if every_stage:
+        result |= {
+            "normalised": jnp.stack([normal_x, normal_y, weight]),
+            "pruned": jnp.stack(pruned),
+            "filled": jnp.stack(filled),
+            "start": first,
+            "final": final,
+            "start_objective": objective(first, *filled, frames),
+            "final_objective": objective(final, *filled, frames),
+        }
+    return result

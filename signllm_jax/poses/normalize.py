@@ -1,0 +1,44 @@
+"""From a reader's units to those of PoseClip: shoulder widths about the clip's median neck."""
+
+import numpy as np
+
+from signllm_jax.errors import PoseFormatError
+from signllm_jax.skeleton import get_layout
+
+LEAST_WIDTH = 1e-6  # of the shoulders in the reader's own units
+
+
+def to_shoulder_widths(
+    positions: np.ndarray, confidence: np.ndarray, layout: str, place: str
+) -> np.ndarray:
+    """Centres a clip on its median neck and divides it by its median shoulder width.
+
+    Args:
+        positions: float [T, J, 2] or [T, J, 3], any unit, the same for all axes.
+        confidence: float [T, J], 0 = missing.
+        layout: name of the layout.
+        place: what to name in an error, usually the file.
+
+    Returns:
+        float32 of the same shape; missing joints are 0. Where no frame shows the neck, the middle
+        of the shoulders stands in for it.
+
+    Raises:
+        PoseFormatError: no frame shows both shoulders, or they are in one place.
+    """
+    skeleton = get_layout(layout)
+    neck, right, left = map(skeleton.index, ("neck", "right_shoulder", "left_shoulder"))
+    positions = np.asarray(positions, np.float64)
+    both = (confidence[:, right] > 0) & (confidence[:, left] > 0)
+    if not both.any():
+        raise PoseFormatError(f"{place}: no frame shows both shoulders")
+    width = np.median(np.linalg.norm(positions[both, right] - positions[both, left], axis=-1))
+    if not LEAST_WIDTH < width < np.inf:
+        raise PoseFormatError(f"{place}: the shoulders are {width:g} apart")
+    seen = confidence[:, neck] > 0
+    if seen.any():
+        centre = np.median(positions[seen, neck], axis=0)
+    else:
+        centre = np.median((positions[both, right] + positions[both, left]) / 2, axis=0)
+    scaled = (positions - centre) / width
+    return np.where(confidence[..., None] > 0, scaled, 0).astype(np.float32)

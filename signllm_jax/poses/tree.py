@@ -1,0 +1,110 @@
+"""The bone tree of openpose50 as matrices: directions and 25 lengths in, joint positions out.
+
+The tree is that of the original 2D-to-3D code of Prompt2Sign (tools/2D_to_3D, after Zelinka and
+Kanis, "Neural Sign Language Synthesis: Words Are Our Glosses", WACV 2020): the nose is the root and
+every other joint hangs on one bone. Both sides of the body share a bone's length, so 49 bones have
+25 lengths. Arrays are joint-major, [J, T], one for each coordinate: time is then contiguous, and a
+matrix product with a constant adds up all chains at once.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from signllm_jax.skeleton import OPENPOSE50
+from signllm_jax.typing import Array
+
+JOINTS = OPENPOSE50.size
+LENGTHS = 25
+LEFT_HAND, RIGHT_HAND = 8, 29
+_TINY = 1e-10  # keeps the norm of a vanishing direction away from 0, as the original does
+
+
+def _hand(root: int) -> list[int]:
+    return [root + (0 if joint % 4 == 1 else joint - 1) for joint in range(1, 21)]
+
+
+# parent of each joint; the nose is its own
+PARENT = np.array([0, 0, 1, 2, 3, 1, 5, 6, 7, *_hand(LEFT_HAND), 4, *_hand(RIGHT_HAND)])
+# which of the 25 lengths a joint's bone has; the root has none (-1)
+LENGTH_OF = np.array([-1, 0, 1, 2, 3, 1, 2, 3, 4, *range(5, 25), 4, *range(5, 25)])
+# the joints whose bone has a length, twice the same where there is one only
+BONES_OF = np.array([np.flatnonzero(line == LENGTH_OF)[[0, -1]] for line in range(LENGTHS)])
+BONE_COUNT = np.array([(line == LENGTH_OF).sum() for line in range(LENGTHS)])
+IS_BONE = (LENGTH_OF >= 0).astype(np.float32)[:, None]
+# SELECT[l, j] = 1 where joint j's bone has length l
+SELECT = (np.arange(LENGTHS)[:, None] == LENGTH_OF).astype(np.float32)
+
+
+def _depths() -> np.ndarray:
+    depth = np.zeros(JOINTS, int)
+    for _ in range(JOINTS):
+        depth[1:] = depth[PARENT[1:]] + 1
+    return depth
+
+
+def _level_tables(depth: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    levels = [np.flatnonzero(depth == level) for level in range(1, depth.max() + 1)]
+    width = max(map(len, levels))
+    joints = np.stack([np.resize(level, width) for level in levels])  # short levels repeat
+    before = np.concatenate([np.zeros((1, width), int), joints[:-1]])
+    parents = np.array(
+        [[list(row).index(PARENT[joint]) for joint in level] for row, level in zip(before, joints)]
+    )
+    slot = [list(joints.ravel()).index(joint) for joint in range(1, JOINTS)]
+    return joints, parents, np.array([0, *slot])
+
+
+def _paths(depth: np.ndarray) -> np.ndarray:
+    paths = np.eye(JOINTS, dtype=np.float32)
+    for joint in np.argsort(depth, kind="stable")[1:]:
+        paths[joint] += paths[PARENT[joint]]
+    return paths
+
+
+# the tree by distance from the root, one row a level: the joints, where in the row before their
+# parent stands, and where in the table each joint is found
+LEVEL_JOINTS, LEVEL_PARENTS, LEVEL_SLOT = _level_tables(_depths())
+PATHS = _paths(_depths())  # [J, J]: 1 where the second joint's bone leads to the first joint
+
+
+class Pose(NamedTuple):
+    """A clip as a tree.
+
+    Attributes:
+        x, y, z: float32 [J, T], the direction of each joint's bone (of any length above 0); in row
+            0 the position of the root itself.
+        log_lengths: float32 [25].
+    """
+
+    x: Array
+    y: Array
+    z: Array
+    log_lengths: Array
+
+
+def accumulate(values: Array) -> Array:
+    """Adds up along the tree: [J, T] bone vectors -> [J, T] joint positions."""
+    return jnp.dot(PATHS, values, precision=jax.lax.Precision.HIGHEST)
+
+
+def gather(values: Array) -> Array:
+    """The transpose of `accumulate`: sums each joint's [J, T] over all joints beyond it."""
+    return jnp.dot(PATHS.T, values, precision=jax.lax.Precision.HIGHEST)
+
+
+def bone_scale(pose: Pose) -> tuple[Array, Array]:
+    """Returns 1 / norm of each direction and length / norm, both [J, T]; the root's factor is 1."""
+    # the root's row is a position, not a direction: its norm must not reach the gradient
+    norm = jnp.sqrt(jnp.where(IS_BONE > 0, pose.x**2 + pose.y**2 + pose.z**2, 1.0)) + _TINY
+    inverse = 1 / norm
+    lengths = (SELECT.T @ jnp.exp(pose.log_lengths))[:, None]
+    return inverse, jnp.where(IS_BONE > 0, lengths * inverse, 1.0)
+
+
+def joint_positions(pose: Pose) -> tuple[Array, Array, Array]:
+    """Returns the x, y and z of every joint, each [J, T]."""
+    _, scale = bone_scale(pose)
+    return tuple(accumulate(part * scale) for part in pose[:3])
