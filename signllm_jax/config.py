@@ -17,8 +17,6 @@ from signllm_jax.errors import ConfigError
 def _at(default, low=None, high=None, choices=None):
     """A field with a closed range or a set of choices."""
     limits = {"low": low, "high": high, "choices": choices}
-    if isinstance(default, (dict, list)):
-        return dataclasses.field(default_factory=lambda: type(default)(default), metadata=limits)
     return dataclasses.field(default=default, metadata=limits)
 
 
@@ -154,7 +152,7 @@ class TrainConfig:
     """
 
     steps: int = _at(2000, 1, 1 << 31)
-    language_steps: dict[str, int] = _at({})
+    language_steps: dict[str, int] = dataclasses.field(default_factory=dict)
     batch_size: int = _at(4, 1, 1 << 16)
     seed: int = _at(0, 0, 1 << 31)
     patience: int = _at(0, 0, 1 << 30)

@@ -1,4 +1,4 @@
-"""Free-running generation: patch by patch with a cache of keys and values, until the counter says stop.
+"""Free-running generation: patch by patch with cached keys and values, until the counter stops it.
 
 Nothing of a reference reaches it: no length, no first frame, no counter; only text.
 """

@@ -101,7 +101,7 @@ def _part(array, index):
 
 
 def make_clip(frames: np.ndarray, statistics: Statistics) -> PoseClip:
-    """The model's frames [T, 3J] as a PoseClip; joints that train never showed have confidence 0."""
+    """The model's frames [T, 3J] as a PoseClip; joints never shown in train get confidence 0."""
     positions = restore_frames(frames, statistics)
     shown = (statistics.seen > 0).astype(np.float32)
     confidence = np.broadcast_to(shown, positions.shape[:2]).copy()

@@ -10,9 +10,18 @@ from signllm_jax.config import Config, read_config, to_dict
 from signllm_jax.errors import CheckpointError, ConfigError
 from signllm_jax.group import write_file
 
-# parts of the config that may differ when a run is resumed: they change no number of it, but for
-# train.steps, which makes a finished run longer
-_MAY_DIFFER = ("mesh", "log", "checkpoint")
+# what may differ when a run is resumed, because it changes none of its numbers
+_MAY_DIFFER = (
+    "mesh",
+    "log",
+    "checkpoint",
+    "data.data_dir",
+    "data.threads",
+    "data.prefetch",
+    "data.cache_mb",
+    "eval.report",
+    "eval.samples",
+)
 
 
 class Workdir:
@@ -48,24 +57,25 @@ class Workdir:
             reason = getattr(error, "strerror", None) or error
             raise CheckpointError(f"{self.config_file}: no readable run ({reason})") from None
 
-    def claim(self, config: Config, languages: tuple[str, ...]) -> None:
-        """Writes the config of a new run, or checks that the run here is of the same config.
+    def check(self, config: Config, languages: tuple[str, ...]) -> None:
+        """Raises ConfigError when the run here, if any, has another config; names the first."""
+        if not self.config_file.exists():
+            return
+        held, held_languages = self.read_config()
+        if held_languages != languages:
+            difference = f"languages are {held_languages} there, {languages} here"
+        else:
+            difference = _first_difference(to_dict(config), to_dict(held))
+        if difference:
+            raise ConfigError(
+                f"{self.path}: holds a run of another config: {difference}; "
+                "choose another --workdir"
+            )
 
-        Raises:
-            ConfigError: the run here has another config (the first difference is named).
-            CheckpointError: the directory cannot be written.
-        """
-        mine = {"config": to_dict(config), "languages": list(languages)}
-        if self.config_file.exists():
-            held, held_languages = self.read_config()
-            theirs = {"config": to_dict(held), "languages": list(held_languages)}
-            difference = _first_difference(json.loads(json.dumps(mine)), theirs)
-            if difference:
-                raise ConfigError(
-                    f"{self.path}: holds a run of another config: {difference}; "
-                    "choose another --workdir"
-                )
-        write_file(self.config_file, json.dumps(mine, indent=1).encode())
+    def claim(self, config: Config, languages: tuple[str, ...]) -> None:
+        """Writes the config of the run; raises CheckpointError when that cannot be done."""
+        described = {"config": to_dict(config), "languages": list(languages)}
+        write_file(self.config_file, json.dumps(described, indent=1).encode())
 
     @contextlib.contextmanager
     def lock(self):
@@ -75,7 +85,7 @@ class Workdir:
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            file = open(self.path / ".lock", "a+")
+            file = open(self.path / ".lock", "a+")  # noqa: SIM115 (closed below)
         except OSError as error:
             raise CheckpointError(f"{self.path}: cannot be written: {error.strerror}") from None
         with file:
@@ -93,22 +103,16 @@ class Workdir:
             yield
 
 
-def _first_difference(mine, theirs, where="config"):
-    mine_c, theirs_c = mine["config"], theirs["config"]
-    if mine["languages"] != theirs["languages"]:
-        return f"languages {theirs['languages']} there, {mine['languages']} here"
-    for section, values in mine_c.items():
+def _first_difference(mine: dict, held: dict) -> str | None:
+    for section, values in mine.items():
         if section in _MAY_DIFFER:
             continue
-        held = theirs_c.get(section)
         if not isinstance(values, dict):
-            if values != held:
-                return f"{where}.{section} is {held!r} there, {values!r} here"
-            continue
+            values, other = {"": values}, {"": held[section]}
+        else:
+            other = held[section]
         for key, value in values.items():
-            if json.loads(json.dumps(held)).get(key) != value and (section, key) != (
-                "data",
-                "data_dir",
-            ):
-                return f"{where}.{section}.{key} is {held.get(key)!r} there, {value!r} here"
+            name = f"{section}.{key}".rstrip(".")
+            if other[key] != value and name not in _MAY_DIFFER:
+                return f"config.{name} is {other[key]!r} there, {value!r} here"
     return None

@@ -76,7 +76,7 @@ class RowPlan:
         rows: list[tuple[list[int], list[int]]] = []  # (clips, what is left of each limit)
         for clip in order.tolist():
             need = (self._frames[clip], self._tokens[clip], 1)
-            for clips, left in rows:
+            for clips, left in rows:  # noqa: B007 (used after the break)
                 if all(n <= x for n, x in zip(need, left)):
                     break
             else:

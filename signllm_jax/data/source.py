@@ -16,6 +16,7 @@ from absl import logging
 from etils import epath
 
 from signllm_jax.errors import DataError, SignLLMError
+from signllm_jax.poses.clip import PoseClip
 from tfds_builders.prompt2sign import Prompt2Sign
 
 FILE_FORMAT = "array_record"
@@ -67,6 +68,12 @@ class Source:
         }
         example["fps"] = float(example["fps"])
         return example
+
+    def clip(self, index: int) -> PoseClip:
+        """The poses of example `index`; errors as for indexing."""
+        example = self[index]
+        pose, confidence = (example[key].astype(np.float32) for key in ("pose", "confidence"))
+        return PoseClip(pose, confidence, example["fps"])
 
 
 def default_data_dir() -> str:

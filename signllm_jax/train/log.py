@@ -25,7 +25,7 @@ class RunLog:
         path = workdir / "metrics.jsonl"
         if path.exists():
             write_file(path, "".join(_lines_until(path, start)).encode())
-        self._file = open(path, "a", buffering=1)
+        self._file = open(path, "a", buffering=1)  # noqa: SIM115 (closed by close)
         self._board = tensorboardX.SummaryWriter(str(workdir), purge_step=start + 1)
         self._bar = tqdm.tqdm(
             total=steps, initial=start, unit="step", disable=not progress, dynamic_ncols=True
@@ -35,11 +35,13 @@ class RunLog:
         """Prints a line above the progress bar."""
         self._bar.write(line)
 
-    def advance(self, frames_per_second: float | None = None) -> None:
+    def advance(self) -> None:
         """Counts one step in the progress bar."""
-        if frames_per_second is not None:
-            self._bar.set_postfix_str(f"{frames_per_second:,.0f} frames/s")
         self._bar.update()
+
+    def rate(self, frames_per_second: float) -> None:
+        """Shows the speed beside the progress bar: real (unpadded) frames a second."""
+        self._bar.set_postfix_str(f"{frames_per_second:,.0f} frames/s", refresh=False)
 
     def write(self, step: int, kind: str, values: dict[str, dict[str, float]]) -> None:
         """Logs the metrics of a step.

@@ -1,0 +1,40 @@
+"""Tables that the configs share: model sizes and data sets."""
+
+import ml_collections
+
+from signllm_jax.config import Config, to_dict
+from signllm_jax.errors import ConfigError
+
+# parameters a language within 5% of the name's; counted by a test
+SIZES = {
+    "tiny": {"vocab": 128, "width": 128, "heads": 4, "mlp": 512, "patch": 8},
+    "base": {"vocab": 8192, "width": 768, "heads": 6, "mlp": 3072, "patch": 1, "dropout": 0.1},
+    "large": {"vocab": 8192, "width": 1024, "heads": 8, "mlp": 3840, "patch": 1, "dropout": 0.1},
+    "super": {"vocab": 8192, "width": 2048, "heads": 16, "mlp": 8960, "patch": 1, "dropout": 0.1},
+}
+LAYERS = {"tiny": (2, 2), "base": (2, 2), "large": (4, 4), "super": (8, 8)}
+
+DATASETS = {
+    "fingerspelling": {
+        "data": {"row_frames": 256, "row_tokens": 32, "row_clips": 4},
+        "text": {"kind": "letters"},
+    },
+}
+
+
+def config_dict(name: str, arg: str | None) -> ml_collections.ConfigDict:
+    """The ConfigDict of `DATASET,SIZE`, both optional; raises ConfigError on an unknown one."""
+    dataset, _, size = (arg or "").partition(",")
+    dataset, size = dataset or "fingerspelling", size or "tiny"
+    if dataset.partition("/")[0] not in DATASETS:
+        raise ConfigError(f"unknown data set {dataset!r}: known are {', '.join(DATASETS)}")
+    if size not in SIZES:
+        raise ConfigError(f"unknown size {size!r}: known are {', '.join(SIZES)}")
+    config = ml_collections.ConfigDict(to_dict(Config()))
+    config.name, config.size = name, size
+    config.data.dataset = dataset
+    encoder, decoder = LAYERS[size]
+    config.model.update(SIZES[size], encoder_layers=encoder, decoder_layers=decoder)
+    for section, values in DATASETS[dataset.partition("/")[0]].items():
+        config[section].update(values)
+    return config

@@ -1,0 +1,39 @@
+"""Trains: python launch/train.py --config=configs/mlsf.py[:DATASET[,SIZE]] [--workdir=DIR]."""
+
+import os
+
+from absl import flags
+from ml_collections import config_flags
+
+from signllm_jax import cli
+
+CONFIG = config_flags.DEFINE_config_file("config", None, "configs/FILE.py[:DATASET[,SIZE]]")
+WORKDIR = flags.DEFINE_string(
+    "workdir", None, "where the run lies; by default runs/<config>-<dataset>-<size>"
+)
+
+
+def main() -> None:
+    """Reads the flags, trains, and writes the test report when the run is complete."""
+    from signllm_jax.config import read_config
+    from signllm_jax.errors import ConfigError
+    from signllm_jax.train.loop import train
+
+    if CONFIG.value is None:
+        raise ConfigError("--config is missing, for example --config=configs/mlsf.py")
+    config = read_config(CONFIG.value.to_dict())
+    name = "-".join((config.name, config.data.dataset.replace("/", "-"), config.size))
+    workdir = WORKDIR.value or os.path.join("runs", name)
+    final = train(config, workdir)
+    if final is None:
+        return
+    print(f"trained {final['step']} steps in {final['seconds']:.0f} s: {workdir}/final.json")
+    if config.eval.report:
+        from signllm_jax.eval.report import evaluate
+
+        evaluate(workdir, "test")
+        print(f"report: {workdir}/report.md, clips: {workdir}/samples/")
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,78 @@
+"""Free-running evaluation on dev while training: text in, clips out, scored."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from signllm_jax.config import Config
+from signllm_jax.data import source
+from signllm_jax.eval.pairs import held, score_clips, summarize
+from signllm_jax.group import Group
+from signllm_jax.poses.clip import PoseClip
+from signllm_jax.produce import Producer
+from signllm_jax.render.figure import contact_strip
+from signllm_jax.typing import Tree
+
+METRICS = ("dtw", "dtw_mean_pose_ratio", "hand_travel_ratio", "duration_ratio", "ended")
+
+
+class DevSet:
+    """The dev clips of all languages and the compiled producer that answers their texts."""
+
+    def __init__(self, config: Config, languages: Sequence[str], groups: Sequence[Group], mesh):
+        self._languages = languages
+        limit = config.eval.clips
+        self._texts, self._clips = [], []
+        for code in languages:
+            data = source.open_split(
+                config.data.dataset, code, "dev", config.data.data_dir or None
+            )
+            count = min(limit, len(data)) if limit else len(data)
+            self._texts.append(data.texts[:count])
+            self._clips.append([data.clip(i) for i in range(count)])
+        self._mean_pose = [
+            _mean_pose_dtw(group.statistics.mean_pose, clips) if clips else None
+            for group, clips in zip(groups, self._clips)
+        ]
+        self._producer = Producer(
+            config.model,
+            [group.tokenizer for group in groups],
+            [group.statistics for group in groups],
+            mesh,
+            tokens=config.data.row_tokens,
+            max_frames=config.eval.max_frames,
+            batch_size=config.eval.batch_size,
+        )
+        self._last: list = []
+
+    def score(self, params: Tree) -> dict[str, dict[str, float]]:
+        """Metrics of each language (see METRICS); none for a language without dev clips.
+
+        Args:
+            params: stacked parameters on the mesh.
+        """
+        self._last = self._producer(params, self._texts)
+        scores = {}
+        for i, code in enumerate(self._languages):
+            if not self._clips[i]:
+                scores[code] = {}
+                continue
+            produced = [clip for clip, _ in self._last[i]]
+            summary = summarize(score_clips(self._clips[i], produced))
+            summary["dtw_mean_pose_ratio"] = summary["dtw"] / self._mean_pose[i]
+            summary["ended"] = float(np.mean([ended for _, ended in self._last[i]]))
+            scores[code] = {name: summary[name] for name in METRICS if name in summary}
+        return scores
+
+    def pictures(self) -> Iterator[tuple[str, np.ndarray]]:
+        """A contact strip of each language's first dev clip as last produced, over the real one."""
+        for code, texts, clips, made in zip(
+            self._languages, self._texts, self._clips, self._last
+        ):
+            if clips:
+                strip = contact_strip(made[0][0], clips[0], text=f"{code}: {texts[0]}")
+                yield f"dev/{code}", np.asarray(strip)
+
+
+def _mean_pose_dtw(pose: np.ndarray, clips: Sequence[PoseClip]) -> float:
+    return float(np.nanmean(score_clips(clips, [held(pose, clip) for clip in clips])["dtw"]))

@@ -1,0 +1,84 @@
+"""What a run freezes at step 0 for each language, and the best parameters it keeps."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import jax
+import numpy as np
+
+from signllm_jax.config import Config
+from signllm_jax.data import source
+from signllm_jax.data.transforms import collect_statistics
+from signllm_jax.errors import ConfigError
+from signllm_jax.group import Group, load_group, save_group
+from signllm_jax.text.tokenizer import train_tokenizer
+from signllm_jax.typing import Tree
+from signllm_jax.workdir import Workdir
+
+
+def open_groups(config: Config, languages: Sequence[str], workdir: Workdir) -> list[Group]:
+    """The frozen tokenizer and statistics of every language, made from train where missing.
+
+    Nothing is written. Raises DataError when a train split is empty and ConfigError when its
+    tokens do not fit.
+    """
+    return [
+        load_group(workdir.group(code), with_params=False)
+        if (workdir.group(code) / "group.json").exists()
+        else make_group(config, code)
+        for code in languages
+    ]
+
+
+def make_group(config: Config, language: str) -> Group:
+    """A group without parameters, from the train split of its language."""
+    data = source.open_split(config.data.dataset, language, "train", config.data.data_dir or None)
+    units = [unit for word in data.units for unit in word]
+    return Group(
+        language=language,
+        model=config.model,
+        tokenizer=train_tokenizer(
+            data.texts, units, config.text.kind, config.model.vocab, language
+        ),
+        statistics=collect_statistics((data[i] for i in range(len(data))), config.data.layout),
+        dataset=config.data.dataset,
+        max_frames=config.eval.max_frames,
+        row_tokens=config.data.row_tokens,
+    )
+
+
+def freeze(workdir: Workdir, groups: Sequence[Group]) -> None:
+    """Writes the groups that are not in the work directory yet."""
+    for group in groups:
+        if not (workdir.group(group.language) / "group.json").exists():
+            save_group(workdir.group(group.language), group)
+
+
+def keep(
+    workdir: Workdir, group: Group, params: Tree, index: int, step: int, ratio: float | None
+) -> None:
+    """Writes language `index` of the stacked parameters as its group's best."""
+    own = jax.tree.map(lambda leaf: np.asarray(leaf[index]), params)
+    save_group(
+        workdir.group(group.language),
+        dataclasses.replace(group, params=own, step=step, dev_dtw_ratio=ratio),
+    )
+
+
+def initial_params(config: Config, languages: Sequence[str], fresh: Tree) -> Tree:
+    """Stacked parameters taken from another run, `config.init_from` = WORKDIR or WORKDIR:language.
+
+    Every language takes the named group's parameters, or without a name those of its own group.
+    Raises ConfigError when their sizes differ from the config's.
+    """
+    path, _, named = config.init_from.partition(":")
+    taken = []
+    for code in languages:
+        group = load_group(Workdir(path).group(named or code))
+        if group.model != config.model:
+            raise ConfigError(
+                f"config.init_from: the group {named or code} of {path} has another model"
+            )
+        taken.append(group.params)
+    stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *taken)
+    return jax.tree.map(lambda new, old: jax.device_put(new, old.sharding), stacked, fresh)

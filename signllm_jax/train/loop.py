@@ -1,0 +1,308 @@
+"""The training loop: restores, feeds, logs, evaluates, saves, and reacts to signals.
+
+The only stateful file of training; everything it calls on the devices is pure.
+"""
+
+import contextlib
+import dataclasses
+import json
+import os
+import platform
+import signal
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from signllm_jax.config import Config
+from signllm_jax.data import pipeline, source
+from signllm_jax.errors import ConfigError, TrainingError
+from signllm_jax.group import digest, write_file
+from signllm_jax.languages import get_language
+from signllm_jax.parallel import sharding
+from signllm_jax.train import groups
+from signllm_jax.train.checkpoint import Checkpoints
+from signllm_jax.train.dev import DevSet
+from signllm_jax.train.log import RunLog
+from signllm_jax.train.state import TrainState, abstract_state, make_state, state_shardings
+from signllm_jax.train.step import gather_metrics, make_train_step
+from signllm_jax.workdir import Workdir
+
+VERSIONS = ("jax", "flax", "optax", "orbax-checkpoint", "grain", "tensorflow-datasets", "numpy")
+
+
+def chosen_languages(config: Config) -> tuple[str, ...]:
+    """The languages of a run; raises ConfigError on one that is unknown or not in the data set."""
+    has = source.languages(config.data.dataset)
+    languages = config.data.languages or has
+    for code in (*languages, *config.train.language_steps):
+        get_language(code)
+        if code not in has:
+            raise ConfigError(
+                f"config.data.languages: the data set {config.data.dataset!r} has no {code!r}: "
+                f"it has {', '.join(has)}"
+            )
+    if len(set(languages)) != len(languages):
+        raise ConfigError(f"config.data.languages: {', '.join(languages)} names one twice")
+    return languages
+
+
+def make_run_mesh(config: Config, languages: tuple[str, ...]):
+    """The mesh of a run; raises ConfigError when it does not divide devices or model."""
+    shape = dataclasses.asdict(config.mesh)
+    if not any(shape.values()):
+        shape = sharding.default_mesh_shape(len(languages), jax.device_count())
+    mesh = sharding.make_mesh({axis: size or 1 for axis, size in shape.items()})
+    model = config.model
+    sharding.check_divides(
+        mesh, len(languages), config.train.batch_size, model.width, model.heads
+    )
+    return mesh
+
+
+def train(config: Config, path: str | os.PathLike) -> dict | None:
+    """Trains, or goes on training, the run in the work directory `path`.
+
+    Args:
+        config: of the run; a run that is there must have the same.
+        path: the work directory, made when missing.
+
+    Returns:
+        What is written to `final.json`, or None when a signal stopped the run (which has saved).
+
+    Raises:
+        SignLLMError: bad input; the work directory is then as it was.
+        TrainingError: the loss is not finite; the last good checkpoint is kept.
+    """
+    languages = chosen_languages(config)
+    mesh = make_run_mesh(config, languages)
+    workdir = Workdir(path)
+    with workdir.lock(), _Stop() as stop:
+        workdir.check(config, languages)
+        held = groups.open_groups(config, languages, workdir)
+        data = pipeline.TrainData(
+            [source.open_split(config.data.dataset, c, "train", config.data.data_dir or None)
+             for c in languages],
+            [group.tokenizer for group in held],
+            [group.statistics for group in held],
+            batch_size=config.train.batch_size,
+            seed=config.train.seed,
+            row_frames=config.data.row_frames,
+            row_tokens=config.data.row_tokens,
+            row_clips=config.data.row_clips,
+            patch=config.model.patch,
+            cache_mb=config.data.cache_mb,
+        )
+        workdir.claim(config, languages)
+        groups.freeze(workdir, held)
+        return _Run(config, languages, mesh, workdir, held, data, stop).run()
+
+
+class _Stop:
+    """SIGTERM and Ctrl-C ask the loop to save and end; a second Ctrl-C ends at once."""
+
+    def __init__(self):
+        self.asked = False
+        self._before = {}
+
+    def __enter__(self):
+        def handle(number, frame):
+            self.asked = True
+            if number == signal.SIGINT:
+                signal.signal(signal.SIGINT, signal.default_int_handler)
+
+        # only the main thread may set handlers; elsewhere the caller's stay
+        with contextlib.suppress(ValueError):
+            for number in (signal.SIGTERM, signal.SIGINT):
+                self._before[number] = signal.signal(number, handle)
+        return self
+
+    def __exit__(self, *error):
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+
+class _Run:
+    """One run from its restored step to its end."""
+
+    def __init__(self, config, languages, mesh, workdir, held, data, stop):
+        self._config, self._languages, self._mesh = config, languages, mesh
+        self._workdir, self._groups, self._data, self._stop = workdir, held, data, stop
+        self._steps = max(config.train.language_steps.get(c, config.train.steps) for c in languages)
+        self._checkpoints = Checkpoints(workdir.checkpoints, config.checkpoint.keep)
+        self._dev = DevSet(config, languages, held, mesh)
+        self._pending: tuple[int, dict] | None = None  # metrics not fetched yet
+        self._saved = -1
+        self._began = (time.monotonic(), time.process_time())
+        # per language: best dev DTW ratio and evaluations without a better one; and time spent
+        self._record = {
+            "best": {code: None for code in languages},
+            "waiting": {code: 0 for code in languages},
+            "seconds": 0.0,
+            "cpu_seconds": 0.0,
+        }
+
+    def run(self) -> dict | None:
+        config = self._config
+        state, start = self._restore()
+        step_fn = make_train_step(config, self._languages, self._mesh)
+        self._log = RunLog(self._workdir.path, start, self._steps, config.log.progress)
+        mesh = ", ".join(f"{axis} {size}" for axis, size in self._mesh.shape.items())
+        self._log.say(
+            f"{'resuming at step ' + str(start) if start else 'training'}: "
+            f"{', '.join(self._languages)} on {config.data.dataset}, mesh {mesh}"
+        )
+        for code, plan in zip(self._languages, self._data.plans):
+            if plan.left_out:
+                count = len(plan.left_out)
+                self._log.say(f"{code}: {count} train clips fit no row and are left out")
+        try:
+            with sharding.use_mesh(self._mesh):
+                state, stopped = self._train(state, start, step_fn)
+        finally:
+            self._log.close()
+            self._checkpoints.close()
+        return None if stopped else self._finish(state)
+
+    def _restore(self) -> tuple[TrainState, int]:
+        config, languages = self._config, self._languages
+        places = state_shardings(config, languages, self._mesh)
+        like = jax.tree.map(
+            lambda leaf, place: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place),
+            abstract_state(config, languages),
+            places,
+        )
+        restored = self._checkpoints.restore(like)
+        if restored is not None:
+            state, record = restored
+            self._record |= record
+            self._saved = int(state.step)
+            return state, int(state.step)
+        state = make_state(config, languages, self._mesh)
+        if config.init_from:
+            params = groups.initial_params(config, languages, state.params)
+            state = dataclasses.replace(state, params=params)
+        return state, 0
+
+    def _train(self, state, start, step_fn):
+        config = self._config
+        block = sharding.local_block(
+            sharding.batch_sharding(self._mesh), (len(self._languages), config.train.batch_size)
+        )
+        place = sharding.batch_sharding(self._mesh)
+        batches = pipeline.iterate(
+            self._data, start, self._steps, block,
+            threads=config.data.threads, prefetch=config.data.prefetch,
+        )
+        step, clock = start, (start, time.monotonic())
+        while step < self._steps:
+            batch = self._global(next(batches), place)
+            state, metrics = step_fn(state, batch)
+            step += 1
+            self._log.advance()
+            self._fetch()
+            last = step == self._steps
+            evaluates = step % config.eval.every == 0 or last
+            saves = step % config.checkpoint.every == 0 or last or self._stop.asked
+            if step % config.log.every == 0 or last or evaluates or saves:
+                self._pending = (step, metrics, clock)
+                clock = (step, time.monotonic())
+            if evaluates or saves:
+                self._fetch()  # never evaluate or save what is not finite
+            if evaluates:
+                state = self._evaluate(step, state)
+                clock = (step, time.monotonic())
+            if saves:
+                self._save(step, state)
+            if self._stop.asked and not last:
+                self._fetch()
+                self._checkpoints.wait()
+                self._log.say(f"stopped at step {step}; the same command goes on from here")
+                return state, True
+        self._checkpoints.wait()
+        return state, False
+
+    def _global(self, local, place):
+        languages, rows = len(self._languages), self._config.train.batch_size
+        return jax.tree.map(
+            lambda x: jax.make_array_from_process_local_data(
+                place, x, (languages, rows, *x.shape[2:])
+            ),
+            local,
+        )
+
+    def _fetch(self) -> None:
+        """Brings the pending metrics to the host, logs them, and stops on what is not finite."""
+        if self._pending is None:
+            return
+        (step, metrics, (since, clock)), self._pending = self._pending, None
+        values = gather_metrics(metrics, self._mesh)
+        for i, code in enumerate(self._languages):
+            for name in ("loss", "gradient_norm"):
+                if not np.isfinite(values[name][i]):
+                    what = f"the {name.replace('_', ' ')} is {values[name][i]} at step {step}"
+                    kept = f"checkpoint {self._saved}" if self._saved >= 0 else "no checkpoint"
+                    raise TrainingError(
+                        f"{code}: {what}; {kept} is kept in {self._workdir.checkpoints}"
+                    )
+        if step % self._config.log.every == 0 or step == self._steps:
+            per_second = values["frames"].sum() * (step - since) / (time.monotonic() - clock)
+            self._log.rate(per_second)
+            self._log.write(step, "train", _by_language(values, self._languages))
+
+    def _evaluate(self, step: int, state: TrainState) -> TrainState:
+        scores = self._dev.score(state.params)
+        record, active = self._record, np.asarray(jax.device_get(state.active)).copy()
+        lines = []
+        for i, code in enumerate(self._languages):
+            ratio = scores[code].get("dtw_mean_pose_ratio")
+            best = record["best"][code]
+            if ratio is None or best is None or ratio < best:
+                record["best"][code], record["waiting"][code] = ratio, 0
+                groups.keep(self._workdir, self._groups[i], state.params, i, step, ratio)
+            else:
+                record["waiting"][code] += 1
+                if 0 < self._config.train.patience <= record["waiting"][code]:
+                    active[i] = False
+            lines.append(f"{code} {'-' if ratio is None else format(ratio, '.3f')}")
+        self._log.write(step, "dev", scores)
+        self._log.say(f"step {step}: dev DTW ratio to the mean pose: {', '.join(lines)}")
+        for name, picture in self._dev.pictures():
+            self._log.picture(step, name, picture)
+        return dataclasses.replace(state, active=jax.device_put(active, state.active.sharding))
+
+    def _save(self, step: int, state: TrainState) -> None:
+        if step == self._saved:
+            return
+        record = dict(self._record, **self._spent())
+        self._checkpoints.save(step, state, record)
+        self._saved = step
+
+    def _spent(self) -> dict[str, float]:
+        wall, cpu = self._began
+        return {
+            "seconds": self._record["seconds"] + time.monotonic() - wall,
+            "cpu_seconds": self._record["cpu_seconds"] + time.process_time() - cpu,
+        }
+
+    def _finish(self, state: TrainState) -> dict:
+        final = {
+            "step": int(state.step),
+            "params_sha256": digest(jax.device_get(state.params)),
+            **self._spent(),
+            "device": jax.devices()[0].device_kind,
+            "devices": jax.device_count(),
+            "threads": len(os.sched_getaffinity(0)),
+            "versions": {"python": platform.python_version()} | {n: version(n) for n in VERSIONS},
+        }
+        write_file(Path(self._workdir.path) / "final.json", json.dumps(final, indent=1).encode())
+        return final
+
+
+def _by_language(values, languages):
+    return {
+        code: {name: float(value[i]) for name, value in values.items()}
+        for i, code in enumerate(languages)
+    }
