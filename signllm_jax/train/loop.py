@@ -56,9 +56,7 @@ def make_run_mesh(config: Config, languages: tuple[str, ...]):
         shape = sharding.default_mesh_shape(len(languages), jax.device_count())
     mesh = sharding.make_mesh({axis: size or 1 for axis, size in shape.items()})
     model = config.model
-    sharding.check_divides(
-        mesh, len(languages), config.train.batch_size, model.width, model.heads
-    )
+    sharding.check_divides(mesh, len(languages), config.train.batch_size, model.width, model.heads)
     return mesh
 
 
@@ -83,8 +81,10 @@ def train(config: Config, path: str | os.PathLike) -> dict | None:
         workdir.check(config, languages)
         held = groups.open_groups(config, languages, workdir)
         data = pipeline.TrainData(
-            [source.open_split(config.data.dataset, c, "train", config.data.data_dir or None)
-             for c in languages],
+            [
+                source.open_split(config.data.dataset, c, "train", config.data.data_dir or None)
+                for c in languages
+            ],
             [group.tokenizer for group in held],
             [group.statistics for group in held],
             batch_size=config.train.batch_size,
@@ -193,8 +193,12 @@ class _Run:
         )
         place = sharding.batch_sharding(self._mesh)
         batches = pipeline.iterate(
-            self._data, start, self._steps, block,
-            threads=config.data.threads, prefetch=config.data.prefetch,
+            self._data,
+            start,
+            self._steps,
+            block,
+            threads=config.data.threads,
+            prefetch=config.data.prefetch,
         )
         step, clock = start, (start, time.monotonic())
         while step < self._steps:
