@@ -1,4 +1,52 @@
 # Two commands: `make demo` sets up, trains and shows; `make test` sets up and tests.
-PYTHON ?= python3.11
-VENV ?= .venv
-BIN = $(VENV)/bin
+PYTHON ?= python3
+VENV ?= $(if $(filter python3,$(PYTHON)),.venv,.venv-$(notdir $(PYTHON)))
+SEEDS ?= 0 1 2
+RUN = $(VENV)/bin/python
+PYTEST = $(RUN) -m pytest -n 2 --durations=10
+
+.PHONY: demo seeds results test test-slow gpu-check lint clean
+
+demo: $(VENV)/demo-installed
+	$(RUN) launch/train.py --config=configs/mlsf.py --workdir=runs/mlsf
+
+# the demo over several seeds, and the README's table from their reports
+seeds: $(VENV)/demo-installed
+	for seed in $(SEEDS); do \
+	  $(RUN) launch/train.py --config=configs/mlsf.py --config.train.seed=$$seed \
+	    --workdir=runs/mlsf-seed-$$seed || exit; \
+	done
+	$(MAKE) results
+
+results: $(VENV)/demo-installed
+	$(RUN) launch/results.py --workdirs=$(shell echo $(SEEDS:%=runs/mlsf-seed-%) | tr ' ' ,) \
+	  --readme=README.md
+
+test: $(VENV)/test-installed
+	$(PYTEST) -m "not slow and not gpu" tests
+
+test-slow: $(VENV)/test-installed
+	$(PYTEST) -m "slow and not gpu" tests
+
+# on a machine with a GPU, after `pip install -e .[demo,eval,test,cuda]`
+gpu-check: $(VENV)/test-installed
+	$(RUN) -m pytest -m gpu tests
+
+lint: $(VENV)/test-installed
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+# constraints.txt pins the tested set for Python 3.11; other versions get what setup.cfg allows
+$(VENV)/demo-installed: setup.cfg pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(RUN) -m pip install --quiet --editable ".[demo]" --constraint constraints.txt
+	touch $@
+
+$(VENV)/test-installed: setup.cfg pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(RUN) -m pip install --quiet --editable ".[demo,eval,test]" --constraint constraints.txt
+	touch $@ $(VENV)/demo-installed
+
+clean:
+	rm -rf .venv .venv-* build *.egg-info

@@ -1,0 +1,25 @@
+"""Writes the table of several runs into the README: launch/results.py --workdirs=A,B,C."""
+
+from absl import flags
+
+from signllm_jax import cli
+
+WORKDIRS = flags.DEFINE_list("workdirs", None, "runs that have a report.json")
+README = flags.DEFINE_string("readme", None, "file to write into; by default it is printed")
+
+
+def main() -> None:
+    """Reads the reports and writes or prints their table."""
+    from signllm_jax.errors import ConfigError
+    from signllm_jax.eval import results
+
+    if not WORKDIRS.value:
+        raise ConfigError("--workdirs is missing")
+    text = results.summary(results.read_reports(WORKDIRS.value))
+    if README.value:
+        results.write_readme(README.value, text)
+    print(text)
+
+
+if __name__ == "__main__":
+    cli.run(main)

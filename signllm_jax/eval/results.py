@@ -1,0 +1,86 @@
+"""Puts the figures of several runs' reports into the README, between two marks."""
+
+import json
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+
+from signllm_jax.errors import DataError
+from signllm_jax.group import write_file
+
+START, END = "<!-- results:start -->", "<!-- results:end -->"
+
+# report name -> (column, how a number is written)
+COLUMNS = {
+    "cer": ("CER, produced", "{:.1%}"),
+    "cer_real": ("CER, real clips", "{:.1%}"),
+    "dtw_mean_pose_ratio": ("DTW / mean pose", "{:.3f}"),
+    "dtw_other_clip_ratio": ("DTW / other word", "{:.3f}"),
+    "hand_travel_ratio": ("hand travel", "{:.3f}"),
+    "duration_ratio": ("duration", "{:.3f}"),
+}
+
+
+def read_reports(workdirs: Sequence[str]) -> list[dict]:
+    """The report.json of every run; raises DataError naming the first that is missing."""
+    reports = []
+    for workdir in workdirs:
+        path = Path(workdir) / "report.json"
+        try:
+            reports.append(json.loads(path.read_text()))
+        except (OSError, ValueError) as error:
+            raise DataError(f"{path}: no readable report ({error})") from None
+    return reports
+
+
+def table(reports: Sequence[dict]) -> str:
+    """A Markdown table: languages by metrics, mean and standard deviation over the reports."""
+    heads = [head for head, _ in COLUMNS.values()]
+    lines = ["| | " + " | ".join(heads) + " |", "|---" * (len(heads) + 1) + "|"]
+    rows = [(code, [r["languages"][code] for r in reports]) for code in reports[0]["languages"]]
+    for name, figures in [*rows, ("**all**", [report["overall"] for report in reports])]:
+        cells = [
+            _spread([f[key] for f in figures if key in f], form)
+            for key, (_, form) in COLUMNS.items()
+        ]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def summary(reports: Sequence[dict]) -> str:
+    """The table, and a line about what the runs were and what they cost."""
+    runs = [report["run"] for report in reports]
+    versions = ", ".join(f"{k} {v}" for k, v in sorted(runs[0]["versions"].items()))
+    hardware = runs[0]["hardware"]
+    said = ", ".join(f"{k} {v}" for k, v in hardware.items())
+    lines = [
+        table(reports),
+        "",
+        f"Test words never trained on, mean ± standard deviation over seeds "
+        f"{', '.join(str(run['seed']) for run in runs)}; {runs[0]['steps']} steps. Training took "
+        f"{_spread([run['cpu_seconds'] for run in runs], '{:.0f}')} CPU seconds "
+        f"({_spread([run['seconds'] for run in runs], '{:.0f}')} s of wall time), "
+        f"the whole command with the report "
+        f"{_spread([run['total_cpu_seconds'] for run in runs], '{:.0f}')} CPU seconds. "
+        f"Hardware: {said}. Versions: {versions}.",
+    ]
+    return "\n".join(lines)
+
+
+def write_readme(readme: str, text: str) -> None:
+    """Replaces what stands between the marks; raises DataError when they are missing."""
+    path = Path(readme)
+    try:
+        held = path.read_text()
+        before, rest = held.split(START)
+        _, after = rest.split(END)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{readme}: no place for results between {START} and {END}") from error
+    write_file(path, f"{before}{START}\n{text}\n{END}{after}".encode())
+
+
+def _spread(values: Sequence[float], form: str) -> str:
+    if not values:
+        return "–"
+    mean = form.format(statistics.fmean(values))
+    return mean if len(values) == 1 else f"{mean} ± {form.format(statistics.stdev(values))}"
