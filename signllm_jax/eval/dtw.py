@@ -24,10 +24,10 @@ def _sweep(cost: Array, n: Array, m: Array, payload: tuple[Array, ...]) -> tuple
     batch, rows, columns = cost.shape
     width = rows + columns
 
-    def skew(values, fill):  # [N, T1, T2] -> [T1 + T2 - 1, N, T1], one anti-diagonal a row
+    def skew(values, fill):  # [N, T1, T2] -> [N, T1 + T2 - 1, T1], one anti-diagonal a row
         flat = jnp.pad(values, ((0, 0), (0, 0), (0, rows)), constant_values=fill)
         flat = flat.reshape(batch, rows * width)[:, : rows * (width - 1)]
-        return flat.reshape(batch, rows, width - 1).transpose(2, 0, 1)
+        return flat.reshape(batch, rows, width - 1).swapaxes(1, 2)
 
     def down(values, fill):  # row i takes the value of row i - 1
         return jnp.pad(values[:, :-1], ((0, 0), (1, 0)), constant_values=fill)
@@ -39,8 +39,10 @@ def _sweep(cost: Array, n: Array, m: Array, payload: tuple[Array, ...]) -> tuple
     row = jnp.clip(n - 1, 0, rows - 1)[:, None]
     last = n + m - 2
 
-    def step(carry, diagonal):
-        index, before, crossed, found = carry  # `crossed`: two anti-diagonals ago, moved down
+    def step(carry, index):
+        before, crossed, found = carry  # `crossed`: two anti-diagonals ago, moved down
+        # To lead with the anti-diagonals, as a scan wants it, would cost a slower transposition.
+        diagonal = [jax.lax.dynamic_index_in_dim(d, index, 1, keepdims=False) for d in diagonals]
         above = (down(before[0], jnp.inf), *(down(values, 0.0) for values in before[1:]))
         best = jnp.minimum(jnp.minimum(crossed[0], above[0]), before[0])
         by_diagonal, by_above = crossed[0] <= best, above[0] <= best
@@ -55,11 +57,11 @@ def _sweep(cost: Array, n: Array, m: Array, payload: tuple[Array, ...]) -> tuple
             jnp.where(index == last, jnp.take_along_axis(values, row, axis=1)[:, 0], kept)
             for values, kept in zip(now, found)
         )
-        return (index + 1, now, above, found), None
+        return (now, above, found), None
 
     nothing = tuple(jnp.full((batch,), jnp.nan, cost.dtype) for _ in diagonals)
-    carry = (jnp.int32(0), (infinite, *zeros), (start, *zeros), nothing)
-    found = jax.lax.scan(step, carry, diagonals)[0][3]
+    carry = ((infinite, *zeros), (start, *zeros), nothing)
+    found = jax.lax.scan(step, carry, jnp.arange(width - 1))[0][2]
     return tuple(jnp.where((n > 0) & (m > 0), values, jnp.nan) for values in found)
 
 

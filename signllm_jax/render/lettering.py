@@ -1,6 +1,6 @@
 """Lettering on pictures: a font that has the letters, and lines that fit."""
 
-from functools import cache
+from functools import lru_cache
 
 from PIL import ImageDraw, ImageFont
 
@@ -15,7 +15,7 @@ _FONTS = (
 )
 
 
-@cache
+@lru_cache(maxsize=64)
 def font(size: int, text: str = "") -> ImageFont.FreeTypeFont:
     """A font of `size` pixels that has every letter of `text`, where this machine has one."""
     fallback = ImageFont.load_default(size)
@@ -33,7 +33,7 @@ def font(size: int, text: str = "") -> ImageFont.FreeTypeFont:
 
 def _has(candidate: ImageFont.FreeTypeFont, text: str) -> bool:
     absent = bytes(candidate.getmask("\U0010ffff"))
-    return all(bytes(candidate.getmask(letter)) != absent for letter in set(text) - {" "})
+    return all(bytes(candidate.getmask(letter)) != absent for letter in set("".join(text.split())))
 
 
 def write_lines(

@@ -1,8 +1,11 @@
 """Videos of clips, and the one call that saves a clip in whatever form its file name asks for."""
 
 import contextlib
+import itertools
 import os
+import subprocess
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +57,7 @@ def save_clip(
         part.touch()
         save[suffix](part, produced, reference, text)
         part.replace(path)
-    except (OSError, RuntimeError) as error:  # ffmpeg's failures come as either
+    except (OSError, RuntimeError) as error:  # RuntimeError: there is no ffmpeg
         reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
         raise OutputError(f"cannot write {path}: {reason}") from error
     except ImportError as error:
@@ -122,22 +125,20 @@ def _save_mp4(path: Path, produced: PoseClip, reference: PoseClip | None, text: 
 
     frames = video_frames(produced, reference, text)
     first = next(frames)
-    writer = imageio_ffmpeg.write_frames(
-        str(path),
-        (first.shape[1], first.shape[0]),
-        fps=produced.fps,
-        codec="libx264",
-        quality=None,
-        macro_block_size=2,
-        output_params=["-crf", "20", "-preset", "veryfast", "-movflags", "+faststart"],
-    )
-    writer.send(None)
-    try:
-        writer.send(np.ascontiguousarray(first))
-        for frame in frames:
-            writer.send(np.ascontiguousarray(frame))
-    finally:
-        writer.close()
+    rate = str(Fraction(produced.fps).limit_denominator(1001))
+    raw = f"-f rawvideo -pix_fmt rgb24 -s {first.shape[1]}x{first.shape[0]} -r {rate} -i -"
+    coded = "-c:v libx264 -pix_fmt yuv420p -crf 20 -preset veryfast -movflags +faststart"
+    # imageio-ffmpeg's own writer forks, which can hang a process in which JAX has threads.
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), *f"-y -loglevel error {raw} {coded}".split()]
+    with subprocess.Popen(
+        [*command, str(path.absolute())], stdin=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as ffmpeg:
+        with contextlib.suppress(BrokenPipeError):  # ffmpeg gave up: it says why below
+            for frame in itertools.chain([first], frames):
+                ffmpeg.stdin.write(frame.tobytes())
+        _, message = ffmpeg.communicate()
+    if ffmpeg.returncode:
+        raise OSError(message.decode(errors="replace").strip() or "ffmpeg failed")
 
 
 def _save_gif(path: Path, produced: PoseClip, reference: PoseClip | None, text: str) -> None:

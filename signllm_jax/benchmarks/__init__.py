@@ -1,0 +1,1 @@
+"""What `launch/benchmark.py` measures: every module has `rows()`, which yields JSON objects."""
