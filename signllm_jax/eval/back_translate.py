@@ -1,0 +1,247 @@
+"""Back-translation of fingerspelling: a reader of poses, trained on real train clips only.
+
+The reader of every language is a `PoseReader` with weights of its own, all trained in one loop
+over stacked parameters like MLSF. It must read productions fairly: as they come (nothing of a
+reference is used), neither brittle to small errors nor blind to badly formed hands. Hence the
+distortions of `reader_clips` and the short view of `PoseReader`.
+"""
+
+import dataclasses
+import functools
+import hashlib
+import json
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import flax.linen as nn
+import flax.serialization
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from signllm_jax.data.source import Source
+from signllm_jax.data.transforms import Statistics, make_frames
+from signllm_jax.errors import CheckpointError
+from signllm_jax.eval.reader_clips import Distortion, ReaderClips
+from signllm_jax.group import digest, write_file
+from signllm_jax.languages import get_language
+from signllm_jax.models.back_translation import BLANK, PoseReader, greedy
+from signllm_jax.models.mlsf import language_keys
+from signllm_jax.poses.clip import PoseClip
+from signllm_jax.text.tokenizer import UNKNOWN, Tokenizer
+from signllm_jax.typing import Tree
+
+_FORMAT = 1  # of a saved reader; one of another format is trained again
+_BATCH = 40  # clips read together
+
+
+@dataclasses.dataclass(frozen=True)
+class ReaderConfig:
+    """How a reader is trained.
+
+    Attributes:
+        seed: of weights, order and distortions.
+        steps: optimiser steps.
+        batch_size: clips of a language in a step.
+        learning_rate: peak of AdamW's; a tenth of the steps warms up, then a cosine to 0.
+        width: M of the network.
+        clips: train clips of a language that are used at most, the first ones.
+        distortion: of the clips.
+    """
+
+    seed: int = 0
+    steps: int = 350
+    batch_size: int = 12
+    learning_rate: float = 3e-3
+    width: int = 96
+    clips: int = 4000
+    distortion: Distortion = dataclasses.field(default_factory=Distortion)
+
+
+@dataclasses.dataclass(frozen=True)
+class Reader:
+    """Trained readers of L languages.
+
+    Attributes:
+        config: how they were trained.
+        languages: codes in order.
+        tokenizers, statistics: one a language.
+        params: stacked parameters [L, ...], numpy.
+        cpu_seconds: processor time of the training.
+    """
+
+    config: ReaderConfig
+    languages: tuple[str, ...]
+    tokenizers: tuple[Tokenizer, ...]
+    statistics: tuple[Statistics, ...]
+    params: Tree
+    cpu_seconds: float
+
+    def read(self, language: int, clips: Sequence[PoseClip]) -> list[str]:
+        """The text that each clip spells, by the best CTC path; '' for a clip without frames.
+
+        Joints of confidence 0 enter as missing; nothing but the clips is looked at.
+
+        Args:
+            language: place in `languages`.
+            clips: of the layout that the reader was trained on.
+        """
+        statistics, tokenizer = self.statistics[language], self.tokenizers[language]
+        module = _module(self.tokenizers, self.config)
+        params = jax.tree.map(lambda leaf: leaf[language], self.params)
+        frames = [make_frames(c.positions, c.confidence, statistics)[0][:, :-1] for c in clips]
+        longest = -(-max((len(clip) for clip in clips), default=1) // 64) * 64  # few shapes
+        texts = []
+        for start in range(0, len(clips), _BATCH):
+            chosen = frames[start : start + _BATCH]
+            padded = np.zeros((_BATCH, max(longest, 64), 3 * len(statistics.mean)), np.float32)
+            length = np.zeros(_BATCH, np.int32)
+            for row, clip in enumerate(chosen):
+                padded[row, : len(clip)], length[row] = clip, len(clip)
+            logits, padding = map(np.array, _score(module, params, padded, length))
+            logits[..., UNKNOWN] = -np.inf  # no text has what cannot be written
+            logits[..., tokenizer.size :] = -np.inf
+            found = greedy(logits, padding)[: len(chosen)]
+            texts += [tokenizer.decode(ids) if ids else "" for ids in found]
+        return texts
+
+
+def _module(tokenizers: Sequence[Tokenizer], config: ReaderConfig) -> PoseReader:
+    return PoseReader(max(tokenizer.size for tokenizer in tokenizers), config.width)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _score(module, params, frames, length):
+    return module.apply({"params": params}, frames, length)
+
+
+def _loss(params, module, frames, length, ids):
+    logits, padding = module.apply({"params": params}, frames, length)
+    missing = (ids == BLANK).astype(jnp.float32)
+    return optax.ctc_loss(logits, padding, ids, missing, blank_id=BLANK).mean()
+
+
+def train_reader(
+    sources: Sequence[Source],
+    tokenizers: Sequence[Tokenizer],
+    statistics: Sequence[Statistics],
+    config: ReaderConfig = ReaderConfig(),
+    progress: Callable[[int, np.ndarray], None] | None = None,
+) -> Reader:
+    """Trains the readers of all languages on their real train clips.
+
+    The same config and data give the same reader on one machine; a language's weights and clips
+    depend on its code and not on its place in the list.
+
+    Args:
+        sources: the train split of every language.
+        tokenizers: one a language; a reader writes its ids.
+        statistics: one a language.
+        config: sizes, seed and distortions.
+        progress: called after each step with its number and the losses [L].
+
+    Raises:
+        DataError: a language has no train clip.
+    """
+    begun = time.process_time()
+    languages = tuple(source.language for source in sources)
+    clips = [
+        ReaderClips(*each, config.clips, config.distortion)
+        for each in zip(sources, tokenizers, statistics)
+    ]
+    draws = [np.random.default_rng([config.seed, get_language(c).stable_hash]) for c in languages]
+    tokens = max(each.tokens for each in clips)
+    frames = -(-max(each.frames for each in clips) // 16) * 16
+    module = _module(tokenizers, config)
+    schedule = optax.warmup_cosine_decay_schedule(
+        0.0, config.learning_rate, config.steps // 10, config.steps
+    )
+    tx = optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(schedule, weight_decay=1e-3))
+
+    def init(key):
+        shape = (1, module.stride, 3 * len(statistics[0].mean))
+        params = nn.unbox(module.init(key, jnp.zeros(shape), jnp.ones(1, jnp.int32))["params"])
+        return params, tx.init(params)
+
+    def update(state, values, length, ids):
+        params, moments = state
+        loss, grads = jax.value_and_grad(_loss)(params, module, values, length, ids)
+        updates, moments = tx.update(grads, moments, params)
+        return (optax.apply_updates(params, updates), moments), loss
+
+    step = jax.jit(jax.vmap(update), donate_argnums=0)
+    state = jax.jit(jax.vmap(init))(language_keys(jax.random.key(config.seed), languages))
+    for number in range(config.steps):
+        drawn = [c.batch(r, config.batch_size, frames, tokens) for c, r in zip(clips, draws)]
+        state, loss = step(state, *map(np.stack, zip(*drawn)))
+        if progress:
+            progress(number + 1, np.asarray(loss))
+    return Reader(
+        config=config,
+        languages=languages,
+        tokenizers=tuple(tokenizers),
+        statistics=tuple(statistics),
+        params=jax.device_get(state[0]),
+        cpu_seconds=time.process_time() - begun,
+    )
+
+
+def _described(config, languages, tokenizers, statistics) -> dict:
+    sha = hashlib.sha256()
+    for tokenizer, values in zip(tokenizers, statistics):
+        sha.update(tokenizer.model)
+        sha.update(json.dumps(values.to_dict(), sort_keys=True).encode())
+    return {
+        "format": _FORMAT,
+        "config": dataclasses.asdict(config),
+        "languages": list(languages),
+        "tokenizers_and_statistics": sha.hexdigest(),
+    }
+
+
+def save_reader(folder: Path, reader: Reader) -> None:
+    """Writes `params.msgpack` and, when that is in place, `reader.json`, which describes it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_file(folder / "params.msgpack", flax.serialization.msgpack_serialize(reader.params))
+    parts = (reader.config, reader.languages, reader.tokenizers, reader.statistics)
+    described = _described(*parts) | {
+        "cpu_seconds": reader.cpu_seconds,
+        "sha256": digest(reader.params),
+    }
+    write_file(folder / "reader.json", json.dumps(described, indent=1).encode())
+
+
+def load_reader(
+    folder: Path,
+    languages: Sequence[str],
+    tokenizers: Sequence[Tokenizer],
+    statistics: Sequence[Statistics],
+    config: ReaderConfig = ReaderConfig(),
+) -> Reader | None:
+    """The saved reader, or None where there is none of this config and these languages.
+
+    Raises:
+        CheckpointError: the reader that is there is damaged.
+    """
+    try:
+        described = json.loads((folder / "reader.json").read_text())
+        expected = _described(config, languages, tokenizers, statistics)
+        if any(described.get(key) != value for key, value in expected.items()):
+            return None
+        params = flax.serialization.msgpack_restore((folder / "params.msgpack").read_bytes())
+        if digest(params) != described["sha256"]:
+            raise ValueError("its digest is not the one in reader.json")
+        return Reader(
+            config=config,
+            languages=tuple(languages),
+            tokenizers=tuple(tokenizers),
+            statistics=tuple(statistics),
+            params=params,
+            cpu_seconds=described["cpu_seconds"],
+        )
+    except FileNotFoundError:
+        return None
+    except Exception as error:  # json and msgpack raise many kinds
+        raise CheckpointError(f"{folder}: no readable reader, delete it ({error})") from None
