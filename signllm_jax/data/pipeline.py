@@ -6,6 +6,7 @@ whole state is thus the step: resuming, other hosts and other meshes follow from
 """
 
 import math
+import threading
 from collections.abc import Iterator, Sequence
 
 import grain.python as grain
@@ -55,13 +56,15 @@ class RowPlan:
         self._seed = (seed, get_language(language).stable_hash)
         self._starts = [0]  # first row of each epoch met so far
         self._epochs: dict[int, list[tuple[int, ...]]] = {}
+        self._lock = threading.Lock()  # reading threads ask for rows at the same time
 
     def row(self, index: int) -> tuple[int, ...]:
         """Indices of the clips that row `index` of the stream packs, in order."""
-        while self._starts[-1] <= index:
-            self._starts.append(self._starts[-1] + len(self._epoch(len(self._starts) - 1)))
-        epoch = int(np.searchsorted(self._starts, index, side="right")) - 1
-        return self._epoch(epoch)[index - self._starts[epoch]]
+        with self._lock:
+            while self._starts[-1] <= index:
+                self._starts.append(self._starts[-1] + len(self._epoch(len(self._starts) - 1)))
+            epoch = int(np.searchsorted(self._starts, index, side="right")) - 1
+            return self._epoch(epoch)[index - self._starts[epoch]]
 
     def _epoch(self, epoch: int) -> list[tuple[int, ...]]:
         if epoch not in self._epochs:
