@@ -65,6 +65,6 @@ def state_shardings(config: Config, languages: tuple[str, ...], mesh) -> TrainSt
 
 def make_state(config: Config, languages: tuple[str, ...], mesh) -> TrainState:
     """A fresh state, made on the devices that hold it."""
+    out = state_shardings(config, languages, mesh)
     with sharding.use_mesh(mesh):
-        out = state_shardings(config, languages, mesh)
         return jax.jit(lambda: init_state(config, languages), out_shardings=out)()
