@@ -1,0 +1,215 @@
+"""Reads and writes DWPose `.npz`: a folder of one file a frame, or one file a clip.
+
+Key layouts in use: `person_0` holding a dictionary (Prompt2Sign's tools-new-2025), the same keys
+spelled out as `person_000_body_keypoints` or `person_0/body_keypoints` (SignVerse-2M), a list
+`frame_payloads` of such frames, and `bodies` / `hands` / `faces` with their scores. Coordinates are
+parts of the picture's width and height.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from signllm_jax.errors import OutputError, PoseFormatError
+from signllm_jax.poses.clip import PoseClip
+from signllm_jax.poses.dwpose_keys import best_person
+from signllm_jax.poses.frames import MAX_FRAMES, Repairs, numbered_files
+from signllm_jax.poses.normalize import to_shoulder_widths
+from signllm_jax.poses.npz import load_npz, save_npz
+from signllm_jax.skeleton import DWPOSE128
+
+LAYOUTS = ("person", "bodies")
+LARGEST_PART = 4.0  # a coordinate beyond it is a pixel, not a part of the picture
+_JOINTS = DWPOSE128.groups
+# where clips are written to: a fifth of a square picture to a shoulder width, the neck at the top
+_PART_A_WIDTH, _NECK = 0.2, np.array([0.5, 0.3])
+
+
+def _is_clip(archive: dict[str, Any]) -> bool:
+    """Whether arrays have a leading axis of time."""
+    if isinstance(archive.get("hands"), np.ndarray):
+        return archive["hands"].ndim == 4
+    return any(
+        isinstance(value, np.ndarray) and value.ndim == 3 and key.endswith("body_keypoints")
+        for key, value in archive.items()
+    )
+
+
+def _frames_of(path: Path) -> Iterator[dict[str, Any]]:
+    """The frames of one file: those of a clip, or its only one."""
+    archive = load_npz(path)
+    if "frame_payloads" in archive:
+        frames = archive["frame_payloads"]
+        if not isinstance(frames, list):
+            raise PoseFormatError(f"{path}: frame_payloads is no list of frames")
+        yield from frames
+    elif _is_clip(archive):
+        arrays = {key: value for key, value in archive.items() if np.ndim(value)}
+        lengths = {len(value) for value in arrays.values()}
+        if len(lengths) > 1:
+            raise PoseFormatError(f"{path}: arrays of {sorted(lengths)} frames in one clip")
+        whole = {key: value for key, value in archive.items() if not np.ndim(value)}
+        for frame in range(lengths.pop()):
+            yield whole | {key: value[frame] for key, value in arrays.items()}
+    else:
+        yield archive
+
+
+def _aspect(frame: dict[str, Any]) -> float | None:
+    sizes = [frame.get(f"frame_{side}") for side in ("width", "height")]
+    if not all(isinstance(size, np.ndarray) and size.size == 1 for size in sizes):
+        return None
+    width, height = (float(size.reshape(())) for size in sizes)
+    return width / height if 0 < width < 1e5 and 0 < height < 1e5 else None
+
+
+def read_dwpose(
+    path: str | os.PathLike,
+    fps: float,
+    aspect: float | None = None,
+    repairs: Repairs | None = None,
+) -> PoseClip:
+    """Reads one clip of DWPose keypoints, in any of the module's key layouts.
+
+    Of several people the one with the highest mean confidence of body and hands is taken, frame by
+    frame; hands that the extraction gave to the wrong person are given back. Frames without a
+    person are missing frames. Files are never unpickled: see `poses.npz`.
+
+    Args:
+        path: a `.npz` file, or a folder of one `.npz` a frame, ordered by the numbers in the names.
+        fps: frames per second.
+        aspect: width of the picture / its height. Default: what the file says, else 1, the
+            square that Prompt2Sign crops its videos to.
+        repairs: counts what was put right.
+
+    Returns:
+        A dwpose128 clip in shoulder widths, the third number being the confidence.
+
+    Raises:
+        PoseFormatError: a damaged, hostile or oversized file, or no person; it names the file.
+    """
+    repairs = Repairs() if repairs is None else repairs
+    path = Path(path)
+    if path.is_dir():
+        files, length = numbered_files(path, r"(\d+)\.npz$")
+        frames = ((number, _single(file), f"{file}") for number, file in files)
+        if length > len(files):
+            repairs["frames without a file"] += length - len(files)
+    else:
+        whole = list(_frames_of(path))
+        length = len(whole)
+        frames = ((number, frame, f"{path}: frame {number}") for number, frame in enumerate(whole))
+        if not 0 < length <= MAX_FRAMES:
+            raise PoseFormatError(f"{path}: {length} frames")
+    keypoints = np.zeros((length, DWPOSE128.size, 3), np.float32)
+    for number, frame, place in frames:
+        person = best_person(frame, place, repairs)
+        if person is None:
+            repairs["frames without a person"] += 1
+        else:
+            keypoints[number] = person
+        if aspect is None:
+            aspect = _aspect(frame)
+    if not keypoints[:, :, 2].any():
+        raise PoseFormatError(f"{path}: nobody in any of {length} frames")
+    return dwpose_clip(keypoints, fps, aspect, str(path), repairs)
+
+
+def _single(path: Path) -> dict[str, Any]:
+    frames = list(_frames_of(path))
+    if len(frames) != 1:
+        raise PoseFormatError(f"{path}: {len(frames)} frames in a file of a folder, not 1")
+    return frames[0]
+
+
+def dwpose_clip(
+    keypoints: np.ndarray,
+    fps: float,
+    aspect: float | None = None,
+    place: str = "keypoints",
+    repairs: Repairs | None = None,
+) -> PoseClip:
+    """Makes a clip of DWPose keypoints.
+
+    Args:
+        keypoints: float [T, 128, 3], x and y as parts of the picture and confidence, 0 = missing.
+        fps: frames per second.
+        aspect: width of the picture / its height, default 1.
+        place: what to name in an error.
+        repairs: counts clips whose coordinates are pixels, for which there is no aspect.
+
+    Returns:
+        A dwpose128 clip in shoulder widths, confidence cut to 0..1.
+
+    Raises:
+        PoseFormatError: no frame shows both shoulders.
+    """
+    confidence = np.clip(keypoints[:, :, 2], 0, 1).astype(np.float32)
+    flat = keypoints[:, :, :2].astype(np.float64)
+    if np.abs(flat).max(initial=0) > LARGEST_PART:
+        if repairs is not None:
+            repairs["clips in pixels"] += 1
+    elif aspect is not None:
+        flat = flat * np.array([aspect, 1.0])
+    flat = to_shoulder_widths(flat, confidence, DWPOSE128.name, place)
+    positions = np.concatenate([flat, confidence[..., None]], axis=-1)
+    return PoseClip(positions, confidence, fps, DWPOSE128.name)
+
+
+def picture_keypoints(clip: PoseClip) -> np.ndarray:
+    """A dwpose128 clip as float64 [T, 128, 3]: parts of a square picture and confidence."""
+    if clip.layout != DWPOSE128.name:
+        raise OutputError(f"DWPose files take dwpose128 clips, not {clip.layout}")
+    flat = clip.positions[:, :, :2].astype(np.float64) * _PART_A_WIDTH + _NECK
+    keypoints = np.concatenate([flat, clip.confidence[..., None]], axis=-1)
+    return np.where(clip.observed[..., None], keypoints, 0)
+
+
+def _members(keypoints: np.ndarray, layout: str) -> dict[str, Any]:
+    """The arrays of a clip [T, 128, 3] or a frame [128, 3] under a layout's keys."""
+    parts = {part: keypoints[..., list(joints), :] for part, joints in _JOINTS.items()}
+    if layout == "person":
+        members: dict[str, Any] = {"num_persons": np.int32(1)}
+        for part, values in parts.items():
+            members[f"person_000_{part}_keypoints"] = values[..., :2]
+            members[f"person_000_{part}_scores"] = values[..., 2]
+        return members
+    hands = np.stack([parts["left_hand"], parts["right_hand"]], axis=-3)
+    return {
+        "bodies": parts["body"][..., :2],
+        "body_scores": parts["body"][..., None, :, 2],
+        "hands": hands[..., :2],
+        "hands_scores": hands[..., 2],
+        "faces": parts["face"][..., None, :, :2],
+        "faces_scores": parts["face"][..., None, :, 2],
+    }
+
+
+def write_dwpose(path: str | os.PathLike, clip: PoseClip, layout: str = "person") -> None:
+    """Writes a clip as DWPose `.npz`, of plain arrays, in a square picture.
+
+    Args:
+        path: a name ending in `.npz` for one file, else a folder for one file a frame.
+        clip: a dwpose128 clip.
+        layout: `person` for keys like `person_000_body_keypoints`, `bodies` for `bodies`, `hands`
+            and `faces`.
+
+    Raises:
+        OutputError: another layout of the clip, an unknown key layout, or an unwritable place.
+    """
+    if layout not in LAYOUTS:
+        raise OutputError(f"unknown key layout {layout!r}: known are {', '.join(LAYOUTS)}")
+    keypoints = picture_keypoints(clip)
+    path = Path(path)
+    if path.suffix == ".npz":
+        save_npz(path, _members(keypoints, layout))
+        return
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror}") from None
+    for number, frame in enumerate(keypoints, start=1):
+        save_npz(path / f"{number:08d}.npz", _members(frame, layout))

@@ -1,0 +1,88 @@
+"""What the readers of one file a frame share: numbered files, and joints put right or counted."""
+
+import collections
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+
+from signllm_jax.errors import PoseFormatError
+
+MAX_FRAMES = 50_000  # of a clip: over half an hour; a stray number must not allocate without bound
+
+Repairs = collections.Counter
+"""What a reader put right, by name: `joints not finite`, `frames without a person` ..."""
+
+
+def numbered_files(folder: str | os.PathLike, pattern: str) -> tuple[list[tuple[int, Path]], int]:
+    """Lists a folder's frame files in the order of their numbers.
+
+    Args:
+        folder: the folder of one clip.
+        pattern: regular expression of the file name; its first group is the number.
+
+    Returns:
+        (frame, path) pairs, frames counted from 0 at the lowest number, and the length in frames:
+        a number without a file is a frame of its own.
+
+    Raises:
+        PoseFormatError: no folder, no such file, a number twice, or numbers too far apart.
+    """
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError as error:
+        raise PoseFormatError(f"{folder}: cannot be read: {error.strerror}") from None
+    found: dict[int, Path] = {}
+    for name in names:
+        match = re.search(pattern, name)
+        if not match:
+            continue
+        # a number of thousands of digits is refused by the length check as any large one is
+        number = int(match.group(1)[:18])
+        if number in found:
+            raise PoseFormatError(f"{folder}: {found[number].name} and {name} are the same frame")
+        found[number] = Path(folder) / name
+    if not found:
+        raise PoseFormatError(f"{folder}: no frame files in it")
+    first, last = min(found), max(found)
+    if last - first >= MAX_FRAMES:
+        raise PoseFormatError(
+            f"{folder}: frames {first} to {last} are more than the {MAX_FRAMES} of a clip"
+        )
+    return [(number - first, found[number]) for number in sorted(found)], last - first + 1
+
+
+def read_file(path: Path, limit: int) -> bytes:
+    """Reads a file of at most `limit` bytes; raises PoseFormatError where it is larger."""
+    try:
+        with open(path, "rb") as file:
+            content = file.read(limit + 1)
+    except OSError as error:
+        raise PoseFormatError(f"{path}: cannot be read: {error.strerror}") from None
+    if len(content) > limit:
+        raise PoseFormatError(f"{path}: larger than {limit} bytes")
+    return content
+
+
+def clear_unusable(keypoints: np.ndarray, largest: float, repairs: Repairs) -> np.ndarray:
+    """Makes joints with impossible numbers missing, and counts them.
+
+    Args:
+        keypoints: float [..., 3], x, y and confidence.
+        largest: a coordinate beyond it, either way, is no position.
+        repairs: `joints not finite` and `joints out of range` are added to it.
+
+    Returns:
+        float32 [..., 3]; a missing joint is (0, 0, 0).
+    """
+    keypoints = np.asarray(keypoints, np.float64)
+    finite = np.isfinite(keypoints).all(axis=-1)
+    sane = np.where(finite[..., None], keypoints, 0)
+    near = (np.abs(sane) <= largest).all(axis=-1)
+    if not finite.all():
+        repairs["joints not finite"] += int((~finite).sum())
+    if not near.all():
+        repairs["joints out of range"] += int((~near).sum())
+    seen = near & (sane[..., 2] > 0)
+    return np.where(seen[..., None], sane, 0).astype(np.float32)

@@ -1,0 +1,107 @@
+"""Reads `.npz` files of strangers: sizes are checked before anything is decompressed.
+
+Arrays of numbers are read by their headers; what an array of objects holds is read by
+`safe_pickle`, which runs nothing.
+"""
+
+import ast
+import io
+import os
+import struct
+import zipfile
+from typing import Any
+
+import numpy as np
+
+from signllm_jax.errors import OutputError, PoseFormatError
+from signllm_jax.poses.safe_pickle import Dtype, Refused, make_array, read_pickle
+
+MAX_BYTES = 256 * 2**20  # of all members of an archive, decompressed
+MAX_MEMBERS = 4096
+MAX_HEADER = 4096
+_MAGIC = b"\x93NUMPY"
+
+
+def _member(content: bytes) -> Any:
+    """Reads one `.npy`: an array of numbers, or the object that an object array holds."""
+    if content[:6] != _MAGIC or len(content) < 12:
+        raise Refused("no array")
+    wide = content[6] >= 2
+    (size,) = struct.unpack_from("<I" if wide else "<H", content, 8)
+    begin = 12 if wide else 10
+    if size > MAX_HEADER:
+        raise Refused("an array header that is too long")
+    header = ast.literal_eval(content[begin : begin + size].decode("latin-1").strip())
+    if not isinstance(header, dict) or not isinstance(header.get("descr"), str):
+        raise Refused("a damaged array header")
+    if header["descr"].lstrip("<>=|")[:1] in ("U", "S"):
+        return None  # a name or a date: nothing that a pose needs
+    dtype, shape = Dtype(header["descr"]), header.get("shape")
+    body = content[begin + size :]
+    if dtype.value.kind != "O":
+        return make_array(body, dtype, shape, "F" if header.get("fortran_order") else "C")
+    value = read_pickle(body)
+    return value[0] if shape == () and isinstance(value, list) and len(value) == 1 else value
+
+
+def load_npz(path: str | os.PathLike) -> dict[str, Any]:
+    """Reads an archive of numpy arrays and dictionaries without running anything in it.
+
+    Args:
+        path: the `.npz` file.
+
+    Returns:
+        Member name (without `.npy`) -> array of numbers, dictionary, list, or number. Members that
+        are texts are left out.
+
+    Raises:
+        PoseFormatError: the file is missing, damaged, too large when decompressed, or asks for
+            anything but numbers and dictionaries; it names the file and the member.
+    """
+    place = str(path)
+    try:
+        archive = zipfile.ZipFile(path)
+    except (OSError, zipfile.BadZipFile, ValueError, EOFError, NotImplementedError) as error:
+        raise PoseFormatError(f"{place}: not a readable .npz: {error}") from None
+    with archive:
+        members = archive.infolist()
+        total = sum(member.file_size for member in members)
+        if len(members) > MAX_MEMBERS or total > MAX_BYTES:
+            raise PoseFormatError(
+                f"{place}: {len(members)} members of {total} bytes are more than the "
+                f"{MAX_MEMBERS} members and {MAX_BYTES} bytes that are read"
+            )
+        result = {}
+        for member in members:
+            name = member.filename.removesuffix(".npy")
+            try:
+                if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                    raise Refused("an unusual compression")
+                with archive.open(member) as file:
+                    content = file.read(member.file_size + 1)
+                if len(content) != member.file_size:
+                    raise Refused("a member whose size is not the announced one")
+                value = _member(content)
+            except Exception as error:  # damage shows as almost any error of zlib, ast or the stack
+                reason = " ".join(str(error).split()) or type(error).__name__
+                raise PoseFormatError(f"{place}: member {name!r:.60}: {reason:.200}") from None
+            if value is not None:
+                result[name] = value
+    return result
+
+
+def save_npz(path: str | os.PathLike, members: dict[str, Any]) -> None:
+    """Writes arrays, and dictionaries of arrays as numpy pickles them, beside and then renamed.
+
+    Raises:
+        OutputError: the place cannot be written.
+    """
+    content = io.BytesIO()
+    np.savez_compressed(content, **members)
+    beside = f"{os.fspath(path)}.partial"
+    try:
+        with open(beside, "wb") as file:
+            file.write(content.getvalue())
+        os.replace(beside, path)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror}") from None

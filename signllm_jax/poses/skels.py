@@ -1,0 +1,267 @@
+"""Reads and writes `.skels`: a clip a line, numbers separated by spaces, each frame's counter last.
+
+151 numbers a frame are 50 joints x y z and the counter (Progressive Transformers, Prompt2Sign): the
+positions divided by 3 or by 9, the third axis towards the viewer. 385 numbers are DWPose's
+("trg384"): for body, hands and face in turn all x y, then all scores, then the counter.
+"""
+
+import os
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from signllm_jax.errors import OutputError, PoseFormatError
+from signllm_jax.poses.clip import PoseClip
+from signllm_jax.poses.dwpose import dwpose_clip, picture_keypoints
+from signllm_jax.poses.dwpose_keys import score_confidence
+from signllm_jax.poses.frames import MAX_FRAMES, Repairs, clear_unusable
+from signllm_jax.poses.normalize import to_shoulder_widths
+from signllm_jax.skeleton import DWPOSE128, OPENPOSE50
+
+FRAME_SIZES = (151, 385)
+SCALES = (3, 9)
+MISSING = 0.016  # what Prompt2Sign writes for NaN and for exact zero, in files of scale 9
+LARGEST_NUMBER = 1e3
+MAX_LINE = 64 * 2**20  # bytes of one clip
+_PIECE = 2**20  # bytes of a line that are made numbers at once
+COUNTER_TOLERANCE = 2e-4  # counters have four or five decimals
+_SHARP = 1e-4
+_TO_CLIP = np.array([1.0, 1.0, -1.0])
+_NECK, _SHOULDERS = 1, (2, 5)
+# where x y and the score of each joint stand among the 384 numbers of a frame
+_BLOCKS = ((0, 18), (54, 42), (180, 68))  # first number, joints: body, both hands, face
+
+
+def _counters(frames: int) -> tuple[np.ndarray, ...]:
+    """The counters in use: Prompt2Sign from 1/T to 1, Progressive Transformers from 0, DWPose."""
+    place = np.arange(frames)
+    return (place + 1) / frames, place / frames, place / max(frames - 1, 1)
+
+
+def _counted(numbers: np.ndarray, size: int) -> bool:
+    if len(numbers) % size:
+        return False
+    counter = numbers[size - 1 :: size]
+    return any(np.abs(counter - c).max() < COUNTER_TOLERANCE for c in _counters(len(counter)))
+
+
+def _split(numbers: np.ndarray, place: str) -> np.ndarray:
+    """Numbers of a line -> [T, 151] or [T, 385], the one whose counter counts."""
+    fitting = [size for size in FRAME_SIZES if len(numbers) % size == 0]
+    if not fitting:
+        raise PoseFormatError(
+            f"{place}: {len(numbers)} numbers are no whole number of frames of "
+            f"{' or '.join(map(str, FRAME_SIZES))}"
+        )
+    counted = [size for size in fitting if _counted(numbers, size)]
+    if len(counted) != 1:
+        size = fitting[0]
+        counter = numbers[size - 1 :: size]
+        expected = _counters(len(counter))[0]
+        wrong = int(np.argmax(~(np.abs(counter - expected) < COUNTER_TOLERANCE)))
+        raise PoseFormatError(
+            f"{place}: the counter of frame {wrong} is {counter[wrong]:g}, not {expected[wrong]:g}"
+        )
+    if len(numbers) // counted[0] > MAX_FRAMES:
+        raise PoseFormatError(f"{place}: more than {MAX_FRAMES} frames")
+    return numbers.reshape(-1, counted[0])
+
+
+def detect_scale(positions: np.ndarray, place: str) -> int:
+    """Tells files of scale 3 and 9 apart by the shoulders, or refuses.
+
+    Progressive Transformers keeps the neck at 0 and the shoulders a third apart. Prompt2Sign
+    divides by the picture's deviation and 9, so that the shoulders are 0.1 to 0.25 apart and the
+    neck moves. Our own files have shoulders a third or a ninth apart to four decimals.
+
+    Args:
+        positions: [T, 50, 3], the numbers of a line.
+        place: file and line, to name in an error.
+
+    Returns:
+        3 or 9.
+
+    Raises:
+        PoseFormatError: neither fits.
+    """
+    apart = np.linalg.norm(positions[:, _SHOULDERS[0]] - positions[:, _SHOULDERS[1]], axis=-1)
+    seen = np.isfinite(apart) & (apart > 0)
+    width = float(np.median(apart[seen])) if seen.any() else 0.0
+    for scale in SCALES:
+        if abs(width - 1 / scale) < _SHARP:
+            return scale
+    neck = positions[:, _NECK]
+    still = not neck[np.isfinite(neck)].any()
+    if still and 0.25 < width < 0.45:
+        return 3
+    if not still and 0.05 < width < 0.29:
+        return 9
+    raise PoseFormatError(
+        f"{place}: the scale cannot be told from shoulders {width:.3g} apart: give 3 or 9"
+    )
+
+
+def _openpose_clip(frames: np.ndarray, fps, scale, place, repairs: Repairs) -> PoseClip:
+    positions = frames[:, :-1].reshape(len(frames), OPENPOSE50.size, 3)
+    scale = detect_scale(positions, place) if scale is None else scale
+    finite = np.isfinite(positions).all(axis=-1)
+    near = finite & (np.abs(np.where(finite[..., None], positions, 0)) < LARGEST_NUMBER).all(-1)
+    if scale == 9:
+        absent = (positions == MISSING).all(axis=-1)
+    else:
+        absent = (positions == 0).all(axis=-1)
+        absent[:, _NECK] = absent.all(axis=1)  # the neck is the origin of scale 3
+    for name, broken in (("joints not finite", ~finite), ("joints out of range", finite & ~near)):
+        if broken.any():
+            repairs[name] += int(broken.sum())
+    confidence = (near & ~absent).astype(np.float32)
+    positions = np.where(confidence[..., None] > 0, positions, 0) * scale * _TO_CLIP
+    positions = to_shoulder_widths(positions, confidence, OPENPOSE50.name, place)
+    return PoseClip(positions, confidence, fps)
+
+
+def _dwpose_clip(frames: np.ndarray, fps, place, repairs: Repairs) -> PoseClip:
+    parts = []
+    for first, joints in _BLOCKS:
+        flat = frames[:, first : first + 2 * joints].reshape(len(frames), joints, 2)
+        scores = frames[:, first + 2 * joints : first + 3 * joints]
+        scores = np.stack([score_confidence(row) for row in scores])
+        parts.append(np.concatenate([flat, scores[..., None]], axis=-1))
+    keypoints = clear_unusable(np.concatenate(parts, axis=1), LARGEST_NUMBER, repairs)
+    return dwpose_clip(keypoints, fps, place=place, repairs=repairs)
+
+
+def _lines(path: str | os.PathLike) -> Iterator[bytes]:
+    try:
+        with open(path, "rb") as file:
+            while line := file.readline(MAX_LINE + 1):
+                yield line
+    except OSError as error:
+        raise PoseFormatError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def _parse(line: bytes, place: str) -> np.ndarray:
+    if len(line) > MAX_LINE:
+        raise PoseFormatError(f"{place}: longer than {MAX_LINE} bytes")
+    pieces, start = [], 0
+    try:
+        while start < len(line):
+            end = line.find(b" ", start + _PIECE)
+            end = len(line) if end < 0 else end
+            pieces.append(np.array(line[start:end].decode("ascii").split(), np.float64))
+            start = end
+    except UnicodeDecodeError as error:
+        raise PoseFormatError(f"{place}: byte {start + error.start} is no text") from None
+    except ValueError as error:
+        raise PoseFormatError(f"{place}: {error!s:.200}") from None
+    return np.concatenate(pieces)
+
+
+def read_skels(
+    path: str | os.PathLike,
+    fps: float,
+    scale: int | None = None,
+    repairs: Repairs | None = None,
+) -> Iterator[PoseClip | None]:
+    """Reads a `.skels` file line by line, so that a corpus of any size fits in memory.
+
+    Args:
+        path: the file.
+        fps: frames per second, which the format does not store.
+        scale: what 151-number files are divided by, 3 or 9; by default it is detected, and a line
+            from which it cannot be told is refused.
+        repairs: counts `joints not finite`, `joints out of range` and `empty lines`.
+
+    Yields:
+        For each line an openpose50 clip (151 numbers a frame) or a dwpose128 clip (385); None for
+        an empty line, as Prompt2Sign leaves for a clip that failed, so that the lines of `.text`
+        stay aligned. Joints written as 0.01600 three times (scale 9) or as zeros (scale 3, but
+        the neck) are missing.
+
+    Raises:
+        PoseFormatError: no such file, or a damaged line: a number that is none, a wrong count, a
+            counter that does not count, no shoulders; it names the file and the line.
+    """
+    repairs = Repairs() if repairs is None else repairs
+    if scale not in (None, *SCALES):
+        raise PoseFormatError(f"{path}: the scale is 3 or 9, not {scale}")
+    for number, line in enumerate(_lines(path), start=1):
+        place = f"{path}: line {number}"
+        numbers = _parse(line, place)
+        if not len(numbers):
+            repairs["empty lines"] += 1
+            yield None
+            continue
+        frames = _split(numbers, place)
+        if frames.shape[1] == FRAME_SIZES[0]:
+            yield _openpose_clip(frames, fps, scale, place, repairs)
+        else:
+            yield _dwpose_clip(frames, fps, place, repairs)
+
+
+def skels_line(positions: np.ndarray) -> str:
+    """Writes positions as a 151-number line in the manner of Prompt2Sign.
+
+    Args:
+        positions: [T, 50, 3], already divided by the scale; NaN and exact zero become 0.01600.
+
+    Returns:
+        The line without its end: five decimals, the counter from 1/T to 1.
+    """
+    flat = np.asarray(positions, np.float64).reshape(len(positions), -1)
+    flat = np.where(np.isnan(flat) | (flat == 0), MISSING, flat)
+    counter = np.round(_counters(len(flat))[0], 5)
+    return " ".join(
+        " ".join([f"{number:.5f}" for number in frame] + [str(count)])
+        for frame, count in zip(flat, counter)
+    )
+
+
+def _clip_line(clip: PoseClip, scale: int) -> str:
+    if clip.layout == DWPOSE128.name:
+        keypoints = picture_keypoints(clip)
+        blocks = []
+        for first, joints in ((0, 18), (18, 42), (60, 68)):
+            part = keypoints[:, first : first + joints]
+            blocks += [part[:, :, :2].reshape(len(part), -1), part[:, :, 2]]
+        counter = _counters(len(clip))[2][:, None]
+        frames = np.concatenate([*blocks, counter], axis=1)
+        return " ".join(f"{number:.8f}" for number in frames.ravel())
+    numbers = clip.positions * _TO_CLIP / scale
+    if scale == 9:
+        # 0 means missing there: a joint at 0 to five decimals is moved by the last one
+        numbers = np.where(np.abs(numbers) < 5e-6, 1e-5, numbers)
+        return skels_line(np.where(clip.observed[..., None], numbers, np.nan))
+    at_zero = (np.abs(numbers) < 5e-6).all(axis=-1, keepdims=True)
+    numbers = np.where(clip.observed[..., None], np.where(at_zero, 1e-5, numbers), 0)
+    counter = _counters(len(clip))[1]
+    return " ".join(
+        " ".join([f"{number:.5f}" for number in frame] + [f"{count:.5f}"])
+        for frame, count in zip(numbers.reshape(len(clip), -1), counter)
+    )
+
+
+def write_skels(path: str | os.PathLike, clips: Iterable[PoseClip | None], scale: int = 9) -> None:
+    """Writes clips as a `.skels` file, beside and then renamed.
+
+    Args:
+        path: the file.
+        clips: openpose50 clips become 151 numbers a frame, dwpose128 clips 385; None an empty line.
+        scale: what openpose50 positions in shoulder widths are divided by: 9 with Prompt2Sign's
+            counter and 0.01600 for missing joints, 3 with Progressive Transformers' counter and
+            zeros for missing joints (a neck alone cannot be missing there).
+
+    Raises:
+        OutputError: another scale, or a place that cannot be written.
+    """
+    if scale not in SCALES:
+        raise OutputError(f"{path}: the scale is 3 or 9, not {scale}")
+    beside = f"{os.fspath(path)}.partial"
+    try:
+        with open(beside, "w", encoding="ascii") as file:
+            for clip in clips:
+                file.write("" if clip is None else _clip_line(clip, scale))
+                file.write("\n")
+        os.replace(beside, path)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror}") from None
