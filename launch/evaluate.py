@@ -1,0 +1,39 @@
+"""Evaluates: python launch/evaluate.py --workdir=DIR [--split=test] [--output=DIR/report.json]."""
+
+from absl import flags
+
+from signllm_jax import cli
+
+WORKDIR = flags.DEFINE_string("workdir", None, "where the run lies")
+SPLIT = flags.DEFINE_enum("split", "test", ("train", "dev", "test"), "what is evaluated")
+OUTPUT = flags.DEFINE_string("output", None, "by default report.json in the workdir")
+READERS = flags.DEFINE_integer(
+    "readers", 1, "back-translation readers, of seeds 0, 1, ...", lower_bound=1
+)
+SAMPLES = flags.DEFINE_integer(
+    "samples", None, "clips of a language to render, by default the config's", lower_bound=0
+)
+DATA_DIR = flags.DEFINE_string("data_dir", None, "prepared data, by default the run's")
+
+
+def main() -> None:
+    """Reads the flags, writes the report and prints its main figures."""
+    from signllm_jax.errors import ConfigError
+    from signllm_jax.eval.report import evaluate
+    from signllm_jax.eval.report_text import summary
+
+    if not WORKDIR.value:
+        raise ConfigError("--workdir is missing, for example --workdir=runs/mlsf")
+    report = evaluate(
+        WORKDIR.value,
+        SPLIT.value,
+        OUTPUT.value,
+        reader_seeds=range(READERS.value),
+        data_dir=DATA_DIR.value,
+        samples=SAMPLES.value,
+    )
+    print(summary(report))
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,144 @@
+"""The pictures of a report, as png: training, languages, lengths, and a strip of clips."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from signllm_jax.errors import OutputError
+from signllm_jax.poses.clip import PoseClip
+
+
+def _axes(width: float = 6.4, height: float = 3.8):
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise OutputError("plots need matplotlib: pip install 'signllm_jax[demo]'") from None
+    figure = Figure(figsize=(width, height), dpi=110, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def _save(figure, path: Path) -> Path:
+    beside = path.with_name(f".{path.name}")
+    figure.savefig(beside, format="png", metadata={"Software": None})
+    beside.replace(path)
+    return path
+
+
+def plot_training(metrics: Path, languages: Sequence[str], path: Path) -> Path | None:
+    """The DTW ratio to the mean pose on dev over the steps of training, a line a language.
+
+    Args:
+        metrics: the run's metrics.jsonl.
+        languages: codes.
+        path: of the picture.
+
+    Returns:
+        `path`, or None where the run has no such metrics.
+    """
+    lines: dict[str, list[tuple[int, float]]] = {code: [] for code in languages}
+    for line in metrics.read_text().splitlines() if metrics.exists() else ():
+        try:
+            values = json.loads(line)
+        except ValueError:
+            continue  # a line that was cut off
+        if values.get("kind") != "dev":
+            continue
+        for code, found in lines.items():
+            ratio = (values.get(code) or {}).get("dtw_mean_pose_ratio")
+            if ratio is not None:
+                found.append((values["step"], ratio))
+    if not any(lines.values()):
+        return None
+    figure, axes = _axes()
+    for code, found in lines.items():
+        if found:
+            axes.plot(*zip(*found), marker="o", markersize=3, label=code)
+    axes.set(xlabel="step", ylabel="DTW / mean pose", yscale="log", title="dev words, free-running")
+    axes.legend(frameon=False)
+    return _save(figure, path)
+
+
+def plot_languages(metrics: Mapping[str, Mapping[str, float]], path: Path) -> Path:
+    """Bars of the main ratios of every language, with their intervals.
+
+    Args:
+        metrics: language -> flat metrics.
+        path: of the picture.
+    """
+    shown = {
+        "DTW / mean pose": "dtw_mean_pose_ratio",
+        "DTW / other clip": "dtw_other_clip_ratio",
+        "CER": "cer",
+        "CER, real clips": "cer_real",
+    }
+    shown = {k: v for k, v in shown.items() if any(v in m for m in metrics.values())}
+    figure, axes = _axes(1.6 + 1.5 * max(len(metrics), 3))
+    place = np.arange(len(metrics))
+    width = 0.8 / max(len(shown), 1)
+    for number, (label, name) in enumerate(shown.items()):
+        values = [m.get(name, math.nan) for m in metrics.values()]
+        low = [m.get(f"{name}_low", m.get(name, math.nan)) for m in metrics.values()]
+        high = [m.get(f"{name}_high", m.get(name, math.nan)) for m in metrics.values()]
+        reach = np.maximum([np.subtract(values, low), np.subtract(high, values)], 0)
+        at = place + (number - (len(shown) - 1) / 2) * width
+        axes.bar(at, values, width * 0.92, label=label)
+        axes.errorbar(at, values, reach, fmt="none", ecolor="0.3", elinewidth=1, capsize=2)
+    axes.set_xticks(place, list(metrics))
+    axes.set(title="lower is better; lines: 95% bootstrap intervals over clips")
+    axes.legend(frameon=False)
+    return _save(figure, path)
+
+
+def plot_lengths(
+    lengths: Mapping[str, tuple[Sequence[float], Sequence[float]]], path: Path
+) -> Path:
+    """Produced length against real length, a point a clip.
+
+    Args:
+        lengths: language -> (seconds of the references, seconds of the productions).
+        path: of the picture.
+    """
+    figure, axes = _axes(4.6, 4.2)
+    for code, (real, made) in lengths.items():
+        axes.scatter(real, made, s=12, alpha=0.6, label=code)
+    values = [v for pair in lengths.values() for side in pair for v in side]
+    ends = [0.95 * min(values, default=0), 1.05 * max(values, default=1)]
+    axes.plot(ends, ends, color="0.6", linewidth=1, zorder=0)
+    axes.set(xlabel="real clip (s)", ylabel="produced clip (s)", title="length")
+    axes.legend(frameon=False)
+    return _save(figure, path)
+
+
+def strip(clips: Sequence[tuple[str, PoseClip, PoseClip]], path: Path) -> Path | None:
+    """Contact strips one below the other: (text above, produced, reference) each.
+
+    Returns `path`, or None when no clip has frames.
+    """
+    from PIL import Image
+
+    from signllm_jax.render.figure import contact_strip
+
+    images = [
+        contact_strip(produced, reference, text, height=170)
+        for text, produced, reference in clips
+        if len(produced) and len(reference)
+    ]
+    if not images:
+        return None
+    size = (max(image.width for image in images), sum(image.height for image in images))
+    page = Image.new("RGB", size, images[0].getpixel((0, 0)))
+    top = 0
+    for image in images:
+        page.paste(image, (0, top))
+        top += image.height
+    beside = path.with_name(f".{path.name}")
+    page.save(beside, format="png")
+    beside.replace(path)
+    return path

@@ -1,0 +1,91 @@
+"""Where the figures of a report come from: the run, the machine, the versions, the time spent."""
+
+import json
+import os
+import platform
+import resource
+import time
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import jax
+
+from signllm_jax.config import Config
+from signllm_jax.group import Group
+
+_VERSIONS = ("jax", "flax", "optax", "numpy", "jiwer")
+
+
+def spent() -> tuple[float, float]:
+    """Seconds of a clock and CPU seconds of this process and its finished children."""
+    own, children = (
+        resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
+    cpu = own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
+    return time.monotonic(), cpu
+
+
+def hardware() -> dict[str, str | int]:
+    """The machine: `cpu` model, `cores` that may be used, and jax's `device`."""
+    model = platform.processor() or platform.machine()
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        model = next(x.split(":", 1)[1].strip() for x in lines if x.startswith("model name"))
+    except (OSError, StopIteration):
+        pass  # not Linux, or a processor that does not say
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return {"cpu": model, "cores": cores, "device": jax.local_devices()[0].device_kind}
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that the figures depend on."""
+    found = {"python": platform.python_version()}
+    for name in ("signllm_jax", *_VERSIONS):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def describe_run(
+    workdir: Path, config: Config, groups: dict[str, Group], began: tuple[float, float]
+) -> dict:
+    """The `run` section of a report.
+
+    Args:
+        workdir: of the run; its final.json says what training cost, when it is finished.
+        config: of the run.
+        groups: what was evaluated.
+        began: `spent()` at the start of the evaluation.
+
+    Returns:
+        `seed`, `steps` and, of a finished run, `seconds`, `cpu_seconds` (of training) and
+        `params_sha256`; `groups` (step and dev DTW ratio of each language's parameters);
+        `evaluation_seconds`, `evaluation_cpu_seconds`, `total_cpu_seconds`; `versions` and
+        `hardware`.
+    """
+    try:
+        final = json.loads((workdir / "final.json").read_text())
+    except (OSError, ValueError):
+        final = {}
+    wall, cpu = (now - then for now, then in zip(spent(), began))
+    run = {
+        "name": config.name,
+        "dataset": config.data.dataset,
+        "size": config.size,
+        "seed": config.train.seed,
+        "steps": final.get("step", max(group.step for group in groups.values())),
+    }
+    run |= {k: final[k] for k in ("seconds", "cpu_seconds", "params_sha256") if k in final}
+    return run | {
+        "groups": {
+            code: {"step": group.step, "dev_dtw_mean_pose_ratio": group.dev_dtw_ratio}
+            for code, group in groups.items()
+        },
+        "evaluation_seconds": wall,
+        "evaluation_cpu_seconds": cpu,
+        "total_cpu_seconds": final.get("cpu_seconds", 0.0) + cpu,
+        "versions": versions() | final.get("versions", {}),
+        "hardware": hardware(),
+    }
