@@ -73,7 +73,12 @@ class Workdir:
             )
 
     def claim(self, config: Config, languages: tuple[str, ...]) -> None:
-        """Writes the config of the run; raises CheckpointError when that cannot be done."""
+        """Writes the config of the run; raises CheckpointError when that cannot be done.
+
+        Also removes what killed writers left; call it under the lock.
+        """
+        for part in self.path.rglob(".*.[0-9]*"):  # named by `write_file`
+            part.unlink(missing_ok=True)
         described = {"config": to_dict(config), "languages": list(languages)}
         write_file(self.config_file, json.dumps(described, indent=1).encode())
 
@@ -81,26 +86,49 @@ class Workdir:
     def lock(self):
         """Holds the directory for one trainer; the system frees it when its owner dies.
 
+        A directory that had to be made and stayed empty is removed again.
+
         Raises CheckpointError when another trainer holds it or the directory cannot be made.
         """
+        made = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            file = open(self.path / ".lock", "a+")  # noqa: SIM115 (closed below)
+            file = self._take_lock()
         except OSError as error:
+            _remove_empty(made)
             raise CheckpointError(f"{self.path}: cannot be written: {error.strerror}") from None
         with file:
+            try:
+                yield
+            finally:
+                (self.path / ".lock").unlink(missing_ok=True)
+                _remove_empty(made)
+
+    def _take_lock(self):
+        while True:
+            self.path.mkdir(parents=True, exist_ok=True)
+            file = open(self.path / ".lock", "a+")  # noqa: SIM115 (the caller closes it)
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 file.seek(0)
                 owner = file.read().strip() or "unknown"
+                file.close()
                 raise CheckpointError(
                     f"{self.path}: another trainer (process {owner}) works here"
                 ) from None
-            file.truncate(0)
-            file.write(str(os.getpid()))
-            file.flush()
-            yield
+            if os.fstat(file.fileno()).st_nlink:
+                break
+            file.close()  # its last owner removed it between opening and locking: try the new one
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        return file
+
+
+def _remove_empty(folders) -> None:
+    with contextlib.suppress(OSError):  # stops at the first that is not empty
+        for folder in folders:
+            folder.rmdir()
 
 
 def _first_difference(mine: dict, held: dict) -> str | None:

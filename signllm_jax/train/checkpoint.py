@@ -1,23 +1,31 @@
 """Checkpoints for resuming: the only file that knows orbax.
 
-A checkpoint is the whole train state and a small JSON record beside it. Saving is asynchronous;
-a damaged checkpoint is moved aside when an older one can be restored.
+A checkpoint is the whole train state and a small JSON record beside it, which holds a checksum of
+every array: tensorstore reads a missing chunk as zeros and notices no flipped bit. Saving is
+asynchronous; a damaged checkpoint is moved aside when an older one can be restored.
 """
 
+import contextlib
 import logging
 import os
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 import orbax.checkpoint as ocp
 from etils import epath
 
 from signllm_jax.errors import CheckpointError
 from signllm_jax.typing import Tree
 
-logging.getLogger("absl").setLevel(logging.ERROR)  # orbax tells every save in ten lines
+# orbax tells every save in ten lines; what goes wrong it also raises
+logging.getLogger("absl").setLevel(logging.CRITICAL)
+
+CHECKSUMS = "checksums"  # the record's key that is the checkpoint's own
 
 
 def _is_local(path) -> bool:
@@ -40,7 +48,9 @@ class Checkpoints:
     def _open(self) -> ocp.CheckpointManager:
         if self._manager is None:
             options = ocp.CheckpointManagerOptions(
-                max_to_keep=self._keep, enable_async_checkpointing=True
+                max_to_keep=self._keep,
+                enable_async_checkpointing=True,
+                cleanup_tmp_directories=True,  # of saves that were killed
             )
             path = self.folder
             if _is_local(path):
@@ -56,6 +66,7 @@ class Checkpoints:
         Raises CheckpointError when it, or the save before it, cannot be written.
         """
         try:
+            record = record | {CHECKSUMS: checksums(state)}
             self._open().save(
                 step,
                 args=ocp.args.Composite(
@@ -77,9 +88,10 @@ class Checkpoints:
             raise self._unwritable(None, error) from error
 
     def close(self) -> None:
-        """Waits and lets go of the folder."""
+        """Waits and lets go of the folder; whether a save worked is what `wait` says."""
         if self._manager is not None:
-            self._manager.close()
+            with contextlib.suppress(Exception):
+                self._manager.close()
             self._manager = None
 
     def steps(self) -> list[int]:
@@ -87,6 +99,11 @@ class Checkpoints:
         if not self.folder.exists():
             return []
         return sorted(self._open().all_steps(), reverse=True)
+
+    def newest(self) -> int | None:
+        """Step of the newest complete checkpoint, once the last save has ended or failed."""
+        self.close()  # the manager counts a save that has begun
+        return max(self.steps(), default=None)
 
     def restore(self, like: Tree, report=print) -> tuple[Tree, dict[str, Any]] | None:
         """The newest checkpoint that can be read, placed as `like` says.
@@ -105,13 +122,15 @@ class Checkpoints:
         failed: list[tuple[int, str]] = []
         for step in self.steps():
             try:
-                restored = self._open().restore(
-                    step,
-                    args=ocp.args.Composite(
-                        state=ocp.args.StandardRestore(like), record=ocp.args.JsonRestore()
-                    ),
-                )
-                jax.block_until_ready(restored.state)
+                with _without_late_errors():
+                    restored = self._open().restore(
+                        step,
+                        args=ocp.args.Composite(
+                            state=ocp.args.StandardRestore(like), record=ocp.args.JsonRestore()
+                        ),
+                    )
+                record = dict(restored.record)
+                _verify(restored.state, record.pop(CHECKSUMS))
             except Exception as error:
                 failed.append((step, _first_line(error)))
                 continue
@@ -123,7 +142,7 @@ class Checkpoints:
                 )
             if failed:
                 self.close()  # the manager listed what was moved
-            return restored.state, restored.record
+            return restored.state, record
         if failed:
             step, reason = failed[0]
             raise CheckpointError(
@@ -154,6 +173,71 @@ class Checkpoints:
         )
 
 
+@contextlib.contextmanager
+def _without_late_errors():
+    """Hides that tensorstore's other reads end after orbax gave up on a damaged checkpoint."""
+    show = sys.excepthook
+
+    def hook(kind, error, trace):
+        if str(error) != "Event loop is closed":
+            show(kind, error, trace)
+
+    sys.excepthook = hook
+    yield
+    sys.excepthook = show  # not when it failed: that is when they come
+
+
+def checksums(tree: Tree) -> dict[str, list[int]]:
+    """Two 32-bit checksums of every array by its path: the same on every mesh, exact.
+
+    Computed where the arrays lie, so that it costs one pass over the memory at any size: each
+    element's bits and place are mixed and summed modulo 2^32, which no order of summing changes.
+    """
+    leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
+    sums = jax.device_get([_checksum_everywhere(_plain(leaf)) for _, leaf in leaves])
+    return {_path(path): np.asarray(pair).tolist() for (path, _), pair in zip(leaves, sums)}
+
+
+def _checksum_everywhere(x: jax.Array) -> jax.Array:
+    place = None
+    if isinstance(x.sharding, jax.sharding.NamedSharding):
+        place = jax.sharding.NamedSharding(x.sharding.mesh, jax.sharding.PartitionSpec())
+    return jax.jit(_checksum, out_shardings=place)(x)
+
+
+def _checksum(x: jax.Array) -> jax.Array:
+    if x.dtype == jnp.bool_:
+        x = x.astype(jnp.uint8)
+    bits = jax.lax.bitcast_convert_type(x, f"uint{8 * x.dtype.itemsize}").astype(jnp.uint32)
+    place, stride = jnp.zeros(x.shape, jnp.uint32), 1
+    for axis in reversed(range(x.ndim)):  # not a reshape, which would gather a sharded array
+        place += jax.lax.broadcasted_iota(jnp.uint32, x.shape, axis) * jnp.uint32(stride)
+        stride = stride * x.shape[axis] % (1 << 32)
+    mixed = _mix(bits ^ _mix(place + jnp.uint32(0x9E3779B9)))
+    return jnp.stack([mixed.sum(dtype=jnp.uint32), _mix(mixed).sum(dtype=jnp.uint32)])
+
+
+def _mix(x: jax.Array) -> jax.Array:
+    """The last lines of MurmurHash3, which spread every bit over all others."""
+    x = (x ^ (x >> 16)) * jnp.uint32(0x85EBCA6B)
+    x = (x ^ (x >> 13)) * jnp.uint32(0xC2B2AE35)
+    return x ^ (x >> 16)
+
+
+def _plain(leaf) -> jax.Array:
+    return jax.random.key_data(leaf) if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf
+
+
+def _path(path) -> str:
+    return jax.tree_util.keystr(path, simple=True, separator="/")
+
+
+def _verify(tree: Tree, saved: dict[str, list[int]]) -> None:
+    for name, found in checksums(tree).items():
+        if saved.get(name) != found:
+            raise ValueError(f"{name} is not what was saved")
+
+
 def restore_params(folder: str | os.PathLike, like: Tree, step: int | None = None) -> Tree:
     """Reads the parameters of a checkpoint without its optimiser.
 
@@ -169,14 +253,18 @@ def restore_params(folder: str | os.PathLike, like: Tree, step: int | None = Non
     steps = [int(p.name) for p in folder.iterdir() if p.name.isdigit()] if folder.exists() else []
     if not steps or (step is not None and step not in steps):
         raise CheckpointError(f"{folder}: there is no checkpoint {'' if step is None else step}")
-    path = folder / str(max(steps) if step is None else step) / "state"
+    path = folder / str(max(steps) if step is None else step)
+    path = epath.Path(Path(os.fspath(path)).absolute()) if _is_local(path) else path
     try:
         restore_args = ocp.checkpoint_utils.construct_restore_args({"params": like})
         args = ocp.args.PyTreeRestore(
             item={"params": like}, restore_args=restore_args, partial_restore=True
         )
         with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as reader:
-            return reader.restore(epath.Path(Path(os.fspath(path)).absolute()), args=args)["params"]
+            restored = reader.restore(path / "state", args=args)
+        with ocp.Checkpointer(ocp.JsonCheckpointHandler()) as reader:
+            _verify(restored, reader.restore(path / "record")[CHECKSUMS])
+        return restored["params"]
     except Exception as error:
         raise CheckpointError(f"{path}: cannot be read: {_first_line(error)}") from error
 

@@ -18,7 +18,10 @@ METRICS = ("dtw", "dtw_mean_pose_ratio", "hand_travel_ratio", "duration_ratio", 
 
 
 class DevSet:
-    """The dev clips of all languages and the compiled producer that answers their texts."""
+    """The dev clips of all languages and the compiled producer that answers their texts.
+
+    Raises DataError when they cannot be read and TextError when a text is longer than a row.
+    """
 
     def __init__(self, config: Config, languages: Sequence[str], groups: Sequence[Group], mesh):
         self._languages = languages
@@ -42,6 +45,9 @@ class DevSet:
             max_frames=config.eval.max_frames,
             batch_size=config.eval.batch_size,
         )
+        for i, texts in enumerate(self._texts):
+            for text in texts:  # what cannot be read is refused before anything is trained
+                self._producer.encode(text, i)
         self._last: list = []
 
     def score(self, params: Tree) -> dict[str, dict[str, float]]:

@@ -1,18 +1,25 @@
 """Logs of a run: metrics.jsonl with every step once, TensorBoard scalars, a progress bar."""
 
+import contextlib
 import json
 import math
 import os
+import time
 from pathlib import Path
 
-import tensorboardX
+import tensorboardX.summary
 import tqdm
+from tensorboardX.event_file_writer import EventsWriter
+from tensorboardX.proto.event_pb2 import Event, SessionLog
 
 from signllm_jax.group import write_file
 
 
 class RunLog:
-    """Writes a run's metrics.
+    """Writes a run's metrics, each line before the call returns; a full disk raises OSError there.
+
+    TensorBoard's events go through tensorboardX's plain writer: its usual one has a thread that
+    dies of a full disk, after which the next call waits for ever.
 
     Args:
         workdir: where `metrics.jsonl` and the TensorBoard events go.
@@ -26,7 +33,9 @@ class RunLog:
         if path.exists():
             write_file(path, "".join(_lines_until(path, start)).encode())
         self._file = open(path, "a", buffering=1)  # noqa: SIM115 (closed by close)
-        self._board = tensorboardX.SummaryWriter(str(workdir), purge_step=start + 1)
+        self._board = EventsWriter(str(workdir / "events"))
+        # TensorBoard hides what an earlier file says about later steps
+        self._event(start + 1, session_log=SessionLog(status=SessionLog.START))
         self._bar = tqdm.tqdm(
             total=steps, initial=start, unit="step", disable=not progress, dynamic_ncols=True
         )
@@ -58,19 +67,29 @@ class RunLog:
         self._file.write(json.dumps({"step": step, "kind": kind, **clean}) + "\n")
         for language, metrics in values.items():
             for name, value in metrics.items():
-                self._board.add_scalar(f"{kind}/{name}/{language}", value, step)
+                scalar = tensorboardX.summary.scalar(f"{kind}/{name}/{language}", value)
+                self._event(step, summary=scalar)
+        self._board.flush()
 
     def picture(self, step: int, name: str, image) -> None:
         """Adds an RGB picture uint8 [height, width, 3] to TensorBoard."""
-        self._board.add_image(name, image, step, dataformats="HWC")
+        picture = tensorboardX.summary.image(name, image, dataformats="HWC")
+        self._event(step, summary=picture)
+        self._board.flush()
+
+    def _event(self, step: int, **what) -> None:
+        self._board.write_event(Event(wall_time=time.time(), step=step, **what))
+
+    def sync(self) -> None:
+        """Returns when the lines are on the disk."""
+        os.fsync(self._file.fileno())
 
     def close(self) -> None:
-        """Flushes and closes everything."""
+        """Closes everything; what could not be written has been said by the call that failed."""
         self._bar.close()
-        self._board.close()
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
+        for file in (self._board, self._file):
+            with contextlib.suppress(OSError):
+                file.close()
 
 
 def _lines_until(path: Path, step: int) -> list[str]:
@@ -79,6 +98,6 @@ def _lines_until(path: Path, step: int) -> list[str]:
         try:
             if line.endswith("\n") and json.loads(line)["step"] <= step:
                 kept.append(line)
-        except (ValueError, KeyError):
+        except (ValueError, KeyError, TypeError):
             continue  # a line cut off by a crash
     return kept

@@ -3,12 +3,10 @@
 The only stateful file of training; everything it calls on the devices is pure.
 """
 
-import contextlib
 import dataclasses
 import json
 import os
 import platform
-import signal
 import time
 from importlib.metadata import version
 from pathlib import Path
@@ -18,7 +16,7 @@ import numpy as np
 
 from signllm_jax.config import Config
 from signllm_jax.data import pipeline, source
-from signllm_jax.errors import ConfigError, TrainingError
+from signllm_jax.errors import CheckpointError, ConfigError, TrainingError
 from signllm_jax.group import digest, write_file
 from signllm_jax.languages import get_language
 from signllm_jax.parallel import sharding
@@ -26,6 +24,7 @@ from signllm_jax.train import groups
 from signllm_jax.train.checkpoint import Checkpoints
 from signllm_jax.train.dev import DevSet
 from signllm_jax.train.log import RunLog
+from signllm_jax.train.signals import StopSignal
 from signllm_jax.train.state import TrainState, abstract_state, make_state, state_shardings
 from signllm_jax.train.step import gather_metrics, make_train_step
 from signllm_jax.workdir import Workdir
@@ -50,13 +49,18 @@ def chosen_languages(config: Config) -> tuple[str, ...]:
 
 
 def make_run_mesh(config: Config, languages: tuple[str, ...]):
-    """The mesh of a run; raises ConfigError when it does not divide devices or model."""
+    """The mesh of a run; raises ConfigError when it does not divide devices, model or batches."""
     shape = dataclasses.asdict(config.mesh)
     if not any(shape.values()):
         shape = sharding.default_mesh_shape(len(languages), jax.device_count())
     mesh = sharding.make_mesh({axis: size or 1 for axis, size in shape.items()})
     model = config.model
     sharding.check_divides(mesh, len(languages), config.train.batch_size, model.width, model.heads)
+    if config.eval.batch_size % (mesh.shape["data"] * mesh.shape["fsdp"]):
+        raise ConfigError(
+            f"mesh: config.eval.batch_size: {config.eval.batch_size} cannot be split over "
+            f"data*fsdp = {mesh.shape['data'] * mesh.shape['fsdp']}"
+        )
     return mesh
 
 
@@ -77,62 +81,44 @@ def train(config: Config, path: str | os.PathLike) -> dict | None:
     languages = chosen_languages(config)
     mesh = make_run_mesh(config, languages)
     workdir = Workdir(path)
-    with workdir.lock(), _Stop() as stop:
+    with workdir.lock(), StopSignal() as stop:
         workdir.check(config, languages)
-        held = groups.open_groups(config, languages, workdir)
-        data = pipeline.TrainData(
-            [
-                source.open_split(config.data.dataset, c, "train", config.data.data_dir or None)
-                for c in languages
-            ],
-            [group.tokenizer for group in held],
-            [group.statistics for group in held],
-            batch_size=config.train.batch_size,
-            seed=config.train.seed,
-            row_frames=config.data.row_frames,
-            row_tokens=config.data.row_tokens,
-            row_clips=config.data.row_clips,
-            patch=config.model.patch,
-            cache_mb=config.data.cache_mb,
-        )
-        workdir.claim(config, languages)
-        groups.freeze(workdir, held)
-        return _Run(config, languages, mesh, workdir, held, data, stop).run()
+        run = _Run(config, languages, mesh, workdir, stop)
+        try:
+            return run.run()
+        except OSError as error:  # the log's; a checkpoint's and a group's are CheckpointErrors
+            reason = error.strerror or error
+            raise CheckpointError(f"{path}: cannot be written: {reason}; {run.kept()}") from error
 
 
-class _Stop:
-    """SIGTERM and Ctrl-C ask the loop to save and end; a second Ctrl-C ends at once."""
-
-    def __init__(self):
-        self.asked = False
-        self._before = {}
-
-    def __enter__(self):
-        def handle(number, frame):
-            self.asked = True
-            if number == signal.SIGINT:
-                signal.signal(signal.SIGINT, signal.default_int_handler)
-
-        # only the main thread may set handlers; elsewhere the caller's stay
-        with contextlib.suppress(ValueError):
-            for number in (signal.SIGTERM, signal.SIGINT):
-                self._before[number] = signal.signal(number, handle)
-        return self
-
-    def __exit__(self, *error):
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
+def _train_data(config, held):
+    languages = [group.language for group in held]
+    folder = config.data.data_dir or None
+    return pipeline.TrainData(
+        [source.open_split(config.data.dataset, code, "train", folder) for code in languages],
+        [group.tokenizer for group in held],
+        [group.statistics for group in held],
+        batch_size=config.train.batch_size,
+        seed=config.train.seed,
+        row_frames=config.data.row_frames,
+        row_tokens=config.data.row_tokens,
+        row_clips=config.data.row_clips,
+        patch=config.model.patch,
+        cache_mb=config.data.cache_mb,
+    )
 
 
 class _Run:
     """One run from its restored step to its end."""
 
-    def __init__(self, config, languages, mesh, workdir, held, data, stop):
+    def __init__(self, config, languages, mesh, workdir, stop):
         self._config, self._languages, self._mesh = config, languages, mesh
-        self._workdir, self._groups, self._data, self._stop = workdir, held, data, stop
+        self._workdir, self._stop = workdir, stop
+        self._groups = groups.open_groups(config, languages, workdir)
+        self._data = _train_data(config, self._groups)
+        self._dev = DevSet(config, languages, self._groups, mesh)
         self._steps = max(config.train.language_steps.get(c, config.train.steps) for c in languages)
         self._checkpoints = Checkpoints(workdir.checkpoints, config.checkpoint.keep)
-        self._dev = DevSet(config, languages, held, mesh)
         self._pending: tuple[int, dict] | None = None  # metrics not fetched yet
         self._saved = -1
         self._began = (time.monotonic(), time.process_time())
@@ -147,6 +133,9 @@ class _Run:
     def run(self) -> dict | None:
         config = self._config
         state, start = self._restore()
+        # all that can be refused has been read by now: the first thing that is written
+        self._workdir.claim(config, self._languages)
+        groups.freeze(self._workdir, self._groups)
         step_fn = make_train_step(config, self._languages, self._mesh)
         self._log = RunLog(self._workdir.path, start, self._steps, config.log.progress)
         mesh = ", ".join(f"{axis} {size}" for axis, size in self._mesh.shape.items())
@@ -164,7 +153,16 @@ class _Run:
         finally:
             self._log.close()
             self._checkpoints.close()
-        return None if stopped else self._finish(state)
+        if stopped:
+            return None
+        final = self._finish(state)
+        return None if self._stop.asked else final
+
+    def kept(self) -> str:
+        """Says which checkpoint is left."""
+        step = self._checkpoints.newest()
+        kept = "no checkpoint" if step is None else f"checkpoint {step}"
+        return f"{kept} is kept in {self._workdir.checkpoints}"
 
     def _restore(self) -> tuple[TrainState, int]:
         config, languages = self._config, self._languages
@@ -201,7 +199,8 @@ class _Run:
             prefetch=config.data.prefetch,
         )
         step, clock = start, (start, time.monotonic())
-        while step < self._steps:
+        asked = self._stop.asked
+        while step < self._steps and not asked:
             batch = self._global(next(batches), place)
             state, metrics = step_fn(state, batch)
             step += 1
@@ -209,7 +208,8 @@ class _Run:
             self._fetch()
             last = step == self._steps
             evaluates = step % config.eval.every == 0 or last
-            saves = step % config.checkpoint.every == 0 or last or self._stop.asked
+            asked = self._stop.asked
+            saves = step % config.checkpoint.every == 0 or last or asked
             if step % config.log.every == 0 or last or evaluates or saves:
                 self._pending = (step, metrics, clock)
                 clock = (step, time.monotonic())
@@ -220,13 +220,10 @@ class _Run:
                 clock = (step, time.monotonic())
             if saves:
                 self._save(step, state)
-            if self._stop.asked and not last:
-                self._fetch()
-                self._checkpoints.wait()
-                self._log.say(f"stopped at step {step}; the same command goes on from here")
-                return state, True
         self._checkpoints.wait()
-        return state, False
+        if step < self._steps:
+            self._log.say(f"stopped at step {step}; the same command goes on from here")
+        return state, step < self._steps
 
     def _global(self, local, place):
         languages, rows = len(self._languages), self._config.train.batch_size
@@ -247,10 +244,7 @@ class _Run:
             for name in ("loss", "gradient_norm"):
                 if not np.isfinite(values[name][i]):
                     what = f"the {name.replace('_', ' ')} is {values[name][i]} at step {step}"
-                    kept = f"checkpoint {self._saved}" if self._saved >= 0 else "no checkpoint"
-                    raise TrainingError(
-                        f"{code}: {what}; {kept} is kept in {self._workdir.checkpoints}"
-                    )
+                    raise TrainingError(f"{code}: {what}; {self.kept()}")
         if step % self._config.log.every == 0 or step == self._steps:
             per_second = values["frames"].sum() * (step - since) / (time.monotonic() - clock)
             self._log.rate(per_second)
@@ -280,6 +274,7 @@ class _Run:
     def _save(self, step: int, state: TrainState) -> None:
         if step == self._saved:
             return
+        self._log.sync()  # no checkpoint outlives its metrics
         record = dict(self._record, **self._spent())
         self._checkpoints.save(step, state, record)
         self._saved = step

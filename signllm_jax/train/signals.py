@@ -1,0 +1,51 @@
+"""How a run is asked to stop: SIGTERM (preemption, a scheduler) and Ctrl-C."""
+
+import os
+import signal
+import sys
+import threading
+
+
+class StopSignal:
+    """SIGTERM and Ctrl-C ask the loop to save and end; a second Ctrl-C ends at once.
+
+    Attributes:
+        asked: whether a signal has come.
+
+    The signals are read from a pipe by a thread of its own: Python's handlers wait for the main
+    thread, which may compile for minutes.
+    """
+
+    def __init__(self):
+        self.asked = False
+        self._before = {}
+        self._wakeup = -1
+
+    def __enter__(self):
+        # only the main thread may set handlers; elsewhere the caller's stay
+        if threading.current_thread() is threading.main_thread():
+            self._read, self._write = os.pipe()
+            os.set_blocking(self._write, False)
+            self._wakeup = signal.set_wakeup_fd(self._write)
+            for number in (signal.SIGTERM, signal.SIGINT):
+                self._before[number] = signal.signal(number, lambda number, frame: None)
+            threading.Thread(target=self._watch, daemon=True).start()
+        return self
+
+    def _watch(self):
+        interrupts = 0
+        while numbers := os.read(self._read, 64):
+            self.asked |= signal.SIGTERM in numbers or signal.SIGINT in numbers
+            interrupts += numbers.count(signal.SIGINT)
+            if interrupts > 1:
+                os._exit(130)  # as a shell says it; nothing on the disk is ever half-written
+            if interrupts:
+                print("\nsaving; Ctrl-C again ends at once", file=sys.stderr, flush=True)
+        os.close(self._read)
+
+    def __exit__(self, *error):
+        if self._before:
+            signal.set_wakeup_fd(self._wakeup)
+            for number, handler in self._before.items():
+                signal.signal(number, handler)
+            os.close(self._write)  # ends the thread
