@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,10 +24,13 @@ def _axes(width: float = 6.4, height: float = 3.8):
     return figure, axes
 
 
-def _save(figure, path: Path) -> Path:
+def _save(write: Callable[..., None], path: Path, **options) -> Path:
     beside = path.with_name(f".{path.name}")
-    figure.savefig(beside, format="png", metadata={"Software": None})
-    beside.replace(path)
+    try:
+        write(beside, format="png", **options)
+        beside.replace(path)
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror or error}") from None
     return path
 
 
@@ -62,7 +65,7 @@ def plot_training(metrics: Path, languages: Sequence[str], path: Path) -> Path |
             axes.plot(*zip(*found), marker="o", markersize=3, label=code)
     axes.set(xlabel="step", ylabel="DTW / mean pose", yscale="log", title="dev words, free-running")
     axes.legend(frameon=False)
-    return _save(figure, path)
+    return _save(figure.savefig, path, metadata={"Software": None})
 
 
 def plot_languages(metrics: Mapping[str, Mapping[str, float]], path: Path) -> Path:
@@ -92,8 +95,8 @@ def plot_languages(metrics: Mapping[str, Mapping[str, float]], path: Path) -> Pa
         axes.errorbar(at, values, reach, fmt="none", ecolor="0.3", elinewidth=1, capsize=2)
     axes.set_xticks(place, list(metrics))
     axes.set(title="lower is better; lines: 95% bootstrap intervals over clips")
-    axes.legend(frameon=False)
-    return _save(figure, path)
+    figure.legend(loc="outside lower center", ncols=len(shown), frameon=False)
+    return _save(figure.savefig, path, metadata={"Software": None})
 
 
 def plot_lengths(
@@ -113,7 +116,7 @@ def plot_lengths(
     axes.plot(ends, ends, color="0.6", linewidth=1, zorder=0)
     axes.set(xlabel="real clip (s)", ylabel="produced clip (s)", title="length")
     axes.legend(frameon=False)
-    return _save(figure, path)
+    return _save(figure.savefig, path, metadata={"Software": None})
 
 
 def strip(clips: Sequence[tuple[str, PoseClip, PoseClip]], path: Path) -> Path | None:
@@ -138,7 +141,4 @@ def strip(clips: Sequence[tuple[str, PoseClip, PoseClip]], path: Path) -> Path |
     for image in images:
         page.paste(image, (0, top))
         top += image.height
-    beside = path.with_name(f".{path.name}")
-    page.save(beside, format="png")
-    beside.replace(path)
-    return path
+    return _save(page.save, path)

@@ -158,13 +158,8 @@ def _readers(workdir, config, languages, seeds, reader_config) -> list[Reader]:
         if reader is None:
             train = [each.train for each in languages.values()]
             with tqdm.tqdm(total=chosen.steps, desc="reader", unit="step", disable=None) as bar:
-                reader = train_reader(
-                    train,
-                    tokenizers,
-                    statistics,
-                    chosen,
-                    lambda number, loss, bar=bar: bar.update(),
-                )
+                advance = functools.partial(_advance, bar)
+                reader = train_reader(train, tokenizers, statistics, chosen, advance)
             save_reader(folder, reader)
         readers.append(reader)
     return readers
@@ -263,8 +258,9 @@ def _pictures(workdir, output, languages, metrics, scores, where) -> dict[str, s
 def _samples(workdir: Workdir, languages: dict[str, Language], count: int) -> None:
     """Renders the first `count` clips of every language, the first also as gif and strip."""
     for code, each in languages.items():
-        for i in range(min(count, len(each.texts))):
+        shown = [i for i, clip in enumerate(each.rows["produced"]) if len(clip)][:count]
+        for number, i in enumerate(shown):
             name = re.sub(r"[^\w-]+", "_", each.texts[i])[:40]
-            for suffix in (".mp4", ".gif", ".png") if i == 0 else (".mp4",):
+            for suffix in (".mp4", ".gif", ".png") if number == 0 else (".mp4",):
                 path = workdir.path / "samples" / f"{code}-{name}{suffix}"
                 save_clip(path, each.rows["produced"][i], each.references[i], each.texts[i])
