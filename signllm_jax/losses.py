@@ -12,11 +12,15 @@ from signllm_jax.skeleton import Layout
 from signllm_jax.typing import Array
 
 
-def joint_weights(layout: Layout, hand: float) -> np.ndarray:
-    """float32 [J]: `hand` for hand joints and 1 for the others, with a mean of 1."""
+def joint_weights(layout: Layout, hand: float, wrist: float) -> np.ndarray:
+    """float32 [J]: `hand` for hand joints, `wrist` for wrists, 1 for the others; the mean is 1.
+
+    Hand joints are taken relative to their wrist, so a wrist's error moves a whole hand.
+    """
     weights = np.ones(layout.size, np.float32)
-    for group in ("left_hand", "right_hand"):
-        weights[list(layout.groups[group])] = hand
+    for side in ("left", "right"):
+        weights[list(layout.groups[f"{side}_hand"])] = hand
+        weights[layout.index(f"{side}_wrist")] = wrist
     return weights / weights.mean()
 
 

@@ -64,7 +64,8 @@ def language_loss(params: Tree, batch: Batch, key: Array, model: Text2Pose, conf
         training=True,
         rngs={"dropout": dropout_key},
     )
-    weights = joint_weights(get_layout(config.data.layout), config.loss.hand)
+    layout = get_layout(config.data.layout)
+    weights = joint_weights(layout, config.loss.hand, config.loss.wrist)
     terms = pose_losses(
         batch.frames,
         batch.joint_mask,
