@@ -28,7 +28,6 @@ from signllm_jax.eval.reader_clips import Distortion, ReaderClips
 from signllm_jax.group import digest, write_file
 from signllm_jax.languages import get_language
 from signllm_jax.models.back_translation import BLANK, PoseReader, greedy
-from signllm_jax.models.mlsf import language_keys
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.text.tokenizer import UNKNOWN, Tokenizer
 from signllm_jax.typing import Tree
@@ -91,7 +90,10 @@ class Reader:
         statistics, tokenizer = self.statistics[language], self.tokenizers[language]
         module = _module(self.tokenizers, self.config)
         params = jax.tree.map(lambda leaf: leaf[language], self.params)
-        frames = [make_frames(c.positions, c.confidence, statistics)[0][:, :-1] for c in clips]
+        frames = [
+            make_frames(clip.positions, clip.confidence, statistics)[0][:, :-1] if len(clip) else ()
+            for clip in clips
+        ]
         longest = -(-max((len(clip) for clip in clips), default=1) // 64) * 64  # few shapes
         texts = []
         for start in range(0, len(clips), _BATCH):
@@ -99,7 +101,8 @@ class Reader:
             padded = np.zeros((_BATCH, max(longest, 64), 3 * len(statistics.mean)), np.float32)
             length = np.zeros(_BATCH, np.int32)
             for row, clip in enumerate(chosen):
-                padded[row, : len(clip)], length[row] = clip, len(clip)
+                if len(clip):
+                    padded[row, : len(clip)], length[row] = clip, len(clip)
             logits, padding = map(np.array, _score(module, params, padded, length))
             logits[..., UNKNOWN] = -np.inf  # no text has what cannot be written
             logits[..., tokenizer.size :] = -np.inf
@@ -121,6 +124,22 @@ def _loss(params, module, frames, length, ids):
     logits, padding = module.apply({"params": params}, frames, length)
     missing = (ids == BLANK).astype(jnp.float32)
     return optax.ctc_loss(logits, padding, ids, missing, blank_id=BLANK).mean()
+
+
+def _initial(module: PoseReader, size: int, random: np.random.Generator) -> Tree:
+    """Initial weights as the layers draw them, but by numpy: compiling that would cost an eighth
+    of the whole training.
+    """
+    frames, length = jnp.zeros((1, module.stride, size)), jnp.ones(1, jnp.int32)
+    shapes = jax.eval_shape(lambda: nn.unbox(module.init(jax.random.key(0), frames, length)))
+
+    def draw(path, leaf):
+        name = path[-1].key
+        if name == "kernel":
+            return random.normal(0, leaf.shape[0] ** -0.5, leaf.shape).astype(np.float32)
+        return np.full(leaf.shape, 1.0 if name == "scale" else 0.0, np.float32)
+
+    return jax.tree_util.tree_map_with_path(draw, shapes["params"])
 
 
 def train_reader(
@@ -160,11 +179,6 @@ def train_reader(
     )
     tx = optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(schedule, weight_decay=1e-3))
 
-    def init(key):
-        shape = (1, module.stride, 3 * len(statistics[0].mean))
-        params = nn.unbox(module.init(key, jnp.zeros(shape), jnp.ones(1, jnp.int32))["params"])
-        return params, tx.init(params)
-
     def update(state, values, length, ids):
         params, moments = state
         loss, grads = jax.value_and_grad(_loss)(params, module, values, length, ids)
@@ -172,7 +186,9 @@ def train_reader(
         return (optax.apply_updates(params, updates), moments), loss
 
     step = jax.jit(jax.vmap(update), donate_argnums=0)
-    state = jax.jit(jax.vmap(init))(language_keys(jax.random.key(config.seed), languages))
+    drawn = [_initial(module, 3 * len(statistics[0].mean), random) for random in draws]
+    params = jax.tree.map(lambda *leaves: np.stack(leaves), *drawn)
+    state = params, jax.vmap(tx.init)(params)
     for number in range(config.steps):
         drawn = [c.batch(r, config.batch_size, frames, tokens) for c, r in zip(clips, draws)]
         state, loss = step(state, *map(np.stack, zip(*drawn)))
