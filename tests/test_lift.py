@@ -121,8 +121,9 @@ def test_the_default_reaches_nine_tenths_of_the_objective_with_hands_in_depth(sh
     frames = len(raw)
     flat = to_shoulder_widths(raw[:, :, :2], raw[:, :, 2], "openpose50", name)
     seen = np.concatenate([flat, np.clip(raw[:, :, 2:], 0, 1)], axis=-1)
-    position, lengths = lift_best.run(*lift._joint_major(seen), frames)
-    position = np.asarray(position)[:, :, :frames]
+    filled, first = lift_best.prepare(lift._joint_major(seen), frames)
+    position, final = lift._refine(lift_best, first, filled, frames)
+    lengths = np.exp(final.log_lengths)
     # into the original's units: an affine map, found on the joints that are seen
     there = raw[:, :, 2] > 0
     scale, shift_x = np.polyfit(flat[..., 0][there], reference["norm_x"][there], 1)
@@ -131,7 +132,7 @@ def test_the_default_reaches_nine_tenths_of_the_objective_with_hands_in_depth(sh
     x, y, weight = (reference[f"interp_{letter}"].T for letter in "xyw")
     fit = np.sum(weight * ((position[0] - x) ** 2 + (position[1] - y) ** 2)) / (frames * 50)
     travel = np.sum(np.diff(position, axis=2) ** 2) / ((frames - 1) * 50)
-    objective = fit + 0.001 * scale * np.sum(lengths) + 0.1 * travel
+    objective = fit + 0.001 * scale * lengths.sum() + 0.1 * travel
     assert objective <= 0.9 * reference["curve_objective"][-1]
 
     def planar(depth, lengths):
@@ -143,20 +144,19 @@ def test_the_default_reaches_nine_tenths_of_the_objective_with_hands_in_depth(sh
 
     before = reference["final_z"].T
     assert planar(before, np.exp(reference["final_lines"])) > 0.6
-    assert planar(position[2], np.asarray(lengths) * scale) < 0.05
+    assert planar(position[2], lengths * scale) < 0.05
     assert wrist_motion(position[2]) < 0.25 * wrist_motion(before)
 
 
-def test_the_written_out_gradient_is_the_derived_one(monkeypatch):
+@pytest.mark.parametrize("depth_weight", [lift_reference.MOTION_WEIGHT, lift_best.DEPTH_WEIGHT])
+def test_the_written_out_gradient_is_the_derived_one(depth_weight):
     stages = reference_stages(made_keypoints(30))
-    # only now: what was compiled before must not have learnt of a single step
-    monkeypatch.setattr(lift_reference, "STEPS", 1)
-    x, y, weight = stages["filled"]
-    first = Pose(*map(jnp.asarray, stages["start"]))
-    slope = jax.jit(jax.grad(lift_reference.objective))(first, x, y, weight, 30)
-    moved = jax.jit(lambda *arguments: lift_reference.refine(*arguments))(first, x, y, weight, 30)
-    for before, after, derived in zip(first, moved, slope):
-        np.testing.assert_allclose(before - after, 0.1 * derived, atol=2e-7)
+    arguments = (*stages["filled"], 30, depth_weight)
+    pose = Pose(*map(jnp.asarray, stages["start"]))
+    slope = jax.jit(jax.grad(lift_reference.objective))(pose, *arguments)
+    ours = lift_reference.make_gradient(*arguments)(pose)
+    for written, derived in zip(ours, slope):
+        np.testing.assert_allclose(written, derived, atol=2e-6)
 
 
 def test_filling_grows_its_window_like_the_originals_loop():
@@ -212,16 +212,18 @@ def test_clips_of_many_lengths_share_few_compilations():
     lengths = {padded_length(frames) for frames in range(1, 1025)}
     assert len(lengths) == 17
     assert all(padded_length(n) >= n and padded_length(n) <= max(64, 1.25 * n) for n in lengths)
-    lift_best.run.clear_cache()
+    lift_best.refined.clear_cache()
     for frames in (1, 2, 30, 47, 64):
         lift_keypoints(made_keypoints(frames), 25)
-    assert lift_best.run._cache_size() == 1
+    assert lift_best.refined._cache_size() == 1
 
 
+@pytest.mark.slow  # compiles everything at another length
 def test_padding_leaves_a_clip_as_it_is(monkeypatch):
     points = made_keypoints(30)
     short = {mode: lift_keypoints(points, 25, mode).positions for mode in lift.MODES}
     monkeypatch.setattr(lift, "LEAST_FRAMES", 80)
+    monkeypatch.setattr(lift, "LEAST_PREPARED", 320)
     for mode in lift.MODES:
         longer = lift_keypoints(points, 25, mode).positions
         np.testing.assert_allclose(longer, short[mode], atol=2e-4)
@@ -242,7 +244,7 @@ def test_bones_that_are_never_seen_get_their_usual_length():
     points = missing(made_keypoints(20), range(20), range(8, 50))
     flat = to_shoulder_widths(points[:, :, :2], points[:, :, 2], "openpose50", "test")
     x, y, weight = lift._joint_major(np.concatenate([flat, points[:, :, 2:]], axis=-1))
-    lengths = np.asarray(lift_best.bone_lengths(jnp.asarray(x), y, weight))
+    lengths = np.asarray(jax.jit(lift_best.bone_lengths)(x, y, weight))
     np.testing.assert_array_equal(lengths[4:], lift_best.USUAL_LENGTHS[4:])
     assert (np.abs(np.log(lengths / lift_best.USUAL_LENGTHS)) <= np.log(1.5) + 1e-6).all()
 

@@ -4,6 +4,7 @@ Each clip is lifted alone, padded to one of a few lengths: its result does not d
 and clips of many lengths share few compilations.
 """
 
+import jax
 import numpy as np
 
 from signllm_jax.errors import ConfigError, PoseFormatError
@@ -13,11 +14,12 @@ from signllm_jax.poses.normalize import to_shoulder_widths
 from signllm_jax.skeleton import DWPOSE_TO_OPENPOSE50, OPENPOSE50
 
 MODES = ("best", "reference")
-LEAST_FRAMES = 64
+LEAST_FRAMES = 64  # of the refinement
+LEAST_PREPARED = 256  # of what comes before it
 
 
 def padded_length(frames: int) -> int:
-    """The length that a clip is padded to: 64, 80, 96, 112, 128, 160 ..., four to an octave."""
+    """The length that a clip is refined at: 64, 80, 96, 112, 128, 160 ..., four to an octave."""
     octave = LEAST_FRAMES
     while True:
         for quarter in range(4, 8):
@@ -26,11 +28,47 @@ def padded_length(frames: int) -> int:
         octave *= 2
 
 
-def _joint_major(keypoints: np.ndarray) -> list[np.ndarray]:
-    """[T, J, 3] -> three contiguous float32 [J, padded T]."""
+def _prepared_length(frames: int) -> int:
+    """The length that a clip is prepared at: 256, 1024, 4096 ...
+
+    That part is most of the compilation and least of the work.
+    """
+    length = LEAST_PREPARED
+    while length < frames:
+        length *= 4
+    return length
+
+
+def _joint_major(keypoints: np.ndarray) -> np.ndarray:
+    """[T, J, 3] -> float32 [3, J, padded T]."""
     frames = len(keypoints)
-    padding = [(0, 0), (0, padded_length(frames) - frames)]
-    return [np.pad(keypoints[:, :, axis].T.astype(np.float32), padding) for axis in range(3)]
+    padding = [(0, 0), (0, 0), (0, _prepared_length(frames) - frames)]
+    return np.pad(keypoints.astype(np.float32).transpose(2, 1, 0), padding)
+
+
+def _cut(value, frames: int, padded: int):
+    """Cuts every array of a tree that has time as its last axis to `frames`."""
+
+    def cut(array):
+        array = np.asarray(array)
+        return array[..., :frames] if array.shape[-1] == padded else array
+
+    return jax.tree.map(cut, value)
+
+
+def _refine(module, pose, filled, frames: int):
+    """Refines at a length of its own; returns positions [3, J, T] and the tree, unpadded."""
+    length = padded_length(frames)
+    pose, filled = _cut((pose, filled), length, filled.shape[2])
+    return _cut(module.refined(pose, filled, frames), frames, length)
+
+
+def _prepare_reference(keypoints: np.ndarray) -> lift_reference.Prepared:
+    frames = len(keypoints)
+    padded = _joint_major(keypoints)
+    noise = lift_reference.root_noise(frames)
+    noise = np.pad(noise, [(0, 0), (0, padded.shape[2] - frames)])
+    return lift_reference.prepare(padded, noise, frames)
 
 
 def _check(keypoints: np.ndarray) -> np.ndarray:
@@ -49,24 +87,23 @@ def reference_stages(keypoints: np.ndarray) -> dict:
         keypoints: float [T, 50, 3]: x and y in pixels and confidence, (0, 0, 0) = missing.
 
     Returns:
-        What `lift_reference.run` describes, without padding: arrays [..., T].
+        `normalised`, `pruned`, `filled` (float32 [3, 50, T]: x, y, weight), `start` and `final`
+        (`tree.Pose`), `position` (float32 [3, 50, T]), `start_objective`, `final_objective`.
 
     Raises:
         PoseFormatError: keypoints of another shape, or not finite.
     """
     keypoints = _check(keypoints)
     frames = len(keypoints)
-    x, y, weight = _joint_major(keypoints)
-    noise = np.pad(lift_reference.root_noise(frames), [(0, 0), (0, x.shape[1] - frames)])
-    stages = lift_reference.run(x, y, weight, noise, frames, every_stage=True)
-
-    def cut(value):
-        value = np.asarray(value)
-        return value[..., :frames] if value.shape[-1:] == x.shape[1:] else value
-
-    return {
-        name: type(value)(*map(cut, value)) if isinstance(value, tuple) else cut(value)
-        for name, value in stages.items()
+    prepared = _prepare_reference(keypoints)
+    position, final = _refine(lift_reference, prepared.start, prepared.filled, frames)
+    prepared = _cut(prepared, frames, prepared.filled.shape[2])
+    objective = jax.jit(lift_reference.objective)
+    return prepared._asdict() | {
+        "final": final,
+        "position": position,
+        "start_objective": float(objective(prepared.start, *prepared.filled, frames)),
+        "final_objective": float(objective(final, *prepared.filled, frames)),
     }
 
 
@@ -77,11 +114,9 @@ def lift_reference_positions(keypoints: np.ndarray) -> np.ndarray:
     are the numbers of Prompt2Sign's `.skels`. Arguments and errors as `reference_stages`.
     """
     keypoints = _check(keypoints)
-    frames = len(keypoints)
-    x, y, weight = _joint_major(keypoints)
-    noise = np.pad(lift_reference.root_noise(frames), [(0, 0), (0, x.shape[1] - frames)])
-    position = lift_reference.run(x, y, weight, noise, frames)["position"]
-    return np.asarray(position)[:, :, :frames].transpose(2, 1, 0)
+    prepared = _prepare_reference(keypoints)
+    position, _ = _refine(lift_reference, prepared.start, prepared.filled, len(keypoints))
+    return position.transpose(2, 1, 0)
 
 
 def lift_keypoints(
@@ -119,9 +154,9 @@ def lift_keypoints(
         confidence = np.where(kept[:, None], confidence, 0)
     else:
         flat = to_shoulder_widths(keypoints[:, :, :2], confidence, OPENPOSE50.name, place)
-        x, y, weight = _joint_major(np.concatenate([flat, confidence[..., None]], axis=-1))
-        positions = np.asarray(lift_best.run(x, y, weight, frames)[0])
-        positions = positions[:, :, :frames].transpose(2, 1, 0)
+        seen = _joint_major(np.concatenate([flat, confidence[..., None]], axis=-1))
+        filled, first = lift_best.prepare(seen, frames)
+        positions = _refine(lift_best, first, filled, frames)[0].transpose(2, 1, 0)
     positions = positions * np.array([1, 1, -1], np.float32)  # to the viewer -> away from it
     positions = to_shoulder_widths(positions, confidence, OPENPOSE50.name, place)
     return PoseClip(positions, confidence.astype(np.float32), fps)

@@ -13,7 +13,7 @@ import numpy as np
 import optax
 
 from signllm_jax.poses import tree
-from signllm_jax.poses.lift_reference import interpolate, neighbour_masks, objective
+from signllm_jax.poses.lift_reference import interpolate, make_gradient
 from signllm_jax.poses.tree import JOINTS, Pose
 from signllm_jax.typing import Array
 
@@ -25,7 +25,7 @@ LEAST_FRAMES = 5  # with fewer such frames a bone has its usual length
 SPREAD = 1.5  # how far a length may be from the usual one, as a factor
 LEAST_LEAN = 0.15  # depth of a bone as a part of its length, at least: no bone starts planar
 LEAN_FRAMES = 9  # window of the average over a bone's lean
-DEPTH_WEIGHT = 0.4  # of depth's travel, on top of the objective's 0.1 for all three axes
+DEPTH_WEIGHT = 0.5  # of depth's travel; the picture's two axes have the original's 0.1
 
 # Usual lengths in shoulder widths: nose to neck, half the shoulders, upper arm, forearm, wrist to
 # the hand's root, then thumb, index, middle, ring and little finger from palm to tip. Medians over
@@ -93,34 +93,41 @@ def start(x: Array, y: Array, weight: Array, lengths: Array, frames: Array) -> P
 
 
 @jax.jit
-def run(x: Array, y: Array, weight: Array, frames: Array) -> tuple[Array, Array]:
-    """The whole lift on padded arrays.
+def prepare(keypoints: Array, frames: Array) -> tuple[Array, Pose]:
+    """Fills gaps and makes the first guess.
 
     Args:
-        x, y: float32 [J, T] in shoulder widths, 0 in padding.
-        weight: float32 [J, T], confidence in 0..1, 0 in padding.
+        keypoints: float32 [3, J, T], x and y in shoulder widths and confidence in 0..1, 0 in
+            padding.
         frames: int32, how many of the T frames count.
 
     Returns:
-        Positions [3, J, T] in shoulder widths, the third axis towards the viewer, and the 25
-        bone lengths.
+        The keypoints with x and y filled by `lift_reference.interpolate`, and the first guess.
     """
+    x, y, weight = keypoints
     x, y = interpolate(x, y, weight, frames)
     first = start(x, y, weight, bone_lengths(x, y, weight), frames)
-    before, _ = neighbour_masks(x.shape[1], frames)
+    return jnp.stack([x, y, weight]), first
 
-    def cost(pose):
-        depth = tree.joint_positions(pose)[2]
-        travel = jnp.sum((depth[:, 1:] - depth[:, :-1]) ** 2 * before[1:])
-        travel /= jnp.maximum(frames - 1, 1) * JOINTS
-        return objective(pose, x, y, weight, frames) + DEPTH_WEIGHT * travel
 
+@jax.jit
+def refined(pose: Pose, filled: Array, frames: Array) -> tuple[Array, Pose]:
+    """Minimises the original's objective, and depth's travel besides, by Adam.
+
+    Args:
+        pose, filled: from `prepare`.
+        frames: int32, how many of the T frames count.
+
+    Returns:
+        Positions [3, J, T] in shoulder widths, the third axis towards the viewer, and the tree.
+    """
+    gradient = make_gradient(*filled, frames, DEPTH_WEIGHT)
     optimizer = optax.adam(RATE)
 
     def step(_, carry):
         pose, memory = carry
-        update, memory = optimizer.update(jax.grad(cost)(pose), memory)
+        update, memory = optimizer.update(gradient(pose), memory)
         return optax.apply_updates(pose, update), memory
 
-    final, _ = jax.lax.fori_loop(0, STEPS, step, (first, optimizer.init(first)))
-    return jnp.stack(tree.joint_positions(final)), jnp.exp(final.log_lengths)
+    final, _ = jax.lax.fori_loop(0, STEPS, step, (pose, optimizer.init(pose)))
+    return jnp.stack(tree.joint_positions(final)), final

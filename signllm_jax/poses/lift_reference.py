@@ -6,7 +6,8 @@ gaps by confidence, start in closed form from median bone lengths, refine by 100
 descent. All arrays are joint-major [J, T] and padded in time; `frames` says how many count.
 """
 
-import functools
+from collections.abc import Callable
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -147,13 +148,21 @@ def neighbour_masks(size: int, frames: Array) -> tuple[Array, Array]:
     return before.astype(jnp.float32), (time < frames - 1).astype(jnp.float32)
 
 
-def objective(pose: Pose, x: Array, y: Array, weight: Array, frames: Array) -> Array:
+def objective(
+    pose: Pose,
+    x: Array,
+    y: Array,
+    weight: Array,
+    frames: Array,
+    depth_weight: float = MOTION_WEIGHT,
+) -> Array:
     """What the original minimises: distance to the picture, bone lengths, travel of the joints.
 
     Args:
         pose: the tree, [J, T].
         x, y, weight: [J, T], the points of the picture and their confidence (0 in padding).
         frames: how many of the T frames count.
+        depth_weight: what travelling in depth costs; by default as much as in the picture.
 
     Returns:
         A scalar.
@@ -161,43 +170,60 @@ def objective(pose: Pose, x: Array, y: Array, weight: Array, frames: Array) -> A
     position = tree.joint_positions(pose)
     fit = jnp.sum(weight * ((position[0] - x) ** 2 + (position[1] - y) ** 2))
     before, _ = neighbour_masks(x.shape[1], frames)
-    travel = sum(jnp.sum((part[:, 1:] - part[:, :-1]) ** 2 * before[1:]) for part in position)
+    travel = sum(
+        cost * jnp.sum((part[:, 1:] - part[:, :-1]) ** 2 * before[1:])
+        for part, cost in zip(position, (MOTION_WEIGHT, MOTION_WEIGHT, depth_weight))
+    )
     return (
         fit / (frames * JOINTS)
         + LENGTH_WEIGHT * jnp.exp(pose.log_lengths).sum()
-        + MOTION_WEIGHT * travel / (jnp.maximum(frames - 1, 1) * JOINTS)
+        + travel / (jnp.maximum(frames - 1, 1) * JOINTS)
     )
 
 
-def refine(pose: Pose, x: Array, y: Array, weight: Array, frames: Array) -> Pose:
-    """Runs the original's 1000 steps of gradient descent on `objective`; shapes as there.
+def make_gradient(
+    x: Array, y: Array, weight: Array, frames: Array, depth_weight: float = MOTION_WEIGHT
+) -> Callable[[Pose], Pose]:
+    """Returns the gradient of `objective` in the tree; arguments as there.
 
-    The gradient is written out: XLA pads and scatters in the derived one, which costs a third more.
+    It is written out: XLA pads and scatters in the derived one, which costs a third more to run and
+    twice as much to compile.
     """
     before, after = neighbour_masks(x.shape[1], frames)
     pull = 2 * weight / (frames * JOINTS)
-    stiffness = 2 * MOTION_WEIGHT / (jnp.maximum(frames - 1, 1) * JOINTS)
+    pairs = jnp.maximum(frames - 1, 1) * JOINTS
+    stiffness, depth_stiffness = 2 * MOTION_WEIGHT / pairs, 2 * depth_weight / pairs
     ones = jnp.ones(x.shape[1])
 
     def motion(part):
         wide = jnp.concatenate([part[:, :1], part, part[:, -1:]], axis=1)
-        return stiffness * ((part - wide[:, :-2]) * before + (part - wide[:, 2:]) * after)
+        return (part - wide[:, :-2]) * before + (part - wide[:, 2:]) * after
 
-    def step(_, pose):
+    def gradient(pose):
         inverse, scale = tree.bone_scale(pose)
         position = tuple(tree.accumulate(part * scale) for part in pose[:3])
         force = [
-            motion(position[0]) + pull * (position[0] - x),
-            motion(position[1]) + pull * (position[1] - y),
-            motion(position[2]),
+            stiffness * motion(position[0]) + pull * (position[0] - x),
+            stiffness * motion(position[1]) + pull * (position[1] - y),
+            depth_stiffness * motion(position[2]),
         ]
         force = [tree.gather(part) for part in force]
         # along the bone a force changes its length, across the bone its direction
         along = sum(part * push for part, push in zip(pose[:3], force)) * inverse * tree.IS_BONE
         turn = inverse * along
-        moved = (part - RATE * scale * (push - turn * part) for part, push in zip(pose[:3], force))
+        by_part = (scale * (push - turn * part) for part, push in zip(pose[:3], force))
         by_length = tree.SELECT @ (along @ ones) + LENGTH_WEIGHT
-        return Pose(*moved, pose.log_lengths - RATE * jnp.exp(pose.log_lengths) * by_length)
+        return Pose(*by_part, jnp.exp(pose.log_lengths) * by_length)
+
+    return gradient
+
+
+def refine(pose: Pose, x: Array, y: Array, weight: Array, frames: Array) -> Pose:
+    """Runs the original's 1000 steps of gradient descent on `objective`; shapes as there."""
+    gradient = make_gradient(x, y, weight, frames)
+
+    def step(_, pose):
+        return jax.tree.map(lambda part, slope: part - RATE * slope, pose, gradient(pose))
 
     return jax.lax.fori_loop(0, STEPS, step, pose)
 
@@ -210,35 +236,46 @@ def root_noise(frames: int) -> np.ndarray:
     )
 
 
-@functools.partial(jax.jit, static_argnames=("every_stage",))
-def run(x: Array, y: Array, weight: Array, noise: Array, frames: Array, every_stage: bool = False):
-    """The whole original on padded arrays.
+class Prepared(NamedTuple):
+    """What is known before the refinement; arrays [3, J, T] are x, y and weight.
+
+    Attributes:
+        normalised, pruned, filled: float32 [3, J, T], stage after stage.
+        start: the first guess.
+    """
+
+    normalised: Array
+    pruned: Array
+    filled: Array
+    start: Pose
+
+
+@jax.jit
+def prepare(keypoints: Array, noise: Array, frames: Array) -> Prepared:
+    """Everything up to the refinement.
 
     Args:
-        x, y, weight: float32 [J, T] pixels and confidence, 0 in padding.
+        keypoints: float32 [3, J, T], x and y in pixels and confidence, 0 in padding.
         noise: float32 [3, T] from `root_noise`.
         frames: int32, how many of the T frames count.
-        every_stage: return what each stage made too.
 
     Returns:
-        A dict: `position` [3, J, T], and with `every_stage` also `normalised`, `pruned`, `filled`
-        (each [3, J, T]: x, y, weight), `start` and `final` (Pose), and the scalars
-        `start_objective` and `final_objective`.
+        Every stage, padded as the keypoints are.
     """
+    x, y, weight = keypoints
     normal_x, normal_y = normalise(x, y, frames)
     pruned = prune(normal_x, normal_y, weight)
     filled = (*interpolate(*pruned, frames), pruned[2])
-    first = start(filled[0], filled[1], frames, noise)
-    final = refine(first, *filled, frames)
-    result = {"position": jnp.stack(tree.joint_positions(final))}
-    if every_stage:
-        result |= {
-            "normalised": jnp.stack([normal_x, normal_y, weight]),
-            "pruned": jnp.stack(pruned),
-            "filled": jnp.stack(filled),
-            "start": first,
-            "final": final,
-            "start_objective": objective(first, *filled, frames),
-            "final_objective": objective(final, *filled, frames),
-        }
-    return result
+    return Prepared(
+        jnp.stack([normal_x, normal_y, weight]),
+        jnp.stack(pruned),
+        jnp.stack(filled),
+        start(filled[0], filled[1], frames, noise),
+    )
+
+
+@jax.jit
+def refined(pose: Pose, filled: Array, frames: Array) -> tuple[Array, Pose]:
+    """`refine`, and the joint positions [3, J, T] that it leads to; shapes as in `prepare`."""
+    final = refine(pose, *filled, frames)
+    return jnp.stack(tree.joint_positions(final)), final
