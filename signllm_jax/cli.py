@@ -40,6 +40,8 @@ def _parse(argv: list[str]) -> list[str]:
         rest = flags.FLAGS(argv)
         if len(rest) > 1:
             raise flags.Error(f"unexpected argument {rest[1]!r}: values are given as --name=value")
+        for name in flags.FLAGS:  # a config file that is missing says so when it is first used
+            getattr(flags.FLAGS[name].value, "to_dict", None)
     # a config file that is loaded as a flag raises whatever is wrong with it
     except Exception as error:
         sys.exit(_report(error, "--debug" in argv))

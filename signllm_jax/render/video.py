@@ -42,13 +42,9 @@ def save_clip(
         OutputError: the suffix is none of `SUFFIXES`, the clip has no frames, the place cannot be
             written, or a library of the extra `demo` is missing.
     """
-    path = Path(path)
+    path = check_output(path)
     save = {".mp4": _save_mp4, ".gif": _save_gif, ".png": _save_png, ".npz": _save_npz}
     suffix = path.suffix.lower()
-    if suffix not in save:
-        raise OutputError(
-            f"cannot save {path.name!r}: its suffix must be one of {' '.join(SUFFIXES)}"
-        )
     if not len(produced):
         raise OutputError(f"cannot save {path.name!r}: the clip has no frames")
     part = path.with_name(f".{path.stem}.{os.getpid()}{suffix}")
@@ -67,6 +63,22 @@ def save_clip(
     finally:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
+    return path
+
+
+def check_output(path: str | os.PathLike) -> Path:
+    """The path as such; raises OutputError when `save_clip` would refuse it, before any work."""
+    path = Path(path)
+    if path.suffix.lower() not in SUFFIXES:
+        raise OutputError(
+            f"cannot save {path.name!r}: its suffix must be one of {' '.join(SUFFIXES)}"
+        )
+    folder = next(folder for folder in path.absolute().parents if folder.exists())
+    if not folder.is_dir():
+        raise OutputError(f"cannot write {path}: {folder} is not a folder")
+    if path.is_dir() or not os.access(folder, os.W_OK):
+        reason = "it is a folder" if path.is_dir() else f"{folder} cannot be written to"
+        raise OutputError(f"cannot write {path}: {reason}")
     return path
 
 

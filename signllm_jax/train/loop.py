@@ -178,11 +178,9 @@ class _Run:
             self._record |= record
             self._saved = int(state.step)
             return state, int(state.step)
+        taken = config.init_from and groups.initial_params(config, languages, like.params)
         state = make_state(config, languages, self._mesh)
-        if config.init_from:
-            params = groups.initial_params(config, languages, state.params)
-            state = dataclasses.replace(state, params=params)
-        return state, 0
+        return dataclasses.replace(state, params=taken) if taken else state, 0
 
     def _train(self, state, start, step_fn):
         config = self._config

@@ -1,0 +1,166 @@
+"""Runs the commands of launch/ as processes of their own, quickly, and so that they can be killed.
+
+A fork server has imported the libraries already; each command is then a fresh process with its own
+flags, signals and jax backend, as from a shell.
+"""
+
+import dataclasses
+import functools
+import importlib
+import multiprocessing
+import os
+import random
+import runpy
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+_SERVER = multiprocessing.get_context("forkserver")
+_SERVER.set_forkserver_preload(
+    ["signllm_jax.train.loop", "signllm_jax.api", "signllm_jax.render.video", "configs.mlsf"]
+)
+
+# a run of seconds: one small group, a checkpoint every 4 of 12 steps and two evaluations
+TINY = {
+    "data.languages": ("asl",),
+    "data.row_frames": 96,
+    "data.row_tokens": 8,
+    "data.row_clips": 1,
+    "model.width": 16,
+    "model.heads": 2,
+    "model.mlp": 16,
+    "model.encoder_layers": 1,
+    "model.decoder_layers": 1,
+    "model.progress_features": 4,
+    "train.batch_size": 1,
+    "train.steps": 12,
+    "checkpoint.every": 4,
+    "eval.every": 6,
+    "eval.clips": 1,
+    "eval.batch_size": 1,
+    "eval.max_frames": 8,
+    "eval.report": False,
+    "log.every": 1,
+    "log.progress": False,
+}
+
+
+def flags(values: dict) -> list[str]:
+    return [f"--config.{name}={value}" for name, value in values.items()]
+
+
+@dataclasses.dataclass(frozen=True)
+class Death:
+    """SIGKILL up to `delay` seconds after call number `call` of a function begins.
+
+    Attributes:
+        module, function: what is called, for example `Checkpoints.save` of train.checkpoint.
+        call: which call, the first is 1.
+        delay: seconds.
+    """
+
+    module: str
+    function: str
+    call: int
+    delay: float
+
+    def arm(self):
+        *holders, name = self.function.split(".")
+        holder = functools.reduce(getattr, holders, importlib.import_module(self.module))
+        called, count = getattr(holder, name), iter(range(1, 1 << 30))
+
+        @functools.wraps(called)
+        def dying(*args, **kwargs):
+            if next(count) == self.call:
+                threading.Timer(self.delay, os.kill, (os.getpid(), signal.SIGKILL)).start()
+            return called(*args, **kwargs)
+
+        setattr(holder, name, dying)
+
+
+@dataclasses.dataclass
+class Command:
+    """A command that runs, or has run.
+
+    Attributes:
+        process: the process.
+        out, err: files of what it printed.
+    """
+
+    process: multiprocessing.process.BaseProcess
+    out: Path
+    err: Path
+
+    def end(self, seconds: float = 240) -> int:
+        """Waits and returns the exit code, -9 after a SIGKILL."""
+        self.process.join(seconds)
+        if self.process.exitcode is None:
+            self.process.kill()
+            raise TimeoutError(f"{self.process.name}: {self.err.read_text()}")
+        return self.process.exitcode
+
+    def wait_for(self, condition, seconds: float = 240):
+        """Returns when `condition()` holds."""
+        until = time.monotonic() + seconds
+        while not condition():
+            assert self.process.exitcode is None, self.err.read_text()
+            assert time.monotonic() < until, self.err.read_text()
+            time.sleep(0.02)
+
+
+def start(folder: Path, command: str, args: list[str], cache=None, death=None) -> Command:
+    """Starts `python launch/<command>.py args`.
+
+    Args:
+        folder: for what it prints.
+        command: name of a file in launch/.
+        args: flags.
+        cache: folder of compiled programs.
+        death: when it is to be killed.
+    """
+    name = f"{command}-{random.randrange(1 << 48):x}"  # of the system's entropy, never seeded here
+    out, err = folder / f"{name}.out", folder / f"{name}.err"
+    process = _SERVER.Process(target=_main, args=(command, args, out, err, cache, death), name=name)
+    process.start()
+    return Command(process, out, err)
+
+
+def run(folder: Path, command: str, args: list[str], **kwargs) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of a command."""
+    running = start(folder, command, args, **kwargs)
+    code = running.end()
+    return code, running.out.read_text(), running.err.read_text()
+
+
+def _main(command, args, out, err, cache, death):
+    for path, number in ((out, 1), (err, 2)):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+    sys.stdout = open(1, "w", buffering=1, closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
+    sys.stdin = open(os.devnull)  # noqa: SIM115
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # the server ignores it
+    os.chdir(ROOT)
+    import jax
+
+    if cache is not None:
+        jax.config.update("jax_compilation_cache_dir", str(cache))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+        jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    if death is not None:
+        death.arm()
+    path = str(ROOT / "launch" / f"{command}.py")
+    sys.argv = [path, *args]
+    runpy.run_path(path, run_name="__main__")
+
+
+def contents(folder: Path) -> dict[str, bytes | None] | None:
+    """Every file of a folder with its bytes, folders as None; None when there is no folder."""
+    if not folder.exists():
+        return None
+    return {
+        str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None
+        for path in sorted(folder.rglob("*"))
+    }
