@@ -2,7 +2,13 @@
 
 from pathlib import Path
 
+import jax
 import pytest
+
+from signllm_jax.data import fingerspelling, source
+
+# eight fake devices for the tests of meshes; it must be said before jax is first used
+jax.config.update("jax_num_cpu_devices", 8)
 
 
 @pytest.fixture(scope="session")
@@ -12,3 +18,20 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("the corpora of ../shared/data are not on this machine")
     return folder
+
+
+@pytest.fixture(scope="session")
+def data_dir(tmp_path_factory) -> str:
+    """A folder where the fingerspelling of all languages lies prepared."""
+    folder = tmp_path_factory.mktemp("fingerspelling")
+    for language in fingerspelling.LANGUAGES:
+        source.prepare("fingerspelling", language, folder)
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def cheap_compiles():
+    """Compiles with few optimisations: in half the time, where nothing is run for long."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)

@@ -118,7 +118,7 @@ def train_step(
         updates, new = make_optimizer(config.optimizer, steps).update(grads, opt_state, params)
         # zeroed updates, not a select over the state, which would copy all of it
         updates = jax.tree.map(lambda u: u * active, updates)
-        return optax.apply_updates(params, updates), new, optax.global_norm(grads)
+        return optax.apply_updates(params, updates), new, optax.tree.norm(grads)
 
     params, opt_state, norm = mlsf.lift(update)(grads, state.opt_state, state.params, steps, active)
     rate = jax.vmap(lambda n: learning_rate(config.optimizer, state.step, n))(steps)
