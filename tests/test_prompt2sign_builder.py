@@ -6,6 +6,7 @@ import pytest
 
 from signllm_jax.data import fingerspelling, source
 from signllm_jax.errors import DataError
+from tfds_builders.prompt2sign import Prompt2Sign
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,8 @@ def test_the_last_record_is_also_number_minus_one(data_dir):
 
 
 def test_two_processes_prepare_without_tensorflow_and_jax_and_leave_nothing_behind(tmp_path):
-    killed = tmp_path / "prompt2sign" / "asl_fingerspelling" / "incomplete.ABCDEF_1.0.0"
+    folder = tmp_path / "prompt2sign" / "asl_fingerspelling"
+    killed = folder / f"incomplete.ABCDEF_{Prompt2Sign.VERSION}"
     killed.mkdir(parents=True)
     program = (
         "import sys; from signllm_jax.data import source; "

@@ -35,8 +35,9 @@ SPLITS = ("train", "dev", "test")
 JOIN_FRAMES = 4
 SHORT_WORD = 3
 SHORT_WORD_LETTER_FRAMES = 18
-BOUNCE = 0.15
-"""How far the hand moves outward and back between two equal letters, in shoulder widths."""
+BOUNCE = 0.2
+"""How far the hand moves outward and back between two equal letters, in shoulder widths: about
+the width of a hand."""
 
 _PROMPTS = {
     "en": "How do you sign '{}'?",

@@ -69,8 +69,11 @@ class Prompt2Sign(tfds.core.GeneratorBasedBuilder):
     """
 
     name = "prompt2sign"
-    VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES: ClassVar = {"1.0.0": "Fingerspelled words of ASL, GSL, DSGS and TSL."}
+    VERSION = tfds.core.Version("1.1.0")
+    RELEASE_NOTES: ClassVar = {
+        "1.0.0": "Fingerspelled words of ASL, GSL, DSGS and TSL.",
+        "1.1.0": "A doubled letter moves the hand by its own width.",
+    }
     BUILDER_CONFIGS: ClassVar = [
         Prompt2SignConfig(language, name)
         for name, source in SOURCES.items()
