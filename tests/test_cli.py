@@ -1,0 +1,66 @@
+"""What a command line says and returns."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+COMMAND = """
+from absl import flags
+from signllm_jax import cli
+from signllm_jax.errors import DataError
+
+NUMBER = flags.DEFINE_integer("number", 0, "what happens")
+
+def main():
+    if NUMBER.value == 1:
+        raise DataError("the file\\nis damaged")
+    if NUMBER.value == 2:
+        raise KeyboardInterrupt
+    if NUMBER.value == 3:
+        raise RuntimeError("a fault")
+    print("done")
+
+cli.run(main)
+"""
+
+
+def _run(*arguments):
+    return subprocess.run(
+        [sys.executable, *arguments], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "said"),
+    [
+        ([], 0, ""),
+        (["--number=1"], 2, "command.py: the file is damaged\n"),
+        (["--number=many"], 2, "many"),
+        (["--numbr=1"], 2, "numbr"),
+        (["file"], 2, "unexpected argument 'file'"),
+        (["--number=2"], 130, "\ninterrupted\n"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(tmp_path, flags, code, said):
+    (tmp_path / "command.py").write_text(COMMAND)
+    done = _run(str(tmp_path / "command.py"), *flags)
+    assert done.returncode == code and said in done.stderr
+    assert done.stderr.strip().count("\n") == 0 and "Traceback" not in done.stderr
+    assert done.stdout == ("done\n" if code == 0 else "")
+
+
+def test_debug_and_faults_show_the_traceback(tmp_path):
+    (tmp_path / "command.py").write_text(COMMAND)
+    debug = _run(str(tmp_path / "command.py"), "--number=1", "--debug")
+    assert debug.returncode == 2 and "Traceback" in debug.stderr
+    fault = _run(str(tmp_path / "command.py"), "--number=3")
+    assert fault.returncode == 1 and "Traceback" in fault.stderr
+
+
+def test_evaluating_nothing_is_one_line(tmp_path):
+    done = _run("launch/evaluate.py", f"--workdir={tmp_path}")
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1 and "no readable run" in done.stderr
