@@ -164,6 +164,10 @@ ACROSS = {
     "all-to-all(%x), replica_groups=mesh['axis_0'=2,'axis_1'=4] {'axis_1'}, x={0}": False,
     "all-to-all(%x), replica_groups=mesh['a'=2,'b'=2,'c'=2] {'b','c'}": False,
     "all-to-all(%x), replica_groups=mesh['a'=2,'b'=2,'c'=2] {'a','c'}": True,
+    "all-reduce(%x), replica_groups=mesh['a'=2,'b'=2,'c'=2], "
+    "device_ids=([2,2,2]T(0,2,1)) {'b'}, to_apply=%s": False,
+    "all-reduce(%x), replica_groups=mesh['a'=2,'b'=2,'c'=2], "
+    "device_ids=([2,2,2]T(2,1,0)) {'c'}, to_apply=%s": True,
     "collective-permute(%x), source_target_pairs={{0,1},{1,0}}": False,
     "collective-permute(%x), source_target_pairs={{0,1},{3,4}}": True,
     "reduce-scatter(%x), replica_groups={{0},{1},{2},{3},{4},{5},{6},{7}}": False,
@@ -190,6 +194,7 @@ def test_a_collective_that_joins_two_languages_is_found(attributes):
         "all-reduce(%x), replica_groups={{0,1},{2}}",
         "all-reduce(%x), replica_groups=mesh['a'=2,'b'=2] {'a'}",
         "all-reduce(%x), replica_groups=mesh['a'=2,'b'=4] {'b':(1)2}",
+        "all-reduce(%x), replica_groups=mesh['a'=2,'b'=4], device_ids=(7,6,5,4,3,2,1,0) {'a'}",
         "all-reduce(%x), to_apply=%s",
         "send(%x), channel_id=1",
     ],

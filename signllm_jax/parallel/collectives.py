@@ -22,7 +22,10 @@ _POINT_TO_POINT = re.compile(r" = .*? (send|recv)\(")
 _ARRAY = re.compile(r"\b(pred|[suf]\d+\w*|bf16|c\d+)\[([\d,]*)\]")
 _LISTED = re.compile(r"(?:replica_groups|source_target_pairs)=\{((?:\{[\d,]*\},?)*)\}")
 _IOTA = re.compile(r"replica_groups=\[(\d+),(\d+)\]<=\[([\d,]+)\](?:T\(([\d,]+)\))?")
-_BY_AXIS = re.compile(r"replica_groups=mesh\[((?:'\w+'=\d+,?)+)\] \{((?:'\w+',?)*)\}")
+_BY_AXIS = re.compile(
+    r"replica_groups=mesh\[((?:'\w+'=\d+,?)+)\]"
+    r"(?:, device_ids=\(\[([\d,]+)\](?:T\(([\d,]+)\))?\))? \{((?:'\w+',?)*)\}"
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,18 +87,16 @@ def _groups(attributes: str, devices: int) -> np.ndarray:
     match = _BY_AXIS.search(attributes)
     if match:
         sizes = {name: int(size) for name, size in re.findall(r"'(\w+)'=(\d+)", match[1])}
-        within = re.findall(r"'(\w+)'", match[2])
-        if set(within) <= set(sizes) and math.prod(sizes.values()) == devices:
-            place = np.arange(devices).reshape(tuple(sizes.values()))
+        within = re.findall(r"'(\w+)'", match[4])
+        place = _iota(match[2] or str(devices), match[3])
+        if set(within) <= set(sizes) and math.prod(sizes.values()) == place.size == devices:
             last = [list(sizes).index(name) for name in within]
+            place = place.reshape(tuple(sizes.values()))
             place = np.moveaxis(place, last, range(-len(last), 0)) if last else place
             return place.reshape(-1, math.prod(sizes[name] for name in within))
     match = _IOTA.search(attributes)
     if match:
-        shape, order = _numbers(match[3]), _numbers(match[4] or "")
-        place = np.arange(math.prod(shape)).reshape(shape)
-        place = place.transpose(order) if order else place
-        return place.reshape(int(match[1]), int(match[2]))
+        return _iota(match[3], match[4]).reshape(int(match[1]), int(match[2]))
     match = _LISTED.search(attributes)
     if match:
         groups = [_numbers(group) for group in re.findall(r"\{([\d,]*)\}", match[1])]
@@ -104,6 +105,12 @@ def _groups(attributes: str, devices: int) -> np.ndarray:
         if len({len(group) for group in groups}) == 1:
             return np.array(groups)
     raise ValueError(f"unknown form of replica groups: {attributes[:300]}")
+
+
+def _iota(shape: str, order: str | None) -> np.ndarray:
+    """0, 1, 2 ... in a shape, its axes then turned into an order."""
+    place = np.arange(math.prod(_numbers(shape))).reshape(_numbers(shape))
+    return place.transpose(_numbers(order)) if order else place
 
 
 def _numbers(text: str) -> list[int]:

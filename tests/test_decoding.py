@@ -1,0 +1,192 @@
+import dataclasses
+from itertools import chain
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from tiny import CONFIG, MODEL, one_device
+
+from signllm_jax import decoding
+from signllm_jax.data import source
+from signllm_jax.errors import TextError
+from signllm_jax.models import mlsf
+from signllm_jax.models.text2pose import Text2Pose
+from signllm_jax.parallel import sharding
+from signllm_jax.poses.clip import PoseClip
+from signllm_jax.produce import Producer
+from signllm_jax.train import dev, groups
+from signllm_jax.train.dev import DevSet
+from signllm_jax.workdir import Workdir
+
+pytestmark = pytest.mark.usefixtures("cheap_compiles", "mesh")
+TEXT2POSE = Text2Pose(MODEL)
+MAX_FRAMES = 20
+TEXT = np.array([[5, 6, 7, 0, 0], [9, 8, 7, 6, 5], [0, 0, 0, 0, 0]], np.int32)
+
+
+@pytest.fixture(scope="module")
+def mesh():
+    with sharding.use_mesh(one_device()) as mesh:
+        yield mesh
+
+
+@pytest.fixture(scope="module")
+def stacked(mesh):
+    """The parameters of two languages, the frame head large enough to make clips that move."""
+    params = jax.jit(lambda: mlsf.init(MODEL, jax.random.key(0), ("asl", "tsl")))()
+    params["frame_head"]["kernel"] = params["frame_head"]["kernel"] * 10
+    return params
+
+
+@pytest.fixture(scope="module")
+def params(stacked):
+    return jax.tree.map(lambda leaf: leaf[0], stacked)
+
+
+@jax.jit
+def generate(params, text):
+    return decoding.generate(TEXT2POSE, params, text, MAX_FRAMES)
+
+
+def ending_at(params, length):
+    """Parameters whose counter runs to 1 in `length` frames, whatever the text."""
+    head = jax.tree.map(jnp.zeros_like, params["counter_head"])
+    head["bias"] = jnp.arange(1, MODEL.patch + 1) / length
+    return params | {"counter_head": head}
+
+
+def test_cached_decoding_is_teacher_forcing_fed_with_its_own_output(params):
+    text = TEXT[:2]
+    params = ending_at(params, 18.2) | {"bias_offset": params["bias_offset"] + 0.3}
+    frames, length, _ = generate(params, text)
+    assert length.tolist() == [18, 18]
+    patches = MAX_FRAMES // MODEL.patch
+    shape = (2, patches, MODEL.patch * (MODEL.frame_size - 1))
+    history, counter = np.zeros(shape, np.float32), np.zeros(shape[:2], np.float32)
+
+    @jax.jit
+    def forward(history, counter):
+        segment = jnp.ones(shape[:2], jnp.int32)
+        words = (text > 0).astype(np.int32)
+        return TEXT2POSE.apply({"params": params}, text, words, history, counter, segment)
+
+    for patch in range(patches):
+        made, reached = forward(history, counter)
+        part = slice(patch * MODEL.patch, (patch + 1) * MODEL.patch)
+        kept = np.arange(MAX_FRAMES)[part] < 18
+        np.testing.assert_allclose(frames[:, part][:, kept], made[:, part][:, kept], atol=1e-4)
+        if patch + 1 < patches:
+            history[:, patch + 1] = made[:, part].reshape(2, -1)
+            counter[:, patch + 1] = reached[:, part.stop - 1]
+    assert np.abs(frames[:, 4:8] - frames[:, 8:12]).max() > 0.01  # the history matters
+    assert not frames[:, 18:].any()
+
+
+@pytest.mark.parametrize(("counted", "length"), [(10, 10), (10.4, 10), (10.6, 11), (3, 3), (1, 1)])
+def test_a_clip_ends_at_the_frame_whose_counter_is_nearest_to_one(params, counted, length):
+    frames, found, ended = generate(ending_at(params, counted), TEXT)
+    assert found.tolist() == [length, length, 0]
+    assert ended.tolist() == [True, True, False]
+    assert frames[:2, :length].any(-1).all() and not frames[:, length:].any()
+
+
+def test_a_clip_whose_counter_never_arrives_is_cut_off_and_says_so(params):
+    _, length, ended = generate(ending_at(params, 500), TEXT)
+    assert length.tolist() == [MAX_FRAMES, MAX_FRAMES, 0] and not ended.any()
+
+
+def test_a_clip_does_not_depend_on_the_texts_decoded_with_it(params):
+    params = ending_at(params, 14)
+    together, _, _ = generate(params, TEXT)
+    swapped, _, _ = generate(params, TEXT[[1, 2, 0]])
+    np.testing.assert_allclose(swapped[0], together[1], atol=1e-6)
+    np.testing.assert_allclose(swapped[2], together[0], atol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def config(data_dir):
+    data = dataclasses.replace(CONFIG.data, data_dir=data_dir, languages=("asl", "tsl"))
+    return dataclasses.replace(
+        CONFIG,
+        data=data,
+        eval=dataclasses.replace(CONFIG.eval, clips=3, max_frames=MAX_FRAMES, batch_size=2),
+    )
+
+
+@pytest.fixture(scope="module")
+def held(config, tmp_path_factory):
+    return groups.open_groups(config, ("asl", "tsl"), Workdir(tmp_path_factory.mktemp("run")))
+
+
+def producer(held, mesh, batch_size=2):
+    return Producer(
+        MODEL,
+        [group.tokenizer for group in held],
+        [group.statistics for group in held],
+        mesh,
+        tokens=12,
+        max_frames=MAX_FRAMES,
+        batch_size=batch_size,
+    )
+
+
+def test_producing_is_deterministic_and_keeps_the_order_of_the_texts(held, mesh, stacked):
+    produce = producer(held, mesh)
+    texts = [["bad", "cab", "face"], ["kedi"]]
+    first, again = produce(stacked, texts), producer(held, mesh)(stacked, texts)
+    assert [len(clips) for clips in first] == [3, 1]
+    for (clip, ended), (other, other_ended) in zip(chain(*first), chain(*again), strict=True):
+        np.testing.assert_array_equal(clip.positions, other.positions)
+        assert ended == other_ended and len(clip) > 0
+    alone = produce(stacked, [["face"], []])
+    np.testing.assert_allclose(alone[0][0][0].positions, first[0][2][0].positions, atol=1e-5)
+    assert not np.array_equal(first[0][0][0].positions, first[0][1][0].positions)
+
+
+def test_a_text_that_is_too_long_is_refused(held, mesh, stacked):
+    with pytest.raises(TextError, match="13 tokens, the model reads at most 12"):
+        producer(held, mesh)(stacked, [["abcabcabcabca"], []])
+
+
+def test_a_joint_that_was_never_seen_is_produced_without_confidence(held, mesh, stacked):
+    clip, _ = producer(held, mesh)(stacked, [["bad"], []])[0][0]
+    shown = held[0].statistics.seen > 0
+    assert (clip.confidence == shown).all() and 0 < shown.sum() < 50
+    assert clip.fps == held[0].statistics.fps
+
+
+def test_no_reference_leaks_into_what_is_produced(config, held, mesh, stacked, monkeypatch):
+    """Dev clips swapped for noise of other lengths change the scores and no produced number."""
+    scored = []
+
+    def recorded(references, produced, metrics, score=dev.score_clips):
+        scored.append(produced)
+        return score(references, produced, metrics)
+
+    monkeypatch.setattr(dev, "score_clips", recorded)
+
+    def evaluate():
+        evaluated = DevSet(config, ("asl", "tsl"), held, mesh)
+        scored.clear()
+        scores = evaluated.score(stacked)
+        return scores, [clip.positions for produced in scored for clip in produced]
+
+    scores, clips = evaluate()
+    random = np.random.default_rng(0)
+
+    def noise(self, index):
+        frames = 7 + index
+        return PoseClip(
+            random.normal(size=(frames, 50, 3)).astype(np.float32),
+            np.ones((frames, 50), np.float32),
+            25.0,
+        )
+
+    monkeypatch.setattr(source.Source, "clip", noise)
+    monkeypatch.setattr(source.Source, "__getitem__", None)
+    noisy_scores, noisy_clips = evaluate()
+    assert len(clips) == len(noisy_clips) == 6
+    for clip, noisy in zip(clips, noisy_clips):
+        np.testing.assert_array_equal(clip, noisy)
+    assert scores["asl"]["dtw"] != noisy_scores["asl"]["dtw"]
