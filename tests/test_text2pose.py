@@ -1,0 +1,196 @@
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from tiny import CONFIG, MODEL, one_device, packed_batch
+
+from signllm_jax.losses import joint_weights, pose_losses
+from signllm_jax.models import mlsf
+from signllm_jax.models.text2pose import Text2Pose, teacher_forcing
+from signllm_jax.nn.embed import segment_positions
+from signllm_jax.parallel import sharding
+from signllm_jax.skeleton import OPENPOSE50
+from signllm_jax.typing import Batch
+
+pytestmark = pytest.mark.usefixtures("cheap_compiles", "mesh")
+TEXT2POSE = Text2Pose(MODEL)
+WEIGHTS = joint_weights(OPENPOSE50, hand=2.0, wrist=3.0)
+
+
+@pytest.fixture(scope="module")
+def mesh():
+    with sharding.use_mesh(one_device()) as mesh:
+        yield mesh
+
+
+@pytest.fixture(scope="module")
+def fresh(mesh):
+    """The initial parameters of asl alone, [1, ...]."""
+    return jax.jit(lambda: mlsf.init(MODEL, jax.random.key(0), ("asl",)))()
+
+
+@pytest.fixture(scope="module")
+def params(fresh):
+    """Of one language, with every bias and slope moved off its initial value."""
+    random = np.random.default_rng(0)
+    return jax.tree.map(lambda leaf: leaf[0] + 0.1 * random.normal(size=leaf.shape[1:]), fresh)
+
+
+def asl(**options) -> Batch:
+    return Batch(*(field[0] for field in packed_batch(("asl",), **options)))
+
+
+def apply(params, batch, history, counter, segment):
+    return TEXT2POSE.apply(
+        {"params": params}, batch.text, batch.text_segment, history, counter, segment
+    )
+
+
+@jax.jit
+def predict(params, batch):
+    """The teacher-forced frames and counter of a batch, and its losses."""
+    given = teacher_forcing(batch.frames, batch.segment, MODEL.patch)
+    frames, counter = apply(params, batch, *given)
+    losses = pose_losses(
+        batch.frames,
+        batch.joint_mask,
+        batch.segment,
+        frames,
+        counter,
+        WEIGHTS,
+        CONFIG.loss,
+    )
+    return frames, counter, losses
+
+
+def unpacked(batch, padding=0):
+    """The same clips, one a row, with `padding` more frames and tokens at the end of each."""
+    rows = []
+    for r in range(len(batch.text)):
+        for clip in range(1, batch.segment[r].max() + 1):
+            token, frame = batch.text_segment[r] == clip, batch.segment[r] == clip
+            fields = [batch.text[r][token], batch.text_segment[r][token] > 0]
+            fields += [field[r][frame] for field in batch[2:4]]
+            fields += [batch.segment[r][frame] > 0, batch.position[r][frame]]
+            sizes = (batch.text.shape[1] + padding,) * 2 + (batch.frames.shape[1] + padding,) * 4
+            rows.append([pad(field, size) for field, size in zip(fields, sizes)])
+            rows[-1].append(np.array([clip]))
+    fields = [np.stack(field) for field in zip(*rows)]
+    types = [np.int32, np.int32, np.float32, bool, np.int32, np.int32, np.int32]
+    return Batch(*(field.astype(kind) for field, kind in zip(fields, types)))
+
+
+def pad(field, size):
+    return np.pad(field, [(0, size - len(field))] + [(0, 0)] * (field.ndim - 1))
+
+
+def test_teacher_forcing_shows_the_patch_before_within_the_clip():
+    batch = asl(rows=2)
+    history, counter, segment = teacher_forcing(batch.frames, batch.segment, MODEL.patch)
+    place = segment_positions(segment)[0]
+    for row, n in np.ndindex(segment.shape):
+        before = batch.frames[row, (n - 1) * 4 : n * 4]
+        if segment[row, n] > 0 and place[row, n] > 0:
+            np.testing.assert_array_equal(history[row, n], before[:, :-1].reshape(-1))
+            assert counter[row, n] == before[-1, -1]
+        else:
+            assert not history[row, n].any() and counter[row, n] == 0
+
+
+def test_a_prediction_depends_on_its_clips_earlier_patches_and_on_nothing_else(params):
+    batch = asl(rows=2)
+    history, counter, segment = teacher_forcing(batch.frames, batch.segment, MODEL.patch)
+    rows, patches = segment.shape
+    weights = np.random.default_rng(0).normal(size=(rows, patches, 4, MODEL.frame_size))
+
+    def of_each_patch(history, counter):
+        frames, ahead = apply(params, batch, history, counter, segment)
+        numbers = jnp.concatenate([frames, ahead[..., None]], -1)
+        return (numbers.reshape(weights.shape) * weights).sum((-1, -2))
+
+    by_history, by_counter = jax.jit(jax.jacrev(of_each_patch, (0, 1)))(history, counter)
+    row, patch = np.indices((rows, patches))
+    same_row = row[..., None, None] == row
+    earlier = patch[..., None, None] >= patch
+    same_clip = (segment[..., None, None] == segment) & (segment > 0)
+    may = same_row & earlier & same_clip
+    depends = np.abs(by_history).sum(-1) > 0
+    # what is predicted on padding is thrown away
+    np.testing.assert_array_equal(depends[segment > 0], may[segment > 0])
+    np.testing.assert_array_equal((np.asarray(by_counter) != 0)[segment > 0], may[segment > 0])
+    assert 0 < may.sum() < may.size / 4
+
+
+def test_a_prediction_does_not_depend_on_other_clips_text_or_on_padding(params):
+    batch = asl(rows=2)
+    frames, counter, _ = predict(params, batch)
+    other = batch.text.copy()
+    other[batch.text_segment != 1] = 9
+    changed, changed_counter, _ = predict(params, batch._replace(text=other))
+    own = batch.segment == 1
+    np.testing.assert_array_equal(changed[own], frames[own])
+    np.testing.assert_array_equal(changed_counter[own], counter[own])
+    assert np.abs(changed - frames)[batch.segment == 2].max() > 1e-3
+
+
+def test_packing_and_padding_change_no_prediction_and_no_loss(params):
+    batch = asl(rows=4)
+    frames, counter, losses = predict(params, batch)
+    for padding in (0, 8):
+        alone = unpacked(batch, padding)
+        assert len(alone.text) == 10  # two or three clips in each of four rows
+        alone_frames, alone_counter, alone_losses = predict(params, alone)
+        # both orders are: row by row, clip by clip, frame by frame
+        real, alone_real = batch.segment > 0, alone.segment > 0
+        np.testing.assert_allclose(alone_frames[alone_real], frames[real], rtol=0, atol=1e-5)
+        np.testing.assert_allclose(alone_counter[alone_real], counter[real], rtol=0, atol=1e-5)
+        for name, loss in losses.items():
+            np.testing.assert_allclose(alone_losses[name], loss, rtol=1e-6, err_msg=name)
+
+
+def test_padding_and_missing_joints_do_not_count_in_the_loss(params):
+    batch = asl(rows=2)
+    frames, counter, _ = map(jax.device_get, predict(params, batch))
+    spoilt, spoilt_counter = frames.copy(), counter.copy()
+    spoilt.reshape(*frames.shape[:2], -1, 3)[~batch.joint_mask] = 1e3
+    spoilt_counter[batch.segment == 0] = 1e3
+    args = (batch.frames, batch.joint_mask, batch.segment)
+    losses = pose_losses(*args, frames, counter, WEIGHTS, CONFIG.loss)
+    assert pose_losses(*args, spoilt, spoilt_counter, WEIGHTS, CONFIG.loss) == losses
+
+
+def test_the_loss_is_the_one_worked_out_by_hand():
+    """One clip of two frames, then one frame of another, then padding; one joint is seen."""
+    frames, predicted = np.zeros((1, 4, 151), np.float32), np.zeros((1, 4, 150), np.float32)
+    mask = np.zeros((1, 4, 50), bool)
+    mask[0, :, 3] = True
+    predicted[0, :, 9:12] = np.array([[3, 0, 0], [0, 6, 0], [9, 9, 9], [7, 7, 7]])
+    frames[0, :, -1] = [0.5, 1, 1, 5]
+    counter = np.array([[0.5, 0.9, 0.8, 0]], np.float32)
+    config = dataclasses.replace(CONFIG.loss, velocity=2.0, counter=3.0)
+    found = pose_losses(
+        frames, mask, np.array([[1, 1, 2, 0]]), predicted, counter, np.ones(50), config
+    )
+    frame, velocity = (3 + 12 + 81) / 3, (9 + 36) / 3
+    error = (0.1**2 + 0.2**2) / 3
+    np.testing.assert_allclose(found["frame"], frame, rtol=1e-6)
+    np.testing.assert_allclose(found["velocity"], velocity, rtol=1e-6)
+    np.testing.assert_allclose(found["counter"], error, rtol=1e-5)
+    np.testing.assert_allclose(found["loss"], frame + 2 * velocity + 3 * error, rtol=1e-6)
+
+
+def test_hands_and_wrists_weigh_what_the_config_says_and_the_mean_weight_is_one():
+    elbow, wrist, finger = WEIGHTS[[OPENPOSE50.index("left_elbow"), 7, 20]]
+    assert (finger / elbow, wrist / elbow) == (pytest.approx(2.0), pytest.approx(3.0))
+    assert WEIGHTS.mean() == pytest.approx(1.0)
+
+
+def test_a_language_added_later_leaves_the_others_bit_identical(fresh):
+    init = jax.jit(lambda: mlsf.init(MODEL, jax.random.key(0), ("tsl", "gsl", "asl")))
+    three = init()
+    for alone, among in zip(jax.tree.leaves(fresh), jax.tree.leaves(three)):
+        np.testing.assert_array_equal(alone[0], among[2])
+    table = three["embed_text"]["embedding"]
+    assert len({float(value) for value in table[:, 0, 0]}) == 3
