@@ -81,6 +81,25 @@ class Death:
         setattr(holder, name, dying)
 
 
+@dataclasses.dataclass(frozen=True)
+class Poison:
+    """Makes the frames of a step's batch NaN."""
+
+    step: int
+
+    def arm(self):
+        from signllm_jax.data.pipeline import TrainData
+
+        clean = TrainData.batch
+
+        def batch(data, step, *args):
+            made = clean(data, step, *args)
+            poisoned = step + 1 == self.step
+            return made._replace(frames=made.frames * float("nan")) if poisoned else made
+
+        TrainData.batch = batch
+
+
 @dataclasses.dataclass
 class Command:
     """A command that runs, or has run.
@@ -111,7 +130,7 @@ class Command:
             time.sleep(0.02)
 
 
-def start(folder: Path, command: str, args: list[str], cache=None, death=None) -> Command:
+def start(folder: Path, command: str, args: list[str], cache=None, hook=None) -> Command:
     """Starts `python launch/<command>.py args`.
 
     Args:
@@ -119,11 +138,11 @@ def start(folder: Path, command: str, args: list[str], cache=None, death=None) -
         command: name of a file in launch/.
         args: flags.
         cache: folder of compiled programs.
-        death: when it is to be killed.
+        hook: a Death or a Poison.
     """
     name = f"{command}-{random.randrange(1 << 48):x}"  # of the system's entropy, never seeded here
     out, err = folder / f"{name}.out", folder / f"{name}.err"
-    process = _SERVER.Process(target=_main, args=(command, args, out, err, cache, death), name=name)
+    process = _SERVER.Process(target=_main, args=(command, args, out, err, cache, hook), name=name)
     process.start()
     return Command(process, out, err)
 
@@ -135,7 +154,7 @@ def run(folder: Path, command: str, args: list[str], **kwargs) -> tuple[int, str
     return code, running.out.read_text(), running.err.read_text()
 
 
-def _main(command, args, out, err, cache, death):
+def _main(command, args, out, err, cache, hook):
     for path, number in ((out, 1), (err, 2)):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
     sys.stdout = open(1, "w", buffering=1, closefd=False)  # noqa: SIM115
@@ -149,8 +168,8 @@ def _main(command, args, out, err, cache, death):
         jax.config.update("jax_compilation_cache_dir", str(cache))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
-    if death is not None:
-        death.arm()
+    if hook is not None:
+        hook.arm()
     path = str(ROOT / "launch" / f"{command}.py")
     sys.argv = [path, *args]
     runpy.run_path(path, run_name="__main__")

@@ -6,6 +6,7 @@ asynchronous; a damaged checkpoint is moved aside when an older one can be resto
 """
 
 import contextlib
+import gc
 import logging
 import os
 import shutil
@@ -23,7 +24,8 @@ from signllm_jax.errors import CheckpointError
 from signllm_jax.typing import Tree
 
 # orbax tells every save in ten lines; what goes wrong it also raises
-logging.getLogger("absl").setLevel(logging.CRITICAL)
+for _name in ("absl", "asyncio"):
+    logging.getLogger(_name).setLevel(logging.CRITICAL)
 
 CHECKSUMS = "checksums"  # the record's key that is the checkpoint's own
 
@@ -120,19 +122,21 @@ class Checkpoints:
             CheckpointError: there are checkpoints and none can be read; nothing is deleted.
         """
         failed: list[tuple[int, str]] = []
+        _late_reads_unheard()
         for step in self.steps():
             try:
-                with _without_late_errors():
-                    restored = self._open().restore(
-                        step,
-                        args=ocp.args.Composite(
-                            state=ocp.args.StandardRestore(like), record=ocp.args.JsonRestore()
-                        ),
-                    )
+                restored = self._open().restore(
+                    step,
+                    args=ocp.args.Composite(
+                        state=ocp.args.StandardRestore(like), record=ocp.args.JsonRestore()
+                    ),
+                )
                 record = dict(restored.record)
                 _verify(restored.state, record.pop(CHECKSUMS))
             except Exception as error:
                 failed.append((step, _first_line(error)))
+            if failed and failed[-1][0] == step:
+                _drop_reads()
                 continue
             for damaged, reason in failed:
                 aside = self._set_aside(damaged)
@@ -166,25 +170,29 @@ class Checkpoints:
         reason = _first_line(error)
         if _is_local(self.folder) and self.folder.exists():
             free = shutil.disk_usage(self.folder).free
-            if free < 1 << 20 or "space" in reason:
+            if free < 1 << 20 or "No space left" in str(error):
                 reason = f"no space left on the disk ({free >> 10} KiB free)"
         return CheckpointError(
             f"{self.folder}: cannot write {what}: {reason}; the checkpoints before it are whole"
         )
 
 
-@contextlib.contextmanager
-def _without_late_errors():
-    """Hides that tensorstore's other reads end after orbax gave up on a damaged checkpoint."""
-    show = sys.excepthook
+def _late_reads_unheard() -> None:
+    """When orbax gives up on a damaged checkpoint, tensorstore's other reads end into nothing."""
+    hear = sys.unraisablehook
 
-    def hook(kind, error, trace):
-        if str(error) != "Event loop is closed":
-            show(kind, error, trace)
+    def hook(unraisable):
+        if str(unraisable.exc_value) != "Event loop is closed":
+            hear(unraisable)
 
-    sys.excepthook = hook
-    yield
-    sys.excepthook = show  # not when it failed: that is when they come
+    sys.unraisablehook = hook  # stays: they end when they like
+
+
+def _drop_reads() -> None:
+    """Collects what awaited the reads of a damaged checkpoint, which would complain later."""
+    hear, sys.unraisablehook = sys.unraisablehook, lambda _: None
+    gc.collect()
+    sys.unraisablehook = hear
 
 
 def checksums(tree: Tree) -> dict[str, list[int]]:

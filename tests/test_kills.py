@@ -1,0 +1,142 @@
+"""A run that is killed at any moment and started again ends as one that was left alone."""
+
+import json
+import os
+import signal
+import time
+
+import numpy as np
+import pytest
+from commands import TINY, Death, contents, flags, start
+
+CONFIG = "--config=configs/mlsf.py"
+CHECKPOINT, SOURCE = "signllm_jax.train.checkpoint", "signllm_jax.data.source"
+# where a run is killed: (module, function, its last call that a run makes, longest delay in s)
+MOMENTS = {
+    "a step": ("signllm_jax.train.loop", "RunLog.advance", 12, 0.05),
+    "a save": (CHECKPOINT, "Checkpoints.save", 3, 0.4),
+    "an evaluation": ("signllm_jax.train.dev", "DevSet.score", 2, 2.0),
+    "the preparation": (SOURCE, "_prepared_builder", 1, 4.0),
+    "writing a group": ("signllm_jax.train.groups", "save_group", 3, 0.02),
+    "its end": ("signllm_jax.train.loop", "_Run._finish", 1, 0.01),
+}
+
+
+def death(moment, random):
+    module, function, calls, longest = MOMENTS[moment]
+    call = int(random.integers(1, calls + 1))
+    return Death(module, function, call, float(random.uniform(0, longest)))
+
+
+@pytest.fixture(scope="module")
+def programs(tmp_path_factory):
+    """A folder of compiled programs that all runs share."""
+    return tmp_path_factory.mktemp("programs")
+
+
+@pytest.fixture(scope="module")
+def begin(tmp_path_factory, programs, data_dir):
+    """Starts the tiny run in a work directory."""
+
+    def begin(workdir, hook=None, **values):
+        given = flags(TINY | {"data.data_dir": data_dir} | values)
+        folder = tmp_path_factory.mktemp("printed")
+        args = [CONFIG, f"--workdir={workdir}", *given]
+        return start(folder, "train", args, cache=programs, hook=hook)
+
+    return begin
+
+
+@pytest.fixture(scope="module")
+def alone(begin, tmp_path_factory):
+    """The work directory of a run that was left alone."""
+    workdir = tmp_path_factory.mktemp("alone") / "run"
+    command = begin(workdir)
+    assert command.end() == 0, command.err.read_text()
+    return workdir
+
+
+def same(workdir, alone):
+    """Checks that the run ended as the one left alone, and that its log has every step once."""
+    final, other = (json.loads((path / "final.json").read_text()) for path in (workdir, alone))
+    assert final["params_sha256"] == other["params_sha256"]
+    assert final["step"] == other["step"] == 12
+    lines = metrics(workdir)
+    assert [line["step"] for line in lines if line["kind"] == "train"] == list(range(1, 13))
+    assert [line["step"] for line in lines if line["kind"] == "dev"] == [6, 12]
+    assert lines == metrics(alone)
+    kept, other = (contents(path / "groups") for path in (workdir, alone))
+    assert kept == other
+    left = [name for name in contents(workdir) if "tmp" in name or name.count("/.")]
+    assert not left
+
+
+def metrics(workdir):
+    path = workdir / "metrics.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def test_a_killed_and_a_stopped_run_ends_as_one_left_alone(begin, alone, tmp_path):
+    run = tmp_path / "run"
+    command = begin(run, Death(CHECKPOINT, "Checkpoints.save", 2, 0.05))
+    assert command.end() == -signal.SIGKILL
+    command = begin(run)
+    command.wait_for(lambda: len(metrics(run)) > 4)
+    os.kill(command.process.pid, signal.SIGTERM)
+    assert command.end() == 0, command.err.read_text()
+    step = metrics(run)[-1]["step"]
+    assert f"stopped at step {step}" in command.out.read_text() or step == 12
+    assert (run / "checkpoints" / str(step)).is_dir()
+    command = begin(run)
+    assert command.end() == 0, command.err.read_text()
+    same(run, alone)
+
+
+def test_a_second_ctrl_c_ends_at_once(begin, tmp_path):
+    run = tmp_path / "run"
+    command = begin(run, **{"train.steps": 100_000, "eval.every": 100_000})
+    command.wait_for(lambda: (run / "metrics.jsonl").exists())
+    os.kill(command.process.pid, signal.SIGINT)
+    command.wait_for(lambda: "again ends at once" in command.err.read_text())
+    os.kill(command.process.pid, signal.SIGINT)
+    began = time.monotonic()
+    assert command.end() == 130
+    assert time.monotonic() - began < 2
+
+
+@pytest.mark.slow
+def test_a_finished_run_stays_as_it_is(begin, alone):
+    before = contents(alone / "groups"), contents(alone / "checkpoints")
+    command = begin(alone)
+    assert command.end() == 0, command.err.read_text()
+    assert (contents(alone / "groups"), contents(alone / "checkpoints")) == before
+    same(alone, alone)
+
+
+@pytest.mark.slow
+def test_ctrl_c_saves_and_ends_with_0(begin, alone, tmp_path):
+    run = tmp_path / "run"
+    command = begin(run)
+    command.wait_for(lambda: (run / "metrics.jsonl").exists())
+    os.kill(command.process.pid, signal.SIGINT)
+    assert command.end() == 0, command.err.read_text()
+    assert (run / "checkpoints").is_dir()
+    command = begin(run)
+    assert command.end() == 0, command.err.read_text()
+    same(run, alone)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(10))
+def test_killed_twice_at_random_moments(seed, begin, alone, tmp_path):
+    random = np.random.default_rng([1, seed])
+    data = tmp_path / "data"  # prepared by the run itself
+    names = list(MOMENTS)
+    for moment in (names[seed % len(names)], names[int(random.integers(len(names)))]):
+        how = death(moment, random)
+        code = begin(tmp_path / "run", how, **{"data.data_dir": data}).end()
+        assert code in (-signal.SIGKILL, 0), moment  # 0 where it ended before the call or delay
+    command = begin(tmp_path / "run", **{"data.data_dir": data})
+    assert command.end() == 0, command.err.read_text()
+    same(tmp_path / "run", alone)
+    assert not [name for name in contents(data) if "incomplete" in name]
