@@ -49,7 +49,11 @@ def versions() -> dict[str, str]:
 
 
 def describe_run(
-    workdir: Path, config: Config, groups: dict[str, Group], began: tuple[float, float]
+    workdir: Path,
+    config: Config,
+    groups: dict[str, Group],
+    began: tuple[float, float],
+    kept_seconds: float,
 ) -> dict:
     """The `run` section of a report.
 
@@ -58,11 +62,13 @@ def describe_run(
         config: of the run.
         groups: what was evaluated.
         began: `spent()` at the start of the evaluation.
+        kept_seconds: CPU seconds that readers of an earlier evaluation took.
 
     Returns:
         `seed`, `steps` and, of a finished run, `seconds`, `cpu_seconds` (of training) and
         `params_sha256`; `groups` (step and dev DTW ratio of each language's parameters);
-        `evaluation_seconds`, `evaluation_cpu_seconds`, `total_cpu_seconds`; `versions` and
+        `evaluation_seconds`, `evaluation_cpu_seconds`; `total_cpu_seconds` of training, readers
+        and evaluation, the same whether readers were trained now or before; `versions` and
         `hardware`.
     """
     try:
@@ -85,7 +91,7 @@ def describe_run(
         },
         "evaluation_seconds": wall,
         "evaluation_cpu_seconds": cpu,
-        "total_cpu_seconds": final.get("cpu_seconds", 0.0) + cpu,
+        "total_cpu_seconds": final.get("cpu_seconds", 0.0) + kept_seconds + cpu,
         "versions": versions() | final.get("versions", {}),
         "hardware": hardware(),
     }

@@ -76,7 +76,7 @@ def evaluate(
     output = _output(workdir, split, output)
     languages, skipped = open_languages(workdir, split, data_dir)
     fill_rows(languages, config, seed)
-    readers = _readers(workdir, config, languages, reader_seeds, reader_config)
+    readers, kept_seconds = _readers(workdir, config, languages, reader_seeds, reader_config)
     read = _read(readers, languages) if readers else None
     texts = [text for each in languages.values() for text in each.texts]
     references = [clip for each in languages.values() for clip in each.references]
@@ -123,7 +123,11 @@ def evaluate(
         "warnings": report_text.warnings(config, evaluators, tables["produced"], skipped),
         "split": split,
         "run": provenance.describe_run(
-            workdir.path, config, {c: each.group for c, each in languages.items()}, began
+            workdir.path,
+            config,
+            {code: each.group for code, each in languages.items()},
+            began,
+            kept_seconds,
         )
         | {"evaluators": evaluators, "evaluation_seed": seed},
     }
@@ -144,13 +148,15 @@ def _output(workdir: Workdir, split: str, output) -> Path:
     return output
 
 
-def _readers(workdir, config, languages, seeds, reader_config) -> list[Reader]:
-    """The readers of all languages that are evaluated, trained where they are missing."""
+def _readers(workdir, config, languages, seeds, reader_config) -> tuple[list[Reader], float]:
+    """The readers of all languages that are evaluated, trained where they are missing, and the
+    CPU seconds that those which were there had taken.
+    """
     if config.text.kind != "letters":  # CTC over letters is no judge of sentences
-        return []
+        return [], 0.0
     groups = [each.group for each in languages.values()]
     tokenizers, statistics = zip(*((group.tokenizer, group.statistics) for group in groups))
-    readers = []
+    readers, kept_seconds = [], 0.0
     for seed in dict.fromkeys(seeds):
         chosen = dataclasses.replace(reader_config, seed=seed)
         folder = workdir.path / "reader" / str(seed)
@@ -161,8 +167,10 @@ def _readers(workdir, config, languages, seeds, reader_config) -> list[Reader]:
                 advance = functools.partial(_advance, bar)
                 reader = train_reader(train, tokenizers, statistics, chosen, advance)
             save_reader(folder, reader)
+        else:
+            kept_seconds += reader.cpu_seconds
         readers.append(reader)
-    return readers
+    return readers, kept_seconds
 
 
 def _advance(bar: tqdm.tqdm, number: int, loss: np.ndarray) -> None:
