@@ -18,9 +18,15 @@ seeds: $(VENV)/demo-installed
 	done
 	$(MAKE) results
 
+FIRST = runs/mlsf-seed-$(firstword $(SEEDS))
+
 results: $(VENV)/demo-installed
 	$(RUN) launch/results.py --workdirs=$(shell echo $(SEEDS:%=runs/mlsf-seed-%) | tr ' ' ,) \
 	  --readme=README.md
+	mkdir -p docs
+	cp $(FIRST)/samples/asl-*.gif docs/demo.gif
+	for code in asl gsl dsgs tsl; do cp $(FIRST)/samples/$$code-*.png docs/$$code.png; done
+	cp $(FIRST)/report/training.png docs/training.png
 
 test: $(VENV)/test-installed
 	$(PYTEST) -m "not slow and not gpu" tests

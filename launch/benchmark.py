@@ -13,7 +13,8 @@ import sys
 from signllm_jax import cli
 from signllm_jax.errors import ConfigError
 
-BENCHMARKS = ("dtw", "lift")  # modules of signllm_jax.benchmarks, which may define flags of their own
+# modules of signllm_jax.benchmarks, which may define flags of their own
+BENCHMARKS = ("dtw", "lift")
 
 name = sys.argv.pop(1) if len(sys.argv) > 1 and not sys.argv[1].startswith("-") else ""
 module = importlib.import_module(f"signllm_jax.benchmarks.{name}") if name in BENCHMARKS else None

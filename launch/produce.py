@@ -1,4 +1,4 @@
-"""Produces a clip: python launch/produce.py --workdir=DIR --language=asl --text=hello --output=F."""
+"""Produces a clip: launch/produce.py --workdir=DIR --language=asl --text=hello --output=FILE."""
 
 from absl import flags
 
