@@ -45,11 +45,12 @@ class Producer:
         self._tokenizers, self._statistics = tokenizers, statistics
         self._mesh, self._tokens, self._batch_size = mesh, tokens, batch_size
         module = Text2Pose(model, compute_dtype(model.dtype))
-        generate = mlsf.lift(
-            lambda params, text: decoding.generate(module, params, text, max_frames)
-        )
+
+        def generate(params, text):
+            return decoding.generate(module, params, text, max_frames)
+
         everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
-        self._generate = jax.jit(generate, out_shardings=everywhere)
+        self._generate = jax.jit(mlsf.lift(generate), out_shardings=everywhere)
 
     def encode(self, text: str, language: int) -> list[int]:
         """Token ids of a text; raises TextError when it cannot be written or is too long."""

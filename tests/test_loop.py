@@ -1,0 +1,175 @@
+"""A whole run on real fingerspelling, on eight devices: two languages on four devices each."""
+
+import collections
+import dataclasses
+import json
+import logging
+import os
+import re
+import signal
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from tiny import CONFIG
+
+from signllm_jax.api import SignLLM
+from signllm_jax.config import to_dict
+from signllm_jax.errors import ConfigError
+from signllm_jax.group import digest, load_group
+from signllm_jax.parallel import sharding
+from signllm_jax.train import loop
+from signllm_jax.train.checkpoint import restore_params
+from signllm_jax.train.log import RunLog
+from signllm_jax.train.state import abstract_state, state_shardings
+from signllm_jax.workdir import Workdir
+
+pytestmark = pytest.mark.usefixtures("cheap_compiles")
+
+LANGUAGES = ("asl", "tsl")
+STEPS = 4
+
+
+@pytest.fixture(scope="module")
+def config(data_dir):
+    return dataclasses.replace(
+        CONFIG,
+        data=dataclasses.replace(
+            CONFIG.data, data_dir=data_dir, languages=LANGUAGES, row_frames=128
+        ),
+        train=dataclasses.replace(CONFIG.train, steps=STEPS, batch_size=4),
+        eval=dataclasses.replace(CONFIG.eval, every=2, clips=3, max_frames=32, batch_size=4),
+        checkpoint=dataclasses.replace(CONFIG.checkpoint, every=3),
+        log=dataclasses.replace(CONFIG.log, every=1, progress=False),
+    )
+
+
+@dataclasses.dataclass
+class Run:
+    path: Path
+    final: dict
+    compiled: collections.Counter
+
+
+class Compilations(logging.Handler):
+    """Counts the programs that jax says it compiles, by name."""
+
+    def __init__(self):
+        super().__init__()
+        self.count = collections.Counter()
+
+    def emit(self, record):
+        found = re.match(r"Compiling jit\(([\w<>]+)\)", record.getMessage())
+        if found:
+            self.count[found[1]] += 1
+
+
+@pytest.fixture(scope="module")
+def finished(config, tmp_path_factory):
+    """A run without interruption, and what it compiled."""
+    path, compilations = tmp_path_factory.mktemp("finished"), Compilations()
+    logging.getLogger("jax").addHandler(compilations)
+    with jax.log_compiles():
+        final = loop.train(config, path)
+    logging.getLogger("jax").removeHandler(compilations)
+    return Run(path, final, compilations.count)
+
+
+def lines(path):
+    return [json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_a_run_logs_every_step_once_and_evaluates_when_it_should(finished):
+    logged = lines(finished.path)
+    assert [x["step"] for x in logged if x["kind"] == "train"] == [1, 2, 3, 4]
+    assert [x["step"] for x in logged if x["kind"] == "dev"] == [2, 4]
+    for line in logged:
+        for code in LANGUAGES:
+            named = "loss" if line["kind"] == "train" else "dtw_mean_pose_ratio"
+            assert line[code][named] > 0
+
+
+def test_a_run_with_clips_of_all_lengths_and_evaluations_compiles_each_program_once(finished):
+    assert finished.compiled["train_step"] == 1
+    assert finished.compiled["generate"] == 1
+
+
+def test_the_last_checkpoint_holds_what_final_json_says(config, finished):
+    assert json.loads((finished.path / "final.json").read_text()) == finished.final
+    mesh = sharding.make_mesh(sharding.default_mesh_shape(2, 8))
+    like = jax.tree.map(
+        lambda leaf, place: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place),
+        abstract_state(config, LANGUAGES).params,
+        state_shardings(config, LANGUAGES, mesh).params,
+    )
+    params = restore_params(Workdir(finished.path).checkpoints, like)
+    assert digest(jax.device_get(params)) == finished.final["params_sha256"]
+    assert finished.final["step"] == STEPS and finished.final["devices"] == 8
+
+
+def test_every_language_keeps_its_best_parameters(finished):
+    dev = [line for line in lines(finished.path) if line["kind"] == "dev"]
+    for code in LANGUAGES:
+        group = load_group(Workdir(finished.path).group(code))
+        best = min(dev, key=lambda line, code=code: line[code]["dtw_mean_pose_ratio"])
+        assert (group.step, group.dev_dtw_ratio) == (
+            best["step"],
+            best[code]["dtw_mean_pose_ratio"],
+        )
+
+
+def test_a_loaded_run_produces_the_same_clip_for_the_same_text(finished):
+    first, again = (SignLLM.load(finished.path).produce("cab", "asl") for _ in range(2))
+    np.testing.assert_array_equal(first.positions, again.positions)
+    assert len(first) > 0 and np.isfinite(first.positions).all()
+
+
+def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(
+    config, finished, tmp_path, monkeypatch
+):
+    advance, steps = RunLog.advance, []
+
+    def stop_at_two(log):
+        advance(log)
+        steps.append(1)
+        if len(steps) == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(RunLog, "advance", stop_at_two)
+    assert loop.train(config, tmp_path) is None
+    assert len(steps) == 2 and not (tmp_path / "final.json").exists()
+    final = loop.train(config, tmp_path)
+    assert len(steps) == STEPS
+    assert final["params_sha256"] == finished.final["params_sha256"]
+    assert lines(tmp_path) == lines(finished.path)
+
+
+def test_a_run_with_another_config_is_refused_and_left_as_it_was(config, finished):
+    before = {path: path.stat().st_mtime_ns for path in finished.path.rglob("*.json")}
+    other = dataclasses.replace(config, loss=dataclasses.replace(config.loss, velocity=9.0))
+    with pytest.raises(ConfigError, match=r"config\.loss\.velocity is 1\.0 there, 9\.0 here"):
+        loop.train(other, finished.path)
+    assert {path: path.stat().st_mtime_ns for path in finished.path.rglob("*.json")} == before
+    assert to_dict(Workdir(finished.path).read_config()[0]) == to_dict(config)
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({"languages": ("asl", "asl")}, "twice"),
+        ({"languages": ("ksl",)}, "ksl"),
+        ({"languages": ("xyz",)}, "xyz"),
+    ],
+)
+def test_wrong_languages_are_refused_before_anything_is_written(config, tmp_path, changed, named):
+    data = dataclasses.replace(config.data, **changed)
+    with pytest.raises(ConfigError, match=named):
+        loop.train(dataclasses.replace(config, data=data), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_batch_that_the_mesh_does_not_split_is_refused(config, tmp_path):
+    train = dataclasses.replace(config.train, batch_size=3)
+    with pytest.raises(ConfigError, match=r"train\.batch_size"):
+        loop.train(dataclasses.replace(config, train=train), tmp_path / "run")
