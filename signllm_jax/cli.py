@@ -48,7 +48,7 @@ def _parse(argv: list[str]) -> list[str]:
     if flags.FLAGS.debug:
         logging.set_verbosity(logging.INFO)
     elif flags.FLAGS["verbosity"].using_default_value:
-        logging.set_verbosity(logging.ERROR)
+        logging.set_verbosity(logging.FATAL)  # what goes wrong is also raised
     return rest
 
 

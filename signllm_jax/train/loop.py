@@ -92,10 +92,9 @@ def train(config: Config, path: str | os.PathLike) -> dict | None:
 
 
 def _train_data(config, held):
-    languages = [group.language for group in held]
-    folder = config.data.data_dir or None
+    name, folder = config.data.dataset, config.data.data_dir or None
     return pipeline.TrainData(
-        [source.open_split(config.data.dataset, code, "train", folder) for code in languages],
+        [source.open_split(name, group.language, "train", folder) for group in held],
         [group.tokenizer for group in held],
         [group.statistics for group in held],
         batch_size=config.train.batch_size,
@@ -184,10 +183,8 @@ class _Run:
 
     def _train(self, state, start, step_fn):
         config = self._config
-        block = sharding.local_block(
-            sharding.batch_sharding(self._mesh), (len(self._languages), config.train.batch_size)
-        )
         place = sharding.batch_sharding(self._mesh)
+        block = sharding.local_block(place, (len(self._languages), config.train.batch_size))
         batches = pipeline.iterate(
             self._data,
             start,
@@ -246,7 +243,11 @@ class _Run:
         if step % self._config.log.every == 0 or step == self._steps:
             per_second = values["frames"].sum() * (step - since) / (time.monotonic() - clock)
             self._log.rate(per_second)
-            self._log.write(step, "train", _by_language(values, self._languages))
+            own = {
+                code: {name: float(value[i]) for name, value in values.items()}
+                for i, code in enumerate(self._languages)
+            }
+            self._log.write(step, "train", own)
 
     def _evaluate(self, step: int, state: TrainState) -> TrainState:
         scores = self._dev.score(state.params)
@@ -296,10 +297,3 @@ class _Run:
         }
         write_file(Path(self._workdir.path) / "final.json", json.dumps(final, indent=1).encode())
         return final
-
-
-def _by_language(values, languages):
-    return {
-        code: {name: float(value[i]) for name, value in values.items()}
-        for i, code in enumerate(languages)
-    }
