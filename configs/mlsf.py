@@ -14,7 +14,7 @@ def get_config(arg: str | None = None):
     """`arg` is DATASET,SIZE; both may be left out (`fingerspelling,tiny`)."""
     config = config_dict("mlsf", arg)
     if config.size == "tiny":
-        config.train.update(steps=2500, batch_size=3)
+        config.train.update(steps=3500, batch_size=3)
     else:
         config.optimizer.learning_rate = 3e-4
     return config

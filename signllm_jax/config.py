@@ -100,6 +100,7 @@ class LossConfig:
     Attributes:
         velocity: weight of the squared error of frame-to-frame differences.
         counter: weight of the squared error of the counter.
+        seen: weight of the cross-entropy of a joint being shown.
         hand: weight of a hand joint relative to a body joint.
         wrist: weight of a wrist, which carries a hand, relative to another body joint.
         noise: Gaussian noise on the input poses, in standard deviations.
@@ -107,10 +108,11 @@ class LossConfig:
         counter_noise: Gaussian noise on the input counter.
     """
 
-    velocity: float = _at(1.0, 0.0, 1e4)
+    velocity: float = _at(5.0, 0.0, 1e4)
     counter: float = _at(3.0, 0.0, 1e4)
+    seen: float = _at(0.1, 0.0, 1e4)
     hand: float = _at(1.0, 0.0, 1e4)
-    wrist: float = _at(5.0, 0.0, 1e4)
+    wrist: float = _at(10.0, 0.0, 1e4)
     noise: float = _at(1.0, 0.0, 100.0)
     history_drop: float = _at(0.5, 0.0, 1.0)
     counter_noise: float = _at(0.01, 0.0, 1.0)

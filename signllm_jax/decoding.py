@@ -3,6 +3,8 @@
 Nothing of a reference reaches it: no length, no first frame, no counter; only text.
 """
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 
@@ -10,9 +12,23 @@ from signllm_jax.models.text2pose import Text2Pose
 from signllm_jax.typing import Array, Tree
 
 
-def generate(
-    model: Text2Pose, params: Tree, text: Array, max_frames: int
-) -> tuple[Array, Array, Array]:
+class Generated(NamedTuple):
+    """Clips as the model makes them.
+
+    Attributes:
+        frames: float32 [B, T, D - 1], 0 after a clip's end.
+        length: int32 [B].
+        ended: bool [B], whether a clip ended by its counter; False: cut off at the longest length.
+        seen: bool [B, T, J], the joints that are shown.
+    """
+
+    frames: Array
+    length: Array
+    ended: Array
+    seen: Array
+
+
+def generate(model: Text2Pose, params: Tree, text: Array, max_frames: int) -> Generated:
     """Produces one clip for each text of one language.
 
     A clip ends at the frame whose counter is nearest to 1: the first one from which half a frame
@@ -25,8 +41,7 @@ def generate(
         max_frames: longest clip, a multiple of the patch.
 
     Returns:
-        frames float32 [B, max_frames, D - 1] (0 after the end), length int32 [B], and whether a
-        clip ended by its counter bool [B] (False: cut off at max_frames).
+        The clips, T = max_frames.
     """
     c = model.config
     rows, patches = text.shape[0], max_frames // c.patch
@@ -41,6 +56,7 @@ def generate(
         "counter": jnp.zeros((rows,)),
         "caches": tuple((cache, cache) for _ in range(c.decoder_layers)),
         "frames": jnp.zeros((rows, patches, size)),
+        "seen": jnp.zeros((rows, patches, size // 3), bool),
         "length": jnp.zeros((rows,), jnp.int32),
         "ended": empty,
     }
@@ -49,7 +65,7 @@ def generate(
         index = carry["index"]
         place = jnp.full((rows, 1), index)
         mask = jnp.broadcast_to(jnp.arange(patches) <= index, (rows, 1, patches))
-        frames, counter, caches = model.apply(
+        predicted, caches = model.apply(
             {"params": params},
             memory,
             carry["history"][:, None],
@@ -61,7 +77,8 @@ def generate(
             index,
             method="decode",
         )
-        frames, counter = frames.reshape(rows, size), counter[:, 0]
+        frames, counter = predicted.frames.reshape(rows, size), predicted.counter[:, 0]
+        seen = predicted.seen.reshape(rows, size // 3) > 0
         before = jnp.concatenate([carry["counter"][:, None], counter[:, :-1]], 1)
         reached = counter + 0.5 * jnp.maximum(counter - before, 0) >= 1
         ends = reached.any(1)
@@ -73,6 +90,7 @@ def generate(
             "counter": counter[:, -1],
             "caches": caches,
             "frames": jax.lax.dynamic_update_index_in_dim(carry["frames"], frames, index, 1),
+            "seen": jax.lax.dynamic_update_index_in_dim(carry["seen"], seen, index, 1),
             "length": carry["length"] + jnp.where(running, new, 0),
             "ended": carry["ended"] | ends,
         }
@@ -82,5 +100,6 @@ def generate(
 
     out = jax.lax.while_loop(unfinished, step, start)
     frames = out["frames"].reshape(rows, max_frames, c.frame_size - 1)
-    kept = jnp.arange(max_frames) < out["length"][:, None]
-    return frames * kept[..., None], out["length"], out["ended"] & ~empty
+    seen = out["seen"].reshape(rows, max_frames, -1)
+    kept = (jnp.arange(max_frames) < out["length"][:, None])[..., None]
+    return Generated(frames * kept, out["length"], out["ended"] & ~empty, seen & kept)

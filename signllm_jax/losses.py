@@ -6,10 +6,11 @@ these are global means, the same on every mesh.
 
 import jax.numpy as jnp
 import numpy as np
+import optax
 
 from signllm_jax.config import LossConfig
 from signllm_jax.skeleton import Layout
-from signllm_jax.typing import Array
+from signllm_jax.typing import Array, Prediction
 
 
 def joint_weights(layout: Layout, hand: float, wrist: float) -> np.ndarray:
@@ -39,8 +40,7 @@ def pose_losses(
     frames: Array,
     joint_mask: Array,
     segment: Array,
-    predicted: Array,
-    predicted_counter: Array,
+    predicted: Prediction,
     weights: Array,
     config: LossConfig,
 ) -> dict[str, Array]:
@@ -50,23 +50,25 @@ def pose_losses(
         frames: float32 [B, T, D] standardised, the counter last.
         joint_mask: bool [B, T, J].
         segment: int32 [B, T], 0 = padding.
-        predicted: float32 [B, T, D - 1].
-        predicted_counter: float32 [B, T].
+        predicted: what the model says of the same frames.
         weights: float32 [J] of the joints.
         config: weights of the terms.
 
     Returns:
         Scalars `loss`, `frame` (mean squared error), `velocity` (of frame-to-frame differences
-        within a clip) and `counter`.
+        within a clip), `counter` and `seen` (cross-entropy of a joint being observed).
     """
     real = segment > 0
     observed = joint_mask & real[..., None]
     target = frames[..., :-1]
-    frame = masked_mean(frame_error(target, predicted), observed * weights)
+    frame = masked_mean(frame_error(target, predicted.frames), observed * weights)
     together = (segment[:, 1:] == segment[:, :-1])[..., None] & observed[:, 1:] & observed[:, :-1]
     velocity = masked_mean(
-        frame_error(jnp.diff(target, axis=1), jnp.diff(predicted, axis=1)), together * weights
+        frame_error(jnp.diff(target, axis=1), jnp.diff(predicted.frames, axis=1)),
+        together * weights,
     )
-    counter = masked_mean(jnp.square(predicted_counter - frames[..., -1]), real * 1.0)
-    loss = frame + config.velocity * velocity + config.counter * counter
-    return {"loss": loss, "frame": frame, "velocity": velocity, "counter": counter}
+    counter = masked_mean(jnp.square(predicted.counter - frames[..., -1]), real * 1.0)
+    cross_entropy = optax.sigmoid_binary_cross_entropy(predicted.seen, joint_mask * 1.0)
+    seen = masked_mean(cross_entropy, jnp.broadcast_to(real[..., None], joint_mask.shape) * 1.0)
+    loss = frame + config.velocity * velocity + config.counter * counter + config.seen * seen
+    return {"loss": loss, "frame": frame, "velocity": velocity, "counter": counter, "seen": seen}

@@ -89,11 +89,14 @@ class Producer:
                     sharding.batch_sharding(self._mesh),
                     functools.partial(_part, batch),
                 )
-                frames, length, ended = jax.device_get(self._generate(params, placed))
+                made = jax.device_get(self._generate(params, placed))
             for i, group in enumerate(ids):
                 for j in range(len(group[start : start + self._batch_size])):
-                    clip = make_clip(frames[i, j, : length[i, j]], self._statistics[i])
-                    clips[i].append((clip, bool(ended[i, j])))
+                    end = made.length[i, j]
+                    clip = make_clip(
+                        made.frames[i, j, :end], made.seen[i, j, :end], self._statistics[i]
+                    )
+                    clips[i].append((clip, bool(made.ended[i, j])))
         return clips
 
 
@@ -101,9 +104,12 @@ def _part(array, index):
     return array[index]
 
 
-def make_clip(frames: np.ndarray, statistics: Statistics) -> PoseClip:
-    """The model's frames [T, 3J] as a PoseClip; joints never shown in train get confidence 0."""
+def make_clip(frames: np.ndarray, seen: np.ndarray, statistics: Statistics) -> PoseClip:
+    """The model's frames [T, 3J] and shown joints bool [T, J] as a PoseClip of confidence 0 or 1.
+
+    A joint that train never shows is never shown; whatever hangs on a joint that is not shown
+    (a hand on its wrist) has been learnt without it and is not shown either.
+    """
     positions = restore_frames(frames, statistics)
-    shown = (statistics.seen > 0).astype(np.float32)
-    confidence = np.broadcast_to(shown, positions.shape[:2]).copy()
-    return PoseClip(positions, confidence, statistics.fps, statistics.layout)
+    shown = seen & (statistics.seen > 0)
+    return PoseClip(positions, shown.astype(np.float32), statistics.fps, statistics.layout)

@@ -1,4 +1,4 @@
-"""The letters of every shape, and the batch that flows from data to model.
+"""The letters of every shape, the batch that the model reads and the prediction that it makes.
 
 L languages, B rows of a language, S text tokens, K clips of a row, T frames, J joints,
 D = 3J + 1 numbers a frame (the counter last), P frames a patch, M model width, V vocabulary rows,
@@ -33,3 +33,17 @@ class Batch(NamedTuple):
     segment: Array
     position: Array
     example: Array
+
+
+class Prediction(NamedTuple):
+    """What the decoder says of each frame, all float32.
+
+    Attributes:
+        frames: [..., D - 1], standardised.
+        counter: [...], progress of the clip in 0..1.
+        seen: [..., J], logit of a joint being shown: a hand that takes no part is not.
+    """
+
+    frames: Array
+    counter: Array
+    seen: Array

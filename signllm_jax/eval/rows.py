@@ -59,7 +59,7 @@ def teacher_forced(
     def predict(params, text, values, segment):
         history, counter, patches = teacher_forcing(values, segment, model.patch)
         parts = (text, (text > 0).astype(np.int32), history, counter, patches)
-        return module.apply({"params": params}, *parts)[0]
+        return module.apply({"params": params}, *parts)
 
     clips: list[list[PoseClip]] = [[] for _ in ids]
     most = max((len(group) for group in ids), default=0)
@@ -78,7 +78,8 @@ def teacher_forced(
             predicted = jax.device_get(predict(params, text, values, segment))
         for i, group in enumerate(chosen):
             for j, (_, clip) in enumerate(group):
-                clips[i].append(make_clip(predicted[i, j, : len(clip)], statistics[i]))
+                made, seen = (x[i, j, : len(clip)] for x in (predicted.frames, predicted.seen))
+                clips[i].append(make_clip(made, seen > 0, statistics[i]))
     return clips
 
 

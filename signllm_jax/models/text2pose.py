@@ -16,7 +16,7 @@ from signllm_jax.config import ModelConfig
 from signllm_jax.nn.blocks import Block, Dense, Norm
 from signllm_jax.nn.embed import Embed, progress_features, segment_positions, sinusoids
 from signllm_jax.parallel.sharding import constrain
-from signllm_jax.typing import Array
+from signllm_jax.typing import Array, Prediction
 
 
 def teacher_forcing(frames: Array, segment: Array, patch: int) -> tuple[Array, Array, Array]:
@@ -84,6 +84,9 @@ class Text2Pose(nn.Module):
         self.norm_frames = Norm(self.dtype)
         self.frame_head = Dense(c.patch * (c.frame_size - 1), ("embed", "patch"), self.dtype, 0.1)
         self.counter_head = Dense(c.patch, ("embed", "patch"), jnp.float32, 0.01)
+        self.seen_head = Dense(
+            c.patch * ((c.frame_size - 1) // 3), ("embed", "patch"), jnp.float32, 0.01
+        )
 
     def encode(self, text, text_segment, training=False):
         """Encodes text.
@@ -129,7 +132,7 @@ class Text2Pose(nn.Module):
             training: whether dropout is on.
 
         Returns:
-            frames [B, N, P, D - 1] float32, counter [B, N, P] float32, the layers' new caches.
+            The Prediction of the patches [B, N, P, ...] and the layers' new caches.
         """
         c = self.config
         keys_values, text_segment, progress, length = memory
@@ -151,8 +154,10 @@ class Text2Pose(nn.Module):
         x = self.norm_frames(x)
         shape = (*x.shape[:2], c.patch)
         frames = self.frame_head(x).astype(jnp.float32).reshape(*shape, c.frame_size - 1)
-        ahead = self.counter_head(x.astype(jnp.float32))
-        return frames, counter[..., None] + ahead, tuple(new_caches)
+        x = x.astype(jnp.float32)
+        counter = counter[..., None] + self.counter_head(x)
+        seen = self.seen_head(x).reshape(*shape, (c.frame_size - 1) // 3)
+        return Prediction(frames, counter, seen), tuple(new_caches)
 
     def _progress_bias(self, layer, distance):
         slope = jax.nn.softplus(self.bias_slope[layer])[None, :, None, None]
@@ -171,16 +176,16 @@ class Text2Pose(nn.Module):
             training: whether dropout is on.
 
         Returns:
-            frames [B, T, D - 1] and counter [B, T], float32.
+            The Prediction [B, T, ...].
         """
         memory = self.encode(text, text_segment, training)
         place, _ = segment_positions(segment)
         mask = segment[:, :, None] == segment[:, None, :]
         mask &= np.tri(segment.shape[1], dtype=bool)
         mask &= segment[:, :, None] > 0
-        frames, counter, _ = self.decode(
+        predicted, _ = self.decode(
             memory, history, counter, segment, place, mask, training=training
         )
         rows, patches = segment.shape
         time = patches * self.config.patch
-        return frames.reshape(rows, time, -1), counter.reshape(rows, time)
+        return jax.tree.map(lambda x: x.reshape(rows, time, *x.shape[3:]), predicted)

@@ -54,7 +54,7 @@ def language_loss(params: Tree, batch: Batch, key: Array, model: Text2Pose, conf
     corrupt_key, dropout_key = jax.random.split(key)
     history, counter, segment = teacher_forcing(batch.frames, batch.segment, config.model.patch)
     history, counter = corrupt(history, counter, corrupt_key, config.loss)
-    predicted, predicted_counter = model.apply(
+    predicted = model.apply(
         {"params": params},
         batch.text,
         batch.text_segment,
@@ -71,7 +71,6 @@ def language_loss(params: Tree, batch: Batch, key: Array, model: Text2Pose, conf
         batch.joint_mask,
         batch.segment,
         predicted,
-        predicted_counter,
         weights,
         config.loss,
     )
