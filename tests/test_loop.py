@@ -1,4 +1,4 @@
-"""A whole run on real fingerspelling, on eight devices: two languages on four devices each."""
+"""Whole runs on real fingerspelling."""
 
 import collections
 import dataclasses
@@ -12,13 +12,12 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
-from tiny import CONFIG
+from tiny import CONFIG, one_device
 
 from signllm_jax.api import SignLLM
 from signllm_jax.config import to_dict
 from signllm_jax.errors import ConfigError
 from signllm_jax.group import digest, load_group
-from signllm_jax.parallel import sharding
 from signllm_jax.train import loop
 from signllm_jax.train.checkpoint import restore_params
 from signllm_jax.train.log import RunLog
@@ -29,6 +28,15 @@ pytestmark = pytest.mark.usefixtures("cheap_compiles")
 
 LANGUAGES = ("asl", "tsl")
 STEPS = 4
+MAKE_RUN_MESH = loop.make_run_mesh
+
+
+@pytest.fixture(scope="module")
+def on_one_device():
+    """Runs on the first of the session's devices alone, like a run on most machines."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "make_run_mesh", lambda config, languages: one_device())
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +74,7 @@ class Compilations(logging.Handler):
 
 
 @pytest.fixture(scope="module")
-def finished(config, tmp_path_factory):
+def finished(config, on_one_device, tmp_path_factory):
     """A run without interruption, and what it compiled."""
     path, compilations = tmp_path_factory.mktemp("finished"), Compilations()
     logging.getLogger("jax").addHandler(compilations)
@@ -97,7 +105,7 @@ def test_a_run_with_clips_of_all_lengths_and_evaluations_compiles_each_program_o
 
 def test_the_last_checkpoint_holds_what_final_json_says(config, finished):
     assert json.loads((finished.path / "final.json").read_text()) == finished.final
-    mesh = sharding.make_mesh(sharding.default_mesh_shape(2, 8))
+    mesh = one_device()
     like = jax.tree.map(
         lambda leaf, place: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place),
         abstract_state(config, LANGUAGES).params,
@@ -105,7 +113,7 @@ def test_the_last_checkpoint_holds_what_final_json_says(config, finished):
     )
     params = restore_params(Workdir(finished.path).checkpoints, like)
     assert digest(jax.device_get(params)) == finished.final["params_sha256"]
-    assert finished.final["step"] == STEPS and finished.final["devices"] == 8
+    assert finished.final["step"] == STEPS
 
 
 def test_every_language_keeps_its_best_parameters(finished):
@@ -125,6 +133,7 @@ def test_a_loaded_run_produces_the_same_clip_for_the_same_text(finished):
     assert len(first) > 0 and np.isfinite(first.positions).all()
 
 
+@pytest.mark.slow
 def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(
     config, finished, tmp_path, monkeypatch
 ):
@@ -169,7 +178,24 @@ def test_wrong_languages_are_refused_before_anything_is_written(config, tmp_path
     assert not (tmp_path / "run").exists()
 
 
-def test_a_batch_that_the_mesh_does_not_split_is_refused(config, tmp_path):
+@pytest.fixture
+def default_mesh(monkeypatch):
+    """The mesh that a run chooses by itself, of all eight devices."""
+    monkeypatch.setattr(loop, "make_run_mesh", MAKE_RUN_MESH)
+
+
+def test_a_batch_that_the_mesh_does_not_split_is_refused(config, default_mesh, tmp_path):
     train = dataclasses.replace(config.train, batch_size=3)
     with pytest.raises(ConfigError, match=r"train\.batch_size"):
         loop.train(dataclasses.replace(config, train=train), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_a_run_on_eight_devices_logs_the_losses_of_one(config, finished, default_mesh, tmp_path):
+    loop.train(config, tmp_path)
+    for one, eight in zip(lines(finished.path), lines(tmp_path), strict=True):
+        assert one["step"] == eight["step"]
+        for code in LANGUAGES:
+            if one["kind"] == "train":
+                assert eight[code]["loss"] == pytest.approx(one[code]["loss"], rel=1e-4)

@@ -32,8 +32,8 @@ DATA = DataConfig(row_frames=32, row_tokens=12, row_clips=3)
 CONFIG = Config(
     data=DATA,
     model=MODEL,
-    loss=LossConfig(noise=0.3, hand=2.0),
-    optimizer=OptimizerConfig(warmup=2),
+    loss=LossConfig(velocity=1.0, counter=3.0, hand=2.0, noise=0.3, history_drop=0.5),
+    optimizer=OptimizerConfig(learning_rate=3e-3, warmup=2),
     train=TrainConfig(steps=20, batch_size=8),
 )
 SGD = dataclasses.replace(
