@@ -52,6 +52,7 @@ SPECS = {
     "norm_frames": NORM,
     "frame_head": OUT_OF_WIDTH,
     "counter_head": OUT_OF_WIDTH,
+    "seen_head": OUT_OF_WIDTH,
 }
 
 

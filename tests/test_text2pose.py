@@ -12,7 +12,7 @@ from signllm_jax.models.text2pose import Text2Pose, teacher_forcing
 from signllm_jax.nn.embed import segment_positions
 from signllm_jax.parallel import sharding
 from signllm_jax.skeleton import OPENPOSE50
-from signllm_jax.typing import Batch
+from signllm_jax.typing import Batch, Prediction
 
 pytestmark = pytest.mark.usefixtures("cheap_compiles", "mesh")
 TEXT2POSE = Text2Pose(MODEL)
@@ -50,19 +50,11 @@ def apply(params, batch, history, counter, segment):
 
 @jax.jit
 def predict(params, batch):
-    """The teacher-forced frames and counter of a batch, and its losses."""
+    """The teacher-forced Prediction of a batch, and its losses."""
     given = teacher_forcing(batch.frames, batch.segment, MODEL.patch)
-    frames, counter = apply(params, batch, *given)
-    losses = pose_losses(
-        batch.frames,
-        batch.joint_mask,
-        batch.segment,
-        frames,
-        counter,
-        WEIGHTS,
-        CONFIG.loss,
-    )
-    return frames, counter, losses
+    predicted = apply(params, batch, *given)
+    args = (batch.frames, batch.joint_mask, batch.segment)
+    return predicted, pose_losses(*args, predicted, WEIGHTS, CONFIG.loss)
 
 
 def unpacked(batch, padding=0):
@@ -103,11 +95,12 @@ def test_a_prediction_depends_on_its_clips_earlier_patches_and_on_nothing_else(p
     batch = asl(rows=2)
     history, counter, segment = teacher_forcing(batch.frames, batch.segment, MODEL.patch)
     rows, patches = segment.shape
-    weights = np.random.default_rng(0).normal(size=(rows, patches, 4, MODEL.frame_size))
+    size = MODEL.frame_size + (MODEL.frame_size - 1) // 3
+    weights = np.random.default_rng(0).normal(size=(rows, patches, 4, size))
 
     def of_each_patch(history, counter):
-        frames, ahead = apply(params, batch, history, counter, segment)
-        numbers = jnp.concatenate([frames, ahead[..., None]], -1)
+        made = apply(params, batch, history, counter, segment)
+        numbers = jnp.concatenate([made.frames, made.counter[..., None], made.seen], -1)
         return (numbers.reshape(weights.shape) * weights).sum((-1, -2))
 
     by_history, by_counter = jax.jit(jax.jacrev(of_each_patch, (0, 1)))(history, counter)
@@ -125,40 +118,41 @@ def test_a_prediction_depends_on_its_clips_earlier_patches_and_on_nothing_else(p
 
 def test_a_prediction_does_not_depend_on_other_clips_text_or_on_padding(params):
     batch = asl(rows=2)
-    frames, counter, _ = predict(params, batch)
+    made, _ = predict(params, batch)
     other = batch.text.copy()
     other[batch.text_segment != 1] = 9
-    changed, changed_counter, _ = predict(params, batch._replace(text=other))
+    changed, _ = predict(params, batch._replace(text=other))
     own = batch.segment == 1
-    np.testing.assert_array_equal(changed[own], frames[own])
-    np.testing.assert_array_equal(changed_counter[own], counter[own])
-    assert np.abs(changed - frames)[batch.segment == 2].max() > 1e-3
+    for before, after in zip(made, changed):
+        np.testing.assert_array_equal(after[own], before[own])
+    assert np.abs(changed.frames - made.frames)[batch.segment == 2].max() > 1e-3
 
 
 def test_packing_and_padding_change_no_prediction_and_no_loss(params):
     batch = asl(rows=4)
-    frames, counter, losses = predict(params, batch)
+    made, losses = predict(params, batch)
     for padding in (0, 8):
         alone = unpacked(batch, padding)
         assert len(alone.text) == 10  # two or three clips in each of four rows
-        alone_frames, alone_counter, alone_losses = predict(params, alone)
+        alone_made, alone_losses = predict(params, alone)
         # both orders are: row by row, clip by clip, frame by frame
         real, alone_real = batch.segment > 0, alone.segment > 0
-        np.testing.assert_allclose(alone_frames[alone_real], frames[real], rtol=0, atol=1e-5)
-        np.testing.assert_allclose(alone_counter[alone_real], counter[real], rtol=0, atol=1e-5)
+        for packed, found in zip(made, alone_made):
+            np.testing.assert_allclose(found[alone_real], packed[real], rtol=0, atol=1e-5)
         for name, loss in losses.items():
             np.testing.assert_allclose(alone_losses[name], loss, rtol=1e-6, err_msg=name)
 
 
 def test_padding_and_missing_joints_do_not_count_in_the_loss(params):
     batch = asl(rows=2)
-    frames, counter, _ = map(jax.device_get, predict(params, batch))
-    spoilt, spoilt_counter = frames.copy(), counter.copy()
-    spoilt.reshape(*frames.shape[:2], -1, 3)[~batch.joint_mask] = 1e3
-    spoilt_counter[batch.segment == 0] = 1e3
+    made = jax.device_get(predict(params, batch)[0])
+    spoilt = jax.tree.map(np.copy, made)
+    spoilt.frames.reshape(*made.frames.shape[:2], -1, 3)[~batch.joint_mask] = 1e3
+    spoilt.counter[batch.segment == 0] = 1e3
+    spoilt.seen[batch.segment == 0] = 1e3
     args = (batch.frames, batch.joint_mask, batch.segment)
-    losses = pose_losses(*args, frames, counter, WEIGHTS, CONFIG.loss)
-    assert pose_losses(*args, spoilt, spoilt_counter, WEIGHTS, CONFIG.loss) == losses
+    losses = pose_losses(*args, made, WEIGHTS, CONFIG.loss)
+    assert pose_losses(*args, spoilt, WEIGHTS, CONFIG.loss) == losses
 
 
 def test_the_loss_is_the_one_worked_out_by_hand():
@@ -169,16 +163,20 @@ def test_the_loss_is_the_one_worked_out_by_hand():
     predicted[0, :, 9:12] = np.array([[3, 0, 0], [0, 6, 0], [9, 9, 9], [7, 7, 7]])
     frames[0, :, -1] = [0.5, 1, 1, 5]
     counter = np.array([[0.5, 0.9, 0.8, 0]], np.float32)
-    config = dataclasses.replace(CONFIG.loss, velocity=2.0, counter=3.0)
-    found = pose_losses(
-        frames, mask, np.array([[1, 1, 2, 0]]), predicted, counter, np.ones(50), config
-    )
+    logits = np.where(mask, 2, -1).astype(np.float32)
+    logits[0, 3] = 50  # padding
+    made = Prediction(predicted, counter, logits)
+    config = dataclasses.replace(CONFIG.loss, velocity=2.0, counter=3.0, seen=4.0)
+    found = pose_losses(frames, mask, np.array([[1, 1, 2, 0]]), made, np.ones(50), config)
     frame, velocity = (3 + 12 + 81) / 3, (9 + 36) / 3
     error = (0.1**2 + 0.2**2) / 3
     np.testing.assert_allclose(found["frame"], frame, rtol=1e-6)
     np.testing.assert_allclose(found["velocity"], velocity, rtol=1e-6)
     np.testing.assert_allclose(found["counter"], error, rtol=1e-5)
-    np.testing.assert_allclose(found["loss"], frame + 2 * velocity + 3 * error, rtol=1e-6)
+    seen = (np.log1p(np.exp(-2)) + 49 * np.log1p(np.exp(-1))) / 50
+    np.testing.assert_allclose(found["seen"], seen, rtol=1e-5)
+    total = frame + 2 * velocity + 3 * error + 4 * seen
+    np.testing.assert_allclose(found["loss"], total, rtol=1e-6)
 
 
 def test_hands_and_wrists_weigh_what_the_config_says_and_the_mean_weight_is_one():
