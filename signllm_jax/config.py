@@ -185,7 +185,7 @@ class EvalConfig:
 
 @dataclasses.dataclass(frozen=True)
 class MeshConfig:
-    """Sizes of the mesh axes; all 0 = language as far as the devices divide, the rest fsdp."""
+    """Sizes of the mesh axes; all 0 = language, then fsdp, as far as they divide."""
 
     language: int = _at(0, 0, 1 << 20)
     data: int = _at(0, 0, 1 << 20)

@@ -13,6 +13,7 @@ from signllm_jax.errors import DataError
 from signllm_jax.eval import pose_metrics
 from signllm_jax.eval.frechet import frechet_distance, frechet_pose_distance
 from signllm_jax.eval.pairs import held, mean_pose, pad_pairs, score_clips, score_pairs, summarize
+from signllm_jax.poses.clip import PoseClip
 from signllm_jax.skeleton import OPENPOSE50
 
 HANDS = (OPENPOSE50.groups["left_hand"], OPENPOSE50.groups["right_hand"])
@@ -195,6 +196,16 @@ def test_hand_travel_ratio_ignores_tempo_and_what_the_production_does_with_an_un
         ratio = summarize(score_clips(clips, made))["hand_travel_ratio"]
         assert ratio == pytest.approx(1, abs=tolerance)
     assert summarize(score_clips(clips, slower))["duration_ratio"] == pytest.approx(2)
+
+
+def test_a_hand_that_is_not_shown_does_not_travel():
+    clip = letters("ase")[0]
+    start = clip.skeleton.groups["right_hand"][0]
+    confidence = clip.confidence.copy()
+    confidence[::2, start:] = 0  # in and out of sight
+    blinking = PoseClip(clip.positions, confidence, clip.fps, clip.layout)
+    summary = summarize(score_clips([clip], [blinking], ("hand_travel",)))
+    assert summary["hand_travel_ratio"] == pytest.approx(0, abs=1e-6) and summary["collapse"]
 
 
 def test_durations_are_compared_in_seconds():

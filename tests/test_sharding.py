@@ -115,13 +115,20 @@ def test_a_constraint_inside_of_a_mesh_splits_the_rows():
 
 
 @pytest.mark.parametrize(
-    ("languages", "devices", "shape"),
-    [(4, 1, (1, 1)), (4, 8, (4, 2)), (8, 8, (8, 1)), (8, 256, (8, 32)), (3, 8, (1, 8))],
+    ("languages", "devices", "rows", "shape"),
+    [
+        (4, 1, 3, (1, 1)),
+        (4, 8, 4, (4, 2)),
+        (4, 8, 3, (4, 1)),  # three rows cannot be split over two devices: four are left over
+        (8, 8, 8, (8, 1)),
+        (8, 256, 64, (8, 32)),
+        (3, 8, 16, (1, 8)),
+    ],
 )
 def test_the_default_mesh_gives_each_language_a_slice_as_far_as_it_divides(
-    languages, devices, shape
+    languages, devices, rows, shape
 ):
-    found = sharding.default_mesh_shape(languages, devices)
+    found = sharding.default_mesh_shape(languages, devices, rows, width=128)
     assert (found["language"], found["fsdp"]) == shape
     assert found["data"] == found["tensor"] == 1
 

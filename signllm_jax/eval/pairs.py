@@ -117,7 +117,9 @@ def score_pairs(pairs: Pairs, layout: str, only: tuple[str, ...] = ()) -> dict[s
             pairs.n, pairs.m, pairs.fps, pairs.produced_fps
         ),
     }
-    made, real = pose_metrics.hand_travel(*both, (left, right, *wrists))
+    made, real = pose_metrics.hand_travel(
+        *both[:3], pairs.produced_observed, *both[3:], (left, right, *wrists)
+    )
     for suffix, travel in (("", made), ("_reference", real)):
         scores["hand_travel" + suffix] = travel[:, 0] + travel[:, 1]
         scores["left_wrist_travel" + suffix] = travel[:, 2]

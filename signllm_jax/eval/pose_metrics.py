@@ -231,6 +231,7 @@ def hand_travel(
     reference: Array,
     observed: Array,
     produced: Array,
+    produced_observed: Array,
     n: Array,
     m: Array,
     hands: tuple[tuple[int, ...], ...],
@@ -242,8 +243,10 @@ def hand_travel(
     of the means over clips, averaged over both wrists. Source: Walsh et al., SLRTP2025 Sign
     Language Production Challenge, CVPR workshops 2025, `pose_distance` of its code. A production
     that regresses to the mean pose has a ratio near 0; under `COLLAPSE` it is called collapsed.
+
+    A hand that the production does not show does not travel: going out of sight is no way.
     """
-    mask = stretch_mask(_seen(observed, n), n, m, produced.shape[1])
+    mask = stretch_mask(_seen(observed, n), n, m, produced.shape[1]) & produced_observed
     return travel(produced, mask, m, hands), travel(reference, observed, n, hands)
 
 

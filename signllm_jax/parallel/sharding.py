@@ -39,10 +39,12 @@ def partition_spec(names: tuple[str | None, ...]) -> PartitionSpec:
     return PartitionSpec(*(None if name is None else RULES[name] for name in names))
 
 
-def default_mesh_shape(languages: int, devices: int) -> dict[str, int]:
-    """One language a slice as far as the devices divide, the rest fsdp."""
+def default_mesh_shape(languages: int, devices: int, rows: int, width: int) -> dict[str, int]:
+    """One language a slice as far as the devices divide, then fsdp as far as `rows` (of a
+    language in a batch) and `width` divide; it may leave devices over."""
     language = math.gcd(languages, devices)
-    return {"language": language, "data": 1, "fsdp": devices // language, "tensor": 1}
+    fsdp = math.gcd(devices // language, rows, width)
+    return {"language": language, "data": 1, "fsdp": fsdp, "tensor": 1}
 
 
 def make_mesh(shape: dict[str, int], devices=None) -> Mesh:

@@ -202,7 +202,8 @@ def checksums(tree: Tree) -> dict[str, list[int]]:
     element's bits and place are mixed and summed modulo 2^32, which no order of summing changes.
     """
     leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
-    sums = jax.device_get([_checksum_everywhere(_plain(leaf)) for _, leaf in leaves])
+    # one after the other: programs with collectives must not wait for each other's devices
+    sums = [jax.device_get(_checksum_everywhere(_plain(leaf))) for _, leaf in leaves]
     return {_path(path): np.asarray(pair).tolist() for (path, _), pair in zip(leaves, sums)}
 
 

@@ -5,6 +5,7 @@ The only stateful file of training; everything it calls on the devices is pure.
 
 import dataclasses
 import json
+import math
 import os
 import platform
 import time
@@ -50,11 +51,18 @@ def chosen_languages(config: Config) -> tuple[str, ...]:
 
 def make_run_mesh(config: Config, languages: tuple[str, ...]):
     """The mesh of a run; raises ConfigError when it does not divide devices, model or batches."""
-    shape = dataclasses.asdict(config.mesh)
+    shape, devices, model = dataclasses.asdict(config.mesh), jax.devices(), config.model
     if not any(shape.values()):
-        shape = sharding.default_mesh_shape(len(languages), jax.device_count())
-    mesh = sharding.make_mesh({axis: size or 1 for axis, size in shape.items()})
-    model = config.model
+        rows = math.gcd(config.train.batch_size, config.eval.batch_size)
+        shape = sharding.default_mesh_shape(len(languages), len(devices), rows, model.width)
+        used = math.prod(shape.values())
+        if used < len(devices) and jax.process_count() > 1:
+            raise ConfigError(
+                f"mesh: no default uses all {len(devices)} devices of the hosts: give "
+                "config.mesh.language, data, fsdp, tensor, or another train.batch_size"
+            )
+        devices = devices[:used]
+    mesh = sharding.make_mesh({axis: size or 1 for axis, size in shape.items()}, devices)
     sharding.check_divides(mesh, len(languages), config.train.batch_size, model.width, model.heads)
     if config.eval.batch_size % (mesh.shape["data"] * mesh.shape["fsdp"]):
         raise ConfigError(
@@ -138,6 +146,8 @@ class _Run:
         step_fn = make_train_step(config, self._languages, self._mesh)
         self._log = RunLog(self._workdir.path, start, self._steps, config.log.progress)
         mesh = ", ".join(f"{axis} {size}" for axis, size in self._mesh.shape.items())
+        if self._mesh.size < jax.device_count():
+            mesh += f" ({self._mesh.size} of {jax.device_count()} devices: see config.mesh)"
         self._log.say(
             f"{'resuming at step ' + str(start) if start else 'training'}: "
             f"{', '.join(self._languages)} on {config.data.dataset}, mesh {mesh}"
