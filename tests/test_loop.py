@@ -186,9 +186,17 @@ def default_mesh(monkeypatch):
 
 def test_a_batch_that_the_mesh_does_not_split_is_refused(config, default_mesh, tmp_path):
     train = dataclasses.replace(config.train, batch_size=3)
+    mesh = dataclasses.replace(config.mesh, language=2, fsdp=4)
     with pytest.raises(ConfigError, match=r"train\.batch_size"):
-        loop.train(dataclasses.replace(config, train=train), tmp_path / "run")
+        loop.train(dataclasses.replace(config, train=train, mesh=mesh), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_the_default_mesh_leaves_devices_over_rather_than_refuse_a_batch(config):
+    train = dataclasses.replace(config.train, batch_size=3)
+    mesh = MAKE_RUN_MESH(dataclasses.replace(config, train=train), LANGUAGES)
+    assert dict(mesh.shape) == {"language": 2, "data": 1, "fsdp": 1, "tensor": 1}
+    assert dict(MAKE_RUN_MESH(config, LANGUAGES).shape)["fsdp"] == 4
 
 
 @pytest.mark.slow
