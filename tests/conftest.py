@@ -1,5 +1,6 @@
 """What several test files share."""
 
+import os
 from pathlib import Path
 
 import jax
@@ -7,6 +8,14 @@ import pytest
 
 from signllm_jax.data import fingerspelling, source
 
+# fake devices that share a busy machine's cores may wait long for each other: no fault
+os.environ["XLA_FLAGS"] = " ".join(
+    (
+        os.environ.get("XLA_FLAGS", ""),
+        "--xla_cpu_collective_call_warn_stuck_timeout_seconds=300",
+        "--xla_cpu_collective_call_terminate_timeout_seconds=600",
+    )
+)
 # eight fake devices for the tests of meshes; it must be said before jax is first used
 jax.config.update("jax_num_cpu_devices", 8)
 
