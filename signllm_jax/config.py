@@ -225,11 +225,13 @@ class Config:
 
     Attributes:
         name: the config file's name, part of the default workdir's.
+        task: the kind of model, see `train/task.py`.
         size: `tiny`, `base`, `large`, `super` or a name of one's own.
         init_from: a workdir to take parameters from, `WORKDIR` or `WORKDIR:language`.
     """
 
     name: str = "mlsf"
+    task: str = "mlsf"
     size: str = "tiny"
     init_from: str = ""
     data: DataConfig = DataConfig()

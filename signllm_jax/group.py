@@ -36,7 +36,8 @@ class Group:
         row_tokens: longest text it reads, in tokens.
         params: parameters without the language axis; None before the first evaluation.
         step: training step of the parameters.
-        dev_dtw_ratio: free-running DTW ratio to the mean pose on dev at that step.
+        dev_score: the task's lead metric on dev at that step (MLSF: free-running DTW ratio to the
+            mean pose).
     """
 
     language: str
@@ -48,7 +49,7 @@ class Group:
     row_tokens: int
     params: Tree = None
     step: int = 0
-    dev_dtw_ratio: float | None = None
+    dev_score: float | None = None
 
 
 def digest(params: Tree) -> str:
@@ -89,7 +90,7 @@ def save_group(folder: str | os.PathLike, group: Group) -> None:
         "max_frames": group.max_frames,
         "row_tokens": group.row_tokens,
         "step": group.step,
-        "dev_dtw_ratio": group.dev_dtw_ratio,
+        "dev_score": group.dev_score,
         "params": None,
     }
     if group.params is not None:
@@ -117,7 +118,7 @@ def load_group(folder: str | os.PathLike, with_params: bool = True) -> Group:
             max_frames=described["max_frames"],
             row_tokens=described["row_tokens"],
             step=described["step"],
-            dev_dtw_ratio=described["dev_dtw_ratio"],
+            dev_score=described["dev_score"],
         )
     except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise CheckpointError(f"{folder}: no readable group ({error})") from None

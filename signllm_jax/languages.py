@@ -6,6 +6,11 @@ import zlib
 from signllm_jax.errors import ConfigError
 
 
+def stable_hash(name: str) -> int:
+    """A 31-bit number that depends on the name alone, to fold into random keys."""
+    return zlib.crc32(name.encode()) & 0x7FFFFFFF
+
+
 @dataclasses.dataclass(frozen=True)
 class Language:
     """One sign language.
@@ -25,7 +30,7 @@ class Language:
     @property
     def stable_hash(self) -> int:
         """A 31-bit number that depends on the code alone, to fold into random keys."""
-        return zlib.crc32(self.code.encode()) & 0x7FFFFFFF
+        return stable_hash(self.code)
 
 
 LANGUAGES: dict[str, Language] = {

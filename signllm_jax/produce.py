@@ -10,12 +10,11 @@ from signllm_jax import decoding
 from signllm_jax.config import ModelConfig
 from signllm_jax.data.transforms import Statistics, restore_frames
 from signllm_jax.errors import TextError
-from signllm_jax.models import mlsf
 from signllm_jax.models.text2pose import Text2Pose
-from signllm_jax.parallel import sharding
+from signllm_jax.nn.precision import compute_dtype
+from signllm_jax.parallel import lanes, sharding
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.text.tokenizer import Tokenizer
-from signllm_jax.train.step import compute_dtype
 from signllm_jax.typing import Tree
 
 
@@ -50,7 +49,7 @@ class Producer:
             return decoding.generate(module, params, text, max_frames)
 
         everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
-        self._generate = jax.jit(mlsf.lift(generate), out_shardings=everywhere)
+        self._generate = jax.jit(lanes.lift(generate), out_shardings=everywhere)
 
     def encode(self, text: str, language: int) -> list[int]:
         """Token ids of a text; raises TextError when it cannot be written or is too long."""

@@ -108,11 +108,12 @@ def test_training_refuses_and_makes_no_work_directory(case, tmp_path, data_dir, 
         (["--config=configs/nothing.py"], ["configs/nothing.py"]),
         (["--config=configs/mlsf.py:nothing"], ["unknown data set 'nothing'"]),
         (["--config=configs/mlsf.py:fingerspelling,huge"], ["unknown size 'huge'"]),
+        ([CONFIG, "--config.task=nothing"], ["config.task: 'nothing' is not one of mlsf"]),
         ([CONFIG, "--workdri=x"], ["workdri"]),
         ([CONFIG, "steps=5"], ["steps=5"]),
         ([], ["--config"]),
     ],
-    ids=["config file", "data set", "size", "flag", "argument", "no config"],
+    ids=["config file", "data set", "size", "task", "flag", "argument", "no config"],
 )
 def test_training_refuses_a_wrong_command_line(args, words, tmp_path):
     place = tmp_path / "run"

@@ -121,7 +121,7 @@ def test_every_language_keeps_its_best_parameters(finished):
     for code in LANGUAGES:
         group = load_group(Workdir(finished.path).group(code))
         best = min(dev, key=lambda line, code=code: line[code]["dtw_mean_pose_ratio"])
-        assert (group.step, group.dev_dtw_ratio) == (
+        assert (group.step, group.dev_score) == (
             best["step"],
             best[code]["dtw_mean_pose_ratio"],
         )

@@ -142,6 +142,11 @@ class TrainData:
             )
             for source, ids in zip(sources, self._ids)
         ]
+        self.notes = [
+            f"{source.language}: {len(plan.left_out)} train clips fit no row and are left out"
+            for source, plan in zip(sources, self.plans)
+            if plan.left_out
+        ]
 
     def batch(self, step: int, languages: Sequence[int], rows: Sequence[int]) -> Batch:
         """The part of step `step`'s batch with the given language and row indices."""

@@ -86,7 +86,7 @@ def describe_run(
     run |= {k: final[k] for k in ("seconds", "cpu_seconds", "params_sha256") if k in final}
     return run | {
         "groups": {
-            code: {"step": group.step, "dev_dtw_mean_pose_ratio": group.dev_dtw_ratio}
+            code: {"step": group.step, "dev_dtw_mean_pose_ratio": group.dev_score}
             for code, group in groups.items()
         },
         "evaluation_seconds": wall,

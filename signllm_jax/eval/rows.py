@@ -8,12 +8,11 @@ import numpy as np
 from signllm_jax.config import ModelConfig
 from signllm_jax.data.transforms import Statistics, make_frames
 from signllm_jax.errors import ConfigError
-from signllm_jax.models import mlsf
 from signllm_jax.models.text2pose import Text2Pose, teacher_forcing
-from signllm_jax.parallel import sharding
+from signllm_jax.nn.precision import compute_dtype
+from signllm_jax.parallel import lanes, sharding
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.produce import make_clip
-from signllm_jax.train.step import compute_dtype
 from signllm_jax.typing import Tree
 
 ROWS = {
@@ -55,7 +54,7 @@ def teacher_forced(
     frames = -(-longest // model.patch) * model.patch
 
     @jax.jit
-    @mlsf.lift
+    @lanes.lift
     def predict(params, text, values, segment):
         history, counter, patches = teacher_forcing(values, segment, model.patch)
         parts = (text, (text > 0).astype(np.int32), history, counter, patches)

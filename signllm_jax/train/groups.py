@@ -55,13 +55,13 @@ def freeze(workdir: Workdir, groups: Sequence[Group]) -> None:
 
 
 def keep(
-    workdir: Workdir, group: Group, params: Tree, index: int, step: int, ratio: float | None
+    workdir: Workdir, group: Group, params: Tree, index: int, step: int, score: float | None
 ) -> None:
     """Writes language `index` of the stacked parameters as its group's best."""
     own = jax.tree.map(lambda leaf: np.asarray(leaf[index]), params)
     save_group(
         workdir.group(group.language),
-        dataclasses.replace(group, params=own, step=step, dev_dtw_ratio=ratio),
+        dataclasses.replace(group, params=own, step=step, dev_score=score),
     )
 
 

@@ -23,11 +23,11 @@ from signllm_jax.languages import get_language
 from signllm_jax.parallel import sharding
 from signllm_jax.train import groups
 from signllm_jax.train.checkpoint import Checkpoints
-from signllm_jax.train.dev import DevSet
 from signllm_jax.train.log import RunLog
 from signllm_jax.train.signals import StopSignal
 from signllm_jax.train.state import TrainState, abstract_state, make_state, state_shardings
 from signllm_jax.train.step import gather_metrics, make_train_step
+from signllm_jax.train.task import get_task
 from signllm_jax.workdir import Workdir
 
 VERSIONS = ("jax", "flax", "optax", "orbax-checkpoint", "grain", "tensorflow-datasets", "numpy")
@@ -87,11 +87,12 @@ def train(config: Config, path: str | os.PathLike) -> dict | None:
         TrainingError: the loss is not finite; the last good checkpoint is kept.
     """
     languages = chosen_languages(config)
-    mesh = make_run_mesh(config, languages)
+    lanes = get_task(config).lanes(languages)
+    mesh = make_run_mesh(config, lanes)
     workdir = Workdir(path)
     with workdir.lock(), StopSignal() as stop:
         workdir.check(config, languages)
-        run = _Run(config, languages, mesh, workdir, stop)
+        run = _Run(config, languages, lanes, mesh, workdir, stop)
         try:
             return run.run()
         except OSError as error:  # the log's; a checkpoint's and a group's are CheckpointErrors
@@ -99,40 +100,25 @@ def train(config: Config, path: str | os.PathLike) -> dict | None:
             raise CheckpointError(f"{path}: cannot be written: {reason}; {run.kept()}") from error
 
 
-def _train_data(config, held):
-    name, folder = config.data.dataset, config.data.data_dir or None
-    return pipeline.TrainData(
-        [source.open_split(name, group.language, "train", folder) for group in held],
-        [group.tokenizer for group in held],
-        [group.statistics for group in held],
-        batch_size=config.train.batch_size,
-        seed=config.train.seed,
-        row_frames=config.data.row_frames,
-        row_tokens=config.data.row_tokens,
-        row_clips=config.data.row_clips,
-        patch=config.model.patch,
-        cache_mb=config.data.cache_mb,
-    )
-
-
 class _Run:
     """One run from its restored step to its end."""
 
-    def __init__(self, config, languages, mesh, workdir, stop):
+    def __init__(self, config, languages, lanes, mesh, workdir, stop):
         self._config, self._languages, self._mesh = config, languages, mesh
+        self._task, self._lanes = get_task(config), lanes
         self._workdir, self._stop = workdir, stop
-        self._groups = groups.open_groups(config, languages, workdir)
-        self._data = _train_data(config, self._groups)
-        self._dev = DevSet(config, languages, self._groups, mesh)
-        self._steps = max(config.train.language_steps.get(c, config.train.steps) for c in languages)
+        self._groups = self._task.open_groups(languages, workdir)
+        self._data = self._task.train_data(languages, self._groups)
+        self._dev = self._task.dev_set(languages, self._groups, mesh)
+        self._steps = max(config.train.language_steps.get(n, config.train.steps) for n in lanes)
         self._checkpoints = Checkpoints(workdir.checkpoints, config.checkpoint.keep)
         self._pending: tuple[int, dict] | None = None  # metrics not fetched yet
         self._saved = -1
         self._began = (time.monotonic(), time.process_time())
-        # per language: best dev DTW ratio and evaluations without a better one; and time spent
+        # per lane: best dev score and evaluations without a better one; and time spent
         self._record = {
-            "best": {code: None for code in languages},
-            "waiting": {code: 0 for code in languages},
+            "best": {lane: None for lane in lanes},
+            "waiting": {lane: 0 for lane in lanes},
             "seconds": 0.0,
             "cpu_seconds": 0.0,
         }
@@ -143,7 +129,7 @@ class _Run:
         # all that can be refused has been read by now: the first thing that is written
         self._workdir.claim(config, self._languages)
         groups.freeze(self._workdir, self._groups)
-        step_fn = make_train_step(config, self._languages, self._mesh)
+        step_fn = make_train_step(config, self._lanes, self._mesh)
         self._log = RunLog(self._workdir.path, start, self._steps, config.log.progress)
         mesh = ", ".join(f"{axis} {size}" for axis, size in self._mesh.shape.items())
         if self._mesh.size < jax.device_count():
@@ -152,10 +138,8 @@ class _Run:
             f"{'resuming at step ' + str(start) if start else 'training'}: "
             f"{', '.join(self._languages)} on {config.data.dataset}, mesh {mesh}"
         )
-        for code, plan in zip(self._languages, self._data.plans):
-            if plan.left_out:
-                count = len(plan.left_out)
-                self._log.say(f"{code}: {count} train clips fit no row and are left out")
+        for note in self._data.notes:
+            self._log.say(note)
         try:
             with sharding.use_mesh(self._mesh):
                 state, stopped = self._train(state, start, step_fn)
@@ -174,11 +158,11 @@ class _Run:
         return f"{kept} is kept in {self._workdir.checkpoints}"
 
     def _restore(self) -> tuple[TrainState, int]:
-        config, languages = self._config, self._languages
-        places = state_shardings(config, languages, self._mesh)
+        config, lanes = self._config, self._lanes
+        places = state_shardings(config, lanes, self._mesh)
         like = jax.tree.map(
             lambda leaf, place: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place),
-            abstract_state(config, languages),
+            abstract_state(config, lanes),
             places,
         )
         restored = self._checkpoints.restore(like)
@@ -187,14 +171,14 @@ class _Run:
             self._record |= record
             self._saved = int(state.step)
             return state, int(state.step)
-        taken = config.init_from and groups.initial_params(config, languages, like.params)
-        state = make_state(config, languages, self._mesh)
+        taken = config.init_from and groups.initial_params(config, lanes, like.params)
+        state = make_state(config, lanes, self._mesh)
         return dataclasses.replace(state, params=taken) if taken else state, 0
 
     def _train(self, state, start, step_fn):
         config = self._config
         place = sharding.batch_sharding(self._mesh)
-        block = sharding.local_block(place, (len(self._languages), config.train.batch_size))
+        block = sharding.local_block(place, (len(self._lanes), config.train.batch_size))
         batches = pipeline.iterate(
             self._data,
             start,
@@ -231,11 +215,9 @@ class _Run:
         return state, step < self._steps
 
     def _global(self, local, place):
-        languages, rows = len(self._languages), self._config.train.batch_size
+        lanes, rows = len(self._lanes), self._config.train.batch_size
         return jax.tree.map(
-            lambda x: jax.make_array_from_process_local_data(
-                place, x, (languages, rows, *x.shape[2:])
-            ),
+            lambda x: jax.make_array_from_process_local_data(place, x, (lanes, rows, *x.shape[2:])),
             local,
         )
 
@@ -245,17 +227,17 @@ class _Run:
             return
         (step, metrics, (since, clock)), self._pending = self._pending, None
         values = gather_metrics(metrics, self._mesh)
-        for i, code in enumerate(self._languages):
+        for i, code in enumerate(self._lanes):
             for name in ("loss", "gradient_norm"):
                 if not np.isfinite(values[name][i]):
                     what = f"the {name.replace('_', ' ')} is {values[name][i]} at step {step}"
                     raise TrainingError(f"{code}: {what}; {self.kept()}")
         if step % self._config.log.every == 0 or step == self._steps:
-            per_second = values["frames"].sum() * (step - since) / (time.monotonic() - clock)
+            per_second = values[self._task.unit].sum() * (step - since) / (time.monotonic() - clock)
             self._log.rate(per_second)
             own = {
                 code: {name: float(value[i]) for name, value in values.items()}
-                for i, code in enumerate(self._languages)
+                for i, code in enumerate(self._lanes)
             }
             self._log.write(step, "train", own)
 
@@ -263,19 +245,19 @@ class _Run:
         scores = self._dev.score(state.params)
         record, active = self._record, np.asarray(jax.device_get(state.active)).copy()
         lines = []
-        for i, code in enumerate(self._languages):
-            ratio = scores[code].get("dtw_mean_pose_ratio")
+        for i, code in enumerate(self._lanes):
+            score = scores[code].get(self._task.lead)
             best = record["best"][code]
-            if ratio is None or best is None or ratio < best:
-                record["best"][code], record["waiting"][code] = ratio, 0
-                groups.keep(self._workdir, self._groups[i], state.params, i, step, ratio)
+            if score is None or best is None or score < best:
+                record["best"][code], record["waiting"][code] = score, 0
+                groups.keep(self._workdir, self._groups[i], state.params, i, step, score)
             else:
                 record["waiting"][code] += 1
                 if 0 < self._config.train.patience <= record["waiting"][code]:
                     active[i] = False
-            lines.append(f"{code} {'-' if ratio is None else format(ratio, '.3f')}")
+            lines.append(f"{code} {'-' if score is None else format(score, '.3f')}")
         self._log.write(step, "dev", scores)
-        self._log.say(f"step {step}: dev DTW ratio to the mean pose: {', '.join(lines)}")
+        self._log.say(f"step {step}: dev {self._task.lead_title}: {', '.join(lines)}")
         for name, picture in self._dev.pictures():
             self._log.picture(step, name, picture)
         return dataclasses.replace(state, active=jax.device_put(active, state.active.sharding))

@@ -7,9 +7,10 @@ import jax
 import jax.numpy as jnp
 
 from signllm_jax.config import Config
-from signllm_jax.models import mlsf
+from signllm_jax.parallel import lanes as lane_axis
 from signllm_jax.parallel import sharding
 from signllm_jax.train.optimizer import make_optimizer
+from signllm_jax.train.task import get_task
 from signllm_jax.typing import Array, Tree
 
 
@@ -26,8 +27,8 @@ class TrainState:
         step: int32 [], steps made.
         params: parameters, each [L, ...].
         opt_state: the optimiser's state, lifted over L.
-        active: bool [L], languages that still learn; the others' updates are zeroed.
-        key: the run's random key; every draw folds in the step and the language's code.
+        active: bool [L], lanes that still learn; the others' updates are zeroed.
+        key: the run's random key; every draw folds in the step and the lane's name.
     """
 
     step: Array
@@ -37,34 +38,36 @@ class TrainState:
     key: Array
 
 
-def init_state(config: Config, languages: tuple[str, ...]) -> TrainState:
-    """A fresh state of all languages; call it under jit with `state_shardings`."""
+def init_state(config: Config, lanes: tuple[str, ...]) -> TrainState:
+    """A fresh state of all lanes; call it under jit with `state_shardings`."""
     key = jax.random.key(config.train.seed)
-    params = mlsf.init(config.model, jax.random.fold_in(key, 0), languages)
+    params = lane_axis.init(get_task(config).init_lane, jax.random.fold_in(key, 0), lanes)
     tx = make_optimizer(config.optimizer, jnp.ones((), jnp.int32))
     return TrainState(
         step=jnp.zeros((), jnp.int32),
         params=params,
         opt_state=jax.vmap(tx.init)(params),
-        active=jnp.ones((len(languages),), bool),
+        active=jnp.ones((len(lanes),), bool),
         key=jax.random.fold_in(key, 1),
     )
 
 
-def abstract_state(config: Config, languages: tuple[str, ...]) -> TrainState:
+def abstract_state(config: Config, lanes: tuple[str, ...]) -> TrainState:
     """Shapes and types of the state; nothing is computed."""
     with sharding.use_shape_mesh():
-        return jax.eval_shape(lambda: init_state(config, languages))
+        return jax.eval_shape(lambda: init_state(config, lanes))
 
 
-def state_shardings(config: Config, languages: tuple[str, ...], mesh) -> TrainState:
+def state_shardings(config: Config, lanes: tuple[str, ...], mesh) -> TrainState:
     """A TrainState of NamedShardings."""
-    specs = sharding.tree_specs(mlsf.abstract_group(config.model), leading=("language",))
-    return sharding.shardings(mesh, sharding.state_specs(abstract_state(config, languages), specs))
+    specs = sharding.tree_specs(
+        lane_axis.abstract(get_task(config).init_lane), leading=("language",)
+    )
+    return sharding.shardings(mesh, sharding.state_specs(abstract_state(config, lanes), specs))
 
 
-def make_state(config: Config, languages: tuple[str, ...], mesh) -> TrainState:
+def make_state(config: Config, lanes: tuple[str, ...], mesh) -> TrainState:
     """A fresh state, made on the devices that hold it."""
-    out = state_shardings(config, languages, mesh)
+    out = state_shardings(config, lanes, mesh)
     with sharding.use_mesh(mesh):
-        return jax.jit(lambda: init_state(config, languages), out_shardings=out)()
+        return jax.jit(lambda: init_state(config, lanes), out_shardings=out)()

@@ -1,0 +1,93 @@
+"""What the loop and the step need to know of a model that is trained: one Task a kind of model."""
+
+import abc
+import importlib
+from collections.abc import Iterator, Sequence
+from typing import ClassVar, Protocol
+
+import numpy as np
+
+from signllm_jax.config import Config
+from signllm_jax.errors import ConfigError
+from signllm_jax.group import Group
+from signllm_jax.typing import Array, Batch, Tree
+from signllm_jax.workdir import Workdir
+
+TASKS = {"mlsf": ("signllm_jax.train.mlsf", "MlsfTask")}
+"""config.task -> module and class; a module is imported when its task is run."""
+
+
+class TrainData(Protocol):
+    """The batches of a run, a pure function of the step; see `data/pipeline.py`."""
+
+    notes: Sequence[str]
+    """What the run should say of the data, a line each (clips that are left out)."""
+
+    def batch(self, step: int, lanes: Sequence[int], rows: Sequence[int]) -> Batch:
+        """The part of step `step`'s batch with the given lane and row indices."""
+
+
+class DevSet(Protocol):
+    """Evaluation on dev while training."""
+
+    def score(self, params: Tree) -> dict[str, dict[str, float]]:
+        """Metrics of each lane from the stacked parameters; none where a lane has no dev data."""
+
+    def pictures(self) -> Iterator[tuple[str, np.ndarray]]:
+        """Named pictures uint8 [H, W, 3] of what was last scored."""
+
+
+class Task(abc.ABC):
+    """A kind of model.
+
+    Attributes:
+        config: the run's.
+        lead: the dev metric by which a lane's best parameters are kept; smaller is better.
+        lead_title: what it is called in a sentence.
+        unit: the loss term that counts what was learnt from, for the rate shown.
+    """
+
+    lead: ClassVar[str]
+    lead_title: ClassVar[str]
+    unit: ClassVar[str] = "frames"
+
+    def __init__(self, config: Config):
+        self.config = config
+
+    def lanes(self, languages: tuple[str, ...]) -> tuple[str, ...]:
+        """Names of the models on the leading axis: one a language unless a task shares one."""
+        return languages
+
+    @abc.abstractmethod
+    def init_lane(self, key: Array) -> Tree:
+        """The parameters of one lane, each in a box with its logical axes."""
+
+    @abc.abstractmethod
+    def loss(self, params: Tree, batch: Batch, key: Array) -> tuple[Array, dict[str, Array]]:
+        """The loss of one lane, a scalar, and its terms, scalars with `unit` and `loss` among them.
+
+        Args:
+            params: of the lane.
+            batch: without the leading axis.
+            key: random key of step and lane.
+        """
+
+    @abc.abstractmethod
+    def open_groups(self, languages: tuple[str, ...], workdir: Workdir) -> list[Group]:
+        """What is frozen at step 0 for each lane, made from train where missing; writes nothing."""
+
+    @abc.abstractmethod
+    def train_data(self, languages: tuple[str, ...], groups: Sequence[Group]) -> TrainData:
+        """The train batches."""
+
+    @abc.abstractmethod
+    def dev_set(self, languages: tuple[str, ...], groups: Sequence[Group], mesh) -> DevSet:
+        """The dev data and what scores it."""
+
+
+def get_task(config: Config) -> Task:
+    """The task of a config; raises ConfigError on an unknown one."""
+    if config.task not in TASKS:
+        raise ConfigError(f"config.task: {config.task!r} is not one of {', '.join(TASKS)}")
+    module, name = TASKS[config.task]
+    return getattr(importlib.import_module(module), name)(config)
