@@ -7,14 +7,16 @@ from signllm_jax import cli
 WORKDIR = flags.DEFINE_string("workdir", None, "a trained run")
 LANGUAGE = flags.DEFINE_string("language", None, "code of the sign language, for example asl")
 TEXT = flags.DEFINE_string("text", None, "what to sign")
-OUTPUT = flags.DEFINE_string("output", None, "file to write: .mp4 .gif .png .npz")
+OUTPUT = flags.DEFINE_string(
+    "output", None, "file to write: .mp4 .gif .png .npz .pose .skels .json .zip"
+)
 
 
 def main() -> None:
     """Reads the flags and writes the clip."""
     from signllm_jax.api import SignLLM
     from signllm_jax.errors import ConfigError
-    from signllm_jax.render.video import check_output, save_clip
+    from signllm_jax.output import check_output, save_clip
 
     for flag in (WORKDIR, LANGUAGE, TEXT, OUTPUT):
         if flag.value is None:

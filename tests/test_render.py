@@ -9,8 +9,9 @@ from PIL import Image
 from real_clips import letters, phoenix
 
 from signllm_jax.errors import OutputError
+from signllm_jax.output import SUFFIXES, save_clip
 from signllm_jax.render.figure import CARD, contact_strip, draw_frame, signing_space
-from signllm_jax.render.video import SUFFIXES, save_clip, video_frames
+from signllm_jax.render.video import video_frames
 
 
 def short(clip, frames=6):

@@ -27,7 +27,7 @@ from signllm_jax.eval.back_translate import (
 from signllm_jax.eval.evaluated import Language, fill_rows, open_languages
 from signllm_jax.eval.text_metrics import cer
 from signllm_jax.group import digest, write_file
-from signllm_jax.render.video import save_clip
+from signllm_jax.output import save_clip
 from signllm_jax.text.tokenizer import normalize_text
 from signllm_jax.workdir import Workdir
 

@@ -1,6 +1,8 @@
 """PoseClip: the one form in which a pose sequence is held in memory."""
 
 import dataclasses
+import os
+from pathlib import Path
 
 import numpy as np
 
@@ -51,3 +53,9 @@ class PoseClip:
     def observed(self) -> np.ndarray:
         """bool [T, J]: which joints were seen."""
         return self.confidence > 0
+
+    def save(self, path: str | os.PathLike, text: str = "") -> Path:
+        """Saves the clip as its suffix says; see `signllm_jax.output.save_clip`."""
+        from signllm_jax.output import save_clip  # the only import that points up the house
+
+        return save_clip(path, self, text=text)

@@ -1,13 +1,15 @@
-"""What the readers of one file a frame share: numbered files, and joints put right or counted."""
+"""What readers and writers share: numbered files, whole files, joints put right and counted."""
 
 import collections
+import contextlib
 import os
 import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 
-from signllm_jax.errors import PoseFormatError
+from signllm_jax.errors import OutputError, PoseFormatError
 
 MAX_FRAMES = 50_000  # of a clip: over half an hour; a stray number must not allocate without bound
 
@@ -16,24 +18,37 @@ Repairs = collections.Counter
 
 
 def numbered_files(folder: str | os.PathLike, pattern: str) -> tuple[list[tuple[int, Path]], int]:
-    """Lists a folder's frame files in the order of their numbers.
-
-    Args:
-        folder: the folder of one clip.
-        pattern: regular expression of the file name; its first group is the number.
-
-    Returns:
-        (frame, path) pairs, frames counted from 0 at the lowest number, and the length in frames:
-        a number without a file is a frame of its own.
+    """Lists a folder's frame files in the order of their numbers; see `numbered_names`.
 
     Raises:
-        PoseFormatError: no folder, no such file, a number twice, or numbers too far apart.
+        PoseFormatError: no folder, and as `numbered_names`.
     """
     try:
         names = sorted(os.listdir(folder))
     except OSError as error:
         raise PoseFormatError(f"{folder}: cannot be read: {error.strerror}") from None
-    found: dict[int, Path] = {}
+    found, length = numbered_names(names, pattern, str(folder))
+    return [(frame, Path(folder) / name) for frame, name in found], length
+
+
+def numbered_names(
+    names: Iterable[str], pattern: str, place: str
+) -> tuple[list[tuple[int, str]], int]:
+    """Orders the names of frame files by their numbers.
+
+    Args:
+        names: of the files of one clip; others are left out.
+        pattern: regular expression of a frame's name; its first group is the number.
+        place: what to name in an error.
+
+    Returns:
+        (frame, name) pairs, frames counted from 0 at the lowest number, and the length in frames:
+        a number without a file is a frame of its own.
+
+    Raises:
+        PoseFormatError: no such file, a number twice, or numbers too far apart.
+    """
+    found: dict[int, str] = {}
     for name in names:
         match = re.search(pattern, name)
         if not match:
@@ -41,14 +56,14 @@ def numbered_files(folder: str | os.PathLike, pattern: str) -> tuple[list[tuple[
         # a number of thousands of digits is refused by the length check as any large one is
         number = int(match.group(1)[:18])
         if number in found:
-            raise PoseFormatError(f"{folder}: {found[number].name} and {name} are the same frame")
-        found[number] = Path(folder) / name
+            raise PoseFormatError(f"{place}: {found[number]} and {name} are the same frame")
+        found[number] = name
     if not found:
-        raise PoseFormatError(f"{folder}: no frame files in it")
+        raise PoseFormatError(f"{place}: no frame files in it")
     first, last = min(found), max(found)
     if last - first >= MAX_FRAMES:
         raise PoseFormatError(
-            f"{folder}: frames {first} to {last} are more than the {MAX_FRAMES} of a clip"
+            f"{place}: frames {first} to {last} are more than the {MAX_FRAMES} of a clip"
         )
     return [(number - first, found[number]) for number in sorted(found)], last - first + 1
 
@@ -63,6 +78,29 @@ def read_file(path: Path, limit: int) -> bytes:
     if len(content) > limit:
         raise PoseFormatError(f"{path}: larger than {limit} bytes")
     return content
+
+
+def write_file(path: str | os.PathLike, content: bytes) -> None:
+    """Writes a file beside its place and renames it; raises OutputError where that fails."""
+    with beside(path) as part, open(part, "wb") as file:
+        file.write(content)
+
+
+@contextlib.contextmanager
+def beside(path: str | os.PathLike) -> Iterator[str]:
+    """Gives a name to write to, which becomes `path` at the end; nothing is left of a failure.
+
+    Raises OutputError for every OSError, naming `path`.
+    """
+    part = f"{os.fspath(path)}.partial"
+    try:
+        yield part
+        os.replace(part, path)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from None
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(part)
 
 
 def clear_unusable(keypoints: np.ndarray, largest: float, repairs: Repairs) -> np.ndarray:

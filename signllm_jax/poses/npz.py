@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from signllm_jax.errors import OutputError, PoseFormatError
+from signllm_jax.errors import PoseFormatError
+from signllm_jax.poses.frames import write_file
 from signllm_jax.poses.safe_pickle import Dtype, Refused, make_array, read_pickle
 
 MAX_BYTES = 256 * 2**20  # of all members of an archive, decompressed
@@ -98,10 +99,4 @@ def save_npz(path: str | os.PathLike, members: dict[str, Any]) -> None:
     """
     content = io.BytesIO()
     np.savez_compressed(content, **members)
-    beside = f"{os.fspath(path)}.partial"
-    try:
-        with open(beside, "wb") as file:
-            file.write(content.getvalue())
-        os.replace(beside, path)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror}") from None
+    write_file(path, content.getvalue())

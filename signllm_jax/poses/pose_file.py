@@ -1,95 +1,148 @@
-"""Reads pose-format `.pose` files with MediaPipe Holistic landmarks into PoseClips.
+"""Reads and writes pose-format `.pose` files, of MediaPipe Holistic's and of OpenPose's points.
 
 MediaPipe gives x and y in pixels after scaling by the picture, but leaves z in picture widths:
 depth has to be multiplied by the width in pixels that z was measured in. The width of a file
 that was rescaled afterwards (as the ones of `spoken-to-signed` were) is not in its header, so
-the factor is a parameter.
+the factor is a parameter. Files whose z has been brought to pixels already are told by their hands.
 """
 
+import io
 import os
-from collections.abc import Sequence
 from pathlib import Path, PurePath
 
 import numpy as np
 
-from signllm_jax.errors import PoseFormatError
+from signllm_jax.errors import OutputError, PoseFormatError
+from signllm_jax.poses import pose_headers
 from signllm_jax.poses.clip import PoseClip
-from signllm_jax.skeleton import OPENPOSE50
+from signllm_jax.poses.dwpose import dwpose_clip
+from signllm_jax.poses.frames import MAX_FRAMES, Repairs, read_file, write_file
+from signllm_jax.poses.normalize import to_shoulder_widths
+from signllm_jax.skeleton import DWPOSE128, OPENPOSE50, get_layout
 
 ARM_DEPTH = 0.15
 """Arm depth factor as a part of the hands' one: MediaPipe's body model draws arms that much too
 deep (least variation of upper arm and forearm lengths over signers at 0.13 to 0.2)."""
+MAX_BYTES = 512 * 2**20
+LARGEST = 1e6  # a coordinate beyond it is damage
+PIXEL_DEPTH = 0.02
+"""A hand whose extent in z is more than this part of its extent in pixels has z in pixels: corpora
+lie at 0.1 to 0.7, raw MediaPipe at 0.0001 to 0.003."""
 
-_ARMS = {"right": (2, 3, 4), "left": (5, 6, 7)}  # shoulder, elbow, wrist in openpose50
-_HANDS = {"left": 8, "right": 29}
-_FINGERS = ("THUMB", "INDEX_FINGER", "MIDDLE_FINGER", "RING_FINGER", "PINKY")
-_THUMB_PARTS = ("CMC", "MCP", "IP", "TIP")
-_FINGER_PARTS = ("MCP", "PIP", "DIP", "TIP")
-_HAND_POINTS = ("WRIST",) + tuple(
-    f"{finger}_{part}"
-    for finger in _FINGERS
-    for part in (_THUMB_PARTS if finger == "THUMB" else _FINGER_PARTS)
-)
+_NOSE, _NECK, _RIGHT, _LEFT = 0, 1, 2, 5  # and both shoulders
+_WRISTS = {"left_hand": 7, "right_hand": 4}
+# the square picture that clips are written into
+_SIDE, _PIXELS_A_WIDTH, _NECK_AT = 640, 160.0, np.array([320.0, 240.0, 0.0])
 
 
 def read_pose_file(
-    path: str | os.PathLike, hand_depth: float | None = None, arm_depth: float | None = None
+    path: str | os.PathLike,
+    hand_depth: float | None = None,
+    arm_depth: float | None = None,
+    repairs: Repairs | None = None,
+    layout: str = "openpose50",
 ) -> PoseClip:
     """Reads the first person of a `.pose` file.
 
+    Headers that are read: MediaPipe Holistic with its 33 body points or only shoulders, elbows,
+    wrists and hips, with any face or none, and OpenPose. The neck, where there is none, is the
+    middle of the shoulders; the nose, where there is none, lies between eyes and lip of the face,
+    and is missing without a face.
+
     Args:
         path: the file: a name, a Path or a package resource.
-        hand_depth: pixels per unit of hand z, taken relative to the hand's own wrist. Default:
-            the picture width in the file's header, right for a file that was never rescaled.
+        hand_depth: of MediaPipe, pixels per unit of hand z, taken relative to the hand's own
+            wrist. Default: the picture width in the file's header, right for a file that was
+            never rescaled; 1 where z is in pixels already (`PIXEL_DEPTH`).
         arm_depth: pixels per unit of body z, relative to the neck; default `ARM_DEPTH` of it.
+        repairs: counts what was put right.
+        layout: openpose50, or dwpose128 (OpenPose headers only; flat).
 
     Returns:
-        An openpose50 clip [T, 50, 3] in shoulder widths. A missing joint has position 0 and
-        confidence 0. Where a hand is seen the arm's wrist is the hand's wrist.
+        A clip [T, J, 3] in shoulder widths. A missing joint has position 0 and confidence 0. Of
+        MediaPipe, the arm's wrist is the hand's wrist where a hand is seen.
 
     Raises:
-        PoseFormatError: the file is damaged, or is not MediaPipe Holistic; it names the file.
+        PoseFormatError: the file is damaged, or has another header; it names the file.
     """
+    repairs = Repairs() if repairs is None else repairs
     path = Path(path) if isinstance(path, str) else path
     name = PurePath(str(path)).name
     header, positions, confidence, fps = _load(path, name)
-    points = _point_index(header, name)
+    skeleton = get_layout(layout)
+    rows = pose_headers.joint_rows(header, skeleton, name)
+    there = rows >= 0
+    clip, seen = _usable(positions[:, rows], np.where(there, confidence[:, rows], 0), repairs)
+    if layout == DWPOSE128.name:
+        return dwpose_clip(np.concatenate([clip[..., :2], seen[..., None]], -1), fps, place=name)
+    if not there[_NECK]:
+        clip[:, _NECK] = (clip[:, _RIGHT] + clip[:, _LEFT]) / 2
+        seen[:, _NECK] = np.minimum(seen[:, _RIGHT], seen[:, _LEFT])
+    if pose_headers.family(header, name) == "openpose":
+        flat = to_shoulder_widths(clip, seen, layout, name)
+        return PoseClip(flat, seen.astype(np.float32), fps)
+    if not there[_NOSE]:
+        _put_nose(clip, seen, header, positions, confidence, repairs)
     if hand_depth is None:
-        hand_depth = float(header.dimensions.width)
+        hand_depth = 1.0 if _depth_is_pixels(clip, seen) else float(header.dimensions.width)
     if arm_depth is None:
         arm_depth = ARM_DEPTH * hand_depth
+    clip[:, :8, 2] *= arm_depth
+    clip[:, 8:, 2] *= hand_depth
 
-    frames = len(positions)
-    clip = np.zeros((frames, OPENPOSE50.size, 3))
-    seen = np.zeros((frames, OPENPOSE50.size))
-
-    def put(joints, component, names: Sequence[str], depth):
-        rows = [points[component, point] for point in names]
-        clip[:, joints] = positions[:, rows] * (1, 1, depth)
-        seen[:, joints] = confidence[:, rows]
-
-    put([0], "POSE_LANDMARKS", ("NOSE",), arm_depth)
-    for side, arm in _ARMS.items():
-        parts = [f"{side.upper()}_{part}" for part in ("SHOULDER", "ELBOW", "WRIST")]
-        put(list(arm), "POSE_LANDMARKS", parts, arm_depth)
-    clip[:, 1] = (clip[:, 2] + clip[:, 5]) / 2
-    seen[:, 1] = np.minimum(seen[:, 2], seen[:, 5])
-
-    neck_seen = seen[:, 1] > 0
+    neck_seen = seen[:, _NECK] > 0
     if not neck_seen.any():
         raise PoseFormatError(f"{name}: the shoulders are never seen")
-    width = np.median(np.linalg.norm(clip[neck_seen, 2, :2] - clip[neck_seen, 5, :2], axis=-1))
-    if not width > 0:
+    shoulders = clip[neck_seen, _RIGHT, :2] - clip[neck_seen, _LEFT, :2]
+    width = np.median(np.linalg.norm(shoulders, axis=-1))
+    if not width > 1e-6:
         raise PoseFormatError(f"{name}: the shoulders have no width")
-    origin = np.median(clip[neck_seen, 1], axis=0)
-
-    for side, start in _HANDS.items():
-        hand = list(range(start, start + 21))
-        put(hand, f"{side.upper()}_HAND_LANDMARKS", _HAND_POINTS, hand_depth)
-        _attach_hand(clip, seen, _ARMS[side][2], start)
-
+    origin = np.median(clip[neck_seen, _NECK], axis=0)
+    for hand, wrist in _WRISTS.items():
+        _attach_hand(clip, seen, wrist, OPENPOSE50.groups[hand][0])
     clip = np.where(seen[..., None] > 0, (clip - origin) / width, 0)
     return PoseClip(clip.astype(np.float32), seen.astype(np.float32), fps)
+
+
+def _usable(positions: np.ndarray, confidence: np.ndarray, repairs: Repairs):
+    """Makes points with impossible numbers missing; positions float64, confidence 0..1."""
+    finite = np.isfinite(positions).all(-1) & np.isfinite(confidence)
+    positions = np.where(finite[..., None], positions, 0).astype(np.float64)
+    near = (np.abs(positions) <= LARGEST).all(-1)
+    seen = np.clip(np.where(finite & near, confidence, 0), 0, 1).astype(np.float64)
+    for reason, broken in (("joints not finite", ~finite), ("joints out of range", ~near)):
+        if broken.any():
+            repairs[reason] += int(broken.sum())
+    return np.where(near[..., None], positions, 0), seen
+
+
+def _put_nose(clip, seen, header, positions, confidence, repairs) -> None:
+    """Makes the nose from points of the face, where the header has them."""
+    rows = pose_headers.point_rows(header)
+    corners, lip = pose_headers.NOSE_FROM
+    places = [rows.get((pose_headers.FACE, point), -1) for point in (*corners, lip)]
+    if min(places) < 0:
+        return
+    points, shown = _usable(positions[:, places], confidence[:, places], repairs)
+    eyes = points[:, :2].mean(axis=1)
+    clip[:, _NOSE] = eyes + pose_headers.NOSE_AT * (points[:, 2] - eyes)
+    clip[:, _NOSE, 2] = clip[:, _NECK, 2]  # the face's depth has another origin than the body's
+    seen[:, _NOSE] = shown.min(axis=1)
+
+
+def _depth_is_pixels(clip: np.ndarray, seen: np.ndarray) -> bool:
+    """Whether z is in pixels like x and y, not in picture widths."""
+    ratios = []
+    for joints in (OPENPOSE50.groups["left_hand"], OPENPOSE50.groups["right_hand"]):
+        hand = clip[:, list(joints)][(seen[:, list(joints)] > 0).all(axis=1)]
+        across, depth = np.ptp(hand[..., :2], axis=1).max(-1), np.ptp(hand[..., 2], axis=1)
+        ratios += list(depth[across > 0] / across[across > 0])
+    if not ratios:  # no hand: the body's depth is about its shoulders' width, in either unit
+        both = (seen[:, _RIGHT] > 0) & (seen[:, _LEFT] > 0)
+        arms = clip[both][:, [2, 3, 5, 6]]
+        across, depth = np.ptp(arms[..., 0], axis=1), np.ptp(arms[..., 2], axis=1)
+        ratios = list(depth[across > 0] / across[across > 0] / 5)
+    return bool(ratios) and float(np.median(ratios)) > PIXEL_DEPTH
 
 
 def _attach_hand(clip: np.ndarray, seen: np.ndarray, wrist: int, start: int) -> None:
@@ -101,7 +154,7 @@ def _attach_hand(clip: np.ndarray, seen: np.ndarray, wrist: int, start: int) -> 
         moments = np.arange(len(clip))
         depth = np.interp(moments, moments[known], depth[known])
     else:
-        depth = np.repeat(np.median(clip[:, 1, 2]), len(clip))
+        depth = np.repeat(np.median(clip[:, _NECK, 2]), len(clip))
     clip[:, hand, 2] += (depth - clip[:, start, 2])[:, None]
     clip[shown, wrist] = clip[shown, start]
     seen[shown, wrist] = np.maximum(seen[shown, wrist], seen[shown, start])
@@ -110,40 +163,78 @@ def _attach_hand(clip: np.ndarray, seen: np.ndarray, wrist: int, start: int) -> 
 def _load(path, name):
     """The header, positions [T, P, 3], confidence [T, P] and frame rate of the first person."""
     from pose_format import Pose  # part of the demo extra
+    from pose_format.pose_header import PoseHeader
+    from pose_format.utils.reader import BufferReader
 
     try:
-        pose = Pose.read(path.read_bytes())
+        content = read_file(path, MAX_BYTES) if isinstance(path, Path) else path.read_bytes()
+        header = PoseHeader.read(BufferReader(content))
+        if not 0 < header.total_points() < 10_000:  # without points a body is read for ever
+            raise PoseFormatError(f"{name}: {header.total_points()} points")
+        pose = Pose.read(content)
         positions = np.ma.getdata(pose.body.data)[:, 0]
         confidence = np.asarray(np.ma.getdata(pose.body.confidence))[:, 0]
         fps = float(pose.body.fps)
     except OSError as error:
         raise PoseFormatError(f"{name}: cannot be read: {error.strerror or error}") from None
+    except PoseFormatError:
+        raise
     except Exception as error:  # the parser raises whatever the damage happens to trip over
-        raise PoseFormatError(f"{name}: not a readable .pose file ({error})") from None
-    if positions.ndim != 3 or positions.shape[-1] != 3 or not len(positions):
-        raise PoseFormatError(f"{name}: needs frames with x, y, z, not {positions.shape}")
-    finite = np.isfinite(positions).all(-1) & np.isfinite(confidence)
-    confidence = np.clip(np.where(finite, confidence, 0), 0, 1)
-    return pose.header, np.where(finite[..., None], positions, 0).astype(float), confidence, fps
+        reason = " ".join(f"{error}".split())
+        raise PoseFormatError(f"{name}: not a readable .pose file ({reason:.200})") from None
+    if positions.ndim != 3 or positions.shape[-1] not in (2, 3):
+        raise PoseFormatError(f"{name}: needs x, y and perhaps z, not {positions.shape}")
+    if not 0 < len(positions) <= MAX_FRAMES:
+        raise PoseFormatError(f"{name}: {len(positions)} frames, not 1 to {MAX_FRAMES}")
+    if not (np.isfinite(fps) and 0 < fps < 1e6):
+        raise PoseFormatError(f"{name}: {fps:g} frames per second")
+    if positions.shape[-1] == 2:
+        positions = np.concatenate([positions, np.zeros_like(positions[..., :1])], axis=-1)
+    return pose.header, positions, confidence, fps
 
 
-def _point_index(header, name) -> dict[tuple[str, str], int]:
-    """(component, point) -> row; raises PoseFormatError when a needed one is missing."""
-    rows: dict[tuple[str, str], int] = {}
-    for component in header.components:
-        for point in component.points:
-            rows[component.name, point] = len(rows)
-    arms = [f"{side}_{part}" for side in ("LEFT", "RIGHT") for part in ("SHOULDER", "ELBOW")]
-    needed = [("POSE_LANDMARKS", point) for point in ["NOSE", *arms]]
-    for side in ("LEFT", "RIGHT"):
-        needed.append(("POSE_LANDMARKS", f"{side}_WRIST"))
-        needed += [(f"{side}_HAND_LANDMARKS", point) for point in _HAND_POINTS]
-    missing = [
-        f"{component}.{point}" for component, point in needed if (component, point) not in rows
-    ]
-    if missing:
-        raise PoseFormatError(
-            f"{name}: not MediaPipe Holistic: {len(missing)} landmarks are missing, "
-            f"the first is {missing[0]}"
-        )
-    return rows
+def write_pose_file(path: str | os.PathLike, clip: PoseClip, header: str | None = None) -> None:
+    """Writes a clip as a `.pose` file of one person, in a square picture of 640 pixels.
+
+    MediaPipe's headers keep its ways, which `read_pose_file` undoes: no neck, one wrist, z in
+    picture widths and deeper arms than there are. OpenPose's keeps every joint; its third axis is
+    in pixels, and flat clips (dwpose128) have none.
+
+    Args:
+        path: the file.
+        clip: openpose50, or dwpose128 for an OpenPose header.
+        header: of `pose_headers.HEADERS`; by default `holistic`, for dwpose128 `openpose`. A face
+            is missing in all its frames where the clip has none.
+
+    Raises:
+        OutputError: an unknown header, one that the layout does not fit, or an unwritable place.
+    """
+    from pose_format import Pose
+    from pose_format.numpy import NumPyPoseBody
+    from pose_format.pose_header import PoseHeader, PoseHeaderDimensions
+
+    flat = clip.layout == DWPOSE128.name
+    name = header or ("openpose" if flat else "holistic")
+    components = pose_headers.make_components(name, depth=not flat)
+    if flat and name != "openpose":
+        raise OutputError(f"{path}: a {clip.layout} clip needs the header openpose, not {name}")
+    head = PoseHeader(0.2, PoseHeaderDimensions(_SIDE, _SIDE), components)
+    pixels = clip.positions.astype(np.float64) * _PIXELS_A_WIDTH
+    if name != "openpose":
+        pixels[:, :8, 2] /= ARM_DEPTH * _SIDE
+        for hand in _WRISTS:
+            joints = list(OPENPOSE50.groups[hand])
+            pixels[:, joints, 2] = (pixels[:, joints, 2] - pixels[:, joints[:1], 2]) / _SIDE
+    pixels += _NECK_AT
+    places = pose_headers.point_rows(head)
+    points = pose_headers.written_points(name)
+    pairs = [(places[points[j]], i) for i, j in enumerate(clip.skeleton.joints) if j in points]
+    rows, joints = map(list, zip(*pairs))
+    data = np.zeros((len(clip), 1, head.total_points(), 2 if flat else 3), np.float32)
+    confidence = np.zeros(data.shape[:3], np.float32)
+    seen = clip.observed[:, joints]
+    data[:, 0, rows] = np.where(seen[..., None], pixels[:, joints, : data.shape[-1]], 0)
+    confidence[:, 0, rows] = np.where(seen, clip.confidence[:, joints], 0)
+    content = io.BytesIO()
+    Pose(head, NumPyPoseBody(clip.fps, data, confidence)).write(content)
+    write_file(path, content.getvalue())

@@ -14,7 +14,7 @@ from signllm_jax.errors import OutputError, PoseFormatError
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.dwpose import dwpose_clip, picture_keypoints
 from signllm_jax.poses.dwpose_keys import score_confidence
-from signllm_jax.poses.frames import MAX_FRAMES, Repairs, clear_unusable
+from signllm_jax.poses.frames import MAX_FRAMES, Repairs, beside, clear_unusable
 from signllm_jax.poses.normalize import to_shoulder_widths
 from signllm_jax.skeleton import DWPOSE128, OPENPOSE50
 
@@ -256,12 +256,7 @@ def write_skels(path: str | os.PathLike, clips: Iterable[PoseClip | None], scale
     """
     if scale not in SCALES:
         raise OutputError(f"{path}: the scale is 3 or 9, not {scale}")
-    beside = f"{os.fspath(path)}.partial"
-    try:
-        with open(beside, "w", encoding="ascii") as file:
-            for clip in clips:
-                file.write("" if clip is None else _clip_line(clip, scale))
-                file.write("\n")
-        os.replace(beside, path)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror}") from None
+    with beside(path) as part, open(part, "w", encoding="ascii") as file:
+        for clip in clips:
+            file.write("" if clip is None else _clip_line(clip, scale))
+            file.write("\n")

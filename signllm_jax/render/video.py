@@ -1,8 +1,7 @@
-"""Videos of clips, and the one call that saves a clip in whatever form its file name asks for."""
+"""Videos of clips, and pictures: what `output.save_clip` writes for `.mp4`, `.gif` and `.png`."""
 
 import contextlib
 import itertools
-import os
 import subprocess
 from collections.abc import Iterator
 from fractions import Fraction
@@ -10,76 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from signllm_jax.errors import OutputError
 from signllm_jax.poses.clip import PoseClip
 
-SUFFIXES = (".mp4", ".gif", ".png", ".npz")
 _HEIGHT = 420  # pixels of the picture of a signer
 _COLOURS = 96  # of a gif
-
-
-def save_clip(
-    path: str | os.PathLike,
-    produced: PoseClip,
-    reference: PoseClip | None = None,
-    text: str = "",
-) -> Path:
-    """Saves a clip as a video, picture or arrays, beside its reference where there is one.
-
-    `.mp4` and `.gif` play in real time, `.png` is a contact strip, `.npz` holds `positions`,
-    `confidence`, `fps` and `layout` of the produced clip alone. The file appears when it is whole.
-
-    Args:
-        path: where to; missing folders are made.
-        produced: the clip.
-        reference: the real clip of the same text.
-        text: written above.
-
-    Returns:
-        The path.
-
-    Raises:
-        OutputError: the suffix is none of `SUFFIXES`, the clip has no frames, the place cannot be
-            written, or a library of the extra `demo` is missing.
-    """
-    path = check_output(path)
-    save = {".mp4": _save_mp4, ".gif": _save_gif, ".png": _save_png, ".npz": _save_npz}
-    suffix = path.suffix.lower()
-    if not len(produced):
-        raise OutputError(f"cannot save {path.name!r}: the clip has no frames")
-    part = path.with_name(f".{path.stem}.{os.getpid()}{suffix}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.touch()
-        save[suffix](part, produced, reference, text)
-        part.replace(path)
-    except (OSError, RuntimeError) as error:  # RuntimeError: there is no ffmpeg
-        reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
-        raise OutputError(f"cannot write {path}: {reason}") from error
-    except ImportError as error:
-        raise OutputError(
-            f"{suffix} needs {error.name}: pip install 'signllm_jax[demo]'"
-        ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
-    return path
-
-
-def check_output(path: str | os.PathLike) -> Path:
-    """The path as such; raises OutputError when `save_clip` would refuse it, before any work."""
-    path = Path(path)
-    if path.suffix.lower() not in SUFFIXES:
-        raise OutputError(
-            f"cannot save {path.name!r}: its suffix must be one of {' '.join(SUFFIXES)}"
-        )
-    folder = next(folder for folder in path.absolute().parents if folder.exists())
-    if not folder.is_dir():
-        raise OutputError(f"cannot write {path}: {folder} is not a folder")
-    if path.is_dir() or not os.access(folder, os.W_OK):
-        reason = "it is a folder" if path.is_dir() else f"{folder} cannot be written to"
-        raise OutputError(f"cannot write {path}: {reason}")
-    return path
 
 
 def video_frames(
@@ -132,7 +65,8 @@ def _even(size: int) -> int:
     return size + size % 2
 
 
-def _save_mp4(path: Path, produced: PoseClip, reference: PoseClip | None, text: str) -> None:
+def save_mp4(path: Path, produced: PoseClip, reference: PoseClip | None, text: str) -> None:
+    """Writes a video; needs ffmpeg, which imageio-ffmpeg brings."""
     import imageio_ffmpeg
 
     frames = video_frames(produced, reference, text)
@@ -153,7 +87,8 @@ def _save_mp4(path: Path, produced: PoseClip, reference: PoseClip | None, text: 
         raise OSError(message.decode(errors="replace").strip() or "ffmpeg failed")
 
 
-def _save_gif(path: Path, produced: PoseClip, reference: PoseClip | None, text: str) -> None:
+def save_gif(path: Path, produced: PoseClip, reference: PoseClip | None, text: str) -> None:
+    """Writes an animated picture that plays in real time."""
     from PIL import Image
 
     images = [Image.fromarray(frame) for frame in video_frames(produced, reference, text)]
@@ -169,19 +104,10 @@ def _save_gif(path: Path, produced: PoseClip, reference: PoseClip | None, text: 
     pages[0].save(path, save_all=True, append_images=pages[1:], duration=durations, loop=0)
 
 
-def _save_png(path: Path, produced: PoseClip, reference: PoseClip | None, text: str) -> None:
+def save_png(path: Path, produced: PoseClip, reference: PoseClip | None, text: str) -> None:
+    """Writes a contact strip."""
     from signllm_jax.render.figure import contact_strip
 
     if reference is not None and not len(reference):
         reference = None
     contact_strip(produced, reference, text).save(path)
-
-
-def _save_npz(path: Path, produced: PoseClip, reference: PoseClip | None, text: str) -> None:
-    np.savez_compressed(
-        path,
-        positions=produced.positions,
-        confidence=produced.confidence,
-        fps=produced.fps,
-        layout=produced.layout,
-    )

@@ -1,0 +1,57 @@
+"""Reads and writes our own `.npz` of a clip: its fields as plain arrays, nothing lost."""
+
+import os
+
+import numpy as np
+
+from signllm_jax.errors import PoseFormatError, SignLLMError
+from signllm_jax.poses.clip import PoseClip
+from signllm_jax.poses.npz import load_npz, save_npz
+from signllm_jax.skeleton import LAYOUTS
+
+_FIELDS = ("positions", "confidence", "fps")
+
+
+def is_clip(archive: dict) -> bool:
+    """Whether members read by `load_npz` are those of a clip."""
+    return all(isinstance(archive.get(name), np.ndarray) for name in _FIELDS)
+
+
+def clip_of(archive: dict, place: str) -> PoseClip:
+    """Makes a clip of members read by `load_npz`; raises PoseFormatError, naming `place`.
+
+    A number of joints belongs to one layout, so its name need not be read.
+    """
+    positions, confidence, fps = (archive[name] for name in _FIELDS)
+    numbers = all(array.dtype.kind in "fiu" for array in (positions, confidence, fps))
+    by_size = {layout.size: name for name, layout in LAYOUTS.items()}
+    if not numbers or positions.ndim != 3 or positions.shape[1] not in by_size or fps.size != 1:
+        raise PoseFormatError(f"{place}: positions {positions.shape} and fps are no clip")
+    with np.errstate(over="ignore"):  # what overflows is not finite, which is refused
+        positions, confidence = positions.astype(np.float32), confidence.astype(np.float32)
+    confidence = np.clip(confidence, 0, 1)
+    try:
+        return PoseClip(positions, confidence, float(fps.ravel()[0]), by_size[positions.shape[1]])
+    except SignLLMError as error:
+        raise PoseFormatError(f"{place}: {error}") from None
+
+
+def read_arrays(path: str | os.PathLike) -> PoseClip:
+    """Reads a clip that `write_arrays` wrote; raises PoseFormatError, naming the file."""
+    archive = load_npz(path)
+    if not is_clip(archive):
+        raise PoseFormatError(f"{path}: has no {', '.join(_FIELDS)}")
+    return clip_of(archive, str(path))
+
+
+def write_arrays(path: str | os.PathLike, clip: PoseClip) -> None:
+    """Writes `positions`, `confidence`, `fps` and `layout`; raises OutputError."""
+    save_npz(
+        path,
+        {
+            "positions": clip.positions,
+            "confidence": clip.confidence,
+            "fps": clip.fps,
+            "layout": clip.layout,
+        },
+    )

@@ -1,0 +1,51 @@
+"""Reads clips by the suffix of their file, whatever the format."""
+
+import os
+from pathlib import Path
+
+from signllm_jax.errors import PoseFormatError
+from signllm_jax.poses import arrays
+from signllm_jax.poses.clip import PoseClip
+from signllm_jax.poses.dwpose import read_dwpose
+from signllm_jax.poses.frames import Repairs
+from signllm_jax.poses.npz import load_npz
+from signllm_jax.poses.openpose import read_openpose
+from signllm_jax.poses.pose_file import read_pose_file
+from signllm_jax.poses.skels import read_skels
+
+SUFFIXES = (".npz", ".pose", ".skels", ".json", ".zip")
+
+
+def read_clip(path: str | os.PathLike, fps: float, repairs: Repairs | None = None) -> PoseClip:
+    """Reads a file that holds one clip.
+
+    Args:
+        path: `.npz` (our own arrays, or DWPose), `.pose`, `.skels` of one line, or OpenPose's
+            `.json` and `.zip`.
+        fps: frames per second, where the format does not store them.
+        repairs: counts what was put right.
+
+    Returns:
+        The clip; of OpenPose and DWPose it is flat.
+
+    Raises:
+        PoseFormatError: the file is damaged, holds another number of clips, or has an unknown
+            suffix; it names the file.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix == ".pose":
+        return read_pose_file(path, repairs=repairs)
+    if suffix == ".npz":
+        archive = load_npz(path)
+        if arrays.is_clip(archive):
+            return arrays.clip_of(archive, str(path))
+        return read_dwpose(path, fps, repairs=repairs)
+    if suffix in (".json", ".zip"):
+        return read_openpose(path, fps, repairs)
+    if suffix == ".skels":
+        clips = list(read_skels(path, fps, repairs=repairs))
+        if len(clips) != 1 or clips[0] is None:
+            raise PoseFormatError(f"{path}: {len(clips)} lines, not one clip")
+        return clips[0]
+    raise PoseFormatError(f"{path}: its suffix must be one of {' '.join(SUFFIXES)}")
