@@ -119,6 +119,55 @@ class LossConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class RLConfig:
+    """Reinforcement learning: the loss and the Priority Learning Channel (PLC).
+
+    Attributes:
+        loss: `mse`; `reward`, the paper's RL loss, literally; or `policy_gradient`.
+        plc: whether a share of every batch is drawn from the replay buffer by priority.
+        share: share of a batch's rows that are drawn, rounded to whole rows of every stratum.
+        eta: exponent of P(i); 0 draws all alike.
+        threshold: clips of a priority below it are not drawn (the paper: 0.5).
+        beta: exponent of the importance weights, 0 = none (the paper).
+        direction: what a priority is: `high_reward` (the paper), `high_error`,
+            `learning_progress`.
+        half_life: steps after which half of a stale error has faded to the median, 0 = never.
+        rollout: the error is of the `teacher_forced` prediction or of a `free_running` one.
+        reward: of free-running clips, `mse` or `dtw`; teacher-forced it is `mse`.
+        rollout_clips: clips of every stratum that are produced anew in a step, free-running.
+        capacity: clips of a language that the buffer holds, a multiple of strata; 0 = all of
+            its train split.
+        strata: parts of the buffer that are drawn from by themselves, a multiple of data * fsdp.
+        clip_frames: longest clip that the buffer takes; 0 = a row's.
+        clip_tokens: longest text that it takes, in tokens; 0 = a row's.
+        supervised: weight of the usual loss beside a policy gradient.
+        policy: weight of the policy gradient.
+        deviation: of the Gaussian policy, in standard deviations, at the first step.
+        final_deviation: at the last step; between them it falls geometrically.
+    """
+
+    loss: str = _at("mse", choices=("mse", "reward", "policy_gradient"))
+    plc: bool = False
+    share: float = _at(0.3, 0.0, 1.0)
+    eta: float = _at(1.0, 0.0, 100.0)
+    threshold: float = _at(0.5, 0.0, 1.0)
+    beta: float = _at(0.0, 0.0, 10.0)
+    direction: str = _at("high_reward", choices=("high_reward", "high_error", "learning_progress"))
+    half_life: float = _at(2000.0, 0.0, 1e9)
+    rollout: str = _at("teacher_forced", choices=("teacher_forced", "free_running"))
+    reward: str = _at("mse", choices=("mse", "dtw"))
+    rollout_clips: int = _at(2, 1, 1 << 10)
+    capacity: int = _at(0, 0, 1 << 31)
+    strata: int = _at(1, 1, 1 << 20)
+    clip_frames: int = _at(0, 0, 1 << 16)
+    clip_tokens: int = _at(0, 0, 1 << 16)
+    supervised: float = _at(1.0, 0.0, 1e4)
+    policy: float = _at(1.0, 0.0, 1e4)
+    deviation: float = _at(0.3, 1e-6, 100.0)
+    final_deviation: float = _at(0.1, 1e-6, 100.0)
+
+
+@dataclasses.dataclass(frozen=True)
 class OptimizerConfig:
     """The optimiser of a language.
 
@@ -238,6 +287,7 @@ class Config:
     text: TextConfig = TextConfig()
     model: ModelConfig = ModelConfig()
     loss: LossConfig = LossConfig()
+    rl: RLConfig = RLConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
     train: TrainConfig = dataclasses.field(default_factory=TrainConfig)
     eval: EvalConfig = EvalConfig()

@@ -1,0 +1,1 @@
+"""Reinforcement learning: rewards, policy gradient and the Priority Learning Channel."""

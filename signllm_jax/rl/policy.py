@@ -1,0 +1,108 @@
+"""A policy gradient over whole clips: REINFORCE with a self-critical baseline.
+
+The policy is Gaussian around the predicted frames; a clip is rolled out free-running, each patch
+of frames fed back to the decoder as it was drawn. The baseline is the reward of the greedy
+rollout (Rennie et al. 2017, Self-critical sequence training), so that what is learnt from is
+whether the noise made the clip better. The deviation is annealed and not learnt, hence the
+policy's entropy is constant and an entropy term would have no gradient.
+"""
+
+import jax
+import jax.numpy as jnp
+
+from signllm_jax.models.text2pose import Text2Pose
+from signllm_jax.typing import Array, Tree
+
+
+def deviation(step: Array, steps: Array, first: float, last: float) -> Array:
+    """The policy's deviation [] at a step: from `first` to `last`, geometrically."""
+    progress = jnp.clip(step / jnp.maximum(steps, 1), 0.0, 1.0)
+    return first * (last / first) ** progress
+
+
+def log_probability(actions: Array, mean: Array, deviation: Array) -> Array:
+    """log N(actions; mean, deviation^2) [...] up to a constant, summed over the last axis."""
+    return -0.5 * (jnp.square(actions - mean) / jnp.square(deviation)).sum(-1)
+
+
+def rewards_to_go(rewards: Array) -> Array:
+    """The sum of this and all later rewards [B, N], along the last axis."""
+    return jnp.flip(jnp.cumsum(jnp.flip(rewards, -1), -1), -1)
+
+
+def surrogate(log_probability: Array, rewards: Array, baseline: Array) -> Array:
+    """A scalar whose gradient is the policy gradient's estimate, to be made small.
+
+    `-sum_t (R_t - b_t) log p(a_t | a_<t)`, R_t the reward from patch t on: what came before an
+    action does not depend on it. A baseline that does not depend on the action at t or later
+    leaves the estimate unbiased.
+
+    Args:
+        log_probability: float32 [B, N], of every patch.
+        rewards: float32 [B, N], of every patch; 0 after a clip's end.
+        baseline: float32 [B, N], what the rewards from a patch on were expected to sum to.
+
+    Returns:
+        float32 [], the mean over the B clips.
+    """
+    advantage = jax.lax.stop_gradient(rewards_to_go(rewards) - baseline)
+    return -(advantage * log_probability).sum(-1).mean()
+
+
+def rollout(
+    model: Text2Pose, params: Tree, text: Array, patches: int, noise: Array | None = None
+) -> tuple[Array, Array, Array]:
+    """Free-running clips of a fixed number of patches.
+
+    Unlike `decoding.generate` it takes noise, and does not wait for the last clip to end: a loop
+    of a fixed length needs no word between devices.
+
+    Args:
+        model: of the group.
+        params: its parameters.
+        text: int32 [N, S], 0 = padding.
+        patches: how many are produced.
+        noise: float32 [N, patches, P (D - 1)], added to what is predicted; None = greedy.
+
+    Returns:
+        frames float32 [N, F, D - 1] as they were fed back, the counter [N, F], and the length
+        int32 [N] at which the counter says that the clip ends.
+    """
+    c = model.config
+    clips, size = len(text), c.patch * (c.frame_size - 1)
+    segment = (text > 0).astype(jnp.int32)
+    memory = model.apply({"params": params}, text, segment, method="encode")
+    cache = jnp.zeros((clips, patches, c.heads, c.width // c.heads), model.dtype)
+    caches = tuple((cache, cache) for _ in range(c.decoder_layers))
+    if noise is None:
+        noise = jnp.zeros((clips, patches, 1))
+
+    def step(carry, inputs):
+        history, counter, caches = carry
+        index, noise = inputs
+        predicted, caches = model.apply(
+            {"params": params},
+            memory,
+            history[:, None],
+            counter[:, None],
+            jnp.ones((clips, 1), jnp.int32),
+            jnp.full((clips, 1), index),
+            jnp.broadcast_to(jnp.arange(patches) <= index, (clips, 1, patches)),
+            caches,
+            index,
+            method="decode",
+        )
+        frames = predicted.frames.reshape(clips, size) + noise
+        reached = predicted.counter[:, 0]
+        return (frames, reached[:, -1], caches), (frames, reached)
+
+    start = (jnp.zeros((clips, size)), jnp.zeros(clips), caches)
+    _, (frames, counter) = jax.lax.scan(
+        step, start, (jnp.arange(patches), jnp.moveaxis(noise, 1, 0))
+    )
+    frames = jnp.moveaxis(frames, 0, 1).reshape(clips, patches * c.patch, -1)
+    counter = jnp.moveaxis(counter, 0, 1).reshape(clips, -1)
+    before = jnp.pad(counter, ((0, 0), (1, 0)))[:, :-1]
+    ends = counter + 0.5 * jnp.maximum(counter - before, 0) >= 1
+    length = jnp.where(ends.any(1), jnp.argmax(ends, 1) + 1, frames.shape[1])
+    return frames, counter, length.astype(jnp.int32)

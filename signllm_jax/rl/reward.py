@@ -1,0 +1,102 @@
+"""Rewards: how well a clip is produced, and its quality relative to the others.
+
+The paper's reward is `r = -(1/N) sum_i (y_i - y^_i)^2`, at most 0, of which no power `r^eta` is
+defined. The error -r is therefore mapped to a quality `q = 2^(-error / median error)` in (0, 1]:
+1 is perfect, 0.5 the median, so that "less than 50%" means worse than the median.
+"""
+
+import jax.numpy as jnp
+
+from signllm_jax.eval.dtw import dtw_distance
+from signllm_jax.losses import frame_error
+from signllm_jax.typing import Array
+
+
+def clip_errors(
+    frames: Array, joint_mask: Array, segment: Array, predicted: Array, weights: Array, clips: int
+) -> tuple[Array, Array]:
+    """The mean squared error of every clip of packed rows: -r of the paper.
+
+    Args:
+        frames: float32 [B, T, D - 1], standardised.
+        joint_mask: bool [B, T, J], the observed joints.
+        segment: int32 [B, T], 0 = padding.
+        predicted: float32 [B, T, D - 1].
+        weights: float32 [J] of the joints.
+        clips: K.
+
+    Returns:
+        The error float32 [B, K], NaN where no joint of a clip is observed, and the weight
+        [B, K] that it was averaged over.
+    """
+    observed = joint_mask * weights
+    own = (segment[..., None] == jnp.arange(1, clips + 1)).astype(jnp.float32)
+    total = jnp.einsum("bt,btk->bk", (frame_error(frames, predicted) * observed).sum(-1), own)
+    count = jnp.einsum("bt,btk->bk", observed.sum(-1), own)
+    return jnp.where(count > 0, total / jnp.maximum(count, 1e-6), jnp.nan), count
+
+
+def reward_loss(error: Array, count: Array, importance: Array) -> Array:
+    """The paper's RL loss: minus the sum of rewards, over the weight of what was rewarded.
+
+    With an importance of 1 its gradient is that of the masked mean squared error.
+
+    Args:
+        error: float32 [B, K]; one that is not finite is left out.
+        count: float32 [B, K], the observed weight of every clip.
+        importance: float32 [B, K].
+
+    Returns:
+        float32 [].
+    """
+    weight = jnp.where(jnp.isfinite(error), count * importance, 0.0)
+    reward = -jnp.where(jnp.isfinite(error), error, 0.0)
+    return -(reward * weight).sum() / jnp.maximum(weight.sum(), 1e-6)
+
+
+def sequence_errors(
+    frames: Array, mask: Array, length: Array, produced: Array, made: Array, kind: str
+) -> Array:
+    """The error of produced clips against the true ones, each free to have its own length.
+
+    Args:
+        frames: float32 [N, F, D - 1], standardised, the true clips.
+        mask: bool [N, F, J], the observed joints.
+        length: int32 [N] of the true clips.
+        produced: float32 [N, F, D - 1].
+        made: int32 [N], lengths of the produced ones.
+        kind: `mse` (frame by frame over the true length; a clip that ended too early holds the
+            mean pose) or `dtw` (along the best time warp, in deviations).
+
+    Returns:
+        float32 [N], NaN where nothing can be compared.
+    """
+    time = jnp.arange(frames.shape[1])
+    produced = jnp.where((time < made[:, None])[..., None], produced, 0.0)
+    if kind == "dtw":
+        joints = (*frames.shape[:2], -1, 3)
+        return dtw_distance(frames.reshape(joints), mask, produced.reshape(joints), length, made)
+    observed = mask & (time < length[:, None])[..., None]
+    total = (frame_error(frames, produced) * observed).sum((1, 2))
+    count = observed.sum((1, 2))
+    return jnp.where(count > 0, total / jnp.maximum(count, 1), jnp.nan)
+
+
+def median_error(error: Array) -> Array:
+    """The median [] of the finite ones of errors [C]; 1 when there is none."""
+    finite = jnp.isfinite(error)
+    count = finite.sum()
+    ordered = jnp.sort(jnp.where(finite, error, jnp.inf))
+    low, high = (jnp.maximum(count - 1, 0) // 2, count // 2)
+    middle = 0.5 * (ordered[low] + jnp.where(count % 2 == 1, ordered[low], ordered[high]))
+    return jnp.where(count > 0, middle, 1.0)
+
+
+def log_quality(error: Array, median: Array) -> Array:
+    """log2 of the quality: `-error / median`, 0 for a perfect clip, -inf for an infinite error."""
+    return -error / jnp.maximum(median, jnp.finfo(jnp.float32).tiny)
+
+
+def quality(error: Array, median: Array) -> Array:
+    """`2^(-error / median)` in 0..1: 1 is perfect, 0.5 the median."""
+    return jnp.exp2(log_quality(error, median))
