@@ -38,7 +38,7 @@ LANGUAGES: dict[str, Language] = {
     for language in (
         Language("asl", "American Sign Language", "ase", "en"),
         Language("gsl", "German Sign Language", "gsg", "de"),
-        Language("dsgs", "Swiss German Sign Language", "sgg", "de"),
+        Language("dsgs", "Swiss German Sign Language", "sgg", "de-CH"),
         Language("lsf_ch", "Swiss French Sign Language", "ssr", "fr"),
         Language("lis_ch", "Swiss Italian Sign Language", "slf", "it"),
         Language("lsa", "Argentine Sign Language", "aed", "es"),

@@ -42,6 +42,7 @@ the width of a hand."""
 _PROMPTS = {
     "en": "How do you sign '{}'?",
     "de": "Wie gebärdet man „{}“?",
+    "de-CH": "Wie gebärdet man „{}“?",
     "tr": "“{}” işaret diliyle nasıl söylenir?",
 }
 

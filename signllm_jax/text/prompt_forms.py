@@ -1,0 +1,163 @@
+"""Where the payload of a prompt begins and ends, and which sign languages the rest names."""
+
+import functools
+import unicodedata
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from signllm_jax.languages import LANGUAGES
+from signllm_jax.text.language_names import abbreviations, find_languages, names
+from signllm_jax.text.prompt_templates import NAME, SLOT, SPLITS, SPOKEN, templates
+
+_QUOTES = {
+    "'": "'",
+    '"': '"',
+    "‘": "’",
+    "“": "”",
+    "„": "“”",
+    "‚": "‘’",
+    "«": "»",
+    "»": "«",
+    "‹": "›",
+    "「": "」",
+    "『": "』",
+}
+# how a language is named after an unquoted text: `How do you sign hello in ASL?`
+_TAILS = {
+    "en": ("in {language}",),
+    "de": ("in der {language}", "in {language}", "auf {language}"),
+    "de-CH": ("in der {language}", "in {language}", "auf {language}"),
+    "fr": ("en {language}",),
+    "it": ("in {language}", "nella {language}"),
+    "es": ("en {language}",),
+}
+_ENDS = " \u00a0\u202f?.!¿¡…？。！"
+
+
+class _Form(NamedTuple):
+    """A template with its name filled in: what stands before and after the payload."""
+
+    before: str
+    after: str
+    languages: frozenset[str]  # that it names
+    quoted: bool
+
+
+def read(prompt: str, extra: tuple[str, ...]) -> tuple[str | None, set[str]]:
+    """The payload, if it can be found, and the languages named around it."""
+    exact = list(_matches(prompt, _forms(extra, False)))
+    span = _quoted_span(prompt)
+    plain = _fold(prompt).strip(_ENDS)
+    for quoted in (True, False):
+        form = _most_specific(form for form in exact if form.quoted == quoted)
+        if form:
+            payload = prompt[len(form.before) : len(prompt) - len(form.after)]
+            return payload, set(form.languages)
+        if quoted and span:
+            start, end = span
+            payload = prompt[start + 1 : end].strip("\u00a0\u202f ")
+            return payload, find_languages(f"{prompt[:start]} , {prompt[end + 1 :]}")
+    lower = _lower(plain)
+    form = _most_specific(_matches(lower, _forms(extra, True)))
+    if form:
+        payload = plain[len(form.before) : len(plain) - len(form.after)].strip()
+        return payload, set(form.languages)
+    return None, find_languages(prompt)
+
+
+def _matches(prompt: str, forms: dict[str, list[_Form]]) -> Iterator[_Form]:
+    for first in {prompt[:1], ""}:
+        for form in forms.get(first, ()):
+            if (
+                len(prompt) >= len(form.before) + len(form.after)
+                and prompt.startswith(form.before)
+                and prompt.endswith(form.after)
+            ):
+                yield form
+
+
+def _most_specific(forms: Iterable[_Form]) -> _Form | None:
+    return max(forms, key=lambda form: len(form.before) + len(form.after), default=None)
+
+
+@functools.lru_cache(maxsize=16)
+def _forms(extra: tuple[str, ...], loose: bool) -> dict[str, list[_Form]]:
+    """All forms of the package's and the extra templates by their first letter.
+
+    The loose ones are unquoted and hold every name there is, in small letters without the
+    punctuation at either end.
+    """
+    found = {}
+    for spoken in SPOKEN:
+        for line in (*(t for split in SPLITS for t in templates(spoken, split)), *extra):
+            before, _, after = line.partition(SLOT)
+            closings = _QUOTES.get(before.rstrip("\u00a0")[-1:], "")
+            quoted = bool(closings) and after.lstrip("\u00a0").startswith(tuple(closings))
+            if loose and quoted:
+                continue
+            endings = [after]
+            if not (quoted or NAME in line or after.strip(_ENDS)):
+                endings += [f" {tail}{after}" for tail in _TAILS.get(spoken, ())]
+            for ending in endings:
+                for form in _filled(before, ending, quoted, spoken, loose):
+                    found[form.before, form.after] = form
+    by_first: dict[str, list[_Form]] = {}
+    for form in found.values():
+        if form.before or form.after:
+            by_first.setdefault(form.before[:1], []).append(form)
+    return by_first
+
+
+def _filled(before: str, after: str, quoted: bool, spoken: str, loose: bool) -> Iterator[_Form]:
+    """The forms of one template: with every language's name, if there is a place for it."""
+    line = f"{before} {after}"
+    fillings = [("", frozenset(find_languages(line)))]
+    if NAME in line:
+        fillings = [
+            (name, frozenset({code}))
+            for code in LANGUAGES
+            for listed in (names(code, spoken), abbreviations(code))
+            for name in (listed if loose else listed[:1])
+        ]
+    for name, languages in fillings:
+        start, end = before.replace(NAME, name), after.replace(NAME, name)
+        if loose:
+            start, end = _lower(_fold(start)).lstrip(_ENDS), _lower(_fold(end)).rstrip(_ENDS)
+        yield _Form(start, end, languages, quoted)
+
+
+def _fold(text: str) -> str:
+    """NFC, every run of white space one space."""
+    return unicodedata.normalize("NFC", "".join(_words(text)))
+
+
+def _words(text: str) -> Iterator[str]:
+    space = False
+    for letter in text:
+        if not letter.isspace():
+            yield letter
+        elif not space:
+            yield " "
+        space = letter.isspace()
+
+
+def _lower(text: str) -> str:
+    """Small letters, as many as there were."""
+    return "".join(letter.lower() if len(letter.lower()) == 1 else letter for letter in text)
+
+
+def _quoted_span(prompt: str) -> tuple[int, int] | None:
+    """Places of the quotation marks of the first and outermost quotation, if there is one."""
+    spans = []
+    for opening, closings in _QUOTES.items():
+        apostrophe = opening in "'‘"
+        starts = (i for i, letter in enumerate(prompt) if letter == opening)
+        start = next((i for i in starts if not (apostrophe and prompt[i - 1 : i].isalnum())), None)
+        if start is None:
+            continue
+        ends = [i for i in range(start + 1, len(prompt)) if prompt[i] in closings]
+        # an apostrophe within a word closes nothing, unless nothing else does
+        final = [i for i in ends if not (apostrophe and "A" <= prompt[i + 1 : i + 2] <= "ɏ")]
+        if ends:
+            spans.append((start, final[-1] if final else ends[0]))
+    return min(spans, default=None)

@@ -1,0 +1,57 @@
+"""The templates that prompts are made from: the package's own, and files of a user's."""
+
+import functools
+import importlib.resources
+import os
+
+from signllm_jax.errors import ConfigError, DataError
+
+SPOKEN = ("en", "de", "de-CH", "fr", "it", "es", "ko", "tr")
+"""The spoken languages that there are templates in; `de-CH` is what Swiss Germans write, Standard
+German in Swiss spelling, since dialect has no spelling to agree on."""
+SPLITS = ("train", "test")
+SLOT, NAME = "{}", "{language}"
+
+
+@functools.cache
+def templates(spoken: str, split: str = "train") -> tuple[str, ...]:
+    """The package's templates in a spoken language, for example `How do you sign '{}'?`.
+
+    Args:
+        spoken: one of `SPOKEN`.
+        split: `train`, or `test` for those that no model is ever trained on.
+    """
+    if spoken not in SPOKEN or split not in SPLITS:
+        raise ConfigError(
+            f"no templates for {spoken!r}, {split!r}: there are {', '.join(SPOKEN)}, each with "
+            f"{' and '.join(SPLITS)}"
+        )
+    file = importlib.resources.files("signllm_jax.text") / "templates" / f"{spoken}.txt"
+    found: dict[str, list[str]] = {}
+    for line in file.read_text("utf-8").splitlines():
+        if line.startswith("["):
+            rest = found.setdefault(line.strip("[]"), [])
+        elif line and not line.startswith("#"):
+            rest.append(line)
+    return tuple(found[split])
+
+
+def read_templates(path: str | os.PathLike) -> tuple[str, ...]:
+    """Templates of a text file, one a line with `{}` or `'{}'`, as Prompt2Sign has them.
+
+    Raises DataError naming the file, and the line that has not exactly one `{}`.
+    """
+    try:
+        with open(path, encoding="utf-8-sig") as file:
+            lines = file.read().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: {error}") from None
+    found = []
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            if line.count(SLOT) != 1 or line.count(NAME) > 1:
+                raise DataError(f"{path}:{number}: a template has one {{}}: {line[:60]!r}")
+            found.append(line.strip())
+    if not found:
+        raise DataError(f"{path}: no templates")
+    return tuple(found)
