@@ -2,7 +2,7 @@ import csv
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from signllm_jax.data import fingerspelling
@@ -43,6 +43,7 @@ def test_every_token_carries_the_mark_of_its_language():
     assert from_langgloss("<lsf_ch:AH-BON>  <lsf_ch:A:B>>") == (["AH-BON", "A:B>"], "lsf_ch")
 
 
+@settings(deadline=None)
 @given(lines.filter(bool), codes)
 def test_langgloss_as_a_list_and_as_a_line_gives_the_glosses_back(line, language):
     marked = to_langgloss(line, language)
@@ -75,6 +76,7 @@ def test_what_is_no_langgloss_of_one_language_is_refused(line, message):
         to_langgloss(["A"], "bsl")
 
 
+@settings(deadline=None)
 @given(lines, st.sampled_from(sorted(TRAIN)))
 def test_any_gloss_is_encoded_and_comes_back(line, language):
     vocabulary = LangGlossVocabulary.build(TRAIN)
@@ -85,6 +87,7 @@ def test_any_gloss_is_encoded_and_comes_back(line, language):
     assert decoded == to_langgloss(line, language)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_whatever_a_model_writes_is_langgloss(data):
     vocabulary = LangGlossVocabulary.build(TRAIN)
@@ -198,6 +201,7 @@ def test_glosses_are_cleaned_by_the_rules_of_their_corpus(corpus, line, cleaned)
     assert clean_gloss(line, corpus) == cleaned.split()
 
 
+@settings(deadline=None)
 @given(st.sampled_from(CORPORA), st.text())
 def test_cleaning_any_line_leaves_glosses(corpus, line):
     to_langgloss(clean_gloss(line, corpus), "asl")
@@ -221,7 +225,7 @@ def test_words_stand_in_where_there_is_no_gloss():
     assert gloss_or_words("ICH1*", "Ich.", "dgs", "gsl") == ["ICH1"]
 
 
-def test_the_glosses_of_phoenix_are_nearly_clean_already(shared_data):
+def test_only_one_rule_changes_the_published_glosses_of_phoenix(shared_data):
     changed = total = 0
     for split in ("train", "dev", "test"):
         path = shared_data / "text" / "phoenix14t" / f"{split}.csv"
