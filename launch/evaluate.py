@@ -14,6 +14,12 @@ SAMPLES = flags.DEFINE_integer(
     "samples", None, "clips of a language to render, by default the config's", lower_bound=0
 )
 DATA_DIR = flags.DEFINE_string("data_dir", None, "prepared data, by default the run's")
+PREDICTIONS = flags.DEFINE_string(
+    "predictions", None, "score these instead of the run's model: FILE.skels or a folder"
+)
+EXPORT = flags.DEFINE_string(
+    "export", None, "folder to write productions and references to: .skels .pose SLRTP's .pt"
+)
 
 
 def main() -> None:
@@ -31,6 +37,8 @@ def main() -> None:
         reader_seeds=range(READERS.value),
         data_dir=DATA_DIR.value,
         samples=SAMPLES.value,
+        predictions=PREDICTIONS.value,
+        export_to=EXPORT.value,
     )
     print(summary(report))
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections import Counter
+from collections.abc import Mapping, Sequence
 
 import jax
 import numpy as np
@@ -27,6 +28,8 @@ class Language:
         group: its model.
         train: its train split.
         texts: normalised.
+        names: the ids of the clips.
+        glosses: '' where there is none.
         ids: token ids of the texts.
         references: real clips.
         excluded: reason -> number of clips left out.
@@ -37,6 +40,8 @@ class Language:
     group: Group
     train: source.Source
     texts: list[str]
+    names: list[str]
+    glosses: list[str]
     ids: list[list[int]]
     references: list[PoseClip]
     excluded: Counter
@@ -77,7 +82,7 @@ def open_languages(
 
 def _usable(clips: source.Source, train: source.Source, group: Group) -> Language:
     """The clips of a split that can be scored; the others are counted by reason."""
-    each = Language(group, train, [], [], [], Counter())
+    each = Language(group, train, [], [], [], [], [], Counter())
     for index in range(len(clips)):
         text = normalize_text(clips.texts[index], group.language)
         try:
@@ -99,16 +104,46 @@ def _usable(clips: source.Source, train: source.Source, group: Group) -> Languag
             each.excluded["no joint observed"] += 1
         else:
             each.texts.append(text)
+            each.names.append(clips.ids[index])
+            each.glosses.append(" ".join(clips.units[index]))
             each.ids.append(ids)
             each.references.append(clip)
     return each
 
 
-def fill_rows(languages: dict[str, Language], config: Config, seed: int) -> None:
+def fill_rows(
+    languages: dict[str, Language],
+    config: Config,
+    seed: int,
+    predictions: Mapping[str, Sequence[PoseClip]] | None = None,
+) -> None:
     """Makes the clips of all rows.
 
-    Productions come from the texts alone, before a reference is looked at.
+    Productions come from the texts alone, before a reference is looked at; or they are somebody
+    else's `predictions`, by language, and then no row is made by the run's model.
     """
+    for each in languages.values():
+        trained = [normalize_text(text, each.group.language) for text in each.train.texts]
+        nearest = rows.nearest_texts(each.texts, trained)
+        other = rows.other_clips(len(each.texts), seed)
+        pose = each.group.statistics.mean_pose
+        each.rows = {
+            "ground_truth": each.references,
+            "nearest_train": [each.train.clip(index) for index in nearest],
+            "random_other": [each.references[i] for i in other] if other else [None],
+            "mean_pose": [held(pose, clip) for clip in each.references],
+        }
+    if predictions is None:
+        _produce(languages, config)
+    else:
+        for code, each in languages.items():
+            each.rows["produced"] = list(predictions[code])
+            each.rows["teacher_forced"] = [None] * len(each.texts)
+            each.cut_off = np.zeros(len(each.texts), bool)
+
+
+def _produce(languages: dict[str, Language], config: Config) -> None:
+    """Makes the rows `produced` and `teacher_forced` with the run's models."""
     every = list(languages.values())
     groups = [each.group for each in every]
     statistics = [group.statistics for group in groups]
@@ -130,15 +165,5 @@ def fill_rows(languages: dict[str, Language], config: Config, seed: int) -> None
     forced = rows.teacher_forced(config.model, params, ids, real, statistics, mesh, batch_size)
     for each, produced, followed in zip(every, made, forced):
         each.cut_off = np.array([not ended for _, ended in produced], bool)
-        trained = [normalize_text(text, each.group.language) for text in each.train.texts]
-        nearest = rows.nearest_texts(each.texts, trained)
-        other = rows.other_clips(len(each.texts), seed)
-        pose = each.group.statistics.mean_pose
-        each.rows = {
-            "ground_truth": each.references,
-            "produced": [clip for clip, _ in produced],
-            "teacher_forced": followed,
-            "nearest_train": [each.train.clip(index) for index in nearest],
-            "random_other": [each.references[i] for i in other] if other else [None],
-            "mean_pose": [held(pose, clip) for clip in each.references],
-        }
+        each.rows["produced"] = [clip for clip, _ in produced]
+        each.rows["teacher_forced"] = followed

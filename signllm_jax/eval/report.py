@@ -25,6 +25,8 @@ from signllm_jax.eval.back_translate import (
     train_reader,
 )
 from signllm_jax.eval.evaluated import Language, fill_rows, open_languages
+from signllm_jax.eval.export import export
+from signllm_jax.eval.predictions import match, read_predictions
 from signllm_jax.eval.text_metrics import cer
 from signllm_jax.group import digest, write_file
 from signllm_jax.output import save_clip
@@ -48,6 +50,8 @@ def evaluate(
     data_dir: str | None = None,
     samples: int | None = None,
     reader_config: ReaderConfig = READER,
+    predictions: str | os.PathLike | None = None,
+    export_to: str | os.PathLike | None = None,
 ) -> dict:
     """Produces a split's texts with a run's best parameters and writes its report.
 
@@ -61,21 +65,37 @@ def evaluate(
         data_dir: of the prepared data; by default the run's.
         samples: clips of a language rendered to `samples/`; by default the config's.
         reader_config: sizes of the readers; its seed is replaced.
+        predictions: another system's clips (`eval.predictions`), scored in the place of the run's
+            own; the report is then `report-<their name>.json`, and sample clips lie beside it.
+        export_to: a folder that productions and references are written to (`eval.export`).
 
     Returns:
         What is written to report.json.
 
     Raises:
         CheckpointError: there is no run, or it has no parameters yet.
-        DataError: the split has no clip that can be scored.
-        OutputError: the report cannot be written.
+        DataError: the split has no clip that can be scored, or no prediction can.
+        OutputError: the report or the export cannot be written.
     """
     began = provenance.spent()
     workdir = Workdir(workdir)
     config, _ = workdir.read_config()
-    output = _output(workdir, split, output)
+    output = _output(workdir, split, output, predictions)
     languages, skipped = open_languages(workdir, split, data_dir)
-    fill_rows(languages, config, seed)
+    found, theirs = None, None
+    if predictions is not None:
+        rates = {
+            name: clip.fps
+            for each in languages.values()
+            for name, clip in zip(each.names, each.references)
+        }
+        codes = tuple(languages)
+        found = read_predictions(predictions, rates)
+        theirs = match(found, languages)
+        skipped |= {code: "no usable prediction" for code in codes if code not in languages}
+    fill_rows(languages, config, seed, theirs)
+    if export_to is not None:
+        export(export_to, split, languages)
     readers, kept_seconds = _readers(workdir, config, languages, reader_seeds, reader_config)
     read = _read(readers, languages) if readers else None
     texts = [text for each in languages.values() for text in each.texts]
@@ -107,7 +127,8 @@ def evaluate(
         for i, reader in enumerate(readers)
     ]
     pictures = _pictures(workdir, output, languages, tables["produced"], scores, where)
-    _samples(workdir, languages, config.eval.samples if samples is None else samples)
+    folder = workdir.path / "samples" if found is None else output.parent / output.stem
+    _samples(folder, languages, config.eval.samples if samples is None else samples)
     report = {
         "overall": tables["produced"][""],
         "languages": {code: tables["produced"][code] for code in languages},
@@ -120,8 +141,9 @@ def evaluate(
         "skipped": skipped,
         "misread": _misread(languages, where, texts, read),
         "pictures": pictures,
-        "warnings": report_text.warnings(config, evaluators, tables["produced"], skipped),
+        "warnings": report_text.warnings(config, evaluators, tables["produced"], skipped, found),
         "split": split,
+        **({"predictions": found.describe()} if found else {}),
         "run": provenance.describe_run(
             workdir.path,
             config,
@@ -136,8 +158,10 @@ def evaluate(
     return report
 
 
-def _output(workdir: Workdir, split: str, output) -> Path:
+def _output(workdir: Workdir, split: str, output, predictions) -> Path:
     name = "report.json" if split == "test" else f"report-{split}.json"
+    if predictions is not None:
+        name = f"report-{Path(predictions).resolve().stem}.json"
     output = Path(output) if output else workdir.path / name
     if output.suffix != ".json":
         raise OutputError(f"cannot write the report to {output}: its name must end in .json")
@@ -263,12 +287,12 @@ def _pictures(workdir, output, languages, metrics, scores, where) -> dict[str, s
     return {name: f"{folder.name}/{path.name}" for name, path in drawn.items() if path}
 
 
-def _samples(workdir: Workdir, languages: dict[str, Language], count: int) -> None:
+def _samples(folder: Path, languages: dict[str, Language], count: int) -> None:
     """Renders the first `count` clips of every language, the first also as gif and strip."""
     for code, each in languages.items():
         shown = [i for i, clip in enumerate(each.rows["produced"]) if len(clip)][:count]
         for number, i in enumerate(shown):
             name = re.sub(r"[^\w-]+", "_", each.texts[i])[:40]
             for suffix in (".mp4", ".gif", ".png") if number == 0 else (".mp4",):
-                path = workdir.path / "samples" / f"{code}-{name}{suffix}"
+                path = folder / f"{code}-{name}{suffix}"
                 save_clip(path, each.rows["produced"][i], each.references[i], each.texts[i])

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from signllm_jax.config import Config
+from signllm_jax.eval.predictions import Predictions
 from signllm_jax.eval.rows import ROWS
 from signllm_jax.languages import get_language
 
@@ -40,6 +41,7 @@ def warnings(
     evaluators: Sequence[Mapping],
     metrics: Mapping[str, Mapping[str, float]],
     skipped: Mapping[str, str],
+    predictions: Predictions | None = None,
 ) -> list[str]:
     """What a reader of the figures has to know first.
 
@@ -48,8 +50,25 @@ def warnings(
         evaluators: what the report says about each back-translation reader.
         metrics: language -> flat metrics, '' = overall.
         skipped: languages without a clip.
+        predictions: another system's, where they stand in the place of productions.
     """
     found = []
+    if predictions is not None:
+        found.append(
+            f"What is called produced here are the predictions of {predictions.path}, not of this "
+            "run's model; whether they saw a reference is not known here."
+        )
+        left_out = metrics[""].get("excluded")
+        if left_out:
+            found.append(
+                f"{left_out} references are excluded, most for want of a usable prediction: "
+                "compare only with figures on the same clips."
+            )
+        if predictions.unknown:
+            named = ", ".join(predictions.unknown[:5])
+            found.append(f"{len(predictions.unknown)} predictions have no reference: {named}.")
+        for reason, count in predictions.repairs.items():
+            found.append(f"Repaired while the predictions were read: {count} {reason}.")
     if metrics[""].get("collapse"):
         found.append("Collapse: the hands travel less than half as far as in the real clips.")
     for code, values in metrics.items():
@@ -89,8 +108,13 @@ def markdown(report: Mapping) -> str:
     parts = [
         f"# {run['name']} on {run['dataset']}, {split}",
         f"{report['overall'].get('clips', 0)} clips of {len(names)} "
-        f"language{'s' if len(names) > 1 else ''}, produced from text alone. In brackets: 95% "
-        f"bootstrap interval over clips.",
+        f"language{'s' if len(names) > 1 else ''}, "
+        + (
+            "another system's predictions"
+            if "predictions" in report
+            else "produced from text alone"
+        )
+        + ". In brackets: 95% bootstrap interval over clips.",
         *(f"> **Note.** {line}" for line in report["warnings"]),
         "## Productions",
         _table(

@@ -131,7 +131,8 @@ def _dwpose_clip(frames: np.ndarray, fps, place, repairs: Repairs) -> PoseClip:
     return dwpose_clip(keypoints, fps, place=place, repairs=repairs)
 
 
-def _lines(path: str | os.PathLike) -> Iterator[bytes]:
+def lines(path: str | os.PathLike) -> Iterator[bytes]:
+    """Yields the lines of a file, none longer than may be read; raises PoseFormatError."""
     try:
         with open(path, "rb") as file:
             while line := file.readline(MAX_LINE + 1):
@@ -185,18 +186,22 @@ def read_skels(
     repairs = Repairs() if repairs is None else repairs
     if scale not in (None, *SCALES):
         raise PoseFormatError(f"{path}: the scale is 3 or 9, not {scale}")
-    for number, line in enumerate(_lines(path), start=1):
-        place = f"{path}: line {number}"
-        numbers = _parse(line, place)
-        if not len(numbers):
-            repairs["empty lines"] += 1
-            yield None
-            continue
-        frames = _split(numbers, place)
-        if frames.shape[1] == FRAME_SIZES[0]:
-            yield _openpose_clip(frames, fps, scale, place, repairs)
-        else:
-            yield _dwpose_clip(frames, fps, place, repairs)
+    for number, line in enumerate(lines(path), start=1):
+        yield read_line(line, fps, scale, f"{path}: line {number}", repairs)
+
+
+def read_line(
+    line: bytes, fps: float, scale: int | None, place: str, repairs: Repairs
+) -> PoseClip | None:
+    """Reads one line of a `.skels` file; see `read_skels`. `place` is named in an error."""
+    numbers = _parse(line, place)
+    if not len(numbers):
+        repairs["empty lines"] += 1
+        return None
+    frames = _split(numbers, place)
+    if frames.shape[1] == FRAME_SIZES[0]:
+        return _openpose_clip(frames, fps, scale, place, repairs)
+    return _dwpose_clip(frames, fps, place, repairs)
 
 
 def skels_line(positions: np.ndarray) -> str:

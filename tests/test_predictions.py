@@ -1,0 +1,254 @@
+"""Interoperation: what is exported, and other systems' predictions scored on our references."""
+
+import dataclasses
+import json
+import pickle
+import zipfile
+from collections import Counter
+
+import numpy as np
+import pytest
+import test_report
+from real_clips import letters, phoenix
+from test_report import Words
+
+from signllm_jax.errors import DataError, OutputError
+from signllm_jax.eval import evaluated
+from signllm_jax.eval.export import export
+from signllm_jax.eval.predictions import file_name, match, read_predictions
+from signllm_jax.eval.report import _output, evaluate
+from signllm_jax.eval.slrtp import POINTS, challenge_points, write_slrtp
+from signllm_jax.poses.clip import PoseClip
+from signllm_jax.poses.pose_file import read_pose_file
+from signllm_jax.poses.skels import read_skels, write_skels
+
+words, workdir = test_report.words, test_report.workdir  # fixtures
+
+
+def tensors(path):
+    """id -> fields of a .pt file, read without PyTorch."""
+    with zipfile.ZipFile(path) as archive:
+
+        def rebuild(storage, offset, size, stride, requires_grad, hooks):
+            assert (offset, requires_grad, len(hooks)) == (0, False, 0)
+            kind, (_, key, where, count) = storage
+            assert (kind, where) == ("FloatStorage", "cpu")
+            flat = np.frombuffer(archive.read(f"archive/data/{key}"), "<f4")
+            assert len(flat) == count
+            strides = [4 * step for step in stride]
+            return np.lib.stride_tricks.as_strided(flat, size, strides).copy()
+
+        class Reader(pickle.Unpickler):
+            def find_class(self, module, name):
+                if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
+                    return rebuild
+                if (module, name) == ("torch", "FloatStorage"):
+                    return name
+                assert (module, name) == ("collections", "OrderedDict")
+                return dict
+
+            def persistent_load(self, value):
+                assert value[0] == "storage"
+                return value[1], (value[0], *value[2:])
+
+        with archive.open("archive/data.pkl") as file:
+            return Reader(file).load()
+
+
+@pytest.fixture
+def languages(workdir, words):
+    """The clips of the test split, every production a copy of its reference."""
+    found, _ = evaluated.open_languages(evaluated.Workdir(workdir), "test")
+    for each in found.values():
+        each.rows = {"ground_truth": each.references, "produced": list(each.references)}
+    return found
+
+
+def rates(languages):
+    return {name: 25.0 for each in languages.values() for name in each.names}
+
+
+def test_what_is_exported_comes_back_as_predictions_of_the_same_clips(languages, tmp_path):
+    export(tmp_path, "test", languages)
+    folder = tmp_path / "asl" / "produced"
+    asl = languages["asl"]
+    assert (folder / "test.files").read_text().splitlines() == asl.names
+    assert (folder / "test.text").read_text().splitlines() == asl.texts
+    assert (folder / "test.gloss").read_text().splitlines() == asl.glosses
+    assert len(list(read_skels(folder / "test.skels", 25))) == len(asl.names)
+    for form in ("produced/test.skels", "produced", "produced-pose"):
+        found = read_predictions(tmp_path / "asl" / form, rates(languages))
+        copy = {code: dataclasses.replace(each) for code, each in languages.items()}
+        clips = match(found, copy)
+        assert list(clips) == ["asl"] and not found.unknown and not found.repairs
+        for ours, clip in zip(asl.references, clips["asl"]):
+            assert clip.fps == ours.fps and len(clip) == len(ours)
+            np.testing.assert_array_equal(clip.observed, ours.observed)
+            scale = np.median(np.linalg.norm(ours.positions[:, 2] - ours.positions[:, 5], axis=-1))
+            body = clip.positions[:, [3, 6]] * (scale if form != "produced-pose" else 1)
+            assert np.abs(body - ours.positions[:, [3, 6]])[clip.observed[:, [3, 6]]].max() < 0.03
+    both = tmp_path / "asl"
+    with pytest.raises(DataError, match="a second prediction of"):
+        read_predictions(both, rates(languages))
+
+
+def test_the_slrtp_layout_has_the_challenges_points_in_its_order(tmp_path):
+    clip = letters()[0]
+    write_slrtp(tmp_path / "a.pt", [("a/1", clip, {"text": "ü", "gloss": "A"}), ("b", clip, {})])
+    found = tensors(tmp_path / "a.pt")
+    assert list(found) == ["a/1", "b"]
+    assert list(found["b"]) == ["name", "text", "gloss", "speaker", "poses_3d"]
+    assert (found["a/1"]["name"], found["a/1"]["text"], found["a/1"]["gloss"]) == ("a/1", "ü", "A")
+    points = found["a/1"]["poses_3d"]
+    assert points.shape == (len(clip), POINTS, 3) and points.dtype == np.float32
+    names = {0: "right_shoulder", 2: "right_wrist", 3: "left_shoulder", 5: "left_wrist"}
+    names |= {
+        8: "right_hand_wrist",
+        28: "right_little_4",
+        29: "left_hand_wrist",
+        34: "left_index_1",
+    }
+    for point, joint in names.items():
+        index = clip.skeleton.index(joint)
+        np.testing.assert_array_equal(points[:, point], clip.positions[:, index])
+    assert not points[:, [6, 7, *range(50, POINTS)]].any()
+    slow = dataclasses.replace(clip, fps=clip.fps / 2)
+    assert len(challenge_points(slow)) == 2 * len(clip)
+    with pytest.raises(OutputError, match="two clips are named a"):
+        write_slrtp(tmp_path / "b.pt", [("a", clip, {}), ("a", clip, {})])
+    wide = PoseClip(
+        np.zeros((2, 128, 3), np.float32), np.ones((2, 128), np.float32), 5, "dwpose128"
+    )
+    with pytest.raises(OutputError, match="openpose50 clips, not dwpose128"):
+        write_slrtp(tmp_path / "b.pt", [("a", wide, {})])
+    assert [path.name for path in tmp_path.iterdir()] == ["a.pt"]
+
+
+def test_pytorch_itself_reads_the_slrtp_layout(tmp_path):
+    torch = pytest.importorskip("torch")
+    clip = letters()[0]
+    write_slrtp(tmp_path / "a.pt", [("a", clip, {"text": "hello"})])
+    found = torch.load(tmp_path / "a.pt", weights_only=True)
+    assert found["a"]["text"] == "hello"
+    np.testing.assert_array_equal(found["a"]["poses_3d"].numpy(), challenge_points(clip))
+
+
+@pytest.fixture
+def peer(words, tmp_path):
+    """Another system's file: an empty line, a clip of one frame, a NaN, a clip without a joint,
+    two clips too few and one too many."""
+    asl, tsl = words["asl", "test"], words["tsl", "test"]
+    clips = [None, *(asl.clip(i) for i in (1, 2, 3)), *(tsl.clip(i) for i in (0, 1))]
+    clips[1] = dataclasses.replace(
+        clips[1], positions=clips[1].positions[:1], confidence=clips[1].confidence[:1]
+    )
+    clips[4] = dataclasses.replace(clips[4], confidence=np.zeros_like(clips[4].confidence))
+    path = tmp_path / "peer.skels"
+    write_skels(path, clips)
+    lines = path.read_text().splitlines()
+    lines[2] = "nan nan nan " + lines[2].split(" ", 3)[3]  # the nose of a frame
+    path.write_text("\n".join([*lines, lines[3]]) + "\n")
+    names = [*asl.ids, *tsl.ids[:2], "somebody/else"]
+    path.with_suffix(".files").write_text("\n".join(names) + "\n")
+    return path
+
+
+EXCLUDED = {
+    "asl": {"prediction empty": 1},
+    "tsl": {"prediction unreadable": 1, "no prediction": 2},
+}
+
+
+def test_every_reason_is_counted_and_the_rest_is_matched(languages, words, peer):
+    found = read_predictions(peer, rates(languages))
+    clips = match(found, languages)
+    assert {code: dict(each.excluded) for code, each in languages.items()} == EXCLUDED
+    assert len(clips["asl"][0]) == 1
+    assert [len(clip) for clip in clips["asl"][1:] + clips["tsl"]] == [
+        len(each.references[i])
+        for each, i in ((languages["asl"], 1), (languages["asl"], 2), (languages["tsl"], 0))
+    ]
+    assert languages["tsl"].names == words["tsl", "test"].ids[1:2]
+    assert len(languages["tsl"].texts) == len(languages["tsl"].ids) == 1
+    told = found.describe()
+    assert (told["clips"], told["unknown_ids"]) == (7, 1)
+    assert told["unknown_named"] == ["somebody_else"]
+    assert told["repairs"] == {"joints not finite": 1, "empty lines": 1}
+
+
+@pytest.mark.slow
+def test_the_report_of_a_peer_says_whose_it_is_and_what_is_left_out(workdir, peer, tmp_path):
+    report = evaluate(
+        workdir,
+        output=tmp_path / "report.json",
+        predictions=peer,
+        export_to=tmp_path / "export",
+        reader_seeds=(),
+        samples=1,
+    )
+    assert report["excluded"] == EXCLUDED
+    assert report["overall"]["clips"] == 4 and report["overall"]["excluded"] == 4
+    assert report["languages"]["tsl"]["dtw_mean_pose_ratio"] < 0.02  # a copy
+    assert report["languages"]["asl"]["duration_ratio"] < 0.8  # one lasts a frame
+    assert report["languages"]["asl"]["dtw"] > report["languages"]["tsl"]["dtw"]
+    assert "dtw" not in report["rows"]["teacher_forced"]["overall"]
+    text = (tmp_path / "report.md").read_text()
+    assert "peer.skels, not of this run's model" in text
+    assert "4 references are excluded" in text and "nan" not in text
+    assert "1 predictions have no reference: somebody_else" in text
+    assert "another system's predictions" in text and "produced from text alone" not in text
+    assert list((tmp_path / "report").glob("asl-*.mp4"))
+    assert len(list((tmp_path / "export").glob("*/produced-pose/*.pose"))) == 4
+    assert json.loads((tmp_path / "report.json").read_text()) == report
+
+
+def test_the_report_of_a_peer_leaves_the_runs_own_alone(workdir):
+    workdir = evaluated.Workdir(workdir)
+    assert _output(workdir, "test", None, None).name == "report.json"
+    assert _output(workdir, "test", None, "them/peer.skels").name == "report-peer.json"
+
+
+def test_predictions_of_nothing_that_is_there_are_one_clear_error(workdir, words, tmp_path):
+    def refused(path, reason):
+        with pytest.raises(DataError, match=reason) as error:
+            evaluate(workdir, predictions=path, reader_seeds=())
+        assert "\n" not in str(error.value)
+
+    refused(tmp_path / "none.skels", "a .skels file or a folder")
+    refused(tmp_path, "no predictions in it")
+    write_skels(tmp_path / "a.skels", [Words("asl", "test").clip(0)] * 2)
+    refused(tmp_path / "a.skels", r"a\.files: the ids of a\.skels cannot be read")
+    (tmp_path / "a.files").write_text("one\n")
+    refused(tmp_path / "a.skels", r"a\.skels: 2 lines, but 1 ids in a\.files")
+    (tmp_path / "a.files").write_text("one\none\n")
+    refused(tmp_path / "a.skels", "a second prediction of one")
+    (tmp_path / "a.files").write_text("one\ntwo\n")
+    refused(tmp_path / "a.skels", "none of its 2 predictions can be scored: 8 x no prediction")
+    wide = PoseClip(
+        np.zeros((2, 128, 3), np.float32), np.ones((2, 128), np.float32), 25, "dwpose128"
+    )
+    (tmp_path / "wide").mkdir()
+    for name in words["asl", "test"].ids + words["tsl", "test"].ids:
+        wide.save(tmp_path / "wide" / f"{file_name(name)}.npz")
+    refused(tmp_path / "wide", "8 x prediction in the layout dwpose128")
+
+
+def test_real_sentences_come_back_from_the_exported_forms(shared_data, tmp_path):
+    clips = phoenix(shared_data)
+    names = [f"dev/{i}" for i in range(5)]
+    each = evaluated.Language(None, None, list("abcde"), names, [""] * 5, [], clips, Counter())
+    each.rows = {"ground_truth": clips, "produced": [*clips[:4], None]}
+    export(tmp_path, "dev", {"gsl": each})
+    assert not (tmp_path / "gsl" / "produced" / "dev.gloss").exists()
+    found = tensors(tmp_path / "gsl" / "produced" / "dev.pt")
+    assert [len(found[f"dev/{i}"]["poses_3d"]) for i in range(4)] == list(map(len, clips[:4]))
+    again = list(read_skels(tmp_path / "gsl" / "produced" / "dev.skels", 25))
+    assert again[4] is None
+    for ours, theirs in zip(again[:4], clips):
+        np.testing.assert_allclose(ours.positions, theirs.positions, atol=0.02)
+    pose = read_pose_file(tmp_path / "gsl" / "reference-pose" / "dev_4.pose")
+    assert len(pose) == len(clips[4])
+
+
+def test_names_for_files_hold_no_path():
+    assert file_name("dev/01April_2010 é:x") == "dev_01April_2010_é_x"
