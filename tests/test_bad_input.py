@@ -176,6 +176,18 @@ BAD_PRODUCTION = {
     "unwritable output": ({"output": "FILE/x.npz"}, ["FILE/x.npz", "FILE is not a folder"]),
     "output is a folder": ({"output": "folder.npz"}, ["folder.npz", "is a folder"]),
     "no output": ({"output": None}, ["--output is missing"]),
+    "text and prompt": ({"prompt": "How do you sign 'hi'?"}, ["--text or --prompt"]),
+    "no text": ({"text": None}, ["--text is missing"]),
+    "no language": ({"language": None}, ["--language is missing"]),
+    "prompt without a text": ({"text": None, "prompt": "hi"}, ["quotation marks: 'hi'"]),
+    "prompt of another language": (
+        {"text": None, "prompt": "How do you sign 'hi' in LSA?"},
+        ["the prompt asks for lsa, but the language given is asl"],
+    ),
+    "prompt of no language": (
+        {"text": None, "language": None, "prompt": "How do you sign 'hi'?"},
+        ["does not say which sign language"],
+    ),
     "no run": ({"workdir": "nothing"}, ["nothing", "No such file"]),
 }
 
@@ -196,6 +208,25 @@ def test_producing_refuses_and_writes_nothing(case, tmp_path, workdir):
     )
     assert contents(workdir.path) == before
     assert contents(tmp_path / "out") == {"folder.npz": None}
+
+
+def test_a_prompt_produces_what_its_text_does(tmp_path, workdir):
+    for prompt, language in (
+        ("How do you sign 'hi' in American Sign Language?", None),
+        ("how would you spell “hi”, please", "asl"),
+    ):
+        out = tmp_path / "prompt.npz"
+        args = [f"--workdir={workdir.path}", f"--prompt={prompt}", f"--output={out}"]
+        args += [f"--language={language}"] if language else []
+        code, printed, err = run(tmp_path, "produce", args)
+        assert code == 0, err
+        assert printed.splitlines()[0] == "asl: 'hi'"
+        args = [f"--workdir={workdir.path}", "--language=asl", "--text=hi"]
+        assert run(tmp_path, "produce", [*args, f"--output={tmp_path}/text.npz"])[0] == 0
+        asked, told = np.load(out), np.load(tmp_path / "text.npz")
+        assert set(asked) == set(told)
+        for name in told:
+            np.testing.assert_array_equal(asked[name], told[name])
 
 
 def test_producing_refuses_damaged_parameters(workdir, tmp_path):

@@ -12,6 +12,7 @@ from signllm_jax.text.prompts import (
     SPOKEN,
     make_prompt,
     parse_prompt,
+    read_request,
     read_templates,
     templates,
 )
@@ -183,6 +184,12 @@ def test_what_cannot_be_answered_is_refused(prompt, language, message):
     with pytest.raises(TextError, match=message) as caught:
         parse_prompt(prompt, language)
     assert "\n" not in str(caught.value)
+
+
+def test_a_request_needs_a_text_to_sign():
+    assert read_request("How do you sign 'hello' in ASL?") == ("hello", "asl")
+    with pytest.raises(TextError, match="put it in quotation marks: 'Show me hello in ASL, now'"):
+        read_request("Show me hello in ASL, now")
 
 
 def test_an_empty_text_has_no_prompt():

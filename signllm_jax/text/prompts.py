@@ -17,7 +17,15 @@ from signllm_jax.text import prompt_forms
 from signllm_jax.text.language_names import abbreviations, names
 from signllm_jax.text.prompt_templates import NAME, SLOT, SPLITS, SPOKEN, read_templates, templates
 
-__all__ = ["SPLITS", "SPOKEN", "make_prompt", "parse_prompt", "read_templates", "templates"]
+__all__ = [
+    "SPLITS",
+    "SPOKEN",
+    "make_prompt",
+    "parse_prompt",
+    "read_request",
+    "read_templates",
+    "templates",
+]
 
 
 def make_prompt(
@@ -108,4 +116,17 @@ def parse_prompt(
         raise TextError(f"the prompt does not say which sign language: {prompt[:60]!r}")
     if language not in (None, found):
         raise TextError(f"the prompt asks for {found}, but the language given is {language}")
+    return payload, found
+
+
+def read_request(prompt: str, language: str | None = None) -> tuple[str, str]:
+    """The text and the language that a prompt asks for, for a model that reads texts alone.
+
+    Raises TextError also when the text cannot be found; other errors as in `parse_prompt`.
+    """
+    payload, found = parse_prompt(prompt, language)
+    if payload is None:
+        raise TextError(
+            f"the prompt does not show what to sign: put it in quotation marks: {prompt[:60]!r}"
+        )
     return payload, found
