@@ -1,35 +1,38 @@
 """TFDS builder `prompt2sign`: texts with the 3D pose sequences that sign them.
 
-One config is one language of one source, for example `asl_fingerspelling`. The builder only
-declares features and splits; a source yields examples that are already read and normalised.
+A config is one language: `asl` has all prepared sources of it, `asl_how2sign` one of them, and
+`asl_dwpose128` those that were prepared as 2D clips with the face. `asl_fingerspelling` and its
+like are made from a package and are no part of `asl`. The builder only declares features and
+splits: `launch/prepare.py` reads and normalises, and what it writes is the manual directory.
 
 TensorFlow is not needed as long as `file_format="array_record"` is passed to the builder.
 """
 
-import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import ClassVar
 
 import numpy as np
 import tensorflow_datasets as tfds
 
 from signllm_jax.data import fingerspelling
-from signllm_jax.skeleton import OPENPOSE50
+from signllm_jax.data.parts import Prepared, prepared_sources
+from signllm_jax.errors import DataError
+from signllm_jax.languages import get_language
+from signllm_jax.skeleton import OPENPOSE50, get_layout
 
 SPLITS = ("train", "dev", "test")
-
-
-@dataclasses.dataclass(frozen=True)
-class Source:
-    """Where examples come from.
-
-    Attributes:
-        languages: codes of the languages it has.
-        examples: (language, split) -> features of one example after the other, without `source`.
-    """
-
-    languages: tuple[str, ...]
-    examples: Callable[[str, str], Iterator[dict]]
+FINGERSPELLING = "fingerspelling"
+# the corpora that Prompt2Sign was made of; any other is named when it is prepared
+CORPORA = {
+    "asl": ("how2sign",),
+    "gsl": ("phoenix14t",),
+    "dsgs": ("signsuisse",),
+    "lsf_ch": ("signsuisse",),
+    "lis_ch": ("signsuisse",),
+    "lsa": ("lsa64", "lsat"),
+    "ksl": ("ksl",),
+    "tsl": ("autsl",),
+}
 
 
 def _fingerspelled(language: str, split: str) -> Iterator[dict]:
@@ -37,6 +40,7 @@ def _fingerspelled(language: str, split: str) -> Iterator[dict]:
         yield {
             "id": example.id,
             "language": language,
+            "source": FINGERSPELLING,
             "text": example.text,
             "prompt": example.prompt,
             "gloss": " ".join(example.units),
@@ -47,18 +51,24 @@ def _fingerspelled(language: str, split: str) -> Iterator[dict]:
         }
 
 
-SOURCES = {"fingerspelling": Source(fingerspelling.LANGUAGES, _fingerspelled)}
-
-
 class Prompt2SignConfig(tfds.core.BuilderConfig):
-    """A language of a source; its name is `<language>_<source>`."""
+    """A language, all its prepared sources or one.
 
-    def __init__(self, language: str, source: str):
+    Attributes:
+        language: code.
+        source: name of the one source, or nothing for all.
+        layout: skeleton layout of the clips.
+    """
+
+    def __init__(self, language: str, source: str = "", layout: str = OPENPOSE50.name):
+        flat = "" if layout == OPENPOSE50.name else layout
         super().__init__(
-            name=f"{language}_{source}", description=f"{source} examples of {language}"
+            name="_".join(part for part in (language, source, flat) if part),
+            description=f"{source or 'All prepared'} examples of {get_language(language).name}",
         )
         self.language = language
         self.source = source
+        self.layout = layout
 
 
 class Prompt2Sign(tfds.core.GeneratorBasedBuilder):
@@ -69,20 +79,26 @@ class Prompt2Sign(tfds.core.GeneratorBasedBuilder):
     """
 
     name = "prompt2sign"
-    VERSION = tfds.core.Version("1.1.0")
+    VERSION = tfds.core.Version("1.2.0")
     RELEASE_NOTES: ClassVar = {
         "1.0.0": "Fingerspelled words of ASL, GSL, DSGS and TSL.",
         "1.1.0": "A doubled letter moves the hand by its own width.",
+        "1.2.0": "Prepared corpora of all languages.",
     }
     BUILDER_CONFIGS: ClassVar = [
-        Prompt2SignConfig(language, name)
-        for name, source in SOURCES.items()
-        for language in source.languages
+        *(Prompt2SignConfig(code, FINGERSPELLING) for code in fingerspelling.LANGUAGES),
+        *(Prompt2SignConfig(code) for code in CORPORA),
+        *(Prompt2SignConfig(code, name) for code, names in CORPORA.items() for name in names),
     ]
+    MANUAL_DOWNLOAD_INSTRUCTIONS = """
+    Get the corpus from its owner and prepare it: `python launch/prepare.py --source=FOLDER
+    --format=FORMAT --language=CODE --name=NAME --data_dir=DIR`. What it writes to DIR/prepared,
+    `<language>/<source>/`, is the manual directory.
+    """
     pkg_dir_path = None  # no licence, citation or tag files beside this module
 
     def _info(self) -> tfds.core.DatasetInfo:
-        joints = OPENPOSE50.size
+        joints = get_layout(self.builder_config.layout).size
         text = tfds.features.Text
 
         def array(*shape):  # stored as bytes: ten times faster to write than numbers
@@ -106,21 +122,67 @@ class Prompt2Sign(tfds.core.GeneratorBasedBuilder):
                 }
             ),
             disable_shuffling=True,
-            metadata=tfds.core.MetadataDict(layout=OPENPOSE50.name, splits={}),
+            metadata=tfds.core.MetadataDict(
+                layout=self.builder_config.layout, splits={}, sources={}
+            ),
         )
 
     def _split_generators(self, dl_manager):
-        """Splits in the order of `SPLITS`, all local."""
-        return {split: self._generate_examples(split) for split in SPLITS}
-
-    def _generate_examples(self, split):
-        """Yields (number, features) and fills the metadata on the way."""
+        """Splits in the order of `SPLITS`; those without an example are left out."""
         config = self.builder_config
+        if config.source == FINGERSPELLING:
+            return {
+                split: self._generate_examples(split, _fingerspelled(config.language, split))
+                for split in SPLITS
+            }
+        sources = chosen_sources(dl_manager.manual_dir, config)
+        self.info.metadata["sources"] = {each.source: each.digest for each in sources}
+        found = {
+            example["split"]
+            for each in sources
+            for part in each.listed()
+            for example in part["examples"]
+        }
+        return {
+            split: self._generate_examples(split, _prepared(sources, split))
+            for split in SPLITS
+            if split in found
+        }
+
+    def _generate_examples(self, split, examples):
+        """Yields (number, features) and fills the metadata on the way."""
         listed = {"ids": [], "texts": [], "glosses": [], "lengths": []}
         self.info.metadata["splits"][split] = listed
-        examples = SOURCES[config.source].examples(config.language, split)
         for number, example in enumerate(examples):
             for key, feature in (("ids", "id"), ("texts", "text"), ("glosses", "gloss")):
                 listed[key].append(example[feature])
             listed["lengths"].append(len(example["pose"]))
-            yield number, {"source": config.source, **example}
+            yield number, example
+
+
+def chosen_sources(prepared, config: Prompt2SignConfig) -> list[Prepared]:
+    """The complete prepared sources that a config has; raises DataError where there is none."""
+    found = [
+        each
+        for each in prepared_sources(prepared, config.language)
+        if each.layout == config.layout and config.source in ("", each.source)
+    ]
+    if not found:
+        raise DataError(
+            f"{config.name}: nothing prepared in {prepared}: run launch/prepare.py "
+            f"--language={config.language}"
+        )
+    return found
+
+
+def _prepared(sources: list[Prepared], split: str) -> Iterator[dict]:
+    for each in sources:
+        for example, pose, confidence, fps in each.examples(split):
+            strings = {key: example[key] for key in ("id", "text", "prompt", "gloss", "signer")}
+            yield strings | {
+                "language": each.language,
+                "source": each.source,
+                "fps": fps,
+                "pose": pose,
+                "confidence": confidence,
+            }

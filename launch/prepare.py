@@ -1,0 +1,66 @@
+"""Prepares a corpus: launch/prepare.py --source=DIR --format=pose --language=gsl --data_dir=DIR.
+
+    python launch/prepare.py --check --data_dir=DIR     # what is odd in all that is prepared
+
+Texts are read from --manifest: a csv file with the columns id and text, and gloss, signer, split
+and language where it has them; or a folder with <split>.files, <split>.text and <split>.gloss.
+"""
+
+import os
+
+from absl import flags
+
+from signllm_jax import cli
+
+SOURCE = flags.DEFINE_string("source", None, "folder of the corpus")
+FORMAT = flags.DEFINE_enum("format", None, ("openpose", "dwpose", "pose", "skels"), "of its poses")
+LANGUAGE = flags.DEFINE_string("language", None, "code of the sign language, for example asl")
+NAME = flags.DEFINE_string("name", None, "name of the corpus, by default that of its folder")
+MANIFEST = flags.DEFINE_string("manifest", None, "csv or folder of texts, by default --source")
+DATA_DIR = flags.DEFINE_string("data_dir", None, "where it is written, by default the cache")
+FPS = flags.DEFINE_float("fps", 0.0, "frames per second, where the format does not store them")
+LIFT = flags.DEFINE_enum("lift", "best", ("best", "reference"), "how flat keypoints get depth")
+LAYOUT = flags.DEFINE_enum("layout", "openpose50", ("openpose50", "dwpose128"), "of the clips made")
+SPLIT = flags.DEFINE_enum("split", "", ("", "train", "dev", "test"), "of all clips, for a trial")
+LIMIT = flags.DEFINE_integer("limit", 0, "only the first clips, for a trial; 0 = all", 0)
+WORKERS = flags.DEFINE_integer("workers", os.cpu_count() or 1, "processes", 1)
+BEAM_RUNNER = flags.DEFINE_string("beam_runner", "", "an Apache Beam runner instead of processes")
+CHECK = flags.DEFINE_bool("check", False, "say what is odd in the prepared data")
+
+
+def main() -> None:
+    """Reads the flags, prepares or checks, and says what came of it."""
+    from signllm_jax.data.prepare import Settings
+    from signllm_jax.data.prepare_corpus import prepare_corpus
+    from signllm_jax.data.source import default_data_dir
+    from signllm_jax.errors import ConfigError
+
+    data_dir = DATA_DIR.value or default_data_dir()
+    if CHECK.value:
+        from signllm_jax.data.check import check
+
+        for line in check(data_dir, LANGUAGE.value):
+            print(line)
+        return
+    for flag in (SOURCE, FORMAT, LANGUAGE):
+        if not flag.value:
+            raise ConfigError(f"--{flag.name} is missing")
+    name = NAME.value or os.path.basename(os.path.abspath(SOURCE.value)).lower().replace("_", "-")
+    settings = Settings(LANGUAGE.value, name, FORMAT.value, FPS.value, LIFT.value, LAYOUT.value)
+    report = prepare_corpus(
+        settings,
+        SOURCE.value,
+        data_dir,
+        manifest=MANIFEST.value,
+        split=SPLIT.value,
+        limit=LIMIT.value,
+        workers=WORKERS.value,
+        beam_runner=BEAM_RUNNER.value,
+    )
+    counts = ", ".join(f"{split} {count}" for split, count in report["splits"].items())
+    report_md = os.path.join(data_dir, "prepared", settings.language, name, "prepare_report.md")
+    print(f"{report['clips_out']} of {report['clips_in']} clips ({counts}): {report_md}")
+
+
+if __name__ == "__main__":
+    cli.run(main)

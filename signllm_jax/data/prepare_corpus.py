@@ -1,0 +1,141 @@
+"""Prepares a whole corpus: finds its clips, makes their parts, writes the report, builds TFDS.
+
+Every clip is prepared alone (`prepare.make_example`), a part of some clips at a time: in this
+process, in several, or by Apache Beam. A part that is there already is kept, so a rerun after a
+kill makes what is missing and ends with the same files.
+"""
+
+import concurrent.futures
+import dataclasses
+import json
+import multiprocessing
+import os
+from collections.abc import Iterable, Iterator, Sequence
+
+import tqdm
+from etils import epath
+
+from signllm_jax.data import source as opened
+from signllm_jax.data.manifest import assign_splits, read_manifest
+from signllm_jax.data.parts import (
+    COMPLETE,
+    Part,
+    Prepared,
+    make_part,
+    plan_parts,
+    source_folder,
+    write_whole,
+)
+from signllm_jax.data.prepare import Settings, find_jobs
+from signllm_jax.data.prepare_report import write_report
+from signllm_jax.errors import DataError
+from signllm_jax.skeleton import OPENPOSE50
+
+
+def prepare_corpus(
+    settings: Settings,
+    source: str | os.PathLike,
+    data_dir: str | os.PathLike,
+    *,
+    manifest: str | os.PathLike | None = None,
+    split: str = "",
+    limit: int = 0,
+    workers: int = 1,
+    beam_runner: str = "",
+) -> dict:
+    """Prepares a corpus as `prompt2sign/<language>_<source>` and as a part of `<language>`.
+
+    Args:
+        settings: how.
+        source: its folder.
+        data_dir: where everything is written.
+        manifest: csv file or folder of texts; by default the source's folder.
+        split: of all clips, instead of the corpus's own or a hash.
+        limit: prepares the first clips that have a pose, for a trial; 0 = all.
+        workers: processes.
+        beam_runner: name of an Apache Beam runner, instead of processes.
+
+    Returns:
+        What is written to prepare_report.json.
+
+    Raises:
+        DataError: bad manifest or folders, or no clip is left.
+    """
+    entries = read_manifest(manifest or source)
+    own = [entry for entry in entries if entry.language in ("", settings.language)]
+    if not own:
+        raise DataError(f"{manifest or source}: the manifest has no clip of {settings.language}")
+    jobs, unlisted = find_jobs(entries, settings, source)
+    jobs = [job for job in jobs if job.entry.language in ("", settings.language)]
+    if limit:
+        jobs = [job for job in jobs if job.path][:limit]
+    if not any(job.path for job in jobs):
+        raise DataError(f"{source}: no {settings.format} file for any of {len(own)} clips")
+    placed, how = assign_splits([job.entry for job in jobs], split)
+    jobs = [dataclasses.replace(job, entry=entry) for job, entry in zip(jobs, placed)]
+    folder = source_folder(data_dir, settings.language, settings.source)
+    folder.mkdir(parents=True, exist_ok=True)
+    with opened.locked(folder, "prepare"):
+        parts = plan_parts(jobs, settings)
+        _make_missing(parts, settings, folder, workers, beam_runner)
+        told = {
+            "settings": dataclasses.asdict(settings),
+            "parts": [part.name for part in parts],
+            "splits_by": how,
+            "clips_in": len(jobs),
+            "without_text": unlisted,
+        }
+        write_whole(folder / COMPLETE, json.dumps(told, indent=1).encode())
+        _remove_others(folder, told["parts"])
+        prepared = Prepared(folder)
+        report = write_report(prepared, told)
+    if not report["clips_out"]:
+        reasons = ", ".join(f"{n} {reason}" for reason, n in report["lost_by_reason"].items())
+        raise DataError(f"{source}: no clip could be prepared: {reasons}")
+    flat = "" if settings.layout == OPENPOSE50.name else f"_{settings.layout}"
+    for config in (f"{settings.language}_{settings.source}{flat}", f"{settings.language}{flat}"):
+        opened.prepare(f"prompt2sign/{config}", settings.language, data_dir, fresh=True)
+    return report
+
+
+def _make_missing(
+    parts: Sequence[Part], settings: Settings, folder: epath.Path, workers: int, beam_runner: str
+) -> None:
+    missing = [part for part in parts if not (folder / part.name).exists()]
+    if beam_runner:
+        from signllm_jax.data.prepare_beam import make_parts
+
+        make_parts(missing, settings, folder, beam_runner)
+        return
+    done = (
+        _in_processes(missing, settings, folder, workers)
+        if workers > 1
+        else (make_part(part, settings, folder) for part in missing)
+    )
+    clips = {part.name: len(part.jobs) for part in parts}
+    title = f"{settings.language} {settings.source}"
+    with tqdm.tqdm(total=sum(clips.values()), unit=" clips", desc=title, disable=None) as bar:
+        bar.update(sum(clips.values()) - sum(len(part.jobs) for part in missing))
+        for name in done:
+            bar.update(clips[name])
+
+
+def _in_processes(
+    parts: Iterable[Part], settings: Settings, folder: epath.Path, workers: int
+) -> Iterator[str]:
+    context = multiprocessing.get_context("spawn")  # jax does not survive a fork
+    with concurrent.futures.ProcessPoolExecutor(workers, mp_context=context) as pool:
+        made = [pool.submit(make_part, part, settings, os.fspath(folder)) for part in parts]
+        try:
+            for part in concurrent.futures.as_completed(made):
+                yield part.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _remove_others(folder: epath.Path, names: Sequence[str]) -> None:
+    """Deletes parts of earlier preparations and what killed ones left."""
+    keep = set(names)
+    for path in folder.glob("part-*"):
+        if path.name not in keep:
+            path.unlink()

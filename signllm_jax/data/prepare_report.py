@@ -1,0 +1,145 @@
+"""What became of a prepared corpus: `prepare_report.json`, `.md` and a contact sheet."""
+
+import collections
+import io
+import json
+
+import numpy as np
+
+from signllm_jax.data.parts import Prepared, write_whole
+from signllm_jax.poses.clip import PoseClip
+
+SHEET_CLIPS = 6
+_SHOWN = 20  # lines of a list in the .md; the .json has all
+_EDGES = (0, 25, 50, 75, 100, 150, 200, 300, 500, 1000)  # frames
+
+
+def write_report(prepared: Prepared, told: dict) -> dict:
+    """Writes the report beside the parts.
+
+    Args:
+        prepared: the source.
+        told: its `source.json`.
+
+    Returns:
+        What is in prepare_report.json.
+    """
+    lengths, lost, repairs = [], [], collections.Counter()
+    splits, hands, signers = collections.Counter(), [], set()
+    glosses = 0
+    for part in prepared.listed():
+        lost += part["lost"]
+        repairs.update(part["repairs"])
+        for example in part["examples"]:
+            lengths.append(example["frames"])
+            splits[example["split"]] += 1
+            hands.append([example["hands"]["left"], example["hands"]["right"]])
+            signers.add(example["signer"])
+            glosses += bool(example["gloss"])
+    reasons = collections.Counter(each["reason"] for each in lost)
+    reasons["in the folder, but not in the manifest"] += len(told["without_text"])
+    report = {
+        "language": prepared.language,
+        "source": prepared.source,
+        "settings": told["settings"],
+        "clips_in": told["clips_in"] + len(told["without_text"]),
+        "clips_out": len(lengths),
+        "splits": {name: splits[name] for name in ("train", "dev", "test")},
+        "splits_by": told["splits_by"],
+        "lost_by_reason": dict((+reasons).most_common()),
+        "repairs": dict(repairs),
+        "frames": _frames(lengths),
+        "hands_seen": dict(zip(("left", "right"), _mean(hands))),
+        "signers": len(signers - {""}),
+        "with_gloss": glosses,
+        "lost": lost,
+        "without_text": told["without_text"],
+    }
+    write_whole(prepared.folder / "prepare_report.json", json.dumps(report, indent=1).encode())
+    write_whole(prepared.folder / "prepare_report.md", _text(report).encode())
+    if lengths:
+        write_whole(prepared.folder / "contact_sheet.png", contact_sheet(prepared, len(lengths)))
+    return report
+
+
+def _mean(rows: list) -> list[float]:
+    return np.mean(rows, axis=0).round(4).tolist() if rows else [0.0, 0.0]
+
+
+def _frames(lengths: list[int]) -> dict:
+    if not lengths:
+        return {"total": 0}
+    counts = np.histogram(lengths, [*_EDGES, np.inf])[0].tolist()
+    return {
+        "total": int(sum(lengths)),
+        "shortest": min(lengths),
+        "median": float(np.median(lengths)),
+        "longest": max(lengths),
+        "histogram": {f"from {edge}": count for edge, count in zip(_EDGES, counts) if count},
+    }
+
+
+def _text(report: dict) -> str:
+    empty = [name for name, count in report["splits"].items() if not count]
+    splits = ", ".join(f"{name} {count}" for name, count in report["splits"].items() if count)
+    frames, hands = report["frames"], report["hands_seen"]
+    lines = [
+        f"# {report['language']}_{report['source']}",
+        "",
+        f"{report['clips_out']} of {report['clips_in']} clips: {splits or 'none'}"
+        + (f" (empty: {', '.join(empty)})" if empty else ""),
+        f"Splits: {report['splits_by']}. Signers named: {report['signers']}. With gloss: "
+        f"{report['with_gloss']}.",
+        "",
+        "![random clips](contact_sheet.png)",
+        "",
+        "| what was done | count |",
+        "|---|---|",
+        *(f"| {name} | {count} |" for name, count in report["repairs"].items()),
+        "",
+    ]
+    if frames["total"]:
+        lines += [
+            f"{frames['total']} frames at 25 a second; a clip has {frames['shortest']} to "
+            f"{frames['longest']}, median {frames['median']:g}. The left hand is seen in "
+            f"{hands['left']:.0%} of a clip's frames, the right one in {hands['right']:.0%}.",
+            "",
+            "| frames | clips |",
+            "|---|---|",
+            *(f"| {name} | {count} |" for name, count in frames["histogram"].items()),
+            "",
+        ]
+    lines += ["| clips lost | why |", "|---|---|"]
+    lines += [f"| {count} | {reason} |" for reason, count in report["lost_by_reason"].items()]
+    lines += ["", *(f"- {each['id']}: {each['reason']}" for each in report["lost"][:_SHOWN])]
+    if len(report["lost"]) > _SHOWN:
+        lines.append(f"- and {len(report['lost']) - _SHOWN} more in prepare_report.json")
+    return "\n".join(lines) + "\n"
+
+
+def contact_sheet(prepared: Prepared, clips: int) -> bytes:
+    """A PNG of random clips, the same ones whenever it is drawn."""
+    from PIL import Image
+
+    from signllm_jax.render.figure import contact_strip
+
+    random = np.random.default_rng(int(prepared.digest, 16))
+    chosen = set(random.permutation(clips)[:SHEET_CLIPS].tolist())
+    strips = []
+    for number, (example, pose, confidence, fps) in enumerate(_all_examples(prepared)):
+        if number in chosen:
+            arrays = (array.astype(np.float32) for array in (pose, confidence))
+            clip = PoseClip(*arrays, fps, prepared.layout)
+            strips.append(contact_strip(clip, text=f"{example['id']}: {example['text']}"))
+    sheet = Image.new("RGB", (max(s.width for s in strips), sum(s.height for s in strips)), "white")
+    top = 0
+    for strip in strips:
+        sheet.paste(strip, (0, top))
+        top += strip.height
+    content = io.BytesIO()
+    sheet.save(content, "PNG")
+    return content.getvalue()
+
+
+def _all_examples(prepared: Prepared):
+    return (each for split in ("train", "dev", "test") for each in prepared.examples(split))

@@ -1,0 +1,58 @@
+"""Random access to the lines of a `.skels` file, so that each clip of a corpus is read alone."""
+
+import os
+
+import numpy as np
+
+from signllm_jax.errors import PoseFormatError
+from signllm_jax.poses.clip import PoseClip
+from signllm_jax.poses.frames import Repairs
+from signllm_jax.poses.skels import MAX_LINE, read_line
+
+_PIECE = 2**20
+
+
+def line_offsets(path: str | os.PathLike) -> np.ndarray:
+    """Where each line of a file begins: int64 [lines], for `read_skels_line`.
+
+    Raises:
+        PoseFormatError: the file cannot be read.
+    """
+    starts, place, ended = [np.zeros(1, np.int64)], 0, True
+    try:
+        with open(path, "rb") as file:
+            while piece := file.read(_PIECE):
+                ends = np.flatnonzero(np.frombuffer(piece, np.uint8) == ord("\n"))
+                starts.append(ends + place + 1)
+                place += len(piece)
+                ended = piece.endswith(b"\n")
+    except OSError as error:
+        raise PoseFormatError(f"{path}: cannot be read: {error.strerror}") from None
+    found = np.concatenate(starts)
+    return found[:-1] if ended else found
+
+
+def read_skels_line(
+    path: str | os.PathLike,
+    offset: int,
+    number: int,
+    fps: float,
+    scale: int | None = None,
+    repairs: Repairs | None = None,
+) -> PoseClip | None:
+    """Reads one line of a `.skels` file; result and errors as `read_skels`.
+
+    Args:
+        path: the file.
+        offset: first byte of the line, of `line_offsets`.
+        number: of the line from 1, to name in an error.
+        fps, scale, repairs: as `read_skels`.
+    """
+    repairs = Repairs() if repairs is None else repairs
+    try:
+        with open(path, "rb") as file:
+            file.seek(offset)
+            line = file.readline(MAX_LINE + 1)
+    except OSError as error:
+        raise PoseFormatError(f"{path}: cannot be read: {error.strerror}") from None
+    return read_line(line, fps, scale, f"{path}: line {number}", repairs)
