@@ -4,6 +4,7 @@ import ml_collections
 
 from signllm_jax.config import Config, to_dict
 from signllm_jax.errors import ConfigError
+from signllm_jax.skeleton import DWPOSE128
 
 # parameters a language within 5% of the name's; counted by a test
 SIZES = {
@@ -19,7 +20,15 @@ DATASETS = {
         "data": {"row_frames": 256, "row_tokens": 32, "row_clips": 4},
         "text": {"kind": "letters"},
     },
+    # what launch/prepare.py has prepared: sentences and signs of up to 13 s
+    "prompt2sign": {
+        "data": {"row_frames": 320, "row_tokens": 96, "row_clips": 8},
+        "text": {"kind": "pieces"},
+        "eval": {"max_frames": 320},
+    },
 }
+PIECES = 512
+"""The least rows of the token table for pieces: 256 of them are bytes."""
 
 
 def config_dict(name: str, arg: str | None) -> ml_collections.ConfigDict:
@@ -37,4 +46,8 @@ def config_dict(name: str, arg: str | None) -> ml_collections.ConfigDict:
     config.model.update(SIZES[size], encoder_layers=encoder, decoder_layers=decoder)
     for section, values in DATASETS[dataset.partition("/")[0]].items():
         config[section].update(values)
+    if config.text.kind == "pieces":
+        config.model.vocab = max(config.model.vocab, PIECES)
+    if dataset.endswith(DWPOSE128.name):
+        config.data.layout = DWPOSE128.name
     return config

@@ -21,6 +21,7 @@ DATA_DIR = flags.DEFINE_string("data_dir", None, "where it is written, by defaul
 FPS = flags.DEFINE_float("fps", 0.0, "frames per second, where the format does not store them")
 LIFT = flags.DEFINE_enum("lift", "best", ("best", "reference"), "how flat keypoints get depth")
 LAYOUT = flags.DEFINE_enum("layout", "openpose50", ("openpose50", "dwpose128"), "of the clips made")
+PROMPTS = flags.DEFINE_string("prompts", None, "file of prompt templates, by default our own")
 SPLIT = flags.DEFINE_enum("split", "", ("", "train", "dev", "test"), "of all clips, for a trial")
 LIMIT = flags.DEFINE_integer("limit", 0, "only the first clips, for a trial; 0 = all", 0)
 WORKERS = flags.DEFINE_integer("workers", os.cpu_count() or 1, "processes", 1)
@@ -34,6 +35,7 @@ def main() -> None:
     from signllm_jax.data.prepare_corpus import prepare_corpus
     from signllm_jax.data.source import default_data_dir
     from signllm_jax.errors import ConfigError
+    from signllm_jax.text.prompts import read_templates
 
     data_dir = DATA_DIR.value or default_data_dir()
     if CHECK.value:
@@ -46,7 +48,15 @@ def main() -> None:
         if not flag.value:
             raise ConfigError(f"--{flag.name} is missing")
     name = NAME.value or os.path.basename(os.path.abspath(SOURCE.value)).lower().replace("_", "-")
-    settings = Settings(LANGUAGE.value, name, FORMAT.value, FPS.value, LIFT.value, LAYOUT.value)
+    settings = Settings(
+        LANGUAGE.value,
+        name,
+        FORMAT.value,
+        fps=FPS.value,
+        lift=LIFT.value,
+        layout=LAYOUT.value,
+        templates=tuple(read_templates(PROMPTS.value)) if PROMPTS.value else (),
+    )
     report = prepare_corpus(
         settings,
         SOURCE.value,

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from signllm_jax.errors import ConfigError
+from signllm_jax.skeleton import LAYOUTS, get_layout
 
 
 def _at(default, low=None, high=None, choices=None):
@@ -304,6 +305,7 @@ def read_config(values: Mapping[str, Any]) -> Config:
             contradict each other.
     """
     config = _read(Config, values, "config")
+    config = _with_frame_size(config)
     model, data = config.model, config.data
     if model.width % model.heads:
         raise ConfigError(
@@ -322,6 +324,17 @@ def read_config(values: Mapping[str, Any]) -> Config:
             f"model.patch = {model.patch}"
         )
     return config
+
+
+def _with_frame_size(config: Config) -> Config:
+    """D follows from the layout; a number that belongs to no layout is refused."""
+    size = get_layout(config.data.layout).frame_size
+    if config.model.frame_size not in {layout.frame_size for layout in LAYOUTS.values()}:
+        raise ConfigError(
+            f"config.model.frame_size: {config.data.layout} has {size}, not "
+            f"{config.model.frame_size}"
+        )
+    return dataclasses.replace(config, model=dataclasses.replace(config.model, frame_size=size))
 
 
 def to_dict(config: Config) -> dict[str, Any]:

@@ -191,7 +191,9 @@ def _read_csv(path: Path) -> list[Entry]:
     delimiter = next((mark for mark in "|\t,;" if mark in lines[0]), ",")
     # in a |-separated file quotes are text
     quoting = csv.QUOTE_NONE if delimiter in "|\t" else csv.QUOTE_MINIMAL
-    rows = csv.reader((f"{line}\n" for line in lines), delimiter=delimiter, quoting=quoting)
+    rows = csv.reader(
+        (f"{line}\n" for line in lines), delimiter=delimiter, quoting=quoting, strict=True
+    )
     try:
         header = [name.strip().lower() for name in next(rows)]
         place = _columns(header, path)

@@ -18,6 +18,7 @@ from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.frames import Repairs
 from signllm_jax.poses.normalize import to_shoulder_widths
 from signllm_jax.skeleton import OPENPOSE50, get_layout
+from signllm_jax.text.prompts import make_prompt
 
 FORMATS = ("openpose", "dwpose", "pose", "skels")
 VERSION = 1
@@ -38,7 +39,7 @@ class Settings:
         fps: frames per second of formats that do not store them.
         lift: `best` or `reference`.
         layout: `openpose50` (3D), or `dwpose128` (2D with the face, from DWPose only).
-        templates: file of prompt templates, or nothing for our own.
+        templates: of prompts, or none for our own.
     """
 
     language: str
@@ -47,7 +48,7 @@ class Settings:
     fps: float = 0.0
     lift: str = "best"
     layout: str = "openpose50"
-    templates: str = ""
+    templates: tuple[str, ...] = ()
 
     def __post_init__(self):
         get_language(self.language)
@@ -58,8 +59,8 @@ class Settings:
             raise ConfigError(f"a source is named by letters, digits and -, not {self.source!r}")
         if self.format in _WITHOUT_FPS and not 0 < self.fps < 1000:
             raise ConfigError(f"{self.format} does not store frames per second: give --fps")
-        if self.layout != OPENPOSE50.name and self.format not in ("dwpose", "skels"):
-            raise ConfigError(f"{self.format} has no {self.layout}: only dwpose and skels have")
+        if self.layout != OPENPOSE50.name and self.format == "openpose":
+            raise ConfigError(f"{self.format} is not read as {self.layout}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,18 +121,14 @@ def make_example(job: Job, settings: Settings, repairs: Repairs) -> tuple[dict, 
     example = {
         "id": name,
         "text": entry.text,
-        "prompt": make_prompt(entry.text, name, settings),
+        "prompt": make_prompt(
+            entry.text, settings.language, name, templates=settings.templates or None
+        ),
         "gloss": entry.gloss,
         "signer": entry.signer,
         "split": entry.split,
     }
     return example, clip
-
-
-def make_prompt(text: str, name: str, settings: Settings) -> str:
-    """A question for the text, chosen by the clip's name."""
-    del text, name, settings
-    return ""
 
 
 def _made_clip(job: Job, settings: Settings, repairs: Repairs) -> PoseClip:
@@ -177,7 +174,9 @@ def _read(job: Job, settings: Settings, repairs: Repairs) -> PoseClip:
     if settings.format == "pose":
         from signllm_jax.poses.pose_file import read_pose_file
 
-        clip = read_pose_file(job.path)
+        clip = read_pose_file(job.path, repairs=repairs, layout=settings.layout)
+        if clip.layout != OPENPOSE50.name:
+            return clip
         return dataclasses.replace(clip, positions=clip.positions * np.float32([1, 1, 0]))
     from signllm_jax.poses.skels_lines import read_skels_line
 

@@ -79,7 +79,7 @@ def prepare_corpus(
         parts = plan_parts(jobs, settings)
         _make_missing(parts, settings, folder, workers, beam_runner)
         told = {
-            "settings": dataclasses.asdict(settings),
+            "settings": dataclasses.asdict(settings) | {"templates": list(settings.templates)},
             "parts": [part.name for part in parts],
             "splits_by": how,
             "clips_in": len(jobs),
@@ -136,6 +136,8 @@ def _in_processes(
 def _remove_others(folder: epath.Path, names: Sequence[str]) -> None:
     """Deletes parts of earlier preparations and what killed ones left."""
     keep = set(names)
-    for path in folder.glob("part-*"):
-        if path.name not in keep:
+    for path in folder.iterdir():
+        if path.name.endswith(".partial") or (
+            path.name.startswith("part-") and path.name not in keep
+        ):
             path.unlink()

@@ -35,7 +35,7 @@ VERSIONS = ("jax", "flax", "optax", "orbax-checkpoint", "grain", "tensorflow-dat
 
 def chosen_languages(config: Config) -> tuple[str, ...]:
     """The languages of a run; raises ConfigError on one that is unknown or not in the data set."""
-    has = source.languages(config.data.dataset)
+    has = source.languages(config.data.dataset, config.data.data_dir or None)
     languages = config.data.languages or has
     for code in (*languages, *config.train.language_steps):
         get_language(code)
