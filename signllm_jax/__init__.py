@@ -1,3 +1,33 @@
-"""SignLLM in JAX and Flax: text in, 3D sign language pose sequences out."""
+"""SignLLM in JAX and Flax: text in, 3D sign language pose sequences out.
+
+`SignLLM.load(workdir).produce(text, language)` is the whole of it; the rest is imported when it is
+first used, so that `import signllm_jax` costs nothing.
+"""
+
+from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
+__all__ = ["PoseClip", "SignLLM", "SignLLMError"]
+
+if TYPE_CHECKING:
+    from signllm_jax.api import SignLLM
+    from signllm_jax.errors import SignLLMError
+    from signllm_jax.poses.clip import PoseClip
+
+_PLACES = {
+    "PoseClip": "signllm_jax.poses.clip",
+    "SignLLM": "signllm_jax.api",
+    "SignLLMError": "signllm_jax.errors",
+}
+
+
+def __getattr__(name: str):
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(_PLACES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_PLACES])

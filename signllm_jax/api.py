@@ -2,15 +2,20 @@
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
 import jax
 
-from signllm_jax.errors import CheckpointError, ConfigError
+from signllm_jax.errors import CheckpointError, ConfigError, TextError
 from signllm_jax.group import Group, load_group
 from signllm_jax.parallel import sharding
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.produce import Producer
+from signllm_jax.text.prompts import parse_prompt
 from signllm_jax.workdir import Workdir
+
+BATCH = 8
+"""Texts decoded together; a single text is decoded by itself."""
 
 
 class SignLLM:
@@ -19,15 +24,19 @@ class SignLLM:
     def __init__(self, groups: dict[str, Group]):
         self._groups = groups
         self._mesh = sharding.make_mesh({}, jax.devices()[:1])
-        self._ready: dict[str, tuple[Producer, object]] = {}
+        self._ready: dict[str, tuple[dict[int, Producer], object]] = {}
 
     @classmethod
     def load(cls, workdir: str | os.PathLike) -> "SignLLM":
         """Loads the best parameters of every language of a run.
 
+        Compiled programs are kept in `$SIGNLLM_CACHE_DIR` (by default
+        `~/.cache/signllm_jax/programs`; empty = not kept) unless jax has been told a place.
+
         Raises CheckpointError when there is no run, or a group cannot be read.
         """
         _, languages = Workdir(workdir).read_config()
+        _keep_programs()
         return cls({code: load_group(Workdir(workdir).group(code)) for code in languages})
 
     @property
@@ -35,38 +44,99 @@ class SignLLM:
         """Codes of the languages that can be produced."""
         return tuple(self._groups)
 
-    def produce(self, text: str, language: str) -> PoseClip:
-        """Produces the clip of one text; the same text gives the same clip.
+    def produce(
+        self,
+        text: str | None = None,
+        language: str | None = None,
+        seed: int = 0,
+        *,
+        prompt: str | None = None,
+    ) -> PoseClip:
+        """Produces the clip of one text or prompt.
+
+        Args:
+            text: what to sign.
+            language: code; may be left out of a run with one language, and with a prompt that
+                names its language.
+            seed: for models that draw at random. The present ones do not: the same text gives the
+                same clip, to rounding.
+            prompt: instead of a text a question for it, such as `How do you sign 'hello' in ASL?`.
 
         Raises:
-            ConfigError: the run has no such language.
-            TextError: the text is empty, too long, or cannot be spelled.
+            ConfigError: the run has no such language, or which one is meant is not said.
+            TextError: the text is empty, too long, or cannot be spelled; there are both a text and
+                a prompt, or neither; the prompt is not understood.
         """
-        return self.produce_many([text], language)[0]
+        text, language = self.resolve(text, language, prompt)
+        return self.produce_many([text], language, seed)[0]
 
-    def produce_many(self, texts: Sequence[str], language: str) -> list[PoseClip]:
+    def produce_many(
+        self, texts: Sequence[str], language: str | None = None, seed: int = 0
+    ) -> list[PoseClip]:
         """Produces the clips of several texts of one language; errors as in `produce`."""
-        producer, params = self._producer(language)
+        del seed  # no present model draws
+        producers, params = self._producers(self._language(language))
+        producer = producers[BATCH if len(texts) > 1 else 1]
         return [clip for clip, _ in producer(params, [texts])[0]]
 
-    def _producer(self, language: str):
+    def resolve(
+        self, text: str | None, language: str | None = None, prompt: str | None = None
+    ) -> tuple[str, str]:
+        """The text and language that a call of `produce` means, checked; nothing is produced.
+
+        Errors are those of `produce`.
+        """
+        if (text is None) == (prompt is None):
+            raise TextError("give either a text or a prompt")
+        if prompt is not None:
+            if len(self._groups) == 1:
+                language = self._language(language)
+            text, language = parse_prompt(prompt, language)
+            if text is None:
+                raise TextError(f"no text to sign was found in the prompt: {prompt[:60]!r}")
+        language = self._language(language)
+        self._producers(language)[0][1].encode(text, 0)
+        return text, language
+
+    def describe(self, language: str) -> Group:
+        """The language's group: its data set, limits and training step."""
+        return self._groups[self._language(language)]
+
+    def _language(self, language: str | None) -> str:
+        if language is None:
+            if len(self._groups) == 1:
+                return next(iter(self._groups))
+            raise ConfigError(f"which language? This run has {', '.join(self._groups)}")
         if language not in self._groups:
             raise ConfigError(
                 f"unknown language {language!r}: this run has {', '.join(self._groups)}"
             )
+        return language
+
+    def _producers(self, language: str):
         if language not in self._ready:
             group = self._groups[language]
             if group.params is None:
                 raise CheckpointError(f"the group {language} has no parameters")
-            producer = Producer(
-                group.model,
-                [group.tokenizer],
-                [group.statistics],
-                self._mesh,
-                tokens=group.row_tokens,
-                max_frames=group.max_frames,
-                batch_size=1,
-            )
+            producers = {
+                rows: Producer(
+                    group.model,
+                    [group.tokenizer],
+                    [group.statistics],
+                    self._mesh,
+                    tokens=group.row_tokens,
+                    max_frames=group.max_frames,
+                    batch_size=rows,
+                )
+                for rows in (1, BATCH)
+            }
             params = jax.device_put(jax.tree.map(lambda leaf: leaf[None], group.params))
-            self._ready[language] = producer, params
+            self._ready[language] = producers, params
         return self._ready[language]
+
+
+def _keep_programs() -> None:
+    default = Path.home() / ".cache" / "signllm_jax" / "programs"
+    folder = os.environ.get("SIGNLLM_CACHE_DIR", str(default))
+    if folder and not jax.config.jax_compilation_cache_dir:
+        jax.config.update("jax_compilation_cache_dir", folder)

@@ -43,13 +43,7 @@ class Producer:
     ):
         self._tokenizers, self._statistics = tokenizers, statistics
         self._mesh, self._tokens, self._batch_size = mesh, tokens, batch_size
-        module = Text2Pose(model, compute_dtype(model.dtype))
-
-        def generate(params, text):
-            return decoding.generate(module, params, text, max_frames)
-
-        everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
-        self._generate = jax.jit(lanes.lift(generate), out_shardings=everywhere)
+        self._generate = _compiled(model, mesh, max_frames)
 
     def encode(self, text: str, language: int) -> list[int]:
         """Token ids of a text; raises TextError when it cannot be written or is too long."""
@@ -97,6 +91,18 @@ class Producer:
                     )
                     clips[i].append((clip, bool(made.ended[i, j])))
         return clips
+
+
+@functools.lru_cache(maxsize=16)
+def _compiled(model: ModelConfig, mesh, max_frames: int):
+    """One jitted function for all producers of the same sizes: languages share its programs."""
+    module = Text2Pose(model, compute_dtype(model.dtype))
+
+    def generate(params, text):
+        return decoding.generate(module, params, text, max_frames)
+
+    everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
+    return jax.jit(lanes.lift(generate), out_shardings=everywhere)
 
 
 def _part(array, index):
