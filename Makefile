@@ -51,7 +51,7 @@ $(VENV)/demo-installed: setup.cfg pyproject.toml constraints.txt | $(VENV)/bin/p
 	touch $@
 
 $(VENV)/test-installed: setup.cfg pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(RUN) -m pip install --quiet --editable ".[demo,eval,test]" --constraint constraints.txt
+	$(RUN) -m pip install --quiet --editable ".[demo,eval,serve,test]" --constraint constraints.txt
 	touch $@ $(VENV)/demo-installed
 
 clean:

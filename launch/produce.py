@@ -13,7 +13,7 @@ LANGUAGE = flags.DEFINE_string("language", None, "code of the sign language, for
 TEXT = flags.DEFINE_string("text", None, "what to sign")
 PROMPT = flags.DEFINE_string("prompt", None, "a question for what to sign, instead of --text")
 OUTPUT = flags.DEFINE_string(
-    "output", None, "file to write: .mp4 .gif .png .npz .pose .skels .json .zip"
+    "output", None, "file to write: .mp4 .gif .png .html .glb .npz .pose .skels .json .zip"
 )
 
 
@@ -22,20 +22,16 @@ def main() -> None:
     from signllm_jax.api import SignLLM
     from signllm_jax.errors import ConfigError
     from signllm_jax.output import check_output, save_clip
-    from signllm_jax.text.prompts import read_request
 
-    asked = PROMPT.value is not None
-    for flag in (WORKDIR, OUTPUT) if asked else (WORKDIR, LANGUAGE, TEXT, OUTPUT):
+    for flag in (WORKDIR, OUTPUT):
         if flag.value is None:
             raise ConfigError(f"--{flag.name} is missing")
-    if asked and TEXT.value is not None:
-        raise ConfigError("give --text or --prompt, not both")
     check_output(OUTPUT.value)
-    text, language = TEXT.value, LANGUAGE.value
-    if asked:
-        text, language = read_request(PROMPT.value, language)
+    model = SignLLM.load(WORKDIR.value)
+    text, language = model.resolve(TEXT.value, LANGUAGE.value, PROMPT.value)
+    if PROMPT.value is not None:
         print(f"{language}: {text!r}")
-    clip = SignLLM.load(WORKDIR.value).produce(text, language)
+    clip = model.produce(text, language)
     save_clip(OUTPUT.value, clip, text=text)
     print(f"{OUTPUT.value}: {len(clip)} frames, {len(clip) / clip.fps:.1f} s")
 

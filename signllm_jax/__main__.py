@@ -10,7 +10,7 @@ def commands() -> dict[str, str]:
     """File name of every command in launch/ -> what it says of itself in its first line."""
     folder = Path(signllm_jax.__file__).resolve().parents[1] / "launch"
     said = {}
-    for path in sorted(folder.glob("*.py")):
+    for path in sorted(folder.glob("[!_]*.py")):
         if documented := ast.get_docstring(ast.parse(path.read_text("utf-8"))):
             said[path.name] = documented.splitlines()[0]
     return said

@@ -11,7 +11,7 @@ from signllm_jax.group import Group, load_group
 from signllm_jax.parallel import sharding
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.produce import Producer
-from signllm_jax.text.prompts import parse_prompt
+from signllm_jax.text.prompts import read_request
 from signllm_jax.workdir import Workdir
 
 BATCH = 8
@@ -91,9 +91,7 @@ class SignLLM:
         if prompt is not None:
             if len(self._groups) == 1:
                 language = self._language(language)
-            text, language = parse_prompt(prompt, language)
-            if text is None:
-                raise TextError(f"no text to sign was found in the prompt: {prompt[:60]!r}")
+            text, language = read_request(prompt, language)
         language = self._language(language)
         self._producers(language)[0][1].encode(text, 0)
         return text, language

@@ -10,9 +10,17 @@ from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.openpose import write_openpose
 from signllm_jax.poses.pose_file import write_pose_file
 from signllm_jax.poses.skels import write_skels
+from signllm_jax.render.glb import save_glb
+from signllm_jax.render.page import save_page
 from signllm_jax.render.video import save_gif, save_mp4, save_png
 
-_PICTURES = {".mp4": save_mp4, ".gif": save_gif, ".png": save_png}
+_PICTURES = {
+    ".mp4": save_mp4,
+    ".gif": save_gif,
+    ".png": save_png,
+    ".html": save_page,
+    ".glb": lambda path, clip, reference, text: save_glb(path, clip),
+}
 _POSES = {
     ".npz": write_arrays,
     ".pose": write_pose_file,
@@ -32,9 +40,10 @@ def save_clip(
     """Saves a clip as a video, picture or poses; the file appears when it is whole.
 
     `.mp4` and `.gif` play in real time and `.png` is a contact strip, the reference beside the
-    produced clip. Poses are those of the produced clip alone: `.npz` its arrays, `.pose` MediaPipe
-    Holistic's points, `.skels` one line, `.json` a list of OpenPose frames and `.zip` (or
-    `.json.zip`) an archive of one OpenPose file a frame.
+    produced clip. The others are of the produced clip alone: `.html` a page that plays it in 3D,
+    `.glb` its skeleton, animated, for 3D tools, `.npz` its arrays, `.pose` MediaPipe Holistic's
+    points, `.skels` one line, `.json` a list of OpenPose frames and `.zip` (or `.json.zip`) an
+    archive of one OpenPose file a frame.
 
     Args:
         path: where to; missing folders are made.

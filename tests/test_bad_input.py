@@ -176,17 +176,12 @@ BAD_PRODUCTION = {
     "unwritable output": ({"output": "FILE/x.npz"}, ["FILE/x.npz", "FILE is not a folder"]),
     "output is a folder": ({"output": "folder.npz"}, ["folder.npz", "is a folder"]),
     "no output": ({"output": None}, ["--output is missing"]),
-    "text and prompt": ({"prompt": "How do you sign 'hi'?"}, ["--text or --prompt"]),
-    "no text": ({"text": None}, ["--text is missing"]),
-    "no language": ({"language": None}, ["--language is missing"]),
+    "text and prompt": ({"prompt": "How do you sign 'hi'?"}, ["either a text or a prompt"]),
+    "no text": ({"text": None}, ["either a text or a prompt"]),
     "prompt without a text": ({"text": None, "prompt": "hi"}, ["quotation marks: 'hi'"]),
     "prompt of another language": (
         {"text": None, "prompt": "How do you sign 'hi' in LSA?"},
         ["the prompt asks for lsa, but the language given is asl"],
-    ),
-    "prompt of no language": (
-        {"text": None, "language": None, "prompt": "How do you sign 'hi'?"},
-        ["does not say which sign language"],
     ),
     "no run": ({"workdir": "nothing"}, ["nothing", "No such file"]),
 }

@@ -56,6 +56,12 @@ class PoseClip:
 
     def save(self, path: str | os.PathLike, text: str = "") -> Path:
         """Saves the clip as its suffix says; see `signllm_jax.output.save_clip`."""
-        from signllm_jax.output import save_clip  # the only import that points up the house
+        from signllm_jax.output import save_clip  # the two imports that point up the house
 
         return save_clip(path, self, text=text)
+
+    def show(self, text: str = "") -> None:
+        """Shows a player in a notebook; see `signllm_jax.render.page.show_clip`."""
+        from signllm_jax.render.page import show_clip
+
+        show_clip(self, text)

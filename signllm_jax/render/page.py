@@ -1,0 +1,116 @@
+"""Clips for the browser: the JSON that the player takes, and one self-contained page that plays.
+
+The player is plain JavaScript in `static/`, drawn on a canvas; the page of `serve/` shows the same
+one. Nothing is loaded from elsewhere, so a saved page plays offline.
+"""
+
+import base64
+import hashlib
+import html
+import importlib.resources
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from signllm_jax.errors import OutputError
+from signllm_jax.poses.clip import PoseClip
+from signllm_jax.skeleton import DWPOSE128
+
+STATIC = importlib.resources.files("signllm_jax.render") / "static"
+DECIMALS = 4
+"""Of positions, in shoulder widths: about 0.04 mm."""
+_MODULES = ("words.js", "figure.js", "player.js")  # each imports only those before it
+_START = """
+const clip = JSON.parse(document.getElementById("clip").textContent);
+const language = pickLanguage(navigator.languages);
+document.documentElement.lang = language;
+const player = new Player(document.getElementById("player"), WORDS[language]);
+player.load(clip);
+"""
+
+
+def clip_dict(clip: PoseClip) -> dict[str, Any]:
+    """The clip as plain values: `layout, fps, joints, bones, groups, positions, confidence`.
+
+    Positions [T][J][3] are those of a PoseClip to `DECIMALS` decimals; the layout dwpose128 is
+    flat, so its depth is 0.
+    """
+    positions = clip.positions.astype(np.float64)
+    if clip.layout == DWPOSE128.name:
+        positions = positions * (1, 1, 0)
+    layout = clip.skeleton
+    return {
+        "layout": clip.layout,
+        "fps": float(clip.fps),
+        "joints": list(layout.joints),
+        "bones": [list(bone) for bone in layout.bones],
+        "groups": {name: list(joints) for name, joints in layout.groups.items()},
+        "positions": np.round(positions, DECIMALS).tolist(),
+        "confidence": np.round(clip.confidence.astype(np.float64), 2).tolist(),
+    }
+
+
+def clip_page(clip: PoseClip, text: str = "") -> str:
+    """One HTML page that plays the clip in 3D; it loads nothing and may run nothing but itself.
+
+    Args:
+        clip: what is played.
+        text: written above.
+    """
+    # "<" cannot end the element then, whatever the text
+    data = json.dumps(clip_dict(clip), separators=(",", ":")).replace("<", "\\u003c")
+    style = _read("player.css") + "main { max-width: 60rem; margin: 0 auto; padding: 1rem; }"
+    script = "".join(re.sub(r"(?m)^(import .*|export )", "", _read(name)) for name in _MODULES)
+    script += _START
+    policy = f"default-src 'none'; script-src {_digest(script)}; style-src {_digest(style)}"
+    title = html.escape(text or "signllm_jax")
+    head = f"<h1>{html.escape(text)}</h1>" if text else ""
+    return (
+        '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{title}</title>\n<style>{style}</style>\n"
+        f'<main>{head}<div id="player"></div></main>\n'
+        f'<script type="application/json" id="clip">{data}</script>\n'
+        f'<script type="module">{script}</script>\n</html>\n'
+    )
+
+
+def save_page(path: Path, produced: PoseClip, reference: PoseClip | None, text: str) -> None:
+    """Writes the page of the produced clip."""
+    del reference
+    path.write_text(clip_page(produced, text), encoding="utf-8")
+
+
+def show_clip(clip: PoseClip, text: str = "", height: int = 620) -> None:
+    """Shows the player in the output of a notebook's cell.
+
+    Args:
+        clip: what is played.
+        text: written above.
+        height: of the player in pixels.
+
+    Raises:
+        OutputError: there is no notebook.
+    """
+    try:
+        from IPython import get_ipython
+        from IPython.display import HTML, display
+    except ImportError:
+        get_ipython = None
+    if get_ipython is None or get_ipython() is None:
+        raise OutputError("this is no notebook: save the clip as .html and open it in a browser")
+    page = html.escape(clip_page(clip, text), quote=True)
+    frame = 'sandbox="allow-scripts" style="width: 100%; border: 0"'
+    display(HTML(f'<iframe srcdoc="{page}" height="{int(height)}" {frame}></iframe>'))
+
+
+def _read(name: str) -> str:
+    return (STATIC / name).read_text("utf-8")
+
+
+def _digest(source: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()}'"
