@@ -16,6 +16,7 @@ os.environ["XLA_FLAGS"] = " ".join(
         "--xla_cpu_collective_call_terminate_timeout_seconds=600",
     )
 )
+os.environ.setdefault("SIGNLLM_CACHE_DIR", "")  # tests keep no compiled programs in the home
 # eight fake devices for the tests of meshes; it must be said before jax is first used
 jax.config.update("jax_num_cpu_devices", 8)
 
