@@ -31,7 +31,7 @@ results: $(VENV)/demo-installed
 test: $(VENV)/test-installed
 	$(PYTEST) -m "not slow and not gpu" tests
 
-test-slow: $(VENV)/test-installed
+test-slow: $(VENV)/test-installed $(VENV)/tpu
 	$(PYTEST) -m "slow and not gpu" tests
 
 # on a machine with a GPU, after `pip install -e .[demo,eval,test,cuda]`
@@ -53,6 +53,11 @@ $(VENV)/demo-installed: setup.cfg pyproject.toml constraints.txt | $(VENV)/bin/p
 $(VENV)/test-installed: setup.cfg pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(RUN) -m pip install --quiet --editable ".[demo,eval,serve,test]" --constraint constraints.txt
 	touch $@ $(VENV)/demo-installed
+
+# the TPU compiler that jax asks for, aside: installed as a plugin it would look for a TPU
+$(VENV)/tpu: | $(VENV)/test-installed
+	$(RUN) -m pip install --quiet --no-deps --target $@ "$$($(RUN) -c 'from importlib import metadata; \
+	  print(next(r for r in metadata.requires("jax") if r.startswith("libtpu")).split(";")[0])')"
 
 clean:
 	rm -rf .venv .venv-* build *.egg-info

@@ -159,10 +159,20 @@ def test_a_host_loads_the_block_that_its_devices_hold():
     assert (languages.tolist(), rows.tolist()) == ([0, 1, 2, 3], list(range(8)))
 
 
-HLO = """
-  %a = f32[4,2]{1,0} all-gather(%x), channel_id=1, replica_groups=[4,2]<=[8], dimensions={0}
-  %b = (bf16[3]{0}, f32[5]{0}) all-reduce(%x, %y), replica_groups={{0,1,2,3},{4,5,6,7}}, to_apply=%s
+MODULE = """HloModule jit_step, is_scheduled=true
+
+%s (a: f32[], b: f32[]) -> f32[] {{
+  %a = f32[] parameter(0)
+  %b = f32[] parameter(1)
+  ROOT %c = f32[] add(%a, %b)
+}}
+
+ENTRY %main (x: f32[10]) -> f32[10] {{
+{}
+}}
 """
+LINES = """  %a = f32[4,2]{1,0} all-gather(%x), replica_groups=[4,2]<=[8], dimensions={0}
+  %b = (bf16[3]{0}, f32[5]{0}) all-reduce(%x), replica_groups={{0,1,2,3},{4,5,6,7}}, to_apply=%s"""
 ACROSS = {
     "all-reduce(%x), replica_groups={{0,4},{1,5},{2,6},{3,7}}, to_apply=%s": True,
     "all-reduce(%x), replica_groups={}, to_apply=%s": True,
@@ -183,7 +193,7 @@ ACROSS = {
 
 
 def test_collectives_are_read_with_their_bytes():
-    gather, reduce = read_collectives(HLO, 8)
+    gather, reduce = read_collectives(MODULE.format(LINES), 8)
     assert (gather.kind, gather.bytes) == ("all-gather", 32)
     assert gather.groups.tolist() == [[0, 1], [2, 3], [4, 5], [6, 7]]
     assert (reduce.kind, reduce.bytes, reduce.groups.shape) == ("all-reduce", 26, (2, 4))
@@ -192,7 +202,8 @@ def test_collectives_are_read_with_their_bytes():
 @pytest.mark.parametrize("attributes", ACROSS)
 def test_a_collective_that_joins_two_languages_is_found(attributes):
     line = f"  %a = f32[10]{{0}} {attributes}"
-    assert cross_language_bytes(line, mesh_of(2, 2, 2, 1)) == 40 * ACROSS[attributes]
+    module = MODULE.format(line)
+    assert cross_language_bytes(module, mesh_of(2, 2, 2, 1)) == 40 * ACROSS[attributes]
 
 
 @pytest.mark.parametrize(
@@ -209,4 +220,4 @@ def test_a_collective_that_joins_two_languages_is_found(attributes):
 )
 def test_replica_groups_of_an_unknown_form_are_an_error(unknown):
     with pytest.raises(ValueError):
-        read_collectives(f"  %a = f32[10]{{0}} {unknown}", 8)
+        read_collectives(MODULE.format(f"  %a = f32[10]{{0}} {unknown}"), 8)

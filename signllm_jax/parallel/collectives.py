@@ -1,4 +1,4 @@
-"""Reads the collectives out of a compiled program: what it moves, and between which devices."""
+"""Reads the collectives out of a compiled program: what it moves, how often, and between whom."""
 
 import dataclasses
 import math
@@ -7,7 +7,9 @@ import re
 import numpy as np
 from jax.sharding import Mesh
 
-_KINDS = (
+from signllm_jax.parallel import hlo
+
+KINDS = (
     "all-gather",
     "all-reduce",
     "all-to-all",
@@ -16,10 +18,9 @@ _KINDS = (
     "ragged-all-to-all",
     "reduce-scatter",
 )
-# a collective's result, kind and attributes; `-done` halves of asynchronous ones are not matched
-_LINE = re.compile(rf" = (?P<result>.*?) (?P<kind>{'|'.join(_KINDS)})(-start)?\((?P<rest>.*)$")
-_POINT_TO_POINT = re.compile(r" = .*? (send|recv)\(")
-_ARRAY = re.compile(r"\b(pred|[suf]\d+\w*|bf16|c\d+)\[([\d,]*)\]")
+# the fusions that start, carry on and end one asynchronous collective name the same chain
+_CHAIN = re.compile(r'chain_id="(\d+)"')
+_POINT_TO_POINT = ("send", "recv")
 _LISTED = re.compile(r"(?:replica_groups|source_target_pairs)=\{((?:\{[\d,]*\},?)*)\}")
 _IOTA = re.compile(r"replica_groups=\[(\d+),(\d+)\]<=\[([\d,]+)\](?:T\(([\d,]+)\))?")
 _BY_AXIS = re.compile(
@@ -36,50 +37,67 @@ class Collective:
         kind: for example `all-reduce`.
         bytes: size of its result on one device (with the operand, where it is asynchronous).
         groups: int [groups, devices of a group], places in `mesh.devices.flat` that exchange data.
+        times: how often it runs in one run of the program.
     """
 
     kind: str
     bytes: int
     groups: np.ndarray
+    times: int = 1
+
+    def axes(self, mesh: Mesh) -> tuple[str, ...]:
+        """The mesh axes along which the devices of a group differ; () when nothing is exchanged."""
+        place = np.array(np.unravel_index(self.groups, mesh.devices.shape))
+        differs = (place != place[..., :1]).any((1, 2))
+        return tuple(name for name, one in zip(mesh.axis_names, differs) if one)
 
 
-def read_collectives(hlo_text: str, devices: int) -> list[Collective]:
+def read_collectives(
+    hlo_text: str, devices: int, default_trips: int | None = None
+) -> list[Collective]:
     """The collectives of an optimised HLO module.
 
     Args:
         hlo_text: what `compiled.as_text()` returns.
         devices: number of devices it was compiled for.
+        default_trips: for loops whose count the compiler does not know.
 
     Raises:
-        ValueError: replica groups of a form, or a kind of transfer, that is not known.
+        ValueError: replica groups of a form, a kind of transfer, or a loop, that is not known.
     """
-    found = []
-    for line in hlo_text.splitlines():
-        if _POINT_TO_POINT.search(line):
-            raise ValueError(f"cannot tell whom it joins: {line.strip()[:200]}")
-        match = _LINE.search(line)
-        if match:
-            groups = _groups(match["rest"], devices)
-            found.append(Collective(match["kind"], _size(match["result"]), groups))
+    program = hlo.read_program(hlo_text)
+    counts = hlo.executions(program, default_trips)
+    found, chained = [], set()
+    for name, instructions in program.computations.items():
+        for one in instructions if counts[name] else ():
+            kind = one.kind.removesuffix("-start")
+            if kind in _POINT_TO_POINT:
+                raise ValueError(f"cannot tell whom it joins: {one.line.strip()[:200]}")
+            if kind in KINDS:  # `-done` halves of asynchronous ones are not counted again
+                chain = name != program.entry and _CHAIN.search(one.rest)
+                if chain and chain[1] in chained:
+                    continue  # a later part of a gather that is spread over several fusions
+                chained.add(chain and chain[1])
+                groups = _groups(one.rest, devices)
+                found.append(Collective(kind, hlo.array_bytes(one.result), groups, counts[name]))
     return found
 
 
-def cross_language_bytes(hlo_text: str, mesh: Mesh) -> int:
+def cross_language_bytes(hlo_text: str, mesh: Mesh, default_trips: int | None = None) -> int:
     """Bytes of the collectives whose groups join devices of different languages.
 
     Args:
         hlo_text: of a program compiled for `mesh`.
         mesh: has an axis `language`.
+        default_trips: for loops whose count the compiler does not know.
 
     Raises:
         ValueError: as for `read_collectives`.
     """
-    shape = mesh.devices.shape
-    language = np.indices(shape)[mesh.axis_names.index("language")].reshape(-1)
     return sum(
-        one.bytes
-        for one in read_collectives(hlo_text, mesh.size)
-        if (language[one.groups] != language[one.groups[:, :1]]).any()
+        one.bytes * one.times
+        for one in read_collectives(hlo_text, mesh.size, default_trips)
+        if "language" in one.axes(mesh)
     )
 
 
@@ -115,13 +133,3 @@ def _iota(shape: str, order: str | None) -> np.ndarray:
 
 def _numbers(text: str) -> list[int]:
     return [int(number) for number in text.split(",") if number]
-
-
-def _size(result: str) -> int:
-    """Bytes of an array or of a tuple's arrays; types of less than a byte count as one."""
-    total = 0
-    for kind, shape in _ARRAY.findall(result):
-        digits = re.search(r"\d+", kind)
-        width = max(int(digits[0]) // 8, 1) if digits else 1
-        total += width * math.prod(_numbers(shape))
-    return total

@@ -1,0 +1,49 @@
+"""Compiles the train step, or the generation, for a TPU slice that is not at hand.
+
+    python launch/compile.py --config=configs/mlsf.py:fingerspelling,base --topology=v5e:4x4
+
+Prints what it would need and cost and writes it as JSON. Exit code 1 when it does not fit.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+from absl import flags
+from ml_collections import config_flags
+
+from signllm_jax import cli
+from signllm_jax.aot.slices import prepare_environment
+
+CONFIG = config_flags.DEFINE_config_file("config", None, "configs/FILE.py[:DATASET[,SIZE]]")
+TOPOLOGY = flags.DEFINE_string("topology", None, "chip and shape, for example v5e:16x16")
+MESH = flags.DEFINE_string("mesh", "", "AXIS:SIZE,...; empty = languages first, the rest fsdp")
+DECODE = flags.DEFINE_boolean("decode", False, "compile the generation instead of the train step")
+SWEEP = flags.DEFINE_boolean("sweep", False, "try several meshes and propose one")
+OUTPUT = flags.DEFINE_string("output", "aot.json", "where the report is written")
+
+
+def main() -> int:
+    """Compiles, writes the report, and says whether it fits."""
+    from signllm_jax.aot.plan import plan
+    from signllm_jax.config import read_config
+    from signllm_jax.errors import ConfigError
+    from signllm_jax.group import write_file
+
+    if CONFIG.value is None or TOPOLOGY.value is None:
+        raise ConfigError("--config and --topology are needed, for example --topology=v5e:4x4")
+    config = read_config(CONFIG.value.to_dict())
+    reports = plan(config, TOPOLOGY.value, MESH.value, DECODE.value, SWEEP.value, say)
+    chosen = reports[0] | ({"tried": reports[1:]} if SWEEP.value else {})
+    write_file(Path(OUTPUT.value), json.dumps(chosen, indent=1).encode())
+    return 0 if chosen["fits"] else 1
+
+
+def say(text: str) -> None:
+    """Shows a line at once."""
+    print(text, file=sys.stdout, flush=True)
+
+
+if __name__ == "__main__":
+    prepare_environment()
+    cli.run(main)

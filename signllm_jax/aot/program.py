@@ -1,0 +1,149 @@
+"""The real train step and the real generation, compiled for a slice from shapes alone."""
+
+import dataclasses
+import re
+import time
+
+import jax
+import jax.numpy as jnp
+
+from signllm_jax import decoding
+from signllm_jax.aot.flops import matmul_flops
+from signllm_jax.config import Config
+from signllm_jax.models.text2pose import Text2Pose
+from signllm_jax.nn.precision import compute_dtype
+from signllm_jax.parallel import lanes as lane_axis
+from signllm_jax.parallel import sharding
+from signllm_jax.train.state import abstract_state, state_shardings
+from signllm_jax.train.step import make_train_step
+from signllm_jax.train.task import get_task
+from signllm_jax.typing import Batch
+
+_TOO_LARGE = re.compile(r"Used ([\d.]+)([KMGT]?) of ([\d.]+)([KMGT]?) hbm", re.IGNORECASE)
+_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+
+
+@dataclasses.dataclass(frozen=True)
+class Compiled:
+    """A program and what compiling it cost.
+
+    Attributes:
+        text: the optimised HLO; empty when it did not fit.
+        argument_bytes, temporary_bytes, total_bytes: on one device; the total counts donated
+            arguments once, and is the compiler's own figure when the program does not fit.
+        fits: whether the compiler could place it in the chip's memory.
+        parameters: of all lanes.
+        model_flops: operations of the matrix products that the model asks for, all devices.
+        default_trips: how often a loop that stops early runs at most; None in training.
+        wall_seconds, cpu_seconds: of the compiler.
+    """
+
+    text: str
+    argument_bytes: int
+    temporary_bytes: int
+    total_bytes: int
+    fits: bool
+    parameters: int
+    model_flops: int
+    default_trips: int | None
+    wall_seconds: float
+    cpu_seconds: float
+
+
+def for_tpu(config: Config) -> Config:
+    """The config as it computes on a TPU, where `auto` is bfloat16."""
+    if config.model.dtype != "auto":
+        return config
+    return dataclasses.replace(config, model=dataclasses.replace(config.model, dtype="bfloat16"))
+
+
+def abstract_batch(config: Config, lanes: tuple[str, ...]) -> Batch:
+    """Shapes of a training batch of MLSF."""
+    data, joints = config.data, (config.model.frame_size - 1) // 3
+
+    def shape(*own, dtype=jnp.int32):
+        return jax.ShapeDtypeStruct((len(lanes), config.train.batch_size, *own), dtype)
+
+    return Batch(
+        text=shape(data.row_tokens),
+        text_segment=shape(data.row_tokens),
+        frames=shape(data.row_frames, config.model.frame_size, dtype=jnp.float32),
+        joint_mask=shape(data.row_frames, joints, dtype=jnp.bool_),
+        segment=shape(data.row_frames),
+        position=shape(data.row_frames),
+        example=shape(data.row_clips),
+    )
+
+
+def compile_train_step(config: Config, lanes: tuple[str, ...], mesh) -> Compiled:
+    """The train step of `config` for `mesh`, whose devices need not be at hand."""
+    config = for_tpu(config)
+    state = _placed(abstract_state(config, lanes), state_shardings(config, lanes, mesh))
+    batch = abstract_batch(config, lanes)
+    step = make_train_step(config, lanes, mesh)
+    task = get_task(config)
+    one = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), batch)
+    params = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), state.params)
+    with sharding.use_shape_mesh():
+        key = jax.eval_shape(lambda: jax.random.key(0))
+        forward = matmul_flops(lambda p, b, k: task.loss(p, b, k)[0], params, one, key)
+    with sharding.use_mesh(mesh):
+        lowered = step.lower(state, batch)
+    flops = 3 * forward * len(lanes)  # the backward pass has two products for each one
+    return _compile(lowered, state.params, flops, None)
+
+
+def compile_generation(config: Config, lanes: tuple[str, ...], mesh) -> Compiled:
+    """Free-running generation of `config.eval.batch_size` clips a language."""
+    config = for_tpu(config)
+    places = state_shardings(config, lanes, mesh).params
+    params = _placed(abstract_state(config, lanes).params, places)
+    module = Text2Pose(config.model, compute_dtype(config.model.dtype))
+    shape = (len(lanes), config.eval.batch_size, config.data.row_tokens)
+    text = jax.ShapeDtypeStruct(shape, jnp.int32, sharding=sharding.batch_sharding(mesh))
+
+    def generate(params, text):
+        return decoding.generate(module, params, text, config.eval.max_frames)
+
+    rows = sharding.batch_sharding(mesh)
+    program = jax.jit(lane_axis.lift(generate), out_shardings=rows)
+    trips = config.eval.max_frames // config.model.patch
+    with sharding.use_mesh(mesh):
+        lowered = program.lower(params, text)
+    return _compile(lowered, params, 0, trips)
+
+
+def _placed(tree, places):
+    return jax.tree.map(
+        lambda leaf, place: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place),
+        tree,
+        places,
+    )
+
+
+def _compile(lowered, params, flops: int, trips: int | None) -> Compiled:
+    count = sum(leaf.size for leaf in jax.tree.leaves(params))
+    wall, cpu = time.monotonic(), time.process_time()
+    text, sizes, fits = "", (0, 0, 0), True
+    try:
+        compiled = lowered.compile()
+    except jax.errors.JaxRuntimeError as error:
+        too_large = _TOO_LARGE.search(str(error))
+        if not too_large:
+            raise
+        sizes, fits = (0, 0, int(float(too_large[1]) * _UNITS[too_large[2].upper()])), False
+    else:
+        text, memory = compiled.as_text(), compiled.memory_analysis()
+        argument, temporary = memory.argument_size_in_bytes, memory.temp_size_in_bytes
+        own = memory.output_size_in_bytes - memory.alias_size_in_bytes
+        sizes = (argument, temporary, argument + temporary + own)
+    return Compiled(
+        text,
+        *sizes,
+        fits=fits,
+        parameters=count,
+        model_flops=flops,
+        default_trips=trips,
+        wall_seconds=time.monotonic() - wall,
+        cpu_seconds=time.process_time() - cpu,
+    )

@@ -1,0 +1,114 @@
+"""`aot.json`: what a program needs and would cost on a slice, and its line in a table."""
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+
+from jax.sharding import Mesh
+
+from signllm_jax.aot.chips import Chip
+from signllm_jax.aot.estimate import UNCOUNTED_LIMIT, estimate
+from signllm_jax.aot.program import Compiled
+from signllm_jax.config import Config
+
+_VERSIONS = ("jax", "jaxlib", "libtpu", "flax", "optax")
+
+
+def describe(
+    config: Config,
+    lanes: tuple[str, ...],
+    topology: str,
+    mesh: Mesh,
+    chip: Chip,
+    program: str,
+    compiled: Compiled,
+) -> dict:
+    """Plain values for JSON; what does not apply is absent.
+
+    Args:
+        config: of the program.
+        lanes: names in the order of L.
+        topology: such as `v5e:4x4`.
+        mesh: over its devices.
+        chip: what they are.
+        program: `train_step` or `generate`.
+        compiled: the result.
+
+    Raises:
+        ValueError: the program's text has something that is not known.
+    """
+    report = {
+        "program": program,
+        "size": config.size,
+        "lanes": list(lanes),
+        "topology": topology,
+        "mesh": {axis: size for axis, size in mesh.shape.items() if size > 1},
+        "chips": mesh.size,
+        "batch_size": config.train.batch_size,
+        "row_frames": config.data.row_frames,
+        "row_tokens": config.data.row_tokens,
+        "parameters": compiled.parameters,
+        "hbm_bytes_per_chip": compiled.total_bytes,
+        "hbm_limit_bytes": chip.hbm_bytes,
+        "fits": compiled.fits and compiled.total_bytes <= chip.hbm_bytes,
+        "compile_seconds": compiled.wall_seconds,
+        "compile_cpu_seconds": compiled.cpu_seconds,
+        "versions": {"python": platform.python_version()} | _installed(),
+    }
+    if program == "generate":
+        report |= {"batch_size": config.eval.batch_size, "max_frames": config.eval.max_frames}
+    if not compiled.text:
+        return report
+    cost = estimate(compiled.text, mesh, chip, compiled.default_trips)
+    report |= {
+        "argument_bytes": compiled.argument_bytes,
+        "temporary_bytes": compiled.temporary_bytes,
+        "cross_language_bytes": cost.cross_language_bytes,
+        "collectives": [
+            {"kind": kind, "axes": list(axes), "count": count, "bytes": size}
+            for (kind, axes), (count, size) in sorted(cost.collectives.items())
+        ],
+        "cycle_milliseconds": 1e3 * cost.cycle_seconds,
+        "uncounted_milliseconds": {kind: 1e3 * s for kind, s in cost.uncounted.items() if s > 1e-7},
+        "uncounted_share": cost.uncounted_share,
+        "copy_milliseconds": 1e3 * cost.copy_seconds,
+        "interconnect_milliseconds": 1e3 * cost.link_seconds,
+        "estimate": "compiler estimate, interconnect excluded",
+    }
+    if compiled.default_trips:
+        report["microseconds_per_frame"] = 1e6 * cost.seconds / config.eval.max_frames
+    if compiled.model_flops:
+        report["model_flops"] = compiled.model_flops
+        if cost.uncounted_share <= UNCOUNTED_LIMIT:
+            share = compiled.model_flops / mesh.size / chip.flops / cost.seconds
+            report["cycle_utilization"] = share
+    return report
+
+
+def _installed() -> dict[str, str]:
+    found = {}
+    for name in _VERSIONS:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def line(report: dict) -> str:
+    """One line for the terminal."""
+    mesh = ",".join(f"{axis}:{size}" for axis, size in report["mesh"].items()) or "one device"
+    told = [
+        f"{report['program']} {report['size']} on {report['topology']} ({mesh})",
+        f"{report['hbm_bytes_per_chip'] / 1e9:.2f} of {report['hbm_limit_bytes'] / 1e9:.1f} GB",
+    ]
+    if not report["fits"]:
+        return ": ".join((told[0], "DOES NOT FIT: " + told[1]))
+    if "cycle_milliseconds" in report:
+        told.append(f"{report['cycle_milliseconds']:.2f} ms")
+        told.append(f"interconnect {report['interconnect_milliseconds']:.2f} ms")
+        told.append(f"{report['cross_language_bytes']} bytes between languages")
+    if "microseconds_per_frame" in report:
+        told.append(f"{report['microseconds_per_frame']:.0f} us a frame")
+    if "cycle_utilization" in report:
+        told.append(f"utilisation {report['cycle_utilization']:.1%} ({report['estimate']})")
+    return ", ".join(told)

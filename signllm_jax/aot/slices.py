@@ -1,0 +1,61 @@
+"""A TPU slice that is not at hand: its description, and a mesh over its devices."""
+
+import os
+
+from signllm_jax.aot.chips import Chip, get_chip
+from signllm_jax.errors import ConfigError
+from signllm_jax.parallel import sharding
+
+
+def prepare_environment() -> None:
+    """What the TPU compiler needs on a machine without a TPU; call it before jax is used."""
+    os.environ["JAX_PLATFORMS"] = "cpu"
+    os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")
+    os.environ.setdefault("ALLOW_MULTIPLE_LIBTPU_LOAD", "1")
+    # there is no such machine: these only keep the library from asking for one
+    os.environ.setdefault("TPU_ACCELERATOR_TYPE", "v5litepod-4")
+    os.environ.setdefault("TPU_WORKER_HOSTNAMES", "localhost")
+    os.environ.setdefault("TPU_STDERR_LOG_LEVEL", "3")
+    os.environ.setdefault("TPU_MIN_LOG_LEVEL", "3")
+
+
+def open_slice(topology: str) -> tuple[list, Chip]:
+    """The devices of a topology such as `v5e:4x4`, and what they are.
+
+    Raises:
+        ConfigError: an unknown chip, a topology that does not exist, or no TPU compiler.
+    """
+    chip = get_chip(topology)
+    from jax.experimental import topologies  # after the environment was prepared
+
+    try:
+        described = topologies.get_topology_desc(platform="tpu", topology_name=topology)
+    except Exception as error:  # the plugin raises kinds of its own
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        if "support not installed" in str(error):
+            raise ConfigError(
+                "the TPU compiler is missing: pip install 'signllm_jax[tpu]' "
+                f"(no TPU is needed): {reason}"
+            ) from error
+        raise ConfigError(f"--topology={topology}: no such slice: {reason}") from error
+    return list(described.devices), chip
+
+
+def parse_mesh(text: str, devices: list, lanes: int):
+    """A mesh from `language:8,fsdp:2`; empty = language as far as it divides, the rest fsdp.
+
+    Raises ConfigError on what cannot be read or does not multiply to the devices.
+    """
+    shape: dict[str, int] = {}
+    for part in filter(None, text.split(",")):
+        axis, _, size = part.partition(":")
+        if not size.isdigit() or axis in shape:
+            raise ConfigError(f"--mesh: cannot read {part!r}: expected AXIS:SIZE,AXIS:SIZE")
+        shape[axis] = int(size)
+    return sharding.make_mesh(shape or default_shape(lanes, len(devices)), devices)
+
+
+def default_shape(lanes: int, devices: int) -> dict[str, int]:
+    """Lanes first, the rest fsdp."""
+    language = max(n for n in range(1, lanes + 1) if lanes % n == 0 and devices % n == 0)
+    return {"language": language, "fsdp": devices // language}
