@@ -96,6 +96,13 @@ class SignLLM:
         self._producers(language)[0][1].encode(text, 0)
         return text, language
 
+    def warm_up(self) -> None:
+        """Compiles for all languages, so that the first clip comes as fast as the others."""
+        for language in self._groups:
+            producers, params = self._producers(language)
+            for producer in producers.values():
+                producer.warm_up(params)
+
     def describe(self, language: str) -> Group:
         """The language's group: its data set, limits and training step."""
         return self._groups[self._language(language)]

@@ -76,13 +76,7 @@ class Producer:
             for i, group in enumerate(ids):
                 for j, tokens in enumerate(group[start : start + self._batch_size]):
                     batch[i, j, : len(tokens)] = tokens
-            with sharding.use_mesh(self._mesh):
-                placed = jax.make_array_from_callback(
-                    batch.shape,
-                    sharding.batch_sharding(self._mesh),
-                    functools.partial(_part, batch),
-                )
-                made = jax.device_get(self._generate(params, placed))
+            made = self._run(params, batch)
             for i, group in enumerate(ids):
                 for j in range(len(group[start : start + self._batch_size])):
                     end = made.length[i, j]
@@ -91,6 +85,20 @@ class Producer:
                     )
                     clips[i].append((clip, bool(made.ended[i, j])))
         return clips
+
+    def warm_up(self, params: Tree) -> None:
+        """Compiles, or loads what has been compiled, by decoding nothing."""
+        shape = (len(self._tokenizers), self._batch_size, self._tokens)
+        self._run(params, np.zeros(shape, np.int32))
+
+    def _run(self, params: Tree, batch: np.ndarray) -> decoding.Generated:
+        with sharding.use_mesh(self._mesh):
+            placed = jax.make_array_from_callback(
+                batch.shape,
+                sharding.batch_sharding(self._mesh),
+                functools.partial(_part, batch),
+            )
+            return jax.device_get(self._generate(params, placed))
 
 
 @functools.lru_cache(maxsize=16)

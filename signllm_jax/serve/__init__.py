@@ -1,0 +1,1 @@
+"""The model behind HTTP: a JSON API and a page."""

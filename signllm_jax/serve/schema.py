@@ -1,0 +1,78 @@
+"""What is asked and answered, as the OpenAPI description shows it."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+MAX_TEXT = 1000
+"""Characters of a text or prompt; what the model reads may be less."""
+
+Text = Annotated[str, Field(max_length=MAX_TEXT)]
+Code = Annotated[str, Field(max_length=32)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+
+
+class Ask(BaseModel):
+    """A text, or a prompt that asks for one."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        json_schema_extra={"examples": [{"text": "hello", "language": "asl"}]},
+    )
+    text: Text | None = Field(None, description="what to sign")
+    prompt: Text | None = Field(
+        None, description="instead of a text a question, such as: How do you sign 'hello' in ASL?"
+    )
+    language: Code | None = Field(
+        None, description="code of GET /languages; may be left out where the prompt names it"
+    )
+    seed: Seed = Field(0, description="for models that draw at random; the present ones do not")
+
+
+class Clip(BaseModel):
+    """A pose sequence: x right, y down, z away from the viewer, in shoulder widths."""
+
+    layout: str
+    fps: float
+    joints: list[str]
+    bones: list[tuple[int, int]]
+    groups: dict[str, list[int]]
+    positions: list[list[tuple[float, float, float]]] = Field(description="[frame][joint][x, y, z]")
+    confidence: list[list[float]] = Field(description="[frame][joint], 0 = not shown")
+
+
+class Produced(BaseModel):
+    """An answer."""
+
+    text: str
+    language: str
+    seconds: float
+    gloss: str | None = Field(None, description="LangGloss, where the model has one")
+    clip: Clip
+
+
+class Language(BaseModel):
+    """A sign language that can be produced."""
+
+    code: str
+    name: str
+    iso: str = Field(description="ISO 639-3")
+    spoken: str = Field(description="BCP 47 code of the language of its texts")
+    dataset: str = Field(description="what it was trained on")
+    max_tokens: int = Field(description="longest text that the model reads, in tokens")
+    max_seconds: float = Field(description="longest clip")
+
+
+class Languages(BaseModel):
+    """What can be asked for."""
+
+    languages: list[Language]
+    formats: list[str]
+    max_text: int = Field(description="characters")
+
+
+class Problem(BaseModel):
+    """Why a request was not answered."""
+
+    error: str

@@ -1,0 +1,142 @@
+/** The page: asks the server for a clip, plays it, and offers its files and a link to it. */
+import { Player } from "../player/player.js";
+import { WORDS, pickLanguage } from "../player/words.js";
+
+const at = (id) => document.getElementById(id);
+const player = new Player(at("player"), WORDS.en);
+let words = WORDS.en;
+let offered = null; // what GET /languages said
+let shown = null; // the answer on the page
+
+function speak(language) {
+  words = WORDS[language];
+  document.documentElement.lang = language;
+  document.title = words.title;
+  at("page-language").value = language;
+  for (const part of document.querySelectorAll("[data-word]")) part.textContent = words[part.dataset.word];
+  for (const part of document.querySelectorAll("[data-label]")) part.setAttribute("aria-label", words[part.dataset.label]);
+  player.translate(words);
+  at("status").textContent = at("problem").textContent = "";
+  offerLanguages();
+  if (shown) head();
+}
+
+/** The name of a sign language in the page's language; one added later has its English name. */
+function nameOf(code) {
+  return words[code] ?? offered.languages.find((language) => language.code === code)?.name ?? code;
+}
+
+function offerLanguages() {
+  if (!offered) return;
+  const chosen = at("language").value;
+  const options = offered.languages.map(({ code }) => new Option(nameOf(code), code));
+  if (kind() === "prompt") options.unshift(new Option(words.asked, ""));
+  at("language").replaceChildren(...options);
+  if (options.some((option) => option.value === chosen)) at("language").value = chosen;
+}
+
+function kind() {
+  return document.querySelector("[name=kind]:checked").value;
+}
+
+async function ask() {
+  const wanted = { [kind()]: at("text").value };
+  if (at("language").value) wanted.language = at("language").value;
+  performance.mark("asked");
+  tell(words.working);
+  at("submit").setAttribute("aria-disabled", "true");
+  try {
+    const answer = await fetch("produce", {
+      method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(wanted),
+    });
+    const said = await answer.json();
+    if (answer.ok) show(said, wanted);
+    else if (answer.status === 429) tell("", words.busy);
+    else tell("", words.refused, said.error);
+  } catch {
+    tell("", words.offline);
+  }
+  at("submit").removeAttribute("aria-disabled");
+}
+
+/** Says how it stands, what is wrong, and the server's own words for it, which are English. */
+function tell(status, problem = "", detail = "") {
+  at("status").textContent = status;
+  const english = document.createElement("span");
+  english.lang = "en";
+  english.textContent = detail;
+  at("problem").replaceChildren(...(problem ? [`${problem} `, english] : []));
+}
+
+function show(said, wanted) {
+  shown = said;
+  at("result").hidden = false;
+  head();
+  player.load(said.clip);
+  performance.mark("shown");
+  at("downloads").replaceChildren(...offered.formats.map((format) => {
+    const link = document.createElement("a");
+    link.href = `clip?${new URLSearchParams({ language: said.language, text: said.text, format })}`;
+    link.download = "";
+    link.textContent = `.${format}`;
+    const item = document.createElement("li");
+    item.append(link);
+    return item;
+  }));
+  history.replaceState(null, "", `#${new URLSearchParams(wanted)}`);
+  tell(words.ready.replace("{seconds}", said.seconds.toFixed(1)).replace("{language}", () => nameOf(said.language)));
+}
+
+function head() {
+  const text = document.createElement("bdi");
+  text.textContent = shown.text;
+  text.lang = offered.languages.find(({ code }) => code === shown.language).spoken;
+  at("heading").replaceChildren(text, ` – ${nameOf(shown.language)}`);
+  at("gloss").hidden = !shown.gloss;
+  at("gloss").lastElementChild.textContent = shown.gloss ?? "";
+}
+
+/** Asks for what a shared link says, after the #. */
+function follow() {
+  const wanted = new URLSearchParams(location.hash.slice(1));
+  const text = wanted.get("text") ?? wanted.get("prompt");
+  if (!text) return;
+  document.querySelector(`[name=kind][value=${wanted.has("text") ? "text" : "prompt"}]`).checked = true;
+  offerLanguages();
+  at("text").value = text;
+  const language = wanted.get("language") ?? "";
+  if ([...at("language").options].some((option) => option.value === language)) at("language").value = language;
+  ask();
+}
+
+async function share() {
+  try {
+    await navigator.clipboard.writeText(location.href);
+    tell(words.copied);
+  } catch { // no clipboard without a secure connection
+    tell(location.href);
+  }
+}
+
+at("page-language").append(...Object.entries(WORDS).map(([code, { name }]) => {
+  const option = new Option(name, code);
+  option.lang = code;
+  return option;
+}));
+at("page-language").addEventListener("change", (event) => speak(event.target.value));
+for (const radio of document.querySelectorAll("[name=kind]")) radio.addEventListener("change", offerLanguages);
+at("ask").addEventListener("submit", (event) => {
+  event.preventDefault();
+  if (!at("submit").hasAttribute("aria-disabled")) ask();
+});
+at("share").addEventListener("click", share);
+speak(pickLanguage(navigator.languages));
+try {
+  offered = await (await fetch("languages")).json();
+  offerLanguages();
+  addEventListener("hashchange", follow);
+  follow();
+  document.body.dataset.ready = "";
+} catch {
+  tell("", words.offline);
+}
