@@ -79,6 +79,7 @@ def make_app(model: SignLLM, queue: int = QUEUE, renderings: int = RENDERINGS) -
         redoc_url=None,
         lifespan=lifespan,
     )
+    app.state.desk = desk
     app.add_middleware(Limits)
     for kind, status in ((TextError, 422), (ConfigError, 422), (OutputError, 422)):
         app.add_exception_handler(kind, _explain(status))
@@ -139,6 +140,11 @@ class _Desk:
         async with self._batches.running():
             yield
         self._renderer.shutdown()
+
+    @property
+    def waiting(self) -> int:
+        """How many texts wait for the model."""
+        return self._batches.waiting
 
     def languages(self) -> schema.Languages:
         described = []
@@ -210,6 +216,6 @@ def _explain(status: int):
 
 async def _explain_request(_: Request, error: RequestValidationError) -> JSONResponse:
     first = error.errors()[0]
-    place = ".".join(str(part) for part in first["loc"][1:])
+    place = "".join(f"{part}: " for part in first["loc"][1:] if isinstance(part, str))
     status = 422 if first["type"] == "string_too_long" else 400
-    return JSONResponse({"error": f"{place}: {first['msg']}".lstrip(": ")}, status)
+    return JSONResponse({"error": place + first["msg"]}, status)

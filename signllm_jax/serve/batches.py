@@ -30,6 +30,11 @@ class Batches:
         self._wake = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="model")
 
+    @property
+    def waiting(self) -> int:
+        """How many texts wait."""
+        return len(self._waiting)
+
     async def submit(self, text: str, language: str) -> Any:
         """The result of one text; raises BusyError, or what the work raises."""
         if len(self._waiting) >= self._limit:

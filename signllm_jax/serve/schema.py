@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 MAX_TEXT = 1000
 """Characters of a text or prompt; what the model reads may be less."""
@@ -28,6 +28,12 @@ class Ask(BaseModel):
         None, description="code of GET /languages; may be left out where the prompt names it"
     )
     seed: Seed = Field(0, description="for models that draw at random; the present ones do not")
+
+    @model_validator(mode="after")
+    def _either(self):
+        if (self.text is None) == (self.prompt is None):
+            raise ValueError("give either a text or a prompt")
+        return self
 
 
 class Clip(BaseModel):

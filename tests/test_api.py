@@ -1,0 +1,87 @@
+"""The Python interface, and the front door of the package."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from tiny_run import tiny_config, write_run
+
+import signllm_jax
+from signllm_jax import SignLLM
+from signllm_jax.__main__ import commands
+from signllm_jax.api import BATCH
+from signllm_jax.errors import CheckpointError, ConfigError, TextError
+
+
+@pytest.fixture(scope="module")
+def model(data_dir, tmp_path_factory, cheap_compiles):
+    path = tmp_path_factory.mktemp("run") / "run"
+    return SignLLM.load(write_run(path, tiny_config(data_dir, ("asl", "gsl"))).path)
+
+
+@pytest.fixture(scope="module")
+def single(model):
+    return SignLLM({"gsl": model.describe("gsl")})
+
+
+def test_importing_the_package_takes_under_a_second_loads_no_jax_and_says_nothing():
+    code = (
+        "import sys, time; start = time.perf_counter(); import signllm_jax; "
+        "assert time.perf_counter() - start < 1; "
+        "assert not {'jax', 'flax', 'numpy'} & set(sys.modules); "
+        "assert 'SignLLM' in dir(signllm_jax); from signllm_jax import SignLLM, PoseClip"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    with pytest.raises(AttributeError, match="has no attribute 'Nothing'"):
+        _ = signllm_jax.Nothing
+
+
+def test_the_package_lists_every_command():
+    done = subprocess.run(
+        [sys.executable, "-m", "signllm_jax"], capture_output=True, text=True, check=True
+    )
+    assert {"train.py", "produce.py", "serve.py"} <= set(commands())
+    for name, line in commands().items():
+        assert f"launch/{name}" in done.stdout and line in done.stdout
+    assert signllm_jax.__version__ in done.stdout
+
+
+def test_many_texts_give_what_each_gives_alone(model):
+    texts = ["ab", "c", "abc"] * BATCH
+    for text, clip in zip(texts, model.produce_many(texts, "asl"), strict=True):
+        alone = model.produce(text, "asl", seed=3)
+        np.testing.assert_array_equal(clip.observed, alone.observed)
+        np.testing.assert_allclose(clip.positions, alone.positions, atol=1e-5)
+        assert clip.fps == alone.fps
+    assert model.produce_many([], "asl") == []
+
+
+def test_a_prompt_says_text_and_language(model):
+    assert model.resolve(None, None, "How do you sign 'abc' in ASL?") == ("abc", "asl")
+    prompted = model.produce(prompt="Wie gebärdet man „abc“?", language="gsl")
+    np.testing.assert_array_equal(prompted.positions, model.produce("abc", "gsl").positions)
+
+
+def test_a_run_of_one_language_need_not_be_told_it(single, model):
+    np.testing.assert_array_equal(
+        single.produce("abc").positions, model.produce("abc", "gsl").positions
+    )
+    assert single.resolve(None, None, "How do you sign 'abc'?") == ("abc", "gsl")
+
+
+def test_errors_are_typed_and_say_what_would_be_accepted(model, tmp_path):
+    for call, kind, words in (
+        (lambda: model.produce("abc"), ConfigError, "which language.*asl, gsl"),
+        (lambda: model.produce("abc", "lsa"), ConfigError, "'lsa'.*asl, gsl"),
+        (lambda: model.produce("", "asl"), TextError, "empty"),
+        (lambda: model.produce("ж", "asl"), TextError, "'ж'"),
+        (lambda: model.produce("abcdefghijkl", "asl"), TextError, "12 tokens.*at most 8"),
+        (lambda: model.produce("a", "asl", prompt="a"), TextError, "either"),
+        (lambda: model.produce(language="asl"), TextError, "either"),
+        (lambda: model.produce(prompt="How do you sign 'a' in LSA?"), ConfigError, "asl, gsl"),
+        (lambda: SignLLM.load(tmp_path), CheckpointError, "no readable run"),
+    ):
+        with pytest.raises(kind, match=words):
+            call()

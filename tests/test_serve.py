@@ -1,0 +1,289 @@
+"""The server: what it answers, what it refuses, and what nobody can make it do."""
+
+import asyncio
+import io
+import re
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from fastapi.testclient import TestClient
+from tiny_run import tiny_config, write_run
+
+from signllm_jax import SignLLM
+from signllm_jax.languages import LANGUAGES
+from signllm_jax.poses.files import read_clip
+from signllm_jax.render.page import STATIC as PLAYER
+from signllm_jax.serve import limits
+from signllm_jax.serve.app import _KEPT, STATIC, Format, _attachment, make_app
+from signllm_jax.serve.batches import Batches, BusyError
+from signllm_jax.serve.schema import MAX_TEXT
+
+HELLO = {"text": "abc", "language": "asl"}
+HOSTILE = (
+    "../../etc/passwd", "..%2f..%2fetc%2fpasswd", "a\r\nset-cookie: a=b", '"; filename="x.exe',
+    "{{7*7}}", "<script>alert(1)</script>", "\x00", "%00", "😀" * 20, "\u202eabc",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def model(data_dir, tmp_path_factory, cheap_compiles):
+    path = tmp_path_factory.mktemp("run") / "run"
+    model = SignLLM.load(write_run(path, tiny_config(data_dir, ("asl", "gsl"))).path)
+    model.warm_up()
+    return model
+
+
+@pytest.fixture(scope="module")
+def client(model):
+    with TestClient(make_app(model)) as client:
+        yield client
+
+
+class Held:
+    """A model whose work waits until it is let go, and which remembers what it was asked."""
+
+    def __init__(self, model):
+        self.model, self.asked, self.go = model, [], threading.Event()
+        self.languages, self.describe, self.resolve = model.languages, model.describe, model.resolve
+
+    def produce_many(self, texts, language):
+        self.asked.append((language, list(texts)))
+        assert self.go.wait(60)
+        return self.model.produce_many(texts, language)
+
+
+def until(condition):
+    end = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+def test_a_text_is_answered_with_its_clip(client, model):
+    answer = client.post("/produce", json=HELLO)
+    said, clip = answer.json(), model.produce(**HELLO)
+    assert answer.status_code == 200 and said.keys() == {"text", "language", "seconds", "clip"}
+    assert said["seconds"] == pytest.approx(len(clip) / clip.fps, abs=1e-3)
+    np.testing.assert_allclose(said["clip"]["positions"], clip.positions, atol=1e-4)
+    np.testing.assert_array_equal(np.array(said["clip"]["confidence"]) > 0, clip.observed)
+
+
+def test_a_prompt_is_answered_like_its_text(client):
+    prompted = client.post("/produce", json={"prompt": "How do you sign 'abc' in ASL?"})
+    assert prompted.content == client.post("/produce", json=HELLO).content
+
+
+def test_languages_and_formats_are_listed(client, model):
+    said = client.get("/languages").json()
+    assert [language["code"] for language in said["languages"]] == list(model.languages)
+    assert said["languages"][1]["name"] == "German Sign Language"
+    assert {"pose", "mp4", "glb", "html"} <= set(said["formats"]) == set(Format)
+
+
+@pytest.mark.parametrize(
+    "body, status, word",
+    [
+        ("{", 400, "JSON"),
+        ("", 400, "required"),
+        ("[]", 400, ""),
+        ("{}", 400, "either"),
+        ('{"text": 5}', 400, "text"),
+        ('{"txt": "a"}', 400, "txt"),
+        ('{"text": "a", "prompt": "a"}', 400, "either"),
+        ('{"text": "a", "language": "asl", "seed": -1}', 400, "seed"),
+        ('{"text": "\\ud800", "language": "asl"}', 400, ""),
+        ('{"text": "' + MAX_TEXT * "a" + 'a", "language": "asl"}', 422, "at most 1000"),
+        ('{"text": "abcdefghijkl", "language": "asl"}', 422, "at most 8"),
+        ('{"text": " ", "language": "asl"}', 422, "empty"),
+        ('{"text": "\\u0000", "language": "asl"}', 422, "spell"),
+        ('{"text": "a"}', 422, "asl, gsl"),
+        ('{"text": "a", "language": "../asl"}', 422, "asl, gsl"),
+        ('{"prompt": "no question", "language": "asl"}', 422, "quotation"),
+        ('{"text": "' + "a" * limits.MAX_BODY + '"}', 413, "bytes"),
+    ],
+)
+def test_what_cannot_be_answered_says_why(client, body, status, word):
+    answer = client.post("/produce", content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == status, answer.text
+    assert word in answer.json()["error"] and "\n" not in answer.json()["error"]
+
+
+@pytest.mark.parametrize("form", list(Format))
+def test_every_format_can_be_downloaded(client, model, form, tmp_path):
+    answer = client.get("/clip", params=HELLO | {"format": form})
+    assert answer.status_code == 200 and len(answer.content) > 100
+    assert answer.headers["content-disposition"].startswith(f'attachment; filename="abc.{form}"')
+    if form in ("npz", "pose", "skels"):
+        (tmp_path / f"a.{form}").write_bytes(answer.content)
+        assert len(read_clip(tmp_path / f"a.{form}", fps=25)) == len(model.produce(**HELLO))
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_no_parameter_reaches_a_path_a_header_or_a_page(client, hostile):
+    for params in (
+        HELLO | {"format": hostile},
+        {"text": hostile, "language": "asl", "format": "npz"},
+        {"text": "a", "language": hostile, "format": "npz"},
+    ):
+        answer = client.get("/clip", params=params)
+        assert answer.status_code in (400, 422)
+        assert answer.headers["content-type"] == "application/json"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert "set-cookie" not in answer.headers and "49" not in answer.json()["error"]
+    header = _attachment(hostile, "npz")
+    assert re.fullmatch(
+        r"attachment; filename=\"[\w-]+\.npz\"; filename\*=UTF-8''[\w%-]+\.npz", header, re.A
+    )
+
+
+@pytest.mark.parametrize("folder", ["static", "player"])
+def test_nothing_outside_of_the_assets_is_served(client, folder):
+    for path in ("../app.py", "..%2fapp.py", "%2e%2e/app.py", "//etc/passwd", "../../errors.py"):
+        assert client.get(f"/{folder}/{path}").status_code in (400, 404)
+
+
+def test_the_page_needs_nothing_from_elsewhere(client):
+    for page in ("/", "/docs"):
+        answer = client.get(page)
+        assert answer.status_code == 200 and "default-src 'self'" in answer.headers[
+            "content-security-policy"
+        ]  # fmt: skip
+        links = re.findall(r'(?:src|href)="([^"#]+)"', answer.text)
+        assert len(links) >= 4
+        assert all(client.get("/" + link.removeprefix("./")).status_code == 200 for link in links)
+    for file in (*STATIC.iterdir(), *PLAYER.iterdir()):
+        source = file.read_text("utf-8").replace('xmlns="http://www.w3.org/2000/svg"', "")
+        assert "://" not in source and "innerHTML" not in source, file
+        assert not re.search(r"\beval\(|new Function|style=", source), file
+
+
+def test_the_page_speaks_the_languages_of_all_signers(client):
+    words = (PLAYER / "words.js").read_text("utf-8")
+    spoken = re.search(r"export const WORDS = \{(.*?)\}", words)[1]
+    known = {entry.partition(":")[0].strip(' "') for entry in spoken.split(",")}
+    assert {language.spoken for language in LANGUAGES.values()} <= known and len(known) == 8
+    for code in LANGUAGES:
+        assert len(re.findall(rf"\b{code}: ", words)) == 7  # Swiss German takes the German ones
+
+
+def test_the_description_names_every_answer(client):
+    described = client.get("/openapi.json").json()
+    assert set(described["paths"]) == {"/languages", "/produce", "/clip"}
+    answers = described["paths"]["/produce"]["post"]["responses"]
+    assert set(answers) == {"200", "400", "408", "413", "422", "429"}
+
+
+def test_waiting_texts_of_a_language_are_decoded_together_and_a_full_queue_answers_429(model):
+    held = Held(model)
+    texts = ["a", "b", "c", "d"]
+    with TestClient(make_app(held, queue=4)) as client, ThreadPoolExecutor(8) as threads:
+
+        def ask(text, language):
+            return threads.submit(
+                client.post, "/produce", json={"text": text, "language": language}
+            )
+
+        first = ask("e", "asl")
+        until(lambda: held.asked)
+        desk, asked = client.app.state.desk, []
+        for text in texts:
+            asked.append(ask(text, "gsl" if text == "c" else "asl"))
+            until(lambda: desk.waiting == len(asked))
+        refused = client.post("/produce", json=HELLO)
+        assert refused.status_code == 429 and refused.headers["retry-after"] == "1"
+        assert client.get("/languages").status_code == 200
+        held.go.set()
+        assert [answer.result().status_code for answer in (first, *asked)] == [200] * 5
+        assert [answer.result().json()["text"] for answer in asked] == texts
+    assert held.asked == [("asl", ["e"]), ("asl", ["a", "b", "d"]), ("gsl", ["c"])]
+
+
+def test_too_many_files_at_once_answer_429(model):
+    params = HELLO | {"format": "png"}
+    with TestClient(make_app(model, renderings=1)) as client:
+        client.app.state.desk._rendering = 1
+        assert client.get("/clip", params=params).status_code == 429
+        client.app.state.desk._rendering = 0
+        assert client.get("/clip", params=params).status_code == 200
+        assert client.app.state.desk._rendering == 0
+
+
+def test_answers_are_kept_up_to_a_limit_and_not_produced_again(model):
+    held = Held(model)
+    held.go.set()
+    with TestClient(make_app(held)) as client:
+        for _ in range(2):
+            client.post("/produce", json=HELLO)
+        assert len(held.asked) == 1
+        letters = [a + b for a in "abcdefghijk" for b in "abcdefghijk"]
+        for text in letters[: _KEPT + 8]:
+            client.post("/produce", json={"text": text, "language": "asl"})
+        assert len(client.app.state.desk._kept) == _KEPT
+
+
+def test_the_longest_waiting_comes_first_and_an_error_is_its_batch_s_own():
+    done = []
+
+    def work(texts, language):
+        done.append((language, list(texts)))
+        if language == "bad":
+            raise ValueError("broken")
+        return [text.upper() for text in texts]
+
+    async def all_of_it():
+        batches = Batches(work, size=2, limit=10)
+        asks = [("a", "x"), ("b", "bad"), ("c", "x"), ("d", "x"), ("e", "y")]
+        tasks = [asyncio.create_task(batches.submit(*ask)) for ask in asks]
+        gone = asyncio.create_task(batches.submit("f", "x"))
+        await asyncio.sleep(0)
+        gone.cancel()  # its client has left
+        async with batches.running():
+            return await asyncio.gather(*tasks, return_exceptions=True)
+
+    results = asyncio.run(all_of_it())
+    assert done == [("x", ["a", "c"]), ("bad", ["b"]), ("x", ["d"]), ("y", ["e"])]
+    assert [results[i] for i in (0, 2, 3, 4)] == ["A", "C", "D", "E"]
+    assert isinstance(results[1], ValueError)
+
+
+def test_a_queue_without_room_refuses():
+    async def full():
+        batches = Batches(lambda texts, language: texts, size=1, limit=0)
+        await batches.submit("a", "asl")
+
+    with pytest.raises(BusyError, match="try again"):
+        asyncio.run(full())
+
+
+def test_a_body_that_does_not_arrive_is_given_up():
+    sent = []
+
+    async def never():
+        await asyncio.sleep(60)
+
+    async def send(message):
+        sent.append(message)
+
+    async def app(*_):
+        raise AssertionError("the app is not reached")
+
+    asyncio.run(limits.Limits(app, seconds=0.02)({"type": "http"}, never, send))
+    assert sent[0]["status"] == 408 and b"did not arrive" in sent[1]["body"]
+
+
+def test_a_file_without_a_library_says_which(client, monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
+    answer = client.get("/clip", params=HELLO | {"format": "mp4"})
+    assert answer.status_code == 422 and "imageio_ffmpeg" in answer.json()["error"]
+
+
+def test_a_png_is_a_picture(client):
+    from PIL import Image
+
+    answer = client.get("/clip", params=HELLO | {"format": "png"})
+    assert Image.open(io.BytesIO(answer.content)).width > 100
