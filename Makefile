@@ -5,7 +5,7 @@ SEEDS ?= 0 1 2
 RUN = $(VENV)/bin/python
 PYTEST = $(RUN) -m pytest -n 2 --dist loadfile --durations=10
 
-.PHONY: demo seeds results test test-slow gpu-check lint clean
+.PHONY: demo seeds results test test-slow gpu-check extract-env lint clean
 
 demo: $(VENV)/demo-installed
 	$(RUN) launch/train.py --config=configs/mlsf.py --workdir=runs/mlsf
@@ -37,6 +37,15 @@ test-slow: $(VENV)/test-installed $(VENV)/tpu
 # on a machine with a GPU, after `pip install -e .[demo,eval,test,cuda]`
 gpu-check: $(VENV)/test-installed
 	$(RUN) -m pytest -m gpu tests
+
+# what launch/extract.py needs: MediaPipe 0.10.21 wants numpy < 2, so it lives apart
+extract-env: .venv-extract/installed
+
+.venv-extract/installed: constraints-extract.txt
+	$(PYTHON) -m venv .venv-extract
+	.venv-extract/bin/python -m pip install --quiet "mediapipe==0.10.21" "numpy<2" \
+	  "pose-format>=0.15,<0.16" --constraint constraints-extract.txt
+	touch $@
 
 lint: $(VENV)/test-installed
 	$(VENV)/bin/ruff check .

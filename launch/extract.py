@@ -1,0 +1,27 @@
+"""Video to .pose: python launch/extract.py --videos=DIR --output=DIR (after `make extract-env`)."""
+
+from pathlib import Path
+
+from absl import flags
+
+from signllm_jax import cli
+
+VIDEOS = flags.DEFINE_string("videos", None, "folder of videos, at any depth")
+OUTPUT = flags.DEFINE_string("output", None, "folder to write the .pose files to")
+JOBS = flags.DEFINE_integer("jobs", 1, "processes at a time", lower_bound=1)
+
+
+def main() -> None:
+    """Reads the flags, extracts and prints what was found."""
+    from signllm_jax.errors import ConfigError
+    from signllm_jax.extract.driver import extract, find_python, summary
+
+    for flag in (VIDEOS, OUTPUT):
+        if not flag.value:
+            raise ConfigError(f"--{flag.name} is missing")
+    python = find_python(Path(__file__).resolve().parents[1])
+    print(summary(extract(VIDEOS.value, OUTPUT.value, python, JOBS.value)))
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,60 @@
+"""Extracts poses with pose-format's MediaPipe front end. Runs in the environment of `extract-env`.
+
+Reads a JSON line `{"video": ..., "output": ...}` at a time from stdin and answers with a line:
+`frames`, `seconds`, `body` and `hands` (shares of frames that show them), or `error`. A video that
+shows no body is not written. It imports nothing of signllm_jax, which has other dependencies.
+"""
+
+import json
+import os
+import sys
+import time
+
+BODY = ("LEFT_SHOULDER", "RIGHT_SHOULDER")
+HANDS = ("LEFT_HAND_LANDMARKS", "RIGHT_HAND_LANDMARKS")
+SURE = 0.5  # visibility of both shoulders in a frame that shows a signer
+
+
+def extract(video: str, output: str) -> dict:
+    """Extracts one video; see the module."""
+    from pose_format.utils.holistic import load_holistic
+    from simple_video_utils.frames import read_frames_exact
+    from simple_video_utils.metadata import video_metadata
+
+    about = video_metadata(video)
+    pose = load_holistic(
+        read_frames_exact(video),
+        fps=about.fps,
+        width=about.width,
+        height=about.height,
+        additional_holistic_config={"model_complexity": 1},  # the one that the package carries
+    )
+    index = pose.header.get_point_index
+    shown = pose.body.confidence[:, 0]
+    body = (shown[:, [index("POSE_LANDMARKS", point) for point in BODY]] > SURE).all(axis=1)
+    hands = (shown[:, [index(hand, "WRIST") for hand in HANDS]] > 0).any(axis=1)
+    result = {"frames": len(shown), "body": float(body.mean()), "hands": float(hands.mean())}
+    if body.any():
+        with open(f"{output}.partial", "wb") as file:
+            pose.write(file)
+        os.replace(f"{output}.partial", output)
+    return result
+
+
+def main() -> None:
+    """Answers until stdin ends."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what libraries print is no answer
+    for line in sys.stdin:
+        began = time.monotonic()
+        try:
+            answer = extract(**json.loads(line))
+        except Exception as error:  # a damaged video ends in almost any error of its decoder
+            reason = error.__cause__ or error
+            answer = {"error": " ".join(f"{type(reason).__name__}: {reason}".split())[:200]}
+        answer["seconds"] = time.monotonic() - began
+        print(json.dumps(answer), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main()

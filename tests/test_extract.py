@@ -1,0 +1,162 @@
+"""Video to `.pose`: planning, resuming and counting with a stand-in, and MediaPipe itself."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from commands import run
+
+from signllm_jax import cli
+from signllm_jax.errors import ConfigError, DataError, OutputError
+from signllm_jax.extract import driver, worker
+from signllm_jax.poses.pose_file import read_pose_file
+
+ROOT = Path(__file__).resolve().parents[1]
+STAND_IN = """
+import json, os, sys
+for line in sys.stdin:
+    request = json.loads(line)
+    with open(os.environ["ASKED"], "a") as file:
+        file.write(os.path.basename(request["video"]) + "\\n")
+    text = open(request["video"]).read()
+    if text == "die":
+        os._exit(9)
+    if text == "bad":
+        answer = {"error": "InvalidDataError: no video", "seconds": 0.1}
+    else:
+        body, hands = map(float, text.split())
+        answer = {"frames": 9, "body": body, "hands": hands, "seconds": 0.1}
+        if body:
+            with open(request["output"], "w") as file:
+                file.write("pose")
+    print(json.dumps(answer), flush=True)
+"""
+
+
+@pytest.fixture
+def asked(tmp_path, monkeypatch):
+    """Puts a stand-in in the worker's place; returns the names that it was asked for so far."""
+    (tmp_path / "stand_in.py").write_text(STAND_IN)
+    monkeypatch.setattr(worker, "__file__", str(tmp_path / "stand_in.py"))
+    monkeypatch.setenv("ASKED", str(tmp_path / "asked"))
+    (tmp_path / "asked").touch()
+    return lambda: sorted((tmp_path / "asked").read_text().split())
+
+
+def videos(folder, **contents):
+    for name, content in contents.items():
+        path = folder / (name.replace("__", "/") + ".mp4")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+    return folder
+
+
+def extract(tmp_path, jobs=1):
+    return driver.extract(tmp_path / "in", tmp_path / "out", Path(sys.executable), jobs)
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_every_video_is_extracted_or_counted(tmp_path, asked, jobs):
+    folder = videos(
+        tmp_path / "in", a="1 0.5", b__c="0.9 0", empty="0 0", broken="bad", dead="die", z="1 1"
+    )
+    (folder / "notes.txt").write_text("no video")
+    report = extract(tmp_path, jobs)
+    assert report["extracted"] == 3 and report["kept"] == 0
+    assert report["without_signer"] == ["empty.mp4"]
+    assert report["without_hands"] == ["b/c.mp4"]
+    assert report["unreadable"] == ["broken.mp4", "dead.mp4"]
+    assert report["videos"]["dead.mp4"]["error"] == "the extraction crashed"
+    found = sorted(path.relative_to(tmp_path / "out") for path in (tmp_path / "out").rglob("*.*"))
+    assert list(map(str, found)) == ["a.pose", "b/c.pose", "extract_report.json", "z.pose"]
+    assert json.loads((tmp_path / "out" / driver.REPORT).read_text()) == report
+    text = driver.summary(report)
+    assert text.splitlines()[0] == "3 of 6 videos are .pose files"
+    assert "  empty.mp4: without a signer, no file written" in text
+
+
+def test_only_what_is_missing_or_has_changed_is_done_again(tmp_path, asked):
+    videos(tmp_path / "in", a="1 1", empty="0 0", broken="bad")
+    first = extract(tmp_path)
+    second = extract(tmp_path)
+    assert asked() == ["a.mp4", "broken.mp4", "broken.mp4", "empty.mp4"]
+    assert second["kept"] == 2 and second["videos"].keys() == first["videos"].keys()
+    (tmp_path / "out" / "a.pose").unlink()
+    videos(tmp_path / "in", empty="1 1.0")
+    assert extract(tmp_path)["without_signer"] == []
+    assert asked().count("a.mp4") == asked().count("empty.mp4") == 2
+    (tmp_path / "out" / driver.REPORT).write_text("{}")  # a report that is lost costs time only
+    assert extract(tmp_path)["extracted"] == 2
+
+
+def test_bad_input_is_one_line(tmp_path, asked, monkeypatch):
+    with pytest.raises(DataError, match="no such folder of videos"):
+        extract(tmp_path)
+    (tmp_path / "in").mkdir()
+    with pytest.raises(DataError, match=r"no videos in it \(\.mp4"):
+        extract(tmp_path)
+    videos(tmp_path / "in", a="bad")
+    with pytest.raises(DataError, match=r"none of 1 videos .* a\.mp4: InvalidDataError: no video"):
+        extract(tmp_path)
+    (tmp_path / "in" / "a.mov").write_text("1 1")
+    with pytest.raises(DataError, match=r"would be the same \.pose file"):
+        extract(tmp_path)
+    (tmp_path / "in" / "a.mov").unlink()
+    shutil.rmtree(tmp_path / "out")
+    (tmp_path / "out").write_text("a file")
+    with pytest.raises(OutputError, match="cannot be written"):
+        extract(tmp_path)
+    monkeypatch.delenv("SIGNLLM_EXTRACT_PYTHON", raising=False)
+    with pytest.raises(ConfigError, match="make extract-env"):
+        driver.find_python(tmp_path)
+
+
+@pytest.mark.slow  # installs MediaPipe once
+def test_mediapipe_finds_the_person_and_says_where_there_is_none(tmp_path, shared_data):
+    import cv2
+    import matplotlib.cbook
+    from PIL import Image
+
+    made = subprocess.run(["make", "extract-env"], cwd=ROOT, capture_output=True, text=True)
+    if made.returncode:
+        pytest.skip(f"MediaPipe cannot be installed here: {made.stderr.strip()[-200:]}")
+    folder = tmp_path / "in"
+    shutil.copytree(shared_data / "how2sign" / "video", folder)
+    # a portrait that comes with matplotlib, moving 2 pixels a frame
+    portrait = matplotlib.cbook.get_sample_data("grace_hopper.jpg", asfileobj=False)
+    picture = np.asarray(Image.open(portrait).resize((320, 374)))
+    scene = np.full((480, 480, 3), 127, np.uint8)
+    moved = []
+    for frame in range(12):
+        moved.append(scene.copy())
+        moved[-1][60:434, 40 + 2 * frame : 360 + 2 * frame] = picture
+    writer = cv2.VideoWriter(
+        str(folder / "portrait.mp4"), cv2.VideoWriter_fourcc(*"mp4v"), 24, (480, 480)
+    )
+    for frame in moved:
+        writer.write(frame[..., ::-1].copy())
+    writer.release()
+    (folder / "broken.mp4").write_bytes((folder / "portrait.mp4").read_bytes()[:2000])
+
+    args = [f"--videos={folder}", f"--output={tmp_path / 'out'}", "--jobs=2"]
+    code, out, err = run(tmp_path, "extract", args)
+    assert code == 0, err
+    # the two videos of How2Sign here are OpenPose's drawings: MediaPipe sees nobody in them
+    report = json.loads((tmp_path / "out" / driver.REPORT).read_text())
+    assert out.splitlines()[0] == "1 of 4 videos are .pose files"
+    assert len(report["without_signer"]) == 2 and report["unreadable"] == ["broken.mp4"]
+    assert [report["videos"][name]["frames"] for name in report["without_signer"]] == [109, 62]
+    clip = read_pose_file(tmp_path / "out" / "portrait.pose")
+    assert clip.fps == 24 and len(clip) == 12
+    assert clip.observed[:, [0, 1, 2, 5]].all() and not clip.observed[:, 8:].any()
+    assert clip.positions[:, 0, 1].mean() < -0.3  # the head is up
+    step = np.diff(clip.positions[:, 1, 0]).mean()
+    assert 0 < step < 0.02
+    again, out, _ = run(tmp_path, "extract", args)
+    assert again == 0 and out.startswith("1 of 4 videos")
+    code, _, err = run(tmp_path, "extract", [f"--videos={tmp_path / 'none'}", args[1]])
+    assert code == cli.BAD_INPUT and err.count("\n") == 1
