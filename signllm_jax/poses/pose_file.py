@@ -104,6 +104,33 @@ def read_pose_file(
     return PoseClip(clip.astype(np.float32), seen.astype(np.float32), fps)
 
 
+def read_pose_keypoints(path: str | os.PathLike) -> tuple[np.ndarray, float]:
+    """Reads the first person of a `.pose` file as it stands in the picture.
+
+    Args:
+        path: as `read_pose_file`.
+
+    Returns:
+        float64 [T, 50, 3], x and y in pixels and confidence, 0 where missing, as
+        `openpose.read_openpose_keypoints`; and frames per second.
+
+    Raises:
+        PoseFormatError: as `read_pose_file`.
+    """
+    path = Path(path)
+    header, positions, confidence, fps = _load(path, path.name)
+    rows = pose_headers.joint_rows(header, OPENPOSE50, path.name)
+    there = rows >= 0
+    points, seen = _usable(positions[:, rows], np.where(there, confidence[:, rows], 0), Repairs())
+    if not there[_NECK]:
+        points[:, _NECK] = (points[:, _RIGHT] + points[:, _LEFT]) / 2
+        seen[:, _NECK] = np.minimum(seen[:, _RIGHT], seen[:, _LEFT])
+    if not there[_NOSE]:
+        _put_nose(points, seen, header, positions, confidence, Repairs())
+    keypoints = np.concatenate([points[..., :2], seen[..., None]], axis=-1)
+    return np.where(seen[..., None] > 0, keypoints, 0), fps
+
+
 def _usable(positions: np.ndarray, confidence: np.ndarray, repairs: Repairs):
     """Makes points with impossible numbers missing; positions float64, confidence 0..1."""
     finite = np.isfinite(positions).all(-1) & np.isfinite(confidence)

@@ -211,6 +211,7 @@ def contact_strip(
     frames: int = 8,
     side: bool = False,
     height: int = 240,
+    names: tuple[str, str] = ("reference", "produced"),
 ) -> Image.Image:
     """A picture of evenly spaced frames of a clip, below those of its reference if there is one.
 
@@ -223,13 +224,12 @@ def contact_strip(
         frames: how many of each clip.
         side: seen from the side, see `View`.
         height: of one frame, in pixels.
+        names: what is written over the reference's and the clip's rows.
 
     Raises:
         OutputError: a clip has no frames.
     """
-    rows = [
-        (name, clip) for name, clip in (("reference", reference), ("produced", produced)) if clip
-    ]
+    rows = [(name, clip) for name, clip in zip(names, (reference, produced)) if clip]
     view = signing_space([clip for _, clip in rows], side)
     if not all(len(clip) for _, clip in rows):
         raise OutputError("a clip without frames cannot be drawn")

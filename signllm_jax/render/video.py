@@ -67,14 +67,19 @@ def _even(size: int) -> int:
 
 def save_mp4(path: Path, produced: PoseClip, reference: PoseClip | None, text: str) -> None:
     """Writes a video; needs ffmpeg, which imageio-ffmpeg brings."""
+    write_video(path, video_frames(produced, reference, text), produced.fps)
+
+
+def write_video(path: Path, frames: Iterator[np.ndarray], fps: float) -> None:
+    """Encodes pictures uint8 [H, W, 3] with even sides; raises OSError where ffmpeg fails."""
     import imageio_ffmpeg
 
-    frames = video_frames(produced, reference, text)
     first = next(frames)
-    rate = str(Fraction(produced.fps).limit_denominator(1001))
+    rate = str(Fraction(fps).limit_denominator(1001))
     raw = f"-f rawvideo -pix_fmt rgb24 -s {first.shape[1]}x{first.shape[0]} -r {rate} -i -"
     coded = "-c:v libx264 -pix_fmt yuv420p -crf 20 -preset veryfast -movflags +faststart"
     # imageio-ffmpeg's own writer forks, which can hang a process in which JAX has threads.
+    coded += " -f mp4"  # whatever the file is called for now
     command = [imageio_ffmpeg.get_ffmpeg_exe(), *f"-y -loglevel error {raw} {coded}".split()]
     with subprocess.Popen(
         [*command, str(path.absolute())], stdin=subprocess.PIPE, stderr=subprocess.PIPE

@@ -1,0 +1,234 @@
+"""A 3D clip laid back over the picture that it came from: where, how far off, and drawn."""
+
+import dataclasses
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from signllm_jax.errors import DataError, OutputError, PoseFormatError
+from signllm_jax.poses.clip import PoseClip
+from signllm_jax.poses.frames import beside
+from signllm_jax.poses.lift import lift_keypoints
+from signllm_jax.poses.lift_best import CONFIDENT
+from signllm_jax.poses.openpose import read_openpose_keypoints
+from signllm_jax.poses.pose_file import read_pose_keypoints
+from signllm_jax.render.video import write_video
+
+_LANDMARK, _LIMB = "#9ca3af", "#22d3ee"
+_DARK = "#0f172a"
+_HANDS = {"left_hand": "#60a5fa", "right_hand": "#fb923c"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Projection:
+    """Where a clip stands in a picture: an orthographic camera, fixed over the clip.
+
+    Attributes:
+        scale: pixels a shoulder width.
+        shift: pixels [2] of the clip's origin.
+    """
+
+    scale: float
+    shift: np.ndarray
+
+    def points(self, positions: np.ndarray) -> np.ndarray:
+        """Pixels [..., 2] of positions [..., 3] in shoulder widths."""
+        return positions[..., :2] * self.scale + self.shift
+
+
+def fit_projection(clip: PoseClip, keypoints: np.ndarray) -> Projection:
+    """The one scale and shift that lay a clip over keypoints with the least weighted squares.
+
+    Args:
+        clip: openpose50, T frames.
+        keypoints: float [T, 50, 3], x and y in pixels and confidence (the weight), 0 = missing.
+
+    Raises:
+        PoseFormatError: other numbers of frames or joints, or fewer than two joints in common.
+    """
+    if keypoints.shape != clip.positions.shape:
+        raise PoseFormatError(f"keypoints {keypoints.shape} for a clip {clip.positions.shape}")
+    both = clip.observed & (keypoints[..., 2] > 0)
+    if both.sum() < 2:
+        raise PoseFormatError("the clip and the keypoints have no joints in common")
+    weight = keypoints[..., 2:][both].astype(np.float64)
+    ours, theirs = (part[..., :2][both].astype(np.float64) for part in (clip.positions, keypoints))
+    ours_mean, theirs_mean = ((part * weight).sum(0) / weight.sum() for part in (ours, theirs))
+    spread = (weight * (ours - ours_mean) ** 2).sum()
+    together = (weight * (ours - ours_mean) * (theirs - theirs_mean)).sum()
+    scale = float(together / max(spread, 1e-12))
+    return Projection(scale, theirs_mean - scale * ours_mean)
+
+
+def pixel_distances(clip: PoseClip, keypoints: np.ndarray) -> np.ndarray:
+    """Distances in pixels [N] of the projected clip to the keypoints that are at all sure.
+
+    These are the ones of confidence `CONFIDENT` and more: the others are guesses that the lift
+    corrects. Arguments and errors as `fit_projection`.
+    """
+    apart = fit_projection(clip, keypoints).points(clip.positions) - keypoints[..., :2]
+    sure = clip.observed & (keypoints[..., 2] >= CONFIDENT)
+    return np.linalg.norm(apart[sure], axis=-1)
+
+
+def draw_overlay(
+    picture: Image.Image, clip: PoseClip, keypoints: np.ndarray, frame: int, projection: Projection
+) -> Image.Image:
+    """Draws one frame of a clip over its picture: the clip in colour, the keypoints as grey rings.
+
+    Args:
+        picture: the frame, or a plain ground of its size.
+        clip, keypoints, projection: as in `fit_projection`.
+        frame: its number.
+    """
+    picture = picture.convert("RGB")
+    pen = ImageDraw.Draw(picture)
+    points = projection.points(clip.positions[frame])
+    seen, width = clip.observed[frame], max(round(projection.scale / 40), 1)
+    joints_of = clip.skeleton.groups
+    colours = dict.fromkeys(range(len(clip.skeleton.joints)), _LIMB)
+    for name, colour in _HANDS.items():
+        colours |= dict.fromkeys(joints_of[name], colour)
+    for parent, child in clip.skeleton.bones:
+        if seen[parent] and seen[child]:
+            line = [tuple(map(float, points[joint])) for joint in (parent, child)]
+            pen.line(line, fill=colours[child], width=width)
+    radius = max(projection.scale / 60, 1.5)
+    for (x, y), confidence in zip(keypoints[frame, :, :2], keypoints[frame, :, 2]):
+        if confidence > 0:
+            x, y = float(x), float(y)
+            pen.ellipse((x - radius, y - radius, x + radius, y + radius), outline=_LANDMARK)
+    return picture
+
+
+def video_pictures(path: str | Path) -> Iterator[Image.Image]:
+    """Yields the pictures of a video as they are shown; raises DataError where it is unreadable."""
+    import imageio_ffmpeg
+
+    path = Path(path)
+    if not path.is_file():
+        raise DataError(f"{path}: no such video")
+    binary = imageio_ffmpeg.get_ffmpeg_exe()
+    # an image stream tells the size of each picture itself
+    command = [binary, *["-loglevel", "error", "-i"], str(path)]
+    command += ["-f", "image2pipe", "-c:v", "ppm", "-"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as ffmpeg:
+        count = 0
+        while header := [ffmpeg.stdout.readline() for _ in range(3)]:
+            if header[0].strip() != b"P6":
+                break
+            wide, tall = map(int, header[1].split())
+            content = ffmpeg.stdout.read(3 * wide * tall)
+            count += 1
+            yield Image.frombytes("RGB", (wide, tall), content)
+        message = ffmpeg.stderr.read().decode(errors="replace").strip()
+    if not count:
+        raise DataError(f"{path}: no readable video: {message.splitlines()[0] if message else ''}")
+
+
+def _ground(keypoints: np.ndarray) -> tuple[int, int]:
+    """A size of picture that holds all keypoints."""
+    return tuple(int(side) for side in keypoints[..., :2].max(axis=(0, 1)) + 40)
+
+
+def crop_around(keypoints: np.ndarray, size: tuple[int, int], margin: float = 0.15) -> tuple:
+    """The box (left, top, right, bottom) of a picture that holds all keypoints and a margin."""
+    seen = keypoints[..., :2][keypoints[..., 2] > 0]
+    low, high = seen.min(0), seen.max(0)
+    edge = margin * (high - low).max()
+    left, top = np.maximum(low - edge, 0)
+    right, bottom = np.minimum(high + edge, size)
+    return tuple(int(value) for value in (left, top, right, bottom))
+
+
+def overlay_strip(
+    clip: PoseClip, keypoints: np.ndarray, pictures: list[Image.Image] | None, frames: int = 6
+) -> Image.Image:
+    """Evenly spaced frames side by side, 240 pixels high, each as `draw_overlay`.
+
+    Args:
+        clip, keypoints: as in `fit_projection`.
+        pictures: one a frame; None for a dark ground.
+        frames: how many.
+    """
+    projection = fit_projection(clip, keypoints)
+    size = pictures[0].size if pictures else _ground(keypoints)
+    box = crop_around(keypoints, size)
+    height = 240
+    width = round((box[2] - box[0]) * height / (box[3] - box[1]))
+    strip = Image.new("RGB", (frames * (width + 4) - 4, height), "#ffffff")
+    for column, frame in enumerate(np.linspace(0, len(clip) - 1, frames).round().astype(int)):
+        ground = pictures[frame] if pictures else Image.new("RGB", size, _DARK)
+        drawn = draw_overlay(ground, clip, keypoints, frame, projection).crop(box)
+        small = drawn.resize((width, height), Image.Resampling.LANCZOS)
+        strip.paste(small, (column * (width + 4), 0))
+    return strip
+
+
+def overlay(
+    pose: str | Path,
+    output: str | Path,
+    video: str | Path | None = None,
+    lift: str = "best",
+    fps: float = 25.0,
+) -> dict:
+    """Lifts keypoints, lays the clip over its video and measures how far it is off.
+
+    Args:
+        pose: a `.pose` file, or OpenPose's JSON.
+        output: `.mp4`, or `.png` for a strip of frames.
+        video: which the keypoints are of; without one the ground is dark.
+        lift: mode of `poses.lift`.
+        fps: frames per second, where the keypoints do not say.
+
+    Returns:
+        `frames`, and the distance as in `pixel_distances`: `mean` and `p95` in pixels and
+        `mean_shoulder_widths`, and the `share` of joints that it is over.
+
+    Raises:
+        PoseFormatError, DataError: unreadable keypoints or video, or a video of another length.
+        OutputError: another suffix, or a place that cannot be written.
+    """
+    output = Path(output)
+    if output.suffix.lower() not in (".mp4", ".png"):
+        raise OutputError(f"{output}: an overlay is a .mp4 or a .png")
+    if Path(pose).suffix.lower() == ".pose":
+        keypoints, fps = read_pose_keypoints(pose)
+    else:
+        keypoints = read_openpose_keypoints(pose)
+    clip = lift_keypoints(keypoints, fps, lift, str(pose))
+    pictures = list(video_pictures(video)) if video else None
+    if pictures and len(pictures) < len(clip):
+        raise DataError(f"{video}: {len(pictures)} frames, but {len(clip)} in {pose}")
+    projection = fit_projection(clip, keypoints)
+    with beside(output) as part:
+        if output.suffix.lower() == ".png":
+            overlay_strip(clip, keypoints, pictures).save(part, format="png")
+        else:
+            write_video(Path(part), _pictures(clip, keypoints, pictures, projection), fps)
+    return {"frames": len(clip)} | measure(clip, keypoints)
+
+
+def measure(clip: PoseClip, keypoints: np.ndarray) -> dict[str, float]:
+    """How far a projected clip is from its keypoints; see `overlay`."""
+    apart = pixel_distances(clip, keypoints)
+    if not len(apart):
+        raise PoseFormatError(f"no keypoint has a confidence of {CONFIDENT}")
+    return {
+        "mean": float(apart.mean()),
+        "p95": float(np.quantile(apart, 0.95)),
+        "mean_shoulder_widths": float(apart.mean() / fit_projection(clip, keypoints).scale),
+        "share": len(apart) / clip.confidence.size,
+    }
+
+
+def _pictures(clip, keypoints, pictures, projection) -> Iterator[np.ndarray]:
+    size = pictures[0].size if pictures else _ground(keypoints)
+    even = tuple(side - side % 2 for side in size)
+    for frame in range(len(clip)):
+        picture = pictures[frame] if pictures else Image.new("RGB", size, _DARK)
+        drawn = draw_overlay(picture, clip, keypoints, frame, projection)
+        yield np.asarray(drawn.crop((0, 0, *even)))
