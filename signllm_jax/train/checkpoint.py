@@ -1,8 +1,9 @@
 """Checkpoints for resuming: the only file that knows orbax.
 
 A checkpoint is the whole train state and a small JSON record beside it, which holds a checksum of
-every array: tensorstore reads a missing chunk as zeros and notices no flipped bit. Saving is
-asynchronous; a damaged checkpoint is moved aside when an older one can be restored.
+every array: tensorstore reads a missing chunk as zeros and notices no flipped bit. A list of its
+files tells when one is not as it was written. Saving is asynchronous; a damaged checkpoint is moved
+aside when an older one can be restored.
 """
 
 import contextlib
@@ -21,6 +22,7 @@ import orbax.checkpoint as ocp
 from etils import epath
 
 from signllm_jax.errors import CheckpointError
+from signllm_jax.train.file_list import check_file_list, write_file_lists
 from signllm_jax.typing import Tree
 
 # orbax tells every save in ten lines; what goes wrong it also raises
@@ -53,6 +55,8 @@ class Checkpoints:
                 max_to_keep=self._keep,
                 enable_async_checkpointing=True,
                 cleanup_tmp_directories=True,  # of saves that were killed
+                # called when all is written, before the checkpoint counts as complete
+                async_options=ocp.options.AsyncOptions(post_finalization_callback=self._list),
             )
             path = self.folder
             if _is_local(path):
@@ -61,6 +65,10 @@ class Checkpoints:
                 path, options=options, item_names=("state", "record")
             )
         return self._manager
+
+    def _list(self) -> None:
+        if jax.process_index() == 0:
+            write_file_lists(self.folder)
 
     def save(self, step: int, state: Tree, record: dict[str, Any]) -> None:
         """Starts to save `state` and `record` as step `step`; `wait` says whether it worked.
@@ -124,6 +132,11 @@ class Checkpoints:
         failed: list[tuple[int, str]] = []
         _late_reads_unheard()
         for step in self.steps():
+            try:
+                check_file_list(self.folder / str(step))
+            except (OSError, ValueError) as error:
+                failed.append((step, _first_line(error)))
+                continue
             try:
                 restored = self._open().restore(
                     step,
