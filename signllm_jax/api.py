@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
 import jax
 
@@ -11,6 +10,7 @@ from signllm_jax.group import Group, load_group
 from signllm_jax.parallel import sharding
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.produce import Producer
+from signllm_jax.programs import HOME, keep_programs
 from signllm_jax.text.prompts import read_request
 from signllm_jax.workdir import Workdir
 
@@ -36,7 +36,7 @@ class SignLLM:
         Raises CheckpointError when there is no run, or a group cannot be read.
         """
         _, languages = Workdir(workdir).read_config()
-        _keep_programs()
+        keep_programs(HOME)
         return cls({code: load_group(Workdir(workdir).group(code)) for code in languages})
 
     @property
@@ -138,10 +138,3 @@ class SignLLM:
             params = jax.device_put(jax.tree.map(lambda leaf: leaf[None], group.params))
             self._ready[language] = producers, params
         return self._ready[language]
-
-
-def _keep_programs() -> None:
-    default = Path.home() / ".cache" / "signllm_jax" / "programs"
-    folder = os.environ.get("SIGNLLM_CACHE_DIR", str(default))
-    if folder and not jax.config.jax_compilation_cache_dir:
-        jax.config.update("jax_compilation_cache_dir", folder)

@@ -12,6 +12,7 @@ from typing import NoReturn
 from absl import app, flags, logging
 
 from signllm_jax.errors import SignLLMError
+from signllm_jax.programs import BESIDE, keep_programs
 
 BAD_INPUT = 2
 INTERRUPTED = 130
@@ -53,6 +54,9 @@ def _parse(argv: list[str]) -> list[str]:
 
 
 def _call(main: Callable[[], int | None]) -> int:
+    workdir = "workdir" in flags.FLAGS and (flags.FLAGS.workdir or "runs/run")
+    if workdir and "://" not in workdir:
+        keep_programs(os.path.join(os.path.dirname(os.path.abspath(workdir)), BESIDE))
     try:
         return main() or 0
     except SignLLMError as error:

@@ -23,6 +23,10 @@ _SERVER.set_forkserver_preload(
     ["signllm_jax.train.loop", "signllm_jax.api", "signllm_jax.render.video", "configs.mlsf"]
 )
 
+# a folder of compiled programs that the commands of all tests share; conftest.py names it
+PROGRAMS = None
+_SHARED = object()
+
 # a run of seconds: one small group, a checkpoint every 4 of 12 steps and two evaluations
 TINY = {
     "data.languages": ("asl",),
@@ -68,17 +72,37 @@ class Death:
     delay: float
 
     def arm(self):
-        *holders, name = self.function.split(".")
-        holder = functools.reduce(getattr, holders, importlib.import_module(self.module))
-        called, count = getattr(holder, name), iter(range(1, 1 << 30))
+        def die():
+            threading.Timer(self.delay, os.kill, (os.getpid(), signal.SIGKILL)).start()
 
-        @functools.wraps(called)
-        def dying(*args, **kwargs):
-            if next(count) == self.call:
-                threading.Timer(self.delay, os.kill, (os.getpid(), signal.SIGKILL)).start()
-            return called(*args, **kwargs)
+        _at_call(self, die)
 
-        setattr(holder, name, dying)
+
+@dataclasses.dataclass(frozen=True)
+class Wait:
+    """Stands still for `delay` seconds when call number `call` of a function begins: see Death."""
+
+    module: str
+    function: str
+    call: int
+    delay: float
+
+    def arm(self):
+        _at_call(self, lambda: time.sleep(self.delay))
+
+
+def _at_call(hook, act):
+    *holders, name = hook.function.split(".")
+    holder = functools.reduce(getattr, holders, importlib.import_module(hook.module))
+    called, count = getattr(holder, name), iter(range(1, 1 << 30))
+
+    @functools.wraps(called)
+    def acting(*args, **kwargs):
+        if next(count) == hook.call:
+            act()
+        return called(*args, **kwargs)
+
+    setattr(holder, name, acting)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -130,19 +154,21 @@ class Command:
             time.sleep(0.02)
 
 
-def start(folder: Path, command: str, args: list[str], cache=None, hook=None) -> Command:
+def start(folder: Path, command: str, args: list[str], programs=_SHARED, hook=None) -> Command:
     """Starts `python launch/<command>.py args`.
 
     Args:
         folder: for what it prints.
         command: name of a file in launch/.
         args: flags.
-        cache: folder of compiled programs.
-        hook: a Death or a Poison.
+        programs: folder of compiled programs; None leaves it to the command, False is none.
+        hook: a Death, a Wait or a Poison.
     """
     name = f"{command}-{random.randrange(1 << 48):x}"  # of the system's entropy, never seeded here
     out, err = folder / f"{name}.out", folder / f"{name}.err"
-    process = _SERVER.Process(target=_main, args=(command, args, out, err, cache, hook), name=name)
+    programs = PROGRAMS if programs is _SHARED else programs
+    given = (command, args, out, err, programs, hook)
+    process = _SERVER.Process(target=_main, args=given, name=name)
     process.start()
     return Command(process, out, err)
 
@@ -154,7 +180,7 @@ def run(folder: Path, command: str, args: list[str], **kwargs) -> tuple[int, str
     return code, running.out.read_text(), running.err.read_text()
 
 
-def _main(command, args, out, err, cache, hook):
+def _main(command, args, out, err, programs, hook):
     for path, number in ((out, 1), (err, 2)):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
     sys.stdout = open(1, "w", buffering=1, closefd=False)  # noqa: SIM115
@@ -164,10 +190,10 @@ def _main(command, args, out, err, cache, hook):
     os.chdir(ROOT)
     import jax
 
-    if cache is not None:
-        jax.config.update("jax_compilation_cache_dir", str(cache))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
-        jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    os.environ.pop("SIGNLLM_CACHE_DIR", None)
+    jax.config.update("jax_compilation_cache_dir", str(programs) if programs else None)
+    jax.config.update("jax_enable_compilation_cache", programs is not False)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
     if hook is not None:
         hook.arm()
     path = str(ROOT / "launch" / f"{command}.py")
