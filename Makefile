@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= $(if $(filter python3,$(PYTHON)),.venv,.venv-$(notdir $(PYTHON)))
 SEEDS ?= 0 1 2
 RUN = $(VENV)/bin/python
-PYTEST = $(RUN) -m pytest -n 2 --dist loadfile --durations=10
+PYTEST = $(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=10
 
 .PHONY: demo seeds results test test-slow gpu-check extract-env lint clean
 

@@ -3,22 +3,42 @@
 import os
 from pathlib import Path
 
+import commands
 import jax
 import pytest
 
 from signllm_jax.data import fingerspelling, source
 
-# fake devices that share a busy machine's cores may wait long for each other: no fault
 os.environ["XLA_FLAGS"] = " ".join(
     (
         os.environ.get("XLA_FLAGS", ""),
+        # fake devices that share a busy machine's cores may wait long for each other: no fault
         "--xla_cpu_collective_call_warn_stuck_timeout_seconds=300",
         "--xla_cpu_collective_call_terminate_timeout_seconds=600",
+        # compiles what `cheap_compiles` says in a third of the time
+        "--xla_cpu_use_fusion_emitters=false",
     )
 )
 os.environ.setdefault("SIGNLLM_CACHE_DIR", "")  # tests keep no compiled programs in the home
 # eight fake devices for the tests of meshes; it must be said before jax is first used
 jax.config.update("jax_num_cpu_devices", 8)
+
+# the files that take longest begin first, so that no worker ends with one while others idle
+LONGEST = ("kills", "step", "damage", "loop", "independence", "report", "decoding", "text2pose")
+
+
+def pytest_collection_modifyitems(items):
+    place = {f"test_{name}": place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.module.__name__, len(place)))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def programs(tmp_path_factory):
+    """Lets the commands that tests run share what they compile, those of other workers too."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    commands.PROGRAMS = folder / "programs"
 
 
 @pytest.fixture(scope="session")

@@ -30,11 +30,6 @@ def refused(result, *words):
 
 
 @pytest.fixture(scope="module")
-def programs(tmp_path_factory):
-    return tmp_path_factory.mktemp("programs")
-
-
-@pytest.fixture(scope="module")
 def config(data_dir):
     given = mlsf.get_config()
     for name, value in (TINY | {"data.data_dir": data_dir}).items():
@@ -87,7 +82,7 @@ BAD_TRAINING = {
 
 
 @pytest.mark.parametrize("case", BAD_TRAINING)
-def test_training_refuses_and_makes_no_work_directory(case, tmp_path, data_dir, programs):
+def test_training_refuses_and_makes_no_work_directory(case, tmp_path, data_dir):
     values, words = BAD_TRAINING[case]
     places = {"FILE": tmp_path / "file", "NOTHING": tmp_path / "nothing", "DAMAGED": None}
     places["FILE"].write_text("not a folder")
@@ -97,7 +92,7 @@ def test_training_refuses_and_makes_no_work_directory(case, tmp_path, data_dir, 
     words = [str(places.get(word, word)) for word in words]
     place = tmp_path / "deep" / "run"
     given = flags(TINY | {"data.data_dir": data_dir} | values)
-    result = run(tmp_path, "train", [CONFIG, f"--workdir={place}", *given], cache=programs)
+    result = run(tmp_path, "train", [CONFIG, f"--workdir={place}", *given])
     refused(result, *words)
     assert not place.parent.exists()
 

@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 import pytest
-from commands import TINY, Death, contents, flags, start
+from commands import TINY, Death, Wait, contents, flags, start
 
 CONFIG = "--config=configs/mlsf.py"
 CHECKPOINT, SOURCE = "signllm_jax.train.checkpoint", "signllm_jax.data.source"
@@ -29,20 +29,14 @@ def death(moment, random):
 
 
 @pytest.fixture(scope="module")
-def programs(tmp_path_factory):
-    """A folder of compiled programs that all runs share."""
-    return tmp_path_factory.mktemp("programs")
-
-
-@pytest.fixture(scope="module")
-def begin(tmp_path_factory, programs, data_dir):
+def begin(tmp_path_factory, data_dir):
     """Starts the tiny run in a work directory."""
 
     def begin(workdir, hook=None, **values):
         given = flags(TINY | {"data.data_dir": data_dir} | values)
         folder = tmp_path_factory.mktemp("printed")
         args = [CONFIG, f"--workdir={workdir}", *given]
-        return start(folder, "train", args, cache=programs, hook=hook)
+        return start(folder, "train", args, hook=hook)
 
     return begin
 
@@ -93,16 +87,14 @@ def test_a_killed_and_a_stopped_run_ends_as_one_left_alone(begin, alone, tmp_pat
 
 
 def test_a_second_ctrl_c_ends_at_once(begin, tmp_path):
-    run = tmp_path / "run"
-    command = begin(run, **{"train.steps": 100_000, "eval.every": 100_000})
-    command.wait_for(lambda: (run / "metrics.jsonl").exists())
+    command = begin(tmp_path / "run", Wait(CHECKPOINT, "Checkpoints.save", 1, 200))
+    command.wait_for(lambda: (tmp_path / "run" / "metrics.jsonl").exists())
     os.kill(command.process.pid, signal.SIGINT)
-    time.sleep(0.05)  # two signals, not one; longer, and the run may have saved and ended
+    command.wait_for(lambda: "again ends at once" in command.err.read_text())
     os.kill(command.process.pid, signal.SIGINT)
     began = time.monotonic()
     assert command.end() == 130
-    assert time.monotonic() - began < 2
-    assert "again ends at once" in command.err.read_text()
+    assert time.monotonic() - began < 10
 
 
 @pytest.mark.slow
