@@ -5,6 +5,7 @@ process, in several, or by Apache Beam. A part that is there already is kept, so
 kill makes what is missing and ends with the same files.
 """
 
+import collections
 import concurrent.futures
 import dataclasses
 import json
@@ -26,7 +27,7 @@ from signllm_jax.data.parts import (
     source_folder,
     write_whole,
 )
-from signllm_jax.data.prepare import Settings, find_jobs
+from signllm_jax.data.prepare import Job, Settings, find_jobs
 from signllm_jax.data.prepare_report import write_report
 from signllm_jax.errors import DataError
 from signllm_jax.skeleton import OPENPOSE50
@@ -51,7 +52,8 @@ def prepare_corpus(
         data_dir: where everything is written.
         manifest: csv file or folder of texts; by default the source's folder.
         split: of all clips, instead of the corpus's own or a hash.
-        limit: prepares the first clips that have a pose, for a trial; 0 = all.
+        limit: prepares the first clips that have a pose, for a trial, a text that was taken
+            before only after all new ones; 0 = all.
         workers: processes.
         beam_runner: name of an Apache Beam runner, instead of processes.
 
@@ -68,7 +70,7 @@ def prepare_corpus(
     jobs, unlisted = find_jobs(entries, settings, source)
     jobs = [job for job in jobs if job.entry.language in ("", settings.language)]
     if limit:
-        jobs = [job for job in jobs if job.path][:limit]
+        jobs = _first([job for job in jobs if job.path], limit)
     if not any(job.path for job in jobs):
         raise DataError(f"{source}: no {settings.format} file for any of {len(own)} clips")
     placed, how = assign_splits([job.entry for job in jobs], split)
@@ -96,6 +98,15 @@ def prepare_corpus(
     for config in (f"{settings.language}_{settings.source}{flat}", f"{settings.language}{flat}"):
         opened.prepare(f"prompt2sign/{config}", settings.language, data_dir, fresh=True)
     return report
+
+
+def _first(jobs: list[Job], limit: int) -> list[Job]:
+    taken: collections.Counter[str] = collections.Counter()
+    take = []
+    for number, job in enumerate(jobs):
+        take.append((taken[job.entry.text], number))
+        taken[job.entry.text] += 1
+    return [jobs[number] for _, number in sorted(take)[:limit]]
 
 
 def _make_missing(

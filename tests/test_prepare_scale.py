@@ -1,0 +1,108 @@
+"""A large corpus: memory stays flat, and Apache Beam makes the same bits."""
+
+import contextlib
+import dataclasses
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from test_clean import waving
+from test_prepare import PHX, bits, corpus, files_of, prepare
+
+from signllm_jax.data import source
+from signllm_jax.poses.pose_file import write_pose_file
+
+CLIPS, LIMIT = 5_000, 2 << 30  # bytes
+PREPARE = Path(__file__).resolve().parents[1] / "launch" / "prepare.py"
+
+
+def resident(process):
+    """Bytes that a process and its children hold; shared pages count for each."""
+    total = 0
+    for each in [process, *process.children(recursive=True)]:
+        with contextlib.suppress(psutil.Error):
+            total += each.memory_info().rss
+    return total
+
+
+@pytest.mark.slow
+def test_five_thousand_clips_are_prepared_in_two_gigabytes(tmp_path):
+    folder = tmp_path / "corpus"
+    folder.mkdir()
+    lengths = np.random.default_rng(0).integers(20, 300, 40)
+    for number, frames in enumerate(lengths):
+        write_pose_file(tmp_path / f"{number}.pose", waving(int(frames)))
+    rows = ["id,text"]
+    for number in range(CLIPS):  # the same bytes on disk, but read and lifted each time
+        os.link(tmp_path / f"{number % len(lengths)}.pose", folder / f"clip{number}.pose")
+        rows.append(f"clip{number},sentence number {number}")
+    (tmp_path / "all.csv").write_text("\n".join(rows))
+    flags = [f"--source={folder}", f"--manifest={tmp_path}/all.csv", "--format=pose"]
+    flags += ["--language=gsl", "--name=big", f"--data_dir={tmp_path}/data", "--workers=2"]
+    with open(tmp_path / "err", "w") as err:
+        running = psutil.Popen([sys.executable, PREPARE, *flags], stdout=err, stderr=err)
+        seen = []
+        while running.poll() is None:
+            seen.append(resident(running))
+            time.sleep(0.2)
+    assert running.wait() == 0, (tmp_path / "err").read_text()
+    train = source.open_split("prompt2sign", "gsl", "train", tmp_path / "data")
+    assert 0.88 * CLIPS < len(train) < 0.92 * CLIPS
+    print(f"{max(seen) / 2**20:.0f} MB")
+    assert max(seen) < LIMIT
+    third = len(seen) // 3  # it does not grow with the clips that are done
+    assert max(seen[2 * third :]) < 1.3 * max(seen[:third]) + (200 << 20)
+
+
+@pytest.fixture
+def beam_python():
+    """Python of an environment with the extras demo and beam: `make beam-env`."""
+    found = os.environ.get("SIGNLLM_BEAM_PYTHON") or PREPARE.parents[1] / ".venv-beam/bin/python"
+    if not shutil.which(found):
+        pytest.skip("no environment with Apache Beam: make beam-env")
+    return str(found)
+
+
+@pytest.mark.slow
+def test_beam_makes_the_same_bits(beam_python, tmp_path):
+    folder = corpus(tmp_path / "corpus", train=70, dev=5)
+    prepare(folder, tmp_path / "alone")
+    flags = [f"--source={folder}", "--format=skels", "--fps=25", "--language=gsl", "--name=phx"]
+    flags += [f"--data_dir={tmp_path}/beam", "--beam_runner=DirectRunner"]
+    subprocess.run([beam_python, PREPARE, *flags], check=True, timeout=300)
+    assert files_of(tmp_path / "beam") == files_of(tmp_path / "alone")
+    assert bits(tmp_path / "beam") == bits(tmp_path / "alone")
+
+
+@pytest.mark.slow
+def test_beam_lifts_to_the_same_bits(beam_python, tmp_path, shared_data):
+    settings = dataclasses.replace(PHX, format="openpose", language="asl", fps=24.0)
+    folder = shared_data / "how2sign"
+    prepare(folder / "openpose", tmp_path / "alone", settings, manifest=folder / "text", limit=3)
+    flags = [f"--source={folder}/openpose", f"--manifest={folder}/text", "--format=openpose"]
+    flags += ["--fps=24", "--language=asl", "--name=phx", "--limit=3"]
+    flags += [f"--data_dir={tmp_path}/beam", "--beam_runner=DirectRunner"]
+    subprocess.run([beam_python, PREPARE, *flags], check=True, timeout=300)
+    asl = ("prompt2sign/asl_phx", "asl")
+    assert len(bits(tmp_path / "alone", *asl)) == 3
+    assert bits(tmp_path / "beam", *asl) == bits(tmp_path / "alone", *asl)
+
+
+def test_without_beam_it_says_how_to_get_it(tmp_path):
+    try:
+        import apache_beam  # noqa: F401
+    except ImportError:
+        pass
+    else:
+        pytest.skip("Apache Beam is installed")
+    from signllm_jax.errors import ConfigError
+
+    folder = corpus(tmp_path / "corpus", train=2)
+    with pytest.raises(ConfigError, match="pip install"):
+        prepare(folder, tmp_path / "data", beam_runner="DirectRunner")
