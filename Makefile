@@ -5,11 +5,7 @@ SEEDS ?= 0 1 2
 RUN = $(VENV)/bin/python
 PYTEST = $(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=10
 
-<<<<<<< HEAD
-.PHONY: demo seeds results test test-slow gpu-check extract-env lint clean
-=======
-.PHONY: beam-env demo seeds results test test-slow gpu-check lint clean
->>>>>>> 05fe9bc (Prepare with Apache Beam; test the memory of large corpora)
+.PHONY: demo seeds results test test-slow gpu-check extract-env beam-env lint clean
 
 demo: $(VENV)/demo-installed
 	$(RUN) launch/train.py --config=configs/mlsf.py --workdir=runs/mlsf
@@ -67,17 +63,16 @@ $(VENV)/test-installed: setup.cfg pyproject.toml constraints.txt | $(VENV)/bin/p
 	$(RUN) -m pip install --quiet --editable ".[demo,eval,serve,test]" --constraint constraints.txt
 	touch $@ $(VENV)/demo-installed
 
-<<<<<<< HEAD
 # the TPU compiler that jax asks for, aside: installed as a plugin it would look for a TPU
 $(VENV)/tpu: | $(VENV)/test-installed
 	$(RUN) -m pip install --quiet --no-deps --target $@ "$$($(RUN) -c 'from importlib import metadata; \
 	  print(next(r for r in metadata.requires("jax") if r.startswith("libtpu")).split(";")[0])')"
-=======
+
 # Apache Beam asks for other versions of protobuf and pyarrow: an environment of its own
 beam-env:
 	$(PYTHON) -m venv .venv-beam
 	.venv-beam/bin/python -m pip install --quiet --editable ".[beam,demo]"
->>>>>>> 05fe9bc (Prepare with Apache Beam; test the memory of large corpora)
+
 
 clean:
 	rm -rf .venv .venv-* build *.egg-info
