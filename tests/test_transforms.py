@@ -69,6 +69,8 @@ def test_the_counter_is_last_and_runs_to_one():
     frames, _ = make_frames(pose, np.ones((4, 50)), statistics)
     assert frames.shape == (4, OPENPOSE50.frame_size) and frames.dtype == np.float32
     assert frames[:, -1].tolist() == [0.25, 0.5, 0.75, 1.0]
+    frames, mask = make_frames(pose[:0], np.ones((0, 50)), statistics)
+    assert frames.shape == (0, OPENPOSE50.frame_size) and mask.shape == (0, 50)
 
 
 def test_statistics_are_those_worked_out_by_hand():

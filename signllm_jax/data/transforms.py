@@ -146,7 +146,7 @@ def make_frames(
     values = values / statistics.deviation[:, None] * seen[..., None]
     time = len(pose)
     counter = np.arange(1, time + 1, dtype=np.float32)[:, None] / np.float32(time)
-    return np.concatenate([values.reshape(time, -1), counter], -1), seen
+    return np.concatenate([values.reshape(time, 3 * layout.size), counter], -1), seen
 
 
 def restore_frames(frames: np.ndarray, statistics: Statistics) -> np.ndarray:
