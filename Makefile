@@ -73,6 +73,5 @@ beam-env:
 	$(PYTHON) -m venv .venv-beam
 	.venv-beam/bin/python -m pip install --quiet --editable ".[beam,demo]"
 
-
 clean:
 	rm -rf .venv .venv-* build *.egg-info

@@ -14,6 +14,7 @@ from signllm_jax.models.text2pose import Text2Pose
 from signllm_jax.nn.precision import compute_dtype
 from signllm_jax.parallel import lanes, sharding
 from signllm_jax.poses.clip import PoseClip
+from signllm_jax.skeleton import DWPOSE128
 from signllm_jax.text.tokenizer import Tokenizer
 from signllm_jax.typing import Tree
 
@@ -125,4 +126,6 @@ def make_clip(frames: np.ndarray, seen: np.ndarray, statistics: Statistics) -> P
     """
     positions = restore_frames(frames, statistics)
     shown = seen & (statistics.seen > 0)
+    if statistics.layout == DWPOSE128.name:
+        positions[..., 2] = shown  # flat: the third number is the confidence
     return PoseClip(positions, shown.astype(np.float32), statistics.fps, statistics.layout)

@@ -16,7 +16,10 @@ from test_clean import waving
 from test_prepare import PHX, bits, corpus, files_of, prepare
 
 from signllm_jax.data import source
-from signllm_jax.poses.pose_file import write_pose_file
+from signllm_jax.data.prepare import Settings
+from signllm_jax.languages import LANGUAGES
+from signllm_jax.poses.clean import clean
+from signllm_jax.poses.pose_file import read_pose_file, write_pose_file
 
 CLIPS, LIMIT = 5_000, 2 << 30  # bytes
 PREPARE = Path(__file__).resolve().parents[1] / "launch" / "prepare.py"
@@ -58,6 +61,45 @@ def test_five_thousand_clips_are_prepared_in_two_gigabytes(tmp_path):
     assert max(seen) < LIMIT
     third = len(seen) // 3  # it does not grow with the clips that are done
     assert max(seen[2 * third :]) < 1.3 * max(seen[:third]) + (200 << 20)
+
+
+def unsteadiness(clip):
+    """The median over bones of the deviation of a bone's length over its mean."""
+    first, second = np.array(clip.skeleton.bones[1:]).T
+    seen = clip.observed[:, first] & clip.observed[:, second]
+    length = np.linalg.norm(clip.positions[:, first] - clip.positions[:, second], axis=-1)
+    length = np.ma.masked_array(length, ~seen)
+    return float(np.ma.median(length.std(axis=0) / length.mean(axis=0)))
+
+
+@pytest.mark.slow
+def test_all_eight_languages_are_prepared_from_real_clips(shared_data, tmp_path):
+    signs = {"manifest": shared_data / "signs" / "index.csv", "limit": 4, "split": "train"}
+    for language in LANGUAGES:
+        settings = Settings(language, "signs", "pose")
+        report = prepare(shared_data / "signs", tmp_path, settings, **signs)
+        assert report["clips_out"] == report["splits"]["train"] == min(report["clips_in"], 4) > 2
+        train = source.open_split("prompt2sign", language, "train", tmp_path)
+        for index in range(len(train)):
+            clip = train.clip(index)
+            shoulders = np.diff(clip.positions[:, [2, 5]], axis=1)
+            assert abs(np.median(np.linalg.norm(shoulders, axis=-1)) - 1) < 0.02
+            assert clip.fps == 25 and np.abs(clip.positions).max() < 4
+            file = shared_data / "signs" / f"{train.ids[index].split('_signs_')[1]}.pose"
+            assert unsteadiness(clip) < 0.01 < 0.02 < unsteadiness(clean(read_pose_file(file)))
+    phoenix = Settings("gsl", "phoenix14t", "skels", fps=25.0)
+    prepare(shared_data / "phoenix", tmp_path, phoenix)
+    how2sign = Settings("asl", "how2sign", "openpose", fps=24.0)
+    report = prepare(
+        shared_data / "how2sign" / "openpose",
+        tmp_path,
+        how2sign,
+        manifest=shared_data / "how2sign" / "text",
+    )
+    assert (report["clips_in"], report["clips_out"]) == (1739, 3)
+    assert report["lost_by_reason"] == {"no pose file": 1736}
+    assert len(bits(tmp_path, "prompt2sign/gsl", "gsl")) == 14
+    assert source.languages("prompt2sign", tmp_path) == tuple(LANGUAGES)
 
 
 @pytest.fixture

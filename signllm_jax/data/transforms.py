@@ -84,7 +84,7 @@ def collect_statistics(clips: Iterable[dict], layout_name: str) -> Statistics:
         layout_name: the layout of all clips.
 
     Raises:
-        DataError: there is no clip, or clips differ in frames per second.
+        DataError: there is no clip, clips differ in frames per second, or have another layout.
     """
     layout = get_layout(layout_name)
     count = np.zeros(layout.size)
@@ -94,6 +94,8 @@ def collect_statistics(clips: Iterable[dict], layout_name: str) -> Statistics:
     rates: set[float] = set()
     frames = longest = 0
     for clip in clips:
+        if clip["pose"].shape[1] != layout.size:
+            raise DataError(f"clips have {clip['pose'].shape[1]} joints, {layout_name} has others")
         seen = trusted(clip["confidence"] > 0, layout)
         values = relative(clip["pose"].astype(np.float64), layout)
         placed += values.sum(0)
