@@ -117,6 +117,14 @@ def test_a_clip_that_only_rests_is_kept_whole():
     assert len(result) == 40 and not repairs["rest frames trimmed"]
 
 
+def test_frames_without_anybody_are_cut_off_at_the_ends_and_keep_their_time_between():
+    clip = waving(60)
+    gone = [*range(8), *range(30, 45), 58, 59]
+    result, repairs = cleaned(without(clip, gone, range(50)))
+    assert len(result) == 50 and repairs["rest frames trimmed"] == 10
+    assert not result.confidence[22:37].any() and result.confidence[:22].all()
+
+
 @pytest.mark.parametrize("fps", [12.0, 24.0, 29.97, 30.0, 50.0, 60.0])
 def test_any_frame_rate_becomes_25(fps):
     seconds = 4

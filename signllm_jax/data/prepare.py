@@ -21,7 +21,7 @@ from signllm_jax.skeleton import OPENPOSE50, get_layout
 from signllm_jax.text.prompts import make_prompt
 
 FORMATS = ("openpose", "dwpose", "pose", "skels")
-VERSION = 1
+VERSION = 2
 """Of what is done to a clip; a change makes everything be prepared again."""
 _WITHOUT_FPS = ("openpose", "dwpose", "skels")
 FARTHEST = 20.0  # shoulder widths from the neck; no signer reaches it

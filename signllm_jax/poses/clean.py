@@ -204,7 +204,7 @@ def working_part(
     """The first and the end frame of what is left without the rests at both ends.
 
     A hand rests where its wrist is low and still, or where neither it nor its wrist is seen. A clip
-    that only rests is kept whole.
+    that only rests is kept, but for frames at its ends that show nobody.
     """
     resting = np.ones(len(positions), bool)
     for side in ("left", "right"):
@@ -225,10 +225,12 @@ def working_part(
         low = place[:, 1] - positions[:, layout.index("neck"), 1] > LOW
         resting &= ~shown.any(axis=1) | (low & (speed < STILL))
     busy = np.flatnonzero(~resting)
+    there = np.flatnonzero((confidence > 0).any(axis=1))
+    start, stop = int(there[0]), int(there[-1]) + 1
     if not len(busy):
-        return 0, len(positions)
+        return start, stop
     margin = round(MARGIN * fps)
-    return max(int(busy[0]) - margin, 0), min(int(busy[-1]) + 1 + margin, len(positions))
+    return max(int(busy[0]) - margin, start), min(int(busy[-1]) + 1 + margin, stop)
 
 
 def resample(
