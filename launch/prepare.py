@@ -31,6 +31,8 @@ CHECK = flags.DEFINE_bool("check", False, "say what is odd in the prepared data"
 
 def main() -> None:
     """Reads the flags, prepares or checks, and says what came of it."""
+    # the same bits on every machine, and an accelerator has no room for several processes
+    os.environ.setdefault("JAX_PLATFORMS", "cpu")
     from signllm_jax.data.prepare import Settings
     from signllm_jax.data.prepare_corpus import prepare_corpus
     from signllm_jax.data.source import default_data_dir

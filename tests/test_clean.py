@@ -184,6 +184,28 @@ def test_a_clip_without_anything_to_see_is_refused():
         clean.clean(PoseClip(clip.positions[:1], clip.confidence[:1], 25.0))
 
 
+def test_anything_that_a_reader_may_give_is_cleaned_or_refused():
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        frames = int(rng.integers(1, 40))
+        clip = waving(frames, float(rng.choice([1, 12.5, 24, 25, 30, 120, 999])))
+        positions = clip.positions + rng.choice([0, 0.1, 10, 1e4]) * rng.normal(size=(50, 3))
+        confidence = np.where(rng.random((frames, 50)) < rng.random(), rng.random((frames, 50)), 0)
+        positions = np.where(confidence[..., None] > 0, positions, 0)
+        given = PoseClip(*(a.astype(np.float32) for a in (positions, confidence)), clip.fps)
+        repairs = Repairs()
+        try:
+            result = clean.clean(given, repairs, "clip")
+        except PoseFormatError as error:
+            assert str(error).startswith("clip: ")
+            continue
+        assert result.fps == 25 and len(result) >= clean.LEAST_FRAMES
+        assert result.confidence.min() >= 0 and result.confidence.max() <= 1
+        assert not result.positions[~result.observed].any()
+        # the count of what was done explains the difference
+        assert all(count >= 0 for count in repairs.values())
+
+
 def test_real_pose_clips_lose_their_spikes_not_their_signing(shared_data):
     from signllm_jax.poses.openpose import read_openpose
 

@@ -1,4 +1,6 @@
+import numpy as np
 import pytest
+from damage import damaged
 
 from signllm_jax.data.manifest import Entry, assign_splits, read_manifest
 from signllm_jax.errors import DataError
@@ -71,6 +73,29 @@ def test_text_that_is_no_utf8_is_refused(tmp_path):
         read_manifest(tmp_path)
     with pytest.raises(DataError, match="no such manifest"):
         read_manifest(tmp_path / "missing.csv")
+
+
+def test_hundreds_of_damaged_manifests_end_in_an_error_or_entries(tmp_path):
+    rng = np.random.default_rng(0)
+    whole = {
+        "train.csv": 'id,text,gloss\na,Käse,K\nb,"x, y",XY\n'.encode(),
+        "dev.csv": b"id|signer|annotation|translation\nc|S|A B|a b\nd|S|C|c\n",
+        "dev.files": b"c\nd\n",
+        "dev.text": "eins\nzwölf\n".encode(),
+        "dev.gloss": b"EINS\nZWEI\n",
+    }
+    taken = 0
+    for _ in range(500):
+        name = list(whole)[rng.integers(len(whole))]
+        for other, content in whole.items():
+            if other.endswith(".csv") == name.endswith(".csv"):
+                (tmp_path / other).write_bytes(content)
+        (tmp_path / name).write_bytes(damaged(whole[name], rng))
+        try:
+            taken += len(read_manifest(tmp_path / name if name.endswith("csv") else tmp_path)) > 0
+        except DataError as error:
+            assert "\n" not in str(error) and str(tmp_path) in str(error)
+    assert 50 < taken < 450
 
 
 def test_splits_follow_the_signer_and_do_not_depend_on_the_other_clips():

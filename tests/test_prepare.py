@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+from commands import run
 from test_clean import waving
 
 from signllm_jax.data import check, parts, prepare_corpus, source
@@ -187,6 +188,29 @@ prepare_corpus.prepare_corpus(
     prepare(folder, tmp_path)
     assert files_of(tmp_path) == files_of(data_dir)
     assert bits(tmp_path) == bits(data_dir)
+
+
+def test_a_damaged_part_is_named(small, tmp_path):
+    folder, _, _ = small
+    prepare(folder, tmp_path)
+    where = parts.source_folder(tmp_path, "gsl", "phx")
+    (first, *_) = sorted(path for path in where.iterdir() if path.suffix == ".npz")
+    first.write_bytes(first.read_bytes()[:1000])
+    with pytest.raises(DataError, match=first.name):
+        prepare(folder, tmp_path)
+
+
+def test_the_command_prepares_checks_and_refuses_in_one_line(small, tmp_path):
+    folder, data_dir, _ = small
+    flags = [f"--source={folder}", "--format=skels", "--language=gsl", f"--data_dir={tmp_path}"]
+    code, out, err = run(tmp_path, "prepare", [*flags, "--fps=25", "--name=phx", "--workers=1"])
+    assert (code, out.split(":")[0]) == (0, "75 of 75 clips (train 70, dev 5, test 0)"), err
+    assert files_of(tmp_path) == files_of(data_dir)
+    code, out, _ = run(tmp_path, "prepare", ["--check", f"--data_dir={tmp_path}"])
+    assert code == 0 and out.splitlines()[0] == "gsl: no test clips"
+    for wrong in (flags, flags[1:], [*flags, "--fps=25", "--manifest=none.csv"]):
+        code, out, err = run(tmp_path, "prepare", wrong)
+        assert (code, out, err.count("\n")) == (2, "", 1), err
 
 
 def test_a_language_merges_its_sources_and_follows_them(small, tmp_path):

@@ -14,8 +14,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from etils import epath
 
-from signllm_jax.data.prepare import VERSION, Job, Lost, Settings, make_example
-from signllm_jax.errors import DataError
+from signllm_jax.data.jobs import Job
+from signllm_jax.data.prepare import VERSION, Lost, Settings, make_example
+from signllm_jax.errors import DataError, PoseFormatError
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.frames import Repairs
 from signllm_jax.poses.npz import load_npz
@@ -128,26 +129,25 @@ class Prepared:
     def listed(self) -> Iterator[dict]:
         """What each part lists: `examples`, `lost`, `repairs`."""
         for name in self.parts:
-            yield self._listed(load_npz(str(self.folder / name)), name)
+            yield self._part(name)[0]
 
     def examples(self, split: str) -> Iterator[tuple[dict, np.ndarray, np.ndarray, float]]:
         """A split's clips: strings, pose float16 [T, J, 3], confidence float16 [T, J], fps."""
         for name in self.parts:
-            members = load_npz(str(self.folder / name))
+            listed, members = self._part(name)
             frame = 0
-            for example, fps in zip(self._listed(members, name)["examples"], members["fps"]):
+            for example, fps in zip(listed["examples"], members["fps"]):
                 rows = slice(frame, frame + example["frames"])
                 frame = rows.stop
                 if example["split"] == split:
                     yield example, members["pose"][rows], members["confidence"][rows], float(fps)
 
-    def _listed(self, members: dict, name: str) -> dict:
+    def _part(self, name: str) -> tuple[dict, dict]:
         try:
-            return json.loads(members["listed"].tobytes())
-        except (KeyError, ValueError) as error:
-            raise DataError(
-                f"{self.folder / name}: damaged ({error!r}); delete it and prepare again"
-            ) from None
+            members = load_npz(str(self.folder / name))
+            return json.loads(members["listed"].tobytes()), members
+        except (PoseFormatError, KeyError, ValueError) as error:
+            raise DataError(f"{error}; delete {self.folder / name} and prepare again") from None
 
 
 def prepared_sources(prepared: str | os.PathLike, language: str | None = None) -> list[Prepared]:

@@ -4,6 +4,7 @@ A worker prepares a part as a process of one machine does, and writes it to the 
 folder must be one that all workers reach (a bucket, a network disk).
 """
 
+import os
 from collections.abc import Sequence
 
 from etils import epath
@@ -11,6 +12,11 @@ from etils import epath
 from signllm_jax.data.parts import Part, make_part
 from signllm_jax.data.prepare import Settings
 from signllm_jax.errors import ConfigError, DataError
+
+
+def _make_on_worker(part: Part, settings: Settings, place: str) -> str:
+    os.environ.setdefault("JAX_PLATFORMS", "cpu")  # the same bits as anywhere else
+    return make_part(part, settings, place)
 
 
 def make_parts(parts: Sequence[Part], settings: Settings, folder: epath.Path, runner: str) -> None:
@@ -45,7 +51,7 @@ def make_parts(parts: Sequence[Part], settings: Settings, folder: epath.Path, ru
                 pipeline
                 | "parts" >> beam.Create(list(parts))
                 | "spread" >> beam.Reshuffle()
-                | "prepare" >> beam.Map(make_part, settings, place)
+                | "prepare" >> beam.Map(_make_on_worker, settings, place)
             )
     except ValueError as error:
         raise ConfigError(f"--beam_runner={runner}: {error}") from None

@@ -17,6 +17,7 @@ import tqdm
 from etils import epath
 
 from signllm_jax.data import source as opened
+from signllm_jax.data.jobs import Job, find_jobs
 from signllm_jax.data.manifest import assign_splits, read_manifest
 from signllm_jax.data.parts import (
     COMPLETE,
@@ -27,7 +28,7 @@ from signllm_jax.data.parts import (
     source_folder,
     write_whole,
 )
-from signllm_jax.data.prepare import Job, Settings, find_jobs
+from signllm_jax.data.prepare import Settings
 from signllm_jax.data.prepare_report import write_report
 from signllm_jax.errors import DataError
 from signllm_jax.skeleton import OPENPOSE50
@@ -67,7 +68,7 @@ def prepare_corpus(
     own = [entry for entry in entries if entry.language in ("", settings.language)]
     if not own:
         raise DataError(f"{manifest or source}: the manifest has no clip of {settings.language}")
-    jobs, unlisted = find_jobs(entries, settings, source)
+    jobs, unlisted = find_jobs(entries, settings.format, source)
     jobs = [job for job in jobs if job.entry.language in ("", settings.language)]
     if limit:
         jobs = _first([job for job in jobs if job.path], limit)
