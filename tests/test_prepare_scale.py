@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+from commands import run, start
 from test_clean import waving
 from test_prepare import PHX, bits, corpus, files_of, prepare
 
@@ -100,6 +101,45 @@ def test_all_eight_languages_are_prepared_from_real_clips(shared_data, tmp_path)
     assert report["lost_by_reason"] == {"no pose file": 1736}
     assert len(bits(tmp_path, "prompt2sign/gsl", "gsl")) == 14
     assert source.languages("prompt2sign", tmp_path) == tuple(LANGUAGES)
+
+
+def flags_for(folder, data_dir):
+    flags = [f"--source={folder}", "--format=skels", "--fps=25", "--language=gsl", "--name=phx"]
+    return [*flags, f"--data_dir={data_dir}", "--workers=2"]
+
+
+@pytest.mark.slow
+def test_killed_at_random_and_run_again_it_ends_as_one_left_alone(tmp_path):
+    folder = corpus(tmp_path / "corpus", train=200, dev=5)
+    prepare(folder, tmp_path / "alone")
+    random = np.random.default_rng(0)
+    for _ in range(6):
+        killed = psutil.Popen(
+            [sys.executable, PREPARE, *flags_for(folder, tmp_path / "data")],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        time.sleep(random.uniform(1, 6))
+        workers = killed.children(recursive=True)
+        killed.kill()
+        killed.wait()
+        _, left = psutil.wait_procs(workers, timeout=20)
+        assert not left
+    code, out, err = run(tmp_path, "prepare", flags_for(folder, tmp_path / "data"))
+    assert code == 0 and out.startswith("205 of 205 clips"), err
+    assert files_of(tmp_path / "data") == files_of(tmp_path / "alone")
+    assert bits(tmp_path / "data") == bits(tmp_path / "alone")
+
+
+@pytest.mark.slow
+def test_of_two_commands_at_once_one_waits_and_both_end_the_same(tmp_path):
+    folder = corpus(tmp_path / "corpus", train=70)
+    prepare(folder, tmp_path / "alone")
+    both = [start(tmp_path, "prepare", flags_for(folder, tmp_path / "data")) for _ in range(2)]
+    assert [each.end() for each in both] == [0, 0]
+    assert both[0].out.read_text() == both[1].out.read_text()
+    assert files_of(tmp_path / "data") == files_of(tmp_path / "alone")
+    assert bits(tmp_path / "data") == bits(tmp_path / "alone")
 
 
 @pytest.fixture

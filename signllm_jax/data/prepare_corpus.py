@@ -10,7 +10,9 @@ import concurrent.futures
 import dataclasses
 import json
 import multiprocessing
+import multiprocessing.connection
 import os
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 
 import tqdm
@@ -136,13 +138,23 @@ def _in_processes(
     parts: Iterable[Part], settings: Settings, folder: epath.Path, workers: int
 ) -> Iterator[str]:
     context = multiprocessing.get_context("spawn")  # jax does not survive a fork
-    with concurrent.futures.ProcessPoolExecutor(workers, mp_context=context) as pool:
+    with concurrent.futures.ProcessPoolExecutor(workers, context, _end_with_parent) as pool:
         made = [pool.submit(make_part, part, settings, os.fspath(folder)) for part in parts]
         try:
             for part in concurrent.futures.as_completed(made):
                 yield part.result()
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _end_with_parent() -> None:
+    """Ends this process when its parent is killed; the pool would wait for work for ever."""
+
+    def watch():
+        multiprocessing.connection.wait([multiprocessing.parent_process().sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _remove_others(folder: epath.Path, names: Sequence[str]) -> None:
