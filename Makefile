@@ -5,7 +5,7 @@ SEEDS ?= 0 1 2
 RUN = $(VENV)/bin/python
 PYTEST = $(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=10
 
-.PHONY: demo seeds results test test-slow gpu-check extract-env beam-env lint clean
+.PHONY: demo seeds results test test-slow gpu-check extract-env beam-env tfds-env lint clean
 
 demo: $(VENV)/demo-installed
 	$(RUN) launch/train.py --config=configs/mlsf.py --workdir=runs/mlsf
@@ -31,7 +31,7 @@ results: $(VENV)/demo-installed
 test: $(VENV)/test-installed
 	$(PYTEST) -m "not slow and not gpu" tests
 
-test-slow: $(VENV)/test-installed $(VENV)/tpu
+test-slow: $(VENV)/test-installed $(VENV)/tpu .venv-tfds/installed
 	$(PYTEST) -m "slow and not gpu" tests
 
 # on a machine with a GPU, after `pip install -e .[demo,eval,test,cuda]`
@@ -45,6 +45,16 @@ extract-env: .venv-extract/installed
 	$(PYTHON) -m venv .venv-extract
 	.venv-extract/bin/python -m pip install --quiet "mediapipe==0.10.21" "numpy<2" \
 	  "pose-format>=0.15,<0.16" --constraint constraints-extract.txt
+	touch $@
+
+# TensorFlow, for TFDS's own tests and commands: it moves protobuf, so it lives apart (2.2 GB)
+tfds-env: .venv-tfds/installed
+
+.venv-tfds/installed: constraints-tfds.txt
+	$(PYTHON) -m venv .venv-tfds
+	.venv-tfds/bin/python -m pip install --quiet tensorflow-cpu tensorflow-datasets array_record \
+	  "etils[epath]" importlib_resources apache-beam mlcroissant dill pytest \
+	  --constraint constraints-tfds.txt
 	touch $@
 
 lint: $(VENV)/test-installed

@@ -17,22 +17,11 @@ import tensorflow_datasets as tfds
 from signllm_jax.data import fingerspelling
 from signllm_jax.data.parts import Prepared, prepared_sources
 from signllm_jax.errors import DataError
-from signllm_jax.languages import get_language
 from signllm_jax.skeleton import OPENPOSE50, get_layout
+from tfds_builders.prompt2sign import corpora
 
 SPLITS = ("train", "dev", "test")
-FINGERSPELLING = "fingerspelling"
-# the corpora that Prompt2Sign was made of; any other is named when it is prepared
-CORPORA = {
-    "asl": ("how2sign",),
-    "gsl": ("phoenix14t",),
-    "dsgs": ("signsuisse",),
-    "lsf_ch": ("signsuisse",),
-    "lis_ch": ("signsuisse",),
-    "lsa": ("lsa64", "lsat"),
-    "ksl": ("ksl",),
-    "tsl": ("autsl",),
-}
+FINGERSPELLING = corpora.FINGERSPELLING
 
 
 def _fingerspelled(language: str, split: str) -> Iterator[dict]:
@@ -64,7 +53,7 @@ class Prompt2SignConfig(tfds.core.BuilderConfig):
         flat = "" if layout == OPENPOSE50.name else layout
         super().__init__(
             name="_".join(part for part in (language, source, flat) if part),
-            description=f"{source or 'All prepared'} examples of {get_language(language).name}",
+            description=corpora.describe(language, source),
         )
         self.language = language
         self.source = source
@@ -87,18 +76,19 @@ class Prompt2Sign(tfds.core.GeneratorBasedBuilder):
     }
     BUILDER_CONFIGS: ClassVar = [
         *(Prompt2SignConfig(code, FINGERSPELLING) for code in fingerspelling.LANGUAGES),
-        *(Prompt2SignConfig(code) for code in CORPORA),
-        *(Prompt2SignConfig(code, name) for code, names in CORPORA.items() for name in names),
+        *(Prompt2SignConfig(code) for code in corpora.LANGUAGES),
+        *(
+            Prompt2SignConfig(code, name)
+            for name, corpus in corpora.PREPARED.items()
+            for code in corpus.languages
+        ),
     ]
-    MANUAL_DOWNLOAD_INSTRUCTIONS = """
-    Get the corpus from its owner and prepare it: `python launch/prepare.py --source=FOLDER
-    --format=FORMAT --language=CODE --name=NAME --data_dir=DIR`. What it writes to DIR/prepared,
-    `<language>/<source>/`, is the manual directory.
-    """
-    pkg_dir_path = None  # no licence, citation or tag files beside this module
+    MANUAL_DOWNLOAD_INSTRUCTIONS = corpora.instructions()
 
     def _info(self) -> tfds.core.DatasetInfo:
-        joints = get_layout(self.builder_config.layout).size
+        config = self.builder_config
+        joints = get_layout(config.layout).size
+        files = self.get_metadata()
         text = tfds.features.Text
 
         def array(*shape):  # stored as bytes: ten times faster to write than numbers
@@ -106,7 +96,10 @@ class Prompt2Sign(tfds.core.GeneratorBasedBuilder):
 
         return tfds.core.DatasetInfo(
             builder=self,
-            description="Texts with the 3D pose sequences that sign them.",
+            description=files.description,
+            citation=corpora.citations(files.citation, config.language, config.source),
+            license=corpora.licences(config.language, config.source),
+            homepage=corpora.homepage(config.language, config.source),
             features=tfds.features.FeaturesDict(
                 {
                     "id": text(),
@@ -122,9 +115,7 @@ class Prompt2Sign(tfds.core.GeneratorBasedBuilder):
                 }
             ),
             disable_shuffling=True,
-            metadata=tfds.core.MetadataDict(
-                layout=self.builder_config.layout, splits={}, sources={}
-            ),
+            metadata=tfds.core.MetadataDict(layout=config.layout, splits={}, sources={}),
         )
 
     def _split_generators(self, dl_manager):
