@@ -20,13 +20,15 @@ DATASETS = {
         "data": {"row_frames": 256, "row_tokens": 32, "row_clips": 4},
         "text": {"kind": "letters"},
     },
-    # what launch/prepare.py has prepared: sentences and signs of up to 13 s
+    # what launch/prepare.py has prepared: signs and sentences, at tiny of up to 13 seconds
     "prompt2sign": {
         "data": {"row_frames": 320, "row_tokens": 96, "row_clips": 8},
         "text": {"kind": "pieces"},
         "eval": {"max_frames": 320},
     },
 }
+LONG_ROW = 512
+"""Frames of a row above the size tiny: 20 seconds; longer clips are left out, and counted."""
 PIECES = 512
 """The least rows of the token table for pieces: 256 of them are bytes."""
 
@@ -46,6 +48,8 @@ def config_dict(name: str, arg: str | None) -> ml_collections.ConfigDict:
     config.model.update(SIZES[size], encoder_layers=encoder, decoder_layers=decoder)
     for section, values in DATASETS[dataset.partition("/")[0]].items():
         config[section].update(values)
+    if config.text.kind == "pieces" and size != "tiny":
+        config.data.row_frames = config.eval.max_frames = LONG_ROW
     if config.text.kind == "pieces":
         config.model.vocab = max(config.model.vocab, PIECES)
     if dataset.endswith(DWPOSE128.name):

@@ -25,6 +25,7 @@ PROMPTS = flags.DEFINE_string("prompts", None, "file of prompt templates, by def
 SPLIT = flags.DEFINE_enum("split", "", ("", "train", "dev", "test"), "of all clips, for a trial")
 LIMIT = flags.DEFINE_integer("limit", 0, "only the first clips, for a trial; 0 = all", 0)
 WORKERS = flags.DEFINE_integer("workers", os.cpu_count() or 1, "processes", 1)
+SKELS = flags.DEFINE_string("skels", None, "folder to write it to as .skels and texts as well")
 BEAM_RUNNER = flags.DEFINE_string("beam_runner", "", "an Apache Beam runner instead of processes")
 CHECK = flags.DEFINE_bool("check", False, "say what is odd in the prepared data")
 
@@ -68,6 +69,7 @@ def main() -> None:
         limit=LIMIT.value,
         workers=WORKERS.value,
         beam_runner=BEAM_RUNNER.value,
+        skels=SKELS.value,
     )
     counts = ", ".join(f"{split} {count}" for split, count in report["splits"].items())
     report_md = os.path.join(data_dir, "prepared", settings.language, name, "prepare_report.md")

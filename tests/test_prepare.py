@@ -11,6 +11,7 @@ from commands import run
 from test_clean import waving
 
 from signllm_jax.data import check, parts, prepare_corpus, source
+from signllm_jax.data.export_skels import export_skels
 from signllm_jax.data.prepare import Settings
 from signllm_jax.errors import ConfigError, DataError
 from signllm_jax.poses.clip import PoseClip
@@ -211,6 +212,21 @@ def test_the_command_prepares_checks_and_refuses_in_one_line(small, tmp_path):
     for wrong in (flags, flags[1:], [*flags, "--fps=25", "--manifest=none.csv"]):
         code, out, err = run(tmp_path, "prepare", wrong)
         assert (code, out, err.count("\n")) == (2, "", 1), err
+
+
+def test_a_source_written_as_skels_is_prepared_to_itself(small, tmp_path):
+    _, data_dir, _ = small
+    prepared = parts.Prepared(parts.source_folder(data_dir, "gsl", "phx"))
+    assert export_skels(prepared, tmp_path / "skels") == ["train", "dev"]
+    prepare(tmp_path / "skels", tmp_path / "data")
+    first = source.open_split("prompt2sign", "gsl", "dev", data_dir)
+    again = source.open_split("prompt2sign", "gsl", "dev", tmp_path / "data")
+    assert again.texts == first.texts and again.units == first.units
+    assert [name.removeprefix("gsl_phx_") for name in again.ids] == first.ids
+    for index in range(len(first)):
+        one, two = first.clip(index), again.clip(index)
+        np.testing.assert_allclose(two.positions, one.positions, atol=2e-3)
+        np.testing.assert_array_equal(two.observed, one.observed)
 
 
 def test_a_language_merges_its_sources_and_follows_them(small, tmp_path):

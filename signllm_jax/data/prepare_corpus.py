@@ -19,6 +19,7 @@ import tqdm
 from etils import epath
 
 from signllm_jax.data import source as opened
+from signllm_jax.data.export_skels import export_skels
 from signllm_jax.data.jobs import Job, find_jobs
 from signllm_jax.data.manifest import assign_splits, read_manifest
 from signllm_jax.data.parts import (
@@ -46,6 +47,7 @@ def prepare_corpus(
     limit: int = 0,
     workers: int = 1,
     beam_runner: str = "",
+    skels: str | os.PathLike | None = None,
 ) -> dict:
     """Prepares a corpus as `prompt2sign/<language>_<source>` and as a part of `<language>`.
 
@@ -59,6 +61,7 @@ def prepare_corpus(
             before only after all new ones; 0 = all.
         workers: processes.
         beam_runner: name of an Apache Beam runner, instead of processes.
+        skels: folder that the result is written to as `.skels` and texts as well.
 
     Returns:
         What is written to prepare_report.json.
@@ -97,6 +100,8 @@ def prepare_corpus(
     if not report["clips_out"]:
         reasons = ", ".join(f"{n} {reason}" for reason, n in report["lost_by_reason"].items())
         raise DataError(f"{source}: no clip could be prepared: {reasons}")
+    if skels:
+        export_skels(prepared, skels)
     flat = "" if settings.layout == OPENPOSE50.name else f"_{settings.layout}"
     for config in (f"{settings.language}_{settings.source}{flat}", f"{settings.language}{flat}"):
         opened.prepare(f"prompt2sign/{config}", settings.language, data_dir, fresh=True)
