@@ -5,7 +5,7 @@ SEEDS ?= 0 1 2
 RUN = $(VENV)/bin/python
 PYTEST = $(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=10
 
-.PHONY: demo seeds results test test-slow gpu-check extract-env beam-env tfds-env lint clean
+.PHONY: demo seeds results test test-slow browser-test browser-installed gpu-check extract-env beam-env tfds-env lint clean
 
 demo: $(VENV)/demo-installed
 	$(RUN) launch/train.py --config=configs/mlsf.py --workdir=runs/mlsf
@@ -31,8 +31,21 @@ results: $(VENV)/demo-installed
 test: $(VENV)/test-installed
 	$(PYTEST) -m "not slow and not gpu" tests
 
-test-slow: $(VENV)/test-installed $(VENV)/tpu .venv-tfds/installed
+# without chromium or npm the tests of the page say so and are skipped
+test-slow: $(VENV)/test-installed $(VENV)/tpu .venv-tfds/installed browser-installed
 	$(PYTEST) -m "slow and not gpu" tests
+
+# the page in a browser, with Debian's chromium and chromium-driver
+browser-test: $(VENV)/test-installed browser-installed
+	$(RUN) -m pytest -m slow tests/test_browser.py tests/test_formats.py
+
+BROWSER = $(VENV)/browser/node_modules/.package-lock.json
+
+browser-installed:
+	@test $(BROWSER) -nt tests/browser/package.json || { \
+	  mkdir -p $(VENV)/browser && cp tests/browser/package.json $(VENV)/browser && \
+	  npm install --prefix $(VENV)/browser --no-fund --no-audit --loglevel=error && \
+	  touch $(BROWSER); } || echo "npm: nothing installed, tests that need it are skipped"
 
 # on a machine with a GPU, after `pip install -e .[demo,eval,test,cuda]`
 gpu-check: $(VENV)/test-installed

@@ -88,6 +88,7 @@ def test_languages_and_formats_are_listed(client, model):
     [
         ("{", 400, "JSON"),
         ("", 400, "required"),
+        ("a\udcff", 400, "parsing"),
         ("[]", 400, ""),
         ("{}", 400, "either"),
         ('{"text": 5}', 400, "text"),
@@ -106,7 +107,11 @@ def test_languages_and_formats_are_listed(client, model):
     ],
 )
 def test_what_cannot_be_answered_says_why(client, body, status, word):
-    answer = client.post("/produce", content=body, headers={"content-type": "application/json"})
+    answer = client.post(
+        "/produce",
+        content=body.encode("utf-8", "surrogateescape"),
+        headers={"content-type": "application/json"},
+    )
     assert answer.status_code == status, answer.text
     assert word in answer.json()["error"] and "\n" not in answer.json()["error"]
 

@@ -13,9 +13,9 @@ from signllm_jax.train.state import abstract_state
 from signllm_jax.workdir import Workdir
 
 
-def tiny_config(data_dir: str, languages: tuple[str, ...] = ("asl",)) -> Config:
+def tiny_config(data_dir: str, languages: tuple[str, ...] = ("asl",), **changes) -> Config:
     given = mlsf.get_config()
-    for name, value in (TINY | {"data.data_dir": data_dir}).items():
+    for name, value in (TINY | {"data.data_dir": data_dir} | changes).items():
         section, key = name.split(".")
         given[section][key] = value
     given["data"]["languages"] = languages

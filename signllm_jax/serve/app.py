@@ -17,6 +17,7 @@ from fastapi import FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
 
 import signllm_jax
 from signllm_jax.api import BATCH, SignLLM
@@ -85,6 +86,7 @@ def make_app(model: SignLLM, queue: int = QUEUE, renderings: int = RENDERINGS) -
         app.add_exception_handler(kind, _explain(status))
     app.add_exception_handler(BusyError, _explain(429))
     app.add_exception_handler(RequestValidationError, _explain_request)
+    app.add_exception_handler(HTTPException, _explain_status)
 
     @app.get("/languages")
     async def languages() -> schema.Languages:
@@ -219,3 +221,7 @@ async def _explain_request(_: Request, error: RequestValidationError) -> JSONRes
     place = "".join(f"{part}: " for part in first["loc"][1:] if isinstance(part, str))
     status = 422 if first["type"] == "string_too_long" else 400
     return JSONResponse({"error": place + first["msg"]}, status)
+
+
+async def _explain_status(_: Request, error: HTTPException) -> JSONResponse:
+    return JSONResponse({"error": error.detail}, error.status_code, error.headers)

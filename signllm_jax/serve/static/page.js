@@ -124,7 +124,12 @@ at("page-language").append(...Object.entries(WORDS).map(([code, { name }]) => {
   return option;
 }));
 at("page-language").addEventListener("change", (event) => speak(event.target.value));
-for (const radio of document.querySelectorAll("[name=kind]")) radio.addEventListener("change", offerLanguages);
+for (const radio of document.querySelectorAll("[name=kind]")) {
+  radio.addEventListener("change", () => {
+    offerLanguages();
+    at("language").selectedIndex = 0; // as the question says, unless another is chosen afterwards
+  });
+}
 at("ask").addEventListener("submit", (event) => {
   event.preventDefault();
   if (!at("submit").hasAttribute("aria-disabled")) ask();

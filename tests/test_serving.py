@@ -1,0 +1,157 @@
+"""The server as a process: under load, against hostile requests, and at its end."""
+
+import asyncio
+import json
+import random
+import socket
+import string
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import httpx2
+import psutil
+import pytest
+from running import Server
+from tiny_run import tiny_config, write_run
+
+pytestmark = pytest.mark.slow
+CLIENTS, SECONDS = 32, 60
+
+
+@pytest.fixture(scope="module")
+def workdir(data_dir, tmp_path_factory):
+    config = tiny_config(data_dir, ("asl", "tsl"), **{"eval.max_frames": 64})
+    return write_run(tmp_path_factory.mktemp("run") / "run", config).path
+
+
+def megabytes(server):
+    return psutil.Process(server.pid).memory_info().rss / 2**20
+
+
+async def client(url, number, until, answers):
+    """Asks for a new word again and again, and comes back a second after a 429."""
+    draw = random.Random(number)
+    async with httpx2.AsyncClient(base_url=url, timeout=30) as session:
+        while time.monotonic() < until:
+            text = "".join(draw.choices(string.ascii_lowercase[:8], k=6))
+            asked = {"text": text, "language": draw.choice(("asl", "tsl"))}
+            begin = time.monotonic()
+            answer = await session.post("/produce", json=asked)
+            answers[number].append((answer.status_code, time.monotonic() - begin))
+            if answer.status_code == 200:
+                assert answer.json()["text"] == text
+            else:
+                await asyncio.sleep(float(answer.headers["retry-after"]))
+
+
+def slow_client(url, said):
+    """Sends half a request and then nothing; keeps what the server says to that."""
+    host, port = url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        head = "POST /produce HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n"
+        connection.sendall(f'{head}content-length: 100\r\n\r\n{{"text":'.encode())
+        said.append(connection.recv(4096))
+
+
+def test_a_minute_of_32_clients_brings_no_error_starves_none_and_costs_no_memory(tmp_path, workdir):
+    server = Server(tmp_path, workdir, "--queue=16")
+    answers, said = [[] for _ in range(CLIENTS)], []
+    slow = [threading.Thread(target=slow_client, args=(server.url, said)) for _ in range(4)]
+    for thread in slow:
+        thread.start()
+
+    async def load():
+        until = time.monotonic() + SECONDS
+        tasks = [asyncio.create_task(client(server.url, n, until, answers)) for n in range(CLIENTS)]
+        await asyncio.sleep(SECONDS / 4)
+        early = megabytes(server)
+        await asyncio.gather(*tasks)
+        return early
+
+    early = asyncio.run(load())
+    late = megabytes(server)
+    for thread in slow:
+        thread.join()
+    assert server.terminate() == 0
+    statuses = [status for mine in answers for status, _ in mine]
+    good = [sum(status == 200 for status, _ in mine) for mine in answers]
+    times = sorted(seconds for mine in answers for status, seconds in mine if status == 200)
+    print(
+        json.dumps(
+            {
+                "answers": len(times),
+                "refused": statuses.count(429),
+                "fewest": min(good),
+                "most": max(good),
+                "median_seconds": round(times[len(times) // 2], 3),
+                "slowest_seconds": round(times[-1], 3),
+                "megabytes": [round(early), round(late)],
+            }
+        )
+    )
+    assert set(statuses) <= {200, 429}
+    assert min(good) >= 10 and times[-1] < 10
+    assert late < 1.1 * early + 10
+    assert [b" 408 " in answer for answer in said] == [True] * 4
+
+
+def test_no_generated_request_finds_a_fault(tmp_path, workdir):
+    server = Server(tmp_path, workdir)
+    checks = ("not_a_server_error", "status_code_conformance", "content_type_conformance")
+    command = [
+        str(Path(sys.executable).with_name("schemathesis")),
+        *("run", f"{server.url}/openapi.json", "--max-examples=100", "--seed=0", "--no-color"),
+        f"--checks={','.join(checks)},response_schema_conformance",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert server.terminate() == 0
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert "Tested: 3" in done.stdout
+    assert "Traceback" not in server.command.err.read_text()
+
+
+def test_sigterm_finishes_what_runs(tmp_path, workdir):
+    server = Server(tmp_path, workdir)
+    answers = []
+
+    def ask(number):
+        params = {"text": "abc" + "abcdefgh"[number], "language": "asl", "format": "mp4"}
+        answers.append(httpx2.get(f"{server.url}/clip", params=params, timeout=60))
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    while not answers:  # one is done, the others wait or are being made
+        time.sleep(0.005)
+    assert server.terminate() == 0
+    for thread in threads:
+        thread.join()
+    assert [answer.status_code for answer in answers] == [200] * 4
+    assert all(len(answer.content) > 1000 for answer in answers)
+    with pytest.raises(httpx2.ConnectError):
+        httpx2.get(f"{server.url}/languages")
+
+
+def test_a_taken_port_is_one_line(tmp_path, workdir):
+    from commands import run
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, out, err = run(tmp_path, "serve", [f"--workdir={workdir}", f"--port={port}"])
+    assert code == 2 and out == "" and err.count("\n") == 1 and str(port) in err
+
+
+def test_the_server_listens_on_this_machine_only_unless_told(tmp_path, workdir):
+    server = Server(tmp_path, workdir)
+    try:
+        addresses = {
+            connection.laddr.ip
+            for connection in psutil.Process(server.pid).net_connections("tcp")
+            if connection.status == psutil.CONN_LISTEN
+        }
+    finally:
+        server.terminate()
+    assert addresses == {"127.0.0.1"}
