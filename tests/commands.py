@@ -80,7 +80,7 @@ class Death:
 
 @dataclasses.dataclass(frozen=True)
 class Wait:
-    """Stands still for `delay` seconds when call number `call` of a function begins: see Death."""
+    """Says so and stands still for `delay` seconds when a call begins, of those of Death."""
 
     module: str
     function: str
@@ -88,7 +88,11 @@ class Wait:
     delay: float
 
     def arm(self):
-        _at_call(self, lambda: time.sleep(self.delay))
+        def wait():
+            print("waiting")
+            time.sleep(self.delay)
+
+        _at_call(self, wait)
 
 
 def _at_call(hook, act):

@@ -88,7 +88,7 @@ def test_a_killed_and_a_stopped_run_ends_as_one_left_alone(begin, alone, tmp_pat
 
 def test_a_second_ctrl_c_ends_at_once(begin, tmp_path):
     command = begin(tmp_path / "run", Wait(CHECKPOINT, "Checkpoints.save", 1, 200))
-    command.wait_for(lambda: (tmp_path / "run" / "metrics.jsonl").exists())
+    command.wait_for(lambda: command.out.exists() and "waiting" in command.out.read_text())
     os.kill(command.process.pid, signal.SIGINT)
     command.wait_for(lambda: "again ends at once" in command.err.read_text())
     os.kill(command.process.pid, signal.SIGINT)
