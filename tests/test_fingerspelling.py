@@ -7,6 +7,7 @@ import pytest
 from signllm_jax.data import fingerspelling
 from signllm_jax.data.letters import FPS, LETTER_FRAMES, alphabet
 from signllm_jax.errors import TextError
+from signllm_jax.text.prompts import parse_prompt
 
 LANGUAGES = fingerspelling.LANGUAGES
 each_language = pytest.mark.parametrize("language", LANGUAGES)
@@ -135,3 +136,10 @@ def test_no_two_letters_look_alike(language):
     for index, shape in enumerate(shapes):
         apart = np.linalg.norm(shapes[index + 1 :] - shape, axis=-1).mean((1, 2))
         assert (apart > 0.02).all()
+
+
+def test_the_prompts_ask_for_the_word_in_many_ways():
+    examples = list(fingerspelling.corpus("dsgs", "dev"))
+    for example in examples:
+        assert parse_prompt(example.prompt, "dsgs") == (example.text, "dsgs")
+    assert len({x.prompt.replace(x.text, "") for x in examples}) > 10

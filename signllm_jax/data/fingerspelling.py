@@ -19,6 +19,7 @@ from signllm_jax.data.letters import FPS, LANGUAGES, LETTER_FRAMES, letters
 from signllm_jax.errors import TextError
 from signllm_jax.languages import get_language
 from signllm_jax.poses.clip import PoseClip
+from signllm_jax.text.prompts import make_prompt
 
 __all__ = [
     "LANGUAGES",
@@ -38,13 +39,6 @@ SHORT_WORD_LETTER_FRAMES = 18
 BOUNCE = 0.2
 """How far the hand moves outward and back between two equal letters, in shoulder widths: about
 the width of a hand."""
-
-_PROMPTS = {
-    "en": "How do you sign '{}'?",
-    "de": "Wie gebärdet man „{}“?",
-    "de-CH": "Wie gebärdet man „{}“?",
-    "tr": "“{}” işaret diliyle nasıl söylenir?",
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -176,13 +170,13 @@ def _bounce(letter: recorded.Letter) -> np.ndarray:
 
 def corpus(language: str, split: str) -> Iterator[Example]:
     """The examples of a split in the word list's order; the same on every call and machine."""
-    prompt = _PROMPTS[get_language(language).spoken]
     for word in words(language)[split]:
+        name = f"{language}_fingerspelling_{word}"
         yield Example(
-            id=f"{language}_fingerspelling_{word}",
+            id=name,
             language=language,
             text=word,
             units=tuple(spell(word, language)),
-            prompt=prompt.format(word),
+            prompt=make_prompt(word, language, name),
             clip=spelled_clip(word, language),
         )

@@ -68,11 +68,12 @@ class Prompt2Sign(tfds.core.GeneratorBasedBuilder):
     """
 
     name = "prompt2sign"
-    VERSION = tfds.core.Version("1.2.0")
+    VERSION = tfds.core.Version("1.3.0")
     RELEASE_NOTES: ClassVar = {
         "1.0.0": "Fingerspelled words of ASL, GSL, DSGS and TSL.",
         "1.1.0": "A doubled letter moves the hand by its own width.",
         "1.2.0": "Prepared corpora of all languages.",
+        "1.3.0": "Prompts of fingerspelled words from many templates.",
     }
     BUILDER_CONFIGS: ClassVar = [
         *(Prompt2SignConfig(code, FINGERSPELLING) for code in fingerspelling.LANGUAGES),
