@@ -14,6 +14,7 @@ from signllm_jax import cli
 from signllm_jax.errors import ConfigError, DataError, OutputError
 from signllm_jax.extract import driver, worker
 from signllm_jax.poses.pose_file import read_pose_file
+from signllm_jax.render.overlay import overlay
 
 ROOT = Path(__file__).resolve().parents[1]
 STAND_IN = """
@@ -156,6 +157,11 @@ def test_mediapipe_finds_the_person_and_says_where_there_is_none(tmp_path, share
     assert clip.positions[:, 0, 1].mean() < -0.3  # the head is up
     step = np.diff(clip.positions[:, 1, 0]).mean()
     assert 0 < step < 0.02
+    # lifted and laid back over the portrait
+    measured = overlay(
+        tmp_path / "out" / "portrait.pose", tmp_path / "a.png", folder / "portrait.mp4"
+    )
+    assert measured["mean"] < 6  # pixels of 480
     again, out, _ = run(tmp_path, "extract", args)
     assert again == 0 and out.startswith("1 of 4 videos")
     code, _, err = run(tmp_path, "extract", [f"--videos={tmp_path / 'none'}", args[1]])

@@ -250,5 +250,18 @@ def test_real_sentences_come_back_from_the_exported_forms(shared_data, tmp_path)
     assert len(pose) == len(clips[4])
 
 
+def test_flat_clips_are_exported_without_the_challenges_file(tmp_path):
+    positions = np.zeros((3, 128, 3), np.float32)
+    positions[:, [2, 5], 0], positions[..., 2] = [-0.5, 0.5], 1
+    clip = PoseClip(positions, np.ones((3, 128), np.float32), 25, "dwpose128")
+    each = evaluated.Language(None, None, ["a"], ["1"], ["A"], [], [clip], Counter())
+    each.rows = {"ground_truth": [clip], "produced": [clip]}
+    export(tmp_path, "test", {"tsl": each})
+    names = sorted(path.name for path in (tmp_path / "tsl" / "produced").iterdir())
+    assert names == ["test.files", "test.gloss", "test.skels", "test.text"]
+    again = read_pose_file(tmp_path / "tsl" / "produced-pose" / "1.pose", layout="dwpose128")
+    np.testing.assert_allclose(again.positions, clip.positions, atol=1e-4)
+
+
 def test_names_for_files_hold_no_path():
     assert file_name("dev/01April_2010 é:x") == "dev_01April_2010_é_x"

@@ -14,6 +14,7 @@ from signllm_jax.eval.slrtp import write_slrtp
 from signllm_jax.poses.frames import write_file
 from signllm_jax.poses.pose_file import write_pose_file
 from signllm_jax.poses.skels import write_skels
+from signllm_jax.skeleton import OPENPOSE50
 
 ROWS = {"produced": "produced", "ground_truth": "reference"}
 """Row of a report -> name of its folder."""
@@ -22,11 +23,11 @@ ROWS = {"produced": "produced", "ground_truth": "reference"}
 def export(folder: str | Path, split: str, languages: dict[str, Language]) -> Path:
     """Exports the productions and references of every language; returns the folder.
 
-    A production without frames is an empty line, and has no tensor and no file.
+    A production without frames is an empty line, and has no tensor and no file. Clips of another
+    layout than openpose50 have no `.pt`, which the challenge defines for 3D alone.
 
     Raises:
-        OutputError: the folder cannot be written, two ids are the same as names of files, or a
-            layout that the challenge does not take.
+        OutputError: the folder cannot be written, or two ids are the same as names of files.
     """
     folder = Path(folder)
     for code, each in languages.items():
@@ -55,6 +56,7 @@ def _write(folder: Path, poses: Path, split: str, each: Language, clips: list) -
     write_skels(folder / f"{split}.skels", clips)
     texts = [{"text": text, "gloss": gloss} for text, gloss in zip(each.texts, each.glosses)]
     there = [i for i, clip in enumerate(clips) if clip is not None]
-    write_slrtp(folder / f"{split}.pt", [(each.names[i], clips[i], texts[i]) for i in there])
+    if all(clips[i].layout == OPENPOSE50.name for i in there):  # the challenge has no other
+        write_slrtp(folder / f"{split}.pt", [(each.names[i], clips[i], texts[i]) for i in there])
     for i in there:
         write_pose_file(poses / f"{names[i]}.pose", clips[i])
