@@ -7,8 +7,11 @@ from signllm_jax import cli
 WORKDIR = flags.DEFINE_string("workdir", None, "where the run lies")
 SPLIT = flags.DEFINE_enum("split", "test", ("train", "dev", "test"), "what is evaluated")
 OUTPUT = flags.DEFINE_string("output", None, "by default report.json in the workdir")
+EVALUATORS = flags.DEFINE_list(
+    "evaluators", [], "work directories of back-translation runs that read the clips"
+)
 READERS = flags.DEFINE_integer(
-    "readers", 1, "back-translation readers, of seeds 0, 1, ...", lower_bound=1
+    "readers", 1, "without evaluators: CTC readers of letters, seeds 0, 1, ...", lower_bound=1
 )
 SAMPLES = flags.DEFINE_integer(
     "samples", None, "clips of a language to render, by default the config's", lower_bound=0
@@ -34,6 +37,7 @@ def main() -> None:
         WORKDIR.value,
         SPLIT.value,
         OUTPUT.value,
+        evaluators=EVALUATORS.value,
         reader_seeds=range(READERS.value),
         data_dir=DATA_DIR.value,
         samples=SAMPLES.value,

@@ -32,7 +32,9 @@ def main() -> None:
         from signllm_jax.eval.report import evaluate
 
         evaluate(workdir, "test")
-        print(f"report: {workdir}/report.md, clips: {workdir}/samples/")
+        print(f"report: {workdir}/report.md")
+        if os.path.isdir(os.path.join(workdir, "samples")):
+            print(f"clips: {workdir}/samples/")
 
 
 if __name__ == "__main__":

@@ -169,6 +169,41 @@ class RLConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class ReadingConfig:
+    """Back-translation: the reader of poses, and what is done to its input while training.
+
+    Attributes:
+        view: encoder steps that a layer sees to each side; 0 = the whole clip.
+        gloss_vocab: rows of the gloss head, blank and unknown included; 0 = no head.
+        row_glosses: the most glosses of a clip that the head learns from.
+        gloss: weight of the CTC loss on gloss.
+        count: weight of the error of the number of text tokens.
+        smoothing: label smoothing of the text tokens.
+        history_drop: share of the decoder's input tokens that are hidden.
+        noise: largest deviation of the noise on every number of every frame, standard ones.
+        offset: largest deviation of an offset that lasts the whole clip.
+        scale: largest change of size, as a share.
+        tempo: largest change of tempo within a clip, as a share.
+        blank: share of frames that are blanked.
+        beams: texts kept while reading; 1 = greedy.
+    """
+
+    view: int = _at(1, 0, 1 << 16)
+    gloss_vocab: int = _at(64, 0, 1 << 20)
+    row_glosses: int = _at(16, 1, 1 << 12)
+    gloss: float = _at(1.0, 0.0, 1e4)
+    count: float = _at(0.5, 0.0, 1e4)
+    smoothing: float = _at(0.0, 0.0, 0.9)
+    history_drop: float = _at(0.5, 0.0, 1.0)
+    noise: float = _at(0.4, 0.0, 100.0)
+    offset: float = _at(0.2, 0.0, 100.0)
+    scale: float = _at(0.0, 0.0, 0.9)
+    tempo: float = _at(0.3, 0.0, 0.9)
+    blank: float = _at(0.05, 0.0, 1.0)
+    beams: int = _at(4, 1, 64)
+
+
+@dataclasses.dataclass(frozen=True)
 class OptimizerConfig:
     """The optimiser of a language.
 
@@ -289,6 +324,7 @@ class Config:
     model: ModelConfig = ModelConfig()
     loss: LossConfig = LossConfig()
     rl: RLConfig = RLConfig()
+    reading: ReadingConfig = ReadingConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
     train: TrainConfig = dataclasses.field(default_factory=TrainConfig)
     eval: EvalConfig = EvalConfig()

@@ -38,6 +38,7 @@ class Group:
         step: training step of the parameters.
         dev_score: the task's lead metric on dev at that step (MLSF: free-running DTW ratio to the
             mean pose).
+        glosses: of the language's train clips, for a reader with a gloss head.
     """
 
     language: str
@@ -50,6 +51,7 @@ class Group:
     params: Tree = None
     step: int = 0
     dev_score: float | None = None
+    glosses: tuple[str, ...] = ()
 
 
 def digest(params: Tree) -> str:
@@ -91,6 +93,7 @@ def save_group(folder: str | os.PathLike, group: Group) -> None:
         "row_tokens": group.row_tokens,
         "step": group.step,
         "dev_score": group.dev_score,
+        "glosses": group.glosses,
         "params": None,
     }
     if group.params is not None:
@@ -119,6 +122,7 @@ def load_group(folder: str | os.PathLike, with_params: bool = True) -> Group:
             row_tokens=described["row_tokens"],
             step=described["step"],
             dev_score=described["dev_score"],
+            glosses=tuple(described.get("glosses", ())),
         )
     except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise CheckpointError(f"{folder}: no readable group ({error})") from None

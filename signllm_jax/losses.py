@@ -4,11 +4,13 @@ Each is a mean over what was observed in the rows it is given; with rows spread 
 these are global means, the same on every mesh.
 """
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 
-from signllm_jax.config import LossConfig
+from signllm_jax.config import LossConfig, ReadingConfig
+from signllm_jax.models.pose2text import END, Memory
 from signllm_jax.skeleton import Layout
 from signllm_jax.typing import Array, Prediction
 
@@ -72,3 +74,68 @@ def pose_losses(
     seen = masked_mean(cross_entropy, jnp.broadcast_to(real[..., None], joint_mask.shape) * 1.0)
     loss = frame + config.velocity * velocity + config.counter * counter + config.seen * seen
     return {"loss": loss, "frame": frame, "velocity": velocity, "counter": counter, "seen": seen}
+
+
+def gloss_loss(logits: Array, segment: Array, gloss: Array) -> tuple[Array, Array]:
+    """CTC on the gloss of packed clips: the sum over clips and the number of glosses.
+
+    Source: Graves et al., Connectionist Temporal Classification, ICML 2006. A clip with fewer steps
+    than its gloss needs has no path and is left out.
+
+    Args:
+        logits: float32 [B, N, gloss ids], the blank is id 0.
+        segment: int32 [B, N], which clip of the row a step belongs to, 0 = padding.
+        gloss: int32 [B, K, G] of each clip, 0 = padding.
+    """
+    missing = (gloss == 0).astype(jnp.float32)
+
+    def clip(number, gloss, missing):
+        outside = (segment != number).astype(jnp.float32)  # of a clip, before it or after it
+        loss = optax.ctc_loss(logits, outside, gloss, missing)
+        count = (1 - missing).sum(-1)
+        doubled = ((gloss[:, 1:] == gloss[:, :-1]) & (gloss[:, 1:] > 0)).sum(-1)
+        possible = (count > 0) & ((1 - outside).sum(-1) >= count + doubled)
+        return jnp.where(possible, loss, 0.0).sum(), (possible * count).sum()
+
+    numbers = jnp.arange(1, gloss.shape[1] + 1)
+    loss, count = jax.vmap(clip, in_axes=(0, 1, 1))(numbers, gloss, missing)
+    return loss.sum(), count.sum()
+
+
+def reading_losses(
+    logits: Array,
+    target: Array,
+    segment: Array,
+    memory: Memory,
+    gloss: Array | None,
+    config: ReadingConfig,
+) -> dict[str, Array]:
+    """The terms of the loss of a reader and their weighted sum.
+
+    Args:
+        logits: float32 [B, S, V].
+        target: int32 [B, S], ends included.
+        segment: int32 [B, S] of the targets, 0 = padding.
+        memory: what the encoder made of the frames.
+        gloss: int32 [B, K, G], or None.
+        config: weights of the terms.
+
+    Returns:
+        Scalars `loss`, `token` (cross-entropy a token), `count` (absolute error of a clip's number
+        of tokens) and, where there is gloss, `gloss` (CTC loss a gloss).
+    """
+    real = (segment > 0) * 1.0
+    labels = optax.smooth_labels(jax.nn.one_hot(target, logits.shape[-1]), config.smoothing)
+    token = masked_mean(optax.softmax_cross_entropy(logits, labels), real)
+    # at the end of each text stands how many tokens it has; any step of the clip knows the total
+    ends = real * (target == END)
+    same = (segment[:, :, None] == memory.segment[:, None, :]) & (segment[:, :, None] > 0)
+    total = (same * memory.total[:, None, :]).sum(-1) / jnp.maximum(same.sum(-1), 1)
+    tokens = (segment[:, :, None] == segment[:, None, :]).sum(-1) - 1
+    count = masked_mean(jnp.abs(total - tokens), ends)
+    terms = {"loss": token + config.count * count, "token": token, "count": count}
+    if gloss is not None:
+        total, glosses = gloss_loss(memory.gloss, memory.segment, gloss)
+        terms["gloss"] = total / jnp.maximum(glosses, 1)
+        terms["loss"] += config.gloss * terms["gloss"]
+    return terms

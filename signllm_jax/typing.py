@@ -24,6 +24,7 @@ class Batch(NamedTuple):
         segment: int32 [L, B, T], which clip of the row a frame belongs to, 0 = padding.
         position: int32 [L, B, T], the frame's place in its clip from 1, 0 = padding.
         example: int32 [L, B, K], index of each clip in its language's split, -1 = none.
+        gloss: int32 [L, B, K, G], gloss ids of each clip, 0 = pad; None where a task has no need.
     """
 
     text: Array
@@ -33,6 +34,7 @@ class Batch(NamedTuple):
     segment: Array
     position: Array
     example: Array
+    gloss: Array | None = None
 
 
 class Prediction(NamedTuple):

@@ -104,6 +104,8 @@ class TrainData:
         row_frames, row_tokens, row_clips: limits of a row.
         patch: clips start on multiples of it.
         cache_mb: how many megabytes of standardised clips are kept.
+        glosses: one list a language with the gloss ids of each of its clips; None = no gloss.
+        row_glosses: G, the most glosses of a clip; a clip with more has none in its Batch.
     """
 
     def __init__(
@@ -119,7 +121,10 @@ class TrainData:
         row_clips: int,
         patch: int,
         cache_mb: int,
+        glosses: Sequence[Sequence[Sequence[int]]] | None = None,
+        row_glosses: int = 0,
     ):
+        self._glosses, self._row_glosses = glosses, row_glosses
         self._sources, self._statistics = sources, statistics
         self._limits = (row_frames, row_tokens, row_clips)
         self._batch_size, self._patch = batch_size, patch
@@ -165,6 +170,7 @@ class TrainData:
         mask = np.zeros((time, size), bool)
         place = np.zeros((2, time), np.int32)
         example = np.full(clips, -1, np.int32)
+        gloss = np.zeros((clips, self._row_glosses), np.int32)
         token = frame = 0
         for number, clip in enumerate(self.plans[language].row(index)):
             ids = self._ids[language][clip]
@@ -176,9 +182,12 @@ class TrainData:
             place[0, frame:end] = number + 1
             place[1, frame:end] = np.arange(1, len(values) + 1)
             example[number] = clip
+            if self._glosses and len(own := self._glosses[language][clip]) <= self._row_glosses:
+                gloss[number, : len(own)] = own
             token += len(ids)
             frame += math.ceil(len(values) / self._patch) * self._patch
-        return text[0], text[1], frames, mask, place[0], place[1], example
+        row = text[0], text[1], frames, mask, place[0], place[1], example
+        return (*row, gloss) if self._glosses else row
 
     def _clip(self, language: int, index: int) -> tuple[np.ndarray, np.ndarray]:
         held = self._cache.get((language, index))

@@ -6,7 +6,7 @@ import numpy as np
 
 from signllm_jax.errors import ConfigError
 from signllm_jax.eval.pairs import score_clips, summarize
-from signllm_jax.eval.text_metrics import cer
+from signllm_jax.eval.text_metrics import cer, score_texts
 from signllm_jax.poses.clip import PoseClip
 
 RESAMPLES = 1000
@@ -89,6 +89,7 @@ def flat_metrics(
     texts: Sequence[str],
     read: Mapping[str, Sequence[Sequence[str | None]]] | None,
     seed: int,
+    letters: bool = True,
 ) -> dict[str, float]:
     """The flat metrics of a row over the clips `chosen` (one language's, or all: pooled).
 
@@ -99,6 +100,8 @@ def flat_metrics(
         texts: the N texts.
         read: row -> evaluator -> the N texts it read (None where there is no clip); or None.
         seed: of the intervals.
+        letters: whether words are spelled; where they are not, BLEU, chrF, ROUGE-L, WER and the
+            share of texts that are right as a whole stand beside CER.
 
     Returns:
         What has a meaning: the metrics of `summarize`; `dtw_mean_pose_ratio` and
@@ -122,23 +125,28 @@ def flat_metrics(
     metrics.pop("duration_ratio", None)
     _ratio(metrics, "duration_ratio", seconds["seconds"], seconds["seconds_reference"])
     if read is not None:
-        metrics |= _error_rates(row, chosen, texts, read[row], seed)
+        metrics |= _text_scores(row, chosen, texts, read[row], seed, letters)
     return metrics
 
 
-def _error_rates(row, chosen, texts, readers, seed) -> dict[str, float]:
-    name = "cer_real" if row == "ground_truth" else "cer"
+def _text_scores(row, chosen, texts, readers, seed, letters) -> dict[str, float]:
+    """Means over evaluators; those of the real clips end in `_real`."""
+    suffix = "_real" if row == "ground_truth" else ""
     references = [texts[i] for i in chosen if readers[0][i] is not None]
     if not references:
         return {}
-    edits, rates = [], []
+    edits, scores = [], []
     for read in readers:
         produced = [read[i] for i in chosen if read[i] is not None]
         edits.append(character_edits(references, produced))
-        rates.append(cer(produced, references))
-    metrics = {name: float(np.mean(rates))}
-    letters = np.array([len(text) for text in references], np.float64)
-    bounds = interval(np.mean(edits, axis=0), letters, seed)
+        if letters:
+            scores.append({"cer": cer(produced, references)})
+        else:
+            scores.append(score_texts(produced, references)[0])
+    metrics = {name + suffix: float(np.mean([s[name] for s in scores])) for name in scores[0]}
+    size = np.array([len(text) for text in references], np.float64)
+    bounds = interval(np.mean(edits, axis=0), size, seed)
     if bounds:
+        name = "cer" + suffix
         metrics[f"{name}_low"], metrics[f"{name}_high"] = bounds
     return metrics

@@ -66,7 +66,7 @@ def describe_run(
 
     Returns:
         `seed`, `steps` and, of a finished run, `seconds`, `cpu_seconds` (of training) and
-        `params_sha256`; `groups` (step and dev DTW ratio of each language's parameters);
+        `params_sha256`; `groups` (step and lead dev metric of each language's parameters);
         `evaluation_seconds`, `evaluation_cpu_seconds`; `total_cpu_seconds` of training, readers
         and evaluation, the same whether readers were trained now or before; `versions` and
         `hardware`.
@@ -86,7 +86,7 @@ def describe_run(
     run |= {k: final[k] for k in ("seconds", "cpu_seconds", "params_sha256") if k in final}
     return run | {
         "groups": {
-            code: {"step": group.step, "dev_dtw_mean_pose_ratio": group.dev_score}
+            code: {"step": group.step, "dev_score": group.dev_score}
             for code, group in groups.items()
         },
         "evaluation_seconds": wall,

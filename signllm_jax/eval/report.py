@@ -4,8 +4,6 @@ Productions are free-running: only texts reach the model. `report.json` is for m
 `report.md` for people; pictures lie beside them and sample clips in the run's `samples/`.
 """
 
-import dataclasses
-import functools
 import json
 import os
 import re
@@ -13,31 +11,21 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import tqdm
 
-from signllm_jax.errors import OutputError
+from signllm_jax.errors import ConfigError, OutputError
 from signllm_jax.eval import figures, plots, provenance, report_text, rows
-from signllm_jax.eval.back_translate import (
-    Reader,
-    ReaderConfig,
-    load_reader,
-    save_reader,
-    train_reader,
-)
+from signllm_jax.eval.back_translate import ReaderConfig
 from signllm_jax.eval.evaluated import Language, fill_rows, open_languages
+from signllm_jax.eval.evaluators import Evaluator, describe, open_evaluator, trained_inside
 from signllm_jax.eval.export import export
 from signllm_jax.eval.predictions import match, read_predictions
-from signllm_jax.eval.text_metrics import cer
-from signllm_jax.group import digest, write_file
+from signllm_jax.eval.reading_report import evaluate_reader
+from signllm_jax.group import write_file
 from signllm_jax.output import save_clip
-from signllm_jax.text.tokenizer import normalize_text
 from signllm_jax.workdir import Workdir
 
 READER = ReaderConfig()
-"""How readers are trained, but for their seed."""
-MEMORISED = 0.02
-"""A reader is called memorised when it reads real clips of the split this much worse than those of
-train (CER)."""
+"""How CTC readers are trained, but for their seed."""
 
 
 def evaluate(
@@ -45,6 +33,7 @@ def evaluate(
     split: str = "test",
     output: str | os.PathLike | None = None,
     *,
+    evaluators: Sequence[str] = (),
     reader_seeds: Sequence[int] = (0,),
     seed: int = 0,
     data_dir: str | None = None,
@@ -55,16 +44,20 @@ def evaluate(
 ) -> dict:
     """Produces a split's texts with a run's best parameters and writes its report.
 
+    Of a back-translation run it is the report of how its readers read the real clips.
+
     Args:
         workdir: of the run.
         split: `train`, `dev` or `test`.
         output: report.json; by default in the workdir, for another split than test
             `report-<split>.json`. `<name>.md` and a folder of pictures `<name>/` lie beside it.
-        reader_seeds: of the back-translation readers; trained when they are not in `reader/`.
+        evaluators: work directories of back-translation runs that read the clips; without any,
+            fingerspelling is read by CTC readers that are trained here.
+        reader_seeds: of the CTC readers; trained when they are not in `reader/`.
         seed: of the permutation of other clips and of the bootstrap.
         data_dir: of the prepared data; by default the run's.
         samples: clips of a language rendered to `samples/`; by default the config's.
-        reader_config: sizes of the readers; its seed is replaced.
+        reader_config: sizes of the CTC readers; its seed is replaced.
         predictions: another system's clips (`eval.predictions`), scored in the place of the run's
             own; the report is then `report-<their name>.json`, and sample clips lie beside it.
         export_to: a folder that productions and references are written to (`eval.export`).
@@ -74,6 +67,7 @@ def evaluate(
 
     Raises:
         CheckpointError: there is no run, or it has no parameters yet.
+        ConfigError: an evaluator is no back-translation run or lacks a language.
         DataError: the split has no clip that can be scored, or no prediction can.
         OutputError: the report or the export cannot be written.
     """
@@ -81,6 +75,10 @@ def evaluate(
     workdir = Workdir(workdir)
     config, _ = workdir.read_config()
     output = _output(workdir, split, output, predictions)
+    if config.task == "back_translation":
+        if evaluators or predictions or export_to:
+            raise ConfigError(f"{workdir.path}: holds readers, which produce no clips to judge")
+        return evaluate_reader(workdir, config, split, output, seed=seed, data_dir=data_dir)
     languages, skipped = open_languages(workdir, split, data_dir)
     found, theirs = None, None
     if predictions is not None:
@@ -93,10 +91,13 @@ def evaluate(
         found = read_predictions(predictions, rates)
         theirs = match(found, languages)
         skipped |= {code: "no usable prediction" for code in codes if code not in languages}
+    letters = config.text.kind == "letters"
+    readers = [open_evaluator(path, tuple(languages)) for path in evaluators]
     fill_rows(languages, config, seed, theirs)
     if export_to is not None:
         export(export_to, split, languages)
-    readers, kept_seconds = _readers(workdir, config, languages, reader_seeds, reader_config)
+    if letters and not readers:  # CTC over letters is no judge of sentences
+        readers = trained_inside(workdir, languages, reader_seeds, reader_config)
     read = _read(readers, languages) if readers else None
     texts = [text for each in languages.values() for text in each.texts]
     references = [clip for each in languages.values() for clip in each.references]
@@ -111,7 +112,7 @@ def evaluate(
         start += len(each.texts)
     tables = {
         row: {
-            code: figures.flat_metrics(scores, row, chosen, texts, read, seed)
+            code: figures.flat_metrics(scores, row, chosen, texts, read, seed, letters)
             for code, chosen in where.items()
         }
         for row in rows.ROWS
@@ -121,9 +122,9 @@ def evaluate(
         metrics["cut_off"] = int(sum(each.cut_off.sum() for each in chosen))
         metrics["excluded"] = sum(sum(each.excluded.values()) for each in chosen)
         real = tables["ground_truth"][code]
-        metrics |= {name: real[name] for name in real if name.startswith("cer_real")}
-    evaluators = [
-        _evaluator(reader, languages, texts, where, read["ground_truth"][i])
+        metrics |= {name: real[name] for name in real if "_real" in name}
+    named = [
+        describe(reader, languages, read["ground_truth"][i], letters)
         for i, reader in enumerate(readers)
     ]
     pictures = _pictures(workdir, output, languages, tables["produced"], scores, where)
@@ -141,7 +142,7 @@ def evaluate(
         "skipped": skipped,
         "misread": _misread(languages, where, texts, read),
         "pictures": pictures,
-        "warnings": report_text.warnings(config, evaluators, tables["produced"], skipped, found),
+        "warnings": report_text.warnings(config, named, tables["produced"], skipped, found),
         "split": split,
         **({"predictions": found.describe()} if found else {}),
         "run": provenance.describe_run(
@@ -149,9 +150,9 @@ def evaluate(
             config,
             {code: each.group for code, each in languages.items()},
             began,
-            kept_seconds,
+            sum(reader.kept_seconds for reader in readers),
         )
-        | {"evaluators": evaluators, "evaluation_seed": seed},
+        | {"evaluators": named, "evaluation_seed": seed},
     }
     write_file(output, json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False).encode())
     write_file(output.with_suffix(".md"), report_text.markdown(report).encode())
@@ -172,75 +173,19 @@ def _output(workdir: Workdir, split: str, output, predictions) -> Path:
     return output
 
 
-def _readers(workdir, config, languages, seeds, reader_config) -> tuple[list[Reader], float]:
-    """The readers of all languages that are evaluated, trained where they are missing, and the
-    CPU seconds that those which were there had taken.
-    """
-    if config.text.kind != "letters":  # CTC over letters is no judge of sentences
-        return [], 0.0
-    groups = [each.group for each in languages.values()]
-    tokenizers, statistics = zip(*((group.tokenizer, group.statistics) for group in groups))
-    readers, kept_seconds = [], 0.0
-    for seed in dict.fromkeys(seeds):
-        chosen = dataclasses.replace(reader_config, seed=seed)
-        folder = workdir.path / "reader" / str(seed)
-        reader = load_reader(folder, tuple(languages), tokenizers, statistics, chosen)
-        if reader is None:
-            train = [each.train for each in languages.values()]
-            with tqdm.tqdm(total=chosen.steps, desc="reader", unit="step", disable=None) as bar:
-                advance = functools.partial(_advance, bar)
-                reader = train_reader(train, tokenizers, statistics, chosen, advance)
-            save_reader(folder, reader)
-        else:
-            kept_seconds += reader.cpu_seconds
-        readers.append(reader)
-    return readers, kept_seconds
-
-
-def _advance(bar: tqdm.tqdm, number: int, loss: np.ndarray) -> None:
-    bar.set_postfix_str(f"loss {loss.mean():.3f}", refresh=False)
-    bar.update()
-
-
-def _read(readers, languages) -> dict[str, list[list[str | None]]]:
+def _read(readers: Sequence[Evaluator], languages) -> dict[str, list[list[str | None]]]:
     """Row -> reader -> what it reads from the clips of all languages, None where there is none."""
     read: dict[str, list[list[str | None]]] = {}
     for row in rows.ROWS:
         read[row] = []
         for reader in readers:
             texts: list[str | None] = []
-            for place, each in enumerate(languages.values()):
+            for code, each in languages.items():
                 there = [clip for clip in each.rows[row] if clip is not None]
-                found = iter(reader.read(place, there))
+                found = iter(reader.read(code, there))
                 texts += [None if clip is None else next(found) for clip in each.rows[row]]
             read[row].append(texts)
     return read
-
-
-def _evaluator(reader: Reader, languages, texts, where, read) -> dict:
-    """What a report says about a reader: also how it reads the real clips of train."""
-    train_read, train_texts = [], []
-    for place, each in enumerate(languages.values()):
-        # as many train clips as there are of the split, spread over it
-        count = min(len(each.train), max(len(each.texts), 1))
-        chosen = np.linspace(0, len(each.train) - 1, count).astype(int)
-        train_read += reader.read(place, [each.train.clip(i) for i in chosen])
-        language = each.group.language
-        train_texts += [normalize_text(each.train.texts[i], language) for i in chosen]
-    return {
-        "kind": "ctc reader of poses, trained on real train clips",
-        "seed": reader.config.seed,
-        "steps": reader.config.steps,
-        "sha256": digest(reader.params),
-        "cpu_seconds": reader.cpu_seconds,
-        "cer_train": cer(train_read, train_texts),
-        "cer_real": cer(read, texts),
-        "cer_real_languages": {
-            code: cer([read[i] for i in where[code]], [texts[i] for i in where[code]])
-            for code in languages
-        },
-        "memorised": bool(cer(read, texts) - cer(train_read, train_texts) > MEMORISED),
-    }
 
 
 def _misread(languages, where, texts, read) -> dict[str, list[list[str]]]:

@@ -13,14 +13,29 @@ _MAIN = {
     "dtw_other_clip_ratio": ("DTW / other clip", "{:.3f}"),
     "cer": ("CER", "{:.1%}"),
     "cer_real": ("CER, real clips", "{:.1%}"),
+    "exact_match": ("exact", "{:.1%}"),
+    "bleu4": ("BLEU-4", "{:.2f}"),
     "hand_travel_ratio": ("hand travel", "{:.3f}"),
     "duration_ratio": ("duration", "{:.3f}"),
 }
 _ROW = {
     "dtw": ("DTW", "{:.4f}"),
     "cer": ("CER", "{:.1%}"),
+    "wer": ("WER", "{:.1%}"),
+    "bleu4": ("BLEU-4", "{:.2f}"),
     "hand_travel_ratio": ("hand travel", "{:.3f}"),
     "duration_ratio": ("duration", "{:.3f}"),
+}
+_TEXT = {
+    "bleu4": ("BLEU-4", "{:.2f}"),
+    "bleu3": ("BLEU-3", "{:.2f}"),
+    "bleu2": ("BLEU-2", "{:.2f}"),
+    "bleu1": ("BLEU-1", "{:.2f}"),
+    "rouge_l": ("ROUGE", "{:.2f}"),
+    "chrf": ("chrF", "{:.2f}"),
+    "wer": ("WER", "{:.1%}"),
+    "exact_match": ("exact", "{:.1%}"),
+    "dtw": ("DTW", "{:.4f}"),
 }
 _POSE = {
     "dtw": ("DTW", "{:.4f}"),
@@ -77,19 +92,19 @@ def warnings(
                 f"Collapse in {code}: the hands travel less than half as far as they should."
             )
     if not evaluators:
-        found.append("No back-translation: there is no reader for this kind of text.")
-    elif len(evaluators) < 2:
+        found.append(
+            "No back-translation: train readers by configs/back_translation.py and name them "
+            "(--evaluators=DIR,DIR)."
+        )
+    elif len({each["seed"] for each in evaluators}) < 2:
         found.append(
             "One evaluator only: error rates depend on the reader. Evaluate with two readers of "
-            "different seeds or more (--readers=2) before you compare systems."
+            "different seeds or more (--readers=2, or --evaluators=DIR,DIR) before you compare "
+            "systems."
         )
     for each in evaluators:
         if each["memorised"]:
-            found.append(
-                f"The reader of seed {each['seed']} has memorised its train clips: "
-                f"CER {each['cer_train']:.1%} on those, {each['cer_real']:.1%} on real clips of "
-                "this split."
-            )
+            found.append(memorised(each))
     if metrics[""].get("cut_off"):
         found.append(f"{metrics['']['cut_off']} productions did not end by themselves.")
     found += [f"{code} is skipped: {why}." for code, why in skipped.items()]
@@ -99,6 +114,16 @@ def warnings(
             "to words, not how signers differ. A reference's letters are those of the train clips."
         )
     return found
+
+
+def memorised(evaluator: Mapping) -> str:
+    """The warning that an evaluator has memorised."""
+    name = evaluator["memorised_by"]
+    return (
+        f"The reader of seed {evaluator['seed']} has memorised its train clips: {name.upper()} "
+        f"{evaluator[f'{name}_train']:.1%} on those, {evaluator[f'{name}_real']:.1%} on real clips "
+        "of this split."
+    )
 
 
 def markdown(report: Mapping) -> str:
@@ -117,7 +142,7 @@ def markdown(report: Mapping) -> str:
         + ". In brackets: 95% bootstrap interval over clips.",
         *(f"> **Note.** {line}" for line in report["warnings"]),
         "## Productions",
-        _table(
+        table(
             "",
             _MAIN,
             [*((f"{names[c]} ({c})", m) for c, m in report["languages"].items())]
@@ -129,6 +154,7 @@ def markdown(report: Mapping) -> str:
         "other clip: by that of a random other clip of the split. CER: character error rate of the "
         "reader on productions, and on real clips of the same texts, the best it can do. Hand "
         "travel and duration: totals by those of the real clips.",
+        *_texts(report, names),
         "## Against reference rows",
         "### All languages",
         _rows(report, None),
@@ -141,18 +167,18 @@ def markdown(report: Mapping) -> str:
         "train clip is the one whose text has the least edit distance. The teacher-forced row is "
         "given the real frames before each patch, hence also the real length.",
         "## Pose metrics of the productions",
-        _table(
+        table(
             "",
             _POSE,
             [*report["languages"].items(), ("**all clips**", report["overall"])],
         ),
         "Lengths in shoulder widths. Definitions and sources: `signllm_jax/eval/pose_metrics.py`.",
         *(f"![{name}]({path})" for name, path in report["pictures"].items()),
-        *_misread(report),
-        *_excluded(report),
-        *_evaluators(run["evaluators"]),
+        *misread(report),
+        *excluded(report),
+        *readers(run["evaluators"]),
         "## Run",
-        _facts(run),
+        facts(run),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -167,7 +193,20 @@ def _number(metrics: Mapping, name: str, form: str, intervals: bool = False) -> 
     return said
 
 
-def _table(head: str, columns: Mapping, rows: Sequence, intervals: bool = False) -> str:
+def table(
+    head: str,
+    columns: Mapping[str, tuple[str, str]],
+    rows: Sequence[tuple[str, Mapping]],
+    intervals: bool = False,
+) -> str:
+    """A Markdown table.
+
+    Args:
+        head: title of the first column.
+        columns: metric -> (title, how a number is written); one that no row has is left out.
+        rows: (name, flat metrics).
+        intervals: whether bootstrap intervals stand beside the numbers.
+    """
     columns = {k: v for k, v in columns.items() if any(k in metrics for _, metrics in rows)}
     lines = ["| " + " | ".join([head, *(title for title, _ in columns.values())]) + " |"]
     lines.append("|---" + "|---:" * len(columns) + "|")
@@ -181,14 +220,36 @@ def _rows(report: Mapping, code: str | None) -> str:
     def metrics(row):
         of = report if row == "produced" else report["rows"][row]
         values = dict(of["overall"] if code is None else of["languages"][code])
-        if row == "ground_truth" and "cer_real" in values:
-            values["cer"] = values["cer_real"]
+        if row == "ground_truth":
+            values |= _as_produced(values)
         return values
 
-    return _table("", _ROW, [(name, metrics(row)) for row, name in ROWS.items() if metrics(row)])
+    return table("", _ROW, [(name, metrics(row)) for row, name in ROWS.items() if metrics(row)])
 
 
-def _misread(report: Mapping) -> list[str]:
+def _as_produced(metrics: Mapping) -> dict:
+    """The text scores of real clips under the names that productions have them by."""
+    return {k.removesuffix("_real"): v for k, v in metrics.items() if k.endswith("_real")}
+
+
+def _texts(report: Mapping, names: Mapping[str, str]) -> list[str]:
+    """The table in the layout of the paper: BLEU and ROUGE of every language, and DTW."""
+    if "bleu4" not in report["overall"]:
+        return []
+    rows = []
+    tables = [(f"{names[c]} ({c})", m) for c, m in report["languages"].items()]
+    for name, metrics in (*tables, ("**all clips**", report["overall"])):
+        rows += [(name, metrics), (f"{name}, real clips", _as_produced(metrics))]
+    return [
+        f"## Back-translation, {report['split'].upper()}",
+        table("", _TEXT, rows),
+        "What the evaluators read, mean over them; the row of real clips is the best that they can "
+        "do. Figures of different evaluators cannot be compared.",
+    ]
+
+
+def misread(report: Mapping, head: str = "## Productions that were misread") -> list[str]:
+    """The section of the texts that were read wrong, the first dozen of each language."""
     found = {code: pairs for code, pairs in report["misread"].items() if pairs}
     if not found:
         return []
@@ -197,34 +258,47 @@ def _misread(report: Mapping) -> list[str]:
         said = ", ".join(f"{text} → {read or '(nothing)'}" for text, read in pairs[:12])
         more = f" and {len(pairs) - 12} more" if len(pairs) > 12 else ""
         lines.append(f"| {code} | {said}{more} |")
-    return ["## Productions that were misread", "\n".join(lines)]
+    return [head, "\n".join(lines)]
 
 
-def _excluded(report: Mapping) -> list[str]:
+def excluded(report: Mapping) -> list[str]:
+    """The section of the clips that were left out, and why."""
     lines = [
         f"- {code}: {count} × {reason}"
         for code, reasons in report["excluded"].items()
         for reason, count in reasons.items()
     ]
+    lines += [
+        f"- {code}: {count} × {name.removesuffix('_excluded')} has no meaning for the production"
+        for code, metrics in report["languages"].items()
+        for name, count in metrics.items()
+        if name.endswith("_excluded")
+    ]
     return ["## Clips left out", "\n".join(lines)] if lines else []
 
 
-def _evaluators(evaluators: Sequence[Mapping]) -> list[str]:
+def readers(evaluators: Sequence[Mapping]) -> list[str]:
+    """The section that names the evaluators."""
     if not evaluators:
         return []
+    errors = ["cer"] if evaluators[0]["memorised_by"] == "cer" else ["cer", "wer"]
+    heads = [f"{e.upper()}, real {where} clips" for e in errors for where in ("train", "these")]
     lines = [
-        "| reader | steps | CPU s | CER, real train clips | CER, real clips here | digest |",
-        "|---|---:|---:|---:|---:|---|",
+        "| reader | steps | CPU s | " + " | ".join(heads) + " | digest |",
+        "|---|---:|---:|" + "---:|" * len(heads) + "---|",
     ]
     for each in evaluators:
+        spent = "–" if each["cpu_seconds"] is None else f"{each['cpu_seconds']:.0f}"
+        rates = [f"{each[f'{e}_{where}']:.1%}" for e in errors for where in ("train", "real")]
         lines.append(
-            f"| seed {each['seed']} | {each['steps']} | {each['cpu_seconds']:.0f} | "
-            f"{each['cer_train']:.1%} | {each['cer_real']:.1%} | `{each['sha256'][:12]}` |"
+            f"| {each['kind'].partition(',')[0]}, seed {each['seed']} (`{each['workdir']}`) | "
+            f"{each['steps']} | {spent} | {' | '.join(rates)} | `{each['sha256'][:12]}` |"
         )
     return ["## Readers", "Trained on the real clips of the train split only.", "\n".join(lines)]
 
 
-def _facts(run: Mapping) -> str:
+def facts(run: Mapping) -> str:
+    """What the run was, what it cost and on what it was done."""
     lines = [f"- seed {run['seed']}, {run['steps']} steps, size {run['size']}"]
     if "cpu_seconds" in run:
         lines.append(f"- training: {run['seconds']:.0f} s, {run['cpu_seconds']:.0f} CPU seconds")

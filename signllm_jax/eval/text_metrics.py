@@ -91,21 +91,35 @@ def cer(produced: Sequence[str], references: Sequence[str]) -> float:
     return float(_library("jiwer", "eval").cer(list(references), list(produced)))
 
 
+def exact_match(produced: Sequence[str], references: Sequence[str]) -> float:
+    """The share of texts that are right as a whole: the word accuracy of isolated signs."""
+    _check(produced, references)
+    return sum(a == b for a, b in zip(produced, references)) / len(references)
+
+
+def error_rates(produced: Sequence[str], references: Sequence[str]) -> dict[str, float]:
+    """`cer`, `wer` and `exact_match`, which need no more than jiwer. Raises as `bleu`."""
+    return {
+        "cer": cer(produced, references),
+        "wer": wer(produced, references),
+        "exact_match": exact_match(produced, references),
+    }
+
+
 def score_texts(
     produced: Sequence[str], references: Sequence[str], tokenize: str = "13a"
 ) -> tuple[dict[str, float], dict[str, str]]:
     """All text metrics by their names in a report, and the signatures of BLEU and chrF.
 
     Returns:
-        `bleu1` to `bleu4`, `chrf`, `rouge_l`, `wer`, `cer`; and `bleu` and `chrf` signatures.
-        Raises as `bleu`.
+        `bleu1` to `bleu4`, `chrf`, `rouge_l` and those of `error_rates`; and the signatures `bleu`
+        and `chrf`. Raises as `bleu`.
     """
     scores, bleu_signature = bleu(produced, references, tokenize)
     score, chrf_signature = chrf(produced, references)
     scores |= {
         "chrf": score,
         "rouge_l": rouge_l(produced, references),
-        "wer": wer(produced, references),
-        "cer": cer(produced, references),
     }
+    scores |= error_rates(produced, references)
     return scores, {"bleu": bleu_signature, "chrf": chrf_signature}

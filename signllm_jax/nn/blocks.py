@@ -109,7 +109,7 @@ class Block(nn.Module):
         """Keys and values of cross-attention for a memory [B, S, M]."""
         return self.cross_attention.keys_values(x)
 
-    def __call__(self, x, mask, memory=None, cache=None, training=False):
+    def __call__(self, x, mask, memory=None, cache=None, training=False, bias=None):
         """Runs the block.
 
         Args:
@@ -119,6 +119,7 @@ class Block(nn.Module):
             cache: (keys and values, index): the new keys and values are written at `index` and
                 attention runs over the whole cache.
             training: whether dropout is on.
+            bias: [B, H, N, N] float32 added to the logits of self-attention, or None.
 
         Returns:
             [B, N, M], and the keys and values of self-attention (the whole updated cache).
@@ -132,7 +133,7 @@ class Block(nn.Module):
                 held,
                 keys_values,
             )
-        x = x + self._branch(self.self_attention(y, keys_values, mask), training)
+        x = x + self._branch(self.self_attention(y, keys_values, mask, bias), training)
         if self.cross:
             memory_keys_values, memory_mask, memory_bias = memory
             y = self.cross_attention(

@@ -11,26 +11,30 @@ from signllm_jax.data import source
 from signllm_jax.data.transforms import collect_statistics
 from signllm_jax.errors import ConfigError
 from signllm_jax.group import Group, load_group, save_group
+from signllm_jax.text.glosses import gloss_vocabulary
 from signllm_jax.text.tokenizer import train_tokenizer
 from signllm_jax.typing import Tree
 from signllm_jax.workdir import Workdir
 
 
-def open_groups(config: Config, languages: Sequence[str], workdir: Workdir) -> list[Group]:
+def open_groups(
+    config: Config, languages: Sequence[str], workdir: Workdir, gloss_rows: int = 0
+) -> list[Group]:
     """The frozen tokenizer and statistics of every language, made from train where missing.
 
+    With `gloss_rows`, also its glosses, as many as have rows.
     Nothing is written. Raises DataError when a train split is empty and ConfigError when its
     tokens do not fit.
     """
     return [
         load_group(workdir.group(code), with_params=False)
         if (workdir.group(code) / "group.json").exists()
-        else make_group(config, code)
+        else make_group(config, code, gloss_rows)
         for code in languages
     ]
 
 
-def make_group(config: Config, language: str) -> Group:
+def make_group(config: Config, language: str, gloss_rows: int = 0) -> Group:
     """A group without parameters, from the train split of its language."""
     data = source.open_split(config.data.dataset, language, "train", config.data.data_dir or None)
     units = [unit for word in data.units for unit in word]
@@ -44,6 +48,7 @@ def make_group(config: Config, language: str) -> Group:
         dataset=config.data.dataset,
         max_frames=config.eval.max_frames,
         row_tokens=config.data.row_tokens,
+        glosses=gloss_vocabulary(data.units, gloss_rows),
     )
 
 

@@ -13,7 +13,10 @@ from signllm_jax.group import Group
 from signllm_jax.typing import Array, Batch, Tree
 from signllm_jax.workdir import Workdir
 
-TASKS = {"mlsf": ("signllm_jax.train.mlsf", "MlsfTask")}
+TASKS = {
+    "mlsf": ("signllm_jax.train.mlsf", "MlsfTask"),
+    "back_translation": ("signllm_jax.train.back_translation", "BackTranslationTask"),
+}
 """config.task -> module and class; a module is imported when its task is run."""
 
 

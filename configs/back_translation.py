@@ -1,0 +1,26 @@
+"""Back-translation: one reader of poses a language, the judge of what is produced.
+
+    python launch/train.py --config=configs/back_translation.py               # fingerspelling
+    python launch/evaluate.py --workdir=RUN --evaluators=DIR,DIR              # judge by two of them
+
+Trained on real clips of the train split only. A judge of other systems is trained with two seeds
+or more (`--config.train.seed=1`); what a run costs and reaches is in docs/back_translation.md.
+"""
+
+from configs.base import config_dict
+
+
+def get_config(arg: str | None = None):
+    """`arg` is DATASET,SIZE; both may be left out (`fingerspelling,tiny`)."""
+    config = config_dict("back_translation", arg)
+    config.task = "back_translation"
+    config.model.patch = 4
+    if config.size == "tiny":
+        config.model.update(width=96, mlp=192)
+        config.train.update(steps=800, batch_size=4)
+        config.eval.every = 200
+    else:
+        config.optimizer.learning_rate = 3e-4
+    if config.text.kind != "letters":
+        config.reading.update(view=0, row_glosses=32)
+    return config

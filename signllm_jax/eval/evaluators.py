@@ -1,0 +1,210 @@
+"""Evaluators: who reads the clips of a report. Each is named in it with its digest and seed.
+
+There are two kinds: CTC readers of letters, trained inside an evaluation and kept in the run's
+`reader/`, and the readers of other runs of `configs/back_translation.py`. Both learnt from real
+train clips alone.
+"""
+
+import dataclasses
+import functools
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import jax
+import numpy as np
+import tqdm
+
+from signllm_jax.back_translator import BackTranslator
+from signllm_jax.errors import ConfigError
+from signllm_jax.eval.back_translate import (
+    ReaderConfig,
+    load_reader,
+    save_reader,
+    train_reader,
+)
+from signllm_jax.eval.evaluated import Language
+from signllm_jax.eval.text_metrics import error_rates, score_texts
+from signllm_jax.group import digest, load_group
+from signllm_jax.parallel import sharding
+from signllm_jax.poses.clip import PoseClip
+from signllm_jax.text.tokenizer import normalize_text
+from signllm_jax.workdir import Workdir
+
+MEMORISED = {"cer": 0.02, "wer": 0.2}
+"""An evaluator is called memorised when its error on real clips of the split is this much above the
+one on clips of train: in letters (CER) where words are spelled, in words (WER) elsewhere."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluator:
+    """Something that reads poses.
+
+    Attributes:
+        kind: what it is, in a few words.
+        seed: of its training.
+        steps: of its training.
+        sha256: digest of its parameters.
+        cpu_seconds: of its training, None where that is not known.
+        workdir: of its run; of a CTC reader, where it is kept.
+        kept_seconds: CPU seconds of its training that were spent before this evaluation on behalf
+            of the same run.
+        read: language code and clips -> the texts; it looks at nothing else.
+    """
+
+    kind: str
+    seed: int
+    steps: int
+    sha256: str
+    cpu_seconds: float | None
+    workdir: str
+    kept_seconds: float
+    read: Callable[[str, Sequence[PoseClip]], list[str]]
+
+
+def trained_inside(
+    workdir: Workdir,
+    languages: Mapping[str, Language],
+    seeds: Sequence[int],
+    reader_config: ReaderConfig,
+) -> list[Evaluator]:
+    """CTC readers of all languages that are evaluated, trained where they are missing."""
+    groups = [each.group for each in languages.values()]
+    codes = tuple(languages)
+    tokenizers, statistics = zip(*((group.tokenizer, group.statistics) for group in groups))
+    evaluators = []
+    for seed in dict.fromkeys(seeds):
+        chosen = dataclasses.replace(reader_config, seed=seed)
+        folder = workdir.path / "reader" / str(seed)
+        reader = load_reader(folder, codes, tokenizers, statistics, chosen)
+        kept_seconds = 0.0 if reader is None else reader.cpu_seconds
+        if reader is None:
+            train = [each.train for each in languages.values()]
+            with tqdm.tqdm(total=chosen.steps, desc="reader", unit="step", disable=None) as bar:
+                advance = functools.partial(_advance, bar)
+                reader = train_reader(train, tokenizers, statistics, chosen, advance)
+            save_reader(folder, reader)
+        evaluators.append(
+            Evaluator(
+                kind="CTC reader of letters",
+                seed=seed,
+                steps=chosen.steps,
+                sha256=digest(reader.params),
+                cpu_seconds=reader.cpu_seconds,
+                workdir=str(folder),
+                kept_seconds=kept_seconds,
+                read=functools.partial(_read_by_place, reader, codes),
+            )
+        )
+    return evaluators
+
+
+def _advance(bar: tqdm.tqdm, number: int, loss: np.ndarray) -> None:
+    bar.set_postfix_str(f"loss {loss.mean():.3f}", refresh=False)
+    bar.update()
+
+
+def _read_by_place(reader, codes, code, clips):
+    return reader.read(codes.index(code), clips)
+
+
+def open_evaluator(path: str, languages: Sequence[str], batch_size: int = 16) -> Evaluator:
+    """The readers of a run of `configs/back_translation.py`.
+
+    Raises:
+        CheckpointError: there is no run, or a reader has no parameters yet.
+        ConfigError: it is a run of another kind, or lacks one of the languages.
+    """
+    workdir = Workdir(path)
+    config, has = workdir.read_config()
+    if config.task != "back_translation":
+        raise ConfigError(f"{path}: holds a run of {config.name}, which reads no poses")
+    missing = [code for code in languages if code not in has]
+    if missing:
+        raise ConfigError(
+            f"{path}: reads {', '.join(has)}, but {', '.join(missing)} is to be evaluated"
+        )
+    mesh = sharding.make_mesh({}, jax.local_devices()[:1])
+    groups = {code: load_group(workdir.group(code)) for code in languages}
+    readers = {
+        code: BackTranslator(config, [group], mesh, batch_size) for code, group in groups.items()
+    }
+    params = {code: jax.tree.map(lambda leaf: leaf[None], g.params) for code, g in groups.items()}
+
+    def read(code, clips):
+        return readers[code](params[code], [clips])[0]
+
+    try:
+        final = json.loads((workdir.path / "final.json").read_text())
+    except (OSError, ValueError):
+        final = {}
+    return Evaluator(
+        kind="encoder-decoder with CTC on gloss" if groups[has[0]].glosses else "encoder-decoder",
+        seed=config.train.seed,
+        steps=final.get("step", max(group.step for group in groups.values())),
+        sha256=digest({code: group.params for code, group in groups.items()}),
+        cpu_seconds=final.get("cpu_seconds"),
+        workdir=str(Path(path)),
+        kept_seconds=0.0,
+        read=read,
+    )
+
+
+def read_train(
+    evaluator: Evaluator, languages: Mapping[str, Language]
+) -> tuple[list[str], list[str]]:
+    """What an evaluator reads from real train clips, and their texts.
+
+    As many clips as a language has of the split that is evaluated, spread over train.
+    """
+    read, texts = [], []
+    for code, each in languages.items():
+        count = min(len(each.train), max(len(each.texts), 1))
+        chosen = np.linspace(0, len(each.train) - 1, count).astype(int)
+        named = [(i, normalize_text(each.train.texts[i], code)) for i in chosen]
+        named = [(i, text) for i, text in named if text]
+        read += evaluator.read(code, [each.train.clip(i) for i, _ in named])
+        texts += [text for _, text in named]
+    return read, texts
+
+
+def describe(
+    evaluator: Evaluator,
+    languages: Mapping[str, Language],
+    read: Sequence[str],
+    letters: bool,
+) -> dict:
+    """What a report says about an evaluator: its score on real clips, the ceiling, and on train.
+
+    Args:
+        evaluator: it.
+        languages: what is evaluated.
+        read: what it reads from the real clips of all languages.
+        letters: whether words are spelled.
+    """
+    texts = [text for each in languages.values() for text in each.texts]
+    score = error_rates if letters else _all_scores
+    real, train = score(read, texts), score(*read_train(evaluator, languages))
+    own, start = {}, 0
+    for code, each in languages.items():
+        end = start + len(each.texts)
+        own[code] = error_rates(read[start:end], texts[start:end])
+        start = end
+    error = "cer" if letters else "wer"
+    return {
+        "kind": evaluator.kind + ", trained on real train clips",
+        "workdir": evaluator.workdir,
+        "seed": evaluator.seed,
+        "steps": evaluator.steps,
+        "sha256": evaluator.sha256,
+        "cpu_seconds": evaluator.cpu_seconds,
+        **{f"{name}_train": value for name, value in train.items()},
+        **{f"{name}_real": value for name, value in real.items()},
+        "real_languages": own,
+        "memorised_by": error,
+        "memorised": bool(real[error] - train[error] > MEMORISED[error]),
+    }
+
+
+def _all_scores(read, texts):
+    return score_texts(read, texts)[0]
