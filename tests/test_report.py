@@ -14,7 +14,7 @@ from signllm_jax.config import Config, EvalConfig, ModelConfig
 from signllm_jax.data import fingerspelling
 from signllm_jax.data.transforms import collect_statistics
 from signllm_jax.errors import CheckpointError, DataError, OutputError
-from signllm_jax.eval import evaluated, figures, plots, report_text
+from signllm_jax.eval import evaluated, figures, plots, report_warnings
 from signllm_jax.eval.back_translate import ReaderConfig
 from signllm_jax.eval.evaluated import fill_rows, open_languages
 from signllm_jax.eval.pairs import held
@@ -259,7 +259,7 @@ def test_what_the_reader_cannot_be_trusted_with_is_said():
     memorised = {"seed": 4, "memorised": True, "cer_train": 0.0, "cer_real": 0.2}
     metrics = {"": {"collapse": False, "cut_off": 2}, "asl": {"collapse": True}}
     skipped = {"tsl": "no test clip"}
-    said = " ".join(report_text.warnings(CONFIG, [memorised, memorised], metrics, skipped))
+    said = " ".join(report_warnings.warnings(CONFIG, [memorised, memorised], metrics, skipped))
     for part in ("seed 4 has memorised", "Collapse in asl", "2 productions", "tsl is skipped"):
         assert part in said
     assert "One evaluator" not in said

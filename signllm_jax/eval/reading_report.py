@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from signllm_jax.config import Config
-from signllm_jax.eval import provenance, report_text
+from signllm_jax.eval import provenance, report_text, report_warnings
 from signllm_jax.eval.evaluated import Language, open_languages
 from signllm_jax.eval.evaluators import describe, open_evaluator
 from signllm_jax.eval.figures import character_edits, interval
@@ -159,7 +159,7 @@ def _most_frequent(languages: Mapping[str, Language]) -> dict[str, list[str]]:
 def _warnings(named: Mapping, skipped: Mapping[str, str]) -> list[str]:
     found = []
     if named["memorised"]:
-        found.append(report_text.memorised(named))
+        found.append(report_warnings.memorised(named))
     return found + [f"{code} is skipped: {why}." for code, why in skipped.items()]
 
 

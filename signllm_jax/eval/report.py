@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from signllm_jax.errors import ConfigError, OutputError
-from signllm_jax.eval import figures, plots, provenance, report_text, rows
+from signllm_jax.eval import figures, plots, provenance, report_text, report_warnings, rows
 from signllm_jax.eval.back_translate import ReaderConfig
 from signllm_jax.eval.evaluated import Language, fill_rows, open_languages
 from signllm_jax.eval.evaluators import Evaluator, describe, open_evaluator, trained_inside
@@ -142,7 +142,7 @@ def evaluate(
         "skipped": skipped,
         "misread": _misread(languages, where, texts, read),
         "pictures": pictures,
-        "warnings": report_text.warnings(config, named, tables["produced"], skipped, found),
+        "warnings": report_warnings.warnings(config, named, tables["produced"], skipped, found),
         "split": split,
         **({"predictions": found.describe()} if found else {}),
         "run": provenance.describe_run(

@@ -1,9 +1,7 @@
-"""A report for people: Markdown tables out of what report.json holds, and its warnings."""
+"""A report for people: Markdown tables out of what report.json holds."""
 
 from collections.abc import Mapping, Sequence
 
-from signllm_jax.config import Config
-from signllm_jax.eval.predictions import Predictions
 from signllm_jax.eval.rows import ROWS
 from signllm_jax.languages import get_language
 
@@ -49,81 +47,6 @@ _POSE = {
     "acceleration_error": ("acceleration", "{:.4f}"),
     "wrist_travel_ratio": ("wrist travel", "{:.3f}"),
 }
-
-
-def warnings(
-    config: Config,
-    evaluators: Sequence[Mapping],
-    metrics: Mapping[str, Mapping[str, float]],
-    skipped: Mapping[str, str],
-    predictions: Predictions | None = None,
-) -> list[str]:
-    """What a reader of the figures has to know first.
-
-    Args:
-        config: of the run.
-        evaluators: what the report says about each back-translation reader.
-        metrics: language -> flat metrics, '' = overall.
-        skipped: languages without a clip.
-        predictions: another system's, where they stand in the place of productions.
-    """
-    found = []
-    if predictions is not None:
-        found.append(
-            f"What is called produced here are the predictions of {predictions.path}, not of this "
-            "run's model; whether they saw a reference is not known here."
-        )
-        left_out = metrics[""].get("excluded")
-        if left_out:
-            found.append(
-                f"{left_out} references are excluded, most for want of a usable prediction: "
-                "compare only with figures on the same clips."
-            )
-        if predictions.unknown:
-            named = ", ".join(predictions.unknown[:5])
-            found.append(f"{len(predictions.unknown)} predictions have no reference: {named}.")
-        for reason, count in predictions.repairs.items():
-            found.append(f"Repaired while the predictions were read: {count} {reason}.")
-    if metrics[""].get("collapse"):
-        found.append("Collapse: the hands travel less than half as far as in the real clips.")
-    for code, values in metrics.items():
-        if code and values.get("collapse") and not metrics[""].get("collapse"):
-            found.append(
-                f"Collapse in {code}: the hands travel less than half as far as they should."
-            )
-    if not evaluators:
-        found.append(
-            "No back-translation: train readers by configs/back_translation.py and name them "
-            "(--evaluators=DIR,DIR)."
-        )
-    elif len({each["seed"] for each in evaluators}) < 2:
-        found.append(
-            "One evaluator only: error rates depend on the reader. Evaluate with two readers of "
-            "different seeds or more (--readers=2, or --evaluators=DIR,DIR) before you compare "
-            "systems."
-        )
-    for each in evaluators:
-        if each["memorised"]:
-            found.append(memorised(each))
-    if metrics[""].get("cut_off"):
-        found.append(f"{metrics['']['cut_off']} productions did not end by themselves.")
-    found += [f"{code} is skipped: {why}." for code, why in skipped.items()]
-    if config.data.dataset == "fingerspelling":
-        found.append(
-            "There is one recording of each letter: what can be learnt here is to compose letters "
-            "to words, not how signers differ. A reference's letters are those of the train clips."
-        )
-    return found
-
-
-def memorised(evaluator: Mapping) -> str:
-    """The warning that an evaluator has memorised."""
-    name = evaluator["memorised_by"]
-    return (
-        f"The reader of seed {evaluator['seed']} has memorised its train clips: {name.upper()} "
-        f"{evaluator[f'{name}_train']:.1%} on those, {evaluator[f'{name}_real']:.1%} on real clips "
-        "of this split."
-    )
 
 
 def markdown(report: Mapping) -> str:

@@ -63,13 +63,21 @@ def with_ends(text: Array, segment: Array, clips: int) -> tuple[Array, Array]:
     return text, jnp.where(segment == 0, before, segment)
 
 
-def onsets(gloss: Array) -> Array:
-    """How probably a gloss begins at each step: float32 [B, N] from CTC logits [B, N, gloss ids].
+def onsets(gloss: Array, segment: Array) -> Array:
+    """How probably a gloss begins at each step.
 
     In a CTC path that is a step whose gloss is not the one of the step before.
+
+    Args:
+        gloss: float32 [B, N, gloss ids], CTC logits.
+        segment: int32 [B, N], which clip of the row a step belongs to.
+
+    Returns:
+        float32 [B, N] in 0..1.
     """
     probability = jax.nn.softmax(jax.lax.stop_gradient(gloss))[..., 1:]
     before = jnp.pad(probability, ((0, 0), (1, 0), (0, 0)))[:, :-1]
+    before = before * (segment == jnp.pad(segment, ((0, 0), (1, 0)))[:, :-1])[..., None]
     return jnp.clip((probability * (1 - before)).sum(-1), 0.0, 1.0)
 
 
@@ -149,7 +157,7 @@ class Pose2Text(nn.Module):
         x = self.norm_frames(x)
         gloss = self.gloss_head(x) if self.reading.gloss_vocab else None
         # text tokens are counted by glosses where those are learnt: how many each one is worth
-        begun = 0.25 if gloss is None else onsets(gloss)
+        begun = 0.25 if gloss is None else onsets(gloss, segment)
         worth = jnp.exp(jnp.clip(self.count_head(x)[..., 0], -5.0, 5.0)) * begun * (segment > 0)
         same = (segment[:, :, None] == segment[:, None, :]).astype(jnp.float32)
         before = jnp.einsum("bns,bs->bn", same * np.tri(segment.shape[1], k=-1), worth)
