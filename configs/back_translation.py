@@ -22,5 +22,8 @@ def get_config(arg: str | None = None):
     else:
         config.optimizer.learning_rate = 3e-4
     if config.text.kind != "letters":
-        config.reading.update(view=0, row_glosses=32)
+        # a sign's text is no row of letters: the whole clip tells it
+        config.reading.update(view=0, gloss_vocab=512, row_glosses=32)
+        config.reading.update(offset=0.5, scale=0.2, tempo=0.5)
+        config.model.dropout = 0.2
     return config
