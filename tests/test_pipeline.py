@@ -165,13 +165,30 @@ def test_a_language_alone_gets_the_rows_it_gets_among_others_in_any_order():
         assert_same(turned.batch(step, [1], [0, 1]), expected)
 
 
+def glosses():
+    """Two to five ids a clip, one list a language."""
+    return [[[2 + i % 7] * (2 + i % 4) for i in range(12)] for _ in range(3)]
+
+
 def test_hosts_together_load_what_one_host_loads():
-    made = train_data()
+    made = train_data(glosses=glosses(), row_glosses=5)
     whole = made.data.batch(2, [0, 1, 2], [0, 1])
     for language, row in itertools.product(range(3), range(2)):
         part = made.data.batch(2, [language], [row])
         for name, a, b in zip(whole._fields, whole, part):
             np.testing.assert_array_equal(a[language, row], b[0, 0], err_msg=name)
+
+
+def test_each_clip_has_its_gloss_and_one_with_too_many_has_none():
+    batch = train_data(glosses=glosses(), row_glosses=4).data.batch(0, [0, 1, 2], [0, 1])
+    assert batch.gloss.shape == (3, 2, LIMITS["row_clips"], 4)
+    lengths = set()
+    for own, clip in zip(batch.gloss.reshape(-1, 4), batch.example.ravel()):
+        ids = glosses()[0][clip] if clip >= 0 else []
+        lengths.add(len(ids))
+        assert own[own > 0].tolist() == (ids if len(ids) <= 4 else [])
+    assert lengths >= {0, 2, 5}
+    assert train_data().data.batch(0, [0], [0]).gloss is None
 
 
 def test_the_cache_changes_no_batch_and_keeps_to_its_size():

@@ -256,10 +256,13 @@ def test_another_clip_is_never_the_clip_itself_and_the_nearest_text_is_the_first
 
 
 def test_what_the_reader_cannot_be_trusted_with_is_said():
-    memorised = {"seed": 4, "memorised": True, "cer_train": 0.0, "cer_real": 0.2}
+    rates = {"memorised_by": "cer", "cer_train": 0.0, "cer_real": 0.2}
+    memorised = {"seed": 4, "memorised": True} | rates
     metrics = {"": {"collapse": False, "cut_off": 2}, "asl": {"collapse": True}}
     skipped = {"tsl": "no test clip"}
-    said = " ".join(report_warnings.warnings(CONFIG, [memorised, memorised], metrics, skipped))
+    said = " ".join(
+        report_warnings.warnings(CONFIG, [memorised, memorised | {"seed": 5}], metrics, skipped)
+    )
     for part in ("seed 4 has memorised", "Collapse in asl", "2 productions", "tsl is skipped"):
         assert part in said
     assert "One evaluator" not in said

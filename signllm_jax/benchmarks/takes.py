@@ -7,8 +7,10 @@ sign named `..._NN`. Takes 3 and 8 are dev, 4 and 9 test, all others and clips w
 One run of `configs/back_translation.py` a seed; a row is its report on test.
 """
 
+import contextlib
 import csv
 import re
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -58,7 +60,9 @@ def rows() -> Iterator[dict]:
         work.mkdir(parents=True, exist_ok=True)
         _prepare(Path(SIGNS.value), work)
         for seed in range(SEEDS.value):
-            yield _run(work, seed)
+            with contextlib.redirect_stdout(sys.stderr):  # what a run says is no row
+                row = _run(work, seed)
+            yield row
 
 
 def _prepare(signs: Path, work: Path) -> None:

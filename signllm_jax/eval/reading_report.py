@@ -25,7 +25,7 @@ from signllm_jax.languages import get_language
 from signllm_jax.text.tokenizer import normalize_text
 from signllm_jax.workdir import Workdir
 
-PAIRS = 20_000
+PAIRS = 5_000
 """The nearest train clip is not looked for where that would be more pairs of clips than this."""
 
 _COLUMNS = {

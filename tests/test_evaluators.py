@@ -1,0 +1,177 @@
+"""Evaluators: runs of back-translation that read clips, named in the report and refused clearly."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from signllm_jax.benchmarks.takes import take_split, write_manifest
+from signllm_jax.config import Config, EvalConfig, ModelConfig, ReadingConfig, TrainConfig
+from signllm_jax.data import fingerspelling
+from signllm_jax.data.source import open_split
+from signllm_jax.errors import ConfigError, DataError
+from signllm_jax.eval import report_warnings
+from signllm_jax.eval.evaluators import Evaluator, describe, open_evaluator
+from signllm_jax.eval.reading_report import _nearest_train
+from signllm_jax.eval.report import evaluate
+from signllm_jax.poses.clip import PoseClip
+from signllm_jax.train.loop import train
+from signllm_jax.workdir import Workdir
+
+MODEL = ModelConfig(
+    vocab=64, width=16, heads=2, mlp=16, patch=8, encoder_layers=1, decoder_layers=1
+)
+CONFIG = Config(
+    name="back_translation",
+    task="back_translation",
+    model=MODEL,
+    reading=ReadingConfig(beams=1),
+    train=TrainConfig(steps=2, batch_size=1),
+    eval=EvalConfig(every=2, clips=2, batch_size=2),
+)
+
+
+@pytest.fixture(scope="module")
+def workdir(tmp_path_factory, data_dir, cheap_compiles):
+    """A run of one language that has learnt next to nothing."""
+    path = tmp_path_factory.mktemp("reader") / "run"
+    data = dataclasses.replace(CONFIG.data, languages=("asl",), data_dir=data_dir)
+    log = dataclasses.replace(CONFIG.log, progress=False)
+    train(dataclasses.replace(CONFIG, data=data, log=log), path)
+    return path
+
+
+def test_a_run_of_readers_is_an_evaluator_and_reads_nothing_but_the_clip(workdir, cheap_compiles):
+    reader = open_evaluator(str(workdir), ("asl",), batch_size=2)
+    clip = fingerspelling.spelled_clip("at", "asl")
+    empty = PoseClip(np.zeros((0, 50, 3), np.float32), np.zeros((0, 50), np.float32), 25.0)
+    missing = dataclasses.replace(clip, confidence=np.zeros_like(clip.confidence))
+    moved = dataclasses.replace(missing, positions=clip.positions + 1)
+    read = reader.read("asl", [clip, empty, missing, moved])
+    assert len(read) == 4 and read[1] == "" and read[2] == read[3]
+    assert (reader.seed, reader.steps, len(reader.sha256)) == (0, 2, 64)
+    assert reader.workdir == str(workdir) and reader.cpu_seconds > 0
+    assert "CTC on gloss" in reader.kind
+    assert reader.read("asl", []) == []
+
+
+def test_what_an_evaluator_cannot_judge_is_refused(workdir, tmp_path):
+    with pytest.raises(ConfigError, match="tsl is to be evaluated"):
+        open_evaluator(str(workdir), ("asl", "tsl"))
+    other = tmp_path / "mlsf"
+    other.mkdir()
+    Workdir(other).claim(Config(), ("asl",))
+    with pytest.raises(ConfigError, match="reads no poses"):
+        open_evaluator(str(other), ("asl",))
+    with pytest.raises(ConfigError, match="produce no clips"):
+        evaluate(workdir, evaluators=[str(workdir)])
+    reader = open_evaluator(str(workdir), ("asl",))
+    clip = fingerspelling.spelled_clip("at", "asl")
+    with pytest.raises(DataError, match="25 frames per second, not 50"):
+        reader.read("asl", [dataclasses.replace(clip, fps=50.0)])
+    flat = PoseClip(np.zeros((3, 128, 3), np.float32), np.ones((3, 128)), 25.0, "dwpose128")
+    with pytest.raises(DataError, match="openpose50 clips, not dwpose128"):
+        reader.read("asl", [flat])
+
+
+def test_a_reader_has_a_report_of_its_own(workdir, cheap_compiles):
+    report = evaluate(workdir, "dev", workdir / "dev.json")
+    overall = report["overall"]
+    assert overall["clips"] == len(fingerspelling.words("asl")["dev"])
+    assert {"cer", "wer", "exact_match", "cer_low", "excluded"} <= set(overall)
+    assert report["rows"]["most_frequent"]["overall"]["exact_match"] == 0
+    assert "nearest_train" not in report["rows"]  # 40 clips by 400 are too many pairs
+    (named,) = report["run"]["evaluators"]
+    assert named["cer_real"] == overall["cer"] and named["memorised"] is False
+    assert "most frequent train text" in (workdir / "dev.md").read_text()
+
+
+def test_the_nearest_train_clip_says_its_text(data_dir, cheap_compiles):
+    train = open_split("fingerspelling", "asl", "train", data_dir)
+    few = _Few(train, (3, 8, 5))
+    language = _Language([], few, [train.clip(5), train.clip(3)])
+    assert _nearest_train({"asl": language}) == {"asl": [few.texts[2], few.texts[0]]}
+    language.references *= 2000
+    assert _nearest_train({"asl": language}) is None
+
+
+class _Few:
+    """Some clips of a split."""
+
+    def __init__(self, source, chosen):
+        self._source, self._chosen = source, chosen
+        self.texts = [source.texts[i] for i in chosen]
+
+    def __len__(self):
+        return len(self._chosen)
+
+    def clip(self, index):
+        return self._source.clip(self._chosen[index])
+
+
+class _Train:
+    """A train split of three clips that say their place."""
+
+    def __init__(self):
+        self.texts = ["a b", "c d", "e f"]
+
+    def __len__(self):
+        return 3
+
+    def clip(self, index):
+        return index
+
+
+@dataclasses.dataclass
+class _Language:
+    texts: list
+    train: object
+    references: list = ()
+
+
+@pytest.mark.parametrize(("right_on_test", "memorised"), [(3, False), (2, True)])
+def test_an_evaluator_that_is_far_better_on_train_is_called_memorised(right_on_test, memorised):
+    train = _Train()
+    reader = Evaluator(
+        "a reader",
+        7,
+        1,
+        "ab",
+        None,
+        "there",
+        0.0,
+        lambda code, clips: [train.texts[i] for i in clips],
+    )
+    texts = ["g h", "i j", "k l"]
+    read = [*texts[:right_on_test], *["x y"] * (3 - right_on_test)]
+    said = describe(reader, {"asl": _Language(texts, train)}, read, letters=False)
+    assert said["wer_train"] == 0 and said["wer_real"] == pytest.approx(1 - right_on_test / 3)
+    assert said["memorised"] is memorised
+    if memorised:
+        line = report_warnings.memorised(said)
+        assert "seed 7" in line and "WER 0.0% on those, 33.3%" in line
+
+
+def test_evaluators_of_one_seed_count_as_one():
+    one = {"seed": 4, "memorised": False}
+    metrics = {"": {}}
+    assert any(
+        "One evaluator" in x for x in report_warnings.warnings(Config(), [one, one], metrics, {})
+    )
+    two = [one, one | {"seed": 5}]
+    assert not any("One" in x for x in report_warnings.warnings(Config(), two, metrics, {}))
+
+
+def test_takes_are_held_out_by_their_number(tmp_path):
+    names = ("car_00", "car_03", "car_04", "car_09", "autsl_003", "house")
+    assert [take_split(n) for n in names] == ["train", "dev", "test", "test", "train", "train"]
+    lines = [
+        "path,language,text,gloss,frames",
+        "ksl/car_04.pose,ksl,car,,9",
+        "asl/a.pose,asl,a,A,9",
+    ]
+    (tmp_path / "index.csv").write_text("\n".join(lines))
+    write_manifest(tmp_path, ["ksl"], tmp_path / "out.csv")
+    assert (tmp_path / "out.csv").read_text().splitlines()[1:] == ["ksl/car_04.pose,car,,ksl,test"]
+    with pytest.raises(DataError, match=r"no readable index\.csv"):
+        write_manifest(tmp_path / "no", ["ksl"], tmp_path / "out.csv")
