@@ -5,7 +5,7 @@ SEEDS ?= 0 1 2
 RUN = $(VENV)/bin/python
 PYTEST = $(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=10
 
-.PHONY: demo seeds results test test-slow browser-test browser-installed gpu-check extract-env beam-env tfds-env lint clean
+.PHONY: demo seeds results test test-slow browser-test browser-installed screenshots gpu-check extract-env beam-env tfds-env lint clean
 
 demo: $(VENV)/demo-installed
 	$(RUN) launch/train.py --config=configs/mlsf.py --workdir=runs/mlsf
@@ -38,6 +38,10 @@ test-slow: $(VENV)/test-installed $(VENV)/tpu .venv-tfds/installed browser-insta
 # the page in a browser, with Debian's chromium and chromium-driver
 browser-test: $(VENV)/test-installed browser-installed
 	$(RUN) -m pytest -m slow tests/test_browser.py tests/test_formats.py
+
+# pictures of the page for docs/, of the demo's run, and the time to a word's first frame
+screenshots: $(VENV)/test-installed
+	$(RUN) tests/browser/screenshots.py runs/mlsf docs
 
 BROWSER = $(VENV)/browser/node_modules/.package-lock.json
 

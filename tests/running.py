@@ -54,7 +54,13 @@ def browser(folder: Path, width=1100, height=1000, dark=False, mobile=False):
     options.binary_location = chromium
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     options.add_experimental_option("prefs", {"download.default_directory": str(folder)})
-    for flag in ("headless=new", "no-sandbox", "disable-dev-shm-usage", "lang=en-US"):
+    for flag in (
+        "headless=new",
+        "no-sandbox",
+        "disable-dev-shm-usage",
+        "hide-scrollbars",
+        "lang=en-US",
+    ):
         options.add_argument(f"--{flag}")
     page = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
     try:

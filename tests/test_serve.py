@@ -6,6 +6,7 @@ import re
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -292,3 +293,20 @@ def test_a_png_is_a_picture(client):
 
     answer = client.get("/clip", params=HELLO | {"format": "png"})
     assert Image.open(io.BytesIO(answer.content)).width > 100
+
+
+def test_the_documented_limits_are_the_real_ones():
+    from signllm_jax.serve import app, server
+
+    documented = (Path(__file__).parents[1] / "docs" / "serve.md").read_text("utf-8")
+    for what, value in (
+        ("seconds for a body to arrive", limits.BODY_SECONDS),
+        ("bytes of a body", limits.MAX_BODY),
+        ("characters of a text or prompt", MAX_TEXT),
+        ("texts that wait for the model (`--queue`)", app.QUEUE),
+        ("files being made at once", app.RENDERINGS),
+        ("open connections", server.CONNECTIONS),
+        ("seconds for running requests after SIGTERM", server.GRACE),
+    ):
+        assert f"| {what} | {value} |" in documented
+    assert f"the last {_KEPT} answers" in documented and " ".join(Format) in documented

@@ -1,0 +1,64 @@
+"""Pictures of the page for docs/, and how long a word takes to its first frame.
+
+python tests/browser/screenshots.py WORKDIR FOLDER
+"""
+
+import io
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+
+from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+SHAPES = {
+    "desktop": {"height": 1300},
+    "phone": {"width": 390, "height": 1300, "mobile": True},
+    "dark": {"height": 1300, "dark": True},
+}
+WORDS = ("tree", "house", "river", "green", "happy", "friend", "winter", "summer", "garden")
+READY = "return 'ready' in document.body.dataset"
+
+
+def main(workdir: str, folder: str) -> None:
+    """Writes page-<shape>.png and prints the times."""
+    from running import Server, browser
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.common.keys import Keys
+    from selenium.webdriver.support.ui import WebDriverWait
+    from test_browser import FIRST_FRAME
+
+    scratch = Path(tempfile.mkdtemp())
+    server = Server(scratch, Path(workdir))
+    try:
+        for shape, size in SHAPES.items():
+            with browser(scratch, **size) as page:
+                page.get(server.url)
+                WebDriverWait(page, 20, 0.02).until(lambda p: p.execute_script(READY))
+                times = []
+                for word in (*WORDS, "hello"):
+                    text = page.find_element(By.ID, "text")
+                    text.clear()
+                    text.send_keys(word + Keys.ENTER)
+                    WebDriverWait(page, 20, 0.02).until(
+                        lambda p, word=word: p.find_element(By.ID, "heading").text.startswith(word)
+                    )
+                    times.append(page.execute_script(FIRST_FRAME))
+                page.find_element(By.CSS_SELECTOR, "button.play").click()
+                scrub = page.find_element(By.CSS_SELECTOR, "input.scrub")
+                scrub.send_keys(Keys.HOME + Keys.ARROW_RIGHT * 42)
+                page.execute_script("document.activeElement.blur(); scrollTo(0, 0)")
+                picture = Image.open(io.BytesIO(page.get_screenshot_as_png())).convert("RGB")
+                small = picture.quantize(64, dither=Image.Dither.NONE)
+                small.save(Path(folder) / f"page-{shape}.png", optimize=True)
+                if shape == "desktop":  # the answers are kept afterwards
+                    middle, most = statistics.median(times), max(times)
+                    print(f"{middle:.0f} ms to the first frame, at most {most:.0f} ms")
+    finally:
+        server.terminate()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
