@@ -19,6 +19,12 @@ COLUMNS = {
     "hand_travel_ratio": ("hand travel", "{:.3f}"),
     "duration_ratio": ("duration", "{:.3f}"),
 }
+READING = {
+    "exact_match": ("read right", "{:.1%}"),
+    "cer": ("CER", "{:.2%}"),
+    "wer": ("WER", "{:.1%}"),
+}
+"""The columns of reports of readers, which produce nothing."""
 
 
 def read_reports(workdirs: Sequence[str]) -> list[dict]:
@@ -35,13 +41,15 @@ def read_reports(workdirs: Sequence[str]) -> list[dict]:
 
 def table(reports: Sequence[dict]) -> str:
     """A Markdown table: languages by metrics, mean and standard deviation over the reports."""
-    heads = [head for head, _ in COLUMNS.values()]
+    kinds = reports[0]["overall"]
+    columns = READING if "exact_match" in kinds and "dtw" not in kinds else COLUMNS
+    heads = [head for head, _ in columns.values()]
     lines = ["| | " + " | ".join(heads) + " |", "|---" * (len(heads) + 1) + "|"]
     rows = [(code, [r["languages"][code] for r in reports]) for code in reports[0]["languages"]]
     for name, figures in [*rows, ("**all**", [report["overall"] for report in reports])]:
         cells = [
             _spread([f[key] for f in figures if key in f], form)
-            for key, (_, form) in COLUMNS.items()
+            for key, (_, form) in columns.items()
         ]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
