@@ -46,7 +46,16 @@ def table(reports: Sequence[dict]) -> str:
     heads = [head for head, _ in columns.values()]
     lines = ["| | " + " | ".join(heads) + " |", "|---" * (len(heads) + 1) + "|"]
     rows = [(code, [r["languages"][code] for r in reports]) for code in reports[0]["languages"]]
-    for name, figures in [*rows, ("**all**", [report["overall"] for report in reports])]:
+    rows.append(("**all**", [report["overall"] for report in reports]))
+    if columns is READING:  # what knows nothing of signing
+        rows += [
+            (
+                f"*{row.replace('_', ' ')} text*",
+                [report["rows"][row]["overall"] for report in reports],
+            )
+            for row in reports[0]["rows"]
+        ]
+    for name, figures in rows:
         cells = [
             _spread([f[key] for f in figures if key in f], form)
             for key, (_, form) in columns.items()
@@ -61,10 +70,11 @@ def summary(reports: Sequence[dict]) -> str:
     versions = ", ".join(f"{k} {v}" for k, v in sorted(runs[0]["versions"].items()))
     hardware = runs[0]["hardware"]
     said = ", ".join(f"{k} {v}" for k, v in hardware.items())
+    what = "Test words" if runs[0]["dataset"] == "fingerspelling" else "Test clips"
     lines = [
         table(reports),
         "",
-        f"Test words never trained on, mean ± standard deviation over seeds "
+        f"{what} never trained on, mean ± standard deviation over seeds "
         f"{', '.join(str(run['seed']) for run in runs)}; {runs[0]['steps']} steps. Training took "
         f"{_spread([run['cpu_seconds'] for run in runs], '{:.0f}')} CPU seconds "
         f"({_spread([run['seconds'] for run in runs], '{:.0f}')} s of wall time), "
