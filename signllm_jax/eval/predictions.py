@@ -11,11 +11,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import numpy as np
+
 from signllm_jax.errors import DataError, PoseFormatError
 from signllm_jax.eval.evaluated import Language
 from signllm_jax.poses import files, skels
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.frames import Repairs
+from signllm_jax.poses.normalize import to_shoulder_widths
 
 _NO_RATE = (".skels", ".json", ".zip")  # formats that do not store frames a second
 _NAMED = 5  # ids that are named in a report
@@ -121,12 +124,33 @@ def _checked(read, fps: float) -> PoseClip | str:
     return clip
 
 
+def _shoulder_width(clip: PoseClip) -> float:
+    """The median distance of the shoulders in all three axes, NaN where they are never seen."""
+    right, left = map(clip.skeleton.index, ("right_shoulder", "left_shoulder"))
+    both = clip.observed[:, right] & clip.observed[:, left]
+    apart = np.linalg.norm(clip.positions[both, right] - clip.positions[both, left], axis=-1)
+    return float(np.median(apart)) if len(apart) else float("nan")
+
+
+def _in_unit(clip: PoseClip, unit: float) -> PoseClip | str:
+    """The clip about its median neck, its shoulders `unit` wide; a reason where it has none."""
+    try:
+        positions = to_shoulder_widths(clip.positions, clip.confidence, clip.layout, "clip")
+    except PoseFormatError as error:
+        return f"prediction without shoulders ({error})"
+    return dataclasses.replace(clip, positions=(unit * positions).astype(np.float32))
+
+
 def match(predictions: Predictions, languages: dict[str, Language]) -> dict[str, list[PoseClip]]:
     """Gives every reference its prediction.
 
     References without a usable one are taken out of `languages`, which is changed, and counted as
     excluded by the reason; languages without any are taken out wholly. All rows of the report are
     then about the same clips.
+
+    Formats and systems have units of their own, so every prediction is laid about its own median
+    neck and scaled to one shoulder width for a language, the median of its references' clips.
+    Nothing of the reference of the same text is used.
 
     Returns:
         Language -> clips in the order of its texts.
@@ -139,11 +163,15 @@ def match(predictions: Predictions, languages: dict[str, Language]) -> dict[str,
     reasons: Counter = Counter()
     for code, each in list(languages.items()):
         keep, clips = [], []
+        widths = np.array([_shoulder_width(clip) for clip in each.references])
+        unit = float(np.median(widths[widths > 0])) if (widths > 0).any() else 1.0
         for index, name in enumerate(each.names):
             known.add(file_name(name))
             clip = predictions.clips.get(file_name(name), "no prediction")
             if isinstance(clip, PoseClip) and clip.layout != each.references[index].layout:
                 clip = f"prediction in the layout {clip.layout}"
+            if isinstance(clip, PoseClip):
+                clip = _in_unit(clip, unit)
             if isinstance(clip, PoseClip):
                 keep.append(index)
                 clips.append(clip)
