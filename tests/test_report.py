@@ -169,6 +169,23 @@ def test_a_report_has_its_rows_pictures_and_samples_and_counts_what_it_leaves_ou
     assert samples[:3] == [f"asl-{word}{suffix}" for suffix in (".gif", ".mp4", ".png")]
 
 
+def test_references_that_cannot_be_scored_are_counted_by_reason(workdir, words, monkeypatch):
+    test, read = words["asl", "test"], words["asl", "test"].clip
+    clip = read(3)
+    test.change(0, confidence=np.zeros_like(read(0).confidence))
+    test.change(1, positions=clip.positions[:0], confidence=clip.confidence[:0])
+    test.change(3, positions=clip.positions[:1], confidence=clip.confidence[:1])
+    flat = PoseClip(np.zeros((2, 128, 3), np.float32), np.ones((2, 128)), 25.0, "dwpose128")
+    monkeypatch.setattr(test, "clip", lambda index: flat if index == 2 else read(index))
+    languages, skipped = open_languages(Workdir(workdir), "test")
+    counted = {"no joint observed": 1, "no frames": 1, "a dwpose128 pose": 1}
+    assert languages["asl"].excluded == counted and not skipped
+    assert [len(each) for each in languages["asl"].references] == [1]  # one frame is a clip
+    test.change(3, text="")
+    languages, skipped = open_languages(Workdir(workdir), "test")
+    assert list(languages) == ["tsl"] and "1 no text" in skipped["asl"]
+
+
 def _lengths(words):
     chosen = (("asl", (2, 3)), ("tsl", (1, 2, 3)))
     return [len(words[code, "test"].clip(i)) for code, places in chosen for i in places]

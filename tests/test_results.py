@@ -12,6 +12,7 @@ def report(seed, cer):
     figures = {"cer": cer, "cer_real": 0.0, "dtw_mean_pose_ratio": 0.1, "hand_travel_ratio": 1.0}
     run = {
         "seed": seed,
+        "dataset": "fingerspelling",
         "steps": 5,
         "seconds": 10.0,
         "cpu_seconds": 20.0 + seed,
@@ -27,6 +28,18 @@ def test_the_table_has_mean_and_deviation_over_seeds():
     assert "| asl | 2.0% ± 1.4% |" in text
     assert "seeds 0, 1; 5 steps" in text
     assert "20 ± 1 CPU seconds" in text
+
+
+def test_readers_stand_beside_what_knows_nothing_of_signing():
+    reports = [report(seed, 0.01) for seed in (0, 1)]
+    for each in reports:
+        each["overall"] = {"exact_match": 0.9, "cer": 0.05, "wer": 0.1}
+        each["languages"] = {"ksl": each["overall"]}
+        each["rows"] = {"nearest_train": {"overall": {"exact_match": 0.7, "cer": 0.2, "wer": 0.3}}}
+        each["run"]["dataset"] = "prompt2sign"
+    text = results.summary(reports)
+    assert "| | read right | CER | WER |" in text and "Test clips never" in text
+    assert "| *nearest train text* | 70.0% ± 0.0% | 20.00% ± 0.00% |" in text
 
 
 def test_a_metric_that_does_not_apply_is_a_dash_and_not_zero():

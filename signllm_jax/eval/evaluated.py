@@ -100,6 +100,8 @@ def _usable(clips: source.Source, train: source.Source, group: Group) -> Languag
             each.excluded["text too long"] += 1
         elif not len(clip):
             each.excluded["no frames"] += 1
+        elif clip.layout != group.statistics.layout:
+            each.excluded[f"a {clip.layout} pose"] += 1
         elif not clip.observed.any():
             each.excluded["no joint observed"] += 1
         else:
