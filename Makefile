@@ -83,7 +83,7 @@ $(VENV)/bin/python:
 
 # constraints.txt pins the tested set for Python 3.11; other versions get what setup.cfg allows
 $(VENV)/demo-installed: setup.cfg pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(RUN) -m pip install --quiet --editable ".[demo]" --constraint constraints.txt
+	$(RUN) -m pip install --quiet --editable ".[demo,serve]" --constraint constraints.txt
 	touch $@
 
 $(VENV)/test-installed: setup.cfg pyproject.toml constraints.txt | $(VENV)/bin/python

@@ -7,12 +7,12 @@ import signllm_jax
 
 
 def commands() -> dict[str, str]:
-    """File name of every command in launch/ -> what it says of itself in its first line."""
+    """Name of every command in launch/ -> what it says of itself in its first line."""
     folder = Path(signllm_jax.__file__).resolve().parents[1] / "launch"
     said = {}
     for path in sorted(folder.glob("[!_]*.py")):
         if documented := ast.get_docstring(ast.parse(path.read_text("utf-8"))):
-            said[path.name] = documented.splitlines()[0]
+            said[path.stem] = documented.splitlines()[0]
     return said
 
 
@@ -22,7 +22,7 @@ def main() -> None:
     found = commands()
     width = max(map(len, found), default=0)
     for name, line in found.items():
-        print(f"  python launch/{name:<{width}}  {line}")
+        print(f"  python -m launch.{name:<{width}}  {line}")
     print("\nEach takes --help. From Python: signllm_jax.SignLLM.load(workdir).produce(text)")
 
 

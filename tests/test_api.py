@@ -42,9 +42,9 @@ def test_the_package_lists_every_command():
     done = subprocess.run(
         [sys.executable, "-m", "signllm_jax"], capture_output=True, text=True, check=True
     )
-    assert {"train.py", "produce.py", "serve.py"} <= set(commands())
+    assert {"train", "produce", "serve"} <= set(commands())
     for name, line in commands().items():
-        assert f"launch/{name}" in done.stdout and line in done.stdout
+        assert f"launch.{name} " in done.stdout and line in done.stdout
     assert signllm_jax.__version__ in done.stdout
 
 

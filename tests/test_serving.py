@@ -56,10 +56,25 @@ def slow_client(url, said):
         said.append(connection.recv(4096))
 
 
+def slow_reader(url, until):
+    """Asks for a large answer on one connection after another, and reads hardly any of it."""
+    host, port = url.removeprefix("http://").split(":")
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect((host, int(port)))
+        ask = "GET /clip?text=abc&language=asl&format=gif HTTP/1.1\r\nhost: a\r\n\r\n"
+        connection.sendall(20 * ask.encode())
+        while time.monotonic() < until:
+            connection.recv(16)
+            time.sleep(1)
+
+
 def test_a_minute_of_32_clients_brings_no_error_starves_none_and_costs_no_memory(tmp_path, workdir):
     server = Server(tmp_path, workdir, "--queue=16")
     answers, said = [[] for _ in range(CLIENTS)], []
     slow = [threading.Thread(target=slow_client, args=(server.url, said)) for _ in range(4)]
+    until = time.monotonic() + SECONDS / 2
+    slow += [threading.Thread(target=slow_reader, args=(server.url, until)) for _ in range(4)]
     for thread in slow:
         thread.start()
 
