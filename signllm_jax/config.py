@@ -36,6 +36,8 @@ class DataConfig:
         threads: reading threads.
         prefetch: batches read ahead.
         cache_mb: standardised examples kept in memory, at most this many megabytes.
+        corrupt: share of the train clips that are damaged on purpose (`data/corruption.py`).
+        corrupt_seed: of which clips these are.
     """
 
     dataset: str = "fingerspelling"
@@ -48,6 +50,8 @@ class DataConfig:
     threads: int = _at(2, 1, 256)
     prefetch: int = _at(4, 1, 1024)
     cache_mb: int = _at(512, 0, 1 << 20)
+    corrupt: float = _at(0.0, 0.0, 1.0)
+    corrupt_seed: int = _at(0, 0, 1 << 31)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,8 +140,10 @@ class RLConfig:
         rollout: the error is of the `teacher_forced` prediction or of a `free_running` one.
         reward: of free-running clips, `mse` or `dtw`; teacher-forced it is `mse`.
         rollout_clips: clips of every stratum that are produced anew in a step, free-running.
-        capacity: clips of a language that the buffer holds, a multiple of strata; 0 = all of
-            its train split.
+        resident: once every clip is in the buffer the cyclic share comes from there too, and
+            no example crosses from the host again.
+        capacity: C, clips of a language that the buffer holds, a multiple of strata; at least its
+            train split = each clip has a place of its own.
         strata: parts of the buffer that are drawn from by themselves, a multiple of data * fsdp.
         clip_frames: longest clip that the buffer takes; 0 = a row's.
         clip_tokens: longest text that it takes, in tokens; 0 = a row's.
@@ -158,7 +164,8 @@ class RLConfig:
     rollout: str = _at("teacher_forced", choices=("teacher_forced", "free_running"))
     reward: str = _at("mse", choices=("mse", "dtw"))
     rollout_clips: int = _at(2, 1, 1 << 10)
-    capacity: int = _at(0, 0, 1 << 31)
+    resident: bool = False
+    capacity: int = _at(512, 1, 1 << 31)
     strata: int = _at(1, 1, 1 << 20)
     clip_frames: int = _at(0, 0, 1 << 16)
     clip_tokens: int = _at(0, 0, 1 << 16)
@@ -332,6 +339,15 @@ class Config:
     checkpoint: CheckpointConfig = CheckpointConfig()
     log: LogConfig = LogConfig()
 
+    @property
+    def batch_rows(self) -> tuple[int, int]:
+        """Rows of a language in a batch: those of the data in order, and those by priority."""
+        rows, strata = self.train.batch_size, self.rl.strata
+        if not self.rl.plc:
+            return rows, 0
+        priority = max(round(self.rl.share * rows / strata), 1) * strata
+        return rows - priority, priority
+
 
 def read_config(values: Mapping[str, Any]) -> Config:
     """A checked Config from nested mappings (a ConfigDict's `to_dict()`, or parsed JSON).
@@ -359,6 +375,8 @@ def read_config(values: Mapping[str, Any]) -> Config:
             f"config.eval.max_frames: {config.eval.max_frames} is not a multiple of "
             f"model.patch = {model.patch}"
         )
+    if config.rl.plc:
+        _check_replay(config)
     return config
 
 
@@ -371,6 +389,33 @@ def _with_frame_size(config: Config) -> Config:
             f"{config.model.frame_size}"
         )
     return dataclasses.replace(config, model=dataclasses.replace(config.model, frame_size=size))
+
+
+def _check_replay(config: Config) -> None:
+    """Raises ConfigError when the replay buffer and the batch do not fit each other."""
+    rl, data, rows = config.rl, config.data, config.train.batch_size
+    cyclic, _ = config.batch_rows
+    if rows % rl.strata or cyclic < rl.strata:
+        raise ConfigError(
+            f"config.train.batch_size: {rows} rows cannot be split into a cyclic and a priority "
+            f"share for each of config.rl.strata = {rl.strata}"
+        )
+    if rl.capacity % rl.strata:
+        raise ConfigError(
+            f"config.rl.capacity: {rl.capacity} is not a multiple of strata = {rl.strata}"
+        )
+    least = cyclic * data.row_clips
+    if rl.capacity < least:
+        raise ConfigError(f"config.rl.capacity: {rl.capacity} holds less than a batch, {least}")
+    if rl.clip_frames > data.row_frames or rl.clip_frames % config.model.patch:
+        raise ConfigError(
+            f"config.rl.clip_frames: {rl.clip_frames} is not a multiple of model.patch = "
+            f"{config.model.patch} within row_frames = {data.row_frames}"
+        )
+    if rl.clip_tokens > data.row_tokens:
+        raise ConfigError(
+            f"config.rl.clip_tokens: {rl.clip_tokens} is more than row_tokens = {data.row_tokens}"
+        )
 
 
 def to_dict(config: Config) -> dict[str, Any]:

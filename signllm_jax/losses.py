@@ -45,6 +45,7 @@ def pose_losses(
     predicted: Prediction,
     weights: Array,
     config: LossConfig,
+    importance: Array | None = None,
 ) -> dict[str, Array]:
     """The terms of the loss and their weighted sum.
 
@@ -55,6 +56,7 @@ def pose_losses(
         predicted: what the model says of the same frames.
         weights: float32 [J] of the joints.
         config: weights of the terms.
+        importance: float32 [B, T], what a frame counts beside the others; None = 1.
 
     Returns:
         Scalars `loss`, `frame` (mean squared error), `velocity` (of frame-to-frame differences
@@ -62,12 +64,15 @@ def pose_losses(
     """
     real = segment > 0
     observed = joint_mask & real[..., None]
+    if importance is not None:
+        real = real * importance
+        weights = weights * importance[..., None]
     target = frames[..., :-1]
     frame = masked_mean(frame_error(target, predicted.frames), observed * weights)
     together = (segment[:, 1:] == segment[:, :-1])[..., None] & observed[:, 1:] & observed[:, :-1]
     velocity = masked_mean(
         frame_error(jnp.diff(target, axis=1), jnp.diff(predicted.frames, axis=1)),
-        together * weights,
+        together * (weights if importance is None else weights[:, 1:]),
     )
     counter = masked_mean(jnp.square(predicted.counter - frames[..., -1]), real * 1.0)
     cross_entropy = optax.sigmoid_binary_cross_entropy(predicted.seen, joint_mask * 1.0)

@@ -119,7 +119,7 @@ def test_a_batch_holds_its_rows_clips_frame_by_frame():
     batch = made.data.batch(3, [0, 1, 2], [0, 1])
     assert batch.frames.shape == (3, 2, 64, 151) and batch.text.shape == (3, 2, 14)
     for language, row in itertools.product(range(3), range(2)):
-        planned = made.data.plans[language].row(3 * 2 + row)
+        planned = made.data.plans[language][0].row(3 * 2 + row)
         example = batch.example[language, row]
         assert example.tolist() == [*planned, *[-1] * (4 - len(planned))]
         covered = np.zeros(64, bool)
@@ -196,5 +196,5 @@ def test_the_cache_changes_no_batch_and_keeps_to_its_size():
     for step in range(12):
         assert_same(cached.data.batch(step, [0], [0, 1]), bare.data.batch(step, [0], [0, 1]))
     assert cached.sources[0].read < bare.sources[0].read
-    used = collections.Counter(c for i in range(24) for c in bare.data.plans[0].row(i))
+    used = collections.Counter(c for i in range(24) for c in bare.data.plans[0][0].row(i))
     assert bare.sources[0].read == used.total() + 12  # and 12 for the statistics

@@ -14,7 +14,7 @@ import numpy as np
 
 from signllm_jax.data.source import Source
 from signllm_jax.data.transforms import Statistics, make_frames
-from signllm_jax.errors import DataError
+from signllm_jax.errors import ConfigError, DataError
 from signllm_jax.languages import get_language
 from signllm_jax.text.tokenizer import Tokenizer
 from signllm_jax.typing import Batch
@@ -25,6 +25,9 @@ OPEN_ROWS = 32
 
 class RowPlan:
     """Which clips each row of one language's endless stream holds.
+
+    With `strata` the clips are dealt at random into that many parts, once for all, and this is
+    the stream of part `stratum`.
 
     Attributes:
         left_out: indices of the clips that fit no row (too long, or without text).
@@ -41,11 +44,17 @@ class RowPlan:
         row_tokens: int,
         row_clips: int,
         patch: int,
+        strata: int = 1,
+        stratum: int = 0,
     ):
         frames = [math.ceil(n / patch) * patch for n in lengths]
         fits = [0 < f <= row_frames and 0 < t <= row_tokens for f, t in zip(frames, tokens)]
         self.left_out = [index for index, fit in enumerate(fits) if not fit]
+        self._seed = (seed, get_language(language).stable_hash)
         self._usable = np.flatnonzero(fits)
+        if strata > 1:
+            dealt = np.random.default_rng([*self._seed, strata]).permutation(self._usable)
+            self._usable, self._seed = dealt[stratum::strata], (*self._seed, stratum)
         if not len(self._usable):
             raise DataError(
                 f"{language}: none of {len(lengths)} train clips fits a row of {row_frames} frames "
@@ -53,7 +62,6 @@ class RowPlan:
             )
         self._frames, self._tokens = frames, list(tokens)
         self._limits = (row_frames, row_tokens, row_clips)
-        self._seed = (seed, get_language(language).stable_hash)
         self._starts = [0]  # first row of each epoch met so far
         self._epochs: dict[int, list[tuple[int, ...]]] = {}
         self._lock = threading.Lock()  # reading threads ask for rows at the same time
@@ -65,6 +73,17 @@ class RowPlan:
                 self._starts.append(self._starts[-1] + len(self._epoch(len(self._starts) - 1)))
             epoch = int(np.searchsorted(self._starts, index, side="right")) - 1
             return self._epoch(epoch)[index - self._starts[epoch]]
+
+    @property
+    def clips(self) -> np.ndarray:
+        """Indices of the clips that the stream goes through in every epoch."""
+        return self._usable
+
+    @property
+    def first_rows(self) -> int:
+        """Rows of the first epoch."""
+        with self._lock:
+            return len(self._epoch(0))
 
     def _epoch(self, epoch: int) -> list[tuple[int, ...]]:
         if epoch not in self._epochs:
@@ -106,6 +125,7 @@ class TrainData:
         cache_mb: how many megabytes of standardised clips are kept.
         glosses: one list a language with the gloss ids of each of its clips; None = no gloss.
         row_glosses: G, the most glosses of a clip; a clip with more has none in its Batch.
+        strata: parts of the clips, each with its own rows of a batch; divides the batch size.
     """
 
     def __init__(
@@ -123,11 +143,12 @@ class TrainData:
         cache_mb: int,
         glosses: Sequence[Sequence[Sequence[int]]] | None = None,
         row_glosses: int = 0,
+        strata: int = 1,
     ):
         self._glosses, self._row_glosses = glosses, row_glosses
         self._sources, self._statistics = sources, statistics
         self._limits = (row_frames, row_tokens, row_clips)
-        self._batch_size, self._patch = batch_size, patch
+        self._own_rows, self._patch = batch_size // strata, patch
         self._room = cache_mb << 20
         self._cache: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}
         self._ids = [
@@ -135,34 +156,70 @@ class TrainData:
             for source, tokenizer in zip(sources, tokenizers)
         ]
         self.plans = [
-            RowPlan(
-                source.language,
-                source.lengths.tolist(),
-                [len(tokens) for tokens in ids],
-                seed=seed,
-                row_frames=row_frames,
-                row_tokens=row_tokens,
-                row_clips=row_clips,
-                patch=patch,
-            )
+            [
+                RowPlan(
+                    source.language,
+                    source.lengths.tolist(),
+                    [len(tokens) for tokens in ids],
+                    seed=seed,
+                    row_frames=row_frames,
+                    row_tokens=row_tokens,
+                    row_clips=row_clips,
+                    patch=patch,
+                    strata=strata,
+                    stratum=stratum,
+                )
+                for stratum in range(strata)
+            ]
             for source, ids in zip(sources, self._ids)
         ]
         self.notes = [
-            f"{source.language}: {len(plan.left_out)} train clips fit no row and are left out"
+            f"{source.language}: {len(plan[0].left_out)} train clips fit no row and are left out"
             for source, plan in zip(sources, self.plans)
-            if plan.left_out
+            if plan[0].left_out
         ]
 
     def batch(self, step: int, languages: Sequence[int], rows: Sequence[int]) -> Batch:
         """The part of step `step`'s batch with the given language and row indices."""
         parts = [
-            [self._row(language, step * self._batch_size + int(row)) for row in rows]
+            [self._row(language, step, int(row)) for row in rows]
             for language in map(int, languages)
         ]
         fields = zip(*(zip(*language) for language in parts))
         return Batch(*(np.stack([np.stack(rows) for rows in field]) for field in fields))
 
-    def _row(self, language: int, index: int) -> tuple[np.ndarray, ...]:
+    def first_pass(self, capacity: int, frames: int, tokens: int) -> int:
+        """Steps in which every clip has come once, to stay in a buffer of the given sizes.
+
+        Args:
+            capacity: clips of a stratum.
+            frames, tokens: of the longest clip that the buffer takes.
+
+        Raises:
+            ConfigError: the buffer cannot hold them all.
+        """
+        steps = 0
+        for source, ids, plans in zip(self._sources, self._ids, self.plans):
+            for plan in plans:
+                most = max(max(int(source.lengths[i]) for i in plan.clips), 1)
+                words = max(len(ids[i]) for i in plan.clips)
+                if len(plan.clips) > capacity or most > frames or words > tokens:
+                    raise ConfigError(
+                        f"config.rl.resident: {source.language} has {len(plan.clips)} train clips "
+                        f"a stratum, of up to {most} frames and {words} tokens: the buffer takes "
+                        f"{capacity} of {frames} and {tokens} (config.rl.capacity, clip_frames, "
+                        "clip_tokens)"
+                    )
+                steps = max(steps, -(-plan.first_rows // self._own_rows))
+        return steps
+
+    def clip(self, language: int, index: int) -> tuple[list[int], np.ndarray, np.ndarray]:
+        """Clip `index` of a language: its tokens, frames float32 [T, D] and mask bool [T, J]."""
+        return self._ids[language][index], *self._clip(language, index)
+
+    def _row(self, language: int, step: int, row: int) -> tuple[np.ndarray, ...]:
+        stratum, row = divmod(row, self._own_rows)
+        packed = self.plans[language][stratum].row(step * self._own_rows + row)
         time, tokens, clips = self._limits
         size = self._statistics[language].mean.shape[0]
         text = np.zeros((2, tokens), np.int32)
@@ -172,7 +229,7 @@ class TrainData:
         example = np.full(clips, -1, np.int32)
         gloss = np.zeros((clips, self._row_glosses), np.int32)
         token = frame = 0
-        for number, clip in enumerate(self.plans[language].row(index)):
+        for number, clip in enumerate(packed):
             ids = self._ids[language][clip]
             values, seen = self._clip(language, clip)
             text[0, token : token + len(ids)] = ids

@@ -11,7 +11,7 @@ from signllm_jax.errors import OutputError
 from signllm_jax.poses.clip import PoseClip
 
 
-def _axes(width: float = 6.4, height: float = 3.8):
+def _axes(width: float = 6.4, height: float = 3.8, count: int = 1):
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
@@ -19,9 +19,10 @@ def _axes(width: float = 6.4, height: float = 3.8):
         raise OutputError("plots need matplotlib: pip install 'signllm_jax[demo]'") from None
     figure = Figure(figsize=(width, height), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    axes.spines[["top", "right"]].set_visible(False)
-    return figure, axes
+    panels = [figure.add_subplot(1, count, number + 1) for number in range(count)]
+    for axes in panels:
+        axes.spines[["top", "right"]].set_visible(False)
+    return figure, panels[0] if count == 1 else panels
 
 
 def _save(write: Callable[..., None], path: Path, **options) -> Path:
@@ -142,3 +143,26 @@ def strip(clips: Sequence[tuple[str, PoseClip, PoseClip]], path: Path) -> Path |
         page.paste(image, (0, top))
         top += image.height
     return _save(page.save, path)
+
+
+def plot_curves(
+    panels: Mapping[str, Mapping[str, tuple[Sequence[int], np.ndarray]]], path: Path
+) -> Path:
+    """Means over runs with their deviations as bands, over the steps of training.
+
+    Args:
+        panels: title -> name -> the steps and the values [runs, steps], above 0.
+        path: of the picture.
+    """
+    figure, places = _axes(4.8 * len(panels), 3.8, len(panels))
+    for axes, (title, lines) in zip(places if len(panels) > 1 else [places], panels.items()):
+        for name, (steps, values) in lines.items():
+            mean, deviation = values.mean(0), values.std(0)
+            (line,) = axes.plot(steps, mean, label=name)
+            band = (steps, mean - deviation, mean + deviation)
+            axes.fill_between(*band, color=line.get_color(), alpha=0.12)
+        axes.set_title(title, fontsize="medium")
+        axes.set_xlabel("steps")
+        axes.set_yscale("log")
+    axes.legend(frameon=False, fontsize="x-small")
+    return _save(figure.savefig, path, metadata={"Software": None})

@@ -10,7 +10,10 @@ policy's entropy is constant and an entropy term would have no gradient.
 import jax
 import jax.numpy as jnp
 
-from signllm_jax.models.text2pose import Text2Pose
+from signllm_jax.losses import frame_error
+from signllm_jax.models.text2pose import Text2Pose, teacher_forcing
+from signllm_jax.rl.clips import Clips
+from signllm_jax.rl.reward import sequence_errors
 from signllm_jax.typing import Array, Tree
 
 
@@ -47,6 +50,67 @@ def surrogate(log_probability: Array, rewards: Array, baseline: Array) -> Array:
     """
     advantage = jax.lax.stop_gradient(rewards_to_go(rewards) - baseline)
     return -(advantage * log_probability).sum(-1).mean()
+
+
+def policy_loss(
+    model: Text2Pose,
+    params: Tree,
+    clips: Clips,
+    weights: Array,
+    deviation: Array,
+    key: Array,
+    kind: str,
+) -> Array:
+    """The surrogate of clips rolled out once with noise and once without.
+
+    Args:
+        model: of the group.
+        params: its parameters, which the gradient is for.
+        clips: N true clips; those of length 0 do not count.
+        weights: float32 [J] of the joints.
+        deviation: float32 [], of the policy, in standard deviations.
+        key: random key.
+        kind: of the reward: `mse`, patch by patch, or `dtw`, once at the end.
+
+    Returns:
+        float32 [].
+    """
+    count, time, size = clips.frames.shape
+    patches = time // model.config.patch
+    noise = deviation * jax.random.normal(key, (count, patches, size * model.config.patch))
+    # both rollouts in one loop
+    frames, counter, ends = jax.lax.stop_gradient(
+        rollout(
+            model,
+            params,
+            jnp.concatenate([clips.text, clips.text]),
+            patches,
+            jnp.concatenate([noise, jnp.zeros_like(noise)]),
+        )
+    )
+
+    def rewards(frames, ends):
+        if kind == "dtw":
+            error = sequence_errors(clips.frames, clips.mask, clips.length, frames, ends, kind)
+            error = jnp.where(jnp.isfinite(error), error, 0.0)
+            last = jnp.maximum(clips.length - 1, 0) // model.config.patch
+            return -error[:, None] * (jnp.arange(patches) == last[:, None])
+        observed = clips.mask * weights
+        error = (frame_error(clips.frames, frames) * observed).sum(-1)
+        total = jnp.maximum(observed.sum((1, 2)), 1e-6)[:, None]
+        return -error.reshape(count, patches, -1).sum(-1) / total
+
+    sampled, greedy = rewards(frames[:count], ends[:count]), rewards(frames[count:], ends[count:])
+    real = (jnp.arange(time) < clips.length[:, None]).astype(jnp.int32)
+    with_counter = jnp.concatenate([frames[:count], counter[:count, :, None]], -1)
+    history, before, segment = teacher_forcing(with_counter, real, model.config.patch)
+    spoken = (clips.text > 0).astype(jnp.int32)
+    mean = model.apply({"params": params}, clips.text, spoken, history, before, segment).frames
+    actions, mean = (x.reshape(count, patches, -1) for x in (frames[:count], mean))
+    chosen = log_probability(actions, mean, deviation) * (segment > 0)
+    # the mean is over the clips that there are
+    share = count / jnp.maximum((clips.length > 0).sum(), 1)
+    return surrogate(chosen, sampled, rewards_to_go(greedy)) * share
 
 
 def rollout(

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from signllm_jax.config import Config
-from signllm_jax.data import source
+from signllm_jax.data.corruption import open_train
 from signllm_jax.data.transforms import collect_statistics
 from signllm_jax.errors import ConfigError
 from signllm_jax.group import Group, load_group, save_group
@@ -36,7 +36,7 @@ def open_groups(
 
 def make_group(config: Config, language: str, gloss_rows: int = 0) -> Group:
     """A group without parameters, from the train split of its language."""
-    data = source.open_split(config.data.dataset, language, "train", config.data.data_dir or None)
+    data = open_train(config.data, language)
     units = [unit for word in data.units for unit in word]
     return Group(
         language=language,

@@ -21,7 +21,7 @@ from signllm_jax.errors import CheckpointError, ConfigError, TrainingError
 from signllm_jax.group import digest, write_file
 from signllm_jax.languages import get_language
 from signllm_jax.parallel import sharding
-from signllm_jax.train import groups
+from signllm_jax.train import groups, plc
 from signllm_jax.train.checkpoint import Checkpoints
 from signllm_jax.train.log import RunLog
 from signllm_jax.train.signals import StopSignal
@@ -54,6 +54,7 @@ def make_run_mesh(config: Config, languages: tuple[str, ...]):
     shape, devices, model = dataclasses.asdict(config.mesh), jax.devices(), config.model
     if not any(shape.values()):
         rows = math.gcd(config.train.batch_size, config.eval.batch_size)
+        rows = math.gcd(rows, config.rl.strata) if config.rl.plc else rows
         shape = sharding.default_mesh_shape(len(languages), len(devices), rows, model.width)
         used = math.prod(shape.values())
         if used < len(devices) and jax.process_count() > 1:
@@ -64,11 +65,15 @@ def make_run_mesh(config: Config, languages: tuple[str, ...]):
         devices = devices[:used]
     mesh = sharding.make_mesh({axis: size or 1 for axis, size in shape.items()}, devices)
     sharding.check_divides(mesh, len(languages), config.train.batch_size, model.width, model.heads)
-    if config.eval.batch_size % (mesh.shape["data"] * mesh.shape["fsdp"]):
-        raise ConfigError(
-            f"mesh: config.eval.batch_size: {config.eval.batch_size} cannot be split over "
-            f"data*fsdp = {mesh.shape['data'] * mesh.shape['fsdp']}"
-        )
+    parts = mesh.shape["data"] * mesh.shape["fsdp"]
+    counts = {"eval.batch_size": config.eval.batch_size}
+    if config.rl.plc:
+        counts["rl.strata"] = config.rl.strata
+    for name, count in counts.items():
+        if count % parts:
+            raise ConfigError(
+                f"mesh: config.{name}: {count} cannot be split over data*fsdp = {parts}"
+            )
     return mesh
 
 
@@ -165,9 +170,11 @@ class _Run:
             abstract_state(config, lanes),
             places,
         )
-        restored = self._checkpoints.restore(like)
+        restored = self._checkpoints.restore(plc.without_clips(like))
         if restored is not None:
             state, record = restored
+            if config.rl.plc:
+                state = plc.with_clips(state, like.replay, self._data.clip)
             self._record |= record
             self._saved = int(state.step)
             return state, int(state.step)
@@ -178,11 +185,16 @@ class _Run:
     def _train(self, state, start, step_fn):
         config = self._config
         place = sharding.batch_sharding(self._mesh)
-        block = sharding.local_block(place, (len(self._lanes), config.train.batch_size))
+        block = sharding.local_block(place, (len(self._lanes), config.batch_rows[0]))
+        until = self._steps
+        if config.rl.plc and config.rl.resident:
+            own = config.rl.capacity // config.rl.strata
+            until = min(until, self._data.first_pass(own, *plc.clip_shape(config)))
+            resident_fn = make_train_step(config, self._lanes, self._mesh, resident=True)
         batches = pipeline.iterate(
             self._data,
-            start,
-            self._steps,
+            min(start, until),
+            until,
             block,
             threads=config.data.threads,
             prefetch=config.data.prefetch,
@@ -190,8 +202,10 @@ class _Run:
         step, clock = start, (start, time.monotonic())
         asked = self._stop.asked
         while step < self._steps and not asked:
-            batch = self._global(next(batches), place)
-            state, metrics = step_fn(state, batch)
+            if step < until:
+                state, metrics = step_fn(state, self._global(next(batches), place))
+            else:
+                state, metrics = resident_fn(state)
             step += 1
             self._log.advance()
             self._fetch()
@@ -200,6 +214,8 @@ class _Run:
             asked = self._stop.asked
             saves = step % config.checkpoint.every == 0 or last or asked
             if step % config.log.every == 0 or last or evaluates or saves:
+                if config.rl.plc:
+                    metrics |= plc.summary(state.replay)
                 self._pending = (step, metrics, clock)
                 clock = (step, time.monotonic())
             if evaluates or saves:
@@ -215,7 +231,7 @@ class _Run:
         return state, step < self._steps
 
     def _global(self, local, place):
-        lanes, rows = len(self._lanes), self._config.train.batch_size
+        lanes, rows = len(self._lanes), self._config.batch_rows[0]
         return jax.tree.map(
             lambda x: jax.make_array_from_process_local_data(place, x, (lanes, rows, *x.shape[2:])),
             local,
@@ -267,7 +283,7 @@ class _Run:
             return
         self._log.sync()  # no checkpoint outlives its metrics
         record = dict(self._record, **self._spent())
-        self._checkpoints.save(step, state, record)
+        self._checkpoints.save(step, plc.without_clips(state), record)
         self._saved = step
 
     def _spent(self) -> dict[str, float]:

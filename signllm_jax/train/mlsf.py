@@ -4,11 +4,15 @@ import jax
 import jax.numpy as jnp
 
 from signllm_jax.config import LossConfig
-from signllm_jax.data import pipeline, source
+from signllm_jax.data import pipeline
+from signllm_jax.data.corruption import open_train
 from signllm_jax.losses import joint_weights, pose_losses
 from signllm_jax.models import mlsf
 from signllm_jax.models.text2pose import Text2Pose, teacher_forcing
 from signllm_jax.nn.precision import compute_dtype
+from signllm_jax.rl import policy
+from signllm_jax.rl.clips import unpack
+from signllm_jax.rl.reward import clip_errors, reward_loss, sequence_errors
 from signllm_jax.skeleton import get_layout
 from signllm_jax.train import groups
 from signllm_jax.train.dev import DevSet
@@ -40,6 +44,12 @@ def corrupt(history: Array, counter: Array, key: Array, config: LossConfig):
     return history, jnp.where(begun, jnp.maximum(counter + noise, 1e-3), 0.0)
 
 
+def of_frames(values: Array, segment: Array) -> Array:
+    """The value of each frame's clip: values [B, K] at segment int32 [B, T], 0 on padding."""
+    found = jnp.take_along_axis(values, jnp.maximum(segment - 1, 0), axis=1)
+    return jnp.where(segment > 0, found, 0.0)
+
+
 class MlsfTask(Task):
     """One Text2Pose a language, kept at its best free-running DTW on dev."""
 
@@ -50,10 +60,15 @@ class MlsfTask(Task):
         """See Task."""
         return mlsf.init_group(self.config.model, key)
 
-    def loss(self, params, batch, key):
+    rewards = True
+
+    @property
+    def _model(self):
+        return Text2Pose(self.config.model, compute_dtype(self.config.model.dtype))
+
+    def loss(self, params, batch, key, learning=None):
         """See Task; the frames are predicted teacher-forced from a corrupted history."""
-        config = self.config
-        model = Text2Pose(config.model, compute_dtype(config.model.dtype))
+        config, model = self.config, self._model
         corrupt_key, dropout_key = jax.random.split(key)
         history, counter, segment = teacher_forcing(batch.frames, batch.segment, config.model.patch)
         history, counter = corrupt(history, counter, corrupt_key, config.loss)
@@ -67,16 +82,53 @@ class MlsfTask(Task):
             training=True,
             rngs={"dropout": dropout_key},
         )
+        weights = joint_weights(get_layout(config.data.layout), config.loss.hand, config.loss.wrist)
+        importance = None if learning is None else learning.importance
+        each = None if importance is None else of_frames(importance, batch.segment)
         terms = pose_losses(
             batch.frames,
             batch.joint_mask,
             batch.segment,
             predicted,
-            joint_weights(get_layout(config.data.layout), config.loss.hand, config.loss.wrist),
+            weights,
             config.loss,
+            each,
         )
-        frames = (batch.segment > 0).sum().astype(jnp.float32)
-        return terms["loss"], terms | {"frames": frames}
+        terms["frames"] = (batch.segment > 0).sum().astype(jnp.float32)
+        if learning is not None:
+            terms = self._rewarded(params, batch, key, predicted.frames, weights, terms, learning)
+        return terms["loss"], terms
+
+    def _rewarded(self, params, batch, key, predicted, weights, terms, learning):
+        """The terms under `config.rl.loss`, with the error of every clip."""
+        rl, clips = self.config.rl, batch.example.shape[1]
+        error, count = clip_errors(
+            batch.frames[..., :-1], batch.joint_mask, batch.segment, predicted, weights, clips
+        )
+        terms["clip_error"] = error
+        if rl.loss == "reward":
+            importance = learning.importance
+            importance = jnp.ones_like(error) if importance is None else importance
+            frame = reward_loss(error, count, importance)
+            terms |= {"loss": terms["loss"] - terms["frame"] + frame, "frame": frame}
+        elif rl.loss == "policy_gradient":
+            frames, tokens = rl.clip_frames or batch.frames.shape[1], batch.text.shape[1]
+            chosen = unpack(batch, frames, rl.clip_tokens or tokens)
+            sigma = policy.deviation(learning.progress, 1, rl.deviation, rl.final_deviation)
+            gradient = policy.policy_loss(
+                self._model, params, chosen, weights, sigma, jax.random.fold_in(key, 1), rl.reward
+            )
+            loss = rl.supervised * terms["loss"] + rl.policy * gradient
+            terms |= {"loss": loss, "policy": gradient}
+        return terms
+
+    def free_running_errors(self, params, clips):
+        """See Task."""
+        patches = clips.frames.shape[1] // self.config.model.patch
+        made, _, length = policy.rollout(self._model, params, clips.text, patches)
+        return sequence_errors(
+            clips.frames, clips.mask, clips.length, made, length, self.config.rl.reward
+        )
 
     def open_groups(self, languages, workdir):
         """See Task."""
@@ -85,12 +137,12 @@ class MlsfTask(Task):
     def train_data(self, languages, groups):
         """See Task."""
         config = self.config
-        name, folder = config.data.dataset, config.data.data_dir or None
         return pipeline.TrainData(
-            [source.open_split(name, code, "train", folder) for code in languages],
+            [open_train(config.data, code) for code in languages],
             [group.tokenizer for group in groups],
             [group.statistics for group in groups],
-            batch_size=config.train.batch_size,
+            batch_size=config.batch_rows[0],
+            strata=config.rl.strata if config.rl.plc else 1,
             seed=config.train.seed,
             row_frames=config.data.row_frames,
             row_tokens=config.data.row_tokens,

@@ -9,6 +9,8 @@ import jax.numpy as jnp
 from signllm_jax.config import Config
 from signllm_jax.parallel import lanes as lane_axis
 from signllm_jax.parallel import sharding
+from signllm_jax.rl.replay import Replay
+from signllm_jax.train import plc
 from signllm_jax.train.optimizer import make_optimizer
 from signllm_jax.train.task import get_task
 from signllm_jax.typing import Array, Tree
@@ -16,7 +18,7 @@ from signllm_jax.typing import Array, Tree
 
 @functools.partial(
     jax.tree_util.register_dataclass,
-    data_fields=["step", "params", "opt_state", "active", "key"],
+    data_fields=["step", "params", "opt_state", "active", "key", "replay"],
     meta_fields=[],
 )
 @dataclasses.dataclass(frozen=True)
@@ -29,6 +31,7 @@ class TrainState:
         opt_state: the optimiser's state, lifted over L.
         active: bool [L], lanes that still learn; the others' updates are zeroed.
         key: the run's random key; every draw folds in the step and the lane's name.
+        replay: the buffers of the Priority Learning Channel, [L, strata, ...]; None = off.
     """
 
     step: Array
@@ -36,6 +39,7 @@ class TrainState:
     opt_state: Tree
     active: Array
     key: Array
+    replay: Replay | None = None
 
 
 def init_state(config: Config, lanes: tuple[str, ...]) -> TrainState:
@@ -49,6 +53,7 @@ def init_state(config: Config, lanes: tuple[str, ...]) -> TrainState:
         opt_state=jax.vmap(tx.init)(params),
         active=jnp.ones((len(lanes),), bool),
         key=jax.random.fold_in(key, 1),
+        replay=plc.init(config, len(lanes)),
     )
 
 
@@ -63,7 +68,9 @@ def state_shardings(config: Config, lanes: tuple[str, ...], mesh) -> TrainState:
     specs = sharding.tree_specs(
         lane_axis.abstract(get_task(config).init_lane), leading=("language",)
     )
-    return sharding.shardings(mesh, sharding.state_specs(abstract_state(config, lanes), specs))
+    state = abstract_state(config, lanes)
+    placed = dataclasses.replace(sharding.state_specs(state, specs), replay=plc.specs(state.replay))
+    return sharding.shardings(mesh, placed)
 
 
 def make_state(config: Config, lanes: tuple[str, ...], mesh) -> TrainState:

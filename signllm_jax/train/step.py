@@ -10,15 +10,16 @@ import optax
 from signllm_jax.config import Config
 from signllm_jax.parallel import lanes as lane_axis
 from signllm_jax.parallel import sharding
+from signllm_jax.train import plc
 from signllm_jax.train.optimizer import learning_rate, make_optimizer
 from signllm_jax.train.state import TrainState, state_shardings
-from signllm_jax.train.task import Task, get_task
+from signllm_jax.train.task import Learning, Task, get_task
 from signllm_jax.typing import Array, Batch, Tree
 
 
 def train_step(
     state: TrainState,
-    batch: Batch,
+    batch: Batch | None,
     *,
     task: Task,
     lanes: tuple[str, ...],
@@ -28,7 +29,8 @@ def train_step(
 
     Args:
         state: donated.
-        batch: [L, B, ...].
+        batch: [L, B, ...], without the rows that are drawn by priority; None = all rows come
+            from the replay buffer.
         task: what is trained.
         lanes: names in the order of L; a language's code, in MLSF.
         specs: PartitionSpecs of the parameters, to pin the gradients to.
@@ -41,11 +43,22 @@ def train_step(
     steps = jnp.asarray([config.train.language_steps.get(n, config.train.steps) for n in lanes])
     keys = lane_axis.keys(jax.random.fold_in(state.key, state.step), lanes)
 
-    def gradient(params, batch, key):
-        grads, terms = jax.grad(task.loss, has_aux=True)(params, batch, key)
+    replay, slots, importance = state.replay, None, None
+    if replay is not None:
+        # other draws than those of the loss
+        own = jax.vmap(lambda key: jax.random.fold_in(key, 1))(keys)
+        draw = functools.partial(plc.begin, step=state.step, config=config)
+        replay, batch, slots, importance = lane_axis.lift(draw)(replay, batch, own)
+
+    def gradient(params, batch, key, steps, importance):
+        learning = ()
+        if replay is not None or config.rl.loss != "mse":
+            learning = (Learning(importance if config.rl.beta else None, state.step / steps),)
+        grads, terms = jax.grad(task.loss, has_aux=True)(params, batch, key, *learning)
         return grads, terms
 
-    grads, metrics = lane_axis.lift(gradient)(state.params, batch, keys)
+    grads, metrics = lane_axis.lift(gradient)(state.params, batch, keys, steps, importance)
+    error = metrics.pop("clip_error", None)
     grads = jax.lax.with_sharding_constraint(grads, specs)
     active = state.active & (state.step < steps)
 
@@ -58,6 +71,16 @@ def train_step(
     params, opt_state, norm = lane_axis.lift(update)(
         grads, state.opt_state, state.params, steps, active
     )
+    if replay is not None and config.rl.rollout == "free_running":
+
+        def rescore(replay, params):
+            errors = functools.partial(task.free_running_errors, params)
+            return plc.rescore(replay, errors, state.step, config)
+
+        replay = lane_axis.lift(rescore)(replay, state.params)
+    elif replay is not None:
+        store = functools.partial(plc.finish, step=state.step)
+        replay = lane_axis.lift(store)(replay, slots, error)
     rate = jax.vmap(lambda n: learning_rate(config.optimizer, state.step, n))(steps)
     metrics |= {
         "gradient_norm": norm,
@@ -69,12 +92,13 @@ def train_step(
         opt_state=opt_state,
         active=state.active,
         key=state.key,
+        replay=replay,
     )
     return new_state, metrics
 
 
-def make_train_step(config: Config, lanes: tuple[str, ...], mesh):
-    """`train_step` under jit with its shardings, the state donated.
+def make_train_step(config: Config, lanes: tuple[str, ...], mesh, resident: bool = False):
+    """`train_step` under jit with its shardings, the state donated; `resident` takes no batch.
 
     Call the result under `use_mesh(mesh)`. Metrics stay sharded over `language`; gather them
     with `gather_metrics` when they are logged.
@@ -82,9 +106,10 @@ def make_train_step(config: Config, lanes: tuple[str, ...], mesh):
     state = state_shardings(config, lanes, mesh)
     specs = jax.tree.map(lambda s: s.spec, state.params)
     per_lane = jax.sharding.NamedSharding(mesh, sharding.partition_spec(("language",)))
+    step = functools.partial(train_step, task=get_task(config), lanes=lanes, specs=specs)
     return jax.jit(
-        functools.partial(train_step, task=get_task(config), lanes=lanes, specs=specs),
-        in_shardings=(state, sharding.batch_sharding(mesh)),
+        functools.partial(step, batch=None) if resident else step,
+        in_shardings=(state,) if resident else (state, sharding.batch_sharding(mesh)),
         out_shardings=(state, per_lane),
         donate_argnums=0,
     )

@@ -3,13 +3,14 @@
 import abc
 import importlib
 from collections.abc import Iterator, Sequence
-from typing import ClassVar, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
 from signllm_jax.config import Config
 from signllm_jax.errors import ConfigError
 from signllm_jax.group import Group
+from signllm_jax.rl.clips import Clips
 from signllm_jax.typing import Array, Batch, Tree
 from signllm_jax.workdir import Workdir
 
@@ -18,6 +19,18 @@ TASKS = {
     "back_translation": ("signllm_jax.train.back_translation", "BackTranslationTask"),
 }
 """config.task -> module and class; a module is imported when its task is run."""
+
+
+class Learning(NamedTuple):
+    """What reinforcement learning asks of a loss.
+
+    Attributes:
+        importance: float32 [B, K], what every clip counts; None = 1.
+        progress: float32 [], the share of the lane's steps that are made.
+    """
+
+    importance: Array | None
+    progress: Array
 
 
 class TrainData(Protocol):
@@ -48,11 +61,13 @@ class Task(abc.ABC):
         lead: the dev metric by which a lane's best parameters are kept; smaller is better.
         lead_title: what it is called in a sentence.
         unit: the loss term that counts what was learnt from, for the rate shown.
+        rewards: whether `loss` takes a Learning, and `clip_errors` is there.
     """
 
     lead: ClassVar[str]
     lead_title: ClassVar[str]
     unit: ClassVar[str] = "frames"
+    rewards: ClassVar[bool] = False
 
     def __init__(self, config: Config):
         self.config = config
@@ -73,7 +88,14 @@ class Task(abc.ABC):
             params: of the lane.
             batch: without the leading axis.
             key: random key of step and lane.
+
+        A task with `rewards` takes a fourth argument, a Learning; it then gives the terms
+        `clip_error` float32 [B, K] too, the error of every clip.
         """
+
+    def free_running_errors(self, params: Tree, clips: Clips) -> Array:
+        """Errors [N] of clips as they are produced from their texts, in a task with `rewards`."""
+        raise NotImplementedError
 
     @abc.abstractmethod
     def open_groups(self, languages: tuple[str, ...], workdir: Workdir) -> list[Group]:
@@ -93,4 +115,7 @@ def get_task(config: Config) -> Task:
     if config.task not in TASKS:
         raise ConfigError(f"config.task: {config.task!r} is not one of {', '.join(TASKS)}")
     module, name = TASKS[config.task]
-    return getattr(importlib.import_module(module), name)(config)
+    task = getattr(importlib.import_module(module), name)(config)
+    if (config.rl.plc or config.rl.loss != "mse") and not task.rewards:
+        raise ConfigError(f"config.rl: the task {config.task} has no rewards to learn from")
+    return task

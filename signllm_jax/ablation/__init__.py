@@ -1,0 +1,1 @@
+"""The paper's ablation of reinforcement learning, small: runs, study and report."""

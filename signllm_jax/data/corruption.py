@@ -1,0 +1,79 @@
+"""A train split with damaged clips, to see whether training finds out which ones they are.
+
+What is damaged, and how, is a function of seed, language and share alone: `labels` says it to
+whoever measures; no example tells.
+"""
+
+import numpy as np
+
+from signllm_jax.config import DataConfig
+from signllm_jax.data import source
+from signllm_jax.data.source import Source
+from signllm_jax.languages import get_language
+from signllm_jax.poses.clip import PoseClip
+from signllm_jax.skeleton import get_layout
+
+KINDS = ("clean", "wrong_word", "frozen_hands", "noise")
+NOISE = 0.15
+"""Deviation of heavy noise, in shoulder widths: more than a fist's size."""
+
+
+def labels(language: str, count: int, share: float, seed: int) -> np.ndarray:
+    """The kind of every example of a train split, int64 [count], indices of KINDS.
+
+    A share of them is damaged, the kinds in turn.
+    """
+    found = np.zeros(count, np.int64)
+    damaged = _random(language, seed).permutation(count)[: round(share * count)]
+    found[damaged] = 1 + np.arange(len(damaged)) % (len(KINDS) - 1)
+    return found
+
+
+def _random(language, seed, *more):
+    return np.random.default_rng([seed, get_language(language).stable_hash, *more])
+
+
+class Corrupted(Source):
+    """A train split of which a share is damaged: a wrong word, frozen hands or heavy noise.
+
+    Args:
+        clean: the split.
+        share: 0 to 1.
+        seed: of what is damaged.
+    """
+
+    def __init__(self, clean: Source, share: float, seed: int):
+        self.__dict__.update(clean.__dict__)
+        self._clean, self._seed = clean, seed
+        self._kinds = labels(clean.language, len(clean), share, seed)
+        wrong = np.flatnonzero(self._kinds == KINDS.index("wrong_word"))
+        self._donor = dict(zip(wrong.tolist(), np.roll(wrong, 1).tolist()))
+        donor = [self._donor.get(index, index) for index in range(len(clean))]
+        self.texts = [clean.texts[index] for index in donor]
+        self.units = [clean.units[index] for index in donor]
+
+    def __getitem__(self, index: int) -> dict:
+        """See Source."""
+        example = self._clean[index]
+        index = int(index) % len(self)
+        kind = KINDS[self._kinds[index]]
+        if kind == "wrong_word":
+            other = self._clean[self._donor[index]]
+            return example | {key: other[key] for key in ("text", "prompt", "gloss")}
+        pose = example["pose"].astype(np.float32)
+        if kind == "frozen_hands":
+            layout = get_layout(PoseClip.layout)
+            for side in ("left", "right"):
+                hand, wrist = list(layout.groups[f"{side}_hand"]), layout.index(f"{side}_wrist")
+                pose[:, hand] = pose[:, wrist, None] + pose[:1, hand] - pose[:1, wrist, None]
+        elif kind == "noise":
+            pose += _random(self.language, self._seed, index).normal(0, NOISE, pose.shape)
+        return example | {"pose": pose.astype(np.float16)}
+
+
+def open_train(config: DataConfig, language: str) -> Source:
+    """The train split of a run: damaged as `config.corrupt` says; errors as `open_split`."""
+    clean = source.open_split(config.dataset, language, "train", config.data_dir or None)
+    if not config.corrupt:
+        return clean
+    return Corrupted(clean, config.corrupt, config.corrupt_seed)
