@@ -34,6 +34,5 @@ def get_config(arg: str | None = None):
     config = config_dict("ablation", arg)
     config.data.languages = ("asl",)
     config.data.corrupt = 0.25
-    config.rl.update(capacity=400, clip_frames=96, clip_tokens=8)
     config.train.update(steps=800, batch_size=3)
     return config

@@ -19,6 +19,7 @@ DATASETS = {
     "fingerspelling": {
         "data": {"row_frames": 256, "row_tokens": 32, "row_clips": 4},
         "text": {"kind": "letters"},
+        "rl": {"capacity": 400, "clip_frames": 96, "clip_tokens": 8},  # all of a train split
     },
     # what launch/prepare.py has prepared: signs and sentences, at tiny of up to 13 seconds
     "prompt2sign": {

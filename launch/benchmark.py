@@ -1,6 +1,6 @@
 """Measures a part of the system and prints one JSON object a line.
 
-    python launch/benchmark.py dtw|lift|lift_quality|metrics|takes
+    python launch/benchmark.py dtw|lift|lift_quality|metrics|replay|takes
 
 Each line has `benchmark, variant, cpu_seconds, wall_seconds`, what was counted (`frames`, `pairs`
 or `examples`) and `per_cpu_second`.

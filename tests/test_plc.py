@@ -44,11 +44,11 @@ def host_batch(step):
 @functools.cache
 def compiled(config_json, shape):
     config, mesh = read_config(json.loads(config_json)), mesh_of(*shape)
+    state, step_fn = make_state(config, LANES, mesh), make_train_step(config, LANES, mesh)
+    batch = host_batch(0) if config.rl.plc else packed_batch(LANES, rows=8)
+    placed = jax.device_put(batch, sharding.batch_sharding(mesh))
     with sharding.use_mesh(mesh):
-        state = make_state(config, LANES, mesh)
-        batch = host_batch(0) if config.rl.plc else packed_batch(LANES, rows=8)
-        placed = jax.device_put(batch, sharding.batch_sharding(mesh))
-        return state, make_train_step(config, LANES, mesh).lower(state, placed).compile()
+        return state, step_fn.lower(state, placed).compile()
 
 
 def program(config, shape):

@@ -62,7 +62,7 @@ def abstract_batch(config: Config, lanes: tuple[str, ...]) -> Batch:
     data, joints = config.data, (config.model.frame_size - 1) // 3
 
     def shape(*own, dtype=jnp.int32):
-        return jax.ShapeDtypeStruct((len(lanes), config.train.batch_size, *own), dtype)
+        return jax.ShapeDtypeStruct((len(lanes), config.batch_rows[0], *own), dtype)
 
     return Batch(
         text=shape(data.row_tokens),

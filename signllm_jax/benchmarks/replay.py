@@ -25,11 +25,10 @@ ROUNDS = flags.DEFINE_integer("rounds", 10, "in which every variant runs once", 
 STEPS = flags.DEFINE_integer("steps", 5, "of a variant in a round", lower_bound=1)
 LANGUAGES = flags.DEFINE_list("languages", ["asl", "gsl", "dsgs", "tsl"], "that are trained")
 
-CHANNEL = {"plc": True, "capacity": 400, "clip_frames": 96, "clip_tokens": 8}
 VARIANTS = {
     "mse": {},
-    "plc": {**CHANNEL, "loss": "reward"},
-    "plc_free_running": {**CHANNEL, "loss": "reward", "rollout": "free_running"},
+    "plc": {"plc": True, "loss": "reward"},
+    "plc_free_running": {"plc": True, "loss": "reward", "rollout": "free_running"},
 }
 
 

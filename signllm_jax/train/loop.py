@@ -135,6 +135,7 @@ class _Run:
         self._workdir.claim(config, self._languages)
         groups.freeze(self._workdir, self._groups)
         step_fn = make_train_step(config, self._lanes, self._mesh)
+        resident_fn = make_train_step(config, self._lanes, self._mesh, resident=True)
         self._log = RunLog(self._workdir.path, start, self._steps, config.log.progress)
         mesh = ", ".join(f"{axis} {size}" for axis, size in self._mesh.shape.items())
         if self._mesh.size < jax.device_count():
@@ -147,7 +148,7 @@ class _Run:
             self._log.say(note)
         try:
             with sharding.use_mesh(self._mesh):
-                state, stopped = self._train(state, start, step_fn)
+                state, stopped = self._train(state, start, step_fn, resident_fn)
         finally:
             self._log.close()
             self._checkpoints.close()
@@ -182,7 +183,7 @@ class _Run:
         state = make_state(config, lanes, self._mesh)
         return dataclasses.replace(state, params=taken) if taken else state, 0
 
-    def _train(self, state, start, step_fn):
+    def _train(self, state, start, step_fn, resident_fn):
         config = self._config
         place = sharding.batch_sharding(self._mesh)
         block = sharding.local_block(place, (len(self._lanes), config.batch_rows[0]))
@@ -190,7 +191,6 @@ class _Run:
         if config.rl.plc and config.rl.resident:
             own = config.rl.capacity // config.rl.strata
             until = min(until, self._data.first_pass(own, *plc.clip_shape(config)))
-            resident_fn = make_train_step(config, self._lanes, self._mesh, resident=True)
         batches = pipeline.iterate(
             self._data,
             min(start, until),
