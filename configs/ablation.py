@@ -13,7 +13,6 @@ SETTINGS = {
     "base": {},
     "rl_loss": {"loss": "reward"},
     "plc": PLC,
-    "plc_eta4": {**PLC, "eta": 4.0},
     "plc_uniform": {**PLC, "eta": 0.0, "threshold": 0.0},
     "plc_free_running": {**PLC, "rollout": "free_running"},
     "plc_high_error": {**PLC, "direction": "high_error"},
@@ -34,5 +33,5 @@ def get_config(arg: str | None = None):
     config = config_dict("ablation", arg)
     config.data.languages = ("asl",)
     config.data.corrupt = 0.25
-    config.train.update(steps=800, batch_size=3)
+    config.train.update(steps=500, batch_size=3)
     return config
