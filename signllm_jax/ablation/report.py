@@ -130,12 +130,19 @@ def _dev_table(study: Study, results: dict) -> str:
                 rl,
                 *(spread(values) for values in stages),
                 spread(losses),
+                spread([r["frames"] for r in own], ".0f"),
                 f"{spread(reached, '.0f')} ({len(reached)} of {len(reach)})"
                 if reached
                 else "never",
             ]
         )
-    head = ["setting", "config.rl", *(f"DTW {name}" for name in STAGES), "loss, end"]
+    head = [
+        "setting",
+        "config.rl",
+        *(f"DTW {name}" for name in STAGES),
+        "loss, end",
+        "frames a step",
+    ]
     return _table([*head, "steps to base's end (runs that reach it)"], rows)
 
 

@@ -136,6 +136,7 @@ class Bench:
 
         Returns:
             `curve`, the step, teacher-forced frame error and DTW ratio on dev at every mark;
+            `frames` learnt from in a step;
             `auc`, how well errors of the train clips tell damaged ones; and `params`, which are
             no JSON.
         """
@@ -143,7 +144,7 @@ class Bench:
         group, _, split = self._part(share)
         data = self._data(group, split, config)
         fresh, step = self._programs(config)
-        curve, rows = [], range(config.batch_rows[0])
+        curve, rows, frames = [], range(config.batch_rows[0]), 0.0
         with sharding.use_mesh(self._mesh):
             state = fresh(config.train.seed)
             if start is not None:
@@ -151,14 +152,18 @@ class Bench:
             for number in range(config.train.steps):
                 batch = data.batch(number, [0], rows)
                 state, metrics = step(state, batch, numbers)
-                jax.block_until_ready(metrics)
+                frames += float(metrics["frames"][0])
                 if number + 1 in marks:
                     scores, _ = self._produce(state.params, share, "dev")
                     error, _ = self._errors(state.params, share, "dev")
                     curve.append(
                         {"step": number + 1, "loss": float(np.mean(error)), "dtw": scores["dtw"]}
                     )
-            result = {"curve": curve, "params": jax.device_get(state.params)}
+            result = {
+                "curve": curve,
+                "frames": frames / config.train.steps,
+                "params": jax.device_get(state.params),
+            }
             if share:
                 result["auc"] = self._auc(state, config)
         return result
