@@ -82,17 +82,16 @@ def kinds(hlo):
     return counts
 
 
+@pytest.mark.slow
 def test_the_channel_adds_no_collective():
     shape = (2, 2, 2, 1)
     base = program(dataclasses.replace(SGD, rl=RLConfig()), shape)[1].as_text()
     with_channel = program(with_rl(SGD), shape)[1].as_text()
-    print(kinds(base), kinds(with_channel))
     assert cross_language_bytes(with_channel, mesh_of(*shape)) == 0
     assert kinds(with_channel) == kinds(base)
-    for hlo in (base, with_channel):
-        print(sum(one.bytes for one in read_collectives(hlo, 8)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", MESHES)
 def test_every_mesh_draws_the_same_clips_and_learns_the_same(shape):
     one, expected = run(with_rl(SGD), (1, 1, 1, 1), 3)
@@ -104,7 +103,7 @@ def test_every_mesh_draws_the_same_clips_and_learns_the_same(shape):
     np.testing.assert_allclose(one.replay.error, other.replay.error, rtol=1e-4)
     assert (np.asarray(one.replay.error) > 0).sum() > 40
     for before, after in zip(expected, found):
-        np.testing.assert_allclose(before["loss"], after["loss"], atol=2e-6)
+        np.testing.assert_allclose(before["loss"], after["loss"], rtol=5e-6)
         np.testing.assert_array_equal(before["frames"], after["frames"])
         assert (before["frames"] > 100).all()
 
@@ -123,6 +122,7 @@ def clip_of(lane, example):
     )
 
 
+@pytest.mark.slow
 def test_a_checkpoint_leaves_the_clips_out_and_another_mesh_goes_on_with_the_same_draws(tmp_path):
     config = with_rl(SGD)
     saved, _ = run(config, (2, 1, 1, 1), 3)
@@ -156,7 +156,7 @@ def test_a_checkpoint_leaves_the_clips_out_and_another_mesh_goes_on_with_the_sam
             drawn[shape] = np.asarray(after.replay.seen_step), gather_metrics(metrics, mesh)
     first, second = drawn.values()
     np.testing.assert_array_equal(first[0], second[0])
-    np.testing.assert_allclose(first[1]["loss"], second[1]["loss"], atol=2e-6)
+    np.testing.assert_allclose(first[1]["loss"], second[1]["loss"], rtol=5e-6)
 
 
 def test_a_clip_that_is_not_a_number_is_quarantined_and_training_goes_on():
