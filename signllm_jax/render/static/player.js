@@ -48,6 +48,7 @@ export class Player {
     this.root.dataset.state = "paused";
     this.button.textContent = this.words.play;
     cancelAnimationFrame(this.request);
+    this.show();
   }
 
   /** Goes to a frame; fractions are moments between two frames. */
@@ -105,7 +106,7 @@ export class Player {
     const seconds = (value) => (value / this.clip.fps).toFixed(1);
     const said = `${seconds(this.moment)} / ${seconds(this.last)} s`;
     this.scrub.value = frame;
-    this.scrub.setAttribute("aria-valuetext", said);
+    if (!this.playing) this.scrub.setAttribute("aria-valuetext", said); // or it would be read out all the time
     this.time.textContent = said;
     this.root.dataset.frame = frame;
     const style = getComputedStyle(this.root);
@@ -181,8 +182,9 @@ export class Player {
   listen() {
     this.button.addEventListener("click", () => (this.playing ? this.pause() : this.play()));
     this.scrub.addEventListener("input", () => {
+      const frame = Number(this.scrub.value); // before pausing shows where it stood
       this.pause();
-      this.seek(Number(this.scrub.value));
+      this.seek(frame);
     });
     this.turn.addEventListener("input", () => this.look(Number(this.turn.value)));
     this.zoom.addEventListener("input", () => {
