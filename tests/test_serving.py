@@ -3,6 +3,8 @@
 import asyncio
 import json
 import random
+import re
+import shutil
 import socket
 import string
 import subprocess
@@ -170,3 +172,39 @@ def test_the_server_listens_on_this_machine_only_unless_told(tmp_path, workdir):
     finally:
         server.terminate()
     assert addresses == {"127.0.0.1"}
+
+
+def blocks(name, language):
+    """The code blocks of a page of docs/."""
+    page = (Path(__file__).parents[1] / "docs" / name).read_text("utf-8")
+    return re.findall(rf"(?ms)^```{language}\n(.*?)^```", page)
+
+
+def test_the_documented_requests_and_python_work(tmp_path, workdir):
+    if not shutil.which("curl"):
+        pytest.skip("needs curl")
+    server = Server(tmp_path, workdir)
+    requests = [line for line in blocks("serve.md", "bash")[1].splitlines() if line]
+    assert len(requests) == 4 and all(line.startswith("curl ") for line in requests)
+    for line in requests:
+        line = line.replace("curl ", "curl --fail --silent --show-error ", 1)
+        line = line.replace("localhost:8000", server.url.removeprefix("http://"))
+        done = subprocess.run(line, shell=True, cwd=tmp_path, capture_output=True, check=False)
+        assert (done.returncode, done.stderr) == (0, b""), line
+        assert line.count("-OJ") or json.loads(done.stdout)
+    assert (tmp_path / "hello.pose").stat().st_size > 1000
+    assert server.terminate() == 0
+    (python,) = blocks("serve.md", "python")
+    assert "clip.show()" in python
+    for page in (python, *(block for block in readme_python() if "SignLLM" in block)):
+        code = page.replace("runs/mlsf", str(workdir)).replace("clip.show()", "pass")
+        code = code.replace("hello.html", str(tmp_path / "hello.html"))
+        (tmp_path / "hello.html").unlink(missing_ok=True)
+        exec(compile(code, "documented", "exec"), {})
+        assert (tmp_path / "hello.html").stat().st_size > 10_000
+
+
+def readme_python():
+    """The Python blocks of the README."""
+    page = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
+    return re.findall(r"(?ms)^```python\n(.*?)^```", page)
