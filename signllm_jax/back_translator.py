@@ -22,7 +22,7 @@ _SHAPES = 64  # lengths are rounded up to multiples, so that few shapes are comp
 
 
 class BackTranslator:
-    """Reading for L languages on a mesh; one compilation a length.
+    """Reading for L languages on a mesh; one compilation a length, shared by readers of equal size.
 
     Args:
         config: of the readers' run.
@@ -35,13 +35,8 @@ class BackTranslator:
         self._groups, self._mesh, self._batch_size = groups, mesh, batch_size
         self._patch = config.model.patch
         module = Pose2Text(config.model, config.reading, compute_dtype(config.model.dtype))
-        tokens, beams = max(group.row_tokens for group in groups), config.reading.beams
-
-        def read(params, frames, length, allowed):
-            return reading.read(module, params, frames, length, allowed, tokens, beams)[0]
-
-        everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
-        self._read = jax.jit(lanes.lift(read), out_shardings=everywhere)
+        tokens = max(group.row_tokens for group in groups)
+        self._read = _program(module, tokens, config.reading.beams, mesh)
         ids = np.arange(config.model.vocab)
         self._allowed = np.stack([ids < group.tokenizer.size for group in groups])
         self._allowed[:, UNKNOWN] = False  # no text has what cannot be written
@@ -106,6 +101,17 @@ class BackTranslator:
                 f"not {clip.fps:g}"
             )
         return make_frames(clip.positions, clip.confidence, statistics)[0][:, :-1]
+
+
+@functools.lru_cache(maxsize=8)
+def _program(module: Pose2Text, tokens: int, beams: int, mesh):
+    """The compiled reading, which readers of equal size share."""
+
+    def read(params, frames, length, allowed):
+        return reading.read(module, params, frames, length, allowed, tokens, beams)[0]
+
+    everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
+    return jax.jit(lanes.lift(read), out_shardings=everywhere)
 
 
 def _place(array: np.ndarray, place) -> jax.Array:

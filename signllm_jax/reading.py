@@ -23,7 +23,7 @@ def read(
 ) -> tuple[Array, Array]:
     """The texts of B clips of one language.
 
-    The text with the highest mean log-probability of a token, its end included, among those that
+    The text with the highest mean log-probability of a token (its end is one too) among those that
     the search keeps; with one beam this is greedy decoding. Source of the normalisation by length:
     Wu et al., Google's Neural Machine Translation System, 2016, section 7.
 
@@ -86,7 +86,8 @@ def read(
             "index": index + 1,
             "tokens": follow(carry["tokens"]).at[..., index].set(token),
             "score": score,
-            "size": follow(carry["size"]) + ~ended,
+            # the end that a text of the greatest length is cut off by says nothing of it
+            "size": follow(carry["size"]) + (~ended & (index < max_tokens)),
             "ended": ended | (token == END),
             "caches": jax.tree.map(
                 lambda x: follow(x.reshape(rows, beams, *x.shape[1:])).reshape(x.shape), caches

@@ -15,7 +15,7 @@ from signllm_jax import reading
 from signllm_jax.config import ReadingConfig
 from signllm_jax.losses import gloss_loss
 from signllm_jax.models.pose2text import END, Pose2Text, onsets, with_ends
-from signllm_jax.parallel import sharding
+from signllm_jax.parallel import lanes, sharding
 from signllm_jax.parallel.collectives import cross_language_bytes, read_collectives
 from signllm_jax.text.glosses import UNKNOWN, encode_glosses, gloss_vocabulary
 from signllm_jax.train.distort import distort
@@ -38,14 +38,18 @@ def _glossed(languages=LANGUAGES):
     return batch._replace(gloss=(gloss * kept).astype(np.int32))
 
 
-def _reader(**changes):
-    module = Pose2Text(MODEL, dataclasses.replace(READING, **changes))
+def _reader():
+    """A reader with random weights, drawn by numpy: compiling their initialisation takes long."""
+    module = Pose2Text(MODEL, READING)
     frames, ones = jnp.zeros((1, 4, 150)), jnp.ones((1, 4), jnp.int32)
-    with sharding.use_mesh(one_device()):
-        params = jax.jit(lambda k: nn.unbox(module.init(k, frames, ones, ones, ones))["params"])(
-            jax.random.key(1)
-        )
-    return module, params
+    shapes = lanes.abstract(lambda key: module.init(key, frames, ones, ones, ones)["params"])
+    random = np.random.default_rng(1)
+
+    def draw(leaf):
+        deviation = leaf.shape[0] ** -0.5 if leaf.ndim == 2 else 0.5
+        return random.normal(0, deviation, leaf.shape).astype(np.float32)
+
+    return module, jax.tree.map(draw, nn.unbox(shapes))
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +125,7 @@ def test_ctc_over_packed_clips_equals_ctc_of_each_alone():
     logits = random.standard_normal((1, 12, 6)).astype(np.float32)
     segment = np.array([[1] * 5 + [2] * 4 + [3] * 2 + [0]])
     gloss = np.array([[[2, 3, 0], [4, 4, 0], [5, 2, 3]]])  # the third does not fit its two steps
-    total, count = gloss_loss(logits, segment, gloss)
+    total, count = jax.jit(gloss_loss)(logits, segment, gloss)
     alone = [
         optax.ctc_loss(logits[:, part], np.zeros((1, size)), ids[None, :2], np.zeros((1, 2)))[0]
         for part, size, ids in ((slice(0, 5), 5, gloss[0, 0]), (slice(5, 9), 4, gloss[0, 1]))
@@ -184,13 +188,11 @@ def test_beam_search_finds_the_best_text_and_greedy_follows_the_best_token(reade
     allowed = np.isin(np.arange(MODEL.vocab), (END, 2, 3))
     with sharding.use_mesh(one_device()):
         run = jax.jit(reading.read, static_argnums=(0, 5, 6))
-        wide, score = run(module, params, frames, np.array([16, 0]), allowed, 2, 16)
+        wide, score = run(module, params, frames, np.array([16, 0]), allowed, 2, 8)
         greedy, low = run(module, params, frames, np.array([16, 0]), allowed, 2, 1)
         best, its_score = _search(module, params, frames[:1], 16, 2)
     assert [t for t in wide[0].tolist() if t] == best
-    # the end that a text of the greatest length is forced to counts as a certain token
-    if len(best) < 2:
-        assert float(score[0]) == pytest.approx(its_score, abs=1e-4)
+    assert float(score[0]) == pytest.approx(its_score, abs=1e-4)
     assert float(low[0]) <= float(score[0]) + 1e-5
     assert not wide[1].any() and not greedy[1].any()  # an empty clip reads as nothing
 
@@ -222,8 +224,6 @@ def test_reader_lanes_share_nothing_and_every_mesh_gives_the_same_step(shape, ch
 
 
 def test_every_parameter_of_the_reader_has_a_place_on_the_mesh():
-    from signllm_jax.parallel import lanes
-
     boxed = lanes.abstract(get_task(READER).init_lane)
     specs = sharding.tree_specs(boxed, leading=("language",))
     leaves = jax.tree.leaves(specs, is_leaf=lambda x: isinstance(x, jax.sharding.PartitionSpec))
