@@ -5,7 +5,7 @@ SEEDS ?= 0 1 2
 RUN = $(VENV)/bin/python
 PYTEST = $(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=10
 
-.PHONY: demo seeds results test test-slow browser-test browser-installed screenshots gpu-check extract-env beam-env tfds-env lint clean
+.PHONY: demo seeds results test test-slow browser-test browser-installed docs screenshots gpu-check extract-env beam-env tfds-env lint clean
 
 demo: $(VENV)/demo-installed
 	$(RUN) launch/train.py --config=configs/mlsf.py --workdir=runs/mlsf
@@ -38,6 +38,10 @@ test-slow: $(VENV)/test-installed $(VENV)/tpu .venv-tfds/installed browser-insta
 # the page in a browser, with Debian's chromium and chromium-driver
 browser-test: $(VENV)/test-installed browser-installed
 	$(RUN) -m pytest -m slow tests/test_browser.py tests/test_formats.py
+
+# the documentation's site, in build/site
+docs: $(VENV)/test-installed
+	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --strict
 
 # pictures of the page for docs/, of the demo's run, and the time to a word's first frame
 screenshots: $(VENV)/test-installed
@@ -87,7 +91,7 @@ $(VENV)/demo-installed: setup.cfg pyproject.toml constraints.txt | $(VENV)/bin/p
 	touch $@
 
 $(VENV)/test-installed: setup.cfg pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(RUN) -m pip install --quiet --editable ".[demo,eval,serve,test]" --constraint constraints.txt
+	$(RUN) -m pip install --quiet --editable ".[demo,docs,eval,serve,test]" --constraint constraints.txt
 	touch $@ $(VENV)/demo-installed
 
 # the TPU compiler that jax asks for, aside: installed as a plugin it would look for a TPU

@@ -1,0 +1,50 @@
+"""The documentation says what is so, and its site is built without a warning."""
+
+import re
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from signllm_jax.output import SUFFIXES
+from signllm_jax.skeleton import OPENPOSE50
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
+
+
+def test_the_drawing_of_the_skeleton_is_the_one_that_its_script_makes():
+    drawn = runpy.run_path(str(DOCS / "skeleton.py"))["draw"]()
+    assert (DOCS / "skeleton.svg").read_text("utf-8") == drawn
+    assert re.findall(r">(\d+)</text>", drawn) == [str(joint) for joint in range(50)]
+
+
+def test_every_suffix_and_joint_group_is_described():
+    page = (DOCS / "formats.md").read_text("utf-8")
+    assert all(f"`{suffix}`" in page or f"{suffix}`" in page for suffix in SUFFIXES)
+    joints = OPENPOSE50.joints
+    assert joints[0:2] == ("nose", "neck") and joints[2] == "right_shoulder"
+    assert joints[8] == "left_hand_wrist" and joints[29] == "right_hand_wrist"
+
+
+def test_every_link_inside_the_documentation_leads_somewhere():
+    for page in DOCS.glob("*.md"):
+        for link in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text("utf-8")):
+            if "://" not in link:
+                assert (page.parent / link).exists(), f"{page.name}: {link}"
+
+
+@pytest.mark.slow
+def test_the_site_is_built_without_a_warning(tmp_path):
+    build = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", tmp_path]
+    done = subprocess.run(build, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    made = (tmp_path / "api" / "index.html").read_text("utf-8")
+    assert "produce_many" in made and "PoseClip" in made
+    for page in tmp_path.rglob("*.html"):
+        loaded = re.findall(
+            r'<(?:script|link|img)[^>]*(?:src|href)="(https?:[^"]*)"', page.read_text()
+        )
+        assert loaded == [], page
