@@ -6,7 +6,6 @@ import html
 import json
 import re
 import sys
-import types
 
 import numpy as np
 import pytest
@@ -59,16 +58,31 @@ def test_showing_needs_a_notebook(monkeypatch):
         letters()[0].show()
 
 
-def test_a_notebook_gets_a_frame_that_cannot_reach_out(monkeypatch):
-    shown = []
-    notebook, display = types.ModuleType("IPython"), types.ModuleType("IPython.display")
-    notebook.get_ipython = lambda: notebook
-    display.HTML, display.display = str, shown.append
-    monkeypatch.setitem(sys.modules, "IPython", notebook)
-    monkeypatch.setitem(sys.modules, "IPython.display", display)
+def test_outside_of_a_notebook_ipython_alone_does_not_help():
+    with pytest.raises(OutputError, match="no notebook"):
+        letters()[0].show()
+
+
+@pytest.fixture
+def notebook(monkeypatch, tmp_path):
+    """IPython as a kernel runs it, with its history and settings in a folder of their own."""
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    from IPython.core.interactiveshell import InteractiveShell
+
+    shell = InteractiveShell.instance(history_length=0)
+    shell.history_manager.enabled = False
+    yield shell
+    InteractiveShell.clear_instance()
+
+
+def test_a_notebook_gets_a_frame_that_cannot_reach_out(notebook):
+    from IPython.utils.capture import capture_output
+
     clip = letters()[0]
-    clip.show(HOSTILE)
-    (frame,) = shown
-    inner = re.fullmatch(r'<iframe srcdoc="([^"]*)" height="620" (.*)></iframe>', frame)
+    with capture_output() as shown:
+        clip.show(HOSTILE)
+    (output,) = shown.outputs
+    frame = output.data["text/html"]
+    inner = re.fullmatch(r'<div><iframe srcdoc="([^"]*)" height="620" (.*)></iframe></div>', frame)
     assert html.unescape(inner[1]) == clip_page(clip, HOSTILE)
     assert 'sandbox="allow-scripts"' in inner[2]

@@ -105,7 +105,7 @@ def show_clip(clip: PoseClip, text: str = "", height: int = 620) -> None:
         raise OutputError("this is no notebook: save the clip as .html and open it in a browser")
     page = html.escape(clip_page(clip, text), quote=True)
     frame = 'sandbox="allow-scripts" style="width: 100%; border: 0"'
-    display(HTML(f'<iframe srcdoc="{page}" height="{int(height)}" {frame}></iframe>'))
+    display(HTML(f'<div><iframe srcdoc="{page}" height="{int(height)}" {frame}></iframe></div>'))
 
 
 def _read(name: str) -> str:
