@@ -15,6 +15,10 @@ SIZES = {
 }
 LAYERS = {"tiny": (2, 2), "base": (2, 2), "large": (4, 4), "super": (8, 8)}
 
+GLOSS_CORPORA = {
+    "data": {"row_units": 128, "row_tokens": 80, "row_clips": 10},
+    "text": {"kind": "words"},
+}
 DATASETS = {
     "fingerspelling": {
         "data": {"row_frames": 256, "row_tokens": 32, "row_clips": 4},
@@ -27,6 +31,10 @@ DATASETS = {
         "text": {"kind": "pieces"},
         "eval": {"max_frames": 320},
     },
+    "phoenix14t": GLOSS_CORPORA,
+    "gksl": GLOSS_CORPORA,
+    "signsuisse": GLOSS_CORPORA,
+    "gloss_corpora": GLOSS_CORPORA,
 }
 LONG_ROW = 512
 """Frames of a row above the size tiny: 20 seconds; longer clips are left out, and counted."""

@@ -17,6 +17,7 @@ SAMPLES = flags.DEFINE_integer(
     "samples", None, "clips of a language to render, by default the config's", lower_bound=0
 )
 DATA_DIR = flags.DEFINE_string("data_dir", None, "prepared data, by default the run's")
+ENSEMBLE = flags.DEFINE_list("ensemble", [], "further runs of a text stage, to be averaged")
 PREDICTIONS = flags.DEFINE_string(
     "predictions", None, "score these instead of the run's model: FILE.skels or a folder"
 )
@@ -28,23 +29,23 @@ EXPORT = flags.DEFINE_string(
 def main() -> None:
     """Reads the flags, writes the report and prints its main figures."""
     from signllm_jax.errors import ConfigError
-    from signllm_jax.eval.report import evaluate
-    from signllm_jax.eval.report_text import summary
+    from signllm_jax.eval.dispatch import evaluate_run
 
     if not WORKDIR.value:
         raise ConfigError("--workdir is missing, for example --workdir=runs/mlsf")
-    report = evaluate(
+    summary = evaluate_run(
         WORKDIR.value,
         SPLIT.value,
         OUTPUT.value,
         evaluators=EVALUATORS.value,
         reader_seeds=range(READERS.value),
         data_dir=DATA_DIR.value,
+        ensemble=ENSEMBLE.value,
         samples=SAMPLES.value,
         predictions=PREDICTIONS.value,
         export_to=EXPORT.value,
     )
-    print(summary(report))
+    print(summary)
 
 
 if __name__ == "__main__":

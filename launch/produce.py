@@ -28,10 +28,10 @@ def main() -> None:
             raise ConfigError(f"--{flag.name} is missing")
     check_output(OUTPUT.value)
     model = SignLLM.load(WORKDIR.value)
-    text, language = model.resolve(TEXT.value, LANGUAGE.value, PROMPT.value)
+    text, _ = model.resolve(TEXT.value, LANGUAGE.value, PROMPT.value)
     if PROMPT.value is not None:
-        print(f"{language}: {text!r}")
-    clip = model.produce(text, language)
+        print(model.understood(TEXT.value, LANGUAGE.value, PROMPT.value))
+    clip = model.produce(TEXT.value, LANGUAGE.value, prompt=PROMPT.value)
     save_clip(OUTPUT.value, clip, text=text)
     print(f"{OUTPUT.value}: {len(clip)} frames, {len(clip) / clip.fps:.1f} s")
 

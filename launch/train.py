@@ -29,10 +29,10 @@ def main() -> None:
         return
     print(f"trained {final['step']} steps in {final['seconds']:.0f} s: {workdir}/final.json")
     if config.eval.report:
-        from signllm_jax.eval.report import evaluate
+        from signllm_jax.eval.dispatch import evaluate_run
 
-        evaluate(workdir, "test")
-        print(f"report: {workdir}/report.md")
+        print(evaluate_run(workdir))
+        print(f"report: {workdir}/report.json")
         if os.path.isdir(os.path.join(workdir, "samples")):
             print(f"clips: {workdir}/samples/")
 

@@ -35,8 +35,14 @@ class SignLLM:
 
         Raises CheckpointError when there is no run, or a group cannot be read.
         """
-        _, languages = Workdir(workdir).read_config()
+        config, languages = Workdir(workdir).read_config()
         keep_programs(HOME)
+        if config.task == "text2gloss":
+            raise ConfigError(f"{os.fspath(workdir)}: a text stage makes no clips")
+        if config.task == "prompt2langgloss":
+            from signllm_jax.prompted import PromptedSignLLM
+
+            return PromptedSignLLM(load_group(Workdir(workdir).group("shared")))
         return cls({code: load_group(Workdir(workdir).group(code)) for code in languages})
 
     @property
@@ -95,6 +101,11 @@ class SignLLM:
         language = self._language(language)
         self._producers(language)[0][1].encode(text, 0)
         return text, language
+
+    def understood(self, text: str | None, language: str | None, prompt: str | None = None) -> str:
+        """What is going to be signed, in words for a terminal; errors as in `produce`."""
+        text, language = self.resolve(text, language, prompt)
+        return f"{language}: {text!r}"
 
     def warm_up(self) -> None:
         """Compiles for all languages, so that the first clip comes as fast as the others."""

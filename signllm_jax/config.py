@@ -32,7 +32,10 @@ class DataConfig:
         data_dir: folder of the prepared TFDS data; empty = the default folder.
         row_frames: T, frames of a packed row, a multiple of the patch.
         row_tokens: S, tokens of a packed row.
+        row_units: units of a packed row of a text stage.
         row_clips: K, the most clips that a row packs.
+        temperature: tau by which a model of several languages mixes them: a language of n examples
+            is drawn with p ~ n^(1/tau).
         threads: reading threads.
         prefetch: batches read ahead.
         cache_mb: standardised examples kept in memory, at most this many megabytes.
@@ -46,7 +49,9 @@ class DataConfig:
     data_dir: str = ""
     row_frames: int = _at(256, 1, 1 << 16)
     row_tokens: int = _at(32, 1, 1 << 16)
+    row_units: int = _at(128, 1, 1 << 16)
     row_clips: int = _at(4, 1, 1 << 12)
+    temperature: float = _at(2.0, 1.0, 1e6)
     threads: int = _at(2, 1, 256)
     prefetch: int = _at(4, 1, 1024)
     cache_mb: int = _at(512, 0, 1 << 20)
@@ -56,13 +61,50 @@ class DataConfig:
 
 @dataclasses.dataclass(frozen=True)
 class TextConfig:
-    """The tokenizer.
+    """The tokenizer, and the text stage of models that have one (prompt or text to LangGloss).
 
     Attributes:
-        kind: `letters` (fingerspelling units) or `pieces` (subwords with byte fallback).
+        kind: `letters` (fingerspelling units) or `pieces` (subwords with byte fallback) of the
+            pose stage; `words` or `characters` that a text stage reads.
+        units: rows of the table of units that the text stage reads.
+        buckets: rows of the hashed n-grams of units, 0 = none.
+        min_count: glosses that train has less often get no row: they are spelled.
+        languages: rows of the language marks, the first of which is no language.
+        encoder_layers: layers over the units.
+        decoder_layers: layers over LangGloss.
+        weight: of the text stage's loss beside that of the poses.
+        own: largest share of clips whose poses are learnt from the LangGloss that the text stage
+            writes itself; the share rises with how much of it is right.
+        invented: whether prompts for made-up words are trained on as well (fingerspelling only).
+        dropout: share of embeddings and residual branches dropped while training.
+        unit_drop: share of units made unknown while training; their n-grams stay.
+        word_drop: share of the frequent words around a character made unknown in every second
+            prompt while training.
+        smoothing: share of the probability that the loss spreads over all glosses.
+        longest: longest text that is read, in units, the language's mark included.
+        line: longest line of LangGloss that is written, in tokens, the end included.
+        beams: hypotheses kept while decoding, 1 = greedy.
+        length_penalty: power of (5 + length) / 6 by which a hypothesis' score is divided.
     """
 
-    kind: str = _at("letters", choices=("letters", "pieces"))
+    kind: str = _at("letters", choices=("letters", "pieces", "words", "characters"))
+    units: int = _at(4096, 4, 1 << 20)
+    buckets: int = _at(0, 0, 1 << 20)
+    min_count: int = _at(1, 1, 1 << 20)
+    languages: int = _at(10, 2, 1 << 10)
+    encoder_layers: int = _at(2, 1, 256)
+    decoder_layers: int = _at(1, 1, 256)
+    weight: float = _at(1.0, 0.0, 1e4)
+    own: float = _at(0.25, 0.0, 1.0)
+    invented: bool = True
+    dropout: float = _at(0.2, 0.0, 0.9)
+    unit_drop: float = _at(0.05, 0.0, 0.9)
+    word_drop: float = _at(0.3, 0.0, 0.9)
+    smoothing: float = _at(0.1, 0.0, 0.9)
+    longest: int = _at(64, 2, 1 << 16)
+    line: int = _at(32, 2, 1 << 12)
+    beams: int = _at(5, 1, 64)
+    length_penalty: float = _at(2.0, 0.0, 10.0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -218,21 +260,26 @@ class OptimizerConfig:
         name: `adamw`, or `sgd` (for comparing meshes).
         learning_rate: peak.
         warmup: steps of linear warm-up.
-        final: share of the peak at the end of the cosine.
+        schedule: `cosine` or `linear`, from the peak to the end.
+        final: share of the peak at the end.
         b1: decay of the first moment.
         b2: decay of the second moment.
         weight_decay: on matrices only.
         clip: largest global norm of a language's gradient.
+        average: decay of the running mean of the parameters, which is then what is evaluated and
+            kept; 0 = the parameters themselves are.
     """
 
     name: str = _at("adamw", choices=("adamw", "sgd"))
     learning_rate: float = _at(3e-3, 0.0, 10.0)
     warmup: int = _at(100, 0, 1 << 30)
+    schedule: str = _at("cosine", choices=("cosine", "linear"))
     final: float = _at(0.0, 0.0, 1.0)
     b1: float = _at(0.9, 0.0, 1.0)
     b2: float = _at(0.98, 0.0, 1.0)
     weight_decay: float = _at(1e-4, 0.0, 10.0)
     clip: float = _at(1.0, 1e-6, 1e6)
+    average: float = _at(0.0, 0.0, 1.0)
 
 
 @dataclasses.dataclass(frozen=True)

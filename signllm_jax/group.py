@@ -18,19 +18,20 @@ import numpy as np
 from signllm_jax.config import ModelConfig
 from signllm_jax.data.transforms import Statistics
 from signllm_jax.errors import CheckpointError
+from signllm_jax.text.stage import TextStage
 from signllm_jax.text.tokenizer import Tokenizer
 from signllm_jax.typing import Tree
 
 
 @dataclasses.dataclass(frozen=True)
 class Group:
-    """One language's model and all that is needed to use it.
+    """One lane's model and all that is needed to use it.
 
     Attributes:
-        language: code.
+        language: code, or the name of the lane that languages share.
         model: sizes.
-        tokenizer: of the language.
-        statistics: of the language's train clips.
+        tokenizer: of the language; None where the pose stage reads LangGloss or there is none.
+        statistics: of the train clips; None where the model makes no poses.
         dataset: name of the data set it was trained on.
         max_frames: longest clip it may produce.
         row_tokens: longest text it reads, in tokens.
@@ -39,12 +40,14 @@ class Group:
         dev_score: the task's lead metric on dev at that step (MLSF: free-running DTW ratio to the
             mean pose).
         glosses: of the language's train clips, for a reader with a gloss head.
+        text_stage: what texts and prompts are read with and LangGloss is written with; None where
+            the model has no text stage.
     """
 
     language: str
     model: ModelConfig
-    tokenizer: Tokenizer
-    statistics: Statistics
+    tokenizer: Tokenizer | None
+    statistics: Statistics | None
     dataset: str
     max_frames: int
     row_tokens: int
@@ -52,6 +55,7 @@ class Group:
     step: int = 0
     dev_score: float | None = None
     glosses: tuple[str, ...] = ()
+    text_stage: TextStage | None = None
 
 
 def digest(params: Tree) -> str:
@@ -82,12 +86,14 @@ def save_group(folder: str | os.PathLike, group: Group) -> None:
     """Writes a group to `folder`; older parameters are removed after the new ones are in place."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    write_file(folder / "tokenizer.model", group.tokenizer.model)
+    if group.tokenizer is not None:
+        write_file(folder / "tokenizer.model", group.tokenizer.model)
     described = {
         "language": group.language,
         "model": dataclasses.asdict(group.model),
-        "tokenizer": group.tokenizer.kind,
-        "statistics": group.statistics.to_dict(),
+        "tokenizer": None if group.tokenizer is None else group.tokenizer.kind,
+        "statistics": None if group.statistics is None else group.statistics.to_dict(),
+        "text_stage": None if group.text_stage is None else group.text_stage.to_dict(),
         "dataset": group.dataset,
         "max_frames": group.max_frames,
         "row_tokens": group.row_tokens,
@@ -111,18 +117,21 @@ def load_group(folder: str | os.PathLike, with_params: bool = True) -> Group:
     folder = Path(folder)
     try:
         described = json.loads((folder / "group.json").read_text())
-        model = (folder / "tokenizer.model").read_bytes()
+        kind, statistics = described["tokenizer"], described["statistics"]
+        stage = described.get("text_stage")  # absent from the groups of older runs
+        model = b"" if kind is None else (folder / "tokenizer.model").read_bytes()
         group = Group(
             language=described["language"],
             model=ModelConfig(**described["model"]),
-            tokenizer=Tokenizer(model, described["tokenizer"], described["language"]),
-            statistics=Statistics.from_dict(described["statistics"]),
+            tokenizer=None if kind is None else Tokenizer(model, kind, described["language"]),
+            statistics=None if statistics is None else Statistics.from_dict(statistics),
             dataset=described["dataset"],
             max_frames=described["max_frames"],
             row_tokens=described["row_tokens"],
             step=described["step"],
             dev_score=described["dev_score"],
             glosses=tuple(described.get("glosses", ())),
+            text_stage=None if stage is None else TextStage.from_dict(stage),
         )
     except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise CheckpointError(f"{folder}: no readable group ({error})") from None

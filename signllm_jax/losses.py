@@ -12,7 +12,7 @@ import optax
 from signllm_jax.config import LossConfig, ReadingConfig
 from signllm_jax.models.pose2text import END, Memory
 from signllm_jax.skeleton import Layout
-from signllm_jax.typing import Array, Prediction
+from signllm_jax.typing import Array, Prediction, TokenScores
 
 
 def joint_weights(layout: Layout, hand: float, wrist: float) -> np.ndarray:
@@ -144,3 +144,29 @@ def reading_losses(
         terms["gloss"] = total / jnp.maximum(glosses, 1)
         terms["loss"] += config.gloss * terms["gloss"]
     return terms
+
+
+def line_losses(
+    scores: TokenScores, line: Array, segment: Array, smoothing: float
+) -> dict[str, Array]:
+    """The terms of a text stage's loss: cross-entropy of glosses and of their marks.
+
+    Args:
+        scores: logits of the tokens [B, N, ...].
+        line: int32 [B, N] LangGloss tokens, EOS without a mark.
+        segment: int32 [B, N], 0 = padding.
+        smoothing: share of the probability that is spread over all glosses (Szegedy et al. 2016).
+
+    Returns:
+        Scalars `loss`, `gloss` (mean cross-entropy of a gloss, unsmoothed), `mark` (of a mark) and
+        `tokens` (how many there were).
+    """
+    language, row = line // scores.gloss.shape[-1], line % scores.gloss.shape[-1]
+    real, marked = (segment > 0) * 1.0, (language > 0) * 1.0
+    logp = jax.nn.log_softmax(scores.gloss)
+    right = jnp.take_along_axis(logp, row[..., None], axis=-1)[..., 0]
+    smoothed = (1 - smoothing) * right + smoothing * logp.mean(-1)
+    mark = optax.softmax_cross_entropy_with_integer_labels(scores.language, language)
+    mark = (mark * marked * real).sum() / jnp.maximum(real.sum(), 1)
+    loss = masked_mean(-smoothed, real) + mark
+    return {"loss": loss, "gloss": masked_mean(-right, real), "mark": mark, "tokens": real.sum()}

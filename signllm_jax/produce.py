@@ -29,6 +29,7 @@ class Producer:
         tokens: S, the longest text in tokens; longer ones are refused.
         max_frames: longest clip.
         batch_size: texts of a language decoded together, a multiple of the mesh's row axes.
+        languages: rows of the language marks where the texts are LangGloss, 0 = they are not.
     """
 
     def __init__(
@@ -41,10 +42,11 @@ class Producer:
         tokens: int,
         max_frames: int,
         batch_size: int,
+        languages: int = 0,
     ):
         self._tokenizers, self._statistics = tokenizers, statistics
         self._mesh, self._tokens, self._batch_size = mesh, tokens, batch_size
-        self._generate = _compiled(model, mesh, max_frames)
+        self._generate = _compiled(model, mesh, max_frames, languages)
 
     def encode(self, text: str, language: int) -> list[int]:
         """Token ids of a text; raises TextError when it cannot be written or is too long."""
@@ -103,9 +105,9 @@ class Producer:
 
 
 @functools.lru_cache(maxsize=16)
-def _compiled(model: ModelConfig, mesh, max_frames: int):
+def _compiled(model: ModelConfig, mesh, max_frames: int, languages: int):
     """One jitted function for all producers of the same sizes: languages share its programs."""
-    module = Text2Pose(model, compute_dtype(model.dtype))
+    module = Text2Pose(model, compute_dtype(model.dtype), languages)
 
     def generate(params, text):
         return decoding.generate(module, params, text, max_frames)

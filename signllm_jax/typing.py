@@ -25,6 +25,8 @@ class Batch(NamedTuple):
         position: int32 [L, B, T], the frame's place in its clip from 1, 0 = padding.
         example: int32 [L, B, K], index of each clip in its language's split, -1 = none.
         gloss: int32 [L, B, K, G], gloss ids of each clip, 0 = pad; None where a task has no need.
+        prompts: what a model with a text stage reads and writes of the row's first clips, whose
+            LangGloss is `text`; None for a model without.
     """
 
     text: Array
@@ -35,6 +37,23 @@ class Batch(NamedTuple):
     position: Array
     example: Array
     gloss: Array | None = None
+    prompts: "LineBatch | None" = None
+
+
+class LineBatch(NamedTuple):
+    """One training batch of a text stage; a row packs several texts and their lines.
+
+    Attributes:
+        units: int32 [L, B, U, 1 + G], a unit and the n-grams that it is made of, 0 = pad.
+        unit_segment: int32 [L, B, U], which text of the row a unit belongs to, 0 = pad.
+        line: int32 [L, B, N], LangGloss tokens, EOS after each line, 0 = pad.
+        line_segment: int32 [L, B, N], which text of the row a token belongs to, 0 = pad.
+    """
+
+    units: Array
+    unit_segment: Array
+    line: Array
+    line_segment: Array
 
 
 class Prediction(NamedTuple):
@@ -49,3 +68,15 @@ class Prediction(NamedTuple):
     frames: Array
     counter: Array
     seen: Array
+
+
+class TokenScores(NamedTuple):
+    """What the decoder says of the token at each place, logits in float32.
+
+    Attributes:
+        gloss: [..., V].
+        language: [..., languages].
+    """
+
+    gloss: Array
+    language: Array

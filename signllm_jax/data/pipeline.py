@@ -15,7 +15,7 @@ import numpy as np
 from signllm_jax.data.source import Source
 from signllm_jax.data.transforms import Statistics, make_frames
 from signllm_jax.errors import ConfigError, DataError
-from signllm_jax.languages import get_language
+from signllm_jax.languages import stable_hash
 from signllm_jax.text.tokenizer import Tokenizer
 from signllm_jax.typing import Batch
 
@@ -50,7 +50,7 @@ class RowPlan:
         frames = [math.ceil(n / patch) * patch for n in lengths]
         fits = [0 < f <= row_frames and 0 < t <= row_tokens for f, t in zip(frames, tokens)]
         self.left_out = [index for index, fit in enumerate(fits) if not fit]
-        self._seed = (seed, get_language(language).stable_hash)
+        self._seed = (seed, stable_hash(language))
         self._usable = np.flatnonzero(fits)
         if strata > 1:
             dealt = np.random.default_rng([*self._seed, strata]).permutation(self._usable)
@@ -92,8 +92,11 @@ class RowPlan:
                 del self._epochs[old]
         return self._epochs[epoch]
 
+    def _order(self, epoch: int) -> np.ndarray:
+        return np.random.default_rng([*self._seed, epoch]).permutation(self._usable)
+
     def _pack(self, epoch: int) -> list[tuple[int, ...]]:
-        order = np.random.default_rng([*self._seed, epoch]).permutation(self._usable)
+        order = self._order(epoch)
         closed: list[tuple[int, ...]] = []
         rows: list[tuple[list[int], list[int]]] = []  # (clips, what is left of each limit)
         for clip in order.tolist():
@@ -109,6 +112,52 @@ class RowPlan:
             clips.append(clip)
             left[:] = [x - n for n, x in zip(need, left)]
         return closed + [tuple(clips) for clips, _ in rows]
+
+
+class MixedPlan(RowPlan):
+    """Rows of several languages' examples together, languages mixed with p ~ n^(1 / temperature).
+
+    An epoch has as many examples as there are; a language's share of it goes on through that
+    language's own permutations, so that each of its examples comes equally often.
+
+    Args:
+        members: name and number of examples of every language, whose examples lie one language
+            after the other.
+        temperature: 1 = every example alike, large = every language alike.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        lengths: Sequence[int],
+        tokens: Sequence[int],
+        *,
+        members: Sequence[tuple[str, int]],
+        temperature: float,
+        **limits,
+    ):
+        super().__init__(name, lengths, tokens, **limits)
+        ends = np.cumsum([count for _, count in members])
+        parts = [
+            (code, self._usable[(self._usable >= end - count) & (self._usable < end)])
+            for (code, count), end in zip(members, ends)
+        ]
+        self._parts = [(code, part) for code, part in parts if len(part)]
+        weights = np.array([len(part) for _, part in self._parts]) ** (1 / temperature)
+        shares = len(self._usable) * weights / weights.sum()
+        self._shares = np.maximum(1, np.round(shares)).astype(int)
+
+    def _order(self, epoch: int) -> np.ndarray:
+        chosen = []
+        for (code, part), share in zip(self._parts, self._shares):
+            own = (self._seed[0], stable_hash(code))
+            places = np.arange(epoch * share, (epoch + 1) * share)
+            rounds = {
+                r: np.random.default_rng([*own, r]).permutation(part)
+                for r in range(places[0] // len(part), places[-1] // len(part) + 1)
+            }
+            chosen += [rounds[p // len(part)][p % len(part)] for p in places.tolist()]
+        return np.random.default_rng([*self._seed, epoch]).permutation(chosen)
 
 
 class TrainData:
@@ -157,8 +206,8 @@ class TrainData:
         ]
         self.plans = [
             [
-                RowPlan(
-                    source.language,
+                self._plan(
+                    source,
                     source.lengths.tolist(),
                     [len(tokens) for tokens in ids],
                     seed=seed,
@@ -178,6 +227,9 @@ class TrainData:
             for source, plan in zip(sources, self.plans)
             if plan[0].left_out
         ]
+
+    def _plan(self, source, lengths, tokens, **options) -> RowPlan:
+        return RowPlan(source.language, lengths, tokens, **options)
 
     def batch(self, step: int, languages: Sequence[int], rows: Sequence[int]) -> Batch:
         """The part of step `step`'s batch with the given language and row indices."""

@@ -14,7 +14,13 @@ import numpy as np
 
 from signllm_jax.config import ModelConfig
 from signllm_jax.nn.blocks import Block, Dense, Norm
-from signllm_jax.nn.embed import Embed, progress_features, segment_positions, sinusoids
+from signllm_jax.nn.embed import (
+    Embed,
+    MarkedEmbed,
+    progress_features,
+    segment_positions,
+    sinusoids,
+)
 from signllm_jax.parallel.sharding import constrain
 from signllm_jax.typing import Array, Prediction
 
@@ -47,17 +53,23 @@ class Text2Pose(nn.Module):
 
     Attributes:
         config: sizes.
+        languages: rows of the language marks where the text is LangGloss, whose tokens are
+            `mark * vocab + gloss`; 0 = the text has tokens without marks.
         dtype: compute type; counter head, progress features and softmax stay float32.
     """
 
     config: ModelConfig
     dtype: jnp.dtype = jnp.float32
+    languages: int = 0
 
     def setup(self):
         """Declares the layers."""
         c = self.config
         block = lambda cross: Block(c.width, c.heads, c.mlp, c.dropout, cross, self.dtype)  # noqa: E731
-        self.embed_text = Embed(c.vocab, c.width)
+        if self.languages:
+            self.embed_text = MarkedEmbed(c.vocab, self.languages, c.width)
+        else:
+            self.embed_text = Embed(c.vocab, c.width)
         self.text_progress = Dense(c.width, ("progress", "embed"))
         self.encoder = [block(False) for _ in range(c.encoder_layers)]
         self.norm_text = Norm(self.dtype)

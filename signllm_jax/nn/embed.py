@@ -1,10 +1,11 @@
 """Embeddings: tokens, places in a sequence, and progress through a clip or a text."""
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 import numpy as np
 
-from signllm_jax.typing import Array
+from signllm_jax.typing import Array, TokenScores
 
 
 def progress_features(progress: Array, count: int, highest: float = 64.0) -> Array:
@@ -62,3 +63,68 @@ class Embed(nn.Module):
             (self.rows, self.features),
         )
         return jnp.take(table, token, axis=0)
+
+
+class MarkedEmbed(nn.Module):
+    """E(language) + E(gloss) of LangGloss tokens, and scores of both by the same tables.
+
+    Attributes:
+        rows: V, rows of the gloss table.
+        languages: rows of the language table; row 0 is that of padding and of the start.
+        features: M.
+    """
+
+    rows: int
+    languages: int
+    features: int
+
+    def setup(self):
+        """Declares both tables."""
+        init = nn.with_logical_partitioning(
+            nn.initializers.normal(self.features**-0.5), ("vocab", "embed")
+        )
+        self.gloss = self.param("gloss", init, (self.rows, self.features))
+        # few rows: not worth splitting
+        init = nn.with_logical_partitioning(
+            nn.initializers.normal(self.features**-0.5), (None, "embed")
+        )
+        self.language = self.param("language", init, (self.languages, self.features))
+
+    def __call__(self, token):
+        """int32 [B, N] -> [B, N, M], of unit variance."""
+        language = jnp.take(self.language, token // self.rows, axis=0)
+        gloss = jnp.take(self.gloss, token % self.rows, axis=0)
+        return (gloss + language) * (self.features / 2) ** 0.5
+
+    def scores(self, x) -> TokenScores:
+        """x [..., M] -> logits of languages and glosses."""
+        x = x.astype(jnp.float32)
+        return TokenScores(jnp.dot(x, self.gloss.T), jnp.dot(x, self.language.T))
+
+
+class UnitEmbed(nn.Module):
+    """A unit's own row and the mean of its n-grams' rows.
+
+    Attributes:
+        rows: rows of the unit table.
+        buckets: rows of the hashed n-grams; 0 = units have none.
+        features: M.
+    """
+
+    rows: int
+    buckets: int
+    features: int
+
+    @nn.compact
+    def __call__(self, units):
+        """int32 [B, S, 1 + G], the unit and then its n-grams (0 = none), -> [B, S, M]."""
+        init = nn.with_logical_partitioning(nn.initializers.normal(1.0), ("vocab", "embed"))
+        table = self.param("unit", init, (self.rows, self.features))
+        x = jnp.take(table, units[..., 0], axis=0)
+        if self.buckets:
+            grams = units[..., 1:]
+            table = self.param("gram", init, (self.buckets, self.features))
+            there = (grams > 0)[..., None]
+            total = (jnp.take(table, grams, axis=0) * there).sum(-2)
+            x = x + total * jax.lax.rsqrt(jnp.maximum(there.sum(-2), 1).astype(jnp.float32))
+        return x

@@ -16,7 +16,7 @@ import jax
 import numpy as np
 
 from signllm_jax.config import Config
-from signllm_jax.data import pipeline, source
+from signllm_jax.data import pipeline
 from signllm_jax.errors import CheckpointError, ConfigError, TrainingError
 from signllm_jax.group import digest, write_file
 from signllm_jax.languages import get_language
@@ -24,6 +24,7 @@ from signllm_jax.parallel import sharding
 from signllm_jax.train import groups, plc
 from signllm_jax.train.checkpoint import Checkpoints
 from signllm_jax.train.log import RunLog
+from signllm_jax.train.optimizer import evaluated
 from signllm_jax.train.signals import StopSignal
 from signllm_jax.train.state import TrainState, abstract_state, make_state, state_shardings
 from signllm_jax.train.step import gather_metrics, make_train_step
@@ -35,7 +36,7 @@ VERSIONS = ("jax", "flax", "optax", "orbax-checkpoint", "grain", "tensorflow-dat
 
 def chosen_languages(config: Config) -> tuple[str, ...]:
     """The languages of a run; raises ConfigError on one that is unknown or not in the data set."""
-    has = source.languages(config.data.dataset, config.data.data_dir or None)
+    has = get_task(config).data_languages()
     languages = config.data.languages or has
     for code in (*languages, *config.train.language_steps):
         get_language(code)
@@ -258,7 +259,8 @@ class _Run:
             self._log.write(step, "train", own)
 
     def _evaluate(self, step: int, state: TrainState) -> TrainState:
-        scores = self._dev.score(state.params)
+        params = evaluated(state.opt_state, state.params)
+        scores = self._dev.score(params)
         record, active = self._record, np.asarray(jax.device_get(state.active)).copy()
         lines = []
         for i, code in enumerate(self._lanes):
@@ -266,7 +268,7 @@ class _Run:
             best = record["best"][code]
             if score is None or best is None or score < best:
                 record["best"][code], record["waiting"][code] = score, 0
-                groups.keep(self._workdir, self._groups[i], state.params, i, step, score)
+                groups.keep(self._workdir, self._groups[i], params, i, step, score)
             else:
                 record["waiting"][code] += 1
                 if 0 < self._config.train.patience <= record["waiting"][code]:

@@ -4,19 +4,21 @@ Counts, schedule, clipping and weight decay are a language's own, which is why t
 takes the number of steps as an array.
 """
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 import optax
 
 from signllm_jax.config import OptimizerConfig
-from signllm_jax.typing import Array
+from signllm_jax.typing import Array, Tree
 
 
 def learning_rate(config: OptimizerConfig, count: Array, steps: Array) -> Array:
-    """Linear warm-up, then a cosine to `final` times the peak at `steps`.
+    """Linear warm-up, then a cosine or a line to `final` times the peak at `steps`.
 
     Args:
-        config: peak, warm-up and final share.
+        config: peak, warm-up, shape and final share.
         count: int32 [], updates made so far.
         steps: int32 [], length of the schedule; the warm-up is at most a tenth of it.
 
@@ -27,12 +29,16 @@ def learning_rate(config: OptimizerConfig, count: Array, steps: Array) -> Array:
     warmup = jnp.minimum(config.warmup, steps / 10)
     rise = (count + 1) / jnp.maximum(warmup, 1)
     progress = jnp.clip((count - warmup) / jnp.maximum(steps - warmup, 1), 0, 1)
-    cosine = config.final + (1 - config.final) * 0.5 * (1 + jnp.cos(jnp.pi * progress))
-    return config.learning_rate * jnp.minimum(jnp.minimum(rise, 1), cosine)
+    left = 1 - progress if config.schedule == "linear" else 0.5 * (1 + jnp.cos(jnp.pi * progress))
+    fall = config.final + (1 - config.final) * left
+    return config.learning_rate * jnp.minimum(jnp.minimum(rise, 1), fall)
 
 
 def make_optimizer(config: OptimizerConfig, steps: Array) -> optax.GradientTransformation:
-    """Clipping, then AdamW (or SGD) with the schedule of `learning_rate` over `steps`."""
+    """Clipping, then AdamW (or SGD) with the schedule of `learning_rate` over `steps`.
+
+    With `config.average` the state also holds the running mean of the parameters.
+    """
 
     def schedule(count):
         return learning_rate(config, count, steps)
@@ -47,4 +53,43 @@ def make_optimizer(config: OptimizerConfig, steps: Array) -> optax.GradientTrans
             weight_decay=config.weight_decay,
             mask=lambda params: jax.tree.map(lambda p: p.ndim > 1, params),
         )
-    return optax.chain(optax.clip_by_global_norm(config.clip), rule)
+    rules = [optax.clip_by_global_norm(config.clip), rule]
+    if config.average:
+        rules.append(_averaging(config.average))
+    return optax.chain(*rules)
+
+
+class Average(NamedTuple):
+    """The running mean of the parameters, within the optimiser's state.
+
+    Attributes:
+        count: int32 [], updates made.
+        params: the mean.
+    """
+
+    count: Array
+    params: Tree
+
+
+def _averaging(decay: float) -> optax.GradientTransformation:
+    """Leaves updates as they are and keeps the mean of the parameters after them.
+
+    The decay rises from 0.1 to `decay`, so that the first steps are soon forgotten.
+    """
+
+    def init(params):
+        return Average(jnp.zeros((), jnp.int32), params)
+
+    def update(updates, state, params):
+        rate = jnp.minimum(decay, (1.0 + state.count) / (10.0 + state.count))
+        new = optax.apply_updates(params, updates)
+        mean = jax.tree.map(lambda old, p: rate * old + (1 - rate) * p, state.params, new)
+        return updates, Average(state.count + 1, mean)
+
+    return optax.GradientTransformation(init, update)
+
+
+def evaluated(opt_state: Tree, params: Tree) -> Tree:
+    """The parameters that are evaluated and kept: their running mean where there is one."""
+    average = opt_state[-1]
+    return average.params if isinstance(average, Average) else params

@@ -53,7 +53,8 @@ def begin(
         config: the run's.
 
     Returns:
-        The buffer, the Batch [B, ...], the slot int32 [B, K] of every clip in its stratum (C =
+        The buffer, the Batch [B, ...] (prompts are of the first rows of each stratum only, those
+        in the order of the data), the slot int32 [B, K] of every clip in its stratum (C =
         none) and its importance float32 [B, K].
     """
     strata, data = config.rl.strata, config.data
@@ -73,11 +74,15 @@ def begin(
         weight = jnp.concatenate([jnp.ones(slots.shape), weight])
         return replay, whole, jnp.concatenate([slots, drawn_slots]), weight
 
+    prompts = None
+    if batch is not None:  # prompts stay with the rows that came from the host
+        batch, prompts = batch._replace(prompts=None), batch.prompts
     keys = jax.vmap(lambda n: jax.random.fold_in(key, n))(jnp.arange(strata))
     split = lambda x: x.reshape(strata, cyclic, *x.shape[1:])  # noqa: E731
     parts = jax.vmap(one)(replay, batch and jax.tree.map(split, batch), keys)
     merge = lambda x: x.reshape(-1, *x.shape[2:])  # noqa: E731
-    return parts[0], *jax.tree.map(merge, parts[1:])
+    whole, slots, weight = jax.tree.map(merge, parts[1:])
+    return parts[0], whole._replace(prompts=prompts), slots, weight
 
 
 def without_nan(batch: Batch) -> Batch:

@@ -8,6 +8,7 @@ from typing import ClassVar, NamedTuple, Protocol
 import numpy as np
 
 from signllm_jax.config import Config
+from signllm_jax.data import source
 from signllm_jax.errors import ConfigError
 from signllm_jax.group import Group
 from signllm_jax.rl.clips import Clips
@@ -17,6 +18,8 @@ from signllm_jax.workdir import Workdir
 TASKS = {
     "mlsf": ("signllm_jax.train.mlsf", "MlsfTask"),
     "back_translation": ("signllm_jax.train.back_translation", "BackTranslationTask"),
+    "prompt2langgloss": ("signllm_jax.train.prompt2langgloss", "Prompt2LangGlossTask"),
+    "text2gloss": ("signllm_jax.train.text2gloss", "Text2GlossTask"),
 }
 """config.task -> module and class; a module is imported when its task is run."""
 
@@ -71,6 +74,11 @@ class Task(abc.ABC):
 
     def __init__(self, config: Config):
         self.config = config
+
+    def data_languages(self) -> tuple[str, ...]:
+        """Codes of the languages that the data set has; raises DataError when it is unknown."""
+        data = self.config.data
+        return source.languages(data.dataset, data.data_dir or None)
 
     def lanes(self, languages: tuple[str, ...]) -> tuple[str, ...]:
         """Names of the models on the leading axis: one a language unless a task shares one."""

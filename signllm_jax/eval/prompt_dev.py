@@ -1,0 +1,178 @@
+"""Prompts to LangGloss to poses, free-running, scored: on dev while training and for the report."""
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from signllm_jax.config import Config
+from signllm_jax.data.prompted import LANE, LineTokenizer, line_of
+from signllm_jax.data.source import Source
+from signllm_jax.data.transforms import collect_statistics
+from signllm_jax.errors import TextError
+from signllm_jax.eval.pairs import held, score_clips, summarize
+from signllm_jax.eval.text_stage import score_lines
+from signllm_jax.group import Group
+from signllm_jax.languages import get_language
+from signllm_jax.models.prompt2langgloss import pose_params, text_params
+from signllm_jax.poses.clip import PoseClip
+from signllm_jax.produce import Producer
+from signllm_jax.render.figure import contact_strip
+from signllm_jax.text.prompts import SPOKEN, make_prompt, parse_prompt, templates
+from signllm_jax.translate import Translator
+from signllm_jax.typing import Tree
+
+SCORED = ("dtw", "hand_travel", "duration_ratio")
+POSES = ("dtw", "dtw_mean_pose_ratio", "hand_travel_ratio", "duration_ratio", "unproduced")
+
+
+@dataclasses.dataclass
+class Asked:
+    """What is asked for in one language.
+
+    Attributes:
+        texts: of the split.
+        lines: their true LangGloss, marked tokens joined by spaces.
+        clips: the real ones.
+        mean_pose: float32 [J, 3] of the language's train clips.
+    """
+
+    texts: list[str]
+    lines: list[str]
+    clips: list[PoseClip]
+    mean_pose: np.ndarray
+
+
+def open_asked(
+    split: Mapping[str, Source], train: Mapping[str, Source], layout: str, limit: int = 0
+) -> dict[str, Asked]:
+    """What a split asks for in every language that has clips of it; `limit` 0 = all."""
+    asked = {}
+    for code, data in split.items():
+        count = min(limit, len(data)) if limit else len(data)
+        if count:
+            real = (train[code][i] for i in range(len(train[code])))
+            asked[code] = Asked(
+                data.texts[:count],
+                [line_of(data, i) for i in range(count)],
+                [data.clip(i) for i in range(count)],
+                collect_statistics(real, layout).mean_pose,
+            )
+    return asked
+
+
+def own_spoken(language: str) -> str:
+    """The spoken language of a sign language's texts, or English where it has no templates."""
+    spoken = get_language(language).spoken
+    return spoken if spoken in SPOKEN else "en"
+
+
+def prompts_for(
+    texts: Sequence[str], language: str, spoken: str, split: str
+) -> tuple[list[str], list[str | None]]:
+    """One prompt a text from a split's templates, and what the caller says beside it.
+
+    The caller names the sign language where the template has no place for it.
+    """
+    chosen = templates(spoken, split)
+    prompts, callers = [], []
+    for text in texts:
+        key = f"{language} {spoken} {text}"
+        prompt = make_prompt(text, language, key, spoken, chosen)
+        prompts.append(prompt)
+        try:
+            parse_prompt(prompt)
+            callers.append(None)
+        except TextError:
+            callers.append(language)
+    return prompts, callers
+
+
+class PromptModel:
+    """Both stages of a group, compiled: prompts to LangGloss, and LangGloss to clips."""
+
+    def __init__(self, group: Group, mesh, config: Config):
+        self._group = group
+        self._translator = Translator(group.model, group.text_stage, mesh, config.eval.batch_size)
+        self._producer = Producer(
+            group.model,
+            [LineTokenizer(group.text_stage)],
+            [group.statistics],
+            mesh,
+            tokens=group.row_tokens,
+            max_frames=group.max_frames,
+            batch_size=config.eval.batch_size,
+            languages=group.text_stage.config.languages,
+        )
+
+    def lines(
+        self, params: Tree, prompts: Sequence[str], callers: Sequence[str | None]
+    ) -> list[list[str]]:
+        """The LangGloss of prompts; see `Translator`. `params` are stacked [1, ...]."""
+        return self._translator(text_params(params), prompts, callers)
+
+    def clips(self, params: Tree, lines: Sequence[str]) -> list[PoseClip]:
+        """The clips of LangGloss lines; a line that is too long or says nothing has no frames."""
+        most = self._group.row_tokens
+        tokenizer = LineTokenizer(self._group.text_stage)
+        fitting = [line if len(tokenizer.encode(line)) <= most else "" for line in lines]
+        return [clip for clip, _ in self._producer(pose_params(params), [fitting])[0]]
+
+
+def score_poses(asked: Asked, clips: Sequence[PoseClip]) -> dict[str, float]:
+    """Figures of clips against the real ones; what was not produced counts as the mean pose."""
+    still = [held(asked.mean_pose, clip) for clip in asked.clips]
+    made = [clip if len(clip) else pose for clip, pose in zip(clips, still)]
+    figures = summarize(score_clips(asked.clips, made, SCORED))
+    figures["dtw_mean_pose_ratio"] = figures["dtw"] / float(
+        np.nanmean(score_clips(asked.clips, still, SCORED)["dtw"])
+    )
+    figures["unproduced"] = sum(not len(clip) for clip in clips)
+    return {name: figures[name] for name in POSES if name in figures}
+
+
+class PromptDev:
+    """The dev words of all languages, asked for with templates of train.
+
+    Args:
+        dev, train: the splits of every language.
+        group: tables and statistics.
+        mesh: where the parameters lie.
+        config: of the run.
+    """
+
+    def __init__(
+        self,
+        dev: Mapping[str, Source],
+        train: Mapping[str, Source],
+        group: Group,
+        mesh,
+        config: Config,
+    ):
+        self._asked = open_asked(dev, train, config.data.layout, config.eval.clips)
+        self._model = PromptModel(group, mesh, config)
+        self._last: dict[str, list[PoseClip]] = {}
+
+    def score(self, params: Tree) -> dict[str, dict[str, float]]:
+        """See `train.task.DevSet`: the mean of the languages' figures."""
+        scores = []
+        for code, asked in self._asked.items():
+            spoken = own_spoken(code)
+            lines = self._model.lines(params, *prompts_for(asked.texts, code, spoken, "train"))
+            glosses = [
+                [token[len(code) + 2 : -1] for token in line.split()] for line in asked.lines
+            ]
+            figures = score_lines(lines, glosses, code)
+            self._last[code] = self._model.clips(params, [" ".join(line) for line in lines])
+            scores.append(figures | score_poses(asked, self._last[code]))
+        if not scores:
+            return {LANE: {}}
+        return {LANE: {name: float(np.mean([s[name] for s in scores])) for name in scores[0]}}
+
+    def pictures(self) -> Iterator[tuple[str, np.ndarray]]:
+        """A contact strip of each language's first dev clip as last produced, over the real one."""
+        for code, clips in self._last.items():
+            if len(clips[0]):
+                asked = self._asked[code]
+                strip = contact_strip(clips[0], asked.clips[0], text=f"{code}: {asked.texts[0]}")
+                yield f"dev/{code}", np.asarray(strip)

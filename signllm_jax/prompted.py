@@ -1,0 +1,107 @@
+"""A trained Prompt2LangGloss behind the interface of `api.SignLLM`: prompts to clips."""
+
+from collections.abc import Sequence
+
+import jax
+
+from signllm_jax.api import BATCH, SignLLM
+from signllm_jax.data.prompted import LineTokenizer
+from signllm_jax.errors import CheckpointError, TextError
+from signllm_jax.group import Group
+from signllm_jax.models.prompt2langgloss import pose_params, text_params
+from signllm_jax.poses.clip import PoseClip
+from signllm_jax.produce import Producer
+from signllm_jax.text.langgloss import split_marks
+from signllm_jax.text.prompts import make_prompt, parse_prompt
+from signllm_jax.translate import Translator
+
+
+class PromptedSignLLM(SignLLM):
+    """One shared group for all languages. Make one with `SignLLM.load`."""
+
+    def __init__(self, group: Group):
+        if group.params is None:
+            raise CheckpointError(f"the group {group.language} has no parameters")
+        super().__init__(dict.fromkeys(group.text_stage.vocabulary.languages, group))
+        stage = group.text_stage
+        self._translators = {
+            rows: Translator(group.model, stage, self._mesh, rows) for rows in (1, BATCH)
+        }
+        self._pose_stages = {
+            rows: Producer(
+                group.model,
+                [LineTokenizer(stage)],
+                [group.statistics],
+                self._mesh,
+                tokens=group.row_tokens,
+                max_frames=group.max_frames,
+                batch_size=rows,
+                languages=stage.config.languages,
+            )
+            for rows in (1, BATCH)
+        }
+        params = jax.device_put(jax.tree.map(lambda leaf: leaf[None], group.params))
+        self._text_params, self._pose_params = text_params(params), pose_params(params)
+
+    def understand(self, prompts: Sequence[str], language: str) -> list[list[str]]:
+        """The LangGloss of prompts that ask for one sign language: `<asl:H> <asl:I>` each.
+
+        The marks are those of the language asked for, whatever the text stage wrote: what stands
+        in a text never decides the language.
+
+        Raises:
+            TextError: a prompt is too long, or nothing is understood.
+        """
+        translator = self._translators[BATCH if len(prompts) > 1 else 1]
+        lines = translator(self._text_params, prompts, [language] * len(prompts))
+        for prompt, line in zip(prompts, lines):
+            if not line:
+                raise TextError(f"nothing to sign was understood: {prompt[:60]!r}")
+        return [[f"<{language}:{gloss}>" for _, gloss in split_marks(line)] for line in lines]
+
+    def understood(self, text: str | None, language: str | None, prompt: str | None = None) -> str:
+        """See `SignLLM`: the LangGloss."""
+        asked, language = self._asked(text, language, prompt)
+        return " ".join(self.understand([asked], language)[0])
+
+    def produce(self, text=None, language=None, seed=0, *, prompt=None) -> PoseClip:
+        """See `SignLLM`; a prompt is read as it is."""
+        del seed
+        asked, language = self._asked(text, language, prompt)
+        return self._clips([asked], language)[0]
+
+    def produce_many(self, texts, language=None, seed=0) -> list[PoseClip]:
+        """See `SignLLM`."""
+        del seed
+        language = self._language(language)
+        return self._clips([self._asked(text, language)[0] for text in texts], language)
+
+    def resolve(self, text, language=None, prompt=None) -> tuple[str, str]:
+        """See `SignLLM`; of a prompt whose text cannot be told apart the prompt itself."""
+        asked, language = self._asked(text, language, prompt)
+        if prompt is not None:
+            text = parse_prompt(prompt, language)[0] or prompt
+        self._translators[1].encode(asked, language)
+        return text, language
+
+    def warm_up(self) -> None:
+        """See `SignLLM`."""
+        for rows, producer in self._pose_stages.items():
+            self._translators[rows](self._text_params, ["a"] * rows, [self.languages[0]] * rows)
+            producer.warm_up(self._pose_params)
+
+    def _asked(self, text, language, prompt=None) -> tuple[str, str]:
+        """The prompt that is read, a text put into one of the templates, and the language."""
+        if (text is None) == (prompt is None):
+            raise TextError("give either a text or a prompt")
+        if prompt is not None:
+            if len(self._groups) == 1:
+                language = self._language(language)
+            return prompt, self._language(parse_prompt(prompt, language)[1])
+        language = self._language(language)
+        return make_prompt(text, language, text), language
+
+    def _clips(self, prompts, language) -> list[PoseClip]:
+        lines = [" ".join(line) for line in self.understand(prompts, language)]
+        producer = self._pose_stages[BATCH if len(prompts) > 1 else 1]
+        return [clip for clip, _ in producer(self._pose_params, [lines])[0]]

@@ -1,0 +1,106 @@
+"""What a text stage reads and writes with: its sizes, its units and the vocabulary of LangGloss.
+
+A LangGloss token is one integer to the models, `mark * rows + id`, with the mark and the id of
+`LangGlossVocabulary`; the end has no mark.
+"""
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+
+from signllm_jax.config import TextConfig
+from signllm_jax.errors import ConfigError
+from signllm_jax.text.langgloss import LangGlossVocabulary
+from signllm_jax.text.units import Units, collect_units
+
+
+@dataclasses.dataclass(frozen=True)
+class TextStage:
+    """Frozen at step 0 of a run.
+
+    Attributes:
+        config: sizes of the text stage.
+        rows: V, rows of the model's gloss table, used or not.
+        units: what texts are read with.
+        vocabulary: what LangGloss is written with.
+    """
+
+    config: TextConfig
+    rows: int
+    units: Units
+    vocabulary: LangGlossVocabulary
+
+    def write(self, glosses: Iterable[str], language: str) -> list[int]:
+        """Tokens of a line, the end not included; errors as in `LangGlossVocabulary.encode`."""
+        encoded = self.vocabulary.encode(glosses, language)
+        return [mark * self.rows + id_ for id_, mark in zip(encoded.ids, encoded.marks)]
+
+    def read(self, tokens: Iterable[int]) -> list[str]:
+        """The marked tokens `<asl:HELLO>` of a line that a model wrote, up to its end."""
+        ids, marks = [], []
+        for token in tokens:
+            mark, id_ = divmod(int(token), self.rows)
+            # a row that no gloss has yet is as good as none
+            ids.append(id_ if id_ < self.vocabulary.size else 0)
+            marks.append(min(mark, len(self.vocabulary.languages)))
+        return self.vocabulary.decode(ids, marks)
+
+    def to_dict(self) -> dict:
+        """Plain values for JSON."""
+        return {
+            "config": dataclasses.asdict(self.config),
+            "rows": self.rows,
+            "units": self.units.to_dict(),
+            "vocabulary": self.vocabulary.to_dict(),
+        }
+
+    @classmethod
+    def from_dict(cls, values: dict) -> "TextStage":
+        """The inverse of `to_dict`."""
+        return cls(
+            TextConfig(**values["config"]),
+            values["rows"],
+            Units.from_dict(values["units"]),
+            LangGlossVocabulary.from_dict(values["vocabulary"]),
+        )
+
+
+def make_stage(
+    config: TextConfig,
+    rows: int,
+    texts: Sequence[str],
+    lines: Mapping[str, Sequence[Sequence[str]]],
+) -> TextStage:
+    """The text stage of train texts and lines.
+
+    Args:
+        config: sizes.
+        rows: V.
+        texts: what is read, of all languages.
+        lines: language code -> its lines of glosses.
+
+    Raises ConfigError when the glosses, the units or the languages do not fit.
+    """
+    marks = config.languages - 1
+    vocabulary = LangGlossVocabulary.build(lines, config.min_count)
+    units = collect_units(
+        texts,
+        config.kind,
+        tuple(lines),
+        marks=marks,
+        rows=config.units,
+        buckets=config.buckets,
+    )
+    return fitting(TextStage(config, rows, units, vocabulary))
+
+
+def fitting(stage: TextStage) -> TextStage:
+    """The stage itself; raises ConfigError when its vocabulary does not fit into its rows."""
+    needed, marks = stage.vocabulary.size, stage.vocabulary.marks
+    if needed > stage.rows:
+        raise ConfigError(f"config.model.vocab: LangGloss needs {needed} rows, not {stage.rows}")
+    if marks > stage.config.languages:
+        raise ConfigError(
+            f"config.text.languages: {marks - 1} languages need {marks} rows, "
+            f"not {stage.config.languages}"
+        )
+    return stage

@@ -1,0 +1,185 @@
+"""Training Prompt2LangGloss: both stages together, one model for all languages."""
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from signllm_jax.data import source
+from signllm_jax.data.prompted import PromptData
+from signllm_jax.data.transforms import collect_statistics
+from signllm_jax.errors import ConfigError
+from signllm_jax.eval.prompt_dev import PromptDev
+from signllm_jax.group import Group
+from signllm_jax.losses import line_losses
+from signllm_jax.models import prompt2langgloss as model
+from signllm_jax.models.prompt2langgloss import pose_params, text_params
+from signllm_jax.nn.precision import compute_dtype
+from signllm_jax.text.asking import ask
+from signllm_jax.text.langgloss import EOS
+from signllm_jax.text.stage import make_stage
+from signllm_jax.train.mlsf import MlsfTask
+from signllm_jax.train.shared import LANE, frozen_group
+from signllm_jax.train.text2gloss import drop_units
+from signllm_jax.typing import Array, Batch, TokenScores
+
+ASKED = 4
+"""Prompts of every train clip from which the units are collected."""
+
+
+def own_text(batch: Batch, scores: TokenScores, key: Array, most: float, strata: int = 1) -> Array:
+    """LangGloss for the pose stage, of some clips as the text stage writes it.
+
+    What it writes next, given the true line so far, stands in for a line of its own, so that both
+    have the same length (two-pass scheduled sampling: Mihaylova and Martins, ACL 2019 workshop).
+    The share of such clips is `most` times the share of tokens that are right: it rises by itself.
+
+    Args:
+        batch: of one lane.
+        scores: of the tokens of its lines.
+        key: random key.
+        most: largest share.
+        strata: parts of the batch; prompts are of the first rows of each.
+
+    Returns:
+        int32 [B, S] like `batch.text`, which it is but for the chosen clips.
+    """
+    line, segment = batch.prompts.line, batch.prompts.line_segment
+    first = (jnp.arange(len(batch.text)).reshape(strata, -1)[:, : len(line) // strata]).reshape(-1)
+    text, text_segment = batch.text[first], batch.text_segment[first]
+    rows = scores.gloss.shape[-1]
+    mark = 1 + scores.language[..., 1:].argmax(-1)
+    written = mark * rows + scores.gloss.argmax(-1)
+    token = (segment > 0) & (line != EOS)
+    right = ((written == line) & token).sum() / jnp.maximum(token.sum(), 1)
+    # a line has one token more than its text, the end, and so have those before it
+    place = jnp.arange(text.shape[1]) + text_segment - 1
+    place = jnp.clip(place, 0, line.shape[1] - 1)
+    own = jnp.take_along_axis(written, place, axis=1)
+    same = jnp.take_along_axis(line, place, axis=1) == text
+    clips = len(line), batch.example.shape[-1] + 1
+    chosen = jax.random.bernoulli(key, most * right, clips)
+    chosen = jnp.take_along_axis(chosen, text_segment, axis=1)
+    text = jnp.where(chosen & same & (text_segment > 0), own, text)
+    return jnp.asarray(batch.text).at[first].set(text)
+
+
+class Prompt2LangGlossTask(MlsfTask):
+    """Both stages, kept at their best DTW ratio on dev from prompt to poses.
+
+    The pose stage is trained as a language of MLSF is, reinforcement learning included.
+    """
+
+    lead = "dtw_mean_pose_ratio"
+    lead_title = "DTW ratio to the mean pose, from prompts"
+
+    def lanes(self, languages):
+        """See Task: languages share one model."""
+        return (LANE,)
+
+    def init_lane(self, key):
+        """See Task."""
+        text_key, pose_key = jax.random.split(key)
+        return model.init_lane(self.config.model, self.config.text, text_key, pose_key)
+
+    @property
+    def _model(self):
+        return self._stages[1]
+
+    @property
+    def _stages(self):
+        dtype = compute_dtype(self.config.model.dtype)
+        return model.stages(self.config.model, self.config.text, dtype)
+
+    def loss(self, params, batch, key, *learning):
+        """See Task: the text stage's loss, and the pose stage's from true and own LangGloss."""
+        config = self.config
+        drop_key, dropout_key, own_key, pose_key = jax.random.split(key, 4)
+        prompts = batch.prompts
+        if prompts is None:
+            raise ConfigError("config.rl.resident: a text stage needs prompts, from the host")
+        scores = self._stages[0].apply(
+            {"params": text_params(params)},
+            drop_units(prompts.units, drop_key, config.text),
+            prompts.unit_segment,
+            prompts.line,
+            prompts.line_segment,
+            training=True,
+            rngs={"dropout": dropout_key},
+        )
+        lines = line_losses(scores, prompts.line, prompts.line_segment, config.text.smoothing)
+        strata = config.rl.strata if config.rl.plc else 1
+        text = own_text(batch, jax.lax.stop_gradient(scores), own_key, config.text.own, strata)
+        poses = batch._replace(text=text, prompts=None)
+        loss, terms = super().loss(pose_params(params), poses, pose_key, *learning)
+        loss = loss + config.text.weight * lines["loss"]
+        return loss, terms | {"loss": loss, "gloss": lines["gloss"], "mark": lines["mark"]}
+
+    def free_running_errors(self, params, clips):
+        """See Task."""
+        return super().free_running_errors(pose_params(params), clips)
+
+    def open_groups(self, languages, workdir):
+        """See Task."""
+        held = frozen_group(self.config, languages, workdir)
+        if held is not None:
+            return [held]
+        config, train = self.config, self._open(languages, "train")
+        stage = make_stage(config.text, config.model.vocab, *self.material(languages))
+        clips = itertools.chain.from_iterable(
+            (data[i] for i in range(len(data))) for data in train.values()
+        )
+        return [
+            Group(
+                language=LANE,
+                model=config.model,
+                tokenizer=None,
+                statistics=collect_statistics(clips, config.data.layout),
+                dataset=config.data.dataset,
+                max_frames=config.eval.max_frames,
+                row_tokens=config.data.row_tokens,
+                text_stage=stage,
+            )
+        ]
+
+    def material(self, languages):
+        """Train prompts, and the lines of every language, that the tables are made from."""
+        train = self._open(languages, "train")
+        random = np.random.default_rng(self.config.train.seed)
+        asked = [
+            ask(text, code, random)[0]
+            for code, data in train.items()
+            for text in data.texts
+            for _ in range(ASKED)
+        ]
+        return asked, {code: data.units for code, data in train.items()}
+
+    def train_data(self, languages, groups):
+        """See Task."""
+        config, data = self.config, self.config.data
+        return PromptData(
+            list(self._open(languages, "train").values()),
+            groups[0].text_stage,
+            groups[0].statistics,
+            row_units=data.row_units,
+            temperature=data.temperature,
+            invented=config.text.invented and data.dataset == "fingerspelling",
+            batch_size=config.batch_rows[0],
+            strata=config.rl.strata if config.rl.plc else 1,
+            seed=config.train.seed,
+            row_frames=data.row_frames,
+            row_tokens=data.row_tokens,
+            row_clips=data.row_clips,
+            patch=config.model.patch,
+            cache_mb=data.cache_mb,
+        )
+
+    def dev_set(self, languages, groups, mesh):
+        """See Task."""
+        sources = {s: self._open(languages, s) for s in ("train", "dev")}
+        return PromptDev(sources["dev"], sources["train"], groups[0], mesh, self.config)
+
+    def _open(self, languages, split):
+        name, folder = self.config.data.dataset, self.config.data.data_dir or None
+        return {code: source.open_split(name, code, split, folder) for code in languages}

@@ -1,0 +1,90 @@
+"""Runs of one model that languages share: where its group comes from, and adding languages."""
+
+import dataclasses
+import os
+from collections.abc import Sequence
+
+from signllm_jax.config import Config
+from signllm_jax.errors import CheckpointError, ConfigError
+from signllm_jax.extend import extend_group, extend_stage
+from signllm_jax.group import Group, load_group, save_group
+from signllm_jax.languages import get_language
+from signllm_jax.train.task import get_task
+from signllm_jax.workdir import Workdir
+
+LANE = "shared"
+
+
+def frozen_group(config: Config, languages: Sequence[str], workdir: Workdir) -> Group | None:
+    """The group that a run goes on with, without parameters: its own, else that of
+    `config.init_from`; None where it has to be made from train.
+
+    Raises ConfigError when it has not all of the languages.
+    """
+    group = None
+    if (workdir.group(LANE) / "group.json").exists():
+        group = load_group(workdir.group(LANE), with_params=False)
+    elif config.init_from:
+        taken = load_group(Workdir(config.init_from.partition(":")[0]).group(LANE))
+        group = dataclasses.replace(taken, params=None, step=0, dev_score=None)
+    if group is not None:
+        missing = set(languages) - set(group.text_stage.vocabulary.languages)
+        if missing:
+            raise ConfigError(
+                f"the model has no mark for {min(missing)!r}: add it with launch/extend.py"
+            )
+    return group
+
+
+def extend_run(
+    workdir: str | os.PathLike,
+    languages: Sequence[str],
+    output: str | os.PathLike,
+    data_dir: str | None = None,
+) -> str:
+    """Writes a run's model, grown by languages, to a folder that `config.init_from` can name.
+
+    Args:
+        workdir: a trained run of a model that languages share.
+        languages: codes that it has not yet; their train split is read.
+        output: folder, made when missing.
+        data_dir: of the languages' data, by default the run's.
+
+    Returns:
+        The flags that training it needs, one line.
+
+    Raises:
+        ConfigError: the run is of another kind, or has a language already.
+        CheckpointError: the run cannot be read, or the output is a run already.
+    """
+    config, codes = Workdir(workdir).read_config()
+    if config.task not in ("prompt2langgloss", "text2gloss"):
+        raise ConfigError(f"{os.fspath(workdir)}: languages are added to a shared model only")
+    for code in languages:
+        get_language(code)
+        if code in codes:
+            raise ConfigError(f"{os.fspath(workdir)}: has {code!r} already")
+    if Workdir(output).config_file.exists():
+        raise CheckpointError(f"{os.fspath(output)}: holds a run already")
+    if data_dir is not None:
+        data = dataclasses.replace(config.data, data_dir=data_dir)
+        config = dataclasses.replace(config, data=data)
+    group = load_group(Workdir(workdir).group(LANE))
+    texts, lines = get_task(config).material(tuple(languages))
+    group = extend_group(group, extend_stage(group.text_stage, texts, lines))
+    every = (*codes, *languages)
+    grown = dataclasses.replace(
+        config,
+        model=group.model,
+        text=group.text_stage.config,
+        data=dataclasses.replace(config.data, languages=every),
+        init_from="",
+    )
+    Workdir(output).path.mkdir(parents=True, exist_ok=True)
+    save_group(Workdir(output).group(LANE), group)
+    Workdir(output).claim(grown, every)
+    return (
+        f"--config.init_from={os.fspath(output)} --config.model.vocab={group.model.vocab} "
+        f"--config.text.units={grown.text.units} --config.text.languages={grown.text.languages} "
+        f"--config.data.languages={every}"
+    )

@@ -1,0 +1,152 @@
+"""Training a text stage by itself: text in, LangGloss out, one model for all languages."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from signllm_jax.config import TextConfig
+from signllm_jax.data import gloss_corpora
+from signllm_jax.data.lines import LineData
+from signllm_jax.errors import ConfigError
+from signllm_jax.eval.text_stage import score_lines
+from signllm_jax.group import Group
+from signllm_jax.losses import line_losses
+from signllm_jax.models.text2gloss import Text2Gloss
+from signllm_jax.nn.precision import compute_dtype
+from signllm_jax.text import units as unit_ids
+from signllm_jax.text.stage import make_stage
+from signllm_jax.train.shared import LANE, frozen_group
+from signllm_jax.train.task import Task
+from signllm_jax.translate import Translator
+from signllm_jax.typing import Array
+
+
+def drop_units(units: Array, key: Array, config: TextConfig) -> Array:
+    """Makes a share of the units [B, U, 1 + G] unknown, but for marks; their n-grams stay."""
+    own = units[..., 0]
+    dropped = jax.random.bernoulli(key, config.unit_drop, own.shape)
+    dropped &= own >= unit_ids.ANY + config.languages  # marks have the ids below
+    return units.at[..., 0].set(jnp.where(dropped, unit_ids.UNKNOWN, own))
+
+
+class Text2GlossTask(Task):
+    """One Text2Gloss for all languages, kept at its best BLEU-4 on dev."""
+
+    lead = "bleu4_gap"
+    lead_title = "100 - BLEU-4"
+    unit = "tokens"
+
+    def data_languages(self):
+        """See Task."""
+        known = gloss_corpora.languages(self.config.data.dataset)
+        return known or super().data_languages()
+
+    def lanes(self, languages):
+        """See Task: languages share one model."""
+        return (LANE,)
+
+    def init_lane(self, key):
+        """See Task."""
+        model = Text2Gloss(self.config.model, self.config.text)
+        columns = unit_ids.columns(self.config.text)
+        units, line = jnp.zeros((1, 2, columns), jnp.int32), jnp.zeros((1, 2), jnp.int32)
+        return model.init(key, units, line, line, line)["params"]
+
+    def loss(self, params, batch, key):
+        """See Task."""
+        config = self.config
+        drop_key, dropout_key = jax.random.split(key)
+        model = Text2Gloss(config.model, config.text, dtype=compute_dtype(config.model.dtype))
+        scores = model.apply(
+            {"params": params},
+            drop_units(batch.units, drop_key, config.text),
+            batch.unit_segment,
+            batch.line,
+            batch.line_segment,
+            training=True,
+            rngs={"dropout": dropout_key},
+        )
+        terms = line_losses(scores, batch.line, batch.line_segment, config.text.smoothing)
+        return terms["loss"], terms
+
+    def open_groups(self, languages, workdir):
+        """See Task."""
+        held = frozen_group(self.config, languages, workdir)
+        if held is not None:
+            return [held]
+        config = self.config
+        stage = make_stage(config.text, config.model.vocab, *self.material(languages))
+        return [
+            Group(
+                language=LANE,
+                model=config.model,
+                tokenizer=None,
+                statistics=None,
+                dataset=config.data.dataset,
+                max_frames=0,
+                row_tokens=config.text.line,
+                text_stage=stage,
+            )
+        ]
+
+    def material(self, languages):
+        """The train texts, and the lines of every language, that the tables are made from."""
+        pairs = self._pairs(languages, "train")
+        texts = [pair.text for own in pairs.values() for pair in own]
+        return texts, {code: [pair.glosses for pair in own] for code, own in pairs.items()}
+
+    def train_data(self, languages, groups):
+        """See Task."""
+        data = self.config.data
+        return LineData(
+            self._pairs(languages, "train"),
+            groups[0].text_stage,
+            name=LANE,
+            batch_size=self.config.train.batch_size,
+            seed=self.config.train.seed,
+            row_units=data.row_units,
+            row_tokens=data.row_tokens,
+            row_clips=data.row_clips,
+            temperature=data.temperature,
+        )
+
+    def dev_set(self, languages, groups, mesh):
+        """See Task."""
+        return _DevLines(self._pairs(languages, "dev"), groups[0], mesh, self.config.eval)
+
+    def _pairs(self, languages, split):
+        folder = self.config.data.data_dir
+        if not folder:
+            raise ConfigError(
+                "config.data.data_dir is missing: the folder of the corpora with gloss, which are "
+                f"{', '.join(gloss_corpora.CORPORA)}"
+            )
+        return {code: gloss_corpora.read_pairs(folder, code, split) for code in languages}
+
+
+class _DevLines:
+    """The dev pairs and what translates them."""
+
+    def __init__(self, pairs, group, mesh, config):
+        limit = config.clips or None
+        self._pairs = {code: own[:limit] for code, own in pairs.items()}
+        self._translator = Translator(group.model, group.text_stage, mesh, config.batch_size)
+        for code, own in self._pairs.items():
+            for pair in own:  # what cannot be read is refused before anything is trained
+                self._translator.encode(pair.text, code)
+
+    def score(self, params):
+        """See `train.task.DevSet`: the mean of the languages' figures."""
+        scores = []
+        for code, own in self._pairs.items():
+            if own:
+                lines = self._translator(params, [pair.text for pair in own], [code] * len(own))
+                scores.append(score_lines(lines, [pair.glosses for pair in own], code))
+        if not scores:
+            return {LANE: {}}
+        mean = {name: float(np.mean([score[name] for score in scores])) for name in scores[0]}
+        return {LANE: mean | {"bleu4_gap": 100 - mean["bleu4"]}}
+
+    def pictures(self):
+        """See `train.task.DevSet`: there are none."""
+        return iter(())

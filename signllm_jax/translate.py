@@ -1,0 +1,77 @@
+"""From texts to LangGloss with one text stage or the mean of several: read, decode in batches."""
+
+from collections.abc import Sequence
+
+import jax
+import numpy as np
+
+from signllm_jax.config import ModelConfig
+from signllm_jax.errors import TextError
+from signllm_jax.models.text2gloss import Text2Gloss
+from signllm_jax.nn.precision import compute_dtype
+from signllm_jax.parallel import sharding
+from signllm_jax.text.stage import TextStage
+from signllm_jax.text_decoding import decode_lines
+from signllm_jax.typing import Tree
+
+
+class Translator:
+    """Texts and prompts to LangGloss; compiled once.
+
+    Args:
+        model: width, heads and rows.
+        stage: what texts are read with; its config says how lines are decoded.
+        mesh: where the parameters lie.
+        batch_size: texts decoded together, a multiple of the mesh's row axes.
+    """
+
+    def __init__(self, model: ModelConfig, stage: TextStage, mesh, batch_size: int):
+        self._stage, self._mesh, self._batch_size = stage, mesh, batch_size
+        config = stage.config
+        module = Text2Gloss(model, config, dtype=compute_dtype(model.dtype))
+
+        def decode(params, units):
+            tokens, _ = decode_lines(
+                module, params, units, config.line, config.beams, config.length_penalty
+            )
+            return tokens
+
+        self._decode = jax.jit(decode)
+
+    def encode(self, text: str, language: str | None) -> np.ndarray:
+        """Units int32 [S, 1 + G]; raises TextError when the text is empty or too long."""
+        units = self._stage.units.encode(text, language)
+        if len(units) > self._stage.config.longest:
+            raise TextError(
+                f"the text has {len(units) - 1} {self._stage.units.kind}, the model reads at most "
+                f"{self._stage.config.longest - 1}: {text[:40]!r}"
+            )
+        return units
+
+    def tokens(
+        self, params: Tree, texts: Sequence[str], languages: Sequence[str | None]
+    ) -> np.ndarray:
+        """Token ids int32 [N, line] of the texts, 0 after the end; see `__call__`."""
+        units = [self.encode(text, code) for text, code in zip(texts, languages, strict=True)]
+        shape = (self._batch_size, self._stage.config.longest, self._stage.units.columns)
+        parts = [np.zeros((0, self._stage.config.line), np.int32)]
+        for start in range(0, len(units), self._batch_size):
+            batch = np.zeros(shape, np.int32)
+            chosen = units[start : start + self._batch_size]
+            for row, own in zip(batch, chosen):
+                row[: len(own)] = own
+            with sharding.use_mesh(self._mesh):
+                parts.append(np.asarray(self._decode(params, batch))[: len(chosen)])
+        return np.concatenate(parts)
+
+    def __call__(
+        self, params: Tree, texts: Sequence[str], languages: Sequence[str | None]
+    ) -> list[list[str]]:
+        """The LangGloss lines of texts, a list of marked tokens each.
+
+        Args:
+            params: stacked [M, ...] of M models that share the stage's tables.
+            texts: what is read.
+            languages: the sign language asked for, None where the text says it.
+        """
+        return [self._stage.read(row) for row in self.tokens(params, texts, languages)]

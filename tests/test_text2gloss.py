@@ -1,0 +1,349 @@
+"""The text stage: what it reads and writes, its model, greedy and beam decoding, its corpora."""
+
+import dataclasses
+import functools
+import json
+from collections import Counter
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import tiny
+
+from signllm_jax.config import Config, DataConfig, EvalConfig, ModelConfig, TextConfig
+from signllm_jax.data import gloss_corpora
+from signllm_jax.data.lines import LineData
+from signllm_jax.data.pipeline import MixedPlan
+from signllm_jax.errors import ConfigError, DataError, TextError
+from signllm_jax.eval.text_report import evaluate_text
+from signllm_jax.eval.text_stage import score_lines
+from signllm_jax.group import load_group
+from signllm_jax.models.text2gloss import Text2Gloss
+from signllm_jax.parallel import sharding
+from signllm_jax.text.langgloss import EOS
+from signllm_jax.text.stage import make_stage
+from signllm_jax.text.units import UNKNOWN, collect_units
+from signllm_jax.text_decoding import decode_lines
+from signllm_jax.train.loop import train
+from signllm_jax.train.text2gloss import LANE
+from signllm_jax.translate import Translator
+
+MODEL = ModelConfig(vocab=320, width=32, heads=4, mlp=64)
+TEXT = TextConfig(
+    kind="words",
+    units=64,
+    buckets=128,
+    languages=4,
+    encoder_layers=1,
+    dropout=0.0,
+    longest=12,
+    line=8,
+    beams=1,
+)
+TEXTS = ("am abend regen", "morgen sonne", "morgen regen und wind", "am tag sonne und wind")
+LINES = (("ABEND", "REGEN"), ("MORGEN", "SONNE"), ("MORGEN", "REGEN", "WIND"), ("TAG", "SONNE"))
+PAIRS = [gloss_corpora.Pair(str(i), t, g) for i, (t, g) in enumerate(zip(TEXTS, LINES))]
+
+
+pytestmark = pytest.mark.usefixtures("cheap_compiles")
+
+
+@pytest.fixture(scope="module")
+def stage():
+    return make_stage(TEXT, MODEL.vocab, TEXTS, {"gsl": LINES, "dsgs": LINES[:2]})
+
+
+@pytest.fixture(scope="module")
+def batch(stage):
+    data = LineData(
+        {"gsl": PAIRS, "dsgs": PAIRS[:2]},
+        stage,
+        name=LANE,
+        batch_size=2,
+        seed=0,
+        row_units=24,
+        row_tokens=16,
+        row_clips=3,
+        temperature=1.0,
+    )
+    return jax.tree.map(lambda x: x[0], data.batch(0, [0], range(2)))
+
+
+@pytest.fixture(scope="module")
+def params(batch):
+    model = Text2Gloss(MODEL, TEXT)
+    with sharding.use_mesh(tiny.one_device()):
+        return nn.unbox(jax.jit(model.init)(jax.random.key(0), *batch)["params"])
+
+
+SCORES = jax.jit(lambda params, *arrays: Text2Gloss(MODEL, TEXT).apply({"params": params}, *arrays))
+
+
+def scores_of(params, *arrays):
+    with sharding.use_mesh(tiny.one_device()):
+        return SCORES(params, *arrays)
+
+
+def test_a_line_comes_back_with_the_mark_of_its_language(stage):
+    tokens = stage.write(("REGEN", "WIND"), "dsgs")
+    assert stage.read([*tokens, EOS, tokens[0]]) == ["<dsgs:REGEN>", "<dsgs:WIND>"]
+    assert stage.write(("REGEN",), "gsl")[0] != tokens[0]
+    assert stage.write(("REGEN",), "gsl")[0] % MODEL.vocab == tokens[0] % MODEL.vocab
+
+
+def test_a_gloss_without_a_row_is_spelled(stage):
+    assert stage.read(stage.write(("NEBEL7",), "gsl")) == ["<gsl:NEBEL7>"]
+
+
+def test_a_stage_survives_json(stage):
+    assert type(stage).from_dict(json.loads(json.dumps(stage.to_dict()))) == stage
+
+
+def test_too_many_glosses_or_languages_are_refused():
+    with pytest.raises(ConfigError, match="LangGloss needs"):
+        make_stage(TEXT, 270, TEXTS, {"gsl": LINES})
+    few = dataclasses.replace(TEXT, languages=2)
+    with pytest.raises(ConfigError, match="languages"):
+        make_stage(few, MODEL.vocab, TEXTS, {"gsl": LINES, "dsgs": LINES})
+
+
+def test_an_unknown_word_shares_the_ngrams_of_its_relatives(stage):
+    known, unknown = (stage.units.encode(text, "gsl") for text in ("regen", "regens"))
+    assert known[1, 0] != UNKNOWN == unknown[1, 0]
+    shared = set(known[1, 1:].tolist()) & set(unknown[1, 1:].tolist()) - {0}
+    assert len(shared) >= 5
+    other = set(stage.units.encode("tag", "gsl")[1, 1:].tolist())
+    assert len(shared) > len(set(unknown[1, 1:].tolist()) & other - {0})
+
+
+def test_the_first_unit_says_the_language_or_leaves_it_open(stage):
+    first = {code: stage.units.encode("regen", code)[0, 0] for code in ("gsl", "dsgs", None)}
+    assert len(set(first.values())) == 3
+    with pytest.raises(ConfigError, match="unknown language 'ksl'"):
+        stage.units.encode("regen", "ksl")
+    with pytest.raises(TextError, match="empty"):
+        stage.units.encode(" \n", "gsl")
+
+
+def test_characters_know_the_frequent_words_around_them_and_not_the_rare_ones():
+    texts = [f"how do you sign '{word}'?" for word in ("cat", "dog", "sun")] * 200
+    texts += ["how do you sign 'rare'?"]
+    units = collect_units(texts, "characters", ("asl",), marks=3, rows=64, buckets=512)
+    assert "sign" in units.frequent and "rare" not in units.frequent
+    one, other = (units.encode(f"how do you sign '{w}'?", "asl") for w in ("rare", "rock"))
+    np.testing.assert_array_equal(one[:, 1:], other[:, 1:])  # the same surroundings
+    assert (one[:, 0] != other[:, 0]).sum() == 3  # a, r, e against o, c, k
+    hidden = units.encode("how do you sign 'rare'?", "asl", 0.9, np.random.default_rng(0))
+    assert (hidden[:, 1:] != one[:, 1:]).any()
+    np.testing.assert_array_equal(hidden[:, 0], one[:, 0])
+
+
+def test_scores_do_not_look_ahead(params, batch):
+    changed = batch._replace(line=batch.line.copy())
+    place = 2
+    changed.line[:, place:] = np.where(changed.line[:, place:] > 0, EOS, 0)
+    before, after = scores_of(params, *batch), scores_of(params, *changed)
+    np.testing.assert_allclose(before.gloss[:, :place], after.gloss[:, :place], atol=1e-5)
+    assert np.abs(before.gloss[:, place + 1 :] - after.gloss[:, place + 1 :]).max() > 1e-3
+
+
+def test_texts_of_a_packed_row_do_not_see_each_other(params, batch):
+    row, second = 0, batch.unit_segment[0] == 2
+    line = batch.line_segment[0] == 2
+    alone = batch._replace(
+        units=batch.units[row : row + 1, second],
+        unit_segment=np.ones((1, second.sum()), np.int32),
+        line=batch.line[row : row + 1, line],
+        line_segment=np.ones((1, line.sum()), np.int32),
+    )
+    packed = scores_of(params, *batch)
+    np.testing.assert_allclose(
+        scores_of(params, *alone).gloss[0], packed.gloss[row, line], atol=1e-4
+    )
+
+
+def stacked(*trees):
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
+
+
+def decoded(params, units, beams, power=1.0, most=8):
+    with sharding.use_mesh(tiny.one_device()):
+        decode = functools.partial(decode_lines, Text2Gloss(MODEL, TEXT))
+        return jax.jit(lambda p, u: decode(p, u, most, beams, power))(params, units)
+
+
+@pytest.fixture(scope="module")
+def units(stage):
+    out = np.zeros((4, TEXT.longest, stage.units.columns), np.int32)
+    for row, text in zip(out, TEXTS):
+        encoded = stage.units.encode(text, "gsl")
+        row[: len(encoded)] = encoded
+    return out
+
+
+@pytest.fixture(scope="module")
+def sharp(params):
+    """Parameters that are surer of themselves, so that lines differ."""
+    table = params["embed_gloss"]
+    gloss = table["gloss"] * 4
+    return params | {"embed_gloss": table | {"gloss": gloss}}
+
+
+def test_one_beam_is_greedy_with_the_cache_as_without(sharp, units):
+    tokens, logp = (np.asarray(x) for x in decoded(stacked(sharp), units, 1))
+    assert len({tuple(row) for row in tokens.tolist()}) > 1
+    segment = (units[..., 0] > 0).astype(np.int32)
+    line = np.zeros((4, 8), np.int32)
+    ended = np.zeros(4, bool)
+    total = np.zeros(4)
+    for place in range(8):
+        scores = scores_of(sharp, units, segment, line, np.ones_like(line))
+        gloss = np.array(jax.nn.log_softmax(scores.gloss[:, place]))
+        gloss[:, :2] = -1e9  # padding and start
+        mark = 1 + np.asarray(scores.language)[:, place, 1:].argmax(-1)
+        best = gloss.argmax(-1)
+        total += np.where(ended, 0, gloss.max(-1))
+        ended |= best == EOS
+        line[:, place] = np.where(ended, 0, mark * MODEL.vocab + best)
+    np.testing.assert_array_equal(tokens, line)
+    np.testing.assert_allclose(logp, total, rtol=1e-4)
+
+
+@pytest.mark.slow
+def test_beams_find_a_line_at_least_as_likely_as_greedy_without_a_penalty(sharp, units):
+    _, greedy = decoded(stacked(sharp), units, 1, power=0.0)
+    _, beam = decoded(stacked(sharp), units, 6, power=0.0)
+    assert (np.asarray(beam) >= np.asarray(greedy) - 1e-4).all()
+
+
+@pytest.mark.slow
+def test_an_ensemble_of_a_model_and_itself_is_the_model(sharp, units):
+    one, twice = decoded(stacked(sharp), units, 3), decoded(stacked(sharp, sharp), units, 3)
+    np.testing.assert_array_equal(one[0], twice[0])
+    np.testing.assert_allclose(one[1], twice[1], rtol=1e-4)
+
+
+def test_a_row_of_only_padding_has_an_empty_line(sharp, units):
+    tokens, logp = decoded(stacked(sharp), np.concatenate([units[:1], 0 * units[:1]]), 2)
+    assert not np.asarray(tokens)[1].any() and logp[1] == 0
+
+
+def test_a_text_that_is_too_long_is_refused(stage):
+    translator = Translator(MODEL, stage, tiny.one_device(), 2)
+    with pytest.raises(TextError, match="10001 words, the model reads at most 11"):
+        translator.encode("regen " * 10_001, "gsl")
+
+
+def test_marks_of_other_languages_are_counted():
+    lines = [["<gsl:A>", "<gsl:B>"], ["<ksl:A>", "<gsl:B>"], []]
+    scores = score_lines(lines, [("A", "B"), ("A", "B"), ("A",)], "gsl")
+    assert scores["foreign_marks"] == 1
+    assert scores["language_accuracy"] == pytest.approx(2 / 3)
+    assert scores["exact_match"] == pytest.approx(1 / 3)
+
+
+def test_languages_are_mixed_by_the_temperature_and_each_example_comes_equally_often():
+    members = [("gsl", 400), ("ksl", 100), ("dsgs", 4)]
+    count = sum(n for _, n in members)
+    plan = MixedPlan(
+        "shared",
+        [1] * count,
+        [1] * count,
+        members=members,
+        temperature=2.0,
+        seed=0,
+        row_frames=8,
+        row_tokens=8,
+        row_clips=8,
+        patch=1,
+    )
+    drawn = Counter()
+    for epoch in range(40):
+        for row in plan._epoch(epoch):
+            drawn.update(row)
+    of = np.array([drawn[i] for i in range(count)])
+    shares = np.array([of[:400].sum(), of[400:500].sum(), of[500:].sum()]) / of.sum()
+    np.testing.assert_allclose(shares, np.array([20, 10, 2]) / 32, atol=0.01)
+    for part in (of[:400], of[400:500], of[500:]):
+        assert part.max() - part.min() <= 1
+
+
+HEADER = "id|signer|annotation|translation\n"
+
+
+def write_corpus(folder, texts=TEXTS, lines=LINES):
+    (folder / "phoenix14t").mkdir(parents=True)
+    rows = [f"{i}|Signer1|{' '.join(g)}|{t}" for i, (t, g) in enumerate(zip(texts, lines))]
+    for split in gloss_corpora.SPLITS:
+        (folder / "phoenix14t" / f"{split}.csv").write_text(HEADER + "\n".join(rows) + "\n")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [("id|signer\n", "no column 'annotation'"), (HEADER + "1|a\n", "line 2 has too few")],
+)
+def test_a_damaged_corpus_is_named(tmp_path, content, message):
+    write_corpus(tmp_path)
+    (tmp_path / "phoenix14t" / "train.csv").write_text(content)
+    with pytest.raises(DataError, match=message):
+        gloss_corpora.read_pairs(tmp_path, "gsl", "train")
+    with pytest.raises(DataError, match="cannot be read"):
+        gloss_corpora.read_pairs(tmp_path, "ksl", "train")
+
+
+def test_the_real_corpora_have_their_known_sizes_and_share_no_text(shared_data):
+    folder = shared_data / "text"
+    splits = {
+        code: {s: gloss_corpora.read_pairs(folder, code, s) for s in gloss_corpora.SPLITS}
+        for code in gloss_corpora.languages(gloss_corpora.ALL)
+    }
+    assert [len(splits["gsl"][s]) for s in gloss_corpora.SPLITS] == [7096, 519, 642]
+    assert all(len(own[s]) > 10 for own in splits.values() for s in gloss_corpora.SPLITS)
+    for split in ("dev", "test"):
+        train_texts = {pair.text for pair in splits["ksl"]["train"]}
+        assert not train_texts & {pair.text for pair in splits["ksl"][split]}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run that learns four sentences by heart, and its folder of data."""
+    folder = write_corpus(tmp_path_factory.mktemp("corpus"))
+    config = Config(
+        name="text2gloss",
+        task="text2gloss",
+        data=DataConfig(
+            dataset="phoenix14t", data_dir=str(folder), row_units=32, row_tokens=24, row_clips=4
+        ),
+        text=TEXT,
+        model=MODEL,
+        optimizer=dataclasses.replace(
+            Config().optimizer, learning_rate=5e-3, schedule="linear", average=0.9, warmup=5
+        ),
+        train=dataclasses.replace(Config().train, steps=80, batch_size=2),
+        eval=EvalConfig(every=80, batch_size=4),
+        log=dataclasses.replace(Config().log, progress=False),
+    )
+    workdir = tmp_path_factory.mktemp("run") / "run"
+    assert train(config, workdir)["step"] == 80
+    return workdir
+
+
+@pytest.mark.slow
+def test_a_run_learns_its_lines_and_reports_them(run):
+    report = evaluate_text(run)
+    assert report == json.loads((run / "report.json").read_text()) | {"run": report["run"]}
+    stage = report["text_stage"]
+    assert stage["exact_match"] == 1 and stage["language_accuracy"] == 1
+    assert stage["languages"]["gsl"]["texts"] == 4 and stage["foreign_marks"] == 0
+    twice = evaluate_text(run, "dev", ensemble=[run])
+    assert twice["text_stage"]["exact_match"] == 1
+
+
+@pytest.mark.slow
+def test_what_is_kept_is_the_running_mean_of_the_parameters(run):
+    group = load_group(run / "groups" / LANE)
+    assert group.step == 80 and group.tokenizer is None and group.statistics is None
+    assert group.text_stage.vocabulary.languages == ("gsl",)
