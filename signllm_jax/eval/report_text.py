@@ -205,7 +205,7 @@ def readers(evaluators: Sequence[Mapping]) -> list[str]:
     if not evaluators:
         return []
     errors = ["cer"] if evaluators[0]["memorised_by"] == "cer" else ["cer", "wer"]
-    heads = [f"{e.upper()}, real {where} clips" for e in errors for where in ("train", "these")]
+    heads = [f"{e.upper()}, {where}" for e in errors for where in ("train", "this split")]
     lines = [
         "| reader | steps | CPU s | " + " | ".join(heads) + " | digest |",
         "|---|---:|---:|" + "---:|" * len(heads) + "---|",
@@ -217,7 +217,11 @@ def readers(evaluators: Sequence[Mapping]) -> list[str]:
             f"| {each['kind'].partition(',')[0]}, seed {each['seed']} (`{each['workdir']}`) | "
             f"{each['steps']} | {spent} | {' | '.join(rates)} | `{each['sha256'][:12]}` |"
         )
-    return ["## Readers", "Trained on the real clips of the train split only.", "\n".join(lines)]
+    return [
+        "## Readers",
+        "Trained on the real clips of the train split only; errors are on real clips.",
+        "\n".join(lines),
+    ]
 
 
 def facts(run: Mapping) -> str:
