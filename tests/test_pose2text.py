@@ -201,10 +201,10 @@ def test_beam_search_finds_the_best_text_and_greedy_follows_the_best_token(reade
 def _run_on(shape):
     mesh = mesh_of(*shape) if shape else one_device()
     config = dataclasses.replace(READER, optimizer=SGD.optimizer)
+    state = make_state(config, LANGUAGES, mesh)
+    step = make_train_step(config, LANGUAGES, mesh)
+    place = sharding.batch_sharding(mesh)
     with sharding.use_mesh(mesh):
-        state = make_state(config, LANGUAGES, mesh)
-        step = make_train_step(config, LANGUAGES, mesh)
-        place = sharding.batch_sharding(mesh)
         batch = jax.tree.map(lambda x: jax.device_put(x, place), _glossed())
         compiled = step.lower(state, batch).compile()
         _, metrics = compiled(state, batch)
