@@ -117,6 +117,11 @@ class _Run:
         self._data = self._task.train_data(languages, self._groups)
         self._dev = self._task.dev_set(languages, self._groups, mesh)
         self._steps = max(config.train.language_steps.get(n, config.train.steps) for n in lanes)
+        self._host_steps = self._steps  # those that take a batch from the host
+        if config.rl.plc and config.rl.resident:
+            own = config.rl.capacity // config.rl.strata
+            passed = self._data.first_pass(own, *plc.clip_shape(config))
+            self._host_steps = min(self._steps, passed)
         self._checkpoints = Checkpoints(workdir.checkpoints, config.checkpoint.keep)
         self._pending: tuple[int, dict] | None = None  # metrics not fetched yet
         self._saved = -1
@@ -136,7 +141,9 @@ class _Run:
         self._workdir.claim(config, self._languages)
         groups.freeze(self._workdir, self._groups)
         step_fn = make_train_step(config, self._lanes, self._mesh)
-        resident_fn = make_train_step(config, self._lanes, self._mesh, resident=True)
+        resident_fn = None
+        if self._host_steps < self._steps:
+            resident_fn = make_train_step(config, self._lanes, self._mesh, resident=True)
         self._log = RunLog(self._workdir.path, start, self._steps, config.log.progress)
         mesh = ", ".join(f"{axis} {size}" for axis, size in self._mesh.shape.items())
         if self._mesh.size < jax.device_count():
@@ -188,10 +195,7 @@ class _Run:
         config = self._config
         place = sharding.batch_sharding(self._mesh)
         block = sharding.local_block(place, (len(self._lanes), config.batch_rows[0]))
-        until = self._steps
-        if config.rl.plc and config.rl.resident:
-            own = config.rl.capacity // config.rl.strata
-            until = min(until, self._data.first_pass(own, *plc.clip_shape(config)))
+        until = self._host_steps
         batches = pipeline.iterate(
             self._data,
             min(start, until),

@@ -55,12 +55,11 @@ class MlsfTask(Task):
 
     lead = "dtw_mean_pose_ratio"
     lead_title = "DTW ratio to the mean pose"
+    rewards = True
 
     def init_lane(self, key):
         """See Task."""
         return mlsf.init_group(self.config.model, key)
-
-    rewards = True
 
     @property
     def _model(self):
