@@ -25,6 +25,8 @@ ROUNDS = flags.DEFINE_integer("rounds", 10, "in which every variant runs once", 
 STEPS = flags.DEFINE_integer("steps", 5, "of a variant in a round", lower_bound=1)
 LANGUAGES = flags.DEFINE_list("languages", ["asl", "gsl", "dsgs", "tsl"], "that are trained")
 
+CHOSEN = flags.DEFINE_list("variants", ["mse", "plc"], "mse, plc, plc_free_running")
+
 VARIANTS = {
     "mse": {},
     "plc": {"plc": True, "loss": "reward"},
@@ -45,6 +47,7 @@ def rows() -> Iterator[dict]:
     runs = {
         name: _Run(dataclasses.replace(config, rl=dataclasses.replace(config.rl, **rl)), groups)
         for name, rl in VARIANTS.items()
+        if name in {"mse", *CHOSEN.value}
     }
     spent = {name: [] for name in runs}
     for _ in range(ROUNDS.value):
