@@ -77,8 +77,16 @@ def pose_losses(
     counter = masked_mean(jnp.square(predicted.counter - frames[..., -1]), real * 1.0)
     cross_entropy = optax.sigmoid_binary_cross_entropy(predicted.seen, joint_mask * 1.0)
     seen = masked_mean(cross_entropy, jnp.broadcast_to(real[..., None], joint_mask.shape) * 1.0)
-    loss = frame + config.velocity * velocity + config.counter * counter + config.seen * seen
-    return {"loss": loss, "frame": frame, "velocity": velocity, "counter": counter, "seen": seen}
+    terms = {"frame": frame, "velocity": velocity, "counter": counter, "seen": seen}
+    return {"loss": weighted_sum(terms, config), **terms}
+
+
+def weighted_sum(terms: dict[str, Array], config: LossConfig) -> Array:
+    """The loss of its terms `frame`, `velocity`, `counter` and `seen`."""
+    loss = terms["frame"]
+    for name in ("velocity", "counter", "seen"):
+        loss = loss + getattr(config, name) * terms[name]
+    return loss
 
 
 def gloss_loss(logits: Array, segment: Array, gloss: Array) -> tuple[Array, Array]:

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from signllm_jax.config import LossConfig
 from signllm_jax.data import pipeline
 from signllm_jax.data.corruption import open_train
-from signllm_jax.losses import joint_weights, pose_losses
+from signllm_jax.losses import joint_weights, pose_losses, weighted_sum
 from signllm_jax.models import mlsf
 from signllm_jax.models.text2pose import Text2Pose, teacher_forcing
 from signllm_jax.nn.precision import compute_dtype
@@ -109,7 +109,8 @@ class MlsfTask(Task):
             importance = learning.importance
             importance = jnp.ones_like(error) if importance is None else importance
             frame = reward_loss(error, count, importance)
-            terms |= {"loss": terms["loss"] - terms["frame"] + frame, "frame": frame}
+            terms["frame"] = frame
+            terms["loss"] = weighted_sum(terms, self.config.loss)
         elif rl.loss == "policy_gradient":
             frames, tokens = rl.clip_frames or batch.frames.shape[1], batch.text.shape[1]
             chosen = unpack(batch, frames, rl.clip_tokens or tokens)
