@@ -43,8 +43,8 @@ def write(study: Study, docs: Path) -> str:
         "errors, and of what the buffer held at the end.",
         _auc_table(dev),
         "## Test, once",
-        f"{_seeds(TEST_SEEDS).capitalize()}; mean and 95% interval (t) over the seeds; the difference to base "
-        "is paired by seed.",
+        f"{_seeds(TEST_SEEDS).capitalize()}; mean and 95% interval (t) over the seeds; the "
+        "difference to base is paired by seed.",
         _test_table(study.results("test")),
         "## Policy gradient",
         f"Further training of the base (clean clips) for {FINETUNE_STEPS} steps in each way. On "
