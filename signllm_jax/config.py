@@ -72,6 +72,8 @@ class TextConfig:
         languages: rows of the language marks, the first of which is no language.
         encoder_layers: layers over the units.
         decoder_layers: layers over LangGloss.
+        trained: `both` stages together, or one alone: the table of LangGloss then stays as it is,
+            and with it the other stage; for a run that starts from another (`init_from`).
         weight: of the text stage's loss beside that of the poses.
         own: largest share of clips whose poses are learnt from the LangGloss that the text stage
             writes itself; the share rises with how much of it is right.
@@ -94,6 +96,7 @@ class TextConfig:
     languages: int = _at(10, 2, 1 << 10)
     encoder_layers: int = _at(2, 1, 256)
     decoder_layers: int = _at(1, 1, 256)
+    trained: str = _at("both", choices=("both", "text", "pose"))
     weight: float = _at(1.0, 0.0, 1e4)
     own: float = _at(0.25, 0.0, 1.0)
     invented: bool = True

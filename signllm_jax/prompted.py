@@ -11,7 +11,7 @@ from signllm_jax.group import Group
 from signllm_jax.models.prompt2langgloss import pose_params, text_params
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.produce import Producer
-from signllm_jax.text.langgloss import split_marks
+from signllm_jax.text.langgloss import mark_as
 from signllm_jax.text.prompts import make_prompt, parse_prompt
 from signllm_jax.translate import Translator
 
@@ -57,7 +57,7 @@ class PromptedSignLLM(SignLLM):
         for prompt, line in zip(prompts, lines):
             if not line:
                 raise TextError(f"nothing to sign was understood: {prompt[:60]!r}")
-        return [[f"<{language}:{gloss}>" for _, gloss in split_marks(line)] for line in lines]
+        return [mark_as(line, language) for line in lines]
 
     def understood(self, text: str | None, language: str | None, prompt: str | None = None) -> str:
         """See `SignLLM`: the LangGloss."""

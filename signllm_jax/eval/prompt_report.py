@@ -1,9 +1,10 @@
 """The report of Prompt2LangGloss: both stages, apart and together, on prompts never trained on.
 
-The text stage is asked for every text of the split in all spoken languages, with templates that no
-model is trained on, and is told the sign language only where the prompt does not say it. The pose
-stage is given the true LangGloss, and what the text stage understood of the prompts in each sign
-language's own spoken language.
+The text stage is asked for every text of the split in all spoken languages, with templates that
+no model is trained on; once as `produce` asks it, with the sign language that `parse_prompt` finds,
+and once unaided, told the language only where the prompt does not say it. The pose stage is given
+the true LangGloss, and what the text stage understood of the prompts in each sign language's own
+spoken language.
 """
 
 import json
@@ -28,8 +29,8 @@ from signllm_jax.eval.text_report import mean_scores, report_path
 from signllm_jax.eval.text_stage import score_lines
 from signllm_jax.group import load_group, write_file
 from signllm_jax.parallel import sharding
-from signllm_jax.text.langgloss import split_marks
-from signllm_jax.text.prompts import SPOKEN
+from signllm_jax.text.langgloss import mark_as, split_marks
+from signllm_jax.text.prompts import SPOKEN, parse_prompt
 from signllm_jax.workdir import Workdir
 
 WRONG = 20
@@ -54,8 +55,8 @@ def evaluate_prompts(
     Returns:
         What is written: `overall` and `languages.<code>` with the pose figures from prompts,
         `rows.true_langgloss` with those from true LangGloss, `text_stage` with the figures of
-        `score_lines` (overall, `languages.<code>`, `spoken.<code>`: exact match only),
-        `misunderstood` and `run`.
+        `score_lines` (overall, `languages.<code>`, `unaided`, and `spoken.<code>`: exact match
+        only), `misunderstood` and `run`.
 
     Raises:
         CheckpointError: there is no run, or it has no parameters yet.
@@ -78,14 +79,19 @@ def evaluate_prompts(
     asked = open_asked(open_all(split), open_all("train"), config.data.layout)
     if not asked:
         raise DataError(f"{workdir.path}: no clip of {split} can be scored")
-    text, poses, true, wrong = {}, {}, {}, {}
+    text, unaided, poses, true, wrong = {}, {}, {}, {}, {}
     exact = defaultdict(list)
     for code, own in asked.items():
         glosses = [[gloss for _, gloss in split_marks(line)] for line in own.lines]
-        lines, wrong[code] = [], []
+        lines, alone, wrong[code] = [], [], []
         for spoken in SPOKEN:
             prompts, callers = prompts_for(own.texts, code, spoken, "test")
-            understood = model.lines(params, prompts, callers)
+            alone += model.lines(params, prompts, callers)
+            found = [parse_prompt(p, caller)[1] for p, caller in zip(prompts, callers)]
+            understood = [
+                mark_as(line, language)
+                for line, language in zip(model.lines(params, prompts, found), found)
+            ]
             lines += understood
             for prompt, line, right in zip(prompts, understood, own.lines):
                 exact[spoken].append(" ".join(line) == right)
@@ -97,12 +103,14 @@ def evaluate_prompts(
                 )
         text[code] = score_lines(lines, glosses * len(SPOKEN), code)
         text[code]["prompts"] = len(lines)
+        unaided[code] = score_lines(alone, glosses * len(SPOKEN), code)
         true[code] = score_poses(own, model.clips(params, own.lines))
     report = {
         "overall": mean_scores(poses),
         "languages": poses,
         "rows": {"true_langgloss": {"overall": mean_scores(true), "languages": true}},
         "text_stage": mean_scores(text)
+        | {"unaided": mean_scores(unaided) | {"languages": unaided}}
         | {"languages": text, "spoken": {k: float(np.mean(v)) for k, v in exact.items()}},
         "misunderstood": wrong,
         "split": split,
@@ -125,4 +133,8 @@ def summary(report: dict) -> str:
             f"{code:8} {own['prompts']:8} {own['language_accuracy']:9.1%} "
             f"{own['exact_match']:10.1%} {poses['dtw_mean_pose_ratio']:14.3f} {given:7.3f}"
         )
+    alone = text["unaided"]
+    lines.append(
+        f"unaided: language {alone['language_accuracy']:.1%}, LangGloss {alone['exact_match']:.1%}"
+    )
     return "\n".join(lines)

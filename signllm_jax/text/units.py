@@ -3,7 +3,8 @@
 `words`: a word that train never showed is the unknown word, but its n-grams of 3 to 5 characters
 are mostly known. `characters`: so that words never met can be copied; a character's features are
 the word that it stands in and the two beside it, where they are frequent ones, which tells a
-question from the text that it is about. The first unit is the mark of the sign language that the
+question from the text that it is about, and its place in the word and the characters next to it,
+which keep the letters of a copy in order. The first unit is the mark of the sign language that the
 caller asks for.
 Source of hashed n-grams: Bojanowski et al., Enriching Word Vectors with Subword Information,
 TACL 2017.
@@ -28,7 +29,7 @@ SIZES = (3, 4, 5)
 MOST_GRAMS = 40
 """N-grams of a unit that are kept; longer words keep that many, spread evenly."""
 _SIDES = (("=", 0), ("-", -1), ("+", 1))
-FEATURES = {"words": MOST_GRAMS, "characters": len(_SIDES)}
+FEATURES = {"words": MOST_GRAMS, "characters": len(_SIDES) + 3}
 """G, hashed features of a unit of each kind."""
 FREQUENT = 0.002
 """Words in at least this share of the train texts are features of characters: those of questions
@@ -111,7 +112,8 @@ class Units:
         return out
 
     def _surroundings(self, letters: list[str], hide: float, random) -> np.ndarray:
-        """int32 [S, 3]: hashes of the word a character stands in, the one before and the next.
+        """int32 [S, 6]: hashes of the word a character stands in, the one before and the next, of
+        its place in the word, and of its pairs with the characters before and after.
 
         A word is a run of letters, or a single other character; white space stands in none.
         """
@@ -127,9 +129,20 @@ class Units:
             ],
             np.int32,
         ).reshape(-1, len(_SIDES))
-        places = [i for i, word in enumerate(found) for _ in word]
-        out = np.zeros((len(letters), len(_SIDES)), np.int32)
-        out[[i for i, letter in enumerate(letters) if not letter.isspace()]] = features[places]
+        places = [(i, offset) for i, word in enumerate(found) for offset in range(len(word))]
+        shown = [i for i, letter in enumerate(letters) if not letter.isspace()]
+        out = np.zeros((len(letters), FEATURES["characters"]), np.int32)
+        around = [" ", *letters, " "]
+        for place, (word, offset) in zip(shown, places):
+            out[place, : len(_SIDES)] = features[word]
+            out[place, len(_SIDES) :] = [
+                _hash(feature, self.buckets)
+                for feature in (
+                    f"@{offset}",
+                    f"<{around[place]}{around[place + 1]}",
+                    f">{around[place + 1]}{around[place + 2]}",
+                )
+            ]
         return out
 
     @functools.cached_property

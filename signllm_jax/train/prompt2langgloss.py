@@ -97,6 +97,12 @@ class Prompt2LangGlossTask(MlsfTask):
         config = self.config
         drop_key, dropout_key, own_key, pose_key = jax.random.split(key, 4)
         prompts = batch.prompts
+        if config.text.trained != "both":
+            params = params | {"langgloss": jax.lax.stop_gradient(params["langgloss"])}
+        if config.text.trained == "pose":
+            return super().loss(
+                pose_params(params), batch._replace(prompts=None), pose_key, *learning
+            )
         if prompts is None:
             raise ConfigError("config.rl.resident: a text stage needs prompts, from the host")
         scores = self._stages[0].apply(
@@ -109,6 +115,9 @@ class Prompt2LangGlossTask(MlsfTask):
             rngs={"dropout": dropout_key},
         )
         lines = line_losses(scores, prompts.line, prompts.line_segment, config.text.smoothing)
+        if config.text.trained == "text":
+            frames = (batch.segment > 0).sum().astype(jnp.float32)
+            return lines["loss"], lines | {"frames": frames}
         strata = config.rl.strata if config.rl.plc else 1
         text = own_text(batch, jax.lax.stop_gradient(scores), own_key, config.text.own, strata)
         poses = batch._replace(text=text, prompts=None)
