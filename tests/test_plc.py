@@ -230,9 +230,11 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(changed, data_dir, tmp_path
     whole = loop.train(config, tmp_path / "whole")
 
     class Stops(loop.RunLog):
+        steps = 0
+
         def advance(self):
-            super().advance()
-            if self._bar.n == 40:
+            self.steps += 1
+            if self.steps == 40:
                 raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
@@ -258,7 +260,7 @@ def test_a_resident_run_reads_every_clip_once(data_dir, tmp_path, monkeypatch):
 
     monkeypatch.setattr(pipeline.TrainData, "batch", batch)
     loop.train(real_config(data_dir, resident=True), tmp_path / "run")
-    assert sorted(asked) == list(range(len(asked))) and 10 < len(asked) < 30
+    assert sorted(asked) == list(range(len(asked))) and 10 < len(asked) < 60
 
 
 def test_clips_that_the_buffer_cannot_hold_are_no_resident_data(data_dir):
