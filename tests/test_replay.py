@@ -15,7 +15,6 @@ from signllm_jax.parallel.collectives import read_collectives
 from signllm_jax.rl import replay
 from signllm_jax.rl.clips import Clips, unpack
 from signllm_jax.rl.replay import RowShape
-from signllm_jax.typing import Batch
 
 F, S, J = 12, 6, (MODEL.frame_size - 1) // 3
 SHAPE = RowShape(DATA.row_frames, DATA.row_tokens, DATA.row_clips, MODEL.patch)
@@ -235,7 +234,7 @@ def test_the_last_error_of_a_clip_drawn_twice_counts():
 
 
 def language(batch, index):
-    return Batch(*(jnp.asarray(field[index]) for field in batch))
+    return jax.tree.map(lambda field: jnp.asarray(field[index]), batch)
 
 
 def test_what_is_drawn_is_what_was_put_in():

@@ -12,7 +12,6 @@ from signllm_jax.models import mlsf
 from signllm_jax.models.text2pose import Text2Pose
 from signllm_jax.parallel import sharding
 from signllm_jax.rl import policy, reward
-from signllm_jax.typing import Batch
 
 pytestmark = pytest.mark.usefixtures("cheap_compiles")
 
@@ -22,8 +21,7 @@ WEIGHTS = np.linspace(0.5, 1.5, J).astype(np.float32)
 
 @pytest.fixture(scope="module")
 def rows():
-    batch = packed_batch()
-    return Batch(*(jnp.asarray(field[0]) for field in batch))
+    return jax.tree.map(lambda field: jnp.asarray(field[0]), packed_batch())
 
 
 def errors(rows, predicted):
