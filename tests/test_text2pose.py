@@ -39,7 +39,7 @@ def params(fresh):
 
 
 def asl(**options) -> Batch:
-    return Batch(*(field[0] for field in packed_batch(("asl",), **options)))
+    return jax.tree.map(lambda field: field[0], packed_batch(("asl",), **options))
 
 
 def apply(params, batch, history, counter, segment):
