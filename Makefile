@@ -32,7 +32,7 @@ test: $(VENV)/test-installed
 	$(PYTEST) -m "not slow and not gpu" tests
 
 # without chromium or npm the tests of the page say so and are skipped
-test-slow: $(VENV)/test-installed $(VENV)/tpu .venv-tfds/installed browser-installed
+test-slow: $(VENV)/test-installed $(VENV)/tpu .venv-tfds/installed .venv-beam/installed browser-installed
 	$(PYTEST) -m "slow and not gpu" tests
 
 # the page in a browser, with Debian's chromium and chromium-driver
@@ -100,9 +100,12 @@ $(VENV)/tpu: | $(VENV)/test-installed
 	  print(next(r for r in metadata.requires("jax") if r.startswith("libtpu")).split(";")[0])')"
 
 # Apache Beam asks for other versions of protobuf and pyarrow: an environment of its own
-beam-env:
+beam-env: .venv-beam/installed
+
+.venv-beam/installed: setup.cfg
 	$(PYTHON) -m venv .venv-beam
 	.venv-beam/bin/python -m pip install --quiet --editable ".[beam,demo]"
+	touch $@
 
 clean:
 	rm -rf .venv .venv-* build *.egg-info

@@ -13,7 +13,15 @@ from pathlib import Path
 import numpy as np
 
 from signllm_jax.errors import ConfigError, OutputError
-from signllm_jax.eval import figures, plots, provenance, report_text, report_warnings, rows
+from signllm_jax.eval import (
+    figures,
+    paper_table,
+    plots,
+    provenance,
+    report_text,
+    report_warnings,
+    rows,
+)
 from signllm_jax.eval.back_translate import ReaderConfig
 from signllm_jax.eval.evaluated import Language, fill_rows, open_languages
 from signllm_jax.eval.evaluators import Evaluator, describe, open_evaluator, trained_inside
@@ -155,7 +163,8 @@ def evaluate(
         | {"evaluators": named, "evaluation_seed": seed},
     }
     write_file(output, json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False).encode())
-    write_file(output.with_suffix(".md"), report_text.markdown(report).encode())
+    other = paper_table.other_split(output.parent, report)
+    write_file(output.with_suffix(".md"), report_text.markdown(report, other).encode())
     return report
 
 

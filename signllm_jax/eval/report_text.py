@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from signllm_jax.eval import paper_table
 from signllm_jax.eval.rows import ROWS
 from signllm_jax.languages import get_language
 
@@ -49,8 +50,8 @@ _POSE = {
 }
 
 
-def markdown(report: Mapping) -> str:
-    """report.md from what report.json holds."""
+def markdown(report: Mapping, other: Mapping | None = None) -> str:
+    """report.md from what report.json holds, and the other split's report where there is one."""
     run, split = report["run"], report["split"]
     names = {code: get_language(code).name for code in report["languages"]}
     parts = [
@@ -78,6 +79,7 @@ def markdown(report: Mapping) -> str:
         "reader on productions, and on real clips of the same texts, the best it can do. Hand "
         "travel and duration: totals by those of the real clips.",
         *_texts(report, names),
+        *paper_table.section(report, other),
         "## Against reference rows",
         "### All languages",
         _rows(report, None),
