@@ -30,7 +30,7 @@ def test_every_suffix_and_joint_group_is_described():
 
 
 def test_every_link_inside_the_documentation_leads_somewhere():
-    for page in DOCS.glob("*.md"):
+    for page in (*DOCS.glob("*.md"), ROOT / "README.md"):
         for link in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text("utf-8")):
             if "://" not in link:
                 assert (page.parent / link).exists(), f"{page.name}: {link}"
