@@ -1,0 +1,349 @@
+"""The sections of a config, each a frozen dataclass with the range of every value."""
+
+import dataclasses
+
+
+def _at(default, low=None, high=None, choices=None):
+    """A field with a closed range or a set of choices."""
+    limits = {"low": low, "high": high, "choices": choices}
+    return dataclasses.field(default=default, metadata=limits)
+
+
+@dataclasses.dataclass(frozen=True)
+class DataConfig:
+    """What is trained on.
+
+    Attributes:
+        dataset: `fingerspelling`, or a prepared data set's name.
+        languages: codes in the order of the language axis; empty = all that the data set has.
+        layout: skeleton layout of the clips.
+        data_dir: folder of the prepared TFDS data; empty = the default folder.
+        row_frames: T, frames of a packed row, a multiple of the patch.
+        row_tokens: S, tokens of a packed row.
+        row_units: units of a packed row of a text stage.
+        row_clips: K, the most clips that a row packs.
+        temperature: tau by which a model of several languages mixes them: a language of n examples
+            is drawn with p ~ n^(1/tau).
+        threads: reading threads.
+        prefetch: batches read ahead.
+        cache_mb: standardised examples kept in memory, at most this many megabytes.
+        corrupt: share of the train clips that are damaged on purpose (`data/corruption.py`).
+        corrupt_seed: of which clips these are.
+    """
+
+    dataset: str = "fingerspelling"
+    languages: tuple[str, ...] = ()
+    layout: str = _at("openpose50", choices=("openpose50", "dwpose128"))
+    data_dir: str = ""
+    row_frames: int = _at(256, 1, 1 << 16)
+    row_tokens: int = _at(32, 1, 1 << 16)
+    row_units: int = _at(128, 1, 1 << 16)
+    row_clips: int = _at(4, 1, 1 << 12)
+    temperature: float = _at(2.0, 1.0, 1e6)
+    threads: int = _at(2, 1, 256)
+    prefetch: int = _at(4, 1, 1024)
+    cache_mb: int = _at(512, 0, 1 << 20)
+    corrupt: float = _at(0.0, 0.0, 1.0)
+    corrupt_seed: int = _at(0, 0, 1 << 31)
+
+
+@dataclasses.dataclass(frozen=True)
+class TextConfig:
+    """The tokenizer, and the text stage of models that have one (prompt or text to LangGloss).
+
+    Attributes:
+        kind: `letters` (fingerspelling units) or `pieces` (subwords with byte fallback) of the
+            pose stage; `words` or `characters` that a text stage reads.
+        units: rows of the table of units that the text stage reads.
+        buckets: rows of the hashed n-grams of units, 0 = none.
+        min_count: glosses that train has less often get no row: they are spelled.
+        languages: rows of the language marks, the first of which is no language.
+        encoder_layers: layers over the units.
+        decoder_layers: layers over LangGloss.
+        trained: `both` stages together, or one alone: the table of LangGloss then stays as it is,
+            and with it the other stage; for a run that starts from another (`init_from`).
+        weight: of the text stage's loss beside that of the poses.
+        own: largest share of clips whose poses are learnt from the LangGloss that the text stage
+            writes itself; the share rises with how much of it is right.
+        invented: whether prompts for made-up words are trained on as well (fingerspelling only).
+        dropout: share of embeddings and residual branches dropped while training.
+        unit_drop: share of units made unknown while training; their n-grams stay.
+        word_drop: share of the frequent words around a character made unknown in every second
+            prompt while training.
+        smoothing: share of the probability that the loss spreads over all glosses.
+        longest: longest text that is read, in units, the language's mark included.
+        line: longest line of LangGloss that is written, in tokens, the end included.
+        beams: hypotheses kept while decoding, 1 = greedy.
+        length_penalty: power of (5 + length) / 6 by which a hypothesis' score is divided.
+    """
+
+    kind: str = _at("letters", choices=("letters", "pieces", "words", "characters"))
+    units: int = _at(4096, 4, 1 << 20)
+    buckets: int = _at(0, 0, 1 << 20)
+    min_count: int = _at(1, 1, 1 << 20)
+    languages: int = _at(10, 2, 1 << 10)
+    encoder_layers: int = _at(2, 1, 256)
+    decoder_layers: int = _at(1, 1, 256)
+    trained: str = _at("both", choices=("both", "text", "pose"))
+    weight: float = _at(1.0, 0.0, 1e4)
+    own: float = _at(0.25, 0.0, 1.0)
+    invented: bool = True
+    dropout: float = _at(0.2, 0.0, 0.9)
+    unit_drop: float = _at(0.05, 0.0, 0.9)
+    word_drop: float = _at(0.3, 0.0, 0.9)
+    smoothing: float = _at(0.1, 0.0, 0.9)
+    longest: int = _at(64, 2, 1 << 16)
+    line: int = _at(32, 2, 1 << 12)
+    beams: int = _at(5, 1, 64)
+    length_penalty: float = _at(2.0, 0.0, 10.0)
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelConfig:
+    """Sizes of one language's group.
+
+    Attributes:
+        vocab: V, rows of the token table.
+        frame_size: D = 3J + 1 (follows from the layout).
+        patch: P, frames predicted at a time; 1 is the paper's.
+        width: M.
+        heads: H, a divisor of width.
+        mlp: hidden width of the MLPs.
+        encoder_layers: layers over the text.
+        decoder_layers: layers over the frames.
+        dropout: share of residual branches dropped while training.
+        progress_features: Fourier features of progress, even, 0 = none.
+        progress_bias: bias of cross-attention towards the clip's progress.
+        dtype: compute type; `auto` = bfloat16 on TPU and GPU, float32 on CPU.
+    """
+
+    vocab: int = _at(128, 4, 1 << 20)
+    frame_size: int = _at(151, 4, 1 << 14)
+    patch: int = _at(8, 1, 256)
+    width: int = _at(128, 8, 1 << 15)
+    heads: int = _at(4, 1, 256)
+    mlp: int = _at(512, 8, 1 << 17)
+    encoder_layers: int = _at(2, 1, 256)
+    decoder_layers: int = _at(2, 1, 256)
+    dropout: float = _at(0.0, 0.0, 0.9)
+    progress_features: int = _at(48, 0, 512)
+    progress_bias: bool = True
+    dtype: str = _at("auto", choices=("auto", "float32", "bfloat16"))
+
+
+@dataclasses.dataclass(frozen=True)
+class LossConfig:
+    """Weights of the loss terms and what is done to the decoder's input while training.
+
+    Attributes:
+        velocity: weight of the squared error of frame-to-frame differences.
+        counter: weight of the squared error of the counter.
+        seen: weight of the cross-entropy of a joint being shown.
+        hand: weight of a hand joint relative to a body joint.
+        wrist: weight of a wrist, which carries a hand, relative to another body joint.
+        noise: Gaussian noise on the input poses, in standard deviations.
+        history_drop: share of input patches that are blanked.
+        counter_noise: Gaussian noise on the input counter.
+    """
+
+    velocity: float = _at(5.0, 0.0, 1e4)
+    counter: float = _at(3.0, 0.0, 1e4)
+    seen: float = _at(0.1, 0.0, 1e4)
+    hand: float = _at(1.0, 0.0, 1e4)
+    wrist: float = _at(10.0, 0.0, 1e4)
+    noise: float = _at(1.0, 0.0, 100.0)
+    history_drop: float = _at(0.5, 0.0, 1.0)
+    counter_noise: float = _at(0.01, 0.0, 1.0)
+
+
+@dataclasses.dataclass(frozen=True)
+class RLConfig:
+    """Reinforcement learning: the loss and the Priority Learning Channel (PLC).
+
+    Attributes:
+        loss: `mse`; `reward`, the paper's RL loss, literally; or `policy_gradient`.
+        plc: whether a share of every batch is drawn from the replay buffer by priority.
+        share: share of a batch's rows that are drawn, rounded to whole rows of every stratum.
+        eta: exponent of P(i); 0 draws all alike.
+        threshold: clips of a priority below it are not drawn (the paper: 0.5).
+        beta: exponent of the importance weights, 0 = none (the paper).
+        direction: what a priority is: `high_reward` (the paper), `high_error`,
+            `learning_progress`.
+        half_life: steps after which half of a stale error has faded to the median, 0 = never.
+        rollout: the error is of the `teacher_forced` prediction or of a `free_running` one.
+        reward: of free-running clips, `mse` or `dtw`; teacher-forced it is `mse`.
+        rollout_clips: clips of every stratum that are produced anew in a step, free-running.
+        resident: once every clip is in the buffer the cyclic share comes from there too, and
+            no example crosses from the host again.
+        capacity: C, clips of a language that the buffer holds, a multiple of strata; at least its
+            train split = each clip has a place of its own.
+        strata: parts of the buffer that are drawn from by themselves, a multiple of data * fsdp.
+        clip_frames: longest clip that the buffer takes; 0 = a row's.
+        clip_tokens: longest text that it takes, in tokens; 0 = a row's.
+        supervised: weight of the usual loss beside a policy gradient.
+        policy: weight of the policy gradient.
+        deviation: of the Gaussian policy, in standard deviations, at the first step.
+        final_deviation: at the last step; between them it falls geometrically.
+    """
+
+    loss: str = _at("mse", choices=("mse", "reward", "policy_gradient"))
+    plc: bool = False
+    share: float = _at(0.3, 0.0, 1.0)
+    eta: float = _at(1.0, 0.0, 100.0)
+    threshold: float = _at(0.5, 0.0, 1.0)
+    beta: float = _at(0.0, 0.0, 10.0)
+    direction: str = _at("high_reward", choices=("high_reward", "high_error", "learning_progress"))
+    half_life: float = _at(2000.0, 0.0, 1e9)
+    rollout: str = _at("teacher_forced", choices=("teacher_forced", "free_running"))
+    reward: str = _at("mse", choices=("mse", "dtw"))
+    rollout_clips: int = _at(2, 1, 1 << 10)
+    resident: bool = False
+    capacity: int = _at(512, 1, 1 << 31)
+    strata: int = _at(1, 1, 1 << 20)
+    clip_frames: int = _at(0, 0, 1 << 16)
+    clip_tokens: int = _at(0, 0, 1 << 16)
+    supervised: float = _at(1.0, 0.0, 1e4)
+    policy: float = _at(1.0, 0.0, 1e4)
+    deviation: float = _at(0.3, 1e-6, 100.0)
+    final_deviation: float = _at(0.1, 1e-6, 100.0)
+
+
+@dataclasses.dataclass(frozen=True)
+class ReadingConfig:
+    """Back-translation: the reader of poses, and what is done to its input while training.
+
+    Attributes:
+        view: encoder steps that a layer sees to each side; 0 = the whole clip.
+        gloss_vocab: rows of the gloss head, blank and unknown included; 0 = no head.
+        row_glosses: the most glosses of a clip that the head learns from.
+        gloss: weight of the CTC loss on gloss.
+        count: weight of the error of the number of text tokens.
+        smoothing: label smoothing of the text tokens.
+        history_drop: share of the decoder's input tokens that are hidden.
+        noise: largest deviation of the noise on every number of every frame, standard ones.
+        offset: largest deviation of an offset that lasts the whole clip.
+        scale: largest change of size, as a share.
+        tempo: largest change of tempo within a clip, as a share.
+        blank: share of frames that are blanked.
+        beams: texts kept while reading; 1 = greedy.
+    """
+
+    view: int = _at(1, 0, 1 << 16)
+    gloss_vocab: int = _at(64, 0, 1 << 20)
+    row_glosses: int = _at(16, 1, 1 << 12)
+    gloss: float = _at(1.0, 0.0, 1e4)
+    count: float = _at(0.5, 0.0, 1e4)
+    smoothing: float = _at(0.0, 0.0, 0.9)
+    history_drop: float = _at(0.5, 0.0, 1.0)
+    noise: float = _at(0.4, 0.0, 100.0)
+    offset: float = _at(0.2, 0.0, 100.0)
+    scale: float = _at(0.0, 0.0, 0.9)
+    tempo: float = _at(0.3, 0.0, 0.9)
+    blank: float = _at(0.05, 0.0, 1.0)
+    beams: int = _at(4, 1, 64)
+
+
+@dataclasses.dataclass(frozen=True)
+class OptimizerConfig:
+    """The optimiser of a language.
+
+    Attributes:
+        name: `adamw`, or `sgd` (for comparing meshes).
+        learning_rate: peak.
+        warmup: steps of linear warm-up.
+        schedule: `cosine` or `linear`, from the peak to the end.
+        final: share of the peak at the end.
+        b1: decay of the first moment.
+        b2: decay of the second moment.
+        weight_decay: on matrices only.
+        clip: largest global norm of a language's gradient.
+        average: decay of the running mean of the parameters, which is then what is evaluated and
+            kept; 0 = the parameters themselves are.
+    """
+
+    name: str = _at("adamw", choices=("adamw", "sgd"))
+    learning_rate: float = _at(3e-3, 0.0, 10.0)
+    warmup: int = _at(100, 0, 1 << 30)
+    schedule: str = _at("cosine", choices=("cosine", "linear"))
+    final: float = _at(0.0, 0.0, 1.0)
+    b1: float = _at(0.9, 0.0, 1.0)
+    b2: float = _at(0.98, 0.0, 1.0)
+    weight_decay: float = _at(1e-4, 0.0, 10.0)
+    clip: float = _at(1.0, 1e-6, 1e6)
+    average: float = _at(0.0, 0.0, 1.0)
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainConfig:
+    """The run.
+
+    Attributes:
+        steps: steps of every language.
+        language_steps: steps of single languages, where they differ.
+        batch_size: B, packed rows of a language in a step.
+        seed: of parameters, data order and noise.
+        patience: evaluations without a better dev DTW ratio before a language stops; 0 = never.
+    """
+
+    steps: int = _at(2000, 1, 1 << 31)
+    language_steps: dict[str, int] = dataclasses.field(default_factory=dict)
+    batch_size: int = _at(4, 1, 1 << 16)
+    seed: int = _at(0, 0, 1 << 31)
+    patience: int = _at(0, 0, 1 << 30)
+
+
+@dataclasses.dataclass(frozen=True)
+class EvalConfig:
+    """Free-running evaluation.
+
+    Attributes:
+        every: steps between evaluations on dev.
+        clips: dev clips of a language, the first ones; 0 = all.
+        max_frames: longest clip that decoding may produce.
+        batch_size: clips of a language decoded together.
+        samples: clips of a language rendered at the end.
+        report: whether the run ends with the test report.
+    """
+
+    every: int = _at(500, 1, 1 << 31)
+    clips: int = _at(40, 0, 1 << 30)
+    max_frames: int = _at(128, 1, 1 << 16)
+    batch_size: int = _at(40, 1, 1 << 16)
+    samples: int = _at(2, 0, 1 << 10)
+    report: bool = True
+
+
+@dataclasses.dataclass(frozen=True)
+class MeshConfig:
+    """Sizes of the mesh axes; all 0 = language, then fsdp, as far as they divide."""
+
+    language: int = _at(0, 0, 1 << 20)
+    data: int = _at(0, 0, 1 << 20)
+    fsdp: int = _at(0, 0, 1 << 20)
+    tensor: int = _at(0, 0, 1 << 20)
+
+
+@dataclasses.dataclass(frozen=True)
+class CheckpointConfig:
+    """Checkpoints for resuming.
+
+    Attributes:
+        every: steps between checkpoints.
+        keep: how many of the newest are kept.
+    """
+
+    every: int = _at(500, 1, 1 << 31)
+    keep: int = _at(2, 1, 1 << 16)
+
+
+@dataclasses.dataclass(frozen=True)
+class LogConfig:
+    """Logs.
+
+    Attributes:
+        every: steps between lines of metrics.jsonl.
+        progress: whether a progress bar is shown.
+    """
+
+    every: int = _at(50, 1, 1 << 31)
+    progress: bool = True
