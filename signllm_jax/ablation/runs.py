@@ -84,18 +84,7 @@ class Bench:
         return group, producer, corruption.open_train(config.data, self._lanes[0])
 
     def _data(self, group, split, config):
-        return pipeline.TrainData(
-            [split],
-            [group.tokenizer],
-            [group.statistics],
-            batch_size=config.batch_rows[0],
-            seed=config.train.seed,
-            row_frames=config.data.row_frames,
-            row_tokens=config.data.row_tokens,
-            row_clips=config.data.row_clips,
-            patch=config.model.patch,
-            cache_mb=config.data.cache_mb,
-        )
+        return pipeline.TrainData.of(config, [split], [group])
 
     def _programs(self, config: Config):
         """The compiled start and step of a config, for every seed and value of TRACED."""

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 import grain.python as grain
 import numpy as np
 
+from signllm_jax.config import Config
 from signllm_jax.data.source import Source
 from signllm_jax.data.transforms import Statistics, make_frames
 from signllm_jax.errors import ConfigError, DataError
@@ -230,6 +231,30 @@ class TrainData:
 
     def _plan(self, source, lengths, tokens, **options) -> RowPlan:
         return RowPlan(source.language, lengths, tokens, **options)
+
+    @classmethod
+    def of(cls, config: Config, sources: Sequence[Source], groups: Sequence, **more) -> "TrainData":
+        """The batches of a run.
+
+        Args:
+            config: the run's.
+            sources: one train split a language.
+            groups: their groups, with tokenizer and statistics.
+            more: further arguments of TrainData.
+        """
+        return cls(
+            sources,
+            [group.tokenizer for group in groups],
+            [group.statistics for group in groups],
+            batch_size=config.batch_rows[0],
+            seed=config.train.seed,
+            row_frames=config.data.row_frames,
+            row_tokens=config.data.row_tokens,
+            row_clips=config.data.row_clips,
+            patch=config.model.patch,
+            cache_mb=config.data.cache_mb,
+            **more,
+        )
 
     def batch(self, step: int, languages: Sequence[int], rows: Sequence[int]) -> Batch:
         """The part of step `step`'s batch with the given language and row indices."""

@@ -68,17 +68,10 @@ class BackTranslationTask(Task):
         name, folder = config.data.dataset, config.data.data_dir or None
         sources = [source.open_split(name, code, "train", folder) for code in languages]
         glosses = [encode_glosses(s.units, g.glosses) for s, g in zip(sources, groups)]
-        return pipeline.TrainData(
+        return pipeline.TrainData.of(
+            config,
             sources,
-            [group.tokenizer for group in groups],
-            [group.statistics for group in groups],
-            batch_size=config.train.batch_size,
-            seed=config.train.seed,
-            row_frames=config.data.row_frames,
-            row_tokens=config.data.row_tokens,
-            row_clips=config.data.row_clips,
-            patch=config.model.patch,
-            cache_mb=config.data.cache_mb,
+            groups,
             glosses=glosses if config.reading.gloss_vocab else None,
             row_glosses=config.reading.row_glosses,
         )

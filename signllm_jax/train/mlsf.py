@@ -137,19 +137,9 @@ class MlsfTask(Task):
     def train_data(self, languages, groups):
         """See Task."""
         config = self.config
-        return pipeline.TrainData(
-            [open_train(config.data, code) for code in languages],
-            [group.tokenizer for group in groups],
-            [group.statistics for group in groups],
-            batch_size=config.batch_rows[0],
-            strata=config.rl.strata if config.rl.plc else 1,
-            seed=config.train.seed,
-            row_frames=config.data.row_frames,
-            row_tokens=config.data.row_tokens,
-            row_clips=config.data.row_clips,
-            patch=config.model.patch,
-            cache_mb=config.data.cache_mb,
-        )
+        sources = [open_train(config.data, code) for code in languages]
+        strata = config.rl.strata if config.rl.plc else 1
+        return pipeline.TrainData.of(config, sources, groups, strata=strata)
 
     def dev_set(self, languages, groups, mesh):
         """See Task."""
