@@ -15,24 +15,17 @@ from pathlib import Path
 import numpy as np
 from absl import flags
 
+from signllm_jax.eval.report_text import POSE
 from signllm_jax.poses.clip import PoseClip
 
 PHOENIX = flags.DEFINE_string("phoenix", None, "folder of dev.skels and train.skels")
 DOCUMENT = flags.DEFINE_string("document", None, "Markdown file to write the table into")
 
 NOISE = (0.01, 0.05)  # shoulder widths
-_COLUMNS = {
-    "dtw": ("DTW", "{:.4f}"),
-    "dtw_mje": ("DTW-MJE", "{:.4f}"),
-    "ndtw_mje": ("nDTW-MJE", "{:.3f}"),
-    "progressive_dtw": ("progressive DTW", "{:.3f}"),
-    "mje": ("MPJPE", "{:.4f}"),
-    "pa_mpjpe_body": ("PA-MPJPE body", "{:.4f}"),
-    "pa_mpjpe_hands": ("PA-MPJPE hands", "{:.4f}"),
-    "velocity_error": ("velocity", "{:.4f}"),
-    "acceleration_error": ("acceleration", "{:.4f}"),
+_TRAVEL = "wrist_travel_ratio"
+_COLUMNS = {name: column for name, column in POSE.items() if name != _TRAVEL} | {
     "hand_travel_ratio": ("hand travel", "{:.3f}"),
-    "wrist_travel_ratio": ("wrist travel", "{:.3f}"),
+    _TRAVEL: POSE[_TRAVEL],
     "duration_ratio": ("duration", "{:.3f}"),
     "collapse": ("collapse", "{}"),
 }

@@ -36,7 +36,7 @@ _TEXT = {
     "exact_match": ("exact", "{:.1%}"),
     "dtw": ("DTW", "{:.4f}"),
 }
-_POSE = {
+POSE = {
     "dtw": ("DTW", "{:.4f}"),
     "dtw_mje": ("DTW-MJE", "{:.4f}"),
     "ndtw_mje": ("nDTW-MJE", "{:.3f}"),
@@ -94,7 +94,7 @@ def markdown(report: Mapping, other: Mapping | None = None) -> str:
         "## Pose metrics of the productions",
         table(
             "",
-            _POSE,
+            POSE,
             [*report["languages"].items(), ("**all clips**", report["overall"])],
         ),
         "Lengths in shoulder widths. Definitions and sources: `signllm_jax/eval/pose_metrics.py`.",
