@@ -3,7 +3,7 @@
     python launch/train.py --config=configs/prompt2langgloss.py                     # four languages
     python launch/train.py --config=configs/prompt2langgloss.py:fingerspelling,base  # 40M
 
-What the first costs and reaches is in the README.
+What the first costs and reaches is in docs/prompt2langgloss.md.
 """
 
 from configs.base import config_dict

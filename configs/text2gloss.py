@@ -3,8 +3,8 @@
     python launch/train.py --config=configs/text2gloss.py --config.data.data_dir=FOLDER
 
 trains on PHOENIX-2014T (FOLDER/phoenix14t/{train,dev,test}.csv); `:gloss_corpora` on that, GKSL
-and SignSuisse at once, `:gksl` and `:signsuisse` on one. What it costs and reaches is in the
-README.
+and SignSuisse at once, `:gksl` and `:signsuisse` on one. What it costs and reaches is in
+docs/prompt2langgloss.md.
 """
 
 from configs.base import config_dict
