@@ -59,9 +59,11 @@ class TextConfig:
         min_count: glosses that train has less often get no row: they are spelled.
         languages: rows of the language marks, the first of which is no language.
         encoder_layers: layers over the units.
+        distances: units to either side to which a unit's distance has a learnt bias of attention,
+            a head and layer its own; those farther away share the last; 0 = none.
         decoder_layers: layers over LangGloss.
-        trained: `both` stages together, or one alone: the table of LangGloss then stays as it is,
-            and with it the other stage; for a run that starts from another (`init_from`).
+        trained: `both` stages together, or one alone; in a run that starts from another
+            (`init_from`) the table of LangGloss then stays as it is, and with it the other stage.
         weight: of the text stage's loss beside that of the poses.
         own: largest share of clips whose poses are learnt from the LangGloss that the text stage
             writes itself; the share rises with how much of it is right.
@@ -83,6 +85,7 @@ class TextConfig:
     min_count: int = _at(1, 1, 1 << 20)
     languages: int = _at(10, 2, 1 << 10)
     encoder_layers: int = _at(2, 1, 256)
+    distances: int = _at(0, 0, 1 << 10)
     decoder_layers: int = _at(1, 1, 256)
     trained: str = _at("both", choices=("both", "text", "pose"))
     weight: float = _at(1.0, 0.0, 1e4)
@@ -114,6 +117,7 @@ class ModelConfig:
         dropout: share of residual branches dropped while training.
         progress_features: Fourier features of progress, even, 0 = none.
         progress_bias: bias of cross-attention towards the clip's progress.
+        head: hidden width of the layers that say the poses, 0 = one matrix, whose rank is M.
         dtype: compute type; `auto` = bfloat16 on TPU and GPU, float32 on CPU.
     """
 
@@ -128,6 +132,7 @@ class ModelConfig:
     dropout: float = _at(0.0, 0.0, 0.9)
     progress_features: int = _at(48, 0, 512)
     progress_bias: bool = True
+    head: int = _at(0, 0, 1 << 17)
     dtype: str = _at("auto", choices=("auto", "float32", "bfloat16"))
 
 

@@ -9,6 +9,8 @@ import pytest
 
 from signllm_jax.data import fingerspelling, source
 
+pytest_plugins = ["prompted"]
+
 os.environ["XLA_FLAGS"] = " ".join(
     (
         os.environ.get("XLA_FLAGS", ""),

@@ -37,10 +37,10 @@ def quoted(template):
 
 @pytest.mark.parametrize("spoken", SPOKEN)
 def test_there_are_templates_of_every_kind_and_test_is_held_out(spoken):
-    train, test = templates(spoken), templates(spoken, "test")
-    assert len({*train, *test}) == len(train) + len(test) >= 30
-    assert len(train) >= 24 and len(test) >= 8
-    for split in (train, test):
+    train, dev, test = (templates(spoken, split) for split in SPLITS)
+    assert len({*train, *dev, *test}) == len(train) + len(dev) + len(test) >= 38
+    assert len(train) >= 24 and len(dev) >= 8 and len(test) >= 8
+    for split in (train, dev, test):
         kinds = {(quoted(line), "{language}" in line) for line in split}
         assert len(kinds) == 4
         for line in split:

@@ -37,6 +37,7 @@ TEXT = TextConfig(
     buckets=128,
     languages=4,
     encoder_layers=1,
+    distances=3,
     dropout=0.0,
     longest=12,
     line=8,

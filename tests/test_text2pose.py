@@ -4,7 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from tiny import CONFIG, MODEL, one_device, packed_batch
+import tiny
+from tiny import CONFIG, one_device, packed_batch
 
 from signllm_jax.losses import joint_weights, pose_losses
 from signllm_jax.models import mlsf
@@ -15,6 +16,7 @@ from signllm_jax.skeleton import OPENPOSE50
 from signllm_jax.typing import Batch, Prediction
 
 pytestmark = pytest.mark.usefixtures("cheap_compiles", "mesh")
+MODEL = dataclasses.replace(tiny.MODEL, head=40)
 TEXT2POSE = Text2Pose(MODEL)
 WEIGHTS = joint_weights(OPENPOSE50, hand=2.0, wrist=3.0)
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from signllm_jax.data import letters as recorded
-from signllm_jax.data.letters import FPS, LANGUAGES, LETTER_FRAMES, letters
+from signllm_jax.data.letters import FPS, LANGUAGES, LETTER_FRAMES, letters, small
 from signllm_jax.errors import TextError
 from signllm_jax.languages import get_language
 from signllm_jax.poses.clip import PoseClip
@@ -27,6 +27,8 @@ __all__ = [
     "Example",
     "corpus",
     "letters",
+    "prompt_words",
+    "small",
     "spell",
     "spelled_clip",
     "words",
@@ -61,9 +63,26 @@ class Example:
     clip: PoseClip
 
 
-@functools.cache
 def words(language: str) -> dict[str, tuple[str, ...]]:
     """The word list of a language: split name -> words; raises TextError as `letters` does."""
+    lists = _word_lists(language)
+    return {split: lists[split] for split in SPLITS}
+
+
+def prompt_words(language: str) -> tuple[str, ...]:
+    """Words in no split, for the report on prompts alone; errors as in `words`."""
+    return _word_lists(language)["prompts"]
+
+
+@functools.cache
+def held_out(language: str) -> frozenset[str]:
+    """All words that nothing may be trained on."""
+    lists = _word_lists(language)
+    return frozenset(word for name, own in lists.items() if name != "train" for word in own)
+
+
+@functools.cache
+def _word_lists(language: str) -> dict[str, tuple[str, ...]]:
     if language not in LANGUAGES:
         letters(language)
     name = importlib.resources.files("signllm_jax.data") / "words" / f"{language}.txt"
@@ -73,7 +92,7 @@ def words(language: str) -> dict[str, tuple[str, ...]]:
             rest = splits.setdefault(line.strip("[]"), [])
         elif not line.startswith("#"):
             rest.extend(line.split())
-    return {split: tuple(splits[split]) for split in SPLITS}
+    return {name: tuple(own) for name, own in splits.items()}
 
 
 def spell(word: str, language: str) -> list[str]:

@@ -89,6 +89,13 @@ def normal_case(text: str, language: str) -> str:
     return text.replace("ß", "ẞ").upper()
 
 
+def small(text: str, language: str) -> str:
+    """The inverse of `normal_case`: small letters by the rules of the spoken language."""
+    if get_language(language).spoken == "tr":
+        text = text.replace("İ", "i").replace("I", "ı")
+    return text.lower()
+
+
 @functools.cache
 def _index(language: str) -> dict:
     """unit -> recording of `language`; raises TextError or DataError."""

@@ -1,8 +1,8 @@
 """Batches of Prompt2LangGloss: clips of all languages in one lane, and a prompt for each.
 
-A row packs clips as in MLSF, with LangGloss for text. Beside it lie the prompts of the row's first
-clips, as many as there is room for, and in what room is left prompts for made-up words, which have
-no clip: to copy a word that was never met is learnt from more words than there are clips of.
+A row packs clips as in MLSF, with LangGloss for text. Beside it lie prompts of the row's first
+clips, as many as there is room for, or of a few and then of made-up words, which have no clip: to
+copy a word that was never met is learnt from more words than there are clips of.
 """
 
 from collections.abc import Sequence
@@ -20,6 +20,8 @@ from signllm_jax.text.stage import TextStage
 from signllm_jax.typing import Batch, LineBatch
 
 LANE = "shared"
+CLIPS_ASKED = 2
+"""Clips of a row that are asked for where made-up words take the rest of the room."""
 
 
 class LineTokenizer:
@@ -70,12 +72,23 @@ def line_of(source: Source, index: int) -> str:
     return " ".join(to_langgloss(source.units[index], source.language))
 
 
-def made_up(word: str, other: str, language: str) -> tuple[str, list[str]] | None:
-    """The first half of a word with the second half of another, and how it is spelled.
+def made_up(
+    texts: Sequence[str], language: str, random: np.random.Generator
+) -> tuple[str, list[str]] | None:
+    """A made-up word and how it is spelled: the first half of one word with the second half of
+    another, or two to eight letters at random.
 
-    None where the language cannot spell it.
+    None where the language cannot spell it, or it happens to be a word that is held out.
     """
-    text = word[: (len(word) + 1) // 2] + other[len(other) // 2 :]
+    if random.random() < 0.5:
+        word, other = (texts[i] for i in random.integers(len(texts), size=2))
+        text = word[: (len(word) + 1) // 2] + other[len(other) // 2 :]
+    else:
+        known = fingerspelling.letters(language)
+        chosen = (known[i] for i in random.integers(len(known), size=random.integers(2, 9)))
+        text = fingerspelling.small("".join(chosen), language)
+    if text in fingerspelling.held_out(language):
+        return None
     try:
         return text, fingerspelling.spell(text, language)
     except TextError:
@@ -91,7 +104,8 @@ class PromptData(TrainData):
         statistics: pooled over the languages.
         row_units: units of a row.
         temperature: how languages are mixed, see MixedPlan.
-        invented: whether room that is left gets prompts for made-up words (fingerspelling).
+        invented: whether there are prompts for made-up words (fingerspelling).
+        asks: whether there are prompts at all, which a pose stage alone has no use for.
         options: the others of TrainData.
     """
 
@@ -104,9 +118,11 @@ class PromptData(TrainData):
         row_units: int,
         temperature: float,
         invented: bool,
+        asks: bool = True,
         **options,
     ):
         self._stage, self._row_units, self._invented = stage, row_units, invented
+        self._asks = asks
         self._temperature, self._prompt_seed = temperature, options["seed"]
         self._texts = {source.language: source.texts for source in sources}
         pooled = PooledSource(sources)
@@ -125,6 +141,8 @@ class PromptData(TrainData):
     def batch(self, step, lanes, rows) -> Batch:
         """See TrainData."""
         batch = super().batch(step, lanes, rows)
+        if not self._asks:
+            return batch
         prompts = [self._prompts(step, int(row), batch.example[0, i]) for i, row in enumerate(rows)]
         lines = LineBatch(*(np.stack(field)[None] for field in zip(*prompts)))
         return batch._replace(prompts=lines)
@@ -138,7 +156,8 @@ class PromptData(TrainData):
         segment = np.zeros(self._row_units, np.int32)
         line = np.zeros((2, tokens), np.int32)
         unit = token = number = 0
-        chosen = [(*source.asked(i), self._ids[0][i]) for i in clips if i >= 0]
+        asked = clips[clips >= 0][: CLIPS_ASKED if self._invented else None]
+        chosen = [(*source.asked(i), self._ids[0][i]) for i in asked]
         while True:
             if number < len(chosen):
                 text, language, written = chosen[number]
@@ -166,8 +185,6 @@ class PromptData(TrainData):
         codes = list(self._texts)
         while True:
             language = codes[random.integers(len(codes))]
-            texts = self._texts[language]
-            word, other = (texts[i] for i in random.integers(len(texts), size=2))
-            made = made_up(word, other, language)
+            made = made_up(self._texts[language], language, random)
             if made is not None:
                 return made[0], language, self._stage.write(made[1], language)

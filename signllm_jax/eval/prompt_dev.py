@@ -1,11 +1,13 @@
 """Prompts to LangGloss to poses, free-running, scored: on dev while training and for the report."""
 
 import dataclasses
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 from signllm_jax.config import Config
+from signllm_jax.data import fingerspelling
 from signllm_jax.data.prompted import LANE, LineTokenizer, line_of
 from signllm_jax.data.source import Source
 from signllm_jax.data.transforms import collect_statistics
@@ -18,6 +20,7 @@ from signllm_jax.models.prompt2langgloss import pose_params, text_params
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.produce import Producer
 from signllm_jax.render.figure import contact_strip
+from signllm_jax.text.langgloss import split_marks, to_langgloss
 from signllm_jax.text.prompts import SPOKEN, make_prompt, parse_prompt, templates
 from signllm_jax.translate import Translator
 from signllm_jax.typing import Tree
@@ -61,6 +64,20 @@ def open_asked(
     return asked
 
 
+def spelled_asked(words: Mapping[str, Sequence[str]], train: Mapping[str, Source], layout: str):
+    """What words ask for, `Asked` by language, from the recorded letters."""
+    asked = {}
+    for code, own in words.items():
+        real = (train[code][i] for i in range(len(train[code])))
+        asked[code] = Asked(
+            list(own),
+            [" ".join(to_langgloss(fingerspelling.spell(word, code), code)) for word in own],
+            [fingerspelling.spelled_clip(word, code) for word in own],
+            collect_statistics(real, layout).mean_pose,
+        )
+    return asked
+
+
 def own_spoken(language: str) -> str:
     """The spoken language of a sign language's texts, or English where it has no templates."""
     spoken = get_language(language).spoken
@@ -68,17 +85,22 @@ def own_spoken(language: str) -> str:
 
 
 def prompts_for(
-    texts: Sequence[str], language: str, spoken: str, split: str
+    texts: Sequence[str], language: str, spoken: Sequence[str], split: str
 ) -> tuple[list[str], list[str | None]]:
-    """One prompt a text from a split's templates, and what the caller says beside it.
+    """Prompts from a split's templates, and what the caller says beside each.
 
     The caller names the sign language where the template has no place for it.
+
+    Args:
+        texts: what is asked for; they come again where there are fewer than spoken languages.
+        language: the sign language.
+        spoken: the spoken language of each prompt.
+        split: of the templates.
     """
-    chosen = templates(spoken, split)
     prompts, callers = [], []
-    for text in texts:
-        key = f"{language} {spoken} {text}"
-        prompt = make_prompt(text, language, key, spoken, chosen)
+    for text, asking in zip(itertools.cycle(texts), spoken):
+        key = f"{language} {asking} {text}"
+        prompt = make_prompt(text, language, key, asking, templates(asking, split))
         prompts.append(prompt)
         try:
             parse_prompt(prompt)
@@ -151,23 +173,34 @@ class PromptDev:
     ):
         self._asked = open_asked(dev, train, config.data.layout, config.eval.clips)
         self._model = PromptModel(group, mesh, config)
+        self._trained = config.text.trained
         self._last: dict[str, list[PoseClip]] = {}
 
     def score(self, params: Tree) -> dict[str, dict[str, float]]:
         """See `train.task.DevSet`: the mean of the languages' figures."""
         scores = []
         for code, asked in self._asked.items():
-            spoken = own_spoken(code)
-            lines = self._model.lines(params, *prompts_for(asked.texts, code, spoken, "train"))
-            glosses = [
-                [token[len(code) + 2 : -1] for token in line.split()] for line in asked.lines
-            ]
-            figures = score_lines(lines, glosses, code)
-            self._last[code] = self._model.clips(params, [" ".join(line) for line in lines])
-            scores.append(figures | score_poses(asked, self._last[code]))
+            figures, lines = {}, asked.lines
+            if self._trained != "pose":
+                figures, lines = self._understood(params, code, asked)
+            if self._trained != "text":
+                self._last[code] = self._model.clips(params, lines)
+                figures |= score_poses(asked, self._last[code])
+            scores.append(figures)
         if not scores:
             return {LANE: {}}
         return {LANE: {name: float(np.mean([s[name] for s in scores])) for name in scores[0]}}
+
+    def _understood(self, params, code, asked) -> tuple[dict[str, float], list[str]]:
+        """Figures of the text stage, and what it understood in the language's own spoken one."""
+        glosses = [[gloss for _, gloss in split_marks(line)] for line in asked.lines]
+        own, others = own_spoken(code), [s for s in SPOKEN if s != own_spoken(code)]
+        spoken = [others[i % len(others)] for i in range(len(asked.texts))]
+        prompts, callers = prompts_for(asked.texts, code, [own] * len(spoken) + spoken, "dev")
+        lines = self._model.lines(params, prompts, callers)
+        figures = score_lines(lines, glosses * 2, code)
+        figures["inexact"] = 1 - figures["exact_match"]
+        return figures, [" ".join(line) for line in lines[: len(glosses)]]
 
     def pictures(self) -> Iterator[tuple[str, np.ndarray]]:
         """A contact strip of each language's first dev clip as last produced, over the real one."""

@@ -1,7 +1,8 @@
 """The report of Prompt2LangGloss: both stages, apart and together, on prompts never trained on.
 
 The text stage is asked for every text of the split in all spoken languages, with templates that
-no model is trained on; once as `produce` asks it, with the sign language that `parse_prompt` finds,
+no model is trained on (of fingerspelling at `test` for words that are in no split, which nothing
+was chosen on either); once as `produce` asks it, with the sign language that `parse_prompt` finds,
 and once unaided, told the language only where the prompt does not say it. The pose stage is given
 the true LangGloss, and what the text stage understood of the prompts in each sign language's own
 spoken language.
@@ -14,7 +15,7 @@ from collections import defaultdict
 import jax
 import numpy as np
 
-from signllm_jax.data import source
+from signllm_jax.data import fingerspelling, source
 from signllm_jax.data.prompted import LANE
 from signllm_jax.errors import DataError
 from signllm_jax.eval import provenance
@@ -24,6 +25,7 @@ from signllm_jax.eval.prompt_dev import (
     own_spoken,
     prompts_for,
     score_poses,
+    spelled_asked,
 )
 from signllm_jax.eval.text_report import mean_scores, report_path
 from signllm_jax.eval.text_stage import score_lines
@@ -48,7 +50,8 @@ def evaluate_prompts(
 
     Args:
         workdir: of the run.
-        split: `train`, `dev` or `test` of the texts; the templates are always those of test.
+        split: `train`, `dev` or `test` of the texts, and `dev` or `test` of the templates (with
+            train texts those of dev).
         output: see `evaluate_text`.
         data_dir: of the prepared data; by default the run's.
 
@@ -76,7 +79,12 @@ def evaluate_prompts(
     def open_all(name):
         return {code: source.open_split(config.data.dataset, code, name, folder) for code in codes}
 
-    asked = open_asked(open_all(split), open_all("train"), config.data.layout)
+    if split == "test" and config.data.dataset == "fingerspelling":
+        words = {code: fingerspelling.prompt_words(code) for code in codes}
+        asked = spelled_asked(words, open_all("train"), config.data.layout)
+    else:
+        asked = open_asked(open_all(split), open_all("train"), config.data.layout)
+    templates = "test" if split == "test" else "dev"
     if not asked:
         raise DataError(f"{workdir.path}: no clip of {split} can be scored")
     text, unaided, poses, true, wrong = {}, {}, {}, {}, {}
@@ -85,7 +93,7 @@ def evaluate_prompts(
         glosses = [[gloss for _, gloss in split_marks(line)] for line in own.lines]
         lines, alone, wrong[code] = [], [], []
         for spoken in SPOKEN:
-            prompts, callers = prompts_for(own.texts, code, spoken, "test")
+            prompts, callers = prompts_for(own.texts, code, [spoken] * len(own.texts), templates)
             alone += model.lines(params, prompts, callers)
             found = [parse_prompt(p, caller)[1] for p, caller in zip(prompts, callers)]
             understood = [

@@ -41,6 +41,12 @@ class Text2Gloss(nn.Module):
         self.embed_unit = UnitEmbed(t.units, t.buckets, c.width)
         self.embed_gloss = MarkedEmbed(c.vocab, t.languages, c.width)
         self.encoder = [block(False) for _ in range(t.encoder_layers)]
+        if t.distances:
+            self.distance_bias = self.param(
+                "distance_bias",
+                nn.with_logical_partitioning(nn.initializers.zeros, (None, "heads", None)),
+                (t.encoder_layers, c.heads, 2 * t.distances + 1),
+            )
         self.decoder = [block(True) for _ in range(t.decoder_layers)]
         self.norm_text, self.norm_gloss = Norm(self.dtype), Norm(self.dtype)
         self.drop = nn.Dropout(t.dropout)
@@ -61,10 +67,18 @@ class Text2Gloss(nn.Module):
         x = self.drop(x, deterministic=not training)
         x = constrain(x.astype(self.dtype), "rows", "time", "width")
         mask = (segment[:, :, None] == segment[:, None, :]) & (segment[:, :, None] > 0)
-        for block in self.encoder:
-            x, _ = block(x, mask, training=training)
+        for layer, block in enumerate(self.encoder):
+            x, _ = block(x, mask, training=training, bias=self._bias(layer, x.shape[1]))
         x = self.norm_text(x)
         return tuple(block.memory(x) for block in self.decoder), segment
+
+    def _bias(self, layer: int, size: int):
+        """[1, H, S, S] by the distance from a unit to another, or None."""
+        most = self.text.distances
+        if not most:
+            return None
+        distance = np.arange(size)[None, :] - np.arange(size)[:, None]
+        return self.distance_bias[layer][None, :, np.clip(distance, -most, most) + most]
 
     def decode(
         self, memory, before, segment, place, mask, caches=None, index=0, training=False

@@ -94,7 +94,10 @@ class Text2Pose(nn.Module):
                 "bias_offset", names(nn.initializers.zeros, (None, "heads")), shape
             )
         self.norm_frames = Norm(self.dtype)
-        self.frame_head = Dense(c.patch * (c.frame_size - 1), ("embed", "patch"), self.dtype, 0.1)
+        if c.head:
+            self.frame_hidden = Dense(c.head, ("embed", "mlp"), self.dtype)
+        last = ("mlp" if c.head else "embed", "patch")
+        self.frame_head = Dense(c.patch * (c.frame_size - 1), last, self.dtype, 0.1)
         self.counter_head = Dense(c.patch, ("embed", "patch"), jnp.float32, 0.01)
         self.seen_head = Dense(
             c.patch * ((c.frame_size - 1) // 3), ("embed", "patch"), jnp.float32, 0.01
@@ -165,7 +168,8 @@ class Text2Pose(nn.Module):
             new_caches.append(new)
         x = self.norm_frames(x)
         shape = (*x.shape[:2], c.patch)
-        frames = self.frame_head(x).astype(jnp.float32).reshape(*shape, c.frame_size - 1)
+        spoken = nn.gelu(self.frame_hidden(x)) if c.head else x
+        frames = self.frame_head(spoken).astype(jnp.float32).reshape(*shape, c.frame_size - 1)
         x = x.astype(jnp.float32)
         counter = counter[..., None] + self.counter_head(x)
         seen = self.seen_head(x).reshape(*shape, (c.frame_size - 1) // 3)

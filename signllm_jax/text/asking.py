@@ -1,11 +1,13 @@
 """Prompts to train on, drawn at random: more ways of asking than there are templates.
 
 Half of them are templates as they are; of the others the beginning is one template's and the end
-another's of the same spoken language, and the quotation marks are any pair, so that a model learns
-what quotation marks and the words around a text say, and not the templates.
+another's of the same spoken language, the quotation marks are any pair, and some words around the
+text are other ones, half of which there is no such word. So a model learns what quotation marks
+and the words next to a text say, and neither the templates nor that an unknown word is the text.
 """
 
 import functools
+import re
 
 import numpy as np
 
@@ -14,6 +16,9 @@ from signllm_jax.text.language_names import abbreviations, names
 from signllm_jax.text.prompt_templates import NAME, SLOT, SPOKEN, templates
 
 QUOTES = ("''", '""', "“”", "‘’", "„“", "«»", "‚‘", "「」")
+VARIED, OTHER, MORE = 0.6, 0.15, 0.08
+"""Share of the mixed templates whose words are varied, of their words that become another one, and
+of places where one is put in."""
 
 
 @functools.cache
@@ -28,6 +33,13 @@ def _parts(spoken: str) -> tuple[tuple[str, str, bool], ...]:
             before, after = bare[:-1], after.lstrip("\u00a0")[1:]
         found.append((before, after, quoted))
     return tuple(found)
+
+
+@functools.cache
+def _words(spoken: str) -> tuple[str, ...]:
+    """The words of the train templates."""
+    text = " ".join(templates(spoken, "train")).replace(NAME, "")
+    return tuple(sorted({word for word in re.findall(r"\w+", text) if len(word) > 1}))
 
 
 def ask(text: str, language: str, random: np.random.Generator) -> tuple[str, str | None]:
@@ -46,16 +58,45 @@ def ask(text: str, language: str, random: np.random.Generator) -> tuple[str, str
         chosen = templates(spoken, "train")
         before, _, after = chosen[random.integers(len(chosen))].partition(SLOT)
     else:
-        parts = _parts(spoken)
-        before, _, quoted = parts[random.integers(len(parts))]
-        ends = [after for _, after, also in parts if also == quoted]
-        after = ends[random.integers(len(ends))]
-        if quoted:
-            left, right = QUOTES[random.integers(len(QUOTES))]
-            before, after = before + left, right + after
+        before, after = _mixed(spoken, random)
     kinds = (names(language, spoken), abbreviations(language))
     called = kinds[random.integers(2)]
     name = called[random.integers(len(called))]
     named = NAME in before + after
     prompt = f"{before.replace(NAME, name)}{text}{after.replace(NAME, name)}"
     return prompt, None if named and random.random() < 0.7 else language
+
+
+def _mixed(spoken: str, random: np.random.Generator) -> tuple[str, str]:
+    """What stands before and after a text: a beginning and an end, some of their words varied."""
+    quoted = random.random() < 0.5
+    parts = [part[:2] for part in _parts(spoken) if part[2] == quoted]
+    (before, _), (_, after) = (parts[i] for i in random.integers(len(parts), size=2))
+    if random.random() < VARIED:
+        # without quotation marks the word before the text must stay: it alone may show the text
+        kept = before if quoted else before.rpartition(" ")[0].rpartition(" ")[0]
+        before = _varied(kept, spoken, random) + before[len(kept) :]
+        after = _varied(after, spoken, random)
+    if quoted:
+        left, right = QUOTES[random.integers(len(QUOTES))]
+        before, after = before + left, right + after
+    return before, after
+
+
+def _varied(piece: str, spoken: str, random: np.random.Generator) -> str:
+    """A piece with some words that are other ones, and some more."""
+    out = []
+    for word in piece.split(" "):
+        out.append(_other(spoken, random) if word.isalpha() and random.random() < OTHER else word)
+        if word[-1:] not in (".", "?", "!") and random.random() < MORE:
+            out.append(_other(spoken, random))
+    return " ".join(out)
+
+
+def _other(spoken: str, random: np.random.Generator) -> str:
+    """A word of the templates, or halves of two."""
+    words = _words(spoken)
+    first, second = (words[i] for i in random.integers(len(words), size=2))
+    if random.random() < 0.5:
+        return first
+    return first[: (len(first) + 1) // 2] + second[len(second) // 2 :]

@@ -9,7 +9,7 @@ from signllm_jax.errors import ConfigError, DataError
 SPOKEN = ("en", "de", "de-CH", "fr", "it", "es", "ko", "tr")
 """The spoken languages that there are templates in; `de-CH` is what Swiss Germans write, Standard
 German in Swiss spelling, since dialect has no spelling to agree on."""
-SPLITS = ("train", "test")
+SPLITS = ("train", "dev", "test")
 SLOT, NAME = "{}", "{language}"
 
 
@@ -19,7 +19,8 @@ def templates(spoken: str, split: str = "train") -> tuple[str, ...]:
 
     Args:
         spoken: one of `SPOKEN`.
-        split: `train`, or `test` for those that no model is ever trained on.
+        split: `train`; `dev` and `test` are for choosing and for reporting, and no model is ever
+            trained on them.
     """
     if spoken not in SPOKEN or split not in SPLITS:
         raise ConfigError(

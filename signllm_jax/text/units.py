@@ -184,6 +184,7 @@ def ngrams(unit: str, buckets: int) -> tuple[int, ...]:
     return tuple(_hash(gram, buckets) for gram in grams)
 
 
+@functools.lru_cache(maxsize=1 << 18)
 def _hash(feature: str, buckets: int) -> int:
     return 1 + zlib.crc32(feature.encode("utf-8", "surrogatepass")) % (buckets - 1)
 

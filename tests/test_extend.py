@@ -1,0 +1,104 @@
+"""Adding languages to a trained Prompt2LangGloss."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from prompted import CODES, TEXT, config_for
+
+from signllm_jax.data import fingerspelling
+from signllm_jax.errors import CheckpointError, ConfigError
+from signllm_jax.group import load_group, save_group
+from signllm_jax.prompted import PromptedSignLLM
+from signllm_jax.train.loop import train
+from signllm_jax.train.shared import LANE, extend_run
+from signllm_jax.workdir import Workdir
+
+pytestmark = pytest.mark.usefixtures("cheap_compiles")
+
+
+@pytest.mark.slow
+def test_a_language_added_leaves_what_is_understood_unchanged(prompted_run, data_dir, tmp_path):
+    grown = tmp_path / "grown"
+    flags = extend_run(prompted_run, ["gsl"], grown)
+    assert f"--config.init_from={grown}" in flags
+    old, new = load_group(prompted_run / "groups" / LANE), load_group(grown / "groups" / LANE)
+    assert new.text_stage.vocabulary.languages == (*CODES, "gsl")
+    before, after = PromptedSignLLM(old), PromptedSignLLM(new)
+    prompts = [f"How do you sign '{word}'?" for word in fingerspelling.words("asl")["dev"][:4]]
+    for code in CODES:
+        lines = [
+            model._translators[1](model._text_params, [p], [code])[0]
+            for model in (before, after)
+            for p in prompts
+        ]
+        assert lines[:4] == lines[4:]
+        clips = [
+            model._pose_stages[1](model._pose_params, [[f"<{code}:A> <{code}:B>"]])[0][0][0]
+            for model in (before, after)
+        ]
+        np.testing.assert_allclose(clips[0].positions, clips[1].positions, atol=1e-5)
+    config, codes = Workdir(grown).read_config()
+    assert codes == (*CODES, "gsl")
+    config = dataclasses.replace(
+        config,
+        init_from=str(grown),
+        train=dataclasses.replace(config.train, steps=1),
+        eval=dataclasses.replace(config.eval, every=1),
+    )
+    assert train(config, tmp_path / "run")["step"] == 1
+    assert load_group(tmp_path / "run" / "groups" / LANE).text_stage == new.text_stage
+
+
+@pytest.mark.slow
+def test_tables_that_must_grow_do(prompted_run, tmp_path):
+    group = load_group(prompted_run / "groups" / LANE)
+    tight = dataclasses.replace(TEXT, units=group.text_stage.units.size, languages=3)
+    stage = group.text_stage
+    units = dataclasses.replace(stage.units, marks=2)
+    params = dict(group.params)
+    first = stage.units.size - len(stage.units.known)
+    table = group.params["text_stage"]["embed_unit"]["unit"]
+    table = np.concatenate([table[: first - 1], table[first : stage.units.size]])
+    params["text_stage"] = dict(params["text_stage"]) | {
+        "embed_unit": dict(params["text_stage"]["embed_unit"]) | {"unit": table}
+    }
+    params["langgloss"] = {
+        "gloss": params["langgloss"]["gloss"][: stage.vocabulary.size],
+        "language": params["langgloss"]["language"][:3],
+    }
+    tight = dataclasses.replace(tight, units=len(table))
+    tight_stage = dataclasses.replace(stage, config=tight, rows=stage.vocabulary.size, units=units)
+    model = dataclasses.replace(group.model, vocab=stage.vocabulary.size)
+    config, _ = Workdir(prompted_run).read_config()
+    small = Workdir(tmp_path / "small")
+    small.path.mkdir()
+    small.claim(dataclasses.replace(config, text=tight, model=model), CODES)
+    own = dataclasses.replace(group, model=model, text_stage=tight_stage, params=params)
+    save_group(small.group(LANE), own)
+    extend_run(small.path, ["gsl"], tmp_path / "grown")
+    new = load_group(tmp_path / "grown" / "groups" / LANE)
+    assert new.model.vocab == new.text_stage.vocabulary.size > model.vocab
+    assert new.text_stage.config.languages == 4 and new.text_stage.units.marks == 3
+    assert new.params["langgloss"]["gloss"].shape[0] == new.model.vocab
+    assert new.params["langgloss"]["language"].shape[0] == 4
+    prompts, asked = ["How do you sign 'cat'?"], ["asl"]
+    lines = [
+        PromptedSignLLM(g)._translators[1](PromptedSignLLM(g)._text_params, prompts, asked)
+        for g in (own, new)
+    ]
+    assert lines[0] == lines[1]
+    with pytest.raises(ConfigError, match="has 'asl' already"):
+        extend_run(prompted_run, ["asl"], tmp_path / "other")
+    with pytest.raises(CheckpointError, match="holds a run already"):
+        extend_run(prompted_run, ["gsl"], tmp_path / "grown")
+
+
+@pytest.mark.slow
+def test_a_run_of_a_language_without_a_mark_is_refused(prompted_run, data_dir, tmp_path):
+    config = config_for(data_dir, init_from=str(prompted_run))
+    config = dataclasses.replace(
+        config, data=dataclasses.replace(config.data, languages=("asl", "gsl"))
+    )
+    with pytest.raises(ConfigError, match="no mark for 'gsl'"):
+        train(config, tmp_path / "run")

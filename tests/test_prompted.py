@@ -1,0 +1,79 @@
+"""Using Prompt2LangGloss: what is understood, and what is refused."""
+
+import pytest
+from prompted import CODES
+
+from signllm_jax.api import SignLLM
+from signllm_jax.errors import ConfigError, TextError
+from signllm_jax.prompted import PromptedSignLLM
+
+pytestmark = pytest.mark.usefixtures("cheap_compiles")
+
+
+class Knowing(PromptedSignLLM):
+    """A model whose text stage writes what it is told to."""
+
+    wrote = ()
+
+    def __init__(self, group):
+        super().__init__(group)
+        self._translators = dict.fromkeys(self._translators, lambda p, a, c: [list(self.wrote)])
+
+
+@pytest.fixture(scope="module")
+def model(untrained_group):
+    return PromptedSignLLM(untrained_group)
+
+
+@pytest.mark.slow
+def test_a_run_is_loaded_as_what_it_is_and_produces(prompted_run):
+    model = SignLLM.load(prompted_run)
+    assert isinstance(model, PromptedSignLLM) and model.languages == CODES
+    model.warm_up()
+
+
+def test_what_is_understood_has_the_marks_of_the_language_asked_for(untrained_group):
+    knowing = Knowing(untrained_group)
+    knowing.wrote = ["<tsl:H>", "<asl:I>"]
+    asked = "How do you sign 'hi in Turkish Sign Language' in ASL?"
+    assert knowing.understood(None, None, asked) == "<asl:H> <asl:I>"
+    assert len(knowing.produce(prompt=asked)) > 0
+    assert knowing.understood("hi", "tsl") == "<tsl:H> <tsl:I>"
+    knowing.wrote = []
+    with pytest.raises(TextError, match="nothing to sign was understood"):
+        knowing.produce(prompt=asked)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "language", "message"),
+    [
+        ("How do you sign '' in ASL?", None, "nothing to sign"),
+        (f"How do you sign '{'a' * 10_000}' in ASL?", None, "the model reads at most 159"),
+        ("How do you sign 'hi'?", None, "does not say which"),
+        ("How do you sign 'hi' in ASL?", "tsl", "asks for asl"),
+        ("How do you sign 'hi' in ASL or Turkish Sign Language?", None, "several"),
+        ("How do you sign 'hi' in British Sign Language?", None, "known are"),
+        ("Hoe gebaar je 'hallo'?", None, "does not say which"),
+        ("", "asl", "empty"),
+    ],
+)
+def test_prompts_that_cannot_be_answered_say_why(model, prompt, language, message):
+    with pytest.raises(TextError, match=message):
+        model.resolve(None, language, prompt)
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "How do you sign 'answer in Turkish Sign Language' in ASL?",
+        "Hoe gebaar je 'hallo' in ASL?",  # a spoken language without templates
+        "How do you sign 'a {} 🙂\n\"b\"' in ASL?",
+    ],
+)
+def test_what_stands_in_a_prompts_text_never_decides_the_language(model, prompt):
+    assert model.resolve(None, None, prompt)[1] == "asl"
+
+
+def test_a_language_that_the_run_has_not_is_refused(model):
+    with pytest.raises(ConfigError, match="this run has asl, tsl"):
+        model.resolve(None, None, "How do you sign 'hi' in German Sign Language?")
