@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from signllm_jax.data import fingerspelling
-from signllm_jax.data.prompted import LineTokenizer, made_up
+from signllm_jax.data.prompted import CLIPS_ASKED, LineTokenizer, made_up
 from signllm_jax.errors import TextError
 from signllm_jax.eval.prompt_dev import prompts_for
 from signllm_jax.text.asking import ask
@@ -15,13 +15,13 @@ from signllm_jax.text.prompts import SPOKEN, parse_prompt, templates
 pytestmark = pytest.mark.usefixtures("cheap_compiles")
 
 
-def test_the_lines_of_a_row_are_the_langgloss_of_its_clips(prompt_data):
+def test_the_lines_of_a_row_are_the_langgloss_of_its_first_clips_and_of_made_up_words(prompt_data):
     stage, train_data = prompt_data
     batch = jax.tree.map(lambda x: x[0], train_data.batch(3, [0], [0, 1]))
     for row in range(2):
         lines, segment = batch.prompts.line[row], batch.prompts.line_segment[row]
-        clips = int((batch.example[row] >= 0).sum())
-        assert segment.max() >= clips > 0
+        clips = min(int((batch.example[row] >= 0).sum()), CLIPS_ASKED)
+        assert segment.max() > clips > 0
         for number in range(1, segment.max() + 1):
             line = lines[segment == number]
             assert line[-1] == EOS and len(split_marks(stage.read(line))) == len(line) - 1

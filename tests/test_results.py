@@ -64,3 +64,51 @@ def test_a_readme_without_marks_or_a_run_without_a_report_is_an_error(tmp_path):
         results.read_reports([str(tmp_path / "run")])
     (tmp_path / "run" / "report.json").write_text(json.dumps(report(0, 0.0)))
     assert results.read_reports([str(tmp_path / "run")])[0]["run"]["seed"] == 0
+
+
+def text_report(seed, scores, dataset="phoenix14t", ensemble=()):
+    own = {
+        code: {"bleu4": bleu, "exact_match": 0.1, "foreign_marks": 1, "texts": 7}
+        for code, bleu in scores.items()
+    }
+    run = {"dataset": dataset, "seed": seed, "steps": 9, "cpu_seconds": 4.0}
+    run |= {"groups": {"shared": {"dev_score": 78.0}}, "ensemble": list(ensemble)}
+    bleu = sum(scores.values()) / len(scores)
+    return {"text_stage": {"bleu4": bleu, "languages": own}, "run": run}
+
+
+def test_text_stages_are_compared_language_by_language():
+    alone = [text_report(seed, {"gsl": 20.0 + seed}) for seed in (0, 2)]
+    others = [
+        text_report(0, {"ksl": 6.0}, "gksl"),
+        text_report(0, {"gsl": 19.0, "ksl": 7.0}, "all"),
+    ]
+    averaged = text_report(0, {"gsl": 22.0}, ensemble=["other"])
+    text = results.summary([*alone, *others, averaged])
+    assert (
+        "| | texts | a model of its own | one model of 2 languages | a model of its own, 2" in text
+    )
+    assert "| gsl | 7 | 21.00 ± 1.41 | 19.00 | 22.00 | 4 |" in text
+    assert "| ksl | 7 | 6.00 | 7.00 | – | 2 |" in text
+    assert "| phoenix14t: gsl | 2 | 9 | 22.00 | 22.00 | 4 |" in text
+    assert text.count("phoenix14t: gsl") == 2  # an average was not trained
+
+
+def test_prompts_are_reported_as_used_and_unaided():
+    own = {"exact_match": 0.9, "language_accuracy": 1.0, "prompts": 8}
+    poses = {"dtw_mean_pose_ratio": 0.07, "hand_travel_ratio": 1.0}
+    each = report(0, 0.0) | {
+        "overall": poses,
+        "languages": {"asl": poses},
+        "rows": {"true_langgloss": {"overall": poses, "languages": {"asl": poses}}},
+        "text_stage": own
+        | {"unaided": own | {"languages": {"asl": own}}, "languages": {"asl": own}},
+    }
+    text = results.summary([each])
+    assert "| asl | 8 | 100.0% | 100.0% | 90.0% | 90.0% | 0.070 | 0.070 | 1.000 |" in text
+    assert "Words and templates never trained on" in text
+
+
+def test_a_report_may_be_named_itself(tmp_path):
+    (tmp_path / "ensemble.json").write_text(json.dumps(report(3, 0.0)))
+    assert results.read_reports([str(tmp_path / "ensemble.json")])[0]["run"]["seed"] == 3

@@ -1,8 +1,8 @@
 """Batches of Prompt2LangGloss: clips of all languages in one lane, and a prompt for each.
 
 A row packs clips as in MLSF, with LangGloss for text. Beside it lie prompts of the row's first
-clips, as many as there is room for, or of a few and then of made-up words, which have no clip: to
-copy a word that was never met is learnt from more words than there are clips of.
+clips, as many as there is room for, or of the first one and then of made-up words, which have no
+clip: to copy a word that was never met is learnt from more words than there are clips of.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from signllm_jax.text.stage import TextStage
 from signllm_jax.typing import Batch, LineBatch
 
 LANE = "shared"
-CLIPS_ASKED = 2
+CLIPS_ASKED = 1
 """Clips of a row that are asked for where made-up words take the rest of the room."""
 
 

@@ -1,11 +1,12 @@
-"""Puts the figures of several runs' reports into the README, between two marks."""
+"""Puts the figures of several runs' reports into the README or another page, between two marks."""
 
 import json
-import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
 from signllm_jax.errors import DataError
+from signllm_jax.eval.spread import spread
+from signllm_jax.eval.text_results import prompt_table, text_runs, text_table
 from signllm_jax.group import write_file
 
 START, END = "<!-- results:start -->", "<!-- results:end -->"
@@ -28,10 +29,14 @@ READING = {
 
 
 def read_reports(workdirs: Sequence[str]) -> list[dict]:
-    """The report.json of every run; raises DataError naming the first that is missing."""
+    """The report.json of every run, or the report that is named itself (`ensemble.json`).
+
+    Raises DataError naming the first that is missing.
+    """
     reports = []
     for workdir in workdirs:
-        path = Path(workdir) / "report.json"
+        path = Path(workdir)
+        path = path if path.suffix == ".json" else path / "report.json"
         try:
             reports.append(json.loads(path.read_text()))
         except (OSError, ValueError) as error:
@@ -41,6 +46,8 @@ def read_reports(workdirs: Sequence[str]) -> list[dict]:
 
 def table(reports: Sequence[dict]) -> str:
     """A Markdown table: languages by metrics, mean and standard deviation over the reports."""
+    if "text_stage" in reports[0]:
+        return (prompt_table if "rows" in reports[0] else text_table)(reports)
     kinds = reports[0]["overall"]
     columns = READING if "exact_match" in kinds and "dtw" not in kinds else COLUMNS
     heads = [head for head, _ in columns.values()]
@@ -57,7 +64,7 @@ def table(reports: Sequence[dict]) -> str:
         ]
     for name, figures in rows:
         cells = [
-            _spread([f[key] for f in figures if key in f], form)
+            spread([f[key] for f in figures if key in f], form)
             for key, (_, form) in columns.items()
         ]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
@@ -66,20 +73,24 @@ def table(reports: Sequence[dict]) -> str:
 
 def summary(reports: Sequence[dict]) -> str:
     """The table, and a line about what the runs were and what they cost."""
+    if "text_stage" in reports[0] and "rows" not in reports[0]:
+        return f"{table(reports)}\n\n{text_runs(reports)}"
     runs = [report["run"] for report in reports]
     versions = ", ".join(f"{k} {v}" for k, v in sorted(runs[0]["versions"].items()))
     hardware = runs[0]["hardware"]
     said = ", ".join(f"{k} {v}" for k, v in hardware.items())
     what = "Test words" if runs[0]["dataset"] == "fingerspelling" else "Test clips"
+    if "text_stage" in reports[0]:
+        what = "Words and templates"
     lines = [
         table(reports),
         "",
         f"{what} never trained on, mean ± standard deviation over seeds "
         f"{', '.join(str(run['seed']) for run in runs)}; {runs[0]['steps']} steps. Training took "
-        f"{_spread([run['cpu_seconds'] for run in runs], '{:.0f}')} CPU seconds "
-        f"({_spread([run['seconds'] for run in runs], '{:.0f}')} s of wall time), "
+        f"{spread([run['cpu_seconds'] for run in runs], '{:.0f}')} CPU seconds "
+        f"({spread([run['seconds'] for run in runs], '{:.0f}')} s of wall time), "
         f"the whole command with the report "
-        f"{_spread([run['total_cpu_seconds'] for run in runs], '{:.0f}')} CPU seconds. "
+        f"{spread([run['total_cpu_seconds'] for run in runs], '{:.0f}')} CPU seconds. "
         f"Hardware: {said}. Versions: {versions}.",
     ]
     return "\n".join(lines)
@@ -95,10 +106,3 @@ def write_readme(readme: str, text: str) -> None:
     except (OSError, ValueError) as error:
         raise DataError(f"{readme}: no place for results between {START} and {END}") from error
     write_file(path, f"{before}{START}\n{text}\n{END}{after}".encode())
-
-
-def _spread(values: Sequence[float], form: str) -> str:
-    if not values:
-        return "–"
-    mean = form.format(statistics.fmean(values))
-    return mean if len(values) == 1 else f"{mean} ± {form.format(statistics.stdev(values))}"

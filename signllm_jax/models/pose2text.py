@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from signllm_jax.config import ModelConfig, ReadingConfig
+from signllm_jax.nn.bias import nearness, nearness_params, place_bias, place_params
 from signllm_jax.nn.blocks import Block, Dense, Norm
 from signllm_jax.nn.embed import Embed, segment_positions, sinusoids
 from signllm_jax.parallel.sharding import constrain
@@ -101,9 +102,8 @@ class Pose2Text(nn.Module):
         self.embed_frames = Dense(c.width, ("patch", "embed"), self.dtype)
         self.encoder = [block(False) for _ in range(c.encoder_layers)]
         if self.reading.view:
-            shape = (c.encoder_layers, c.heads, 2 * self.reading.view + 1)
-            self.near = self.param(
-                "near", names(nn.initializers.normal(1.0), (None, "heads", None)), shape
+            self.near = place_params(
+                self, "near", c.encoder_layers, c.heads, self.reading.view, deviation=1.0
             )
         self.norm_frames = Norm(self.dtype)
         self.count_head = Dense(1, ("embed", "patch"), jnp.float32, 0.01)
@@ -114,16 +114,7 @@ class Pose2Text(nn.Module):
         self.decoder = [block(True) for _ in range(c.decoder_layers)]
         if c.progress_bias:
             self.left = Dense(c.width, ("progress", "embed"))
-            slopes = np.log(np.expm1(np.geomspace(4.0, 0.01, c.heads))).astype(np.float32)
-            shape = (c.decoder_layers, c.heads)
-            self.bias_slope = self.param(
-                "bias_slope",
-                names(lambda key, shape: jnp.broadcast_to(slopes, shape), (None, "heads")),
-                shape,
-            )
-            self.bias_offset = self.param(
-                "bias_offset", names(nn.initializers.zeros, (None, "heads")), shape
-            )
+            self.bias = nearness_params(self, c.decoder_layers, c.heads, steepest=4.0)
         self.norm_text = Norm(self.dtype)
         self.token_head = Dense(c.vocab, ("embed", "vocab"), jnp.float32)
 
@@ -147,7 +138,7 @@ class Pose2Text(nn.Module):
             steps = np.arange(segment.shape[1])
             apart = steps[None, :] - steps[:, None]
             mask &= np.abs(apart) <= view
-            bias = self.near[..., np.clip(apart, -view, view) + view]
+            bias = place_bias(self.near, len(steps))
         else:
             x = x + sinusoids(place, c.width).astype(x.dtype)
         x = constrain(x, "rows", "time", "width")
@@ -198,17 +189,12 @@ class Pose2Text(nn.Module):
         x = constrain(x.astype(self.dtype), "rows", "time", "width")
         new_caches = []
         for layer, block in enumerate(self.decoder):
-            bias = None if distance is None else self._count_bias(layer, distance)
+            bias = nearness(*(x[layer] for x in self.bias), distance) if c.progress_bias else None
             cache = None if caches is None else (caches[layer], index)
             layer_memory = (memory.keys_values[layer], same, bias)
             x, new = block(x, mask, layer_memory, cache, training)
             new_caches.append(new)
         return self.token_head(self.norm_text(x)), tuple(new_caches)
-
-    def _count_bias(self, layer, distance):
-        slope = jax.nn.softplus(self.bias_slope[layer])[None, :, None, None]
-        offset = self.bias_offset[layer][None, :, None, None]
-        return -slope * jnp.square(distance[:, None] + offset)
 
     def __call__(self, frames, frame_segment, history, segment, training=False):
         """Teacher-forced reading of whole (packed) rows.

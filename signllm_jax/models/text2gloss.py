@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from signllm_jax.config import ModelConfig, TextConfig
+from signllm_jax.nn.bias import place_bias, place_params
 from signllm_jax.nn.blocks import Block, Norm
 from signllm_jax.nn.embed import MarkedEmbed, UnitEmbed, segment_positions, sinusoids
 from signllm_jax.parallel.sharding import constrain
@@ -42,10 +43,8 @@ class Text2Gloss(nn.Module):
         self.embed_gloss = MarkedEmbed(c.vocab, t.languages, c.width)
         self.encoder = [block(False) for _ in range(t.encoder_layers)]
         if t.distances:
-            self.distance_bias = self.param(
-                "distance_bias",
-                nn.with_logical_partitioning(nn.initializers.zeros, (None, "heads", None)),
-                (t.encoder_layers, c.heads, 2 * t.distances + 1),
+            self.distance = place_params(
+                self, "distance_bias", t.encoder_layers, c.heads, t.distances
             )
         self.decoder = [block(True) for _ in range(t.decoder_layers)]
         self.norm_text, self.norm_gloss = Norm(self.dtype), Norm(self.dtype)
@@ -67,18 +66,12 @@ class Text2Gloss(nn.Module):
         x = self.drop(x, deterministic=not training)
         x = constrain(x.astype(self.dtype), "rows", "time", "width")
         mask = (segment[:, :, None] == segment[:, None, :]) & (segment[:, :, None] > 0)
+        near = place_bias(self.distance, x.shape[1]) if self.text.distances else None
         for layer, block in enumerate(self.encoder):
-            x, _ = block(x, mask, training=training, bias=self._bias(layer, x.shape[1]))
+            own = None if near is None else near[layer][None]
+            x, _ = block(x, mask, training=training, bias=own)
         x = self.norm_text(x)
         return tuple(block.memory(x) for block in self.decoder), segment
-
-    def _bias(self, layer: int, size: int):
-        """[1, H, S, S] by the distance from a unit to another, or None."""
-        most = self.text.distances
-        if not most:
-            return None
-        distance = np.arange(size)[None, :] - np.arange(size)[:, None]
-        return self.distance_bias[layer][None, :, np.clip(distance, -most, most) + most]
 
     def decode(
         self, memory, before, segment, place, mask, caches=None, index=0, training=False

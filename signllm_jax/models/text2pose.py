@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from signllm_jax.config import ModelConfig
+from signllm_jax.nn.bias import nearness, nearness_params
 from signllm_jax.nn.blocks import Block, Dense, Norm
 from signllm_jax.nn.embed import (
     Embed,
@@ -82,17 +83,7 @@ class Text2Pose(nn.Module):
         )
         self.decoder = [block(True) for _ in range(c.decoder_layers)]
         if c.progress_bias:
-            names = nn.with_logical_partitioning
-            slopes = np.log(np.expm1(np.geomspace(1.0, 0.01, c.heads))).astype(np.float32)
-            shape = (c.decoder_layers, c.heads)
-            self.bias_slope = self.param(
-                "bias_slope",
-                names(lambda key, shape: jnp.broadcast_to(slopes, shape), (None, "heads")),
-                shape,
-            )
-            self.bias_offset = self.param(
-                "bias_offset", names(nn.initializers.zeros, (None, "heads")), shape
-            )
+            self.bias = nearness_params(self, c.decoder_layers, c.heads, steepest=1.0)
         self.norm_frames = Norm(self.dtype)
         if c.head:
             self.frame_hidden = Dense(c.head, ("embed", "mlp"), self.dtype)
@@ -161,7 +152,7 @@ class Text2Pose(nn.Module):
         distance = (counter[:, :, None] - progress[:, None, :]) * length[:, None, :]
         new_caches = []
         for layer, block in enumerate(self.decoder):
-            bias = self._progress_bias(layer, distance) if c.progress_bias else None
+            bias = nearness(*(x[layer] for x in self.bias), distance) if c.progress_bias else None
             cache = None if caches is None else (caches[layer], index)
             layer_memory = (keys_values[layer], memory_mask, bias)
             x, new = block(x, mask, layer_memory, cache, training)
@@ -174,11 +165,6 @@ class Text2Pose(nn.Module):
         counter = counter[..., None] + self.counter_head(x)
         seen = self.seen_head(x).reshape(*shape, (c.frame_size - 1) // 3)
         return Prediction(frames, counter, seen), tuple(new_caches)
-
-    def _progress_bias(self, layer, distance):
-        slope = jax.nn.softplus(self.bias_slope[layer])[None, :, None, None]
-        offset = self.bias_offset[layer][None, :, None, None]
-        return -slope * jnp.square(distance[:, None] + offset)
 
     def __call__(self, text, text_segment, history, counter, segment, training=False):
         """Teacher-forced prediction of whole (packed) rows.
