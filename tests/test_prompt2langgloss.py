@@ -40,7 +40,7 @@ def test_own_langgloss_takes_the_place_of_the_true_one_clip_by_clip(prompt_data)
     )
     key = jax.random.key(0)
     np.testing.assert_array_equal(own_text(batch, right, key, 1.0), batch.text)
-    other = line + (batch.prompts.line_segment == 2) * (line != EOS)
+    other = line + (batch.prompts.line_segment == 1) * (line != EOS)
     wrong = TokenScores(
         jax.nn.one_hot(other % MODEL.vocab, MODEL.vocab),
         jax.nn.one_hot(other // MODEL.vocab, TEXT.languages),
@@ -49,10 +49,10 @@ def test_own_langgloss_takes_the_place_of_the_true_one_clip_by_clip(prompt_data)
     made = np.mean(
         [np.asarray(own_text(batch, wrong, jax.random.key(i), 1.0)) for i in range(20)], 0
     )
-    second = batch.text_segment == 2
+    first = batch.text_segment == 1
     changed = made != batch.text
-    assert changed[second].all() and not changed[~second].any()
-    assert (made - batch.text)[second].max() < 1  # not every time
+    assert changed[first].all() and not changed[~first].any()
+    assert (made - batch.text)[first].max() < 1  # not every time
 
 
 @pytest.mark.slow
