@@ -7,7 +7,9 @@ from ml_collections import config_flags
 
 from signllm_jax import cli
 
-CONFIG = config_flags.DEFINE_config_file("config", "configs/ablation.py", "the study's config")
+CONFIG = config_flags.DEFINE_config_file(
+    "config", cli.config_path("configs/ablation.py"), "the study's config"
+)
 WORKDIR = flags.DEFINE_string("workdir", "runs/ablation", "where the runs' results lie")
 DOCS = flags.DEFINE_string("docs", "docs", "where replay.md and replay.png are written")
 RUN = flags.DEFINE_boolean("run", True, "run what is missing; else write of what is there")

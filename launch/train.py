@@ -11,6 +11,9 @@ CONFIG = config_flags.DEFINE_config_file("config", None, "configs/FILE.py[:DATAS
 WORKDIR = flags.DEFINE_string(
     "workdir", None, "where the run lies; by default runs/<config>-<dataset>-<size>"
 )
+EXTEND_FROM = flags.DEFINE_string(
+    "extend-from", None, "a trained run of MLSF, whose languages are taken along as they are"
+)
 
 
 def main() -> None:
@@ -21,6 +24,8 @@ def main() -> None:
 
     if CONFIG.value is None:
         raise ConfigError("--config is missing, for example --config=configs/mlsf.py")
+    if EXTEND_FROM.value:
+        CONFIG.value.extend_from = EXTEND_FROM.value
     config = read_config(CONFIG.value.to_dict())
     name = "-".join((config.name, config.data.dataset.replace("/", "-"), config.size))
     workdir = WORKDIR.value or os.path.join("runs", name)

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 import jax
 
 from signllm_jax.errors import CheckpointError, ConfigError, TextError
+from signllm_jax.export import check_export
 from signllm_jax.group import Group, load_group
 from signllm_jax.parallel import sharding
+from signllm_jax.places import ask_for
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.produce import Producer
 from signllm_jax.programs import HOME, keep_programs
@@ -28,22 +30,28 @@ class SignLLM:
 
     @classmethod
     def load(cls, workdir: str | os.PathLike) -> "SignLLM":
-        """Loads the best parameters of every language of a run.
+        """Loads the best parameters of every language of a run, or of an export.
+
+        `workdir` may lie on a bucket (`gs://BUCKET/FOLDER`, extra `gcs`).
 
         Compiled programs are kept in `$SIGNLLM_CACHE_DIR` (by default
         `~/.cache/signllm_jax/programs`; empty = not kept) unless jax has been told a place.
 
-        Raises CheckpointError when there is no run, or a group cannot be read.
+        Raises CheckpointError when there is no run, a group cannot be read, a file of an export is
+        not what was written, or a bucket does not answer.
         """
-        config, languages = Workdir(workdir).read_config()
+        ask_for(workdir, CheckpointError)
+        run = Workdir(workdir)
+        config, languages = run.read_config()
+        check_export(run)
         keep_programs(HOME)
         if config.task == "text2gloss":
             raise ConfigError(f"{os.fspath(workdir)}: a text stage makes no clips")
         if config.task == "prompt2langgloss":
             from signllm_jax.prompted import PromptedSignLLM
 
-            return PromptedSignLLM(load_group(Workdir(workdir).group("shared")))
-        return cls({code: load_group(Workdir(workdir).group(code)) for code in languages})
+            return PromptedSignLLM(load_group(run.group("shared")))
+        return cls({code: load_group(run.group(code)) for code in (*run.read_kept(), *languages)})
 
     @property
     def languages(self) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import NoReturn
 
 from absl import app, flags, logging
@@ -38,7 +39,7 @@ def run(main: Callable[[], int | None]) -> NoReturn:
 
 def _parse(argv: list[str]) -> list[str]:
     try:
-        rest = flags.FLAGS(argv)
+        rest = flags.FLAGS([_with_config(argument) for argument in argv])
         if len(rest) > 1:
             raise flags.Error(f"unexpected argument {rest[1]!r}: values are given as --name=value")
         for name in flags.FLAGS:  # a config file that is missing says so when it is first used
@@ -51,6 +52,22 @@ def _parse(argv: list[str]) -> list[str]:
     elif flags.FLAGS["verbosity"].using_default_value:
         logging.set_verbosity(logging.FATAL)  # what goes wrong is also raised
     return rest
+
+
+def config_path(path: str) -> str:
+    """The path of a config, `configs/FILE.py[:...]`, beside the package if not in this folder.
+
+    So an installed package, which has its configs with it, is used from anywhere.
+    """
+    file = path.partition(":")[0]
+    beside = Path(__file__).resolve().parents[1] / file
+    own = file.startswith("configs/") and not os.path.exists(file) and beside.exists()
+    return str(beside) + path[len(file) :] if own else path
+
+
+def _with_config(argument: str) -> str:
+    name, _, path = argument.partition("=")
+    return f"{name}={config_path(path)}" if name in ("--config", "-config") else argument
 
 
 def _call(main: Callable[[], int | None]) -> int:

@@ -38,12 +38,15 @@ class Config:
         task: the kind of model, see `train/task.py`.
         size: `tiny`, `base`, `large`, `super` or a name of one's own.
         init_from: a workdir to take parameters from, `WORKDIR` or `WORKDIR:language`.
+        extend_from: a workdir whose groups are taken along as they are, beside the languages that
+            are trained (MLSF).
     """
 
     name: str = "mlsf"
     task: str = "mlsf"
     size: str = "tiny"
     init_from: str = ""
+    extend_from: str = ""
     data: DataConfig = dataclasses.field(default_factory=DataConfig)
     text: TextConfig = dataclasses.field(default_factory=TextConfig)
     model: ModelConfig = dataclasses.field(default_factory=ModelConfig)

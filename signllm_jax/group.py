@@ -9,15 +9,18 @@ import dataclasses
 import hashlib
 import json
 import os
+import shutil
 from pathlib import Path
 
 import flax.serialization
 import jax
 import numpy as np
+from etils import epath
 
 from signllm_jax.config import ModelConfig
 from signllm_jax.data.transforms import Statistics
-from signllm_jax.errors import CheckpointError
+from signllm_jax.errors import CheckpointError, ConfigError
+from signllm_jax.languages import LANGUAGES, Language, add_language
 from signllm_jax.text.stage import TextStage
 from signllm_jax.text.tokenizer import Tokenizer
 from signllm_jax.typing import Tree
@@ -100,6 +103,7 @@ def save_group(folder: str | os.PathLike, group: Group) -> None:
         "step": group.step,
         "dev_score": group.dev_score,
         "glosses": group.glosses,
+        "registry": [dataclasses.asdict(LANGUAGES[c]) for c in _codes(group) if c in LANGUAGES],
         "params": None,
     }
     if group.params is not None:
@@ -112,11 +116,40 @@ def save_group(folder: str | os.PathLike, group: Group) -> None:
             old.unlink()
 
 
+def copy_group(source: str | os.PathLike, target: Path) -> None:
+    """Copies a group's folder byte for byte; it appears when it is whole.
+
+    Raises CheckpointError when it cannot be read or written.
+    """
+    beside = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        beside.mkdir(parents=True)
+        for file in epath.Path(source).iterdir():
+            if not file.name.startswith("."):
+                (beside / file.name).write_bytes(file.read_bytes())
+        os.rename(beside, target)
+    except OSError as error:
+        shutil.rmtree(beside, ignore_errors=True)
+        raise CheckpointError(f"{target}: cannot be written: {error.strerror or error}") from None
+
+
+def _codes(group: Group) -> tuple[str, ...]:
+    if group.text_stage is not None:
+        return group.text_stage.vocabulary.languages
+    return (group.language,)
+
+
 def load_group(folder: str | os.PathLike, with_params: bool = True) -> Group:
-    """Reads a group; raises CheckpointError naming the file that is missing or damaged."""
-    folder = Path(folder)
+    """Reads a group, which brings its language along where the registry has no such entry.
+
+    Raises CheckpointError naming the file that is missing or damaged.
+    """
+    folder = epath.Path(folder)
     try:
         described = json.loads((folder / "group.json").read_text())
+        for entry in described.get("registry", ()):
+            if entry["code"] not in LANGUAGES:
+                add_language(Language(**entry))
         kind, statistics = described["tokenizer"], described["statistics"]
         stage = described.get("text_stage")  # absent from the groups of older runs
         model = b"" if kind is None else (folder / "tokenizer.model").read_bytes()
@@ -133,7 +166,7 @@ def load_group(folder: str | os.PathLike, with_params: bool = True) -> Group:
             glosses=tuple(described.get("glosses", ())),
             text_stage=None if stage is None else TextStage.from_dict(stage),
         )
-    except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (OSError, KeyError, TypeError, ValueError, RuntimeError, ConfigError) as error:
         raise CheckpointError(f"{folder}: no readable group ({error})") from None
     if not with_params:
         return group

@@ -4,11 +4,13 @@ import contextlib
 import fcntl
 import json
 import os
+import shutil
 from pathlib import Path
 
 from signllm_jax.config import Config, read_config, to_dict
 from signllm_jax.errors import CheckpointError, ConfigError
 from signllm_jax.group import write_file
+from signllm_jax.places import as_path
 
 # what may differ when a run is resumed, because it changes none of its numbers
 _MAY_DIFFER = (
@@ -32,7 +34,7 @@ class Workdir:
     """
 
     def __init__(self, path: str | os.PathLike):
-        self.path = Path(path)
+        self.path = as_path(path)
 
     @property
     def checkpoints(self) -> Path:
@@ -57,6 +59,11 @@ class Workdir:
             reason = getattr(error, "strerror", None) or error
             raise CheckpointError(f"{self.config_file}: no readable run ({reason})") from None
 
+    def read_kept(self) -> tuple[str, ...]:
+        """The languages that the run has taken along from the one it extends; errors as above."""
+        self.read_config()
+        return tuple(json.loads(self.config_file.read_text()).get("kept", ()))
+
     def check(self, config: Config, languages: tuple[str, ...]) -> None:
         """Raises ConfigError when the run here, if any, has another config; names the first."""
         if not self.config_file.exists():
@@ -72,14 +79,19 @@ class Workdir:
                 "choose another --workdir"
             )
 
-    def claim(self, config: Config, languages: tuple[str, ...]) -> None:
+    def claim(self, config: Config, languages: tuple[str, ...], kept: tuple[str, ...] = ()) -> None:
         """Writes the config of the run; raises CheckpointError when that cannot be done.
 
         Also removes what killed writers left; call it under the lock.
         """
-        for part in self.path.rglob(".*.[0-9]*"):  # named by `write_file`
-            part.unlink(missing_ok=True)
+        for part in list(self.path.rglob(".*.[0-9]*")):  # named by `write_file` or `copy_group`
+            if part.is_dir():
+                shutil.rmtree(part)
+            else:
+                part.unlink(missing_ok=True)
         described = {"config": to_dict(config), "languages": list(languages)}
+        if kept:
+            described["kept"] = list(kept)
         write_file(self.config_file, json.dumps(described, indent=1).encode())
 
     @contextlib.contextmanager

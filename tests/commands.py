@@ -158,7 +158,15 @@ class Command:
             time.sleep(0.02)
 
 
-def start(folder: Path, command: str, args: list[str], programs=_SHARED, hook=None) -> Command:
+def start(
+    folder: Path,
+    command: str,
+    args: list[str],
+    programs=_SHARED,
+    hook=None,
+    cwd: Path = ROOT,
+    env: dict | None = None,
+) -> Command:
     """Starts `python launch/<command>.py args`.
 
     Args:
@@ -167,11 +175,13 @@ def start(folder: Path, command: str, args: list[str], programs=_SHARED, hook=No
         args: flags.
         programs: folder of compiled programs; None leaves it to the command, False is none.
         hook: a Death, a Wait or a Poison.
+        cwd: folder that it runs in.
+        env: variables beside those of this process.
     """
     name = f"{command}-{random.randrange(1 << 48):x}"  # of the system's entropy, never seeded here
     out, err = folder / f"{name}.out", folder / f"{name}.err"
     programs = PROGRAMS if programs is _SHARED else programs
-    given = (command, args, out, err, programs, hook)
+    given = (command, args, out, err, programs, hook, cwd, env or {})
     process = _SERVER.Process(target=_main, args=given, name=name)
     process.start()
     return Command(process, out, err)
@@ -184,20 +194,26 @@ def run(folder: Path, command: str, args: list[str], **kwargs) -> tuple[int, str
     return code, running.out.read_text(), running.err.read_text()
 
 
-def _main(command, args, out, err, programs, hook):
+def _main(command, args, out, err, programs, hook, cwd, env):
     for path, number in ((out, 1), (err, 2)):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
     sys.stdout = open(1, "w", buffering=1, closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
     sys.stdin = open(os.devnull)  # noqa: SIM115
     signal.signal(signal.SIGINT, signal.default_int_handler)  # the server ignores it
-    os.chdir(ROOT)
+    os.chdir(cwd)
+    os.environ.update(env)
     import jax
 
+    from signllm_jax.languages import add_own
+
+    add_own()  # as when it is imported: the server has done that without these variables
     os.environ.pop("SIGNLLM_CACHE_DIR", None)
     jax.config.update("jax_compilation_cache_dir", str(programs) if programs else None)
     jax.config.update("jax_enable_compilation_cache", programs is not False)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+    if "JAX_NUM_CPU_DEVICES" in env:
+        jax.config.update("jax_num_cpu_devices", int(env["JAX_NUM_CPU_DEVICES"]))
     if hook is not None:
         hook.arm()
     path = str(ROOT / "launch" / f"{command}.py")

@@ -1,11 +1,13 @@
 """The documentation says what is so, and its site is built without a warning."""
 
+import ast
 import re
 import runpy
 import subprocess
 import sys
 from pathlib import Path
 
+import commands
 import pytest
 
 from signllm_jax.output import SUFFIXES
@@ -48,3 +50,17 @@ def test_the_site_is_built_without_a_warning(tmp_path):
             r'<(?:script|link|img)[^>]*(?:src|href)="(https?:[^"]*)"', page.read_text()
         )
         assert loaded == [], page
+
+
+@pytest.mark.slow
+def test_a_command_s_page_says_what_its_help_says(tmp_path):
+    made = runpy.run_path(str(DOCS / "commands.py"))
+    for path in sorted((ROOT / "launch").glob("[!_]*.py")):
+        listed = made["flags"](ast.parse(path.read_text("utf-8")))
+        assert len(listed) or path.stem == "benchmark"
+        _, out, _ = commands.run(tmp_path, path.stem, ["--helpshort"])
+        said = " ".join(out.split())
+        page = made["pages"]()[path.stem]
+        for name, _, _, words in listed:
+            assert f"--{name}:" in said or f"]{name}:" in said, (path.stem, name)
+            assert " ".join(words.split()) in said.replace("- ", "-") and f"`--{name}`" in page

@@ -201,7 +201,8 @@ def names(code: str, spoken: str) -> tuple[str, ...]:
     A language of the registry that has no names there goes by its English one.
     """
     patterns, words = _SPOKEN.get(spoken, ((), {}))
-    found = tuple(pattern.format(word) for pattern in patterns for word in words.get(code, ()))
+    own = words.get(code) or words.get(LANGUAGES[code].name, ())
+    found = tuple(pattern.format(word) for pattern in patterns for word in own)
     if (code, spoken) == ("ksl", "ko"):
         found = ("한국수어", *found)  # officially one word
     return found or (LANGUAGES[code].name,)
@@ -228,8 +229,9 @@ def _finder(codes: tuple[str, ...]) -> tuple[re.Pattern, dict[str, str]]:
     """A pattern that matches any name, longer names first, and `_key(name)` -> language."""
     full: dict[str, str] = {}
     short: dict[str, str] = {}
+    registered = {LANGUAGES[code].name for code in codes}
     for spoken, (_, words) in _SPOKEN.items():
-        for code in {*words, *codes}:
+        for code in {*words, *codes} - registered:
             if code in codes:
                 listed = names(code, spoken)
             else:
@@ -242,7 +244,8 @@ def _finder(codes: tuple[str, ...]) -> tuple[re.Pattern, dict[str, str]]:
             if name not in _UPPER_ONLY:
                 short[name.lower()] = code
     for code, listed in _OTHER_ABBREVIATIONS.items():
-        short.update(dict.fromkeys(listed, code))
+        if code not in registered:
+            short.update(dict.fromkeys(listed, code))
 
     def alternatives(listed):
         return "|".join(map(re.escape, sorted(listed, key=len, reverse=True)))

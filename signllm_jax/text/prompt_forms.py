@@ -45,7 +45,7 @@ class _Form(NamedTuple):
 
 def read(prompt: str, extra: tuple[str, ...]) -> tuple[str | None, set[str]]:
     """The payload, if it can be found, and the languages named around it."""
-    exact = list(_matches(prompt, _forms(extra, False)))
+    exact = list(_matches(prompt, _forms(extra, False, tuple(LANGUAGES))))
     span = _quoted_span(prompt)
     plain = _fold(prompt).strip(_ENDS)
     for quoted in (True, False):
@@ -58,7 +58,7 @@ def read(prompt: str, extra: tuple[str, ...]) -> tuple[str | None, set[str]]:
             payload = prompt[start + 1 : end].strip("\u00a0\u202f ")
             return payload, find_languages(f"{prompt[:start]} , {prompt[end + 1 :]}")
     lower = _lower(plain)
-    form = _most_specific(_matches(lower, _forms(extra, True)))
+    form = _most_specific(_matches(lower, _forms(extra, True, tuple(LANGUAGES))))
     if form:
         payload = plain[len(form.before) : len(plain) - len(form.after)].strip()
         return payload, set(form.languages)
@@ -81,8 +81,8 @@ def _most_specific(forms: Iterable[_Form]) -> _Form | None:
 
 
 @functools.lru_cache(maxsize=16)
-def _forms(extra: tuple[str, ...], loose: bool) -> dict[str, list[_Form]]:
-    """All forms of the package's and the extra templates by their first letter.
+def _forms(extra: tuple[str, ...], loose: bool, codes: tuple[str, ...]) -> dict[str, list[_Form]]:
+    """All forms of the package's and the extra templates by their first letter, for languages.
 
     The loose ones are unquoted and hold every name there is, in small letters without the
     punctuation at either end.
@@ -99,7 +99,7 @@ def _forms(extra: tuple[str, ...], loose: bool) -> dict[str, list[_Form]]:
             if not (quoted or NAME in line or after.strip(_ENDS)):
                 endings += [f" {tail}{after}" for tail in _TAILS.get(spoken, ())]
             for ending in endings:
-                for form in _filled(before, ending, quoted, spoken, loose):
+                for form in _filled(before, ending, quoted, spoken, loose, codes):
                     found[form.before, form.after] = form
     by_first: dict[str, list[_Form]] = {}
     for form in found.values():
@@ -108,14 +108,16 @@ def _forms(extra: tuple[str, ...], loose: bool) -> dict[str, list[_Form]]:
     return by_first
 
 
-def _filled(before: str, after: str, quoted: bool, spoken: str, loose: bool) -> Iterator[_Form]:
+def _filled(
+    before: str, after: str, quoted: bool, spoken: str, loose: bool, codes: tuple[str, ...]
+) -> Iterator[_Form]:
     """The forms of one template: with every language's name, if there is a place for it."""
     line = f"{before} {after}"
     fillings = [("", frozenset(find_languages(line)))]
     if NAME in line:
         fillings = [
             (name, frozenset({code}))
-            for code in LANGUAGES
+            for code in codes
             for listed in (names(code, spoken), abbreviations(code))
             for name in (listed if loose else listed[:1])
         ]

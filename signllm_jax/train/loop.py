@@ -21,7 +21,7 @@ from signllm_jax.errors import CheckpointError, ConfigError, TrainingError
 from signllm_jax.group import digest, write_file
 from signllm_jax.languages import get_language
 from signllm_jax.parallel import sharding
-from signllm_jax.train import groups, plc
+from signllm_jax.train import extension, groups, plc
 from signllm_jax.train.checkpoint import Checkpoints
 from signllm_jax.train.log import RunLog
 from signllm_jax.train.optimizer import evaluated
@@ -34,10 +34,19 @@ from signllm_jax.workdir import Workdir
 VERSIONS = ("jax", "flax", "optax", "orbax-checkpoint", "grain", "tensorflow-datasets", "numpy")
 
 
-def chosen_languages(config: Config) -> tuple[str, ...]:
-    """The languages of a run; raises ConfigError on one that is unknown or not in the data set."""
+def chosen_languages(config: Config, kept: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """The languages that a run trains, those of its data set that it has not `kept` from another.
+
+    Raises ConfigError on one that is unknown, not in the data set, or kept, or when none is left.
+    """
     has = get_task(config).data_languages()
-    languages = config.data.languages or has
+    languages = config.data.languages or tuple(code for code in has if code not in kept)
+    if again := [code for code in languages if code in kept]:
+        raise ConfigError(f"config.data.languages: {config.extend_from} has {again[0]!r} already")
+    if not languages:
+        raise ConfigError(
+            f"config.extend_from: {config.extend_from} has all languages of the data set already"
+        )
     for code in (*languages, *config.train.language_steps):
         get_language(code)
         if code not in has:
@@ -92,13 +101,14 @@ def train(config: Config, path: str | os.PathLike) -> dict | None:
         SignLLMError: bad input; the work directory is then as it was.
         TrainingError: the loss is not finite; the last good checkpoint is kept.
     """
-    languages = chosen_languages(config)
+    workdir = Workdir(path)
+    kept = extension.kept_languages(config, workdir)
+    languages = chosen_languages(config, kept)
     lanes = get_task(config).lanes(languages)
     mesh = make_run_mesh(config, lanes)
-    workdir = Workdir(path)
     with workdir.lock(), StopSignal() as stop:
         workdir.check(config, languages)
-        run = _Run(config, languages, lanes, mesh, workdir, stop)
+        run = _Run(config, languages, kept, lanes, mesh, workdir, stop)
         try:
             return run.run()
         except OSError as error:  # the log's; a checkpoint's and a group's are CheckpointErrors
@@ -109,8 +119,9 @@ def train(config: Config, path: str | os.PathLike) -> dict | None:
 class _Run:
     """One run from its restored step to its end."""
 
-    def __init__(self, config, languages, lanes, mesh, workdir, stop):
+    def __init__(self, config, languages, kept, lanes, mesh, workdir, stop):
         self._config, self._languages, self._mesh = config, languages, mesh
+        self._kept = kept
         self._task, self._lanes = get_task(config), lanes
         self._workdir, self._stop = workdir, stop
         self._groups = self._task.open_groups(languages, workdir)
@@ -138,7 +149,8 @@ class _Run:
         config = self._config
         state, start = self._restore()
         # all that can be refused has been read by now: the first thing that is written
-        self._workdir.claim(config, self._languages)
+        self._workdir.claim(config, self._languages, self._kept)
+        extension.take_along(config, self._workdir, self._kept)
         groups.freeze(self._workdir, self._groups)
         step_fn = make_train_step(config, self._lanes, self._mesh)
         resident_fn = None
@@ -152,6 +164,8 @@ class _Run:
             f"{'resuming at step ' + str(start) if start else 'training'}: "
             f"{', '.join(self._languages)} on {config.data.dataset}, mesh {mesh}"
         )
+        if self._kept:
+            self._log.say(f"taken along from {config.extend_from}: {', '.join(self._kept)}")
         for note in self._data.notes:
             self._log.say(note)
         try:

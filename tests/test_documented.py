@@ -1,0 +1,93 @@
+"""Every command that README.md and docs/ show has these flags, and works."""
+
+import itertools
+import shutil
+from pathlib import Path
+
+import pytest
+from documented import PAGES, ROOT, Checkout, blocks, check_flags, shown
+from tiny_run import tiny_config, write_run
+
+NOT_RUN = {  # a line of a block -> where or why not
+    "make demo": "trains for minutes: its very commands are those of the README, which are run",
+    "launch/serve.py": "serves until it is ended: tests/test_serving.py and test_browser.py",
+    "curl ": "needs a server: tests/test_serving.py runs these lines",
+    "pip install": "tests/test_release.py installs the wheel",
+    "launch/extract.py": "needs MediaPipe in an environment of its own: tests/test_extract.py",
+    "launch/overlay.py": "needs a video: tests/test_overlay.py",
+    "launch/compile.py": "needs the TPU compiler and minutes: tests/test_aot.py",
+    ".venv-tfds/bin/tfds": "needs TensorFlow: tests/test_tfds.py",
+    "FLAGS": "its flags are what the line before prints: tests/test_prompt2langgloss.py",
+    "kubectl": "needs a cluster",
+    "gcloud": "needs a cluster",
+}
+STORIES = ("tutorial.md", "new-language.md")  # each is run from its beginning, by itself
+NEEDS_SHARED = ("metrics.md", "takes.md", "prepare.md", "prompt2langgloss.md")
+COMMANDS = [(page.name, *command) for page in PAGES for command in shown(page)]
+
+
+@pytest.mark.parametrize("page, name, args", COMMANDS, ids=itertools.count())
+def test_a_command_that_is_shown_has_these_flags(page, name, args):
+    check_flags(name, list(args))
+
+
+def test_every_page_is_in_the_table_of_contents():
+    contents = (ROOT / "mkdocs.yml").read_text("utf-8")
+    for page in PAGES[1:]:
+        assert f" {page.name}\n" in contents, page.name
+
+
+def runnable(page: Path) -> list[str]:
+    """The blocks of a page without the lines that are not run here."""
+    kept = []
+    for block in blocks(page):
+        lines = block.replace("\\\n", " ").splitlines()
+        lines = [line for line in lines if not any(word in line for word in NOT_RUN)]
+        kept.append("\n".join(lines).strip())
+    return [block for block in kept if block]
+
+
+@pytest.fixture(scope="module")
+def checkout(data_dir, tmp_path_factory):
+    """A folder with a trained run and a corpus where the pages have placeholders."""
+    from importlib.resources import files
+
+    folder = tmp_path_factory.mktemp("documented")
+    made = Checkout(folder / "checkout", folder / "data")
+    shutil.copytree(data_dir, folder / "data")
+    small = {"model.width": 16, "model.heads": 2, "model.mlp": 16}
+    write_run(made.folder / "runs" / "mlsf", tiny_config(str(folder / "data"), ("asl",), **small))
+    clips = files("spoken_to_signed.assets") / "fingerspelling_lexicon" / "gsg"
+    chosen = sorted(path.name for path in clips.iterdir())[:3]
+    (made.folder / "DIR").mkdir()
+    for name in chosen:
+        shutil.copy(clips / name, made.folder / "DIR")
+    lines = [f"{name},text {number},train" for number, name in enumerate(chosen)]
+    (made.folder / "clips.csv").write_text("\n".join(["id,text,split", *lines, ""]))
+    shared = folder / "shared" / "data"
+    if shared.exists():
+        (made.folder / "FOLDER").symlink_to(shared / "text")
+        for path in (*(shared / "phoenix").iterdir(), *(shared / "signs").iterdir()):
+            (made.folder / "DIR" / path.name).symlink_to(path)
+    yield made
+    made.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", [p.name for p in PAGES if runnable(p) and p.name not in STORIES])
+def test_the_blocks_of_a_page_work(checkout, page):
+    if page in NEEDS_SHARED and not (checkout.folder / "FOLDER").exists():
+        pytest.skip("the corpora of ../shared/data are not on this machine")
+    (path,) = (path for path in PAGES if path.name == page)
+    checkout.run("\n".join(runnable(path)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", STORIES)
+def test_a_story_is_true_from_its_beginning(page, tmp_path):
+    made = Checkout(tmp_path / "checkout", tmp_path / "data")
+    try:
+        for story in STORIES[: STORIES.index(page) + 1]:
+            made.run("\n".join(runnable(ROOT / "docs" / story)))
+    finally:
+        made.close()
