@@ -87,11 +87,19 @@ class SignLLM:
     def produce_many(
         self, texts: Sequence[str], language: str | None = None, seed: int = 0
     ) -> list[PoseClip]:
-        """Produces the clips of several texts of one language; errors as in `produce`."""
+        """Produces the clips of several texts of one language; errors as in `produce`.
+
+        Texts of similar length are decoded together, since a batch takes as long as its longest
+        clip; the clips come in the order of the texts.
+        """
         del seed  # no present model draws
         producers, params = self._producers(self._language(language))
         producer = producers[BATCH if len(texts) > 1 else 1]
-        return [clip for clip, _ in producer(params, [texts])[0]]
+        tokens = [len(producer.encode(text, 0)) for text in texts]
+        order = sorted(range(len(texts)), key=tokens.__getitem__)
+        made = producer(params, [[texts[place] for place in order]])[0]
+        clips = {place: clip for place, (clip, _) in zip(order, made)}
+        return [clips[place] for place in range(len(texts))]
 
     def resolve(
         self, text: str | None, language: str | None = None, prompt: str | None = None

@@ -25,11 +25,11 @@ def single(model):
     return SignLLM({"gsl": model.describe("gsl")})
 
 
-def test_importing_the_package_takes_under_a_second_loads_no_jax_and_says_nothing():
+def test_importing_the_package_loads_nothing_but_itself_and_says_nothing():
     code = (
-        "import sys, time; start = time.perf_counter(); import signllm_jax; "
-        "assert time.perf_counter() - start < 1; "
-        "assert not {'jax', 'flax', 'numpy'} & set(sys.modules); "
+        "import sys; before = {*sys.modules}; import signllm_jax; "
+        "loaded = {name.partition('.')[0] for name in {*sys.modules} - before}; "
+        "assert loaded <= {'signllm_jax', *sys.stdlib_module_names}, loaded; "
         "assert 'SignLLM' in dir(signllm_jax); from signllm_jax import SignLLM, PoseClip"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -76,7 +76,7 @@ def test_errors_are_typed_and_say_what_would_be_accepted(model, tmp_path):
         (lambda: model.produce("abc"), ConfigError, "which language.*asl, gsl"),
         (lambda: model.produce("abc", "lsa"), ConfigError, "'lsa'.*asl, gsl"),
         (lambda: model.produce("", "asl"), TextError, "empty"),
-        (lambda: model.produce("ж", "asl"), TextError, "'ж'"),
+        (lambda: model.produce("ж", "asl"), TextError, "'ж'.* which has a b c .* z"),
         (lambda: model.produce("abcdefghijkl", "asl"), TextError, "12 tokens.*at most 8"),
         (lambda: model.produce("a", "asl", prompt="a"), TextError, "either"),
         (lambda: model.produce(language="asl"), TextError, "either"),

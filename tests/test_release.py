@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import TINY
 from tiny_run import tiny_config, write_run
 
 import signllm_jax
@@ -42,6 +43,21 @@ def released(tmp_path_factory):
     return folder / "wheel"
 
 
+@pytest.fixture(scope="module")
+def installed(released, tmp_path_factory):
+    """The python of a clean environment that the wheel was installed into by pip."""
+    place = tmp_path_factory.mktemp("installed") / "venv"
+    subprocess.run([sys.executable, "-m", "venv", place], check=True)
+    (wheel,) = released.parent.glob("*.whl")
+    pip = [place / "bin" / "python", "-m", "pip", "install", "--quiet", "--no-compile"]
+    pinned = ["--constraint", ROOT / "constraints.txt"] if sys.version_info[:2] == (3, 11) else []
+    done = subprocess.run([*pip, f"{wheel}[demo]", *pinned], capture_output=True, text=True)
+    if "Could not find a version" in done.stderr or "Connection" in done.stderr:
+        pytest.skip("pip reaches no package index")
+    assert done.returncode == 0, done.stderr
+    return place / "bin" / "python"
+
+
 def run(released, folder, *args):
     """Runs a module on this environment's libraries, but (-S) without its editable install."""
     paths = (str(released), sysconfig.get_paths()["purelib"])
@@ -63,6 +79,32 @@ def test_the_wheel_lists_its_commands_and_produces(released, data_dir, tmp_path)
         made = run(released, tmp_path, "-m", "launch.produce", *flags, f"--output=abc.{form}")
         assert (made.returncode, made.stderr) == (0, "")
     assert np.isfinite(read_clip(tmp_path / "abc.npz", fps=1).positions).all()
+
+
+@pytest.mark.slow
+def test_the_wheel_is_installed_trains_and_produces_anywhere(installed, data_dir, tmp_path):
+    env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "SIGNLLM_DATA_DIR": data_dir}
+
+    def module(name, *args):
+        command = [installed, "-m", name, *args]
+        done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, ""), done.stderr
+        return done.stdout
+
+    assert module("pip", "check") == "No broken requirements found.\n"
+    assert "python -m launch.train" in module("signllm_jax")
+    small = [f"--config.{name}={value}" for name, value in TINY.items()]
+    module("launch.train", "--config=configs/mlsf.py", "--workdir=run", *small)
+    asked = ["--workdir=run", "--text=abc"]
+    for form in ("html", "glb", "gif", "pose"):
+        module("launch.produce", *asked, f"--output=abc.{form}")
+    code = (
+        "from signllm_jax import SignLLM; print(SignLLM.load('run').produce('abc').positions.shape)"
+    )
+    done = subprocess.run(
+        [installed, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True, check=True
+    )
+    assert done.stderr == "" and done.stdout.endswith(", 50, 3)\n")
 
 
 @pytest.mark.slow

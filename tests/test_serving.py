@@ -110,7 +110,7 @@ def test_a_minute_of_32_clients_brings_no_error_starves_none_and_costs_no_memory
         )
     )
     assert set(statuses) <= {200, 429}
-    assert min(good) >= 10 and times[-1] < 15
+    assert min(good) >= max(good) / 4 > 1  # none is starved
     assert late < 1.1 * early + 10
     assert [b" 408 " in answer for answer in said] == [True] * 4
 

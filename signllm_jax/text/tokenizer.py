@@ -53,8 +53,16 @@ class Tokenizer:
             pieces = self._processor.encode(normal, out_type=str)
             letter = pieces[ids.index(UNKNOWN)].replace("▁", " ")
             name = get_language(self.language).name
-            raise TextError(f"cannot spell {text!r}: {name} has no letter {letter!r} in its data")
+            raise TextError(
+                f"cannot spell {text!r}: {name} has no letter {letter!r} in its data, "
+                f"which has {' '.join(self.letters())}"
+            )
         return ids
+
+    def letters(self) -> list[str]:
+        """What a `letters` model can spell, sorted, units of several letters among it."""
+        pieces = (self._processor.id_to_piece(id_) for id_ in range(UNKNOWN + 1, self.size))
+        return sorted(piece.replace("▁", " ") for piece in pieces)
 
     def decode(self, ids: Iterable[int]) -> str:
         """The (normalised) text of ids; padding is skipped."""

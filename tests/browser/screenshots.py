@@ -4,12 +4,15 @@ python tests/browser/screenshots.py WORKDIR FOLDER
 """
 
 import io
+import os
 import statistics
 import sys
 import tempfile
 from pathlib import Path
 
 from PIL import Image
+
+from signllm_jax.eval import provenance, results
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -23,7 +26,7 @@ READY = "return 'ready' in document.body.dataset"
 
 
 def main(workdir: str, folder: str) -> None:
-    """Writes page-<shape>.png and prints the times."""
+    """Writes page-<shape>.png, and the times into serve.md."""
     from running import Server, browser
     from selenium.webdriver.common.by import By
     from selenium.webdriver.common.keys import Keys
@@ -54,10 +57,21 @@ def main(workdir: str, folder: str) -> None:
                 small = picture.quantize(64, dither=Image.Dither.NONE)
                 small.save(Path(folder) / f"page-{shape}.png", optimize=True)
                 if shape == "desktop":  # the answers are kept afterwards
-                    middle, most = statistics.median(times), max(times)
-                    print(f"{middle:.0f} ms to the first frame, at most {most:.0f} ms")
+                    said = (
+                        f"From Enter to the first drawn frame: a median of "
+                        f"{statistics.median(times):.0f} ms and at most {max(times):.0f} ms over "
+                        f"{len(times)} words not asked for before; {described()}."
+                    )
     finally:
         server.terminate()
+    results.write_readme(str(Path(folder) / "serve.md"), said)
+    print(said)
+
+
+def described() -> str:
+    """The machine, and how busy it was."""
+    machine = provenance.hardware()
+    return f"{machine['cores']} cores of {machine['cpu']}, load {os.getloadavg()[0]:.1f}"
 
 
 if __name__ == "__main__":
