@@ -2,10 +2,11 @@
 
 import os
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import jax
 
-from signllm_jax.errors import CheckpointError, ConfigError, TextError
+from signllm_jax.errors import CheckpointError, ConfigError, SignLLMError, TextError
 from signllm_jax.export import check_export
 from signllm_jax.group import Group, load_group
 from signllm_jax.parallel import sharding
@@ -18,6 +19,18 @@ from signllm_jax.workdir import Workdir
 
 BATCH = 8
 """Texts decoded together; a single text is decoded by itself."""
+
+
+class Signed(NamedTuple):
+    """A produced clip.
+
+    Attributes:
+        clip: the poses.
+        gloss: the LangGloss that it signs, None where the model has no text stage.
+    """
+
+    clip: PoseClip
+    gloss: str | None
 
 
 class SignLLM:
@@ -100,6 +113,24 @@ class SignLLM:
         made = producer(params, [[texts[place] for place in order]])[0]
         clips = {place: clip for place, (clip, _) in zip(order, made)}
         return [clips[place] for place in range(len(texts))]
+
+    def sign(self, asked: Sequence[str], language: str) -> list[Signed | SignLLMError]:
+        """The clips of several requests, each by itself: what is wrong with one is its own.
+
+        Args:
+            asked: what `asked` returned for each.
+            language: code of all of them.
+        """
+        return [Signed(clip, None) for clip in self.produce_many(asked, language)]
+
+    def asked(
+        self, text: str | None, language: str | None = None, prompt: str | None = None
+    ) -> tuple[str, str]:
+        """What the model is going to read, and the language; errors as in `produce`.
+
+        That is the text. A model with a text stage reads prompts, and a text as one.
+        """
+        return self.resolve(text, language, prompt)
 
     def resolve(
         self, text: str | None, language: str | None = None, prompt: str | None = None

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import jax
 
-from signllm_jax.api import BATCH, SignLLM
+from signllm_jax.api import BATCH, Signed, SignLLM
 from signllm_jax.data.prompted import LineTokenizer
-from signllm_jax.errors import CheckpointError, TextError
+from signllm_jax.errors import CheckpointError, SignLLMError, TextError
 from signllm_jax.group import Group
 from signllm_jax.models.prompt2langgloss import pose_params, text_params
 from signllm_jax.poses.clip import PoseClip
@@ -61,24 +61,50 @@ class PromptedSignLLM(SignLLM):
 
     def understood(self, text: str | None, language: str | None, prompt: str | None = None) -> str:
         """See `SignLLM`: the LangGloss."""
-        asked, language = self._asked(text, language, prompt)
+        asked, language = self.asked(text, language, prompt)
         return " ".join(self.understand([asked], language)[0])
 
     def produce(self, text=None, language=None, seed=0, *, prompt=None) -> PoseClip:
         """See `SignLLM`; a prompt is read as it is."""
         del seed
-        asked, language = self._asked(text, language, prompt)
+        asked, language = self.asked(text, language, prompt)
         return self._clips([asked], language)[0]
 
     def produce_many(self, texts, language=None, seed=0) -> list[PoseClip]:
         """See `SignLLM`."""
         del seed
         language = self._language(language)
-        return self._clips([self._asked(text, language)[0] for text in texts], language)
+        return self._clips([self.asked(text, language)[0] for text in texts], language)
+
+    def sign(self, asked, language) -> list[Signed | SignLLMError]:
+        """See `SignLLM`."""
+        rows = BATCH if len(asked) > 1 else 1
+        producer = self._pose_stages[rows]
+        lines = self._translators[rows](self._text_params, asked, [language] * len(asked))
+        written = [
+            self._written(producer, prompt, line, language) for prompt, line in zip(asked, lines)
+        ]
+        glosses = [gloss for gloss in written if isinstance(gloss, str)]
+        clips = iter(producer(self._pose_params, [glosses])[0])
+        return [
+            Signed(next(clips)[0], gloss) if isinstance(gloss, str) else gloss for gloss in written
+        ]
+
+    @staticmethod
+    def _written(producer, prompt, line, language) -> str | TextError:
+        """The LangGloss of a prompt as the pose stage reads it, or why there is none."""
+        if not line:
+            return TextError(f"nothing to sign was understood: {prompt[:60]!r}")
+        gloss = " ".join(mark_as(line, language))
+        try:
+            producer.encode(gloss, 0)
+        except TextError as error:
+            return error
+        return gloss
 
     def resolve(self, text, language=None, prompt=None) -> tuple[str, str]:
         """See `SignLLM`; of a prompt whose text cannot be told apart the prompt itself."""
-        asked, language = self._asked(text, language, prompt)
+        asked, language = self.asked(text, language, prompt)
         if prompt is not None:
             text = parse_prompt(prompt, language)[0] or prompt
         self._translators[1].encode(asked, language)
@@ -90,8 +116,8 @@ class PromptedSignLLM(SignLLM):
             self._translators[rows](self._text_params, ["a"] * rows, [self.languages[0]] * rows)
             producer.warm_up(self._pose_params)
 
-    def _asked(self, text, language, prompt=None) -> tuple[str, str]:
-        """The prompt that is read, a text put into one of the templates, and the language."""
+    def asked(self, text, language=None, prompt=None) -> tuple[str, str]:
+        """See `SignLLM`; a text is put into one of the templates."""
         if (text is None) == (prompt is None):
             raise TextError("give either a text or a prompt")
         if prompt is not None:
@@ -102,6 +128,8 @@ class PromptedSignLLM(SignLLM):
         return make_prompt(text, language, text), language
 
     def _clips(self, prompts, language) -> list[PoseClip]:
-        lines = [" ".join(line) for line in self.understand(prompts, language)]
-        producer = self._pose_stages[BATCH if len(prompts) > 1 else 1]
-        return [clip for clip, _ in producer(self._pose_params, [lines])[0]]
+        results = self.sign(prompts, language)
+        for result in results:
+            if isinstance(result, SignLLMError):
+                raise result
+        return [result.clip for result in results]

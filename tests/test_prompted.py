@@ -39,9 +39,12 @@ def test_what_is_understood_has_the_marks_of_the_language_asked_for(untrained_gr
     assert knowing.understood(None, None, asked) == "<asl:H> <asl:I>"
     assert len(knowing.produce(prompt=asked)) > 0
     assert knowing.understood("hi", "tsl") == "<tsl:H> <tsl:I>"
+    (signed,) = knowing.sign([asked], "tsl")
+    assert signed.gloss == "<tsl:H> <tsl:I>" and len(signed.clip) > 0
     knowing.wrote = []
     with pytest.raises(TextError, match="nothing to sign was understood"):
         knowing.produce(prompt=asked)
+    assert isinstance(knowing.sign([asked], "tsl")[0], TextError)
 
 
 @pytest.mark.parametrize(

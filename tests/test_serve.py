@@ -14,6 +14,7 @@ from fastapi.testclient import TestClient
 from tiny_run import tiny_config, write_run
 
 from signllm_jax import SignLLM
+from signllm_jax.errors import TextError
 from signllm_jax.languages import LANGUAGES
 from signllm_jax.poses.files import read_clip
 from signllm_jax.render.page import STATIC as PLAYER
@@ -47,13 +48,17 @@ class Held:
     """A model whose work waits until it is let go, and which remembers what it was asked."""
 
     def __init__(self, model):
-        self.model, self.asked, self.go = model, [], threading.Event()
-        self.languages, self.describe, self.resolve = model.languages, model.describe, model.resolve
+        self.model, self.signed, self.go = model, [], threading.Event()
+        self.languages, self.describe = model.languages, model.describe
+        self.resolve = model.resolve
 
-    def produce_many(self, texts, language):
-        self.asked.append((language, list(texts)))
+    def asked(self, *args):
+        return self.resolve(*args)
+
+    def sign(self, texts, language):
+        self.signed.append((language, list(texts)))
         assert self.go.wait(60)
-        return self.model.produce_many(texts, language)
+        return self.model.sign(texts, language)
 
 
 def until(condition):
@@ -75,6 +80,34 @@ def test_a_text_is_answered_with_its_clip(client, model):
 def test_a_prompt_is_answered_like_its_text(client):
     prompted = client.post("/produce", json={"prompt": "How do you sign 'abc' in ASL?"})
     assert prompted.content == client.post("/produce", json=HELLO).content
+
+
+def test_a_prompted_model_says_what_it_understood_and_a_misunderstanding_is_its_own(model):
+    """What a model with a text stage answers, of which one prompt is not understood."""
+
+    class Prompted(Held):
+        def asked(self, text, language=None, prompt=None):
+            return prompt or f"sign {text}", self.resolve(text, language, prompt)[1]
+
+        def sign(self, asked, language):
+            self.signed.append((language, list(asked)))
+            made = self.model.sign(["abc"] * len(asked), language)
+            return [
+                TextError("not understood") if "cab" in one else signed._replace(gloss="<asl:A>")
+                for one, signed in zip(asked, made)
+            ]
+
+    held = Prompted(model)
+    prompt = {"prompt": "How do you sign 'abc' in ASL?"}
+    with TestClient(make_app(held)) as client:
+        said = client.post("/produce", json=prompt).json()
+        assert (said["gloss"], said["text"], said["language"]) == ("<asl:A>", "abc", "asl")
+        file = client.get("/clip", params=prompt | {"format": "npz"})
+        assert file.status_code == 200 and len(held.signed) == 1  # the answer that was kept
+        assert client.post("/produce", json=HELLO).status_code == 200
+        refused = client.post("/produce", json=HELLO | {"text": "cab"})
+        assert refused.status_code == 422 and refused.json() == {"error": "not understood"}
+    assert [asked for _, asked in held.signed] == [[prompt["prompt"]], ["sign abc"], ["sign cab"]]
 
 
 def test_languages_and_formats_are_listed(client, model):
@@ -193,7 +226,7 @@ def test_waiting_texts_of_a_language_are_decoded_together_and_a_full_queue_answe
             )
 
         first = ask("e", "asl")
-        until(lambda: held.asked)
+        until(lambda: held.signed)
         desk, asked = client.app.state.desk, []
         for text in texts:
             asked.append(ask(text, "gsl" if text == "c" else "asl"))
@@ -204,7 +237,7 @@ def test_waiting_texts_of_a_language_are_decoded_together_and_a_full_queue_answe
         held.go.set()
         assert [answer.result().status_code for answer in (first, *asked)] == [200] * 5
         assert [answer.result().json()["text"] for answer in asked] == texts
-    assert held.asked == [("asl", ["e"]), ("asl", ["a", "b", "d"]), ("gsl", ["c"])]
+    assert held.signed == [("asl", ["e"]), ("asl", ["a", "b", "d"]), ("gsl", ["c"])]
 
 
 def test_too_many_files_at_once_answer_429(model):
@@ -223,7 +256,7 @@ def test_answers_are_kept_up_to_a_limit_and_not_produced_again(model):
     with TestClient(make_app(held)) as client:
         for _ in range(2):
             client.post("/produce", json=HELLO)
-        assert len(held.asked) == 1
+        assert len(held.signed) == 1
         letters = [a + b for a in "abcdefghijk" for b in "abcdefghijk"]
         for text in letters[: _KEPT + 8]:
             client.post("/produce", json={"text": text, "language": "asl"})

@@ -20,7 +20,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 import signllm_jax
-from signllm_jax.api import BATCH, SignLLM
+from signllm_jax.api import BATCH, Signed, SignLLM
 from signllm_jax.errors import ConfigError, OutputError, SignLLMError, TextError
 from signllm_jax.languages import get_language
 from signllm_jax.output import SUFFIXES
@@ -48,6 +48,13 @@ _PROBLEMS = {
         429: "too many requests wait already; Retry-After says when to come back",
     }.items()
 }
+
+
+class Ask(NamedTuple):
+    """A checked request: what the model reads, and the text that is shown for it."""
+
+    asked: str
+    text: str
 
 
 class Answer(NamedTuple):
@@ -96,23 +103,23 @@ def make_app(model: SignLLM, queue: int = QUEUE, renderings: int = RENDERINGS) -
     @app.post("/produce", response_model=schema.Produced, responses=_PROBLEMS)
     async def produce(ask: schema.Ask) -> Response:
         """Produces a clip."""
-        text, language = model.resolve(ask.text, ask.language, ask.prompt)
-        answer = await desk.answer(text, language)
+        answer = await desk.answer(*desk.read(ask.text, ask.language, ask.prompt))
         return Response(answer.body, media_type="application/json")
 
     files = {200: {"content": {"application/octet-stream": {}}, "description": "the file"}}
 
     @app.get("/clip", response_class=Response, responses=_PROBLEMS | files)
     async def clip(
-        text: Annotated[schema.Text, Query(description="what to sign")],
         format: Annotated[Format, Query(description="form of the file")],
+        text: Annotated[schema.Text | None, Query(description="what to sign")] = None,
+        prompt: Annotated[schema.Text | None, Query(description="a question instead")] = None,
         language: Annotated[schema.Code | None, Query(description="code")] = None,
     ) -> Response:
         """Produces a clip as a file to keep."""
-        text, language = model.resolve(text, language)
-        answer = await desk.answer(text, language)
-        content = await desk.render(answer.clip, text, format.value)
-        headers = {"content-disposition": _attachment(text, format.value)}
+        ask, language = desk.read(text, language, prompt)
+        answer = await desk.answer(ask, language)
+        content = await desk.render(answer.clip, ask.text, format.value)
+        headers = {"content-disposition": _attachment(ask.text, format.value)}
         return Response(content, media_type="application/octet-stream", headers=headers)
 
     def page(name: str):
@@ -135,7 +142,7 @@ class _Desk:
         self._model, self._renderings, self._rendering = model, renderings, 0
         self._batches = Batches(self._produce, BATCH, queue)
         self._renderer = ThreadPoolExecutor(1, thread_name_prefix="render")
-        self._kept: OrderedDict[tuple[str, str], Answer] = OrderedDict()
+        self._kept: OrderedDict[tuple[Ask, str], Answer] = OrderedDict()
 
     @contextlib.asynccontextmanager
     async def running(self):
@@ -165,10 +172,15 @@ class _Desk:
             )
         return schema.Languages(languages=described, formats=[*Format], max_text=schema.MAX_TEXT)
 
-    async def answer(self, text: str, language: str) -> Answer:
-        """Produces, or takes from what is kept; raises BusyError."""
-        if (key := (text, language)) not in self._kept:
-            self._kept[key] = await self._batches.submit(text, language)
+    def read(self, text: str | None, language: str | None, prompt: str | None) -> tuple[Ask, str]:
+        """A request and its language, checked; errors are those of `SignLLM.produce`."""
+        shown, code = self._model.resolve(text, language, prompt)
+        return Ask(self._model.asked(text, language, prompt)[0], shown), code
+
+    async def answer(self, ask: Ask, language: str) -> Answer:
+        """Produces, or takes from what is kept; raises BusyError, or TextError: not understood."""
+        if (key := (ask, language)) not in self._kept:
+            self._kept[key] = await self._batches.submit(ask, language)
         self._kept.move_to_end(key)
         answer = self._kept[key]
         while len(self._kept) > _KEPT:
@@ -186,14 +198,23 @@ class _Desk:
         finally:
             self._rendering -= 1
 
-    def _produce(self, texts: Sequence[str], language: str) -> list[Answer]:
-        clips = self._model.produce_many(texts, language)
-        return [Answer(clip, _body(clip, text, language)) for clip, text in zip(clips, texts)]
+    def _produce(self, asks: Sequence[Ask], language: str) -> list[Answer | SignLLMError]:
+        made = self._model.sign([ask.asked for ask in asks], language)
+        return [
+            one
+            if isinstance(one, SignLLMError)
+            else Answer(one.clip, _body(one, ask.text, language))
+            for ask, one in zip(asks, made, strict=True)
+        ]
 
 
-def _body(clip: PoseClip, text: str, language: str) -> bytes:
-    answer = {"text": text, "language": language, "seconds": round(len(clip) / clip.fps, 3)}
-    return json.dumps(answer | {"clip": clip_dict(clip)}, separators=(",", ":")).encode()
+def _body(signed: Signed, text: str, language: str) -> bytes:
+    seconds = round(len(signed.clip) / signed.clip.fps, 3)
+    answer = {"text": text, "language": language, "seconds": seconds}
+    if signed.gloss is not None:
+        answer["gloss"] = signed.gloss
+    answer["clip"] = clip_dict(signed.clip)
+    return json.dumps(answer, separators=(",", ":")).encode()
 
 
 def _render(clip: PoseClip, text: str, form: str) -> bytes:

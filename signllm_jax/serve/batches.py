@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -18,15 +18,15 @@ class Batches:
     """Collects texts and works on those of one language together, the longest waiting first.
 
     Args:
-        work: (texts, language) -> one result for each text; runs in a thread of its own, one call
-            at a time.
+        work: (texts, language) -> one result for each text, or an exception that is raised where
+            that text was submitted; runs in a thread of its own, one call at a time.
         size: most texts of a call.
         limit: most texts that may wait; more are refused.
     """
 
-    def __init__(self, work: Callable[[Sequence[str], str], Sequence], size: int, limit: int):
+    def __init__(self, work: Callable[[Sequence, str], Sequence], size: int, limit: int):
         self._work, self._size, self._limit = work, size, limit
-        self._waiting: deque[tuple[str, str, asyncio.Future]] = deque()
+        self._waiting: deque[tuple[Hashable, str, asyncio.Future]] = deque()
         self._wake = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="model")
 
@@ -35,7 +35,7 @@ class Batches:
         """How many texts wait."""
         return len(self._waiting)
 
-    async def submit(self, text: str, language: str) -> Any:
+    async def submit(self, text: Hashable, language: str) -> Any:
         """The result of one text; raises BusyError, or what the work raises."""
         if len(self._waiting) >= self._limit:
             raise BusyError(f"{self._limit} requests are waiting already: try again in a second")
@@ -72,10 +72,14 @@ class Batches:
                         future.set_exception(error)
                 continue
             for (_, _, future), result in zip(batch, results, strict=True):
-                if not future.done():  # whoever asked may have gone
+                if future.done():  # whoever asked may have gone
+                    continue
+                if isinstance(result, Exception):
+                    future.set_exception(result)
+                else:
                     future.set_result(result)
 
-    def _take(self) -> list[tuple[str, str, asyncio.Future]]:
+    def _take(self) -> list[tuple[Hashable, str, asyncio.Future]]:
         waiting = deque(item for item in self._waiting if not item[2].done())
         batch, rest = [], deque()
         for item in waiting:

@@ -76,7 +76,7 @@ function show(said, wanted) {
   performance.mark("shown");
   at("downloads").replaceChildren(...offered.formats.map((format) => {
     const link = document.createElement("a");
-    link.href = `clip?${new URLSearchParams({ language: said.language, text: said.text, format })}`;
+    link.href = `clip?${new URLSearchParams({ ...wanted, language: said.language, format })}`;
     link.download = "";
     link.textContent = `.${format}`;
     const item = document.createElement("li");
