@@ -23,12 +23,12 @@ def get_config(arg: str | None = None):
     config.text.update(
         kind="characters", units=512, buckets=4096, languages=9, longest=160, line=33, beams=1
     )
-    config.data.row_units = 128
+    config.data.row_units = 160
     config.optimizer.average = 0.99
     if config.size == "tiny":
-        config.model.vocab = 512
-        config.text.update(dropout=0.0, unit_drop=0.0)
-        config.train.update(steps=2500, batch_size=12)
+        config.model.update(vocab=512, head=512)
+        config.text.update(dropout=0.0, unit_drop=0.0, distances=16)
+        config.train.update(steps=3500, batch_size=12)
     else:
         config.model.update(SIZES[config.size])
         config.optimizer.learning_rate = 3e-4

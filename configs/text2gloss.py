@@ -4,7 +4,7 @@
 
 trains on PHOENIX-2014T (FOLDER/phoenix14t/{train,dev,test}.csv); `:gloss_corpora` on that, GKSL
 and SignSuisse at once, `:gksl` and `:signsuisse` on one. What it costs and reaches is in
-docs/prompt2langgloss.md.
+docs/text_to_gloss.md.
 """
 
 from configs.base import config_dict
