@@ -5,7 +5,7 @@ SEEDS ?= 0 1 2
 RUN = $(VENV)/bin/python
 PYTEST = $(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=10
 
-.PHONY: demo seeds results test test-slow browser-test browser-installed docs screenshots gpu-check extract-env beam-env tfds-env lint clean
+.PHONY: demo seeds seeds-plain results test test-slow browser-test browser-installed docs screenshots gpu-check extract-env beam-env tfds-env lint clean
 
 demo: $(VENV)/demo-installed
 	$(RUN) launch/train.py --config=configs/mlsf.py --workdir=runs/mlsf
@@ -27,6 +27,15 @@ results: $(VENV)/demo-installed
 	cp $(FIRST)/samples/asl-*.gif docs/demo.gif
 	for code in asl gsl dsgs tsl; do cp $(FIRST)/samples/$$code-*.png docs/$$code.png; done
 	cp $(FIRST)/report/training.png docs/training.png
+
+# the demo's seeds without reinforcement learning, and both beside each other in docs/replay.md
+seeds-plain: $(VENV)/demo-installed
+	for seed in $(SEEDS); do \
+	  $(RUN) launch/train.py --config=configs/mlsf.py --config.train.seed=$$seed \
+	    --config.rl.plc=False --config.rl.loss=mse --workdir=runs/plain-seed-$$seed || exit; \
+	done
+	$(RUN) launch/ablation.py --norun --demo=$(shell echo $(SEEDS:%=runs/mlsf-seed-%) \
+	  $(SEEDS:%=runs/plain-seed-%) | tr ' ' ,)
 
 test: $(VENV)/test-installed
 	$(PYTEST) -m "not slow and not gpu" tests

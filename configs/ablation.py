@@ -5,6 +5,7 @@
 One language, short runs. `docs/replay.md`, which the command writes, has what it reaches.
 """
 
+from configs import mlsf, prompt2langgloss
 from configs.base import config_dict
 
 # what `config.rl` is in each setting: the paper's three rows, then variations of the third
@@ -18,13 +19,20 @@ SETTINGS = {
     "plc_high_error": {**PLC, "direction": "high_error"},
     "plc_share": {**PLC, "share": 0.67},
 }
-# further training of the trained base, with the same steps each
-GRADIENT = {"loss": "policy_gradient", "supervised": 0.0}
+# further training of the demo's asl, with the same steps each: sections of the config
+FINETUNE_STEPS = 200
+SLOW = {"learning_rate": 3e-5, "warmup": 20}
+FAST = {"learning_rate": 3e-4, "warmup": 20}
+GRADIENT = {"loss": "policy_gradient", "supervised": 0.0, "deviation": 0.1, "final_deviation": 0.05}
+BOTH = {**GRADIENT, "supervised": 1.0, "policy": 1e-3}
 FINETUNE = {
-    "mse": {},
-    "policy_gradient": {**GRADIENT, "deviation": 0.3, "final_deviation": 0.1},
-    "policy_gradient_small": {**GRADIENT, "deviation": 0.05, "final_deviation": 0.05},
-    "mse_and_policy_gradient": {**GRADIENT, "supervised": 1.0, "policy": 1e-3},
+    "mse": {"optimizer": FAST},
+    "mse_slow": {"optimizer": SLOW},
+    "policy_gradient": {"optimizer": FAST, "rl": GRADIENT},
+    "policy_gradient_slow": {"optimizer": SLOW, "rl": GRADIENT},
+    "policy_gradient_dtw": {"optimizer": SLOW, "rl": {**GRADIENT, "reward": "dtw"}},
+    "mse_and_policy_gradient": {"optimizer": FAST, "rl": BOTH},
+    "mse_and_policy_gradient_slow": {"optimizer": SLOW, "rl": BOTH},
 }
 
 
@@ -34,4 +42,22 @@ def get_config(arg: str | None = None):
     config.data.languages = ("asl",)
     config.data.corrupt = 0.25
     config.train.update(steps=500, batch_size=3)
+    return config
+
+
+def demo():
+    """The demo's own config, of the study's language: what further training starts from."""
+    config = mlsf.get_config()
+    config.data.languages = ("asl",)
+    config.log.progress = False
+    return config
+
+
+def prompted():
+    """The other kind of model, for as many steps of as many rows."""
+    config, own = prompt2langgloss.get_config(), get_config()
+    config.data.languages = own.data.languages
+    config.train.update(steps=own.train.steps, batch_size=own.train.batch_size)
+    config.eval.every = own.train.steps
+    config.log.progress = False
     return config

@@ -10,23 +10,39 @@ from signllm_jax import cli
 CONFIG = config_flags.DEFINE_config_file(
     "config", cli.config_path("configs/ablation.py"), "the study's config"
 )
-WORKDIR = flags.DEFINE_string("workdir", "runs/ablation", "where the runs' results lie")
-DOCS = flags.DEFINE_string("docs", "docs", "where replay.md and replay.png are written")
+WORKDIR = flags.DEFINE_string("workdir", "runs/ablation", "for the runs that are made as a whole")
+DOCS = flags.DEFINE_string(
+    "docs", "docs", "where replay.md and replay.png are written, from what lies in replay/"
+)
 RUN = flags.DEFINE_boolean("run", True, "run what is missing; else write of what is there")
+RUNS = flags.DEFINE_integer("runs", None, "stop after so many runs", lower_bound=1)
+DEMO = flags.DEFINE_list("demo", [], "evaluated runs of configs/mlsf.py to compare")
 
 
 def main() -> None:
     """Runs the settings that are missing and writes the table and the figure."""
     from configs import ablation
-    from signllm_jax.ablation import report
+    from signllm_jax.ablation import report, whole_runs
+    from signllm_jax.ablation.records import Records
     from signllm_jax.ablation.study import Study
     from signllm_jax.config import read_config
 
-    config = read_config(CONFIG.value.to_dict())
-    study = Study(config, ablation.SETTINGS, ablation.FINETUNE, Path(WORKDIR.value))
+    docs = Path(DOCS.value)
+    study = Study(
+        config=read_config(CONFIG.value.to_dict()),
+        settings=ablation.SETTINGS,
+        prompted=read_config(ablation.prompted().to_dict()),
+        demo=read_config(ablation.demo().to_dict()),
+        finetune=ablation.FINETUNE,
+        finetune_steps=ablation.FINETUNE_STEPS,
+        records=Records(docs / "replay" / "runs.jsonl"),
+        folder=Path(WORKDIR.value),
+    )
+    for workdir in DEMO.value:
+        study.records.add("demo", whole_runs.of_demo(Path(workdir)))
     if RUN.value:
-        study.run(lambda line: print(line, flush=True))
-    print(report.write(study, Path(DOCS.value)))
+        study.run(lambda line: print(line, flush=True), RUNS.value)
+    print(report.write(study, docs))
 
 
 if __name__ == "__main__":

@@ -78,7 +78,7 @@ def read_config(values: Mapping[str, Any]) -> Config:
             contradict each other.
     """
     config = _read(Config, values, "config")
-    config = _with_frame_size(config)
+    config = _with_strata(_with_frame_size(config))
     model, data = config.model, config.data
     if model.width % model.heads:
         raise ConfigError(
@@ -112,6 +112,16 @@ def _with_frame_size(config: Config) -> Config:
     return dataclasses.replace(config, model=dataclasses.replace(config.model, frame_size=size))
 
 
+def _with_strata(config: Config) -> Config:
+    """As many strata as can have a cyclic and a priority share near the one that is asked for."""
+    rows, rl = config.train.batch_size, config.rl
+    if rl.strata:
+        return config
+    able = [n for n in range(1, rows // 3 + 1) if rows % n == 0 and rl.capacity % n == 0]
+    rl = dataclasses.replace(rl, strata=max(able, default=1))
+    return dataclasses.replace(config, rl=rl)
+
+
 def _check_replay(config: Config) -> None:
     """Raises ConfigError when the replay buffer and the batch do not fit each other."""
     rl, data, rows = config.rl, config.data, config.train.batch_size
@@ -119,7 +129,7 @@ def _check_replay(config: Config) -> None:
     if rows % rl.strata or cyclic < rl.strata:
         raise ConfigError(
             f"config.train.batch_size: {rows} rows cannot be split into a cyclic and a priority "
-            f"share for each of config.rl.strata = {rl.strata}"
+            f"share for each of config.rl.strata = {rl.strata} (or switch config.rl.plc off)"
         )
     if rl.capacity % rl.strata:
         raise ConfigError(
@@ -128,14 +138,10 @@ def _check_replay(config: Config) -> None:
     least = cyclic * data.row_clips
     if rl.capacity < least:
         raise ConfigError(f"config.rl.capacity: {rl.capacity} holds less than a batch, {least}")
-    if rl.clip_frames > data.row_frames or rl.clip_frames % config.model.patch:
+    if rl.clip_frames % config.model.patch:
         raise ConfigError(
             f"config.rl.clip_frames: {rl.clip_frames} is not a multiple of model.patch = "
-            f"{config.model.patch} within row_frames = {data.row_frames}"
-        )
-    if rl.clip_tokens > data.row_tokens:
-        raise ConfigError(
-            f"config.rl.clip_tokens: {rl.clip_tokens} is more than row_tokens = {data.row_tokens}"
+            f"{config.model.patch}"
         )
 
 

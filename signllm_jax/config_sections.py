@@ -182,9 +182,10 @@ class RLConfig:
             no example crosses from the host again.
         capacity: C, clips of a language that the buffer holds, a multiple of strata; at least its
             train split = each clip has a place of its own.
-        strata: parts of the buffer that are drawn from by themselves, a multiple of data * fsdp.
-        clip_frames: longest clip that the buffer takes; 0 = a row's.
-        clip_tokens: longest text that it takes, in tokens; 0 = a row's.
+        strata: parts of the buffer that are drawn from by themselves, a multiple of data * fsdp;
+            0 = as many as divide rows and capacity and have at least three rows of a batch each.
+        clip_frames: longest clip that the buffer takes, at most a row's; 0 = a row's.
+        clip_tokens: longest text that it takes, in tokens, at most a row's; 0 = a row's.
         supervised: weight of the usual loss beside a policy gradient.
         policy: weight of the policy gradient.
         deviation: of the Gaussian policy, in standard deviations, at the first step.
@@ -204,7 +205,7 @@ class RLConfig:
     rollout_clips: int = _at(2, 1, 1 << 10)
     resident: bool = False
     capacity: int = _at(512, 1, 1 << 31)
-    strata: int = _at(1, 1, 1 << 20)
+    strata: int = _at(1, 0, 1 << 20)
     clip_frames: int = _at(0, 0, 1 << 16)
     clip_tokens: int = _at(0, 0, 1 << 16)
     supervised: float = _at(1.0, 0.0, 1e4)

@@ -39,7 +39,7 @@ TINY = {
     "model.encoder_layers": 1,
     "model.decoder_layers": 1,
     "model.progress_features": 4,
-    "train.batch_size": 1,
+    "train.batch_size": 2,
     "train.steps": 12,
     "checkpoint.every": 4,
     "eval.every": 6,

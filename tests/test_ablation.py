@@ -1,14 +1,16 @@
 """The study of reinforcement learning: its choice, its figures, its page."""
 
+import dataclasses
 import json
 
 import numpy as np
 import pytest
 
 from configs import ablation
-from signllm_jax.ablation import report
+from signllm_jax.ablation import costs, report, tables
+from signllm_jax.ablation.records import Records
 from signllm_jax.ablation.runs import separation
-from signllm_jax.ablation.study import DEV_SEEDS, TEST_SEEDS, Study
+from signllm_jax.ablation.study import DEV_SEEDS, TEST_SEEDS, Run, Study
 from signllm_jax.config import read_config
 from signllm_jax.errors import DataError
 
@@ -17,27 +19,33 @@ ENDS = {"base": 0.5, "rl_loss": 0.5, "plc": 0.45, "plc_uniform": 0.4, "plc_share
 
 @pytest.fixture
 def study(tmp_path):
-    config = read_config(ablation.get_config().to_dict())
-    settings = {name: ablation.SETTINGS[name] for name in ENDS}
-    return Study(config, settings, ablation.FINETUNE, tmp_path / "results")
+    return Study(
+        config=read_config(ablation.get_config().to_dict()),
+        settings={name: ablation.SETTINGS[name] for name in ENDS},
+        prompted=read_config(ablation.prompted().to_dict()),
+        demo=read_config(ablation.demo().to_dict()),
+        finetune=ablation.FINETUNE,
+        finetune_steps=ablation.FINETUNE_STEPS,
+        records=Records(tmp_path / "docs" / "replay" / "runs.jsonl"),
+        folder=tmp_path / "runs",
+    )
 
 
 def keep(study, stage, name, corrupt, seed, **more):
-    study.folder.mkdir(exist_ok=True)
     curve = [
         {"step": s, "dtw": 1 - (1 - ENDS.get(name, 0.3)) * s / 400, "loss": 0.1}
         for s in (100, 200, 300, 400)
     ]
     result = {"setting": name, "corrupt": corrupt, "seed": seed, "curve": curve, "frames": 700.0}
-    path = study.folder / f"{stage}-{name}-{corrupt:g}-{seed}.json"
-    path.write_text(json.dumps(result | more))
+    study.records.add(stage, result | {"config": study.told(name)} | more)
 
 
 def test_every_setting_is_a_config_and_there_are_at_most_twelve():
     config = ablation.get_config()
-    for rl in (*ablation.SETTINGS.values(), *ablation.FINETUNE.values()):
+    for way in (*({"rl": rl} for rl in ablation.SETTINGS.values()), *ablation.FINETUNE.values()):
         values = config.to_dict()
-        values["rl"] |= rl
+        for section, changes in way.items():
+            values[section] |= changes
         read_config(values)
     assert {"base", "rl_loss", "plc"} <= set(ablation.SETTINGS) and len(ablation.SETTINGS) <= 12
     assert not set(DEV_SEEDS) & set(TEST_SEEDS)
@@ -65,19 +73,52 @@ def test_errors_separate_damaged_clips_by_kind():
 
 def test_steps_to_a_ratio_are_read_off_the_curve():
     curve = [{"step": 100, "dtw": 0.8}, {"step": 200, "dtw": 0.6}, {"step": 300, "dtw": 0.5}]
-    assert report.steps_to(curve, 0.7) == pytest.approx(150)
-    assert report.steps_to(curve, 0.9) == 100 and report.steps_to(curve, 0.5) == pytest.approx(300)
-    assert np.isnan(report.steps_to(curve, 0.4))
+    assert tables.steps_to(curve, 0.7) == pytest.approx(150)
+    assert tables.steps_to(curve, 0.9) == 100 and tables.steps_to(curve, 0.5) == pytest.approx(300)
+    assert np.isnan(tables.steps_to(curve, 0.4))
 
 
 def test_an_interval_is_students():
-    assert report.interval([1.0, 2.0, 3.0]) == "2.000 [-0.484, 4.484]"
-    assert report.spread([1.0, 3.0]) == "2.000 ± 1.414"
+    assert tables.interval([1.0, 2.0, 3.0]) == "2.000 [-0.484, 4.484]"
+    assert tables.spread([1.0, 3.0]) == "2.000 ± 1.414"
+
+
+def test_what_is_planned_is_what_is_missing_and_what_was_chosen(study):
+    share = study.config.data.corrupt
+    for name in ENDS:
+        for seed in DEV_SEEDS:
+            keep(study, "dev", name, share, seed)
+    plan = list(study.plan())
+    tested = {(run.setting, run.corrupt) for run in plan if run.stage == "test"}
+    names = ("base", "rl_loss", "plc", "plc_uniform")
+    assert tested == {(n, c) for n in names for c in (share, 0.0)} | {("prompt2langgloss", 0.0)}
+    assert len(set(plan)) == len(plan) and Run("test", "rl_loss", 0.0, 7) in plan
+    held = study.results("dev")
+    assert set(held) == {run[1:] for run in plan if run.stage == "dev"}
+    longer = dataclasses.replace(study.config.train, steps=501)
+    other = dataclasses.replace(study, config=dataclasses.replace(study.config, train=longer))
+    assert other.results("dev") == {}  # what was run otherwise is no result
+
+
+def test_records_are_kept_and_a_damaged_line_is_named(tmp_path):
+    records = Records(tmp_path / "new" / "runs.jsonl")
+    assert records.read("dev") == {}
+    one = {"setting": "base", "corrupt": 0.25, "seed": 1, "curve": [{"dtw": 1 / 3}]}
+    records.add("dev", one)
+    records.add("dev", one | {"seed": 0})
+    records.add("dev", one | {"frames": 2.0})
+    assert list(records.read("dev")) == [("base", 0.25, 0), ("base", 0.25, 1)]
+    found = records.read("dev")["base", 0.25, 1]
+    assert found["frames"] == 2.0 and found["curve"][0]["dtw"] == 0.333333
+    path = tmp_path / "new" / "runs.jsonl"
+    path.write_text(path.read_text() + '{"stage": "dev", "sett')
+    with pytest.raises(DataError, match=r"runs\.jsonl: line 3 is no record"):
+        records.read("dev")
 
 
 def test_the_page_is_written_of_whatever_is_finished(study, tmp_path):
     docs = tmp_path / "docs"
-    with pytest.raises(DataError, match="no run is finished"):
+    with pytest.raises(DataError, match="no run on dev is finished"):
         report.write(study, docs)
     auc = {"teacher_forced": dict.fromkeys(("all", "wrong_word", "frozen_hands", "noise"), 0.9)}
     for name in ENDS:
@@ -96,3 +137,42 @@ def test_the_page_is_written_of_whatever_is_finished(study, tmp_path):
     assert "-0.1000 [-0.1000, -0.1000]" in page and "0.4500 [0.4304, 0.4696]" in page
     line = next(line for line in page.splitlines() if line.startswith("| plc_uniform | loss"))
     assert "333 ± 0 (3 of 3)" in line
+
+
+def test_further_training_stands_beside_what_it_began_from(study, tmp_path):
+    for seed in (*DEV_SEEDS, *TEST_SEEDS[:3]):
+        for name in ablation.FINETUNE:
+            stage = "finetune-dev" if seed in DEV_SEEDS else "finetune-test"
+            start = {"dtw": 0.07, "cer": 0.02, "hand_travel": 1.0}
+            keep(study, stage, name, 0.0, seed, start=start, test=start | {"dtw": 0.06})
+    dev = tables.further_dev(study.results("finetune-dev"), study.finetune)
+    assert "optimizer learning_rate 3e-05" in dev and "-0.5250" in dev
+    test = tables.further_test(study.results("finetune-test")).splitlines()
+    assert test[2].startswith("| - | 3 | 0.0700 [") and "-0.0100 [" in test[3]
+
+
+def test_the_demo_is_shown_with_its_worst_language(study):
+    for name, cer in (("plc", 0.02), ("mse", 0.01)):
+        for seed in (0, 1):
+            figures = {"cer": cer + 0.01 * seed, "dtw_mean_pose_ratio": 0.06}
+            figures |= {"hand_travel_ratio": 1.04, "duration_ratio": 1.0}
+            languages = {"asl": figures, "gsl": figures | {"cer": 0.09, "hand_travel_ratio": 0.9}}
+            record = {"setting": name, "corrupt": 0.0, "seed": seed, "overall": figures}
+            study.records.add("demo", record | {"languages": languages, "cpu_seconds": 400.0})
+    line = tables.demo(study.records.read("demo")).splitlines()[3]
+    assert line.startswith("| plc | 0, 1 | 2.5% ± 0.7% | 9.0% |") and "| 0.900 |" in line
+
+
+def test_a_slice_without_its_pair_is_an_error_and_a_pair_is_compared(tmp_path):
+    made = {"mesh": {"fsdp": 2}, "topology": "v5e:2x2", "lanes": ["asl"], "batch_size": 4}
+    made |= {"uncounted_share": 0.01, "hbm_bytes_per_chip": 1e9}
+    made["collectives"] = [{"kind": "all-reduce", "axes": ["fsdp"], "count": 3, "bytes": 2e6}]
+    for way, cycles in (("plc", 1.02), ("mse", 1.0)):
+        if way == "mse":
+            with pytest.raises(DataError, match="slice-tiny-mse"):
+                costs.slices(tmp_path)
+        path = tmp_path / f"slice-tiny-{way}.json"
+        path.write_text(json.dumps(made | {"cycle_milliseconds": cycles}))
+    assert "+2.0%" in costs.slices(tmp_path) and "3 all-reduce (fsdp, 2.00 MB)" in costs.slices(
+        tmp_path
+    )

@@ -100,3 +100,34 @@ def test_both_parts_of_a_configs_argument_may_be_left_out():
 def test_a_size_has_the_parameters_it_is_named_for(size, least, most):
     model = read_config(mlsf.get_config(f"fingerspelling,{size}").to_dict()).model
     assert least <= count_parameters(model) <= most
+
+
+def mlsf_with(arg="fingerspelling,tiny", **values):
+    config = mlsf.get_config(arg)
+    config.update_from_flattened_dict({k.replace("_", ".", 1): v for k, v in values.items()})
+    return read_config(config.to_dict())
+
+
+def test_mlsf_learns_as_the_paper_does_and_a_flag_turns_each_part_off():
+    rl = mlsf_with().rl
+    assert (rl.loss, rl.plc, rl.eta, rl.threshold, rl.beta) == ("reward", True, 1.0, 0.5, 0.0)
+    assert (rl.direction, rl.rollout) == ("high_reward", "teacher_forced")
+    assert mlsf_with().batch_rows == (2, 1)
+    assert mlsf_with(rl_plc=False).batch_rows == (3, 0)
+    assert mlsf_with(rl_loss="mse").rl.loss == "mse"
+    off = mlsf_with(rl_eta=0.0, rl_threshold=0.0).rl
+    assert (off.plc, off.eta, off.threshold) == (True, 0.0, 0.0)
+
+
+@pytest.mark.parametrize("arg", ["fingerspelling", "prompt2sign", "prompt2sign/gsl"])
+@pytest.mark.parametrize("size", SIZES)
+def test_the_buffer_takes_the_batches_of_every_data_set_and_size(arg, size):
+    for rows, strata in ((2, 1), (3, 1), (4, 1), (6, 2), (8, 2), (16, 4), (32, 8)):
+        config = mlsf_with(f"{arg},{size}", train_batch_size=rows)
+        cyclic, priority = config.batch_rows
+        assert config.rl.strata == strata and cyclic + priority == rows
+        assert 0.24 < priority / rows <= (0.34 if rows > 2 else 0.5)
+    with pytest.raises(
+        ConfigError, match=r"batch_size: 1 rows cannot .* switch config\.rl\.plc off"
+    ):
+        mlsf_with(arg, train_batch_size=1)

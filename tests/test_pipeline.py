@@ -114,6 +114,11 @@ def test_a_corpus_of_which_no_clip_fits_is_refused_by_name():
         plan("gsl", lengths=[65, 80], tokens=[3, 3])
 
 
+def test_fewer_clips_than_strata_are_an_error():
+    with pytest.raises(DataError, match=r"asl: 2 train clips for config\.rl\.strata = 4"):
+        RowPlan("asl", [8, 8], [2, 2], seed=0, patch=PATCH, **LIMITS, strata=4, stratum=1)
+
+
 def test_a_batch_holds_its_rows_clips_frame_by_frame():
     made = train_data()
     batch = made.data.batch(3, [0, 1, 2], [0, 1])

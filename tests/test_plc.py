@@ -187,8 +187,6 @@ def test_a_clip_that_is_not_a_number_is_quarantined_and_training_goes_on():
         ({"capacity": 66}, "rl.capacity: 66 is not a multiple of strata = 4"),
         ({"capacity": 8}, "rl.capacity: 8 holds less than a batch"),
         ({"clip_frames": 10}, "rl.clip_frames"),
-        ({"clip_frames": 64}, "rl.clip_frames"),
-        ({"clip_tokens": 13}, "rl.clip_tokens"),
     ],
 )
 def test_a_buffer_that_fits_neither_batch_nor_strata_is_refused(changed, what):

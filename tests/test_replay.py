@@ -12,9 +12,9 @@ from tiny import DATA, MODEL, mesh_of, packed_batch
 
 from signllm_jax.config import RLConfig
 from signllm_jax.parallel.collectives import read_collectives
-from signllm_jax.rl import replay
+from signllm_jax.rl import replay, sampling
 from signllm_jax.rl.clips import Clips, unpack
-from signllm_jax.rl.replay import RowShape
+from signllm_jax.rl.sampling import RowShape
 
 F, S, J = 12, 6, (MODEL.frame_size - 1) // 3
 SHAPE = RowShape(DATA.row_frames, DATA.row_tokens, DATA.row_clips, MODEL.patch)
@@ -32,11 +32,11 @@ pytestmark = pytest.mark.usefixtures("cheap_compiles")
 # compiled as a whole, which is quicker than one operation after the other
 init = functools.partial(replay.init, frames=F, tokens=S, frame_size=MODEL.frame_size)
 add, update = jax.jit(replay.add), jax.jit(replay.update)
-reweight = jax.jit(replay.reweight, static_argnums=2)
-log_priority = jax.jit(replay.log_priority, static_argnums=2)
-draw = jax.jit(replay.draw, static_argnums=2)
-sample = jax.jit(replay.sample, static_argnums=(3, 4, 5))
-sweep = jax.jit(replay.sweep, static_argnums=(1, 2))
+reweight = jax.jit(sampling.reweight, static_argnums=2)
+log_priority = jax.jit(sampling.log_priority, static_argnums=2)
+draw = jax.jit(sampling.draw, static_argnums=2)
+sample = jax.jit(sampling.sample, static_argnums=(3, 4, 5))
+sweep = jax.jit(sampling.sweep, static_argnums=(1, 2))
 to_clips = jax.jit(unpack, static_argnums=(1, 2))
 
 
@@ -104,7 +104,7 @@ def test_every_stratum_draws_by_its_own_probabilities_and_alike_on_every_mesh(sh
     keys = jax.random.split(jax.random.key(1), (2, 8))
 
     def draw(state, keys):
-        one = lambda s, k: replay.draw(replay.reweight(s, 0, rl), k, DRAWS // 16)  # noqa: E731
+        one = lambda s, k: sampling.draw(sampling.reweight(s, 0, rl), k, DRAWS // 16)  # noqa: E731
         return jax.vmap(jax.vmap(one))(state, keys)
 
     place = jax.NamedSharding(
@@ -159,10 +159,10 @@ def test_importance_weights_undo_the_priorities_at_beta_one():
     weights = reweight(state, jnp.int32(0), rl)
     slots = jnp.flatnonzero(weights)
     assert len(slots) > 50
-    full = np.asarray(replay.importance(weights, slots, 1.0)) * np.asarray(weights)[slots]
+    full = np.asarray(sampling.importance(weights, slots, 1.0)) * np.asarray(weights)[slots]
     np.testing.assert_allclose(full, full[0], rtol=1e-5)
-    assert (replay.importance(weights, slots, 0.0) == 1).all()
-    assert replay.importance(weights, slots, 0.5).max() == 1
+    assert (sampling.importance(weights, slots, 0.0) == 1).all()
+    assert sampling.importance(weights, slots, 0.5).max() == 1
 
 
 @pytest.mark.parametrize("direction", ["high_reward", "high_error", "learning_progress"])
@@ -280,7 +280,7 @@ def test_packed_draws_follow_the_probabilities_though_long_clips_find_no_room():
     @functools.partial(jax.jit, static_argnums=1)
     def run(state, steps):
         def step(state, key):
-            state, batch, _, _ = replay.sample(state, jnp.int32(0), key, 1, SHAPE, rl)
+            state, batch, _, _ = sampling.sample(state, jnp.int32(0), key, 1, SHAPE, rl)
             return state, batch.example
 
         return jax.lax.scan(step, state, jax.random.split(jax.random.key(0), steps))

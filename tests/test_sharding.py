@@ -153,6 +153,13 @@ def test_what_a_mesh_does_not_divide_is_refused_by_name(shape, what):
         sharding.check_divides(mesh_of(*shape), languages=4, rows=4, width=32, heads=4)
 
 
+def test_strata_that_a_mesh_does_not_divide_are_refused_and_no_strata_are_not():
+    mesh = mesh_of(2, 2, 2, 1)
+    sharding.check_divides(mesh, languages=2, rows=8, width=32, heads=4)
+    with pytest.raises(ConfigError, match=r"config\.rl\.strata: 2 cannot .* data\*fsdp = 4"):
+        sharding.check_divides(mesh, languages=2, rows=8, width=32, heads=4, strata=2)
+
+
 def test_a_host_loads_the_block_that_its_devices_hold():
     sharded = sharding.batch_sharding(mesh_of(2, 2, 2, 1))
     languages, rows = sharding.local_block(sharded, (4, 8))

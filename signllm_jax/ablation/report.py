@@ -1,17 +1,16 @@
-"""The study's table, figure and page: `docs/replay.md` and `docs/replay.png`."""
+"""The study's page and figure: `docs/replay.md` and `docs/replay.png`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import scipy.stats
 
-from signllm_jax.ablation.study import DEV_SEEDS, FINETUNE_STEPS, TEST_SEEDS, Study, by_setting
+from signllm_jax.ablation import costs, tables
+from signllm_jax.ablation.records import Key
+from signllm_jax.ablation.study import DEV_SEEDS, TEST_SEEDS, Study, by_setting
 from signllm_jax.errors import DataError
 from signllm_jax.eval.plots import plot_curves
 from signllm_jax.group import write_file
-
-STAGES = ("early", "middle", "late", "end")
 
 
 def write(study: Study, docs: Path) -> str:
@@ -25,166 +24,100 @@ def write(study: Study, docs: Path) -> str:
     """
     dev = study.results("dev")
     if not dev:
-        raise DataError(f"{study.folder}: no run is finished")
+        raise DataError(f"{docs / 'replay'}: no run on dev is finished")
     docs.mkdir(parents=True, exist_ok=True)
     _figure(dev, docs / "replay.png")
-    share = study.config.data.corrupt
-    best = study.chosen("dev", study.candidates(), share)
-    further = study.chosen("finetune-dev", study.gradients(), 0.0)
-    parts = [
-        _head(study),
+    parts = [*_head(study), *_settings(study, dev), *_test(study), *_demo(study)]
+    parts += [*_further(study), *_costs(docs / "replay")]
+    write_file(docs / "replay.md", ("\n\n".join(parts) + "\n").encode())
+    return f"{docs / 'replay.md'}: {len(dev)} runs on dev"
+
+
+def _head(study: Study) -> list[str]:
+    config = study.config
+    return [
+        "# Reinforcement learning: what it does here",
+        "Written by `launch/ablation.py` from its records (`docs/replay/`). Fingerspelling, "
+        f"{config.data.languages[0]}, size {config.size}, {config.train.steps} steps of "
+        f"{config.train.batch_size} rows in every setting; DTW is the ratio to the mean pose, "
+        "free-running (0 is the real clip, 1 the mean pose). Settings are those of "
+        "`configs/ablation.py`; `plc` is the paper's, and the default of `configs/mlsf.py`.",
+    ]
+
+
+def _settings(study: Study, dev: Mapping[Key, dict]) -> list[str]:
+    best = study.chosen("dev", study.candidates(), study.config.data.corrupt)
+    return [
         "## Settings on dev",
         f"A quarter of the train clips damaged, {_seeds(DEV_SEEDS)}; mean ± standard deviation. "
         f"Chosen by the DTW ratio at the end, among the settings with the channel: **{best}**.",
-        _dev_table(study, dev),
+        tables.training(dev, study.settings),
+        "DTW on dev at a quarter, a half, three quarters and the end of training:",
+        tables.by_stage(dev, "dtw"),
+        "And the frame error on dev, teacher-forced:",
+        tables.by_stage(dev, "loss"),
         "![DTW ratio and loss on dev over training](replay.png)",
         "## How well errors tell damaged clips from clean ones",
         "AUC over the train clips: of the final parameters' teacher-forced and free-running "
         "errors, and of what the buffer held at the end.",
-        _auc_table(dev),
+        tables.auc(dev),
+    ]
+
+
+def _test(study: Study) -> list[str]:
+    return [
         "## Test, once",
         f"{_seeds(TEST_SEEDS).capitalize()}; mean and 95% interval (t) over the seeds; the "
-        "difference to base is paired by seed.",
-        _test_table(study.results("test")),
-        "## Policy gradient",
-        f"Further training of the base (clean clips) for {FINETUNE_STEPS} steps in each way. On "
-        f"dev, {_seeds(DEV_SEEDS)}; chosen among those with a policy gradient: **{further}**.",
-        _further_table(study.results("finetune-dev"), lambda result: result["curve"][-1]["dtw"]),
-        f"On test, {_seeds(TEST_SEEDS[:3])}, once:",
-        _further_table(study.results("finetune-test"), lambda result: result["test"]["dtw"]),
+        "difference to base is paired by seed. `prompt2langgloss` is the other kind of model, "
+        "after as many steps of as many rows, from the true LangGloss; it is not read, and its "
+        "errors cannot be compared with damaged clips in the buffer, so it has one row.",
+        tables.test(study.results("test")),
     ]
-    page = "\n\n".join(part for part in parts if part) + "\n"
-    write_file(docs / "replay.md", page.encode())
-    return f"{docs / 'replay.md'}: {len(dev)} runs on dev"
 
 
-def _head(study: Study) -> str:
-    config = study.config
-    return (
-        "# Reinforcement learning: what the replay buffer does here\n\n"
-        "Written by `launch/ablation.py`. Fingerspelling, "
-        f"{config.data.languages[0]}, size {config.size}, {config.train.steps} steps of "
-        f"{config.train.batch_size} rows in every setting; DTW is the ratio to the mean pose, "
-        "free-running (0 is the real clip, 1 the mean pose). Settings are those of "
-        "`configs/ablation.py`; `plc` is the paper's."
-    )
+def _demo(study: Study) -> list[str]:
+    steps = f"{study.demo.train.steps:,}"
+    return [
+        "## The demo with the channel and without",
+        f"`configs/mlsf.py`, all four languages, clean clips, {steps} steps; test words, mean ± "
+        "standard deviation over the seeds, and the worst language of any seed. `plc` is the "
+        "default; `mse` is without reinforcement learning.",
+        tables.demo(study.records.read("demo")),
+    ]
+
+
+def _further(study: Study) -> list[str]:
+    gradient = study.chosen("finetune-dev", study.gradients(), 0.0)
+    plain = study.chosen("finetune-dev", study.supervised(), 0.0)
+    return [
+        "## Policy gradient",
+        f"The demo's {study.demo.data.languages[0]} ({study.demo.train.steps:,} steps, clean "
+        f"clips, its best parameters) trained on for {study.finetune_steps} steps in each way. "
+        f"On dev, {_seeds(DEV_SEEDS)}, mean ± standard deviation and the change's 95% interval; "
+        f"chosen: **{gradient}**, and without a policy gradient **{plain}**.",
+        tables.further_dev(study.results("finetune-dev"), study.finetune),
+        f"On test, {_seeds(TEST_SEEDS[:3])}, once:",
+        tables.further_test(study.results("finetune-test")),
+    ]
+
+
+def _costs(folder: Path) -> list[str]:
+    return [
+        "## What the channel costs",
+        "A step with the channel and one without, in turns in one process on a CPU "
+        "(`launch/benchmark.py replay`): median and quartiles of the rounds.",
+        costs.measured(folder),
+        "The compiler's estimate of a step on a slice of TPUs (`launch/compile.py`), without the "
+        "interconnect. The channel has no collective that the step without it has not:",
+        costs.slices(folder),
+    ]
 
 
 def _seeds(seeds: Sequence[int]) -> str:
     return f"seeds {seeds[0]} to {seeds[-1]}"
 
 
-def spread(values: Sequence[float], form: str = ".3f") -> str:
-    """Mean ± standard deviation (of a sample)."""
-    deviation = np.std(values, ddof=1) if len(values) > 1 else 0.0
-    return f"{np.mean(values):{form}} ± {deviation:{form}}"
-
-
-def interval(values: Sequence[float], form: str = ".3f") -> str:
-    """Mean and 95% confidence interval by Student's t."""
-    mean = np.mean(values)
-    if len(values) < 2:
-        return f"{mean:{form}}"
-    half = scipy.stats.t.ppf(0.975, len(values) - 1) * scipy.stats.sem(values)
-    return f"{mean:{form}} [{mean - half:{form}}, {mean + half:{form}}]"
-
-
-def steps_to(curve: Sequence[dict], ratio: float) -> float:
-    """Steps after which a curve first reaches a DTW ratio, between its points by a straight
-    line; NaN when it never does."""
-    before = None
-    for point in curve:
-        if point["dtw"] <= ratio:
-            if before is None:
-                return float(point["step"])
-            part = (before["dtw"] - ratio) / max(before["dtw"] - point["dtw"], 1e-12)
-            return before["step"] + part * (point["step"] - before["step"])
-        before = point
-    return float("nan")
-
-
-def _stages(curve: Sequence[dict]) -> list[dict]:
-    """The points of a curve nearest to a quarter, a half, three quarters and the end."""
-    last = curve[-1]["step"]
-    wanted = [last * part for part in (0.25, 0.5, 0.75, 1.0)]
-    return [min(curve, key=lambda point: abs(point["step"] - step)) for step in wanted]
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) if rows else "Not run."
-
-
-def _dev_table(study: Study, results: dict) -> str:
-    base = {seed: r["curve"][-1]["dtw"] for (name, _, seed), r in results.items() if name == "base"}
-    rows = []
-    for name, _, own in by_setting(results):
-        stages = [[_stages(r["curve"])[n]["dtw"] for r in own] for n in range(4)]
-        losses = [r["curve"][-1]["loss"] for r in own]
-        reach = [steps_to(r["curve"], base[r["seed"]]) for r in own if r["seed"] in base]
-        reached = [steps for steps in reach if np.isfinite(steps)]
-        rl = ", ".join(f"{k} {v}" for k, v in study.settings[name].items()) or "-"
-        rows.append(
-            [
-                name,
-                rl,
-                *(spread(values) for values in stages),
-                spread(losses),
-                spread([r["frames"] for r in own], ".0f"),
-                f"{spread(reached, '.0f')} ({len(reached)} of {len(reach)})"
-                if reached
-                else "never",
-            ]
-        )
-    head = [
-        "setting",
-        "config.rl",
-        *(f"DTW {name}" for name in STAGES),
-        "loss, end",
-        "frames a step",
-    ]
-    return _table([*head, "steps to base's end (runs that reach it)"], rows)
-
-
-def _auc_table(results: dict) -> str:
-    rows = []
-    for name, _, own in by_setting(results):
-        for source in ("teacher_forced", "free_running", "buffer"):
-            found = [r["auc"][source] for r in own if source in r.get("auc", {})]
-            if found:
-                values = [spread([f[kind] for f in found]) for kind in found[0]]
-                rows.append([name, source.replace("_", " "), *values])
-    kinds = ["all", "wrong word", "frozen hands", "heavy noise"]
-    return _table(["setting", "error", *kinds], rows)
-
-
-def _test_table(results: dict) -> str:
-    rows = []
-    base = {(c, seed): r["test"] for (name, c, seed), r in results.items() if name == "base"}
-    for name, corrupt, own in sorted(by_setting(results), key=lambda item: -item[1]):
-        row = [f"{corrupt:.0%}", name, str(len(own))]
-        for metric, form in (("dtw", ".4f"), ("cer", ".3f"), ("hand_travel", ".3f")):
-            row.append(interval([r["test"][metric] for r in own], form))
-        pairs = [
-            r["test"]["dtw"] - base[corrupt, r["seed"]]["dtw"]
-            for r in own
-            if (corrupt, r["seed"]) in base
-        ]
-        row.append("-" if name == "base" or not pairs else interval(pairs, "+.4f"))
-        rows.append(row)
-    head = ["damaged", "setting", "seeds", "DTW", "CER", "hand travel", "DTW minus base's"]
-    return _table(head, rows)
-
-
-def _further_table(results: dict, value) -> str:
-    own = [
-        [name, str(len(r)), interval([value(x) for x in r], ".4f")]
-        for name, _, r in by_setting(results)
-    ]
-    return _table(["way", "seeds", "DTW at the end"], own)
-
-
-def _figure(results: dict, path: Path) -> None:
+def _figure(results: Mapping[Key, dict], path: Path) -> None:
     titles = {"dtw": "DTW ratio to the mean pose, dev", "loss": "teacher-forced frame error, dev"}
     panels: dict[str, dict] = {title: {} for title in titles.values()}
     for name, _, own in by_setting(results):

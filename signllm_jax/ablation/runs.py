@@ -138,16 +138,14 @@ class Bench:
             state = fresh(config.train.seed)
             if start is not None:
                 state = dataclasses.replace(state, params=jax.tree.map(jax.numpy.asarray, start))
+            if 0 in marks:
+                curve.append(self._point(0, state.params, share))
             for number in range(config.train.steps):
                 batch = data.batch(number, [0], rows)
                 state, metrics = step(state, batch, numbers)
                 frames += float(metrics["frames"][0])
                 if number + 1 in marks:
-                    scores, _ = self._produce(state.params, share, "dev")
-                    error, _ = self._errors(state.params, share, "dev")
-                    curve.append(
-                        {"step": number + 1, "loss": float(np.mean(error)), "dtw": scores["dtw"]}
-                    )
+                    curve.append(self._point(number + 1, state.params, share))
             result = {
                 "curve": curve,
                 "frames": frames / config.train.steps,
@@ -156,6 +154,11 @@ class Bench:
             if share:
                 result["auc"] = self._auc(state, config)
         return result
+
+    def _point(self, step: int, params: Tree, share: float) -> dict[str, float]:
+        scores, _ = self._produce(params, share, "dev")
+        error, _ = self._errors(params, share, "dev")
+        return {"step": step, "loss": float(np.mean(error)), "dtw": scores["dtw"]}
 
     def test(self, params: Tree, share: float) -> dict[str, float]:
         """`dtw` (ratio to the mean pose), `hand_travel` and `cer` on the test split."""

@@ -1,28 +1,36 @@
 """The study: settings on dev with some seeds, a choice, then test once with others.
 
-Every run's result is a file of its own; the same command goes on where it was stopped.
+Every finished run is a line of the records; the same command goes on where it was stopped.
 """
 
 import dataclasses
-import json
-from collections.abc import Iterator, Mapping
+import itertools
+import time
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import flax.serialization
 import numpy as np
 
+from signllm_jax.ablation import whole_runs
+from signllm_jax.ablation.records import Key, Records
 from signllm_jax.ablation.runs import Bench
 from signllm_jax.config import Config
-from signllm_jax.group import write_file
 
 DEV_SEEDS = (0, 1, 2)
 TEST_SEEDS = (3, 4, 5, 6, 7)
-FINETUNE_STEPS = 100
-FINETUNE_RATE = 3e-4
 MARKS = 6  # evaluations on dev of a run
 
 Settings = Mapping[str, Mapping[str, Any]]
+
+
+class Run(NamedTuple):
+    """A run of the study: `corrupt` is the share of damaged train clips."""
+
+    stage: str
+    setting: str
+    corrupt: float
+    seed: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,22 +40,27 @@ class Study:
     Attributes:
         config: of the runs; `data.corrupt` is the share of the corrupted ones.
         settings: name -> what `config.rl` is; `base` and `rl_loss` among them.
-        finetune: name -> what `config.rl` is in further training of the base; `mse` among them.
-        folder: for results.
+        prompted: of the other kind of model, with the steps and rows of `config`.
+        demo: of the run that further training starts from.
+        finetune: name -> what `config.rl` and `config.optimizer` are in further training.
+        finetune_steps: its steps.
+        records: of finished runs.
+        folder: for the work directories of whole runs.
     """
 
     config: Config
     settings: Settings
+    prompted: Config
+    demo: Config
     finetune: Settings
+    finetune_steps: int
+    records: Records
     folder: Path
 
-    def results(self, stage: str) -> dict[tuple[str, float, int], dict]:
-        """What is finished of a stage: (setting, share of damaged clips, seed) -> result."""
-        found = {}
-        for path in sorted(self.folder.glob(f"{stage}-*.json")):
-            result = json.loads(path.read_text())
-            found[result["setting"], result["corrupt"], result["seed"]] = result
-        return found
+    def results(self, stage: str) -> dict[Key, dict]:
+        """What is finished of a stage and was run with the settings of today."""
+        found = self.records.read(stage).items()
+        return {key: record for key, record in found if record["config"] == self.told(key[0])}
 
     def chosen(self, stage: str, among: Settings, share: float) -> str | None:
         """The setting with the smallest mean DTW ratio at the end on dev; None = not all ran."""
@@ -65,93 +78,101 @@ class Study:
         return {name: rl for name, rl in self.settings.items() if rl.get("plc")}
 
     def gradients(self) -> Settings:
-        """The ways of further training that are chosen among."""
-        return {name: rl for name, rl in self.finetune.items() if rl}
+        """The ways of further training with a policy gradient."""
+        return {name: way for name, way in self.finetune.items() if "rl" in way}
 
-    def run(self, report=print) -> None:
-        """Runs what is not there yet."""
-        bench = Bench(self.config)
+    def supervised(self) -> Settings:
+        """Those without."""
+        return {name: way for name, way in self.finetune.items() if "rl" not in way}
+
+    def plan(self) -> Iterator[Run]:
+        """All runs, in order; what depends on a choice comes once the choice can be made."""
         share = self.config.data.corrupt
-        for seed in DEV_SEEDS:
-            for name, rl in self.settings.items():
-                self._run(bench, "dev", name, rl, share, seed, report)
+        for seed, name in itertools.product(DEV_SEEDS, self.settings):
+            yield Run("dev", name, share, seed)
         best = self.chosen("dev", self.candidates(), share)
-        report(f"chosen on dev: {best}")
-        planned = [(name, share) for name in dict.fromkeys(("base", best, "plc"))]
-        planned += [("base", 0.0), (best, 0.0)]
         for seed in TEST_SEEDS:
-            for name, corrupt in planned:
-                self._run(bench, "test", name, self.settings[name], corrupt, seed, report)
-        for seed in DEV_SEEDS:
-            for name, rl in self.finetune.items():
-                self._run(bench, "finetune-dev", name, rl, 0.0, seed, report)
-        best = self.chosen("finetune-dev", self.gradients(), 0.0)
-        report(f"chosen on dev for further training: {best}")
-        for seed in TEST_SEEDS[:3]:
-            for name in ("mse", best):
-                rl = self.finetune[name]
-                self._run(bench, "finetune-test", name, rl, 0.0, seed, report)
+            for name in filter(None, dict.fromkeys(("base", "rl_loss", "plc", best))):
+                for corrupt in (share, 0.0):
+                    yield Run("test", name, corrupt, seed)
+        for seed, name in itertools.product(DEV_SEEDS, self.finetune):
+            yield Run("finetune-dev", name, 0.0, seed)
+        gradient = self.chosen("finetune-dev", self.gradients(), 0.0)
+        plain = self.chosen("finetune-dev", self.supervised(), 0.0)
+        for seed, name in itertools.product(TEST_SEEDS[:3], filter(None, (plain, gradient))):
+            yield Run("finetune-test", name, 0.0, seed)
         for seed in TEST_SEEDS:
-            for corrupt in (share, 0.0):
-                rl = self.settings["rl_loss"]
-                self._run(bench, "test", "rl_loss", rl, corrupt, seed, report)
+            yield Run("test", "prompt2langgloss", 0.0, seed)
 
-    def _run(self, bench: Bench, stage, name, rl, corrupt, seed, report) -> None:
-        path = self.folder / f"{stage}-{name}-{corrupt:g}-{seed}.json"
-        if path.exists():
-            return
-        config = self._config(rl, corrupt, seed)
-        start = None
-        if stage.startswith("finetune"):
-            start = self._base(bench, seed)
-            config = _further(config)
-        steps = config.train.steps
-        last = stage.endswith("test")
-        marks = {round(steps * (n + 1) / MARKS) for n in range(MARKS)}
+    def run(self, report: Callable[[str], None], most: int | None = None) -> None:
+        """Runs what is not there yet, at most so many runs."""
+        bench = Bench(self.config)
+        for run in self.plan():
+            stage, name, corrupt, seed = run
+            if (name, corrupt, seed) in self.results(stage):
+                continue
+            if most == 0:
+                return
+            began = time.process_time()
+            result = self._train(bench, run)
+            result |= {"setting": name, "corrupt": corrupt, "seed": seed}
+            result |= {"config": self.told(name), "cpu_seconds": time.process_time() - began}
+            self.records.add(stage, result)
+            most = None if most is None else most - 1
+            end = result["curve"][-1]["dtw"] if result.get("curve") else None
+            said = {"dev": end, **result.get("test", {})}
+            report(f"{stage} {name} {corrupt:g} {seed}: {said}")
+
+    def _train(self, bench: Bench, run: Run) -> dict:
+        if run.setting == "prompt2langgloss":
+            place = self.folder / f"prompted-{run.seed}"
+            return {"test": whole_runs.prompted(_seeded(self.prompted, run.seed), place)}
+        config = _seeded(self.config, run.seed)
+        start, marks = None, range(1, MARKS + 1)
+        if run.stage.startswith("finetune"):
+            place = self.folder / f"demo-{run.seed}"
+            start = whole_runs.trained(_seeded(self.demo, run.seed), place)
+            config, marks = self._further(config, self.finetune[run.setting]), (0, MARKS)
+        else:
+            config = _changed(config, rl=self.settings[run.setting])
+        config = _changed(config, data={"corrupt": run.corrupt})
+        steps, last = config.train.steps, run.stage.endswith("test")
+        marks = {round(steps * n / MARKS) for n in marks}
         result = bench.train(config, {steps} if last else marks, start)
         params = result.pop("params")
-        result |= {"setting": name, "corrupt": corrupt, "seed": seed}
         if last:
-            result["test"] = bench.test(params, corrupt)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        if name == "base" and not corrupt:
-            self._keep(seed, params)
-        write_file(path, json.dumps(result, indent=1).encode())
-        end = {"dev": result["curve"][-1]["dtw"], **result.get("test", {})}
-        report(f"{path.stem}: " + ", ".join(f"{k} {v:.4f}" for k, v in end.items()))
+            result["test"] = bench.test(params, run.corrupt)
+            if start is not None:
+                result["start"] = bench.test(start, run.corrupt)
+        return result
 
-    def _config(self, rl, corrupt, seed) -> Config:
-        config = self.config
-        return dataclasses.replace(
-            config,
-            rl=dataclasses.replace(config.rl, **rl),
-            data=dataclasses.replace(config.data, corrupt=corrupt),
-            train=dataclasses.replace(config.train, seed=seed),
-        )
+    def _further(self, config: Config, way: Mapping[str, Any]) -> Config:
+        return _changed(config, train={"steps": self.finetune_steps}, **way)
 
-    def _base(self, bench, seed):
-        """The parameters of the base trained on clean clips."""
-        path = self.folder / f"params-{seed}.msgpack"
-        if not path.exists():
-            config = self._config({}, 0.0, seed)
-            self._keep(seed, bench.train(config, {config.train.steps})["params"])
-        return flax.serialization.msgpack_restore(path.read_bytes())
-
-    def _keep(self, seed, params) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        path = self.folder / f"params-{seed}.msgpack"
-        write_file(path, flax.serialization.msgpack_serialize(params))
+    def told(self, name: str) -> dict[str, Any]:
+        """What a setting's runs were: they are run again when it changes."""
+        if name in self.finetune:
+            return {"steps": self.finetune_steps, "from": self.demo.train.steps} | dict(
+                self.finetune[name]
+            )
+        config = self.prompted if name == "prompt2langgloss" else self.config
+        rows = {"steps": config.train.steps, "rows": config.train.batch_size}
+        return rows | dict(self.settings.get(name, {}))
 
 
-def _further(config: Config) -> Config:
-    return dataclasses.replace(
-        config,
-        train=dataclasses.replace(config.train, steps=FINETUNE_STEPS),
-        optimizer=dataclasses.replace(config.optimizer, learning_rate=FINETUNE_RATE),
-    )
+def _seeded(config: Config, seed: int) -> Config:
+    return _changed(config, train={"seed": seed})
 
 
-def by_setting(results: dict) -> Iterator[tuple[str, float, list[dict]]]:
+def _changed(config: Config, **sections: Mapping[str, Any]) -> Config:
+    changed = {
+        name: dataclasses.replace(getattr(config, name), **values)
+        for name, values in sections.items()
+    }
+    return dataclasses.replace(config, **changed)
+
+
+def by_setting(results: Mapping[Key, dict]) -> Iterator[tuple[str, float, list[dict]]]:
     """(setting, share, results in the order of seeds) of what `Study.results` gives."""
     groups: dict[tuple[str, float], list[dict]] = {}
     for (name, corrupt, _), result in sorted(results.items(), key=lambda item: item[0][2]):

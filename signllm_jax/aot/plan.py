@@ -40,8 +40,9 @@ def plan(
     for text in texts:
         chosen = parse_mesh(text, devices, len(lanes))
         rows = config.eval.batch_size if decode else config.train.batch_size
+        model, strata = config.model, 0 if decode or not config.rl.plc else config.rl.strata
         try:
-            sharding.check_divides(chosen, len(lanes), rows, config.model.width, config.model.heads)
+            sharding.check_divides(chosen, len(lanes), rows, model.width, model.heads, strata)
         except ConfigError:
             if not sweep:
                 raise

@@ -57,12 +57,12 @@ def for_tpu(config: Config) -> Config:
     return dataclasses.replace(config, model=dataclasses.replace(config.model, dtype="bfloat16"))
 
 
-def abstract_batch(config: Config, lanes: tuple[str, ...]) -> Batch:
+def abstract_batch(config: Config, lanes: tuple[str, ...], rows: int) -> Batch:
     """Shapes of a training batch of MLSF."""
     data, joints = config.data, (config.model.frame_size - 1) // 3
 
     def shape(*own, dtype=jnp.int32):
-        return jax.ShapeDtypeStruct((len(lanes), config.batch_rows[0], *own), dtype)
+        return jax.ShapeDtypeStruct((len(lanes), rows, *own), dtype)
 
     return Batch(
         text=shape(data.row_tokens),
@@ -79,10 +79,11 @@ def compile_train_step(config: Config, lanes: tuple[str, ...], mesh) -> Compiled
     """The train step of `config` for `mesh`, whose devices need not be at hand."""
     config = for_tpu(config)
     state = _placed(abstract_state(config, lanes), state_shardings(config, lanes, mesh))
-    batch = abstract_batch(config, lanes)
+    batch = abstract_batch(config, lanes, config.batch_rows[0])
     step = make_train_step(config, lanes, mesh)
     task = get_task(config)
-    one = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), batch)
+    whole = abstract_batch(config, lanes, config.train.batch_size)  # those by priority too
+    one = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), whole)
     params = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), state.params)
     with sharding.use_shape_mesh():
         key = jax.eval_shape(lambda: jax.random.key(0))

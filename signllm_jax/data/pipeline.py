@@ -54,6 +54,11 @@ class RowPlan:
         self._seed = (seed, stable_hash(language))
         self._usable = np.flatnonzero(fits)
         if strata > 1:
+            if len(self._usable) < strata:
+                raise DataError(
+                    f"{language}: {len(self._usable)} train clips for config.rl.strata = {strata}: "
+                    "each needs one"
+                )
             dealt = np.random.default_rng([*self._seed, strata]).permutation(self._usable)
             self._usable, self._seed = dealt[stratum::strata], (*self._seed, stratum)
         if not len(self._usable):

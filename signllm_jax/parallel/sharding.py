@@ -63,12 +63,16 @@ def make_mesh(shape: dict[str, int], devices=None) -> Mesh:
     return jax.make_mesh(sizes, MESH_AXES, axis_types=(AxisType.Auto,) * 4, devices=devices)
 
 
-def check_divides(mesh: Mesh, languages: int, rows: int, width: int, heads: int) -> None:
-    """Raises ConfigError when the mesh does not divide what it has to split."""
+def check_divides(
+    mesh: Mesh, languages: int, rows: int, width: int, heads: int, strata: int = 0
+) -> None:
+    """Raises ConfigError when the mesh does not divide what it has to split; `strata` are those of
+    the replay buffer, 0 = none."""
     size = dict(mesh.shape)
     for what, count, axes in (
         ("languages", languages, ("language",)),
         ("rows a language (train.batch_size)", rows, ("data", "fsdp")),
+        ("config.rl.strata", strata, ("data", "fsdp")),
         ("the model width", width, ("fsdp",)),
         ("attention heads", heads, ("tensor",)),
     ):

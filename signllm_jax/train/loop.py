@@ -74,16 +74,16 @@ def make_run_mesh(config: Config, languages: tuple[str, ...]):
             )
         devices = devices[:used]
     mesh = sharding.make_mesh({axis: size or 1 for axis, size in shape.items()}, devices)
-    sharding.check_divides(mesh, len(languages), config.train.batch_size, model.width, model.heads)
+    strata = config.rl.strata if config.rl.plc else 0
+    sharding.check_divides(
+        mesh, len(languages), config.train.batch_size, model.width, model.heads, strata
+    )
     parts = mesh.shape["data"] * mesh.shape["fsdp"]
-    counts = {"eval.batch_size": config.eval.batch_size}
-    if config.rl.plc:
-        counts["rl.strata"] = config.rl.strata
-    for name, count in counts.items():
-        if count % parts:
-            raise ConfigError(
-                f"mesh: config.{name}: {count} cannot be split over data*fsdp = {parts}"
-            )
+    if config.eval.batch_size % parts:
+        raise ConfigError(
+            f"mesh: config.eval.batch_size: {config.eval.batch_size} cannot be split over "
+            f"data*fsdp = {parts}"
+        )
     return mesh
 
 

@@ -1,4 +1,4 @@
-"""The Priority Learning Channel in the train step: `rl.replay` lifted over lanes and strata.
+"""The Priority Learning Channel in the train step: the buffer lifted over lanes and strata.
 
 A stratum has its rows of every batch, in the order of the data and then by priority, its clips in
 the buffer and its key. Strata lie along the rows' mesh axes; none ever needs another.
@@ -14,15 +14,20 @@ import numpy as np
 from signllm_jax.config import Config
 from signllm_jax.parallel import sharding
 from signllm_jax.rl import replay as buffer
+from signllm_jax.rl import sampling
 from signllm_jax.rl.clips import Clips, unpack
-from signllm_jax.rl.replay import Replay, RowShape
+from signllm_jax.rl.replay import Replay
+from signllm_jax.rl.sampling import RowShape
 from signllm_jax.typing import Array, Batch, Tree
 
 
 def clip_shape(config: Config) -> tuple[int, int]:
     """F and S: the longest clip and text that the buffer takes."""
     rl, data = config.rl, config.data
-    return rl.clip_frames or data.row_frames, rl.clip_tokens or data.row_tokens
+    return (
+        min(rl.clip_frames or data.row_frames, data.row_frames),
+        min(rl.clip_tokens or data.row_tokens, data.row_tokens),
+    )
 
 
 def init(config: Config, lanes: int) -> Replay | None:
@@ -63,11 +68,11 @@ def begin(
 
     def one(replay, batch, key):
         if batch is None:
-            replay, clean, slots = buffer.sweep(replay, cyclic, shape)
+            replay, clean, slots = sampling.sweep(replay, cyclic, shape)
         else:
             replay, slots = buffer.add(replay, unpack(batch, *clip_shape(config)))
             clean, slots = without_nan(batch), slots.reshape(cyclic, -1)
-        replay, drawn, drawn_slots, weight = buffer.sample(
+        replay, drawn, drawn_slots, weight = sampling.sample(
             replay, step, key, priority, shape, config.rl
         )
         whole = jax.tree.map(lambda *parts: jnp.concatenate(parts), clean, drawn)

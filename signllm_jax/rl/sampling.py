@@ -1,0 +1,192 @@
+"""Drawing from the replay buffer: by priority, or in turn.
+
+`P(i) = p(i)^eta / sum_j p(j)^eta` of the paper, where p is the quality of `rl.reward`; clips whose
+p is below a threshold are skipped. Strata follow from the config and not from the mesh, so draws
+are the same on every mesh, and a stratum lies on one device, so that drawing moves no byte. With
+one stratum P is the global one.
+"""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+
+from signllm_jax.config import RLConfig
+from signllm_jax.rl import clips as packing
+from signllm_jax.rl.replay import NONE, Replay
+from signllm_jax.rl.reward import log_quality, median_error
+from signllm_jax.typing import Array, Batch
+
+LOWEST = -126.0  # log2 of the smallest priority: that of a perfect clip where errors are sought
+LEVELS = 1 << 24  # of a weight: integers, so that sums are exact and the same everywhere
+
+
+@dataclasses.dataclass(frozen=True)
+class RowShape:
+    """The rows that drawn clips are packed into: T frames, S tokens, K clips, patch P."""
+
+    frames: int
+    tokens: int
+    clips: int
+    patch: int
+
+
+def log_priority(replay: Replay, step: Array, rl: RLConfig) -> Array:
+    """log2 of every clip's p, float32 [C]; -inf for an empty slot and a quarantined clip.
+
+    p is in 0..1 and 0.5 in the middle: the quality (`high_reward`, the paper), one minus it
+    (`high_error`), or the quality against the clip's own error before (`learning_progress`).
+    A clip that was not measured yet counts as the median, and the error of one that was not seen
+    for long fades towards it, by half every `rl.half_life` steps.
+    """
+    median = median_error(replay.error)
+    known = jnp.isfinite(replay.error)
+    error = jnp.where(known, replay.error, median)
+    if rl.direction == "learning_progress":
+        before = jnp.where(jnp.isfinite(replay.previous), replay.previous, error)
+        error, median = error / jnp.maximum(before, jnp.finfo(jnp.float32).tiny), 1.0
+    if rl.half_life:
+        error = median + (error - median) * jnp.exp2(-(step - replay.seen_step) / rl.half_life)
+    priority = log_quality(error, median)
+    if rl.direction == "high_error":
+        priority = jnp.log2(-jnp.expm1(jnp.log(2.0) * priority))
+    allowed = (replay.example >= 0) & ~jnp.isposinf(replay.error)
+    return jnp.where(allowed, jnp.maximum(priority, LOWEST), -jnp.inf)
+
+
+def reweight(replay: Replay, step: Array, rl: RLConfig) -> Array:
+    """Weights proportional to P(i), as integers [C] whose sum is below 2^31.
+
+    Integers make the cumulative sum exact: a clip of weight 0 is never drawn, and every mesh draws
+    the same. Nothing is drawn (all are 0) from a buffer in which no clip reaches the threshold.
+    """
+    priority = log_priority(replay, step, rl)
+    allowed = jnp.isfinite(priority) & (priority >= jnp.log2(jnp.float32(rl.threshold)))
+    power = jnp.where(allowed, rl.eta * priority, -jnp.inf)
+    highest = jnp.max(power)
+    levels = min(((1 << 31) - 1) // len(priority), LEVELS)
+    share = jnp.exp2(power - jnp.where(jnp.isfinite(highest), highest, 0.0))
+    return jnp.round(share * levels).astype(jnp.int32)
+
+
+def draw(weights: Array, key: Array, count: int) -> Array:
+    """`count` independent draws from integer weights [C], with replacement.
+
+    Returns:
+        Slots int32 [count]; -1 where all weights are 0.
+    """
+    cumulative = jnp.cumsum(weights)
+    total = cumulative[-1]
+    # not `randint`, which is a plain modulo for spans above 2^16, hence biased
+    target = _high_product(jax.random.bits(key, (count,)), total.astype(jnp.uint32))
+    slot = jnp.searchsorted(
+        cumulative, target.astype(jnp.int32), side="right", method="compare_all"
+    )
+    return jnp.where(total > 0, slot, NONE).astype(jnp.int32)
+
+
+def _high_product(a: Array, b: Array) -> Array:
+    """floor(a * b / 2^32) of uint32 numbers: uniform in 0..b - 1 when a is over all."""
+    low, high = a & 0xFFFF, a >> 16
+    b_low, b_high = b & 0xFFFF, b >> 16
+    across, down = low * b_high, high * b_low
+    middle = (low * b_low >> 16) + (across & 0xFFFF) + (down & 0xFFFF)
+    return high * b_high + (across >> 16) + (down >> 16) + (middle >> 16)
+
+
+def sweep(replay: Replay, rows: int, shape: RowShape) -> tuple[Replay, Batch, Array]:
+    """The cyclic share from the buffer itself: packs the clips whose turn it is.
+
+    Each of the clips that were ever inserted is visited once in a period.
+
+    Returns:
+        The buffer, a Batch [R, ...] and the slot int32 [R, K] of every packed clip (C = none).
+    """
+    filled = jnp.minimum(replay.inserted, len(replay.example))
+    turn = jnp.arange(rows * shape.clips)
+    slot = jnp.where(turn < filled, (replay.swept + turn) % jnp.maximum(filled, 1), NONE)
+    batch, slots, first = gather(replay, slot.astype(jnp.int32), rows, shape)[:3]
+    taken = jnp.minimum(first, filled)
+    return dataclasses.replace(replay, swept=replay.swept + taken), batch, slots
+
+
+def importance(weights: Array, slot: Array, beta: float) -> Array:
+    """Importance weights [N] of drawn slots: `(P_min / P)^beta`, 1 for beta 0 (the paper).
+
+    They are `(C P)^-beta` divided by their largest, as in prioritised experience replay (Schaul
+    et al. 2016, section 3.4), over the clips that can be drawn.
+    """
+    smallest = jnp.min(jnp.where(weights > 0, weights, jnp.iinfo(jnp.int32).max))
+    own = jnp.maximum(weights[slot], 1)
+    return jnp.where(slot >= 0, (smallest / own) ** beta, 1.0).astype(jnp.float32)
+
+
+def sample(
+    replay: Replay, step: Array, key: Array, rows: int, shape: RowShape, rl: RLConfig
+) -> tuple[Replay, Batch, Array, Array]:
+    """Draws clips by priority and packs them into rows.
+
+    The draw that finds no room is deferred: it comes first in the next step. What was drawn
+    after it has not been looked at, so what is trained on follows P exactly.
+
+    Args:
+        replay: of a stratum.
+        step: int32 [].
+        key: of this step, language and stratum.
+        rows: R.
+        shape: of a row.
+        rl: `eta`, `threshold`, `beta`, `direction`, `half_life`.
+
+    Returns:
+        The buffer, a Batch [R, ...], the slot int32 [R, K] of every packed clip (C = none) and
+        its importance weight float32 [R, K].
+    """
+    weights = reweight(replay, step, rl)
+    drawn = draw(weights, key, rows * shape.clips)
+    # one drawn before that is still there comes first
+    waiting = (replay.deferred >= 0) & (weights[replay.deferred] > 0)
+    slot = jnp.where(waiting, jnp.roll(drawn, 1).at[0].set(replay.deferred), drawn)
+    batch, slots, first, places = gather(replay, slot, rows, shape)
+    put_off = first < len(slot)
+    replay = dataclasses.replace(
+        replay,
+        deferred=jnp.where(put_off, slot[jnp.minimum(first, len(slot) - 1)], NONE),
+        deferrals=replay.deferrals + put_off,
+    )
+    weight = jnp.ones((rows, shape.clips)).at[places.row, places.number]
+    return replay, batch, slots, weight.set(importance(weights, slot, rl.beta), mode="drop")
+
+
+def gather(replay: Replay, slot: Array, rows: int, shape: RowShape):
+    """Packs the clips of slots [N] (-1 = none) in their order.
+
+    Returns:
+        A Batch [R, ...], the slot int32 [R, K] of every packed clip (C = none), how many of the
+        N were looked at, and the Places of all.
+    """
+    length = jnp.where(slot >= 0, replay.length[slot], 0)
+    words = (replay.text[slot] > 0).sum(-1)
+    places, first = packing.place(
+        length,
+        words,
+        rows=rows,
+        frames=shape.frames,
+        tokens=shape.tokens,
+        clips=shape.clips,
+        patch=shape.patch,
+    )
+    batch = packing.pack(
+        replay.frames,
+        replay.text,
+        replay.length,
+        replay.example,
+        slot,
+        places,
+        rows=rows,
+        row_frames=shape.frames,
+        row_tokens=shape.tokens,
+        row_clips=shape.clips,
+    )
+    slots = jnp.full((rows, shape.clips), len(replay.example), jnp.int32)
+    slots = slots.at[places.row, places.number].set(slot, mode="drop")
+    return batch, slots, first, places
