@@ -212,8 +212,9 @@ def _main(command, args, out, err, programs, hook, cwd, env):
     jax.config.update("jax_compilation_cache_dir", str(programs) if programs else None)
     jax.config.update("jax_enable_compilation_cache", programs is not False)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
-    if "JAX_NUM_CPU_DEVICES" in env:
-        jax.config.update("jax_num_cpu_devices", int(env["JAX_NUM_CPU_DEVICES"]))
+    for name, value in env.items():  # jax has read those of the server
+        if name.startswith("JAX_"):
+            jax.config.update(name.lower(), int(value))
     if hook is not None:
         hook.arm()
     path = str(ROOT / "launch" / f"{command}.py")

@@ -24,7 +24,10 @@ def kept_languages(config: Config, workdir: Workdir) -> tuple[str, ...]:
     if not config.extend_from:
         return ()
     if config.task != TASK:
-        raise ConfigError(f"config.extend_from: a run of {config.task} is no MLSF")
+        raise ConfigError(
+            f"config.extend_from: {config.task} is no MLSF: the tables of a model that languages "
+            "share are grown by launch/extend.py"
+        )
     if workdir.config_file.exists() and (kept := workdir.read_kept()):
         return kept
     extended = Workdir(config.extend_from)
