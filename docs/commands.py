@@ -84,7 +84,11 @@ def table(listed: list[tuple[str, str, str, str]]) -> list[str]:
     rows = []
     for name, kind, default, said in listed:
         cells = (f"`--{name}`", kind, f"`{default}`", said)
-        rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+        rows.append(
+            "| "
+            + " | ".join(cell.replace("|", "\\|").replace("<", "&lt;") for cell in cells)
+            + " |"
+        )
     return [*head, *rows, ""]
 
 

@@ -109,7 +109,7 @@ class ModelConfig:
         vocab: V, rows of the token table.
         frame_size: D = 3J + 1 (follows from the layout).
         patch: P, frames predicted at a time; 1 is the paper's.
-        width: M.
+        width: M, features of a token or a frame inside of the model.
         heads: H, a divisor of width.
         mlp: hidden width of the MLPs.
         encoder_layers: layers over the text.
@@ -255,7 +255,7 @@ class OptimizerConfig:
 
     Attributes:
         name: `adamw`, or `sgd` (for comparing meshes).
-        learning_rate: peak.
+        learning_rate: its peak, after the warm-up.
         warmup: steps of linear warm-up.
         schedule: `cosine` or `linear`, from the peak to the end.
         final: share of the peak at the end.
@@ -321,7 +321,14 @@ class EvalConfig:
 
 @dataclasses.dataclass(frozen=True)
 class MeshConfig:
-    """Sizes of the mesh axes; all 0 = language, then fsdp, as far as they divide."""
+    """Sizes of the mesh axes; all 0 = language, then fsdp, as far as they divide.
+
+    Attributes:
+        language: slices of the languages.
+        data: slices of the batch, with copies of the parameters.
+        fsdp: slices of batch and parameters.
+        tensor: slices of heads and hidden units.
+    """
 
     language: int = _at(0, 0, 1 << 20)
     data: int = _at(0, 0, 1 << 20)

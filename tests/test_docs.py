@@ -38,6 +38,13 @@ def test_every_link_inside_the_documentation_leads_somewhere():
                 assert (page.parent / link).exists(), f"{page.name}: {link}"
 
 
+def test_every_setting_is_described():
+    made = runpy.run_path(str(DOCS / "settings.py"))
+    rows = [row.split(" | ") for row in made["tables"]().splitlines() if row.startswith("| `")]
+    assert len(rows) > 120 and all(len(row) == 4 and len(row[3]) > 8 for row in rows), rows
+    assert ["| `train.seed`", "`0`"] in [row[:2] for row in rows]
+
+
 @pytest.mark.slow
 def test_the_site_is_built_without_a_warning(tmp_path):
     build = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", tmp_path]

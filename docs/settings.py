@@ -1,0 +1,65 @@
+"""Puts a table of every setting into configuration.md, from the config's own dataclasses.
+
+A hook of mkdocs; the mark `<!-- settings -->` is where the tables go.
+"""
+
+import dataclasses
+import inspect
+import re
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from signllm_jax.config import Config
+
+MARK = "<!-- settings -->"
+
+
+def described(kind: type) -> tuple[str, dict[str, str]]:
+    """What a dataclass's docstring says of it and of each attribute."""
+    said, _, attributes = inspect.getdoc(kind).partition("Attributes:\n")
+    found = re.findall(r"(?ms)^    (\w+(?:, \w+)*): (.*?)(?=^    \w|\Z)", attributes)
+    return " ".join(said.split()), {
+        name: " ".join(words.split()) for names, words in found for name in names.split(", ")
+    }
+
+
+def table(kind: type, prefix: str) -> list[str]:
+    """Lines of Markdown: every plain field with its default, range and meaning."""
+    _, meaning = described(kind)
+    lines = ["| setting | default | range | |", "|---|---|---|---|"]
+    for field in dataclasses.fields(kind):
+        if dataclasses.is_dataclass(field.default_factory):
+            continue
+        made = field.default_factory is not dataclasses.MISSING
+        default = field.default_factory() if made else field.default
+        limits = field.metadata
+        span = ""
+        if limits.get("choices"):
+            span = ", ".join(f"`{choice}`" for choice in limits["choices"])
+        elif limits.get("low") is not None:
+            span = f"{limits['low']:,} to {limits['high']:,}"
+        words = meaning.get(field.name, "").replace("|", "\\|").replace("<", "&lt;")
+        lines.append(f"| `{prefix}{field.name}` | `{default!r}` | {span} | {words} |")
+    return [*lines, ""]
+
+
+def tables() -> str:
+    """The tables of the config itself and of every section."""
+    lines = table(Config, "")
+    for field in dataclasses.fields(Config):
+        if dataclasses.is_dataclass(kind := field.default_factory):
+            lines += [
+                f"## {field.name}",
+                "",
+                described(kind)[0],
+                "",
+                *table(kind, f"{field.name}."),
+            ]
+    return "\n".join(lines)
+
+
+def on_page_markdown(markdown, page, **_):
+    """Called by mkdocs with each page's source."""
+    return markdown.replace(MARK, tables())
