@@ -14,7 +14,7 @@ from signllm_jax import cli
 from signllm_jax.errors import ConfigError
 
 # modules of signllm_jax.benchmarks, which may define flags of their own
-BENCHMARKS = ("dtw", "lift", "lift_quality", "metrics", "replay", "takes")
+BENCHMARKS = ("decode", "dtw", "lift", "lift_quality", "metrics", "replay", "takes", "train")
 
 name = sys.argv.pop(1) if len(sys.argv) > 1 and not sys.argv[1].startswith("-") else ""
 module = importlib.import_module(f"signllm_jax.benchmarks.{name}") if name in BENCHMARKS else None

@@ -3,13 +3,18 @@
 Nothing of a reference reaches it: no length, no first frame, no counter; only text.
 """
 
+import functools
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from signllm_jax.models.text2pose import Text2Pose
+from signllm_jax.nn.attention import empty_cache
+from signllm_jax.parallel import lanes as lane_axis
 from signllm_jax.typing import Array, Tree
+
+WINDOW = 64  # patches that the cache holds at first
 
 
 class Generated(NamedTuple):
@@ -28,11 +33,29 @@ class Generated(NamedTuple):
     seen: Array
 
 
-def generate(model: Text2Pose, params: Tree, text: Array, max_frames: int) -> Generated:
-    """Produces one clip for each text of one language.
+def compiler_options(mesh) -> dict[str, bool]:
+    """What `jax.jit` should be told of a generation for `mesh`.
 
-    A clip ends at the frame whose counter is nearest to 1: the first one from which half a frame
-    more would reach it. The loop ends when all clips have.
+    Without it XLA's CPU compiler copies all caches twice in every step, since it does not see that
+    they are read before they are written.
+    """
+    on_cpu = mesh.devices.flat[0].platform == "cpu" and jax.__version_info__ < (0, 11)
+    return {"xla_cpu_copy_insertion_use_region_analysis": True} if on_cpu else {}
+
+
+def windows(patches: int) -> list[int]:
+    """Lengths of the cache as a clip of at most so many patches grows: doubled each time.
+
+    A loop runs on each of them, so that a patch costs what has been made, not what may be.
+    """
+    found = [min(WINDOW, patches)]
+    while found[-1] < patches:
+        found.append(min(2 * found[-1], patches))
+    return found
+
+
+def generate(model: Text2Pose, params: Tree, text: Array, max_frames: int) -> Generated:
+    """Produces one clip for each text of one language; see `generate_lanes`.
 
     Args:
         model: the module of the group.
@@ -43,63 +66,103 @@ def generate(model: Text2Pose, params: Tree, text: Array, max_frames: int) -> Ge
     Returns:
         The clips, T = max_frames.
     """
+    one = jax.tree.map(lambda leaf: leaf[None], params)
+    made = generate_lanes(model, one, text[None], max_frames)
+    return jax.tree.map(lambda leaf: leaf[0], made)
+
+
+def generate_lanes(model: Text2Pose, params: Tree, text: Array, max_frames: int) -> Generated:
+    """Produces one clip for each text of every lane.
+
+    A clip ends at the frame whose counter is nearest to 1: the first one from which half a frame
+    more would reach it. The loop ends when all clips have. It runs over the lanes together: with
+    one that stops by itself in each of them, every step would copy all caches.
+
+    Args:
+        model: the module of the groups.
+        params: their parameters [L, ...].
+        text: int32 [L, B, S], 0 = padding; a row of only padding gives an empty clip.
+        max_frames: longest clip, a multiple of the patch.
+
+    Returns:
+        The clips, each array led by L, T = max_frames.
+    """
     c = model.config
-    rows, patches = text.shape[0], max_frames // c.patch
+    lanes, rows, patches = *text.shape[:2], max_frames // c.patch
     size = c.patch * (c.frame_size - 1)
     segment = (text > 0).astype(jnp.int32)
-    memory = model.apply({"params": params}, text, segment, method="encode")
+
+    def encode(params, text, segment):
+        return model.apply({"params": params}, text, segment, method="encode")
+
+    memory = lane_axis.lift(encode)(params, text, segment)
     empty = ~segment.any(-1)
-    cache = jnp.zeros((rows, patches, c.heads, c.width // c.heads), model.dtype)
-    start = {
+    none = empty_cache(rows, 0, c.width, c.heads, model.dtype)
+    none = jax.tree.map(lambda x: jnp.broadcast_to(x, (lanes, *x.shape)), none)
+    carry = {
         "index": jnp.zeros((), jnp.int32),
-        "history": jnp.zeros((rows, size)),
-        "counter": jnp.zeros((rows,)),
-        "caches": tuple((cache, cache) for _ in range(c.decoder_layers)),
-        "frames": jnp.zeros((rows, patches, size)),
-        "seen": jnp.zeros((rows, patches, size // 3), bool),
-        "length": jnp.zeros((rows,), jnp.int32),
+        "history": jnp.zeros((lanes, rows, size)),
+        "counter": jnp.zeros((lanes, rows)),
+        "caches": tuple(none for _ in range(c.decoder_layers)),
+        "frames": jnp.zeros((lanes, rows, patches, size)),
+        "seen": jnp.zeros((lanes, rows, patches, size // 3), bool),
+        "length": jnp.zeros((lanes, rows), jnp.int32),
         "ended": empty,
     }
 
-    def step(carry):
-        index = carry["index"]
+    def decode(params, memory, history, counter, caches, index, window):
         place = jnp.full((rows, 1), index)
-        mask = jnp.broadcast_to(jnp.arange(patches) <= index, (rows, 1, patches))
-        predicted, caches = model.apply(
+        mask = jnp.broadcast_to(jnp.arange(window) <= index, (rows, 1, window))
+        return model.apply(
             {"params": params},
             memory,
-            carry["history"][:, None],
-            carry["counter"][:, None],
+            history[:, None],
+            counter[:, None],
             jnp.ones((rows, 1), jnp.int32),
             place,
             mask,
-            carry["caches"],
+            caches,
             index,
             method="decode",
         )
-        frames, counter = predicted.frames.reshape(rows, size), predicted.counter[:, 0]
-        seen = predicted.seen.reshape(rows, size // 3) > 0
-        before = jnp.concatenate([carry["counter"][:, None], counter[:, :-1]], 1)
+
+    def step(carry, window):
+        index = carry["index"]
+        lane = functools.partial(decode, index=index, window=window)
+        predicted, caches = lane_axis.lift(lane)(
+            params, memory, carry["history"], carry["counter"], carry["caches"]
+        )
+        frames = predicted.frames.reshape(lanes, rows, size)
+        counter = predicted.counter[:, :, 0]
+        seen = predicted.seen.reshape(lanes, rows, size // 3) > 0
+        before = jnp.concatenate([carry["counter"][..., None], counter[..., :-1]], -1)
         reached = counter + 0.5 * jnp.maximum(counter - before, 0) >= 1
-        ends = reached.any(1)
-        new = jnp.where(ends, jnp.argmax(reached, 1) + 1, c.patch)
+        ends = reached.any(-1)
+        new = jnp.where(ends, jnp.argmax(reached, -1) + 1, c.patch)
         running = ~carry["ended"]
+        put = jax.lax.dynamic_update_index_in_dim
         return {
             "index": index + 1,
             "history": frames,
-            "counter": counter[:, -1],
+            "counter": counter[..., -1],
             "caches": caches,
-            "frames": jax.lax.dynamic_update_index_in_dim(carry["frames"], frames, index, 1),
-            "seen": jax.lax.dynamic_update_index_in_dim(carry["seen"], seen, index, 1),
+            "frames": put(carry["frames"], frames, index, 2),
+            "seen": put(carry["seen"], seen, index, 2),
             "length": carry["length"] + jnp.where(running, new, 0),
             "ended": carry["ended"] | ends,
         }
 
-    def unfinished(carry):
-        return (carry["index"] < patches) & ~carry["ended"].all()
+    for window in windows(patches):
 
-    out = jax.lax.while_loop(unfinished, step, start)
-    frames = out["frames"].reshape(rows, max_frames, c.frame_size - 1)
-    seen = out["seen"].reshape(rows, max_frames, -1)
-    kept = (jnp.arange(max_frames) < out["length"][:, None])[..., None]
-    return Generated(frames * kept, out["length"], out["ended"] & ~empty, seen & kept)
+        def unfinished(carry, window=window):
+            return (carry["index"] < window) & ~carry["ended"].all()
+
+        def grown(x, window=window):
+            return jnp.pad(x, ((0, 0), (0, 0), (0, 0), (0, window - x.shape[3]), (0, 0)))
+
+        carry["caches"] = jax.tree.map(grown, carry["caches"])
+        carry = jax.lax.while_loop(unfinished, functools.partial(step, window=window), carry)
+    frames = carry["frames"].reshape(lanes, rows, max_frames, c.frame_size - 1)
+    seen = carry["seen"].reshape(lanes, rows, max_frames, -1)
+    kept = (jnp.arange(max_frames) < carry["length"][..., None])[..., None]
+    return Generated(frames * kept, carry["length"], carry["ended"] & ~empty, seen & kept)

@@ -12,7 +12,7 @@ from signllm_jax.data.transforms import Statistics, restore_frames
 from signllm_jax.errors import TextError
 from signllm_jax.models.text2pose import Text2Pose
 from signllm_jax.nn.precision import compute_dtype
-from signllm_jax.parallel import lanes, sharding
+from signllm_jax.parallel import sharding
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.skeleton import DWPOSE128
 from signllm_jax.text.tokenizer import Tokenizer
@@ -110,10 +110,11 @@ def _compiled(model: ModelConfig, mesh, max_frames: int, languages: int):
     module = Text2Pose(model, compute_dtype(model.dtype), languages)
 
     def generate(params, text):
-        return decoding.generate(module, params, text, max_frames)
+        return decoding.generate_lanes(module, params, text, max_frames)
 
     everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
-    return jax.jit(lanes.lift(generate), out_shardings=everywhere)
+    options = decoding.compiler_options(mesh)
+    return jax.jit(generate, out_shardings=everywhere, compiler_options=options)
 
 
 def _part(array, index):

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from signllm_jax.models.pose2text import END, Pose2Text
+from signllm_jax.nn.attention import empty_cache
 from signllm_jax.typing import Array, Tree
 
 _IMPOSSIBLE = -1e9
@@ -44,7 +45,7 @@ def read(
     memory = model.apply({"params": params}, frames, segment, method="encode")
     gloss_free = memory._replace(gloss=None)
     wide = jax.tree.map(lambda x: jnp.repeat(x, beams, axis=0), gloss_free)
-    cache = jnp.zeros((rows * beams, max_tokens + 1, c.heads, c.width // c.heads), model.dtype)
+    cache = empty_cache(rows * beams, max_tokens + 1, c.width, c.heads, model.dtype)
     first = jnp.arange(beams) == 0
     start = {
         "index": jnp.zeros((), jnp.int32),
@@ -52,7 +53,7 @@ def read(
         "score": jnp.broadcast_to(jnp.where(first, 0.0, _IMPOSSIBLE), (rows, beams)),
         "size": jnp.zeros((rows, beams), jnp.int32),
         "ended": jnp.broadcast_to((length == 0)[:, None], (rows, beams)),
-        "caches": tuple((cache, cache) for _ in range(c.decoder_layers)),
+        "caches": tuple(cache for _ in range(c.decoder_layers)),
     }
     only_end = jnp.where(jnp.arange(c.vocab) == END, 0.0, _IMPOSSIBLE)
 

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from signllm_jax.models.text2gloss import Text2Gloss
+from signllm_jax.nn.attention import empty_cache
 from signllm_jax.text.langgloss import BOS, EOS, PAD
 from signllm_jax.typing import Array, Tree
 
@@ -54,7 +55,8 @@ def decode_lines(
 
     memory = jax.vmap(encode)(params)
     models = jax.tree.leaves(params)[0].shape[0]
-    cache = jnp.zeros((models, flat, most, c.heads, c.width // c.heads), model.dtype)
+    one = empty_cache(flat, most, c.width, c.heads, model.dtype)
+    cache = jax.tree.map(lambda x: jnp.broadcast_to(x, (models, *x.shape)), one)
     first = jnp.arange(beams) == 0
     start = {
         "index": jnp.zeros((), jnp.int32),
@@ -65,7 +67,7 @@ def decode_lines(
         "ended_logp": jnp.full((rows, beams), LOWEST),
         "score": jnp.full((rows, beams), -jnp.inf),
         "done": ~(segment > 0).any(-1),
-        "caches": tuple((cache, cache) for _ in range(model.text.decoder_layers)),
+        "caches": tuple(cache for _ in range(model.text.decoder_layers)),
     }
 
     def step(carry):

@@ -1,4 +1,6 @@
 import dataclasses
+import operator
+import re
 from itertools import chain
 
 import jax
@@ -56,10 +58,14 @@ def ending_at(params, length):
     return params | {"counter_head": head}
 
 
-def test_cached_decoding_is_teacher_forcing_fed_with_its_own_output(params):
+def test_cached_decoding_is_teacher_forcing_fed_with_its_own_output(params, monkeypatch):
+    monkeypatch.setattr(decoding, "WINDOW", 2)
+    assert decoding.windows(MAX_FRAMES // MODEL.patch) == [2, 4, 5]
     text = TEXT[:2]
     params = ending_at(params, 18.2) | {"bias_offset": params["bias_offset"] + 0.3}
-    generated = generate(params, text)
+    generated = jax.jit(lambda params: decoding.generate(TEXT2POSE, params, text, MAX_FRAMES))(
+        params
+    )
     frames, length = generated.frames, generated.length
     assert length.tolist() == [18, 18]
     patches = MAX_FRAMES // MODEL.patch
@@ -96,6 +102,25 @@ def test_a_clip_ends_at_the_frame_whose_counter_is_nearest_to_one(params, counte
 def test_a_clip_whose_counter_never_arrives_is_cut_off_and_says_so(params):
     _, length, ended, _ = generate(ending_at(params, 500), TEXT)
     assert length.tolist() == [MAX_FRAMES, MAX_FRAMES, 0] and not ended.any()
+
+
+def test_lanes_that_are_decoded_together_make_what_each_makes_alone(stacked, mesh):
+    """And as fast: no cache is copied in a step."""
+    text, frames = np.stack([TEXT, TEXT[::-1]]), MAX_FRAMES + MODEL.patch
+    made = jax.jit(
+        lambda params: decoding.generate_lanes(TEXT2POSE, params, text, frames),
+        compiler_options=decoding.compiler_options(mesh),
+    )
+    together = made(stacked)
+    for lane in range(2):
+        alone = generate(jax.tree.map(operator.itemgetter(lane), stacked), text[lane])
+        np.testing.assert_allclose(together.frames[lane, :, :MAX_FRAMES], alone.frames, atol=1e-5)
+        assert np.minimum(together.length[lane], MAX_FRAMES).tolist() == alone.length.tolist()
+    cache = f"f32[2,3,{MODEL.heads},{frames // MODEL.patch},{MODEL.width // MODEL.heads}]"
+    hlo = made.lower(stacked).compile().as_text()
+    assert cache in hlo
+    body = hlo[: hlo.index("ENTRY")]
+    assert not re.search(rf"= {re.escape(cache)}\S* copy\(", body)
 
 
 def test_a_clip_does_not_depend_on_the_texts_decoded_with_it(params):

@@ -12,7 +12,6 @@ from signllm_jax.aot.flops import matmul_flops
 from signllm_jax.config import Config
 from signllm_jax.models.text2pose import Text2Pose
 from signllm_jax.nn.precision import compute_dtype
-from signllm_jax.parallel import lanes as lane_axis
 from signllm_jax.parallel import sharding
 from signllm_jax.train.state import abstract_state, state_shardings
 from signllm_jax.train.step import make_train_step
@@ -104,11 +103,12 @@ def compile_generation(config: Config, lanes: tuple[str, ...], mesh) -> Compiled
     text = jax.ShapeDtypeStruct(shape, jnp.int32, sharding=sharding.batch_sharding(mesh))
 
     def generate(params, text):
-        return decoding.generate(module, params, text, config.eval.max_frames)
+        return decoding.generate_lanes(module, params, text, config.eval.max_frames)
 
     rows = sharding.batch_sharding(mesh)
-    program = jax.jit(lane_axis.lift(generate), out_shardings=rows)
-    trips = config.eval.max_frames // config.model.patch
+    program = jax.jit(generate, out_shardings=rows)
+    patches = config.eval.max_frames // config.model.patch
+    trips = -(-patches // len(decoding.windows(patches)))  # of each loop, on average
     with sharding.use_mesh(mesh):
         lowered = program.lower(params, text)
     return _compile(lowered, params, 0, trips)

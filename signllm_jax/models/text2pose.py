@@ -132,7 +132,8 @@ class Text2Pose(nn.Module):
             counter: float32 [B, N], the counter reached before each patch, 0 at a clip's start.
             segment: int32 [B, N].
             place: int32 [B, N], the patch's number in its clip from 0.
-            mask: bool [B, N, N] of self-attention (or [B, N, cache length]).
+            mask: bool [B, N, N] of self-attention, which hides what comes later (or [B, N, cache
+                length]).
             caches: each layer's keys and values while decoding step by step.
             index: where this step's keys and values are written.
             training: whether dropout is on.
@@ -155,7 +156,7 @@ class Text2Pose(nn.Module):
             bias = nearness(*(x[layer] for x in self.bias), distance) if c.progress_bias else None
             cache = None if caches is None else (caches[layer], index)
             layer_memory = (keys_values[layer], memory_mask, bias)
-            x, new = block(x, mask, layer_memory, cache, training)
+            x, new = block(x, mask, layer_memory, cache, training, causal=cache is None)
             new_caches.append(new)
         x = self.norm_frames(x)
         shape = (*x.shape[:2], c.patch)

@@ -9,6 +9,37 @@ import jax
 import jax.numpy as jnp
 
 from signllm_jax.parallel.sharding import constrain
+from signllm_jax.typing import Array
+
+BLOCK = 64
+"""Least queries of a block of causal attention, which looks at no later block of keys."""
+
+
+def empty_cache(rows: int, steps: int, width: int, heads: int, dtype) -> tuple[Array, Array]:
+    """Keys and values [B, H, N, M / H] of N steps that are not there yet."""
+    zeros = jnp.zeros((rows, heads, steps, width // heads), dtype)
+    return zeros, zeros
+
+
+@jax.custom_batching.custom_vmap
+def put(cache: Array, new: Array, index: Array) -> Array:
+    """The cache [..., N, M / H] with `new` [..., 1, M / H] at step `index` of N, written in place.
+
+    `vmap` would make a scatter of the write, even where all lanes write to one place, and XLA
+    copies the cache several times for a scatter.
+    """
+    return jax.lax.dynamic_update_slice_in_dim(cache, new, index, axis=cache.ndim - 2)
+
+
+@put.def_vmap
+def _put_in_lanes(size, batched, cache, new, index):
+    cache, new = (
+        x if has else jnp.broadcast_to(x, (size, *x.shape)) for x, has in zip((cache, new), batched)
+    )
+    if batched[2]:
+        write = lambda c, n, i: jax.lax.dynamic_update_slice_in_dim(c, n, i, axis=c.ndim - 2)  # noqa: E731
+        return jax.vmap(write)(cache, new, index), True
+    return put(cache, new, index), True
 
 
 class Attention(nn.Module):
@@ -42,39 +73,75 @@ class Attention(nn.Module):
         self.out_bias = param("out_bias", zeros, square[:1], "norm")
 
     def _project(self, x, kernel, bias=None):
+        """x [B, N, M] -> [B, H, N, M / H]."""
         out = jnp.einsum("bnm,mk->bnk", x.astype(self.dtype), kernel.astype(self.dtype))
         if bias is not None:
             out = out + bias.astype(self.dtype)
         out = out.reshape(*x.shape[:2], self.heads, -1)
-        return constrain(out, "rows", "time", "heads", "head_dim")
+        return jnp.moveaxis(constrain(out, "rows", "time", "heads", "head_dim"), 2, 1)
 
     def keys_values(self, memory):
-        """Keys and values, each [B, S, H, M / H], of a memory [B, S, M]."""
+        """Keys and values, each [B, H, S, M / H], of a memory [B, S, M]."""
         key = self._project(memory, self.key_kernel)
         return key, self._project(memory, self.value_kernel, self.value_bias)
 
-    def __call__(self, x, keys_values, mask, bias=None):
+    def __call__(self, x, keys_values, mask, bias=None, causal=False, own=None):
         """Attends from x to what `keys_values` made of a memory.
 
         Args:
             x: [B, N, M].
-            keys_values: the pair of [B, S, H, M / H].
+            keys_values: the pair of [B, H, S, M / H].
             mask: bool [B, N, S] (or broadcastable), True where a query may look; a query that
                 may look nowhere gets zeros.
             bias: [B, H, N, S] float32 added to the logits, or None.
+            causal: whether the mask hides all that comes later (N = S), so that blocks above the
+                diagonal are left out.
+            own: keys and values [B, H, 1, M / H] of x itself, N = 1, which is looked at as well.
 
         Returns:
             [B, N, M].
         """
         key, value = keys_values
         query = self._project(x, self.query_kernel, self.query_bias) * key.shape[-1] ** -0.5
-        logits = jnp.einsum("bnhd,bshd->bhns", query, key).astype(jnp.float32)
-        if bias is not None:
-            logits = logits + bias
-        mask = mask[:, None]
-        weights = jax.nn.softmax(jnp.where(mask, logits, -1e9), axis=-1)
-        weights = jnp.where(mask, weights, 0.0).astype(self.dtype)
-        out = jnp.einsum("bhns,bshd->bnhd", weights, value)
-        out = out.reshape(*x.shape[:2], -1)
+        if own is not None:
+            return self._output(_attend_with_own(query, key, value, mask, *own))
+        count = query.shape[2]
+        block = max(BLOCK, key.shape[-1]) if causal and bias is None else count
+        parts = [
+            _attend(
+                query[:, :, start : start + block],
+                key[:, :, : start + block] if causal else key,
+                value[:, :, : start + block] if causal else value,
+                mask[:, start : start + block, : start + block] if causal else mask,
+                bias,
+            )
+            for start in range(0, count, block)
+        ]
+        seen = mask.any(-1)[:, None, :, None]
+        return self._output(jnp.concatenate(parts, 2) * seen)
+
+    def _output(self, out):
+        """[B, H, N, M / H] -> [B, N, M]."""
+        out = jnp.moveaxis(out, 1, 2)
+        out = out.reshape(*out.shape[:2], -1)
         out = jnp.einsum("bnk,km->bnm", out, self.out_kernel.astype(self.dtype))
         return out + self.out_bias.astype(self.dtype)
+
+
+def _attend(query, key, value, mask, bias):
+    """Of queries [B, H, N, M / H], the means of the values that they look at."""
+    logits = jnp.einsum("bhnd,bhsd->bhns", query, key).astype(jnp.float32)
+    if bias is not None:
+        logits = logits + bias
+    weights = jax.nn.softmax(jnp.where(mask[:, None], logits, -1e9), axis=-1)
+    return jnp.einsum("bhns,bhsd->bhnd", weights.astype(value.dtype), value)
+
+
+def _attend_with_own(query, key, value, mask, own_key, own_value):
+    """`_attend` of one query a row, to a cache and to itself."""
+    logits = jnp.einsum("bhnd,bhsd->bhns", query, key).astype(jnp.float32)
+    own = (query * own_key).sum(-1, keepdims=True).astype(jnp.float32)
+    logits = jnp.where(mask[:, None], logits, -1e9)
+    weights = jax.nn.softmax(jnp.concatenate([logits, own], -1), axis=-1).astype(value.dtype)
+    out = jnp.einsum("bhns,bhsd->bhnd", weights[..., :-1], value)
+    return out + weights[..., -1:] * own_value

@@ -4,7 +4,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from signllm_jax.nn.attention import Attention
+from signllm_jax.nn.attention import Attention, put
 from signllm_jax.parallel.sharding import constrain
 
 
@@ -109,31 +109,32 @@ class Block(nn.Module):
         """Keys and values of cross-attention for a memory [B, S, M]."""
         return self.cross_attention.keys_values(x)
 
-    def __call__(self, x, mask, memory=None, cache=None, training=False, bias=None):
+    def __call__(self, x, mask, memory=None, cache=None, training=False, bias=None, causal=False):
         """Runs the block.
 
         Args:
             x: [B, N, M].
             mask: bool [B, N, N] of self-attention; with a cache [B, N, cache length].
             memory: (keys and values, mask bool [B, N, S], bias [B, H, N, S]) to attend to.
-            cache: (keys and values, index): the new keys and values are written at `index` and
-                attention runs over the whole cache.
+            cache: (keys and values, index) for N = 1: attention runs over the whole cache, in which
+                the new keys and values count as written at `index`.
             training: whether dropout is on.
             bias: [B, H, N, N] float32 added to the logits of self-attention, or None.
+            causal: whether the mask of self-attention hides all that comes later.
 
         Returns:
             [B, N, M], and the keys and values of self-attention (the whole updated cache).
         """
         y = self.norm_self(x)
-        keys_values = self.self_attention.keys_values(y)
+        keys_values, own = self.self_attention.keys_values(y), None
         if cache is not None:
-            held, index = cache
-            keys_values = jax.tree.map(
-                lambda old, new: jax.lax.dynamic_update_slice_in_dim(old, new, index, axis=1),
-                held,
-                keys_values,
-            )
-        x = x + self._branch(self.self_attention(y, keys_values, mask, bias), training)
+            # the cache is read before it is written: XLA then writes in place
+            (held, index), own = cache, keys_values
+            mask = mask & (jnp.arange(mask.shape[-1]) != index)
+        y = self.self_attention(y, keys_values if own is None else held, mask, bias, causal, own)
+        if own is not None:
+            keys_values = tuple(put(old, new, index) for old, new in zip(held, own))
+        x = x + self._branch(y, training)
         if self.cross:
             memory_keys_values, memory_mask, memory_bias = memory
             y = self.cross_attention(

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 
 from signllm_jax.losses import frame_error
 from signllm_jax.models.text2pose import Text2Pose, teacher_forcing
+from signllm_jax.nn.attention import empty_cache
 from signllm_jax.rl.clips import Clips
 from signllm_jax.rl.reward import sequence_errors
 from signllm_jax.typing import Array, Tree
@@ -136,8 +137,8 @@ def rollout(
     clips, size = len(text), c.patch * (c.frame_size - 1)
     segment = (text > 0).astype(jnp.int32)
     memory = model.apply({"params": params}, text, segment, method="encode")
-    cache = jnp.zeros((clips, patches, c.heads, c.width // c.heads), model.dtype)
-    caches = tuple((cache, cache) for _ in range(c.decoder_layers))
+    cache = empty_cache(clips, patches, c.width, c.heads, model.dtype)
+    caches = tuple(cache for _ in range(c.decoder_layers))
     if noise is None:
         noise = jnp.zeros((clips, patches, 1))
 
