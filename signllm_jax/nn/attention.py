@@ -130,7 +130,8 @@ class Attention(nn.Module):
 
 def _attend(query, key, value, mask, bias):
     """Of queries [B, H, N, M / H], the means of the values that they look at."""
-    logits = jnp.einsum("bhnd,bhsd->bhns", query, key).astype(jnp.float32)
+    # summed and kept in float32: a TPU's product gives it, and the softmax is fused behind it
+    logits = jnp.einsum("bhnd,bhsd->bhns", query, key, preferred_element_type=jnp.float32)
     if bias is not None:
         logits = logits + bias
     weights = jax.nn.softmax(jnp.where(mask[:, None], logits, -1e9), axis=-1)

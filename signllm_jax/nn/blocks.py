@@ -56,9 +56,39 @@ class Norm(nn.Module):
         zeros = nn.with_logical_partitioning(nn.initializers.zeros, names)
         scale, bias = self.param("scale", ones, shape), self.param("bias", zeros, shape)
         x = x.astype(jnp.float32)
-        x = x - x.mean(-1, keepdims=True)
-        x = x * jax.lax.rsqrt(jnp.square(x).mean(-1, keepdims=True) + 1e-6)
+        # both moments in one pass over x, and both of its gradient's sums in one over the gradient
+        mean = x.mean(-1, keepdims=True)
+        variance = jnp.maximum(jnp.square(x).mean(-1, keepdims=True) - jnp.square(mean), 0.0)
+        x = (x - mean) * jax.lax.rsqrt(variance + 1e-6)
         return (x * scale + bias).astype(self.dtype)
+
+
+class Dropout(nn.Module):
+    """Drops a share of x while training, rounded to 256ths, and scales the rest up.
+
+    A random word decides for four numbers and is kept: drawn for each number, and again in every
+    product of the backward pass that needs them, the words took a fifth of a TPU's step.
+
+    Attributes:
+        rate: the share.
+    """
+
+    rate: float
+
+    @nn.compact
+    def __call__(self, x, deterministic: bool):
+        """x [B, N, M] -> [B, N, M]."""
+        dropped = round(256 * self.rate)
+        if deterministic or not dropped:
+            return x
+        rows, time, width = x.shape
+        shape = (rows, -(-time // 4), width)
+        words = jax.random.bits(self.make_rng("dropout"), shape, jnp.uint32)
+        words = jax.lax.optimization_barrier(constrain(words, "rows", "time", "width"))
+        shift = jnp.arange(0, 32, 8, dtype=jnp.uint32)[:, None, None]
+        parts = (words[:, None] >> shift) & 255
+        keep = parts.reshape(rows, -1, width)[:, :time] >= dropped
+        return jnp.where(keep, x * (256 / (256 - dropped)), 0).astype(x.dtype)
 
 
 class Mlp(nn.Module):
@@ -103,7 +133,7 @@ class Block(nn.Module):
             self.cross_attention = Attention(self.width, self.heads, self.dtype)
         self.norm_mlp = Norm(self.dtype)
         self.mlp_layer = Mlp(self.mlp, self.dtype)
-        self.drop = nn.Dropout(self.dropout)
+        self.drop = Dropout(self.dropout)
 
     def memory(self, x):
         """Keys and values of cross-attention for a memory [B, S, M]."""

@@ -42,10 +42,16 @@ def segment_positions(segment: Array) -> tuple[Array, Array]:
 
 
 def sinusoids(place: Array, width: int) -> Array:
-    """Transformer position features: place int [..., ] -> float32 [..., width]."""
+    """Transformer position features: place int [B, N] -> float32 [B, N, width].
+
+    Of more than one place a row all are below N: they are read from a table of N, by a product.
+    """
+    count = place.shape[-1]
     rate = np.exp(-np.log(10_000.0) * np.arange(width // 2) / max(width // 2, 1)).astype(np.float32)
-    angle = place.astype(jnp.float32)[..., None] * rate
-    return jnp.concatenate([jnp.sin(angle), jnp.cos(angle)], -1)
+    known = place if count == 1 else jnp.arange(count)
+    angle = known.astype(jnp.float32)[..., None] * rate
+    features = jnp.concatenate([jnp.sin(angle), jnp.cos(angle)], -1)
+    return features if count == 1 else jax.nn.one_hot(place, count) @ features
 
 
 class Embed(nn.Module):
