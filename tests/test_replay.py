@@ -12,7 +12,7 @@ from tiny import DATA, MODEL, mesh_of, packed_batch
 
 from signllm_jax.config import RLConfig
 from signllm_jax.parallel.collectives import read_collectives
-from signllm_jax.rl import replay, sampling
+from signllm_jax.rl import replay, sampling, stores
 from signllm_jax.rl.clips import Clips, unpack
 from signllm_jax.rl.sampling import RowShape
 
@@ -298,3 +298,23 @@ def test_a_clip_that_is_too_long_for_the_buffer_is_not_put_in():
     state, slot = add(init(30, frames=6), clips)
     lengths = np.asarray(state.length)
     assert lengths.max() == 6 and (np.asarray(slot) == 30).sum() > 0
+
+
+@pytest.mark.parametrize("shape", [(3, 2, 5), (1, 1, 5), (2, 1, 5, 4)])
+def test_stores_laid_end_to_end_give_and_take_what_mapped_ones_do(shape):
+    """What a TPU is given instead of a mapped gather or scatter."""
+    random = np.random.default_rng(0)
+    store = jnp.asarray(random.normal(size=shape), jnp.float32)
+    at = jnp.asarray([random.permutation(9)[:6] - 2 for _ in range(shape[0] * shape[1])])
+    at = at.reshape(*shape[:2], 6)
+    values = jnp.asarray(random.normal(size=(*shape[:2], 6, *shape[3:])), jnp.float32)
+    taken = stores._fetch_joined(store[:, 0], at[:, 0])
+    put_in = stores._put_joined(store[:, 0], at[:, 0], values[:, 0])
+    np.testing.assert_array_equal(taken, jax.vmap(jax.vmap(stores.fetch))(store, at)[:, 0])
+    expected = np.array(store)
+    for lane, stratum in np.ndindex(*shape[:2]):
+        for index, value in zip(at[lane, stratum], values[lane, stratum]):
+            if 0 <= index < shape[2]:
+                expected[lane, stratum, index] = value
+    np.testing.assert_array_equal(jax.vmap(jax.vmap(stores.put))(store, at, values), expected)
+    np.testing.assert_array_equal(put_in, expected[:, 0])

@@ -159,6 +159,28 @@ def batch_sharding(mesh: Mesh) -> NamedSharding:
     return NamedSharding(mesh, partition_spec(("language", "rows")))
 
 
+def on_own_rows(function):
+    """Maps a function of one lane over lanes, each device by itself on what it holds.
+
+    Arrays of arguments and results are led by lanes, and then by rows (or by what is split as rows
+    are) where they have a second axis; the last argument is a scalar for all. Nothing can be
+    exchanged. Within, `row_block()` is the place of the device's block of rows among all of them.
+    """
+
+    def run(*args):
+        own = partition_spec(("language", "rows"))
+        specs = jax.tree.map(lambda x: PartitionSpec(*own[: x.ndim]), args)
+        mapped = lambda *args: jax.vmap(lambda *own: function(*own, args[-1]))(*args[:-1])  # noqa: E731
+        return jax.shard_map(mapped, in_specs=specs, out_specs=own, check_vma=False)(*args)
+
+    return run
+
+
+def row_block() -> jax.Array:
+    """int32 []: which block of rows this device has, within `on_own_rows`."""
+    return jax.lax.axis_index(RULES["rows"])
+
+
 def local_block(sharding: NamedSharding, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """The (language, row) indices of an [L, B] batch that this host's devices hold.
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from signllm_jax.rl import stores
 from signllm_jax.typing import Array, Batch
 
 
@@ -42,41 +43,54 @@ class Places(NamedTuple):
     number: Array
 
 
-def unpack(batch: Batch, frames: int, tokens: int) -> Clips:
+def _take(values: Array, at: Array) -> Array:
+    return values[at]
+
+
+def unpack(batch: Batch, frames: int, tokens: int, fetch=_take) -> Clips:
     """The clips of packed rows.
 
     Args:
         batch: rows [R, ...] of one language.
         frames: F; a longer clip comes out with length 0.
         tokens: S; a clip with a longer text comes out with length 0.
+        fetch: `stores.fetch` where every device has whole rows of its own.
 
     Returns:
         N = R * K clips in the order of the rows.
     """
     numbers = jnp.arange(1, batch.example.shape[1] + 1)
-
-    def row(text, text_segment, values, mask, segment, example):
-        def clip(number, index):
-            inside, spoken = segment == number, text_segment == number
-            length, words = inside.sum(), spoken.sum()
-            own = jnp.arange(frames) < length
-            place = jnp.minimum(jnp.argmax(inside) + jnp.arange(frames), len(inside) - 1)
-            token = jnp.minimum(jnp.argmax(spoken) + jnp.arange(tokens), len(spoken) - 1)
-            fits = (index >= 0) & (length <= frames) & (words <= tokens)
-            return Clips(
-                jnp.where(jnp.arange(tokens) < words, text[token], 0),
-                jnp.where(own[:, None], values[place, :-1], 0.0),
-                mask[place] & own[:, None],
-                jnp.where(fits, length, 0).astype(jnp.int32),
-                index,
-            )
-
-        return jax.vmap(clip)(numbers, example)
-
-    clips = jax.vmap(row)(
-        batch.text, batch.text_segment, batch.frames, batch.joint_mask, batch.segment, batch.example
+    inside = batch.segment[:, None] == numbers[:, None]
+    spoken = batch.text_segment[:, None] == numbers[:, None]
+    length, words = inside.sum(-1), spoken.sum(-1)
+    fits = (batch.example >= 0) & (length <= frames) & (words <= tokens)
+    own = jnp.arange(frames) < length[..., None]
+    # in one array, for one gather
+    seen = jnp.concatenate([batch.frames[..., :-1], batch.joint_mask], -1)
+    seen = windows(seen, jnp.argmax(inside, -1), frames, fetch)
+    values, mask = jnp.split(seen, [batch.frames.shape[-1] - 1], -1)
+    text = windows(batch.text, jnp.argmax(spoken, -1), tokens, fetch)
+    clips = Clips(
+        jnp.where(jnp.arange(tokens) < words[..., None], text, 0),
+        jnp.where(own[..., None], values, 0.0),
+        (mask > 0) & own[..., None],
+        jnp.where(fits, length, 0).astype(jnp.int32),
+        batch.example,
     )
     return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), clips)
+
+
+def windows(values: Array, start: Array, size: int, fetch=_take) -> Array:
+    """Parts of `size` of the second axis: values [R, W, ...] from start int32 [R, K] on.
+
+    What lies outside of the values is one of them, to be masked.
+
+    Returns:
+        [R, K, size, ...].
+    """
+    at = jnp.clip(start[..., None] + jnp.arange(size), 0, values.shape[1] - 1)
+    found = jax.vmap(lambda x, n: fetch(x, n.reshape(-1)))(values, at)
+    return found.reshape(*at.shape, *values.shape[2:])
 
 
 def place(
@@ -96,24 +110,25 @@ def place(
     Returns:
         The places, and the index of the first clip that found no room (N when all did).
     """
-
-    def step(carry, need):
-        row, used, stopped = carry
-        room, size = need[0], jnp.stack([-(-need[0] // patch) * patch, need[1], 1])
-        limits = jnp.array([frames, tokens, clips])
-        exists = room > 0
-        fits = (used + size <= limits).all()
-        row = jnp.where(exists & ~fits, row + 1, row)
-        used = jnp.where(fits | ~exists, used, 0)
-        stopped = stopped | (exists & ((row >= rows) | (size > limits).any()))
-        taken = exists & ~stopped
-        found = Places(jnp.where(taken, row, rows), used[0], used[1], used[2])
-        return (row, used + size * taken, stopped), (found, stopped)
-
-    start = (jnp.int32(0), jnp.zeros(3, jnp.int32), jnp.bool(False))
-    _, (places, stopped) = jax.lax.scan(step, start, jnp.stack([length, words], 1))
-    first = jnp.where(stopped.any(), jnp.argmax(stopped), len(length))
-    return places, first.astype(jnp.int32)
+    count, exists = len(length), length > 0
+    size = jnp.stack([-(-length // patch) * patch, words, jnp.ones_like(length)]) * exists
+    used = jnp.cumsum(size, 1)
+    before = used - size
+    limits = jnp.array([frames, tokens, clips])[:, None, None]
+    fit = (used[:, None, :] - before[:, :, None] <= limits).all(0)  # i to j in one row
+    # where the row after the one that starts with i starts; N after the last
+    following = jnp.where(fit.all(1), count, jnp.argmin(fit, 1))
+    start = jnp.zeros((), jnp.int32)
+    row, origin = jnp.zeros(count, jnp.int32), jnp.zeros((3, 1), jnp.int32)
+    number = jnp.arange(count)
+    for _ in range(rows):
+        start = jnp.where(start < count, jnp.where(number == start, following, 0).sum(), count)
+        behind = number >= start
+        row = row + behind
+        first = jnp.where(number == start, before, 0).sum(1, keepdims=True)
+        origin = jnp.where(behind, first, origin)
+    taken = exists & (row < rows)
+    return Places(jnp.where(taken, row, rows), *(before - origin)), start.astype(jnp.int32)
 
 
 def pack(
@@ -121,54 +136,54 @@ def pack(
     text: Array,
     length: Array,
     example: Array,
-    slot: Array,
-    places: Places,
+    slots: Array,
+    first: Array,
+    word: Array,
     *,
-    rows: int,
     row_frames: int,
     row_tokens: int,
-    row_clips: int,
 ) -> Batch:
-    """Gathers clips of a store into packed rows.
+    """Puts clips of a store into packed rows.
 
     Args:
-        frames: float16 [C, F, D - 1] of the store, NaN where a joint was not observed.
+        frames: float16 [R * K, F, D - 1] of the clips of `slots`, NaN where a joint was not
+            observed.
         text: int32 [C, S].
         length: int32 [C].
         example: int32 [C].
-        slot: int32 [N], where each packed clip lies in the store.
-        places: of the N clips.
-        rows, row_frames, row_tokens, row_clips: R, T, S and K of the rows.
+        slots: int32 [R, K], where each clip of a row lies in the store; C = none.
+        first: int32 [R, K], the first frame of each.
+        word: int32 [R, K], the first token of each.
+        row_frames, row_tokens: T and S of the rows.
 
     Returns:
         A Batch [R, ...] of one language, as `data.pipeline` makes it.
     """
-    count, words = length[slot], (text[slot] > 0).sum(-1)
+    there, at = slots < len(length), slots.reshape(-1)
+    count = jnp.where(there, stores.fetch(length, at).reshape(slots.shape), 0)
+    own_text = stores.fetch(text, at)
+    spoken = jnp.where(there, (own_text > 0).sum(-1).reshape(slots.shape), 0)
 
-    def gather(first, size, width):
-        """For every place [R, width]: which of the N clips is there (-1), and its part."""
-        place = jnp.arange(width)
-        start = first[:, None, None]
-        inside = (places.row[:, None, None] == jnp.arange(rows)[:, None]) & (place >= start)
-        inside &= place < start + size[:, None, None]
-        which = jnp.where(inside.any(0), jnp.argmax(inside, 0), -1)
-        return which, jnp.where(which >= 0, place - first[which], 0)
+    def lay(chosen, start, size, width):
+        """The clips' parts in rows [R, K, width, ...], where they are, and their places."""
+        moved = windows(chosen, -start.reshape(-1, 1), width, stores.fetch)[:, 0]
+        places = jnp.arange(width) - start[..., None]
+        inside = (places >= 0) & (places < size[..., None])
+        return moved.reshape(*slots.shape, *moved.shape[1:]), inside, places
 
-    which, at = gather(places.frame, count, row_frames)
-    real = which >= 0
-    values = frames[slot[which], at].astype(jnp.float32)
-    mask = ~jnp.isnan(values[..., ::3]) & real[..., None]
-    values = jnp.where(jnp.isnan(values) | ~real[..., None], 0.0, values)
-    counter = (at + 1.0) / jnp.maximum(count[which], 1) * real
-    spoken, token = gather(places.token, words, row_tokens)
-    number = jnp.where(real, places.number[which] + 1, 0)
-    found = jnp.full((rows, row_clips), -1, jnp.int32)
+    values, inside, places = lay(frames.astype(jnp.float32), first, count, row_frames)
+    # at most one clip is at a place; the sum over clips picks it
+    values = jnp.where(inside[..., None], values, 0.0).sum(1)
+    mask = ~jnp.isnan(values[..., ::3]) & inside.any(1)[..., None]
+    counter = (inside * (places + 1.0) / jnp.maximum(count, 1)[..., None]).sum(1)
+    number = jnp.arange(1, slots.shape[1] + 1)[:, None]
+    tokens, said, _ = lay(own_text, word, spoken, row_tokens)
     return Batch(
-        text=jnp.where(spoken >= 0, text[slot[spoken], token], 0),
-        text_segment=jnp.where(spoken >= 0, places.number[spoken] + 1, 0),
-        frames=jnp.concatenate([values, counter[..., None]], -1),
+        text=jnp.where(said, tokens, 0).sum(1),
+        text_segment=(said * number).sum(1),
+        frames=jnp.concatenate([jnp.where(jnp.isnan(values), 0.0, values), counter[..., None]], -1),
         joint_mask=mask,
-        segment=number,
-        position=jnp.where(real, at + 1, 0),
-        example=found.at[places.row, places.number].set(example[slot], mode="drop"),
+        segment=(inside * number).sum(1),
+        position=(inside * (places + 1)).sum(1),
+        example=jnp.where(there, stores.fetch(example, at).reshape(slots.shape), -1),
     )

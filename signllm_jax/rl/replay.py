@@ -9,14 +9,18 @@ step) -> `update`.
 
 import dataclasses
 import functools
+import math
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
+from signllm_jax.rl import stores
 from signllm_jax.rl.clips import Clips
 from signllm_jax.typing import Array
 
 NONE = -1
+LANES = 128  # of a TPU's registers
 
 
 @functools.partial(
@@ -34,15 +38,16 @@ NONE = -1
         "deferred",
         "deferrals",
     ],
-    meta_fields=[],
+    meta_fields=["clip"],
 )
 @dataclasses.dataclass(frozen=True)
 class Replay:
     """A stratum's buffer of C clips; in the train state every array is led by [L, strata].
 
     Attributes:
-        frames: float16 [C, F, D - 1], standardised, without the counter, NaN where a joint was
-            not observed. Not part of a checkpoint.
+        frames: float16 [C, lines, 128], standardised, without the counter, NaN where a joint was
+            not observed: a clip's [F, D - 1] laid end to end, which is how a TPU keeps it without
+            padding and without laying the whole buffer out anew. Not part of a checkpoint.
         text: int32 [C, S], 0 = padding. Not part of a checkpoint.
         length: int32 [C], frames.
         example: int32 [C], the clip's index in its split; -1 = an empty slot.
@@ -54,6 +59,7 @@ class Replay:
         swept: int32 [], clips that the cyclic share took from here so far.
         deferred: int32 [], the slot of the draw that found no room and comes first next time.
         deferrals: int32 [], draws that were put off so far.
+        clip: F and D - 1.
     """
 
     frames: Array
@@ -67,13 +73,31 @@ class Replay:
     swept: Array
     deferred: Array
     deferrals: Array
+    clip: tuple[int, int]
+
+    def frames_at(self, slot: Array) -> Array:
+        """The frames of clips int32 [N]: float16 [N, F, D - 1]."""
+        lines = stores.fetch(self.frames, slot).reshape(*slot.shape, -1)
+        return lines[..., : math.prod(self.clip)].reshape(*slot.shape, *self.clip)
+
+
+def to_lines(frames: Array) -> Array:
+    """Frames [N, F, D - 1] as the buffer has them, [N, lines, 128]."""
+    flat = frames.reshape(len(frames), -1)
+    flat = jnp.pad(flat, ((0, 0), (0, _lines(*frames.shape[1:]) * LANES - flat.shape[1])))
+    return flat.reshape(len(frames), -1, LANES)
+
+
+def _lines(frames: int, size: int) -> int:
+    """Whole tiles of 16 lines: else the TPU compiler would lay clips crosswise."""
+    return -(-frames * size // (16 * LANES)) * 16
 
 
 def init(capacity: int, frames: int, tokens: int, frame_size: int) -> Replay:
     """An empty buffer: C = capacity, F = frames, S = tokens, D = frame_size."""
     zero = jnp.zeros((), jnp.int32)
     return Replay(
-        frames=jnp.zeros((capacity, frames, frame_size - 1), jnp.float16),
+        frames=jnp.zeros((capacity, _lines(frames, frame_size - 1), LANES), jnp.float16),
         text=jnp.zeros((capacity, tokens), jnp.int32),
         length=jnp.zeros(capacity, jnp.int32),
         example=jnp.full(capacity, NONE, jnp.int32),
@@ -84,6 +108,7 @@ def init(capacity: int, frames: int, tokens: int, frame_size: int) -> Replay:
         swept=zero,
         deferred=zero + NONE,
         deferrals=zero,
+        clip=(frames, frame_size - 1),
     )
 
 
@@ -108,17 +133,26 @@ def add(replay: Replay, clips: Clips) -> tuple[Replay, Array]:
     into = jnp.where(new, fresh, capacity)
     evicted = (at[:, None] == into).any(1)
     slot = jnp.where(
-        held, jnp.where(evicted, capacity, at), jnp.where(exists, into[first], capacity)
+        held,
+        jnp.where(evicted, capacity, at),
+        jnp.where(exists, stores.fetch(into, first), capacity),
     )
 
     def write(old, values):
-        return old.at[into].set(values, mode="drop")
+        return stores.put(old, into, jnp.broadcast_to(values, (len(into), *old.shape[1:])))
 
-    unseen = ~jnp.repeat(clips.mask, 3, axis=-1)
+    seen = jax.lax.platform_dependent(
+        clips.mask,
+        cpu=lambda mask: jnp.repeat(mask, 3, axis=-1),
+        default=lambda mask: mask * 1.0 @ np.repeat(np.eye(mask.shape[-1]), 3, 1) > 0,
+    )  # a TPU has no cheap repeat along the last axis
+    frames = to_lines(jnp.where(seen, clips.frames, jnp.nan).astype(jnp.float16))
+    # the TPU compiler aborts when it fuses the gathers that made these into the scatters
+    frames, text = jax.lax.optimization_barrier((frames, clips.text))
     return dataclasses.replace(
         replay,
-        frames=write(replay.frames, jnp.where(unseen, jnp.nan, clips.frames).astype(jnp.float16)),
-        text=write(replay.text, clips.text),
+        frames=write(replay.frames, frames),
+        text=write(replay.text, text),
         length=write(replay.length, clips.length),
         example=write(replay.example, clips.example),
         error=write(replay.error, jnp.nan),
@@ -143,11 +177,9 @@ def update(replay: Replay, slot: Array, error: Array, step: Array) -> Replay:
     error = jnp.where(jnp.isfinite(error), error, jnp.inf)
     return dataclasses.replace(
         replay,
-        previous=replay.previous.at[into].set(
-            replay.error[jnp.minimum(into, len(replay.error) - 1)], mode="drop"
-        ),
-        error=replay.error.at[into].set(error, mode="drop"),
-        seen_step=replay.seen_step.at[into].set(step, mode="drop"),
+        previous=stores.put(replay.previous, into, stores.fetch(replay.error, into)),
+        error=stores.put(replay.error, into, error),
+        seen_step=stores.put(replay.seen_step, into, jnp.broadcast_to(step, into.shape)),
     )
 
 

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 
 from signllm_jax.config import RLConfig
 from signllm_jax.rl import clips as packing
+from signllm_jax.rl import stores
 from signllm_jax.rl.replay import NONE, Replay
 from signllm_jax.rl.reward import log_quality, median_error
 from signllm_jax.typing import Array, Batch
@@ -117,7 +118,7 @@ def importance(weights: Array, slot: Array, beta: float) -> Array:
     et al. 2016, section 3.4), over the clips that can be drawn.
     """
     smallest = jnp.min(jnp.where(weights > 0, weights, jnp.iinfo(jnp.int32).max))
-    own = jnp.maximum(weights[slot], 1)
+    own = jnp.maximum(stores.fetch(weights, slot), 1)
     return jnp.where(slot >= 0, (smallest / own) ** beta, 1.0).astype(jnp.float32)
 
 
@@ -144,17 +145,17 @@ def sample(
     weights = reweight(replay, step, rl)
     drawn = draw(weights, key, rows * shape.clips)
     # one drawn before that is still there comes first
-    waiting = (replay.deferred >= 0) & (weights[replay.deferred] > 0)
+    waiting = (replay.deferred >= 0) & (stores.fetch(weights, replay.deferred[None])[0] > 0)
     slot = jnp.where(waiting, jnp.roll(drawn, 1).at[0].set(replay.deferred), drawn)
-    batch, slots, first, places = gather(replay, slot, rows, shape)
+    batch, slots, first, at = gather(replay, slot, rows, shape)
     put_off = first < len(slot)
     replay = dataclasses.replace(
         replay,
-        deferred=jnp.where(put_off, slot[jnp.minimum(first, len(slot) - 1)], NONE),
+        deferred=jnp.where(put_off, stores.fetch(slot, first[None])[0], NONE),
         deferrals=replay.deferrals + put_off,
     )
-    weight = jnp.ones((rows, shape.clips)).at[places.row, places.number]
-    return replay, batch, slots, weight.set(importance(weights, slot, rl.beta), mode="drop")
+    weight = stores.put(jnp.ones(slots.size), at, importance(weights, slot, rl.beta))
+    return replay, batch, slots, weight.reshape(slots.shape)
 
 
 def gather(replay: Replay, slot: Array, rows: int, shape: RowShape):
@@ -162,10 +163,10 @@ def gather(replay: Replay, slot: Array, rows: int, shape: RowShape):
 
     Returns:
         A Batch [R, ...], the slot int32 [R, K] of every packed clip (C = none), how many of the
-        N were looked at, and the Places of all.
+        N were looked at, and where in the R * K each of them is (R * K = nowhere).
     """
-    length = jnp.where(slot >= 0, replay.length[slot], 0)
-    words = (replay.text[slot] > 0).sum(-1)
+    length = jnp.where(slot >= 0, stores.fetch(replay.length, slot), 0)
+    words = (stores.fetch(replay.text, slot) > 0).sum(-1)
     places, first = packing.place(
         length,
         words,
@@ -175,18 +176,21 @@ def gather(replay: Replay, slot: Array, rows: int, shape: RowShape):
         clips=shape.clips,
         patch=shape.patch,
     )
+    at = jnp.where(places.row < rows, places.row * shape.clips + places.number, rows * shape.clips)
+    none = jnp.full(rows * shape.clips, len(replay.example), jnp.int32)
+    slots, start, word = (
+        stores.put(none, at, value).reshape(rows, shape.clips)
+        for value in (slot, places.frame, places.token)
+    )
     batch = packing.pack(
-        replay.frames,
+        replay.frames_at(slots.reshape(-1)),
         replay.text,
         replay.length,
         replay.example,
-        slot,
-        places,
-        rows=rows,
+        slots,
+        jnp.minimum(start, shape.frames),
+        jnp.minimum(word, shape.tokens),
         row_frames=shape.frames,
         row_tokens=shape.tokens,
-        row_clips=shape.clips,
     )
-    slots = jnp.full((rows, shape.clips), len(replay.example), jnp.int32)
-    slots = slots.at[places.row, places.number].set(slot, mode="drop")
-    return batch, slots, first, places
+    return batch, slots, first, at

@@ -14,7 +14,7 @@ import numpy as np
 from signllm_jax.config import Config
 from signllm_jax.parallel import sharding
 from signllm_jax.rl import replay as buffer
-from signllm_jax.rl import sampling
+from signllm_jax.rl import sampling, stores
 from signllm_jax.rl.clips import Clips, unpack
 from signllm_jax.rl.replay import Replay
 from signllm_jax.rl.sampling import RowShape
@@ -49,6 +49,8 @@ def begin(
 ) -> tuple[Replay, Batch, Array, Array]:
     """Puts what came from the host into a lane's buffer and draws what goes with it.
 
+    To be mapped by `sharding.on_own_rows`: a device has strata and rows of its own.
+
     Args:
         replay: of the lane, [strata, ...].
         batch: the rows in the order of the data, [B - priority rows, ...]; None = they too come
@@ -62,15 +64,16 @@ def begin(
         in the order of the data), the slot int32 [B, K] of every clip in its stratum (C =
         none) and its importance float32 [B, K].
     """
-    strata, data = config.rl.strata, config.data
-    cyclic, priority = (rows // strata for rows in config.batch_rows)
+    strata, data = len(replay.example), config.data
+    cyclic, priority = (rows // config.rl.strata for rows in config.batch_rows)
     shape = RowShape(data.row_frames, data.row_tokens, data.row_clips, config.model.patch)
 
     def one(replay, batch, key):
         if batch is None:
             replay, clean, slots = sampling.sweep(replay, cyclic, shape)
         else:
-            replay, slots = buffer.add(replay, unpack(batch, *clip_shape(config)))
+            clips = unpack(batch, *clip_shape(config), stores.fetch)
+            replay, slots = buffer.add(replay, clips)
             clean, slots = without_nan(batch), slots.reshape(cyclic, -1)
         replay, drawn, drawn_slots, weight = sampling.sample(
             replay, step, key, priority, shape, config.rl
@@ -82,7 +85,8 @@ def begin(
     prompts = None
     if batch is not None:  # prompts stay with the rows that came from the host
         batch, prompts = batch._replace(prompts=None), batch.prompts
-    keys = jax.vmap(lambda n: jax.random.fold_in(key, n))(jnp.arange(strata))
+    first = sharding.row_block() * strata
+    keys = jax.vmap(lambda n: jax.random.fold_in(key, n))(first + jnp.arange(strata))
     split = lambda x: x.reshape(strata, cyclic, *x.shape[1:])  # noqa: E731
     parts = jax.vmap(one)(replay, batch and jax.tree.map(split, batch), keys)
     merge = lambda x: x.reshape(-1, *x.shape[2:])  # noqa: E731
@@ -129,7 +133,7 @@ def rescore(
     def chosen(replay):
         filled = jnp.clip(replay.inserted, 1, len(replay.example))
         slot = (step * count + jnp.arange(count)) % filled
-        frames = replay.frames[slot].astype(jnp.float32)
+        frames = replay.frames_at(slot).astype(jnp.float32)
         real = jnp.arange(frames.shape[1]) < replay.length[slot][:, None]
         clips = Clips(
             replay.text[slot],
@@ -185,8 +189,9 @@ def with_clips(state, like: Replay | None, clip: Callable[[int, int], tuple]):
         return block
 
     def frames(row, ids, values, mask):
-        row[: len(values)] = np.where(np.repeat(mask, 3, -1), values[:, :-1], np.nan)
-        row[len(values) :] = np.nan
+        clip = np.full(like.clip, np.nan)
+        clip[: len(values)] = np.where(np.repeat(mask, 3, -1), values[:, :-1], np.nan)
+        row.reshape(-1)[: clip.size] = clip.reshape(-1)
 
     def text(row, ids, values, mask):
         row[: len(ids)] = ids

@@ -47,8 +47,8 @@ def train_step(
     if replay is not None:
         # other draws than those of the loss
         own = jax.vmap(lambda key: jax.random.fold_in(key, 1))(keys)
-        draw = functools.partial(plc.begin, step=state.step, config=config)
-        replay, batch, slots, importance = lane_axis.lift(draw)(replay, batch, own)
+        begin = sharding.on_own_rows(functools.partial(plc.begin, config=config))
+        replay, batch, slots, importance = begin(replay, batch, own, state.step)
 
     def gradient(params, batch, key, steps, importance):
         learning = ()
@@ -79,8 +79,7 @@ def train_step(
 
         replay = lane_axis.lift(rescore)(replay, state.params)
     elif replay is not None:
-        store = functools.partial(plc.finish, step=state.step)
-        replay = lane_axis.lift(store)(replay, slots, error)
+        replay = sharding.on_own_rows(plc.finish)(replay, slots, error, state.step)
     rate = jax.vmap(lambda n: learning_rate(config.optimizer, state.step, n))(steps)
     metrics |= {
         "gradient_norm": norm,

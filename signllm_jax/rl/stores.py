@@ -1,0 +1,68 @@
+"""Index gathers and scatters along a first axis that stay plain ones when they are mapped.
+
+A mapped gather has a batch axis, of which the TPU compiler makes a loop over the indices; of
+stores laid end to end it makes none. (The CPU compiler is the other way about: it copies a store
+that is laid out anew.) Where the mapped axis is split over devices, map inside of
+`sharding.on_own_rows`, or the partitioner fetches the others' stores.
+"""
+
+import jax
+import jax.numpy as jnp
+
+from signllm_jax.typing import Array
+
+
+def _fetch(store, at):
+    return store[jnp.clip(at, 0, len(store) - 1)]
+
+
+def _put(store, at, values):
+    return store.at[jnp.where(at < 0, len(store), at)].set(values, mode="drop")
+
+
+@jax.custom_batching.custom_vmap
+def fetch(store: Array, at: Array) -> Array:
+    """store [C, ...] at int32 [N], held inside of 0..C - 1: [N, ...]."""
+    return _fetch(store, at)
+
+
+@jax.custom_batching.custom_vmap
+def put(store: Array, at: Array, values: Array) -> Array:
+    """store [C, ...] with values [N, ...] at int32 [N]; one outside of 0..C - 1 is dropped."""
+    return _put(store, at, values)
+
+
+@fetch.def_vmap
+def _fetch_each(count, mapped, *args):
+    args = _each(count, mapped, args)
+    return jax.lax.platform_dependent(*args, cpu=jax.vmap(_fetch), default=_fetch_joined), True
+
+
+@put.def_vmap
+def _put_each(count, mapped, *args):
+    args = _each(count, mapped, args)
+    return jax.lax.platform_dependent(*args, cpu=jax.vmap(_put), default=_put_joined), True
+
+
+def _fetch_joined(store, at):
+    own = jnp.clip(at, 0, store.shape[1] - 1) + _offsets(store)
+    found = fetch(_join(store), own.reshape(-1))
+    return found.reshape(*at.shape, *store.shape[2:])
+
+
+def _put_joined(store, at, values):
+    inside = (at >= 0) & (at < store.shape[1])
+    own = jnp.where(inside, at + _offsets(store), store.shape[0] * store.shape[1])
+    return put(_join(store), own.reshape(-1), _join(values)).reshape(store.shape)
+
+
+def _join(stores):
+    return stores.reshape(-1, *stores.shape[2:])
+
+
+def _offsets(stores):
+    return jnp.arange(len(stores), dtype=jnp.int32)[:, None] * stores.shape[1]
+
+
+def _each(count, mapped, args):
+    return [x if one else jnp.broadcast_to(x, (count, *x.shape)) for x, one in zip(args, mapped)]
