@@ -14,12 +14,27 @@ WORKDIR = flags.DEFINE_string(
 EXTEND_FROM = flags.DEFINE_string(
     "extend-from", None, "a trained run of MLSF, whose languages are taken along as they are"
 )
+COORDINATOR = flags.DEFINE_string("coordinator", None, "host:port of process 0, where jax asks")
+PROCESSES = flags.DEFINE_integer("processes", None, "how many processes train together")
+PROCESS = flags.DEFINE_integer("process", None, "which of them this is, from 0")
+STOPPED_CODE = flags.DEFINE_integer(
+    "stopped_code", 0, "exit code of a run that a signal stopped, for those who restart what failed"
+)
 
 
-def main() -> None:
+def main() -> int:
+    """Joins the hosts of the run, if there are several, and trains with them."""
+    from signllm_jax.parallel import hosts
+
+    with hosts.together(COORDINATOR.value, PROCESSES.value, PROCESS.value, cli.report):
+        return train_and_report()
+
+
+def train_and_report() -> int:
     """Reads the flags, trains, and writes the test report when the run is complete."""
     from signllm_jax.config import read_config
     from signllm_jax.errors import ConfigError
+    from signllm_jax.parallel import hosts
     from signllm_jax.train.loop import train
 
     if CONFIG.value is None:
@@ -31,15 +46,20 @@ def main() -> None:
     workdir = WORKDIR.value or os.path.join("runs", name)
     final = train(config, workdir)
     if final is None:
-        return
+        return STOPPED_CODE.value
+    if not hosts.is_first():
+        return 0
     print(f"trained {final['step']} steps in {final['seconds']:.0f} s: {workdir}/final.json")
-    if config.eval.report:
+    if config.eval.report and "://" in workdir:
+        print("report: copy the work directory from the bucket and run launch/evaluate.py on it")
+    elif config.eval.report:
         from signllm_jax.eval.dispatch import evaluate_run
 
         print(evaluate_run(workdir))
         print(f"report: {workdir}/report.json")
         if os.path.isdir(os.path.join(workdir, "samples")):
             print(f"clips: {workdir}/samples/")
+    return 0
 
 
 if __name__ == "__main__":

@@ -75,9 +75,9 @@ class BackTranslator:
                     self._mesh, sharding.partition_spec(("language",))
                 )
                 placed = (
-                    _place(values, rows),
-                    _place(length, rows),
-                    _place(self._allowed, language),
+                    sharding.place(values, rows),
+                    sharding.place(length, rows),
+                    sharding.place(self._allowed, language),
                 )
                 found = jax.device_get(self._read(params, *placed))
             for i, own in enumerate(chosen):
@@ -112,11 +112,3 @@ def _program(module: Pose2Text, tokens: int, beams: int, mesh):
 
     everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
     return jax.jit(lanes.lift(read), out_shardings=everywhere)
-
-
-def _place(array: np.ndarray, place) -> jax.Array:
-    return jax.make_array_from_callback(array.shape, place, functools.partial(_part, array))
-
-
-def _part(array, index):
-    return array[index]

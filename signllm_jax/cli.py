@@ -1,6 +1,7 @@
 """The shell of every command: flags in, exit code out, and one line on stderr when it fails.
 
-Exit codes: 0 done, 1 a fault of the program (with traceback), 2 bad input, 130 interrupted.
+Exit codes: 0 done, 1 a fault of the program (with traceback), 2 bad input, 3 another host of the
+run was lost, 130 interrupted.
 """
 
 import os
@@ -13,8 +14,10 @@ from typing import NoReturn
 from absl import app, flags, logging
 
 from signllm_jax.errors import SignLLMError
+from signllm_jax.places import is_remote
 from signllm_jax.programs import BESIDE, keep_programs
 
+FAULT = 1
 BAD_INPUT = 2
 INTERRUPTED = 130
 
@@ -72,15 +75,23 @@ def _with_config(argument: str) -> str:
 
 def _call(main: Callable[[], int | None]) -> int:
     workdir = "workdir" in flags.FLAGS and (flags.FLAGS.workdir or "runs/run")
-    if workdir and "://" not in workdir:
+    if workdir and not is_remote(workdir):
         keep_programs(os.path.join(os.path.dirname(os.path.abspath(workdir)), BESIDE))
     try:
         return main() or 0
-    except SignLLMError as error:
-        return _report(error, flags.FLAGS.debug)
-    except KeyboardInterrupt:
+    except (SignLLMError, KeyboardInterrupt) as error:
+        return report(error)
+
+
+def report(error: BaseException) -> int:
+    """Says on stderr what ended a command, and returns its exit code."""
+    if isinstance(error, KeyboardInterrupt):
         print("\ninterrupted", file=sys.stderr)
         return INTERRUPTED
+    if isinstance(error, SignLLMError):
+        return _report(error, flags.FLAGS.debug)
+    traceback.print_exception(error)
+    return FAULT
 
 
 def _report(error: Exception, debug: bool) -> int:

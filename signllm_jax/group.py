@@ -11,16 +11,19 @@ import json
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import flax.serialization
 import jax
 import numpy as np
 from etils import epath
 
+from signllm_jax.buckets import write_object
 from signllm_jax.config import ModelConfig
 from signllm_jax.data.transforms import Statistics
 from signllm_jax.errors import CheckpointError, ConfigError
 from signllm_jax.languages import LANGUAGES, Language, add_language
+from signllm_jax.places import as_path, is_remote
 from signllm_jax.text.stage import TextStage
 from signllm_jax.text.tokenizer import Tokenizer
 from signllm_jax.typing import Tree
@@ -60,6 +63,24 @@ class Group:
     glosses: tuple[str, ...] = ()
     text_stage: TextStage | None = None
 
+    @property
+    def description(self) -> dict[str, Any]:
+        """All but the parameters and the tokenizer's own file, ready for JSON."""
+        return {
+            "language": self.language,
+            "model": dataclasses.asdict(self.model),
+            "tokenizer": None if self.tokenizer is None else self.tokenizer.kind,
+            "statistics": None if self.statistics is None else self.statistics.to_dict(),
+            "text_stage": None if self.text_stage is None else self.text_stage.to_dict(),
+            "dataset": self.dataset,
+            "max_frames": self.max_frames,
+            "row_tokens": self.row_tokens,
+            "step": self.step,
+            "dev_score": self.dev_score,
+            "glosses": self.glosses,
+            "registry": [dataclasses.asdict(LANGUAGES[c]) for c in _codes(self) if c in LANGUAGES],
+        }
+
 
 def digest(params: Tree) -> str:
     """SHA-256 over the names, shapes and bytes of all parameters."""
@@ -72,7 +93,13 @@ def digest(params: Tree) -> str:
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """Writes beside, then renames: a reader sees the old file or the whole new one."""
+    """Writes beside, then renames: a reader sees the old file or the whole new one.
+
+    On a bucket it is written in place, for there a file appears when it is whole.
+    """
+    if is_remote(path):
+        write_object(path, data)
+        return
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with open(beside, "wb") as file:
@@ -87,25 +114,11 @@ def write_file(path: Path, data: bytes) -> None:
 
 def save_group(folder: str | os.PathLike, group: Group) -> None:
     """Writes a group to `folder`; older parameters are removed after the new ones are in place."""
-    folder = Path(folder)
+    folder = as_path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     if group.tokenizer is not None:
         write_file(folder / "tokenizer.model", group.tokenizer.model)
-    described = {
-        "language": group.language,
-        "model": dataclasses.asdict(group.model),
-        "tokenizer": None if group.tokenizer is None else group.tokenizer.kind,
-        "statistics": None if group.statistics is None else group.statistics.to_dict(),
-        "text_stage": None if group.text_stage is None else group.text_stage.to_dict(),
-        "dataset": group.dataset,
-        "max_frames": group.max_frames,
-        "row_tokens": group.row_tokens,
-        "step": group.step,
-        "dev_score": group.dev_score,
-        "glosses": group.glosses,
-        "registry": [dataclasses.asdict(LANGUAGES[c]) for c in _codes(group) if c in LANGUAGES],
-        "params": None,
-    }
+    described = group.description | {"params": None}
     if group.params is not None:
         name = f"params-{group.step}.msgpack"
         write_file(folder / name, flax.serialization.msgpack_serialize(group.params))
@@ -121,6 +134,11 @@ def copy_group(source: str | os.PathLike, target: Path) -> None:
 
     Raises CheckpointError when it cannot be read or written.
     """
+    if is_remote(target):  # a group is there when group.json is, which is written last
+        files = {file.name: file.read_bytes() for file in epath.Path(source).iterdir()}
+        for name in sorted(files, key=lambda name: name == "group.json"):
+            write_file(target / name, files[name])
+        return
     beside = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         beside.mkdir(parents=True)
@@ -144,7 +162,7 @@ def load_group(folder: str | os.PathLike, with_params: bool = True) -> Group:
 
     Raises CheckpointError naming the file that is missing or damaged.
     """
-    folder = epath.Path(folder)
+    folder = as_path(folder)
     try:
         described = json.loads((folder / "group.json").read_text())
         for entry in described.get("registry", ()):

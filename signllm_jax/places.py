@@ -8,8 +8,8 @@ from etils import epath
 
 from signllm_jax.errors import SignLLMError
 
-SECONDS = 20.0
-"""How long a bucket may take for its first answer."""
+SECONDS = 30.0
+"""How long a bucket may take for its first answer; array_record alone waits for nine minutes."""
 
 
 def is_remote(path: str | os.PathLike) -> bool:
@@ -22,14 +22,20 @@ def as_path(path: str | os.PathLike) -> Path | epath.Path:
     return epath.Path(path) if is_remote(path) else Path(path)
 
 
-def ask_for(path: str | os.PathLike, error: type[SignLLMError], seconds: float = SECONDS) -> None:
+def ask_for(
+    path: str | os.PathLike,
+    error: type[SignLLMError],
+    seconds: float | None = None,
+    missing_ok: bool = False,
+) -> None:
     """Asks once whether a path is there, if it is remote: a bucket out of reach would hang.
 
     Args:
         path: any.
         error: what is raised, in one line, when nothing is there, there is no answer in time, or
             the library that speaks to it is missing.
-        seconds: how long to wait.
+        seconds: how long to wait, by default SECONDS.
+        missing_ok: whether it will do that the bucket answers.
     """
     if not is_remote(path):
         return
@@ -43,6 +49,7 @@ def ask_for(path: str | os.PathLike, error: type[SignLLMError], seconds: float =
 
     asking = threading.Thread(target=ask, daemon=True)
     asking.start()
+    seconds = SECONDS if seconds is None else seconds
     asking.join(seconds)
     where = os.fspath(path)
     if not answers:
@@ -53,5 +60,5 @@ def ask_for(path: str | os.PathLike, error: type[SignLLMError], seconds: float =
     if isinstance(answer, Exception):
         lines = str(answer).splitlines() or [type(answer).__name__]
         raise error(f"{where}: cannot be read ({lines[0]})")
-    if not answer:
+    if not answer and not missing_ok:
         raise error(f"{where}: there is nothing")

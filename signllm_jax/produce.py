@@ -96,11 +96,7 @@ class Producer:
 
     def _run(self, params: Tree, batch: np.ndarray) -> decoding.Generated:
         with sharding.use_mesh(self._mesh):
-            placed = jax.make_array_from_callback(
-                batch.shape,
-                sharding.batch_sharding(self._mesh),
-                functools.partial(_part, batch),
-            )
+            placed = sharding.place(batch, sharding.batch_sharding(self._mesh))
             return jax.device_get(self._generate(params, placed))
 
 
@@ -115,10 +111,6 @@ def _compiled(model: ModelConfig, mesh, max_frames: int, languages: int):
     everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
     options = decoding.compiler_options(mesh)
     return jax.jit(generate, out_shardings=everywhere, compiler_options=options)
-
-
-def _part(array, index):
-    return array[index]
 
 
 def make_clip(frames: np.ndarray, seen: np.ndarray, statistics: Statistics) -> PoseClip:

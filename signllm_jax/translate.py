@@ -36,7 +36,8 @@ class Translator:
             )
             return tokens
 
-        self._decode = jax.jit(decode)
+        everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
+        self._decode = jax.jit(decode, out_shardings=everywhere)
 
     def encode(self, text: str, language: str | None) -> np.ndarray:
         """Units int32 [S, 1 + G]; raises TextError when the text is empty or too long."""

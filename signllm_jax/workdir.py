@@ -5,12 +5,13 @@ import fcntl
 import json
 import os
 import shutil
+import time
 from pathlib import Path
 
 from signllm_jax.config import Config, read_config, to_dict
 from signllm_jax.errors import CheckpointError, ConfigError
 from signllm_jax.group import write_file
-from signllm_jax.places import as_path
+from signllm_jax.places import as_path, ask_for, is_remote
 
 # what may differ when a run is resumed, because it changes none of its numbers
 _MAY_DIFFER = (
@@ -65,7 +66,11 @@ class Workdir:
         return tuple(json.loads(self.config_file.read_text()).get("kept", ()))
 
     def check(self, config: Config, languages: tuple[str, ...]) -> None:
-        """Raises ConfigError when the run here, if any, has another config; names the first."""
+        """Raises ConfigError when the run here, if any, has another config; names the first.
+
+        Raises CheckpointError when the directory is on a bucket that does not answer.
+        """
+        ask_for(self.path, CheckpointError, missing_ok=True)
         if not self.config_file.exists():
             return
         held, held_languages = self.read_config()
@@ -84,7 +89,7 @@ class Workdir:
 
         Also removes what killed writers left; call it under the lock.
         """
-        for part in list(self.path.rglob(".*.[0-9]*")):  # named by `write_file` or `copy_group`
+        for part in _left(self.path):
             if part.is_dir():
                 shutil.rmtree(part)
             else:
@@ -94,14 +99,28 @@ class Workdir:
             described["kept"] = list(kept)
         write_file(self.config_file, json.dumps(described, indent=1).encode())
 
+    def seen(self, seconds: float = 60) -> None:
+        """Returns when the run is seen here; raises CheckpointError when another host's is not."""
+        until = time.monotonic() + seconds  # network file systems may be late
+        while not self.config_file.exists():
+            if time.monotonic() > until:
+                raise CheckpointError(
+                    f"{self.path}: is not seen by all hosts: it must be on a shared file system"
+                )
+            time.sleep(0.2)
+
     @contextlib.contextmanager
     def lock(self):
         """Holds the directory for one trainer; the system frees it when its owner dies.
 
-        A directory that had to be made and stayed empty is removed again.
+        A directory that had to be made and stayed empty is removed again. A bucket has no locks:
+        there it is for the cluster to start a run once.
 
         Raises CheckpointError when another trainer holds it or the directory cannot be made.
         """
+        if is_remote(self.path):
+            yield
+            return
         made = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
         try:
             file = self._take_lock()
@@ -135,6 +154,11 @@ class Workdir:
         file.write(str(os.getpid()))
         file.flush()
         return file
+
+
+def _left(path) -> list[Path]:
+    """What `write_file` and `copy_group` left when they were killed; on buckets they leave none."""
+    return [] if is_remote(path) else list(path.rglob(".*.[0-9]*"))
 
 
 def _remove_empty(folders) -> None:

@@ -12,6 +12,7 @@ import os
 import random
 import runpy
 import signal
+import socket
 import sys
 import threading
 import time
@@ -110,6 +111,35 @@ def _at_call(hook, act):
 
 
 @dataclasses.dataclass(frozen=True)
+class Set:
+    """Gives a module's constant another value."""
+
+    module: str
+    name: str
+    value: float
+
+    def arm(self):
+        setattr(importlib.import_module(self.module), self.name, self.value)
+
+
+@dataclasses.dataclass(frozen=True)
+class Term:
+    """SIGTERM when a call begins, of those of Death, and `delay` seconds for it to get around."""
+
+    module: str
+    function: str
+    call: int
+    delay: float
+
+    def arm(self):
+        def term():
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(self.delay)
+
+        _at_call(self, term)
+
+
+@dataclasses.dataclass(frozen=True)
 class Poison:
     """Makes the frames of a step's batch NaN."""
 
@@ -174,11 +204,12 @@ def start(
         command: name of a file in launch/.
         args: flags.
         programs: folder of compiled programs; None leaves it to the command, False is none.
-        hook: a Death, a Wait or a Poison.
+        hook: a Death, a Wait, a Term, a Set or a Poison, or several.
         cwd: folder that it runs in.
         env: variables beside those of this process.
     """
-    name = f"{command}-{random.randrange(1 << 48):x}"  # of the system's entropy, never seeded here
+    # of the system's entropy, never seeded here
+    name = f"{Path(command).name}-{random.randrange(1 << 48):x}"
     out, err = folder / f"{name}.out", folder / f"{name}.err"
     programs = PROGRAMS if programs is _SHARED else programs
     given = (command, args, out, err, programs, hook, cwd, env or {})
@@ -192,6 +223,26 @@ def run(folder: Path, command: str, args: list[str], **kwargs) -> tuple[int, str
     running = start(folder, command, args, **kwargs)
     code = running.end()
     return code, running.out.read_text(), running.err.read_text()
+
+
+def start_hosts(
+    folder: Path, args: list[str], devices: int, hooks=(None, None), own=((), ())
+) -> list[Command]:
+    """Starts `launch/train.py args` as one run of as many processes as there are hooks.
+
+    Each has a hook, `own` flags and so many fake devices.
+    """
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    together = [f"--coordinator=localhost:{port}", f"--processes={len(hooks)}"]
+    # without what makes cheap compilations cheap: these are not, and take ten times as long with it
+    xla = os.environ["XLA_FLAGS"].replace("--xla_cpu_use_fusion_emitters=false", "")
+    env = {"JAX_NUM_CPU_DEVICES": str(devices), "XLA_FLAGS": xla}
+    return [
+        start(folder, "train", [*args, *together, f"--process={i}", *own[i]], hook=hook, env=env)
+        for i, hook in enumerate(hooks)
+    ]
 
 
 def _main(command, args, out, err, programs, hook, cwd, env):
@@ -215,8 +266,8 @@ def _main(command, args, out, err, programs, hook, cwd, env):
     for name, value in env.items():  # jax has read those of the server
         if name.startswith("JAX_"):
             jax.config.update(name.lower(), int(value))
-    if hook is not None:
-        hook.arm()
+    for each in () if hook is None else hook if isinstance(hook, tuple) else (hook,):
+        each.arm()
     path = str(ROOT / "launch" / f"{command}.py")
     sys.argv = [path, *args]
     runpy.run_path(path, run_name="__main__")

@@ -77,7 +77,7 @@ def check_flags(name: str, args: list[str]) -> None:
     known = {flag[0] for path in sources for flag in listed(ast.parse(path.read_text("utf-8")))}
     given, changes = {}, {}
     for arg in args:
-        if arg in ("FLAGS", ";", "done"):
+        if arg in ("FLAGS", ";", "&", "done"):
             continue
         assert arg.startswith("--"), f"launch/{name}.py: {arg}"
         flag, _, value = arg[2:].partition("=")

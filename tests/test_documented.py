@@ -18,6 +18,10 @@ NOT_RUN = {  # a line of a block -> where or why not
     "launch/compile.py": "needs the TPU compiler and minutes: tests/test_aot.py",
     ".venv-tfds/bin/tfds": "needs TensorFlow: tests/test_tfds.py",
     "FLAGS": "its flags are what the line before prints: tests/test_prompt2langgloss.py",
+    "--coordinator": "two processes at once: tests/test_hosts.py",
+    "gs://": "needs a bucket: tests/test_buckets.py has a stand-in",
+    "docker": "needs docker",
+    "render.py": "tests/test_pods.py",
     "kubectl": "needs a cluster",
     "gcloud": "needs a cluster",
 }

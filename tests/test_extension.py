@@ -4,12 +4,10 @@ import dataclasses
 import json
 import threading
 
-import fsspec
 import numpy as np
 import pytest
+from buckets import fake_bucket
 from commands import run
-from etils.epath import backend
-from fsspec.implementations.memory import MemoryFileSystem
 from tiny_run import tiny_config, write_run
 
 from signllm_jax import SignLLM
@@ -142,19 +140,8 @@ def test_a_damaged_file_of_an_export_is_refused_by_name(old, tmp_path, name):
 @pytest.fixture
 def bucket():
     """gs:// as a file system in memory."""
-
-    class Bucket(MemoryFileSystem):
-        protocol, store, pseudo_dirs = ("gs",), {}, [""]
-        cachable = False
-
-        @classmethod
-        def _strip_protocol(cls, path):
-            return super()._strip_protocol(path.removeprefix("gs://"))
-
-    fsspec.register_implementation("gcs", Bucket, clobber=True)
-    yield Bucket
-    fsspec.register_implementation("gcs", "gcsfs.GCSFileSystem", clobber=True)
-    backend.fsspec_backend._get_filesystem.cache_clear()
+    with fake_bucket() as bucket:
+        yield bucket
 
 
 def test_an_export_is_loaded_from_a_bucket(old, tmp_path, bucket):

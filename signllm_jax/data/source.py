@@ -4,7 +4,7 @@ A data set's name picks configs of the `prompt2sign` builder: `fingerspelling` i
 `<language>_fingerspelling`, `prompt2sign` every prepared `<language>`, `prompt2sign/dwpose128`
 every `<language>_dwpose128`, and `prompt2sign/CONFIG` that one, for example
 `prompt2sign/gsl_phoenix14t`.
-Data lies in `$SIGNLLM_DATA_DIR`, else in `~/.cache/signllm_jax/data`.
+Data lies in `$SIGNLLM_DATA_DIR`, else in `~/.cache/signllm_jax/data`; a bucket is probed first.
 """
 
 import contextlib
@@ -23,6 +23,7 @@ from signllm_jax.data.parts import FOLDER as PREPARED
 from signllm_jax.data.parts import prepared_sources
 from signllm_jax.errors import DataError, SignLLMError
 from signllm_jax.languages import LANGUAGES
+from signllm_jax.places import ask_for, is_remote
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.skeleton import DWPOSE128, OPENPOSE50
 from tfds_builders.prompt2sign import (
@@ -103,6 +104,7 @@ def languages(dataset: str, data_dir: str | os.PathLike | None = None) -> tuple[
         dataset: its name.
         data_dir: where prepared corpora are looked for.
     """
+    ask_for(data_dir or default_data_dir(), DataError, missing_ok=True)
     if dataset == FINGERSPELLING:
         return fingerspelling.LANGUAGES
     name, _, config = dataset.partition("/")
@@ -227,7 +229,7 @@ def _outdated(builder: tfds.core.DatasetBuilder, folder: epath.Path) -> bool:
 @contextlib.contextmanager
 def locked(folder: epath.Path, name: str):
     """Holds an exclusive lock between the processes of this machine; none on a bucket."""
-    if "://" in os.fspath(folder):
+    if is_remote(folder):
         yield
         return
     import fcntl  # not on every platform, and needed only here

@@ -17,6 +17,7 @@ from signllm_jax.eval.text_stage import score_lines
 from signllm_jax.group import Group
 from signllm_jax.languages import get_language
 from signllm_jax.models.prompt2langgloss import pose_params, text_params
+from signllm_jax.parallel import hosts
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.produce import Producer
 from signllm_jax.render.figure import contact_strip
@@ -185,7 +186,8 @@ class PromptDev:
                 figures, lines = self._understood(params, code, asked)
             if self._trained != "text":
                 self._last[code] = self._model.clips(params, lines)
-                figures |= score_poses(asked, self._last[code])
+                if hosts.is_first():  # the others help to produce
+                    figures |= score_poses(asked, self._last[code])
             scores.append(figures)
         if not scores:
             return {LANE: {}}

@@ -195,6 +195,11 @@ def local_block(sharding: NamedSharding, shape: tuple[int, int]) -> tuple[np.nda
     return np.array(sorted(languages)), np.array(sorted(rows))
 
 
+def place(array: np.ndarray, where: NamedSharding) -> jax.Array:
+    """Puts an array that every host holds on the devices, each its part."""
+    return jax.make_array_from_callback(array.shape, where, lambda index: array[index])
+
+
 def use_shape_mesh():
     """A mesh without devices, for code that only asks for shapes."""
     types = (AxisType.Auto,) * len(MESH_AXES)

@@ -22,6 +22,8 @@ import orbax.checkpoint as ocp
 from etils import epath
 
 from signllm_jax.errors import CheckpointError
+from signllm_jax.parallel import hosts
+from signllm_jax.places import is_remote
 from signllm_jax.train.file_list import check_file_list, write_file_lists
 from signllm_jax.typing import Tree
 
@@ -30,10 +32,6 @@ for _name in ("absl", "asyncio"):
     logging.getLogger(_name).setLevel(logging.CRITICAL)
 
 CHECKSUMS = "checksums"  # the record's key that is the checkpoint's own
-
-
-def _is_local(path) -> bool:
-    return "://" not in os.fspath(path)
 
 
 class Checkpoints:
@@ -59,7 +57,7 @@ class Checkpoints:
                 async_options=ocp.options.AsyncOptions(post_finalization_callback=self._list),
             )
             path = self.folder
-            if _is_local(path):
+            if not is_remote(path):
                 path = epath.Path(Path(os.fspath(path)).absolute())
             self._manager = ocp.CheckpointManager(
                 path, options=options, item_names=("state", "record")
@@ -67,7 +65,7 @@ class Checkpoints:
         return self._manager
 
     def _list(self) -> None:
-        if jax.process_index() == 0:
+        if hosts.is_first():
             write_file_lists(self.folder)
 
     def save(self, step: int, state: Tree, record: dict[str, Any]) -> None:
@@ -106,14 +104,23 @@ class Checkpoints:
 
     def steps(self) -> list[int]:
         """Steps of the complete checkpoints, the newest first."""
-        if not self.folder.exists():
+        if not hosts.from_first(self.folder.exists()):
             return []
-        return sorted(self._open().all_steps(), reverse=True)
+        return hosts.from_first(sorted(self._open().all_steps(), reverse=True))
 
     def newest(self) -> int | None:
         """Step of the newest complete checkpoint, once the last save has ended or failed."""
+        if hosts.count() > 1:  # where the manager waits for all hosts, and one alone may ask
+            return max(self._whole(), default=None)
         self.close()  # the manager counts a save that has begun
         return max(self.steps(), default=None)
+
+    def _whole(self):
+        """Steps of the checkpoints that are as they were written, by their lists of files."""
+        for path in self.folder.iterdir() if self.folder.exists() else ():
+            with contextlib.suppress(OSError, ValueError):
+                check_file_list(path)
+                yield int(path.name)
 
     def restore(self, like: Tree, report=print) -> tuple[Tree, dict[str, Any]] | None:
         """The newest checkpoint that can be read, placed as `like` says.
@@ -132,34 +139,13 @@ class Checkpoints:
         failed: list[tuple[int, str]] = []
         _late_reads_unheard()
         for step in self.steps():
-            try:
-                check_file_list(self.folder / str(step))
-            except (OSError, ValueError) as error:
-                failed.append((step, _first_line(error)))
+            found, reason = self._read(step, like)
+            if reason is not None:
+                failed.append((step, reason))
                 continue
-            try:
-                restored = self._open().restore(
-                    step,
-                    args=ocp.args.Composite(
-                        state=ocp.args.StandardRestore(like), record=ocp.args.JsonRestore()
-                    ),
-                )
-                record = dict(restored.record)
-                _verify(restored.state, record.pop(CHECKSUMS))
-            except Exception as error:
-                failed.append((step, _first_line(error)))
-            if failed and failed[-1][0] == step:
-                _drop_reads()
-                continue
-            for damaged, reason in failed:
-                aside = self._set_aside(damaged)
-                report(
-                    f"checkpoint {damaged} is damaged ({reason}): moved to {aside}, "
-                    f"going on from checkpoint {step}"
-                )
             if failed:
-                self.close()  # the manager listed what was moved
-            return restored.state, record
+                self._leave_out(failed, step, report)
+            return found
         if failed:
             step, reason = failed[0]
             raise CheckpointError(
@@ -167,6 +153,43 @@ class Checkpoints:
                 f"{reason}); nothing was deleted: move the folder away to start anew"
             )
         return None
+
+    def _read(self, step: int, like: Tree):
+        """State and record of a checkpoint; or None and what any host finds wrong with it."""
+        reason = found = None
+        try:
+            check_file_list(self.folder / str(step))
+        except (OSError, ValueError) as error:
+            reason = _first_line(error)
+        reason = _any(reason)
+        if reason is not None:
+            return None, reason
+        try:
+            restored = self._open().restore(
+                step,
+                args=ocp.args.Composite(
+                    state=ocp.args.StandardRestore(like), record=ocp.args.JsonRestore()
+                ),
+            )
+            record = dict(restored.record)
+            _verify(restored.state, record.pop(CHECKSUMS))
+            found = restored.state, record
+        except Exception as error:
+            reason = _first_line(error)
+        if reason is not None:
+            _drop_reads()
+        return found, _any(reason)
+
+    def _leave_out(self, failed: list[tuple[int, str]], step: int, report) -> None:
+        """Moves damaged checkpoints aside, on the first host, and says so."""
+        for damaged, reason in failed if hosts.is_first() else ():
+            aside = self._set_aside(damaged)
+            report(
+                f"checkpoint {damaged} is damaged ({reason}): moved to {aside}, "
+                f"going on from checkpoint {step}"
+            )
+        hosts.wait("damaged checkpoints")
+        self.close()  # the manager listed what was moved
 
     def _set_aside(self, step: int) -> epath.Path:
         aside = self.folder.parent / "damaged" / str(step)
@@ -181,13 +204,18 @@ class Checkpoints:
     def _unwritable(self, step, error) -> CheckpointError:
         what = "a checkpoint" if step is None else f"checkpoint {step}"
         reason = _first_line(error)
-        if _is_local(self.folder) and self.folder.exists():
+        if not is_remote(self.folder) and self.folder.exists():
             free = shutil.disk_usage(self.folder).free
             if free < 1 << 20 or "No space left" in str(error):
                 reason = f"no space left on the disk ({free >> 10} KiB free)"
         return CheckpointError(
             f"{self.folder}: cannot write {what}: {reason}; the checkpoints before it are whole"
         )
+
+
+def _any(reason: str | None) -> str | None:
+    """What is wrong on any host, on all of them."""
+    return next((each for each in hosts.from_all(reason) if each is not None), None)
 
 
 def _late_reads_unheard() -> None:
@@ -276,7 +304,7 @@ def restore_params(folder: str | os.PathLike, like: Tree, step: int | None = Non
     if not steps or (step is not None and step not in steps):
         raise CheckpointError(f"{folder}: there is no checkpoint {'' if step is None else step}")
     path = folder / str(max(steps) if step is None else step)
-    path = epath.Path(Path(os.fspath(path)).absolute()) if _is_local(path) else path
+    path = epath.Path(Path(os.fspath(path)).absolute()) if not is_remote(path) else path
     try:
         restore_args = ocp.checkpoint_utils.construct_restore_args({"params": like})
         args = ocp.args.PyTreeRestore(

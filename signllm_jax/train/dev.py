@@ -8,6 +8,7 @@ from signllm_jax.config import Config
 from signllm_jax.data import source
 from signllm_jax.eval.pairs import held, score_clips, summarize
 from signllm_jax.group import Group
+from signllm_jax.parallel import hosts
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.produce import Producer
 from signllm_jax.render.figure import contact_strip
@@ -33,7 +34,9 @@ class DevSet:
             self._texts.append(data.texts[:count])
             self._clips.append([data.clip(i) for i in range(count)])
         self._mean_pose = [
-            _mean_pose_dtw(group.statistics.mean_pose, clips) if clips else None
+            _mean_pose_dtw(group.statistics.mean_pose, clips)
+            if clips and hosts.is_first()
+            else None
             for group, clips in zip(groups, self._clips)
         ]
         self._producer = Producer(
@@ -53,11 +56,15 @@ class DevSet:
     def score(self, params: Tree) -> dict[str, dict[str, float]]:
         """Metrics of each language (see METRICS); none for a language without dev clips.
 
+        All hosts produce the clips; the first one alone scores them, the others return nothing.
+
         Args:
             params: stacked parameters on the mesh.
         """
         self._last = self._producer(params, self._texts)
         scores = {}
+        if not hosts.is_first():
+            return scores
         for i, code in enumerate(self._languages):
             if not self._clips[i]:
                 scores[code] = {}

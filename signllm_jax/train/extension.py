@@ -46,5 +46,5 @@ def take_along(config: Config, workdir: Workdir, languages: tuple[str, ...]) -> 
     A group's folder appears when it is whole. Raises CheckpointError when one cannot be copied.
     """
     for code in languages:
-        if not workdir.group(code).exists():
+        if not (workdir.group(code) / "group.json").exists():
             copy_group(Workdir(config.extend_from).group(code), workdir.group(code))

@@ -11,6 +11,7 @@ from signllm_jax.data.corruption import open_train
 from signllm_jax.data.transforms import collect_statistics
 from signllm_jax.errors import ConfigError
 from signllm_jax.group import Group, load_group, save_group
+from signllm_jax.parallel import hosts, sharding
 from signllm_jax.text.glosses import gloss_vocabulary
 from signllm_jax.text.tokenizer import train_tokenizer
 from signllm_jax.typing import Tree
@@ -53,8 +54,8 @@ def make_group(config: Config, language: str, gloss_rows: int = 0) -> Group:
 
 
 def freeze(workdir: Workdir, groups: Sequence[Group]) -> None:
-    """Writes the groups that are not in the work directory yet."""
-    for group in groups:
+    """Writes the groups that are not in the work directory yet, on the first host."""
+    for group in groups if hosts.is_first() else ():
         if not (workdir.group(group.language) / "group.json").exists():
             save_group(workdir.group(group.language), group)
 
@@ -62,12 +63,16 @@ def freeze(workdir: Workdir, groups: Sequence[Group]) -> None:
 def keep(
     workdir: Workdir, group: Group, params: Tree, index: int, step: int, score: float | None
 ) -> None:
-    """Writes language `index` of the stacked parameters as its group's best."""
-    own = jax.tree.map(lambda leaf: np.asarray(leaf[index]), params)
-    save_group(
-        workdir.group(group.language),
-        dataclasses.replace(group, params=own, step=step, dev_score=score),
-    )
+    """Writes language `index` of the stacked parameters as its group's best, on the first host.
+
+    All hosts call it, for each may hold a part of them.
+    """
+    own = hosts.gather(params, index)
+    if hosts.is_first():
+        save_group(
+            workdir.group(group.language),
+            dataclasses.replace(group, params=own, step=step, dev_score=score),
+        )
 
 
 def initial_params(config: Config, languages: Sequence[str], fresh: Tree) -> Tree:
@@ -86,4 +91,4 @@ def initial_params(config: Config, languages: Sequence[str], fresh: Tree) -> Tre
             )
         taken.append(group.params)
     stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *taken)
-    return jax.tree.map(lambda new, old: jax.device_put(new, old.sharding), stacked, fresh)
+    return jax.tree.map(lambda new, old: sharding.place(new, old.sharding), stacked, fresh)

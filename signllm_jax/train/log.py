@@ -4,6 +4,7 @@ import contextlib
 import json
 import math
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -12,7 +13,11 @@ import tqdm
 from tensorboardX.event_file_writer import EventsWriter
 from tensorboardX.proto.event_pb2 import Event, SessionLog
 
+from signllm_jax.buckets import local_stand_in, upload
+from signllm_jax.errors import CheckpointError
 from signllm_jax.group import write_file
+from signllm_jax.parallel import hosts
+from signllm_jax.places import is_remote
 
 
 class RunLog:
@@ -20,6 +25,8 @@ class RunLog:
 
     TensorBoard's events go through tensorboardX's plain writer: its usual one has a thread that
     dies of a full disk, after which the next call waits for ever.
+
+    A run on a bucket has its log in a local folder, which is uploaded with each checkpoint.
 
     Args:
         workdir: where `metrics.jsonl` and the TensorBoard events go.
@@ -29,11 +36,13 @@ class RunLog:
     """
 
     def __init__(self, workdir: Path, start: int, steps: int, progress: bool):
-        path = workdir / "metrics.jsonl"
+        self._bucket = workdir if is_remote(workdir) else None
+        self._folder = local_stand_in(workdir, ("metrics.jsonl",)) if self._bucket else workdir
+        path = self._folder / "metrics.jsonl"
         if path.exists():
             write_file(path, "".join(_lines_until(path, start)).encode())
         self._file = open(path, "a", buffering=1)  # noqa: SIM115 (closed by close)
-        self._board = EventsWriter(str(workdir / "events"))
+        self._board = EventsWriter(str(self._folder / "events"))
         # TensorBoard hides what an earlier file says about later steps
         self._event(start + 1, session_log=SessionLog(status=SessionLog.START))
         self._bar = tqdm.tqdm(
@@ -81,8 +90,10 @@ class RunLog:
         self._board.write_event(Event(wall_time=time.time(), step=step, **what))
 
     def sync(self) -> None:
-        """Returns when the lines are on the disk."""
+        """Returns when the lines are on the disk, or on the bucket that the run is on."""
         os.fsync(self._file.fileno())
+        if self._bucket:
+            upload(self._folder, self._bucket)
 
     def close(self) -> None:
         """Closes everything; what could not be written has been said by the call that failed."""
@@ -90,6 +101,24 @@ class RunLog:
         for file in (self._board, self._file):
             with contextlib.suppress(OSError):
                 file.close()
+        if self._bucket:
+            with contextlib.suppress(CheckpointError):
+                upload(self._folder, self._bucket)
+            shutil.rmtree(self._folder)
+
+
+class NoLog:
+    """Stands in for the log on all hosts but the first."""
+
+    def _nothing(self, *args) -> None:
+        pass
+
+    say = advance = rate = write = picture = sync = close = _nothing
+
+
+def open_log(workdir: Path, start: int, steps: int, progress: bool) -> RunLog | NoLog:
+    """The log of a run on the first host, one that keeps silent on the others; see RunLog."""
+    return RunLog(workdir, start, steps, progress) if hosts.is_first() else NoLog()
 
 
 def _lines_until(path: Path, step: int) -> list[str]:

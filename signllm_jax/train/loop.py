@@ -3,92 +3,34 @@
 The only stateful file of training; everything it calls on the devices is pure.
 """
 
+import contextlib
 import dataclasses
 import json
-import math
 import os
-import platform
 import time
-from importlib.metadata import version
-from pathlib import Path
 
 import jax
 import numpy as np
 
-from signllm_jax.config import Config
+from signllm_jax.config import Config, to_dict
 from signllm_jax.data import pipeline
-from signllm_jax.errors import CheckpointError, ConfigError, TrainingError
+from signllm_jax.errors import CheckpointError, TrainingError
 from signllm_jax.group import digest, write_file
-from signllm_jax.languages import get_language
-from signllm_jax.parallel import sharding
+from signllm_jax.parallel import hosts, sharding
 from signllm_jax.train import extension, groups, plc
 from signllm_jax.train.checkpoint import Checkpoints
-from signllm_jax.train.log import RunLog
+from signllm_jax.train.log import open_log
 from signllm_jax.train.optimizer import evaluated
 from signllm_jax.train.signals import StopSignal
+from signllm_jax.train.start import chosen_languages, make_run_mesh, versions
 from signllm_jax.train.state import TrainState, abstract_state, make_state, state_shardings
 from signllm_jax.train.step import gather_metrics, make_train_step
 from signllm_jax.train.task import get_task
 from signllm_jax.workdir import Workdir
 
-VERSIONS = ("jax", "flax", "optax", "orbax-checkpoint", "grain", "tensorflow-datasets", "numpy")
-
-
-def chosen_languages(config: Config, kept: tuple[str, ...] = ()) -> tuple[str, ...]:
-    """The languages that a run trains, those of its data set that it has not `kept` from another.
-
-    Raises ConfigError on one that is unknown, not in the data set, or kept, or when none is left.
-    """
-    has = get_task(config).data_languages()
-    languages = config.data.languages or tuple(code for code in has if code not in kept)
-    if again := [code for code in languages if code in kept]:
-        raise ConfigError(f"config.data.languages: {config.extend_from} has {again[0]!r} already")
-    if not languages:
-        raise ConfigError(
-            f"config.extend_from: {config.extend_from} has all languages of the data set already"
-        )
-    for code in (*languages, *config.train.language_steps):
-        get_language(code)
-        if code not in has:
-            raise ConfigError(
-                f"config.data.languages: the data set {config.data.dataset!r} has no {code!r}: "
-                f"it has {', '.join(has)}"
-            )
-    if len(set(languages)) != len(languages):
-        raise ConfigError(f"config.data.languages: {', '.join(languages)} names one twice")
-    return languages
-
-
-def make_run_mesh(config: Config, languages: tuple[str, ...]):
-    """The mesh of a run; raises ConfigError when it does not divide devices, model or batches."""
-    shape, devices, model = dataclasses.asdict(config.mesh), jax.devices(), config.model
-    if not any(shape.values()):
-        rows = math.gcd(config.train.batch_size, config.eval.batch_size)
-        rows = math.gcd(rows, config.rl.strata) if config.rl.plc else rows
-        shape = sharding.default_mesh_shape(len(languages), len(devices), rows, model.width)
-        used = math.prod(shape.values())
-        if used < len(devices) and jax.process_count() > 1:
-            raise ConfigError(
-                f"mesh: no default uses all {len(devices)} devices of the hosts: give "
-                "config.mesh.language, data, fsdp, tensor, or another train.batch_size"
-            )
-        devices = devices[:used]
-    mesh = sharding.make_mesh({axis: size or 1 for axis, size in shape.items()}, devices)
-    strata = config.rl.strata if config.rl.plc else 0
-    sharding.check_divides(
-        mesh, len(languages), config.train.batch_size, model.width, model.heads, strata
-    )
-    parts = mesh.shape["data"] * mesh.shape["fsdp"]
-    if config.eval.batch_size % parts:
-        raise ConfigError(
-            f"mesh: config.eval.batch_size: {config.eval.batch_size} cannot be split over "
-            f"data*fsdp = {parts}"
-        )
-    return mesh
-
 
 def train(config: Config, path: str | os.PathLike) -> dict | None:
-    """Trains, or goes on training, the run in the work directory `path`.
+    """Trains, or goes on training, the run in the work directory `path`, together with all hosts.
 
     Args:
         config: of the run; a run that is there must have the same.
@@ -101,12 +43,13 @@ def train(config: Config, path: str | os.PathLike) -> dict | None:
         SignLLMError: bad input; the work directory is then as it was.
         TrainingError: the loss is not finite; the last good checkpoint is kept.
     """
+    hosts.agree({"workdir": os.fspath(path), "config": to_dict(config), "versions": versions()})
     workdir = Workdir(path)
     kept = extension.kept_languages(config, workdir)
     languages = chosen_languages(config, kept)
     lanes = get_task(config).lanes(languages)
     mesh = make_run_mesh(config, lanes)
-    with workdir.lock(), StopSignal() as stop:
+    with workdir.lock() if hosts.is_first() else contextlib.nullcontext(), StopSignal() as stop:
         workdir.check(config, languages)
         run = _Run(config, languages, kept, lanes, mesh, workdir, stop)
         try:
@@ -149,17 +92,23 @@ class _Run:
         config = self._config
         state, start = self._restore()
         # all that can be refused has been read by now: the first thing that is written
-        self._workdir.claim(config, self._languages, self._kept)
-        extension.take_along(config, self._workdir, self._kept)
-        groups.freeze(self._workdir, self._groups)
+        hosts.agree({group.language: group.description for group in self._groups})
+        if hosts.is_first():
+            self._workdir.claim(config, self._languages, self._kept)
+            extension.take_along(config, self._workdir, self._kept)
+            groups.freeze(self._workdir, self._groups)
+        hosts.wait("the work directory")
+        self._workdir.seen()
         step_fn = make_train_step(config, self._lanes, self._mesh)
         resident_fn = None
         if self._host_steps < self._steps:
             resident_fn = make_train_step(config, self._lanes, self._mesh, resident=True)
-        self._log = RunLog(self._workdir.path, start, self._steps, config.log.progress)
+        self._log = open_log(self._workdir.path, start, self._steps, config.log.progress)
         mesh = ", ".join(f"{axis} {size}" for axis, size in self._mesh.shape.items())
         if self._mesh.size < jax.device_count():
             mesh += f" ({self._mesh.size} of {jax.device_count()} devices: see config.mesh)"
+        if hosts.count() > 1:
+            mesh += f", {hosts.count()} hosts"
         self._log.say(
             f"{'resuming at step ' + str(start) if start else 'training'}: "
             f"{', '.join(self._languages)} on {config.data.dataset}, mesh {mesh}"
@@ -168,16 +117,17 @@ class _Run:
             self._log.say(f"taken along from {config.extend_from}: {', '.join(self._kept)}")
         for note in self._data.notes:
             self._log.say(note)
-        try:
-            with sharding.use_mesh(self._mesh):
-                state, stopped = self._train(state, start, step_fn, resident_fn)
-        finally:
-            self._log.close()
-            self._checkpoints.close()
+        with hosts.watching():
+            try:
+                with sharding.use_mesh(self._mesh):
+                    state, stopped = self._train(state, start, step_fn, resident_fn)
+            finally:
+                self._log.close()
+                self._checkpoints.close()
         if stopped:
             return None
         final = self._finish(state)
-        return None if self._stop.asked else final
+        return None if self._stop.reached() else final
 
     def kept(self) -> str:
         """Says which checkpoint is left."""
@@ -219,7 +169,7 @@ class _Run:
             prefetch=config.data.prefetch,
         )
         step, clock = start, (start, time.monotonic())
-        asked = self._stop.asked
+        asked = self._stop.reached()
         while step < self._steps and not asked:
             if step < until:
                 state, metrics = step_fn(state, self._global(next(batches), place))
@@ -230,7 +180,7 @@ class _Run:
             self._fetch()
             last = step == self._steps
             evaluates = step % config.eval.every == 0 or last
-            asked = self._stop.asked
+            asked = self._stop.reached()
             saves = step % config.checkpoint.every == 0 or last or asked
             if step % config.log.every == 0 or last or evaluates or saves:
                 if config.rl.plc:
@@ -278,8 +228,8 @@ class _Run:
 
     def _evaluate(self, step: int, state: TrainState) -> TrainState:
         params = evaluated(state.opt_state, state.params)
-        scores = self._dev.score(params)
-        record, active = self._record, np.asarray(jax.device_get(state.active)).copy()
+        scores = hosts.from_first(self._dev.score(params))
+        record, active = self._record, hosts.gather(state.active).copy()
         lines = []
         for i, code in enumerate(self._lanes):
             score = scores[code].get(self._task.lead)
@@ -294,9 +244,9 @@ class _Run:
             lines.append(f"{code} {'-' if score is None else format(score, '.3f')}")
         self._log.write(step, "dev", scores)
         self._log.say(f"step {step}: dev {self._task.lead_title}: {', '.join(lines)}")
-        for name, picture in self._dev.pictures():
+        for name, picture in self._dev.pictures() if hosts.is_first() else ():
             self._log.picture(step, name, picture)
-        return dataclasses.replace(state, active=jax.device_put(active, state.active.sharding))
+        return dataclasses.replace(state, active=sharding.place(active, state.active.sharding))
 
     def _save(self, step: int, state: TrainState) -> None:
         if step == self._saved:
@@ -316,12 +266,14 @@ class _Run:
     def _finish(self, state: TrainState) -> dict:
         final = {
             "step": int(state.step),
-            "params_sha256": digest(jax.device_get(state.params)),
+            "params_sha256": digest(hosts.gather(state.params)),
             **self._spent(),
             "device": jax.devices()[0].device_kind,
             "devices": jax.device_count(),
+            "hosts": hosts.count(),
             "threads": len(os.sched_getaffinity(0)),
-            "versions": {"python": platform.python_version()} | {n: version(n) for n in VERSIONS},
+            "versions": versions(),
         }
-        write_file(Path(self._workdir.path) / "final.json", json.dumps(final, indent=1).encode())
+        if hosts.is_first():
+            write_file(self._workdir.path / "final.json", json.dumps(final, indent=1).encode())
         return final

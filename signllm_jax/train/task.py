@@ -50,7 +50,10 @@ class DevSet(Protocol):
     """Evaluation on dev while training."""
 
     def score(self, params: Tree) -> dict[str, dict[str, float]]:
-        """Metrics of each lane from the stacked parameters; none where a lane has no dev data."""
+        """Metrics of each lane from the stacked parameters; none where a lane has no dev data.
+
+        All hosts call it; what the first one returns counts.
+        """
 
     def pictures(self) -> Iterator[tuple[str, np.ndarray]]:
         """Named pictures uint8 [H, W, 3] of what was last scored."""

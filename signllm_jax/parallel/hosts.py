@@ -1,0 +1,211 @@
+"""Several hosts as one run: how they find each other, agree on things, and end together.
+
+The only file that starts jax.distributed and speaks to its coordination service. In a run of one
+process, every function here is the trivial case.
+"""
+
+import contextlib
+import hashlib
+import itertools
+import json
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
+
+import jax
+import numpy as np
+from jax._src import distributed  # its key-value store has no public name
+from jax.experimental import multihost_utils
+from jax.sharding import NamedSharding, PartitionSpec
+
+from signllm_jax.errors import ConfigError
+from signllm_jax.parallel.watch import HEARTBEAT, Watch
+from signllm_jax.typing import Tree
+
+T = TypeVar("T")
+PATIENCE = 300.0
+"""Seconds that the hosts of a run may start apart."""
+DAY = 24 * 3600 * 1000
+"""Milliseconds. Whoever waits for another host waits for long; a host that is lost ends all."""
+
+_turns: dict[str, Iterator[int]] = {}
+_watch: Watch | None = None
+
+
+@contextlib.contextmanager
+def together(
+    coordinator: str | None,
+    processes: int | None,
+    process: int | None,
+    report: Callable[[BaseException], int],
+):
+    """Joins the hosts of a run before jax is first used; all of them end together.
+
+    TPU pods, SLURM and Open MPI are found by jax itself; elsewhere a process is told by arguments
+    or by JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID. With none of these it is
+    alone. When the block raises on one host, the others end too, in one line that says why.
+
+    Args:
+        coordinator: `host:port` of the first process.
+        processes: how many there are.
+        process: which one this is, from 0.
+        report: prints an error and returns the exit code; called where a host does not just raise.
+
+    Raises:
+        ConfigError: they do not find each other.
+    """
+    global _watch
+    _start(coordinator, processes, process)
+    if count() == 1:
+        yield
+        return
+    _watch = Watch(_client(), distributed.global_state.process_id)
+    try:
+        yield
+        wait("the end")
+    except BaseException as error:
+        _watch.end(error, report)
+    _watch.close()
+    _watch = None
+    jax.distributed.shutdown()
+
+
+def _start(coordinator, processes, process):
+    environ = os.environ
+    coordinator = coordinator or environ.get("JAX_COORDINATOR_ADDRESS")
+    named = {"JAX_NUM_PROCESSES": processes, "JAX_PROCESS_ID": process}
+    try:
+        processes, process = (
+            int(environ[name]) if value is None and environ.get(name) else value
+            for name, value in named.items()
+        )
+    except ValueError:
+        raise ConfigError("JAX_NUM_PROCESSES and JAX_PROCESS_ID must be numbers") from None
+    told = not (coordinator is processes is process is None)
+    if coordinator and not coordinator.rpartition(":")[2].isdigit():
+        raise ConfigError(f"--coordinator: {coordinator!r} is not host:port")
+    if None not in (process, processes) and not 0 <= process < processes:
+        raise ConfigError(f"--process={process}: there are {processes} processes, from 0")
+    if coordinator and process:
+        _await(coordinator)
+    try:
+        jax.distributed.initialize(
+            coordinator, processes, process, heartbeat_timeout_seconds=HEARTBEAT
+        )
+    except ValueError as error:
+        if told or "coordinator_address" not in str(error):
+            raise ConfigError(f"--coordinator, --processes, --process: {error}") from None
+    except RuntimeError as error:  # such as an address that is in use
+        reason = str(error).partition("\n")[0]
+        raise ConfigError(f"--coordinator: the processes do not come together: {reason}") from None
+
+
+def _await(coordinator: str) -> None:
+    """Returns when somebody answers at an address: jax, if it waits in vain, aborts."""
+    host, _, port = coordinator.rpartition(":")
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
+            return
+        except OSError as error:
+            if time.monotonic() > until:
+                raise ConfigError(
+                    f"--coordinator={coordinator}: nobody answers within {PATIENCE:g} s: {error}"
+                ) from None
+        time.sleep(0.2)
+
+
+def _client():
+    return distributed.global_state.client
+
+
+def _turn(name: str) -> str:
+    """A name for this use of it, which is the same on all hosts."""
+    return f"signllm/{name}/{next(_turns.setdefault(name, itertools.count()))}"
+
+
+def count() -> int:
+    """The number of hosts (processes); starts no backend."""
+    return distributed.global_state.num_processes
+
+
+def is_first() -> bool:
+    """Whether this host is the one that writes what is written once."""
+    return jax.process_index() == 0
+
+
+def watching():
+    """While the block runs, hosts tell each other that they live; one that does not is lost."""
+    return contextlib.nullcontext() if _watch is None else _watch.beating()
+
+
+def wait(what: str) -> None:
+    """Returns when all hosts have come to this call."""
+    if count() > 1:
+        _client().wait_at_barrier(_turn(f"wait/{what}"), DAY)
+
+
+def from_first(value: T) -> T:
+    """The first host's value, one that JSON can hold, on all of them."""
+    if count() == 1:
+        return value
+    key = _turn("from_first")
+    if is_first():
+        _client().key_value_set(key, json.dumps(value))
+        return value
+    return json.loads(_client().blocking_key_value_get(key, DAY))
+
+
+def from_all(value: T) -> list[T]:
+    """Every host's value, one that JSON can hold, in order, on all of them."""
+    if count() == 1:
+        return [value]
+    key = _turn("from_all")
+    _client().key_value_set(f"{key}/{jax.process_index():06d}", json.dumps(value))
+    _client().wait_at_barrier(key, DAY)
+    return [json.loads(held) for _, held in sorted(_client().key_value_dir_get(f"{key}/"))]
+
+
+def agree(values: Mapping[str, Any]) -> None:
+    """Raises ConfigError on all hosts, naming the value, when they were not given the same."""
+    flat = dict(_flat(values))
+    digests = from_all(hashlib.sha256(json.dumps(flat).encode()).hexdigest())
+    other = next((i for i, digest in enumerate(digests) if digest != digests[0]), None)
+    if other is None:
+        return
+    held = from_all(flat if jax.process_index() in (0, other) else None)
+    first, second = held[0], held[other]
+    name = next(n for n in first | second if first.get(n) != second.get(n))
+    raise ConfigError(
+        f"all hosts must be started alike: {name} is {first.get(name)!r} on host 0, "
+        f"{second.get(name)!r} on host {other}"
+    )
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", list(value) if isinstance(value, tuple) else value
+
+
+def gather(tree: Tree, lane: int | None = None) -> Tree:
+    """Arrays as numpy on every host, leaf by leaf; with `lane` that part of the leading axis."""
+    if count() == 1:
+        return jax.tree.map(lambda leaf: np.asarray(leaf if lane is None else leaf[lane]), tree)
+    return jax.tree.map(lambda leaf: np.asarray(_everywhere(leaf, lane)), tree)
+
+
+def _everywhere(leaf: jax.Array, lane: int | None) -> jax.Array:
+    if lane is None:
+        return multihost_utils.process_allgather(leaf, tiled=True)
+    place = NamedSharding(leaf.sharding.mesh, PartitionSpec())
+    return jax.jit(_lane, out_shardings=place)(leaf, lane)
+
+
+def _lane(leaf, lane):
+    return leaf[lane]

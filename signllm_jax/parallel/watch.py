@@ -1,0 +1,130 @@
+"""Hosts that watch each other: when one fails or is lost, all end, each with one line.
+
+A collective that waits for a lost host may wait for ever, so this is done by threads, which end
+the process. jax's own heartbeat does the same less politely, and where a thread cannot: when the
+first host, which holds the coordination service, is lost.
+"""
+
+import contextlib
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import NoReturn
+
+import jax
+
+HEARTBEAT = 45
+"""Seconds without a sign of life after which jax takes a process for lost."""
+BEAT, LOST = 5.0, 25.0
+"""Seconds between the signs of life of training hosts, and without one until a host is lost."""
+LOST_HOST = 3
+"""The exit code when another host was lost: start all again."""
+_ENDED, _BEATS, _OVER = "signllm/ended", "signllm/beats", "over"
+_ACKNOWLEDGE = 5_000  # milliseconds
+
+
+class Watch:
+    """Listens from the start to what the other hosts say of their end.
+
+    Args:
+        client: of the coordination service.
+        host: the number of this one; the service is on host 0.
+    """
+
+    def __init__(self, client, host: int):
+        self._client, self._host = client, host
+        self._over = threading.Event()
+        self._ending = threading.Lock()  # whoever takes it has the last word on this host
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def close(self) -> None:
+        """The run has ended well on all hosts."""
+        self._over.set()
+
+    def end(self, error: BaseException, report: Callable[[BaseException], int]) -> NoReturn:
+        """Reports an error, tells the others, and ends the process.
+
+        What comes from the runtime is first given time to turn out as the loss of another host.
+        """
+        if _of_runtime(error):
+            time.sleep(LOST + 2 * BEAT)
+        self._ending.acquire()  # never free again
+        code = error.code if isinstance(error, SystemExit) else report(error)
+        self._tell(code, " ".join(str(error).split()) or type(error).__name__)
+        self._leave(code)
+
+    @contextlib.contextmanager
+    def beating(self):
+        """Gives signs of life, and on the first host looks for those of the others."""
+        stop = threading.Event()
+        thread = threading.Thread(target=self._beat, args=(stop,), daemon=True)
+        thread.start()
+        yield
+        stop.set()  # after an error they go on until `end`, for it may be a lost host's
+        thread.join()
+
+    def _listen(self):
+        try:
+            told = json.loads(self._client.blocking_key_value_get(_ENDED, 1 << 40))
+        except Exception:  # the coordination service is gone
+            if not self._over.is_set():
+                self._last_words("the first host is lost", LOST_HOST)
+            return
+        if told["host"] != self._host:
+            self._last_words(f"host {told['host']}: {told['line']}", told["code"])
+
+    def _beat(self, stop: threading.Event):
+        seen: dict[str, tuple[str, float]] = {}  # host -> its last beat and when it came
+        number = 0
+        with contextlib.suppress(jax.errors.JaxRuntimeError):  # the service is gone
+            while not stop.wait(BEAT if number else 0):
+                number += 1
+                self._sign(str(number))
+                if self._host == 0:
+                    self._look(seen)
+            self._sign(_OVER)
+
+    def _sign(self, beat: str):
+        self._client.key_value_set(f"{_BEATS}/{self._host}", beat, allow_overwrite=True)
+
+    def _look(self, seen):
+        now = time.monotonic()
+        for key, beat in self._client.key_value_dir_get(f"{_BEATS}/"):
+            if key not in seen or seen[key][0] != beat:
+                seen[key] = (beat, now)
+        late = [key for key, (beat, at) in seen.items() if beat != _OVER and now - at > LOST]
+        lost = [int(key.rpartition("/")[2]) for key in late]
+        if lost:
+            named = ", ".join(map(str, sorted(lost)))
+            line = f"host {named} gave no sign of life for {LOST:.0f} s and is lost"
+            self._tell(LOST_HOST, line)
+            self._last_words(line, LOST_HOST)
+
+    def _tell(self, code: int, line: str):
+        told = json.dumps({"host": self._host, "code": code, "line": line})
+        with contextlib.suppress(jax.errors.JaxRuntimeError):  # another was first
+            self._client.key_value_set(_ENDED, told)
+
+    def _last_words(self, line: str, code: int):
+        self._ending.acquire()
+        print(f"{os.path.basename(sys.argv[0])}: {line}", file=sys.stderr, flush=True)
+        self._leave(code)
+
+    def _leave(self, code: int) -> NoReturn:
+        with contextlib.suppress(jax.errors.JaxRuntimeError):
+            self._client.wait_at_barrier(f"{_ENDED}/heard", _ACKNOWLEDGE)
+        if self._host == 0:
+            time.sleep(1)  # the service goes with this process, and would take the others' words
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _of_runtime(error: BaseException | None) -> bool:
+    """Whether the runtime raised an error or what it followed from."""
+    while error is not None and not isinstance(error, jax.errors.JaxRuntimeError):
+        error = error.__cause__ or error.__context__
+    return error is not None
