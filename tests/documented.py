@@ -170,7 +170,9 @@ class Checkout:
     def _answer(self, cwd, env, args):
         import commands
 
-        if not args or not args[0].startswith("launch/"):
+        # there XLA has hung in the program of the metrics, forked from the server: as from a shell
+        alone = "launch/evaluate.py" in args and "--split=train" in args
+        if alone or not args or not args[0].startswith("launch/"):
             command = [sys.executable, *args]
             env = env | {"PYTHONPATH": str(ROOT)}
             done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True)
@@ -181,12 +183,13 @@ class Checkout:
             args.append("--config.data.languages=('asl',)")
         self.ran.append((name, args))
         own = {key: env[key] for key in env if key.startswith("SIGNLLM_")}
-        own["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
+        if name == "train":
+            own["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
         if any(arg.startswith("--config.mesh.") for arg in args):
             own["JAX_NUM_CPU_DEVICES"] = "8"
         hook = QuickReader() if name == "evaluate" else None
         running = commands.start(self.folder.parent, name, args, hook=hook, cwd=Path(cwd), env=own)
-        return running.end(3600), running.out.read_text(), running.err.read_text()
+        return running.end(900), running.out.read_text(), running.err.read_text()
 
 
 def _ask() -> int:
