@@ -17,7 +17,7 @@ NOT_RUN = {  # a line of a block -> where or why not
     "launch/overlay.py": "needs a video: tests/test_overlay.py",
     "launch/compile.py": "needs the TPU compiler and minutes: tests/test_aot.py",
     ".venv-tfds/bin/tfds": "needs TensorFlow: tests/test_tfds.py",
-    "FLAGS": "its flags are what the line before prints: tests/test_prompt2langgloss.py",
+    "FLAGS": "its flags are what the line before prints: tests/test_extend.py",
     "--coordinator": "two processes at once: tests/test_hosts.py",
     "gs://": "needs a bucket: tests/test_buckets.py has a stand-in",
     "docker": "needs docker",
@@ -26,7 +26,7 @@ NOT_RUN = {  # a line of a block -> where or why not
     "gcloud": "needs a cluster",
 }
 STORIES = ("tutorial.md", "new-language.md")  # the second goes on from the first
-NEEDS_SHARED = ("metrics.md", "takes.md", "prepare.md", "prompt2langgloss.md")
+NEEDS_SHARED = ("metrics.md", "takes.md", "prepare.md", "text_to_gloss.md")
 COMMANDS = [(page.name, *command) for page in PAGES for command in shown(page)]
 
 

@@ -97,16 +97,17 @@ def test_text_stages_are_compared_language_by_language():
 def test_prompts_are_reported_as_used_and_unaided():
     own = {"exact_match": 0.9, "language_accuracy": 1.0, "prompts": 8}
     poses = {"dtw_mean_pose_ratio": 0.07, "hand_travel_ratio": 1.0}
+    stage = own | {"spoken": {"en": 0.8, "tr": 1.0}, "languages": {"asl": own}}
     each = report(0, 0.0) | {
         "overall": poses,
         "languages": {"asl": poses},
         "rows": {"true_langgloss": {"overall": poses, "languages": {"asl": poses}}},
-        "text_stage": own
-        | {"unaided": own | {"languages": {"asl": own}}, "languages": {"asl": own}},
+        "text_stage": stage | {"unaided": own | {"languages": {"asl": own}}},
     }
     text = results.summary([each])
     assert "| asl | 8 | 100.0% | 100.0% | 90.0% | 90.0% | 0.070 | 0.070 | 1.000 |" in text
     assert "Words and templates never trained on" in text
+    assert "of the prompt: en 80.0%, tr 100.0%." in text
 
 
 def test_a_report_may_be_named_itself(tmp_path):

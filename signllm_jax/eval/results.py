@@ -6,7 +6,7 @@ from pathlib import Path
 
 from signllm_jax.errors import DataError
 from signllm_jax.eval.spread import spread
-from signllm_jax.eval.text_results import prompt_table, text_runs, text_table
+from signllm_jax.eval.text_results import prompt_table, spoken_line, text_runs, text_table
 from signllm_jax.group import write_file
 
 START, END = "<!-- results:start -->", "<!-- results:end -->"
@@ -80,10 +80,12 @@ def summary(reports: Sequence[dict]) -> str:
     hardware = runs[0]["hardware"]
     said = ", ".join(f"{k} {v}" for k, v in hardware.items())
     what = "Test words" if runs[0]["dataset"] == "fingerspelling" else "Test clips"
-    if "text_stage" in reports[0]:
+    prompted = "text_stage" in reports[0]
+    if prompted:
         what = "Words and templates"
     lines = [
         table(reports),
+        *(["", spoken_line(reports)] if prompted else []),
         "",
         f"{what} never trained on, mean ± standard deviation over seeds "
         f"{', '.join(str(run['seed']) for run in runs)}; {runs[0]['steps']} steps. Training took "

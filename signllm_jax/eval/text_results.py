@@ -74,6 +74,15 @@ def prompt_table(reports: Sequence[dict]) -> str:
     return "\n".join(lines)
 
 
+def spoken_line(reports: Sequence[dict]) -> str:
+    """One sentence: how much of LangGloss is right in each spoken language, as used."""
+    shares = (
+        f"{code} {spread([r['text_stage']['spoken'][code] for r in reports], '{:.1%}')}"
+        for code in reports[0]["text_stage"]["spoken"]
+    )
+    return f"LangGloss right by the spoken language of the prompt: {', '.join(shares)}."
+
+
 def _prompted(report: dict, code: str | None) -> dict:
     """The figures of one language of a report, or of all."""
     stage, true = report["text_stage"], report["rows"]["true_langgloss"]
