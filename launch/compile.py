@@ -1,6 +1,7 @@
 """Compiles the train step, or the generation, for a TPU slice that is not at hand.
 
     python launch/compile.py --config=configs/mlsf.py:fingerspelling,base --topology=v5e:4x4
+    python launch/compile.py --table=docs/slices.md      # from the reports kept in docs/slices/
 
 Prints what it would need and cost and writes it as JSON. Exit code 1 when it does not fit.
 """
@@ -20,16 +21,22 @@ TOPOLOGY = flags.DEFINE_string("topology", None, "chip and shape, for example v5
 MESH = flags.DEFINE_string("mesh", "", "AXIS:SIZE,...; empty = languages first, the rest fsdp")
 DECODE = flags.DEFINE_boolean("decode", False, "compile the generation instead of the train step")
 SWEEP = flags.DEFINE_boolean("sweep", False, "try several meshes and propose one")
+TABLE = flags.DEFINE_string("table", None, "write this page from the reports in its folder instead")
 OUTPUT = flags.DEFINE_string("output", "aot.json", "where the report is written")
 
 
 def main() -> int:
     """Compiles, writes the report, and says whether it fits."""
     from signllm_jax.aot.plan import plan
+    from signllm_jax.aot.table import write_table
     from signllm_jax.config import read_config
     from signllm_jax.errors import ConfigError
     from signllm_jax.group import write_file
 
+    if TABLE.value is not None:
+        page = Path(TABLE.value)
+        write_file(page, write_table(page.with_suffix("")).encode())
+        return 0
     if CONFIG.value is None or TOPOLOGY.value is None:
         raise ConfigError("--config and --topology are needed, for example --topology=v5e:4x4")
     config = read_config(CONFIG.value.to_dict())

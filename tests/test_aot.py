@@ -17,6 +17,7 @@ from signllm_jax.aot.estimate import estimate
 from signllm_jax.aot.flops import matmul_flops
 from signllm_jax.aot.plan import candidates
 from signllm_jax.aot.slices import default_shape, parse_mesh
+from signllm_jax.aot.table import write_table
 from signllm_jax.errors import ConfigError
 from signllm_jax.parallel import hlo
 from signllm_jax.parallel.collectives import cross_language_bytes
@@ -75,6 +76,144 @@ def test_a_loop_of_unknown_length_is_an_error_unless_its_length_is_given():
         estimate(UNKNOWN, mesh_of(4, 1, 2, 1), CHIP)
     cost = estimate(UNKNOWN, mesh_of(4, 1, 2, 1), CHIP, default_trips=9)
     assert cost.cycle_seconds * CHIP.clock == pytest.approx(907)
+
+
+MOVES = """HloModule jit_step, is_scheduled=true
+
+%take (store: f32[1000,8], at: s32[4]) -> f32[4,8] {
+  %store = f32[1000,8]{1,0} parameter(0)
+  %at = s32[4]{0} parameter(1)
+  ROOT %g = f32[4,8]{1,0} gather(%store, %at), offset_dims={1}, slice_sizes={1,8}
+}
+
+%give (store: f32[1000,8], at: s32[4], new: f32[4,8]) -> f32[1000,8] {
+  %store = f32[1000,8]{1,0} parameter(0)
+  %at = s32[4]{0} parameter(1)
+  %new = f32[4,8]{1,0} parameter(2)
+  ROOT %s = f32[1000,8]{1,0} scatter(%store, %at, %new), update_window_dims={1}, to_apply=%last
+}
+
+ENTRY %main (x: f32[1000,8], at: s32[4]) -> f32[1000,8] {
+  %x = f32[1000,8]{1,0} parameter(0)
+  %at = s32[4]{0} parameter(1)
+  %some = f32[4,8]{1,0} fusion(%x, %at), kind=kCustom, calls=%take
+  ROOT %y = f32[1000,8]{1,0} fusion(%x, %at, %some), kind=kCustom, calls=%give
+}
+
+%last (a: f32[], b: f32[]) -> f32[] {
+  %a = f32[] parameter(0)
+  ROOT %b = f32[] parameter(1)
+}
+"""
+
+
+def test_a_store_is_charged_for_what_is_taken_from_it_and_put_into_it():
+    cost = estimate(MOVES, mesh_of(4, 1, 2, 1), CHIP)
+    taken, put, index = 2 * 4 * 8 * 4, 3 * 4 * 8 * 4, 2 * 4 * 4
+    assert cost.uncounted_seconds == pytest.approx((taken + put + index) / CHIP.hbm_bandwidth)
+
+
+def test_loops_that_stop_early_run_as_often_as_each_is_given():
+    two = UNKNOWN.replace(
+        "  %y =", "  %v = (s32[], f32[8]{0}) while(%w), condition=%test, body=%body\n  %y ="
+    )
+    cost = estimate(two, mesh_of(4, 1, 2, 1), CHIP, default_trips=(9, 2))
+    assert cost.cycle_seconds * CHIP.clock == pytest.approx(1107)
+    with pytest.raises(ValueError, match="unknown length"):
+        estimate(two, mesh_of(4, 1, 2, 1), CHIP, default_trips=(9,))
+
+
+COUNTED = """HloModule jit_step, is_scheduled=true
+
+%body (state: (s32[], f32[8])) -> (s32[], f32[8]) {
+  %state = (s32[]{:T(128)}, f32[8]{0}) parameter(0)
+  %i = s32[] get-tuple-element(%state), index=0
+  %x = f32[8]{0} get-tuple-element(%state), index=1
+  %one = s32[] constant(1)
+  %next = s32[] add(%i, %one)
+  %n = f32[8]{0} negate(%x), backend_config={"estimated_cycles":"10"}
+  ROOT %t = (s32[], f32[8]{0}) tuple(%next, %n)
+}
+
+%test (state: (s32[], f32[8])) -> pred[] {
+  %limit = s32[]{:T(128)} constant(20)
+  %state = (s32[], f32[8]{0}) parameter(0)
+  %i = s32[] get-tuple-element(%state), index=0
+  ROOT %lt = pred[]{:T(512)} compare(%i, %limit), direction=LT, metadata={op_name="while/cond/lt"}
+}
+
+ENTRY %main (x: f32[8]) -> f32[8] {
+  %x = f32[8]{0} parameter(0)
+  %first = s32[] constant(3)
+  %start = (s32[], f32[8]{0}) tuple(%first, %x)
+  %w = (s32[], f32[8]{0}) while(%start), condition=%test, body=%body
+  ROOT %y = f32[8]{0} get-tuple-element(%w), index=1
+}
+"""
+
+
+def test_a_loop_from_a_constant_to_a_constant_is_counted_from_its_text():
+    cost = estimate(COUNTED, mesh_of(4, 1, 2, 1), CHIP)
+    assert cost.cycle_seconds * CHIP.clock == pytest.approx(17 * 10)
+
+
+@pytest.mark.parametrize(
+    "was, now",
+    [
+        ("direction=LT", "direction=NE"),
+        ("%one = s32[] constant(1)", "%one = s32[] constant(2)"),
+        ("%first = s32[] constant(3)", "%first = s32[] copy(%x)"),
+        ("tuple(%next, %n)", "tuple(%i, %n)"),
+        (
+            "%limit = s32[]{:T(128)} constant(20)",
+            "%limit = s32[] get-tuple-element(%state), index=0",
+        ),
+    ],
+)
+def test_a_loop_of_any_other_form_is_an_error(was, now):
+    assert was in COUNTED
+    with pytest.raises(ValueError, match="unknown length"):
+        estimate(COUNTED.replace(was, now), mesh_of(4, 1, 2, 1), CHIP)
+
+
+REPORT = {
+    "program": "train_step",
+    "size": "base",
+    "lanes": ["asl", "gsl"],
+    "topology": "v5e:2x2",
+    "mesh": {"language": 2, "fsdp": 2},
+    "chips": 4,
+    "batch_size": 32,
+    "parameters": 80_000_000,
+    "hbm_bytes_per_chip": 800_000_000,
+    "hbm_limit_bytes": 16 << 30,
+    "fits": True,
+    "cross_language_bytes": 0,
+    "collectives": [{"kind": "all-gather", "axes": ["fsdp"], "count": 3, "bytes": 2_000_000}],
+    "cycle_milliseconds": 7.0,
+    "interconnect_milliseconds": 1.5,
+    "cycle_utilization": 0.456,
+    "compile_cpu_seconds": 240.0,
+    "versions": {"jax": "0.10.2"},
+}
+
+
+def test_the_table_has_a_row_for_each_report_and_says_what_its_figures_are(tmp_path):
+    (tmp_path / "b.json").write_text(json.dumps(REPORT))
+    (tmp_path / "a.json").write_text(json.dumps(REPORT | {"chips": 16, "topology": "v5e:4x4"}))
+    page = write_table(tmp_path)
+    assert "compiler estimate, interconnect excluded" in page and "jax 0.10.2" in page
+    rows = [line for line in page.splitlines() if line.startswith("| base")]
+    assert [("v5e:4x4" in row, "45.6%" in row) for row in rows] == [(False, True), (True, True)]
+    assert "3 all-gather over fsdp, 2 MB" in rows[0] and "0.80 of 17.2" in rows[0]
+
+
+@pytest.mark.parametrize("text", [None, "{}", "[1]", "nonsense"])
+def test_a_table_of_what_is_no_report_is_refused(text, tmp_path):
+    if text is not None:
+        (tmp_path / "a.json").write_text(text)
+    with pytest.raises(ConfigError, match="--table"):
+        write_table(tmp_path)
 
 
 @pytest.mark.parametrize(

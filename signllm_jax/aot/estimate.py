@@ -73,7 +73,7 @@ class Estimate:
         return self.uncounted_seconds / max(self.cycle_seconds + self.uncounted_seconds, 1e-30)
 
 
-def estimate(hlo_text: str, mesh: Mesh, chip: Chip, default_trips: int | None = None) -> Estimate:
+def estimate(hlo_text: str, mesh: Mesh, chip: Chip, default_trips: hlo.Trips = None) -> Estimate:
     """Reads a program compiled for `mesh`.
 
     Args:
@@ -98,8 +98,7 @@ def estimate(hlo_text: str, mesh: Mesh, chip: Chip, default_trips: int | None = 
             copied += hlo.array_bytes(one.result) // 2 * times  # source and target are listed
         elif not (one.kind in _FREE | _ASYNC_DONE or _communicates(program, one)):
             known = shapes.setdefault(name, {i.name: i.result for i in program.computations[name]})
-            moved = hlo.array_bytes(one.result)
-            moved += sum(hlo.array_bytes(known[operand]) for operand in one.operands)
+            moved = _moved(program, one, known)
             flops = _flops(program, one)
             seconds = max(flops / chip.flops, moved / chip.hbm_bandwidth)
             uncounted[one.kind] += seconds * times
@@ -137,6 +136,31 @@ def _flops(program: hlo.Program, one: hlo.Instruction) -> int:
     if one.kind != "fusion":
         return 0
     return sum(hlo.matrix_flops(program, called) for called in hlo.called(one))
+
+
+def _moved(program: hlo.Program, one: hlo.Instruction, known: dict[str, str]) -> int:
+    """Bytes that an instruction reads and writes.
+
+    Of what a fusion only gathers from the gathered part counts, and of what it scatters into in
+    place the scattered part, read and written.
+    """
+    written = hlo.array_bytes(one.result)
+    read = [hlo.array_bytes(known[operand]) for operand in one.operands]
+    for name in hlo.called(one) if one.kind == "fusion" else ():
+        inside = {i.name: i for i in program.computations[name]}
+        for inner in inside.values():
+            if inner.kind not in ("gather", "scatter"):
+                continue
+            source = inside[inner.operands[0]]
+            users = [i for i in inside.values() if source.name in i.operands]
+            if source.kind != "parameter" or users != [inner]:
+                continue
+            place = int(source.rest.partition(")")[0])
+            part = inner.result if inner.kind == "gather" else inside[inner.operands[2]].result
+            read[place] = hlo.array_bytes(part)
+            if inner.kind == "scatter" and inner.line.lstrip().startswith("ROOT"):
+                written = hlo.array_bytes(part)
+    return written + sum(read)
 
 
 def _leaving(one: Collective) -> float:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+import resource
 import time
 
 import jax
@@ -33,8 +34,9 @@ class Compiled:
         fits: whether the compiler could place it in the chip's memory.
         parameters: of all lanes.
         model_flops: operations of the matrix products that the model asks for, all devices.
-        default_trips: how often a loop that stops early runs at most; None in training.
+        default_trips: how often each loop that may stop early runs at most; None in training.
         wall_seconds, cpu_seconds: of the compiler.
+        peak_bytes: the most memory that this process has held, after it.
     """
 
     text: str
@@ -44,9 +46,10 @@ class Compiled:
     fits: bool
     parameters: int
     model_flops: int
-    default_trips: int | None
+    default_trips: tuple[int, ...] | None
     wall_seconds: float
     cpu_seconds: float
+    peak_bytes: int
 
 
 def for_tpu(config: Config) -> Config:
@@ -105,10 +108,10 @@ def compile_generation(config: Config, lanes: tuple[str, ...], mesh) -> Compiled
     def generate(params, text):
         return decoding.generate_lanes(module, params, text, config.eval.max_frames)
 
-    rows = sharding.batch_sharding(mesh)
-    program = jax.jit(generate, out_shardings=rows)
-    patches = config.eval.max_frames // config.model.patch
-    trips = -(-patches // len(decoding.windows(patches)))  # of each loop, on average
+    program = jax.jit(generate, out_shardings=sharding.batch_sharding(mesh))
+    # a loop for each window of the caches; every one of them may stop early
+    ends = decoding.windows(config.eval.max_frames // config.model.patch)
+    trips = tuple(end - start for start, end in zip((0, *ends), ends))
     with sharding.use_mesh(mesh):
         lowered = program.lower(params, text)
     return _compile(lowered, params, 0, trips)
@@ -122,7 +125,7 @@ def _placed(tree, places):
     )
 
 
-def _compile(lowered, params, flops: int, trips: int | None) -> Compiled:
+def _compile(lowered, params, flops: int, trips: tuple[int, ...] | None) -> Compiled:
     count = sum(leaf.size for leaf in jax.tree.leaves(params))
     wall, cpu = time.monotonic(), time.process_time()
     text, sizes, fits = "", (0, 0, 0), True
@@ -147,4 +150,5 @@ def _compile(lowered, params, flops: int, trips: int | None) -> Compiled:
         default_trips=trips,
         wall_seconds=time.monotonic() - wall,
         cpu_seconds=time.process_time() - cpu,
+        peak_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
     )

@@ -52,8 +52,11 @@ def describe(
         "fits": compiled.fits and compiled.total_bytes <= chip.hbm_bytes,
         "compile_seconds": compiled.wall_seconds,
         "compile_cpu_seconds": compiled.cpu_seconds,
+        "compile_peak_bytes": compiled.peak_bytes,
         "versions": {"python": platform.python_version()} | _installed(),
     }
+    if program == "train_step" and config.rl.plc:
+        report["replay_capacity"] = config.rl.capacity
     if program == "generate":
         report |= {"batch_size": config.eval.batch_size, "max_frames": config.eval.max_frames}
     if not compiled.text:

@@ -53,7 +53,7 @@ class Collective:
 
 
 def read_collectives(
-    hlo_text: str, devices: int, default_trips: int | None = None
+    hlo_text: str, devices: int, default_trips: hlo.Trips = None
 ) -> list[Collective]:
     """The collectives of an optimised HLO module.
 
@@ -83,7 +83,7 @@ def read_collectives(
     return found
 
 
-def cross_language_bytes(hlo_text: str, mesh: Mesh, default_trips: int | None = None) -> int:
+def cross_language_bytes(hlo_text: str, mesh: Mesh, default_trips: hlo.Trips = None) -> int:
     """Bytes of the collectives whose groups join devices of different languages.
 
     Args:

@@ -7,7 +7,7 @@ it costs. What is not known raises: a wrong sum is worse than none.
 import dataclasses
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 _HEADER = re.compile(r"^(ENTRY )?%?(?P<name>[\w.\-]+) \(.*\{$")
 _INSTRUCTION = re.compile(
@@ -17,6 +17,7 @@ _CYCLES = re.compile(r'"estimated_cycles":"(\d+)"')
 _TRIPS = re.compile(r'"known_trip_count":\{"n":"(\d+)"\}')
 _CALLED = re.compile(r"(?:calls|to_apply|body|condition)=%([\w.\-]+)")
 _BRANCHES = re.compile(r"branch_computations=\{([^}]*)\}|(?:true|false)_computation=%([\w.\-]+)")
+_INDEX = re.compile(r"index=(\d+)")
 _OPERAND = re.compile(r"%([\w.\-]+)")
 _ARRAY = re.compile(r"\b(pred|[suf]\d+\w*|bf16|c\d+)\[([\d,]*)\]")
 _SIDES = re.compile(r"lhs_contracting_dims=\{([\d,]*)\}")
@@ -99,26 +100,35 @@ def read_program(text: str) -> Program:
     return Program(computations, entry)
 
 
-def executions(program: Program, default_trips: int | None = None) -> dict[str, int]:
+Trips = int | Sequence[int] | None
+"""How often loops run that may stop early: all of them, or each in the order of the schedule."""
+
+
+def executions(program: Program, default_trips: Trips = None) -> dict[str, int]:
     """How often each computation runs in one run of the program; 0 = never.
 
     Args:
         program: the module.
-        default_trips: for loops whose count the compiler does not know (one that stops early).
+        default_trips: for loops whose count is not in the text (one that stops early).
 
     Raises:
         ValueError: a loop of unknown length and no default, or a call to what is not there.
     """
     counts = dict.fromkeys(program.computations, 0)
+    default = default_trips
+    if isinstance(default, Sequence):
+        left = iter(default)
+        lengths: dict[str, int | None] = {}  # a loop that is reached twice is the same loop
+        default = lambda loop: lengths.setdefault(loop.name, next(left, None))  # noqa: E731
 
     def visit(name: str, times: int) -> None:
         if name not in counts:
             raise ValueError(f"unknown computation {name!r}")
         counts[name] += times
         for one in program.computations[name]:
-            inner = times * (_trips(one, default_trips) if one.kind == "while" else 1)
-            for name in called(one):
-                visit(name, inner)
+            inner = times * (_trips(program, name, one, default) if one.kind == "while" else 1)
+            for other in called(one):
+                visit(other, inner)
             for several, single in _BRANCHES.findall(one.rest):
                 for branch in _OPERAND.findall(several) or [single]:
                     visit(branch, inner)  # every branch: an upper bound
@@ -132,13 +142,53 @@ def called(one: Instruction) -> list[str]:
     return _CALLED.findall(one.rest)
 
 
-def _trips(loop: Instruction, default: int | None) -> int:
+def _trips(program: Program, name: str, loop: Instruction, default) -> int:
     found = _TRIPS.search(loop.rest)
-    if found:
-        return int(found[1])
-    if default is None:
+    trips = int(found[1]) if found else _counted(program, name, loop)
+    if trips is None:
+        trips = default(loop) if callable(default) else default
+    if trips is None:
         raise ValueError(f"a loop of unknown length: {loop.line.strip()[:200]}")
-    return default
+    return trips
+
+
+def _counted(program: Program, name: str, loop: Instruction) -> int | None:
+    """How often a loop runs that counts up by one from a constant to a constant; else None."""
+    attributes = dict(re.findall(r"(condition|body)=%([\w.\-]+)", loop.rest))
+    test, body, around = (
+        {one.name: one for one in program.computations.get(key, [])}
+        for key in (attributes.get("condition"), attributes.get("body"), name)
+    )
+    if not test or not body:
+        return None
+    compare, last = list(test.values())[-1], list(body.values())[-1]
+    if compare.kind != "compare" or "direction=LT" not in compare.rest or last.kind != "tuple":
+        return None
+    counter, limit = (test.get(operand) for operand in compare.operands[:2])
+    place = counter and counter.kind == "get-tuple-element" and _INDEX.search(counter.rest)
+    start = around.get(loop.operands[0])
+    if not place or start is None or start.kind != "tuple":
+        return None
+    index = int(place[1])
+    step = body.get(last.operands[index])
+    by = [body[operand] for operand in step.operands] if step and step.kind == "add" else []
+    same = any(one.kind == "get-tuple-element" and _place(one) == index for one in by)
+    numbers = [_constant(one) for one in (limit, around.get(start.operands[index]), *by)]
+    limit, first = numbers[:2]
+    if limit is None or first is None or not same or 1 not in numbers[2:]:
+        return None
+    return max(limit - first, 0)
+
+
+def _place(one: Instruction) -> int | None:
+    found = _INDEX.search(one.rest)
+    return int(found[1]) if found else None
+
+
+def _constant(one: Instruction | None) -> int | None:
+    """The number of an integer constant."""
+    found = one and one.kind == "constant" and re.match(r"(-?\d+)\)", one.rest)
+    return int(found[1]) if found else None
 
 
 def scheduled(program: Program, counts: dict[str, int]) -> Iterator[tuple[str, Instruction, int]]:
