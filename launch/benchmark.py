@@ -1,6 +1,6 @@
 """Measures a part of the system and prints one JSON object a line.
 
-    python launch/benchmark.py dtw|lift|lift_quality|metrics|replay|takes
+    python launch/benchmark.py decode|dtw|input|lift|lift_quality|metrics|replay|takes|train
 
 Each line has `benchmark, variant, cpu_seconds, wall_seconds`, what was counted (`frames`, `pairs`
 or `examples`) and `per_cpu_second`.
@@ -14,7 +14,17 @@ from signllm_jax import cli
 from signllm_jax.errors import ConfigError
 
 # modules of signllm_jax.benchmarks, which may define flags of their own
-BENCHMARKS = ("decode", "dtw", "lift", "lift_quality", "metrics", "replay", "takes", "train")
+BENCHMARKS = (
+    "decode",
+    "dtw",
+    "input",
+    "lift",
+    "lift_quality",
+    "metrics",
+    "replay",
+    "takes",
+    "train",
+)
 
 name = sys.argv.pop(1) if len(sys.argv) > 1 and not sys.argv[1].startswith("-") else ""
 module = importlib.import_module(f"signllm_jax.benchmarks.{name}") if name in BENCHMARKS else None

@@ -1,6 +1,7 @@
 """Free-running decoding: frames a second with cached keys and values, and without any cache.
 
-    python launch/benchmark.py decode --like=progressive_transformers --frames=50,300 --clips=1,8
+    python launch/benchmark.py decode --like=progressive_transformers --frames=50,300 --clips=1
+    python launch/benchmark.py decode --like=progressive_transformers --variants=cached
 
 `cached` is `decoding.generate` as it is used; `uncached` runs the decoder over all frames so far
 for every further one, as decoders without a cache do. Clips never end before the last frame, so
@@ -47,7 +48,7 @@ def uncached(model: Text2Pose, params: Tree, text: Array, frames: int) -> Array:
     def step(index, carry, window):
         history, counter = carry
         place = jnp.broadcast_to(jnp.arange(window), (len(text), window))
-        mask = jnp.broadcast_to(np.tri(window, dtype=bool), (len(text), window, window))
+        mask = np.tri(window, dtype=bool) & segment[:, :1, None].astype(bool)
         predicted, _ = model.apply(
             {"params": params},
             memory,

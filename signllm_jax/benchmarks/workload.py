@@ -44,6 +44,7 @@ def make_config(**sections) -> Config:
     if LIKE.value:
         values["model"] |= PEER_MODEL
     values["model"]["dtype"] = "float32"
+    values["rl"] |= {"plc": False, "loss": "mse"}  # what the channel costs: benchmark replay
     for name, section in sections.items():
         values[name] |= section
     return read_config(values)

@@ -1,0 +1,114 @@
+"""The benchmarks of speed run, and count what they say they count. Nothing here asks how fast."""
+
+import csv
+import json
+import sys
+
+import flax.linen as nn
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from commands import run
+from tiny import MODEL, one_device
+
+from signllm_jax.aot.flops import matmul_flops
+from signllm_jax.benchmarks import workload
+from signllm_jax.benchmarks.input import sentence_lengths
+from signllm_jax.data.pipeline import RowPlan
+from signllm_jax.models import mlsf
+from signllm_jax.models.text2pose import Text2Pose
+from signllm_jax.parallel import sharding
+from signllm_jax.poses.pose_file import read_pose_file
+
+FIELDS = {"benchmark", "variant", "cpu_seconds", "wall_seconds", "per_cpu_second", "rounds"}
+
+
+def benchmark(folder, *args):
+    """The rows of a benchmark by variant."""
+    code, out, err = run(folder, "benchmark", list(args))
+    assert code == 0, err
+    found = {row["variant"]: row for row in map(json.loads, out.splitlines())}
+    for row in found.values():
+        assert row.keys() >= FIELDS and min(row["cpu_seconds"], row["wall_seconds"]) > 0
+    return found
+
+
+@pytest.mark.slow
+def test_training_is_measured_beside_the_peak_and_a_peer(tmp_path):
+    args = ["--lengths=24,40", "--row_frames=64", "--rows=8", "--rounds=1", "--steps=1"]
+    args += [f"--peer={sys.executable} -c pass", "--peer_frames=7"]
+    rows = benchmark(tmp_path, "train", *args, "--variants=packed,padded")
+    assert rows.keys() == {"packed", "padded", "matmul_peak", "peer"}
+    assert rows["peer"]["frames"] == 7
+    assert rows["packed"]["padding"] < rows["padded"]["padding"]
+    assert 0 < rows["packed"]["flops_share"] < 1
+
+
+@pytest.mark.slow
+def test_decoding_is_measured_with_and_without_a_cache(tmp_path):
+    rows = benchmark(tmp_path, "decode", "--frames=10", "--clips=2", "--rounds=1")
+    assert rows["cached-10-2"]["frames"] == rows["uncached-10-2"]["frames"] == 20
+    assert rows["cached-10-2"]["over_uncached"] > 0
+
+
+@pytest.mark.slow
+def test_the_input_of_a_prepared_corpus_is_measured_beside_a_step(tmp_path):
+    args = ["--corpora=prompt2sign", "--clips=40", "--rounds=1", "--steps=2"]
+    rows = benchmark(tmp_path, "input", *args)
+    assert {"prompt2sign", "prompt2sign-cold", "prompt2sign-step", "matmul_peak"} == rows.keys()
+    assert rows["prompt2sign-cold"]["frames"] > 0
+    assert min(rows["prompt2sign-cold"]["resident_mb"]) > 0
+
+
+def test_the_operations_of_a_clip_are_those_of_its_unpadded_forward_pass():
+    """Less what attention hides: of T steps, half of the pairs."""
+    frames, tokens = 12, 3
+    steps = frames // MODEL.patch
+    params = nn.unbox(mlsf.abstract_group(MODEL))
+
+    def forward(params):
+        size = MODEL.patch * (MODEL.frame_size - 1)
+        ones = jnp.ones((1, tokens), jnp.int32), jnp.ones((1, tokens), jnp.int32)
+        history = jnp.zeros((1, steps, size)), jnp.zeros((1, steps)), jnp.ones((1, steps), int)
+        return Text2Pose(MODEL).apply({"params": params}, *ones, *history)
+
+    with sharding.use_mesh(one_device()):
+        counted = matmul_flops(forward, params)
+    hidden = 4 * MODEL.width * MODEL.decoder_layers * steps * (steps - 1) // 2
+    assert workload.clip_flops(MODEL, frames, tokens) == counted - hidden
+
+
+@pytest.mark.parametrize("row", [320, 512])
+def test_rows_of_sentences_are_padded_by_less_than_five_percent(row):
+    frames = sentence_lengths(5000)
+    frames = frames[frames <= row]
+    plan = RowPlan(
+        "gsl",
+        frames.tolist(),
+        [1] * len(frames),
+        seed=0,
+        row_frames=row,
+        row_tokens=96,
+        row_clips=16,
+        patch=1,
+    )
+    assert 1 - frames.sum() / (plan.first_rows * row) < 0.05
+
+
+def test_rows_of_real_clips_are_padded_by_less_than_five_percent(shared_data):
+    """343 clips of all eight languages, words and sentences, as the size `base` packs them."""
+    with open(shared_data / "signs" / "index.csv") as file:
+        paths = [shared_data / "signs" / line["path"] for line in csv.DictReader(file)]
+    clips = [read_pose_file(path) for path in paths]
+    frames = np.array([round(len(clip) * 25 / clip.fps) for clip in clips])
+    plan = RowPlan(
+        "tsl",
+        frames.tolist(),
+        [1] * len(frames),
+        seed=0,
+        row_frames=512,
+        row_tokens=512,
+        row_clips=64,
+        patch=1,
+    )
+    assert 1 - frames.sum() / (plan.first_rows * 512) < 0.05
