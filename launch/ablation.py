@@ -16,6 +16,8 @@ DOCS = flags.DEFINE_string(
 )
 RUN = flags.DEFINE_boolean("run", True, "run what is missing; else write of what is there")
 RUNS = flags.DEFINE_integer("runs", None, "stop after so many runs", lower_bound=1)
+STAGES = ("dev", "test", "finetune-dev", "finetune-test")
+CHOSEN = flags.DEFINE_multi_enum("stage", STAGES, STAGES, "which runs; by default all")
 DEMO = flags.DEFINE_list("demo", [], "evaluated runs of configs/mlsf.py to compare")
 
 
@@ -41,7 +43,7 @@ def main() -> None:
     for workdir in DEMO.value:
         study.records.add("demo", whole_runs.of_demo(Path(workdir)))
     if RUN.value:
-        study.run(lambda line: print(line, flush=True), RUNS.value)
+        study.run(lambda line: print(line, flush=True), CHOSEN.value, RUNS.value)
     print(report.write(study, docs))
 
 

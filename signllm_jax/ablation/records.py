@@ -3,7 +3,9 @@
 The page is written from these lines, so more runs can be added to those that are there.
 """
 
+import fcntl
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -37,11 +39,16 @@ class Records:
 
     def add(self, stage: str, record: Mapping[str, Any]) -> None:
         """Puts a record in, in place of one of the same stage, setting, share and seed."""
-        held = self._all()
-        held[_key({"stage": stage, **record})] = {"stage": stage, **_rounded(record)}
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        lines = (json.dumps(held[key]) + "\n" for key in sorted(held))
-        write_file(self._path, "".join(lines).encode())
+        folder = os.open(self._path.parent, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)  # others may add at the same time
+            held = self._all()
+            held[_key({"stage": stage, **record})] = {"stage": stage, **_rounded(record)}
+            lines = (json.dumps(held[key]) + "\n" for key in sorted(held))
+            write_file(self._path, "".join(lines).encode())
+        finally:
+            os.close(folder)
 
     def _all(self) -> dict[tuple[str, str, float, int], dict]:
         held = {}

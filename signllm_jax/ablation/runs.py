@@ -120,7 +120,7 @@ class Bench:
 
         Args:
             config: of the run.
-            marks: steps after which dev is evaluated.
+            marks: steps after which dev is evaluated, and at the end the train clips' errors.
             start: parameters to start from; None = fresh ones.
 
         Returns:
@@ -151,7 +151,7 @@ class Bench:
                 "frames": frames / config.train.steps,
                 "params": jax.device_get(state.params),
             }
-            if share:
+            if share and marks:
                 result["auc"] = self._auc(state, config)
         return result
 

@@ -6,7 +6,7 @@ Every finished run is a line of the records; the same command goes on where it w
 import dataclasses
 import itertools
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -99,17 +99,22 @@ class Study:
             yield Run("finetune-dev", name, 0.0, seed)
         gradient = self.chosen("finetune-dev", self.gradients(), 0.0)
         plain = self.chosen("finetune-dev", self.supervised(), 0.0)
-        for seed, name in itertools.product(TEST_SEEDS[:3], filter(None, (plain, gradient))):
+        for seed, name in itertools.product(DEV_SEEDS, filter(None, (plain, gradient))):
             yield Run("finetune-test", name, 0.0, seed)
-        for seed in TEST_SEEDS:
+        for seed in TEST_SEEDS[:3]:
             yield Run("test", "prompt2langgloss", 0.0, seed)
 
-    def run(self, report: Callable[[str], None], most: int | None = None) -> None:
-        """Runs what is not there yet, at most so many runs."""
+    def run(
+        self,
+        report: Callable[[str], None],
+        stages: Collection[str],
+        most: int | None = None,
+    ) -> None:
+        """Runs what is not there yet of some stages, at most so many runs."""
         bench = Bench(self.config)
         for run in self.plan():
             stage, name, corrupt, seed = run
-            if (name, corrupt, seed) in self.results(stage):
+            if stage not in stages or (name, corrupt, seed) in self.results(stage):
                 continue
             if most == 0:
                 return
@@ -137,8 +142,8 @@ class Study:
             config = _changed(config, rl=self.settings[run.setting])
         config = _changed(config, data={"corrupt": run.corrupt})
         steps, last = config.train.steps, run.stage.endswith("test")
-        marks = {round(steps * n / MARKS) for n in marks}
-        result = bench.train(config, {steps} if last else marks, start)
+        marks = set() if last else {round(steps * n / MARKS) for n in marks}
+        result = bench.train(config, marks, start)
         params = result.pop("params")
         if last:
             result["test"] = bench.test(params, run.corrupt)
