@@ -76,11 +76,15 @@ def test_both_losses_train_the_shared_table_and_each_its_own_stage(prompt_data, 
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("begun", ["", "another run"])
 @pytest.mark.parametrize("stage", ["text", "pose"])
-def test_a_stage_trained_alone_leaves_the_other_and_the_table(stage, prompt_data, data_dir):
+def test_a_stage_alone_leaves_the_other_and_the_table_of_another_run(
+    stage, begun, prompt_data, data_dir
+):
     _, train_data = prompt_data
     batch = jax.tree.map(lambda x: x[0], train_data.batch(0, [0], [0, 1]))
-    task = get_task(config_for(data_dir, text=dataclasses.replace(TEXT, trained=stage)))
+    text = dataclasses.replace(TEXT, trained=stage)
+    task = get_task(config_for(data_dir, text=text, init_from=begun))
     with sharding.use_mesh(tiny.one_device()):
         params = nn.unbox(task.init_lane(jax.random.key(0)))
         loss = lambda p, b: task.loss(p, b, jax.random.key(1))[0]  # noqa: E731
@@ -89,7 +93,7 @@ def test_a_stage_trained_alone_leaves_the_other_and_the_table(stage, prompt_data
         k: any(np.abs(leaf).max() > 0 for leaf in jax.tree.leaves(v)) for k, v in found.items()
     }
     assert moved == {
-        "langgloss": False,
+        "langgloss": not begun,
         "text_stage": stage == "text",
         "pose_stage": stage == "pose",
     }
