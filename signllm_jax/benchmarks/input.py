@@ -9,9 +9,7 @@ sentences, prepared as any corpus is; `-cold` keeps no clip in memory and reads 
 
 import contextlib
 import dataclasses
-import io
 import itertools
-import json
 import os
 import sys
 import tempfile
@@ -23,12 +21,11 @@ import numpy as np
 from absl import flags
 
 from configs import mlsf
-from signllm_jax.benchmarks import rounds, workload
+from signllm_jax.benchmarks import rounds, sentences, workload
+from signllm_jax.benchmarks.sentences import LANGUAGE, NAME
 from signllm_jax.config import Config, read_config
 from signllm_jax.data import pipeline, source
-from signllm_jax.data.parts import COMPLETE, source_folder, write_whole
 from signllm_jax.parallel import sharding
-from signllm_jax.skeleton import OPENPOSE50
 from signllm_jax.train.groups import make_group
 from signllm_jax.train.mlsf import MlsfTask
 from signllm_jax.train.state import make_state
@@ -39,8 +36,6 @@ STEPS = flags.DEFINE_integer("steps", 20, "batches of a variant in a round", low
 LEARNT = flags.DEFINE_integer("learnt", 1, "train steps in a round", lower_bound=1)
 WORK = flags.DEFINE_string("work", None, "where the made corpus is kept, by default nowhere")
 CORPORA = flags.DEFINE_list("corpora", ["fingerspelling", "prompt2sign"], "which are read")
-LANGUAGE, NAME = "gsl", "made"
-MEDIAN, SPREAD = 110, 0.55  # frames of a sentence: log-normal, PHOENIX's and How2Sign's middle
 SAMPLES = 5  # of the resident memory in an epoch
 
 
@@ -138,58 +133,13 @@ def _config(corpus: str, work: Path) -> Config:
         values["data"] |= {"data_dir": str(work), "dataset": f"prompt2sign/{LANGUAGE}_{NAME}"}
         if workload.LIKE.value:
             values["model"] |= workload.PEER_MODEL
-        write_corpus(work, CLIPS.value)
+        sentences.write_corpus(work, CLIPS.value)
         with contextlib.redirect_stdout(sys.stderr):
             source.prepare(values["data"]["dataset"], LANGUAGE, work)
     values["data"]["languages"] = tuple(languages)
     values["model"]["dtype"] = "float32"
     values["rl"]["plc"], values["rl"]["loss"] = False, "mse"
     return read_config(values)
-
-
-def sentence_lengths(count: int) -> np.ndarray:
-    """int [n]: frames of sentences as Prompt2Sign's corpora have them, 20 to 500."""
-    drawn = np.random.default_rng(0).normal(np.log(MEDIAN), SPREAD, count)
-    return np.clip(np.exp(drawn), 20, 500).astype(int)
-
-
-def write_corpus(data_dir: Path, count: int) -> None:
-    """Writes a prepared source of that many made clips, unless it is there."""
-    folder = source_folder(data_dir, LANGUAGE, NAME)
-    if (folder / COMPLETE).exists():
-        return
-    lengths, joints = sentence_lengths(count), OPENPOSE50.size
-    random = np.random.default_rng(1)
-    parts = []
-    for start in range(0, count, 250):
-        own = lengths[start : start + 250]
-        steps = random.normal(0, 0.02, (own.sum(), joints, 3))
-        examples = [
-            {
-                "id": f"clip{start + n}",
-                "text": f"sentence {start + n} of {frames} frames",
-                "prompt": f"How do you sign sentence {start + n}?",
-                "gloss": "",
-                "signer": "",
-                "split": "train",
-                "frames": int(frames),
-            }
-            for n, frames in enumerate(own)
-        ]
-        listed = json.dumps({"examples": examples, "lost": [], "repairs": {}}).encode()
-        content = io.BytesIO()
-        np.savez(
-            content,
-            listed=np.frombuffer(listed, np.uint8),
-            pose=(np.sin(np.cumsum(steps, 0))).astype(np.float16),
-            confidence=np.ones((own.sum(), joints), np.float16),
-            fps=np.full(len(own), 25, np.float32),
-        )
-        parts.append(f"part-{start:06d}.npz")
-        write_whole(folder / parts[-1], content.getvalue())
-    settings = {"language": LANGUAGE, "source": NAME, "layout": OPENPOSE50.name}
-    told = json.dumps({"settings": settings, "parts": parts})
-    write_whole(folder / COMPLETE, told.encode())
 
 
 def _resident() -> int:
