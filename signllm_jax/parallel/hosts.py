@@ -18,7 +18,7 @@ import jax
 import numpy as np
 from jax._src import distributed  # its key-value store has no public name
 from jax.experimental import multihost_utils
-from jax.sharding import NamedSharding, PartitionSpec
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from signllm_jax.errors import ConfigError
 from signllm_jax.parallel.watch import HEARTBEAT, Watch
@@ -146,6 +146,28 @@ def wait(what: str) -> None:
     """Returns when all hosts have come to this call."""
     if count() > 1:
         _client().wait_at_barrier(_turn(f"wait/{what}"), DAY)
+
+
+def meet(mesh: Mesh) -> None:
+    """Connects the processes of a run on CPU along all axes of its mesh, while all are here.
+
+    They would connect in the first collective, and give up when one comes to it 30 s after
+    another, as where a busy machine compiles for longer. TPUs and GPUs need no such meeting.
+    """
+    if count() == 1 or jax.default_backend() != "cpu":
+        return
+    axes = [axis for axis, size in mesh.shape.items() if size > 1]
+    sizes = range(1, len(axes) + 1)
+    groups = [group for size in sizes for group in itertools.combinations(axes, size)]
+
+    def reduce():
+        own = jax.lax.axis_index(axes)
+        return sum(jax.lax.psum(own, group) for group in groups).reshape(1)
+
+    reduced = jax.shard_map(reduce, mesh=mesh, in_specs=(), out_specs=PartitionSpec(axes))
+    program = jax.jit(reduced).lower().compile()
+    wait("the connections")
+    jax.block_until_ready(program())
 
 
 def from_first(value: T) -> T:

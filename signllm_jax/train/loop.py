@@ -49,6 +49,7 @@ def train(config: Config, path: str | os.PathLike) -> dict | None:
     languages = chosen_languages(config, kept)
     lanes = get_task(config).lanes(languages)
     mesh = make_run_mesh(config, lanes)
+    hosts.meet(mesh)
     with workdir.lock() if hosts.is_first() else contextlib.nullcontext(), StopSignal() as stop:
         workdir.check(config, languages)
         run = _Run(config, languages, kept, lanes, mesh, workdir, stop)
