@@ -36,14 +36,22 @@ there too."""
 def flags(tree: ast.Module) -> list[tuple[str, str, str, str]]:
     """(name, kind, default, help) of every flag that a module defines."""
     found = []
+    named = {
+        place.targets[0].id: place.value
+        for place in tree.body
+        if isinstance(place, ast.Assign) and isinstance(place.targets[0], ast.Name)
+    }
     for call in ast.walk(tree):
         if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute)):
             continue
         kind = call.func.attr.removeprefix("DEFINE_")
         if kind == call.func.attr:
             continue
-        name, default, *rest = call.args
-        if kind == "enum":
+        name, *rest = (
+            named.get(arg.id, arg) if isinstance(arg, ast.Name) else arg for arg in call.args
+        )
+        default, *rest = rest
+        if kind.endswith("enum"):
             kind = " | ".join(value for value in ast.literal_eval(rest.pop(0)) if value)
         said = ast.literal_eval(rest[0])
         found.append((name.value, kind.replace("_", " "), ast.unparse(default), said))

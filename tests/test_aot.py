@@ -329,7 +329,8 @@ def test_a_tiny_config_is_compiled_for_a_slice_without_a_byte_between_languages(
         "--topology=v5e:2x2",
         "--mesh=language:2,fsdp:2",
         "--config.data.languages=('asl','gsl')",
-        "--config.train.batch_size=4",
+        "--config.train.batch_size=6",
+        "--config.rl.strata=2",
     )
     assert result.returncode == 0, result.stderr
     report = json.loads((tmp_path / "aot.json").read_text())

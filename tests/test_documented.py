@@ -9,6 +9,7 @@ from documented import PAGES, ROOT, Checkout, blocks, check_flags, shown
 from tiny_run import tiny_config, write_run
 
 NOT_RUN = {  # a line of a block -> where or why not
+    "make test": "is what runs this",
     "make demo": "trains for minutes: its very commands are those of the README, which are run",
     "launch/serve.py": "serves until it is ended: tests/test_serving.py and test_browser.py",
     "curl ": "needs a server: tests/test_serving.py runs these lines",
@@ -17,6 +18,7 @@ NOT_RUN = {  # a line of a block -> where or why not
     "launch/overlay.py": "needs a video: tests/test_overlay.py",
     "launch/compile.py": "needs the TPU compiler and minutes: tests/test_aot.py",
     ".venv-tfds/bin/tfds": "needs TensorFlow: tests/test_tfds.py",
+    "produce.py --workdir=runs/prompted": "two steps teach no spelling: tests/test_prompted.py",
     "FLAGS": "its flags are what the line before prints: tests/test_extend.py",
     "--coordinator": "two processes at once: tests/test_hosts.py",
     "gs://": "needs a bucket: tests/test_buckets.py has a stand-in",

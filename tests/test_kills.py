@@ -13,7 +13,7 @@ CONFIG = "--config=configs/mlsf.py"
 CHECKPOINT, SOURCE = "signllm_jax.train.checkpoint", "signllm_jax.data.source"
 # where a run is killed: (module, function, its last call that a run makes, longest delay in s)
 MOMENTS = {
-    "a step": ("signllm_jax.train.loop", "RunLog.advance", 12, 0.05),
+    "a step": ("signllm_jax.train.log", "RunLog.advance", 12, 0.05),
     "a save": (CHECKPOINT, "Checkpoints.save", 3, 0.4),
     "an evaluation": ("signllm_jax.train.dev", "DevSet.score", 2, 2.0),
     "the preparation": (SOURCE, "_prepared_builder", 1, 4.0),

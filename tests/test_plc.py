@@ -15,7 +15,7 @@ from signllm_jax.data import pipeline
 from signllm_jax.errors import ConfigError
 from signllm_jax.parallel import sharding
 from signllm_jax.parallel.collectives import cross_language_bytes, read_collectives
-from signllm_jax.train import loop, plc
+from signllm_jax.train import log, loop, plc
 from signllm_jax.train.checkpoint import Checkpoints
 from signllm_jax.train.mlsf import MlsfTask
 from signllm_jax.train.state import abstract_state, make_state, state_shardings
@@ -227,7 +227,7 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(changed, data_dir, tmp_path
     monkeypatch.setattr(loop, "make_run_mesh", lambda config, lanes: one_device())
     whole = loop.train(config, tmp_path / "whole")
 
-    class Stops(loop.RunLog):
+    class Stops(log.RunLog):
         steps = 0
 
         def advance(self):
@@ -236,7 +236,7 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(changed, data_dir, tmp_path
                 raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "RunLog", Stops)
+        patch.setattr(log, "RunLog", Stops)
         with pytest.raises(KeyboardInterrupt):
             loop.train(config, tmp_path / "stopped")
     again = loop.train(config, tmp_path / "stopped")
