@@ -110,7 +110,8 @@ def test_a_finished_run_stays_as_it_is(begin, alone):
 def test_ctrl_c_saves_and_ends_with_0(begin, alone, tmp_path):
     run = tmp_path / "run"
     command = begin(run)
-    command.wait_for(lambda: (run / "metrics.jsonl").exists())
+    log = run / "metrics.jsonl"  # before its first line there is nothing to save
+    command.wait_for(lambda: log.exists() and log.stat().st_size)
     os.kill(command.process.pid, signal.SIGINT)
     assert command.end() == 0, command.err.read_text()
     assert (run / "checkpoints").is_dir()
