@@ -19,6 +19,7 @@ NOT_RUN = {  # a line of a block -> where or why not
     "launch/compile.py": "needs the TPU compiler and minutes: tests/test_aot.py",
     ".venv-tfds/bin/tfds": "needs TensorFlow: tests/test_tfds.py",
     "produce.py --workdir=runs/prompted": "two steps teach no spelling: tests/test_prompted.py",
+    "runs/takes": "trains three readers for minutes",
     "FLAGS": "its flags are what the line before prints: tests/test_extend.py",
     "--coordinator": "two processes at once: tests/test_hosts.py",
     "gs://": "needs a bucket: tests/test_buckets.py has a stand-in",
