@@ -179,7 +179,8 @@ class Checkout:
             return done.returncode, done.stdout, done.stderr
         name = Path(args[0]).stem
         args = args[1:] + CHEAP.get(name, [])
-        if any(re.fullmatch(SPELLED, arg) for arg in args) and "--config.mesh" not in str(args):
+        own_size = any(arg.startswith(("--config.mesh", "--config.data.languages")) for arg in args)
+        if any(re.fullmatch(SPELLED, arg) for arg in args) and not own_size:
             args.append("--config.data.languages=('asl',)")
         self.ran.append((name, args))
         own = {key: env[key] for key in env if key.startswith("SIGNLLM_")}
