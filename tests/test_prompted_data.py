@@ -1,5 +1,7 @@
 """The batches of Prompt2LangGloss: prompts, lines, made-up words."""
 
+import re
+
 import jax
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from signllm_jax.errors import TextError
 from signllm_jax.eval.prompt_dev import prompts_for
 from signllm_jax.text.asking import ask
 from signllm_jax.text.langgloss import EOS, split_marks
+from signllm_jax.text.prompt_templates import common_words, patterns
 from signllm_jax.text.prompts import SPOKEN, parse_prompt, templates
 
 pytestmark = pytest.mark.usefixtures("cheap_compiles")
@@ -72,6 +75,35 @@ def test_no_template_of_the_test_is_asked_with_while_training(spoken):
     test = {line.partition("{")[0] for line in held if line[0] != "{"}
     train_parts = {line.partition("{")[0] for line in templates(spoken, "train")}
     assert not [a for a in asked for t in test - train_parts if len(t) > 12 and a.startswith(t)]
+
+
+@pytest.mark.parametrize("spoken", SPOKEN)
+def test_no_pattern_makes_a_template_that_is_held_out(spoken):
+    held = [*templates(spoken, "dev"), *templates(spoken, "test")]
+    for pattern in patterns(spoken):
+        pieces = [
+            f"({'|'.join(map(re.escape, piece[1:-1].split('|')))})"
+            if piece.startswith("(") else re.escape(piece)
+            for piece in re.split(r"(\([^()]*\))", pattern)
+        ]  # fmt: skip
+        assert pattern.count("{}") == 1
+        assert not [line for line in held if re.fullmatch("".join(pieces), line)]
+
+
+@pytest.mark.parametrize("spoken", SPOKEN)
+def test_no_word_put_beside_a_text_is_held_out(spoken):
+    words = common_words(spoken)
+    assert len(words) > 150 or spoken in ("ko", "tr")
+    assert not set(words).intersection(*map(fingerspelling.held_out, fingerspelling.LANGUAGES))
+
+
+def test_an_unquoted_text_stands_beside_many_words_while_training():
+    random = np.random.default_rng(0)
+    asked = [ask("§", "asl", random)[0] for _ in range(3000)]
+    before = {a.partition(" §")[0].rpartition(" ")[2] for a in asked if " §" in a}
+    after = {a.partition("§ ")[2].partition(" ")[0] for a in asked if "§ " in a}
+    assert len(before) > 200 and len(after) > 200
+    assert not [a for a in asked if "(" in a or "|" in a or a.count("§") != 1]
 
 
 def test_the_caller_names_the_language_where_the_prompt_does_not():

@@ -1,9 +1,11 @@
 """Prompts to train on, drawn at random: more ways of asking than there are templates.
 
-Half of them are templates as they are; of the others the beginning is one template's and the end
-another's of the same spoken language, the quotation marks are any pair, and some words around the
-text are other ones, half of which there is no such word. So a model learns what quotation marks
-and the words next to a text say, and neither the templates nor that an unknown word is the text.
+Some are templates as they are. In others the beginning is one template's and the end another's of
+the same spoken language, the quotation marks are any pair, and some words around the text are other
+ones, half of which there is no such word. The rest are filled from patterns: nothing but the words
+around it shows where an unquoted text is, so those beside it must be of many kinds. So a model
+learns what quotation marks and the words next to a text say, and neither the templates nor that an
+unknown word is the text.
 """
 
 import functools
@@ -13,9 +15,20 @@ import numpy as np
 
 from signllm_jax.languages import get_language
 from signllm_jax.text.language_names import abbreviations, names
-from signllm_jax.text.prompt_templates import NAME, SLOT, SPOKEN, templates
+from signllm_jax.text.prompt_templates import (
+    NAME,
+    SLOT,
+    SPOKEN,
+    common_words,
+    patterns,
+    templates,
+)
 
 QUOTES = ("''", '""', "“”", "‘’", "„“", "«»", "‚‘", "「」")
+AS_IS, MIXED = 0.3, 0.35
+"""Shares of templates as they are and of mixed ones; the rest are filled patterns."""
+BESIDE = 0.25
+"""Share of the places right before and after an unquoted text where a common word is put in."""
 VARIED, OTHER, MORE = 0.6, 0.15, 0.08
 """Share of the mixed templates whose words are varied, of their words that become another one, and
 of places where one is put in."""
@@ -54,11 +67,14 @@ def ask(text: str, language: str, random: np.random.Generator) -> tuple[str, str
     """
     own = get_language(language).spoken
     spoken = own if random.random() < 0.5 else SPOKEN[random.integers(len(SPOKEN))]
-    if random.random() < 0.5:
+    kind = random.random()
+    if kind < AS_IS:
         chosen = templates(spoken, "train")
         before, _, after = chosen[random.integers(len(chosen))].partition(SLOT)
-    else:
+    elif kind < AS_IS + MIXED:
         before, after = _mixed(spoken, random)
+    else:
+        before, after = _filled(spoken, random)
     kinds = (names(language, spoken), abbreviations(language))
     called = kinds[random.integers(2)]
     name = called[random.integers(len(called))]
@@ -80,6 +96,34 @@ def _mixed(spoken: str, random: np.random.Generator) -> tuple[str, str]:
     if quoted:
         left, right = QUOTES[random.integers(len(QUOTES))]
         before, after = before + left, right + after
+    else:
+        before, after = _beside(before, after, spoken, random)
+    return before, after
+
+
+def _filled(spoken: str, random: np.random.Generator) -> tuple[str, str]:
+    """What stands before and after a text: a pattern, one alternative chosen in each place."""
+    chosen = patterns(spoken)[random.integers(len(patterns(spoken)))]
+
+    def one(place: re.Match) -> str:
+        alternatives = place[1].split("|")
+        return alternatives[random.integers(len(alternatives))]
+
+    before, _, after = re.sub(r"\(([^()]*)\)", one, chosen).partition(SLOT)
+    if random.random() < VARIED:
+        before, after = _beside(before, after, spoken, random)
+    return before, after
+
+
+def _beside(before: str, after: str, spoken: str, random: np.random.Generator) -> tuple[str, str]:
+    """Now and then a common word of the language right before or after an unquoted text."""
+    words = common_words(spoken)
+    if not words or before.rstrip()[-1:] in (":", ""):
+        return before, after
+    if random.random() < BESIDE:
+        before += f"{words[random.integers(len(words))]} "
+    if random.random() < BESIDE:
+        after = f" {words[random.integers(len(words))]}{after}"
     return before, after
 
 

@@ -27,6 +27,27 @@ def templates(spoken: str, split: str = "train") -> tuple[str, ...]:
             f"no templates for {spoken!r}, {split!r}: there are {', '.join(SPOKEN)}, each with "
             f"{' and '.join(SPLITS)}"
         )
+    return _sections(spoken)[split]
+
+
+def patterns(spoken: str) -> tuple[str, ...]:
+    """Patterns of many ways of asking without quotation marks, to train on alone.
+
+    In each `(this|that|)` one of the alternatives is to be chosen: see `asking.ask`.
+    """
+    return _sections(spoken)["patterns"]
+
+
+@functools.cache
+def common_words(spoken: str) -> tuple[str, ...]:
+    """Words that often stand beside a text, to train on alone; none where a text always stands last
+    unless it is in quotation marks (Korean, Turkish)."""
+    return tuple(word for line in _sections(spoken).get("words", ()) for word in line.split())
+
+
+@functools.cache
+def _sections(spoken: str) -> dict[str, tuple[str, ...]]:
+    """The lines of a spoken language's file by section."""
     file = importlib.resources.files("signllm_jax.text") / "templates" / f"{spoken}.txt"
     found: dict[str, list[str]] = {}
     for line in file.read_text("utf-8").splitlines():
@@ -34,7 +55,7 @@ def templates(spoken: str, split: str = "train") -> tuple[str, ...]:
             rest = found.setdefault(line.strip("[]"), [])
         elif line and not line.startswith("#"):
             rest.append(line)
-    return tuple(found[split])
+    return {name: tuple(lines) for name, lines in found.items()}
 
 
 def read_templates(path: str | os.PathLike) -> tuple[str, ...]:
