@@ -82,6 +82,16 @@ def kinds(hlo):
     return counts
 
 
+def test_a_step_learns_by_the_policy_gradient_alone():
+    """As part of the whole step, which differentiates inside of the lanes."""
+    config = with_rl(SGD, loss="policy_gradient", supervised=0.0)
+    shape = (1, 1, 1, 1)
+    before = jax.tree.leaves(jax.tree.map(np.asarray, program(config, shape)[0].params))
+    after, (metrics,) = run(config, shape, 1)
+    assert np.isfinite(metrics["policy"]).all() and (metrics["gradient_norm"] > 0).all()
+    assert any((x != np.asarray(y)).any() for x, y in zip(before, jax.tree.leaves(after.params)))
+
+
 @pytest.mark.slow
 def test_the_channel_adds_no_collective():
     shape = (2, 2, 2, 1)

@@ -79,15 +79,13 @@ def policy_loss(
     count, time, size = clips.frames.shape
     patches = time // model.config.patch
     noise = deviation * jax.random.normal(key, (count, patches, size * model.config.patch))
-    # both rollouts in one loop
-    frames, counter, ends = jax.lax.stop_gradient(
-        rollout(
-            model,
-            params,
-            jnp.concatenate([clips.text, clips.text]),
-            patches,
-            jnp.concatenate([noise, jnp.zeros_like(noise)]),
-        )
+    # both rollouts in one loop, which no gradient goes into: its caches are written in place
+    frames, counter, ends = rollout(
+        model,
+        jax.lax.stop_gradient(params),
+        jnp.concatenate([clips.text, clips.text]),
+        patches,
+        jnp.concatenate([noise, jnp.zeros_like(noise)]),
     )
 
     def rewards(frames, ends):
