@@ -5,7 +5,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from signllm_jax.data.pipeline import RowPlan, TrainData, iterate
+from signllm_jax.data.pipeline import TrainData, iterate
+from signllm_jax.data.row_plans import RowPlan
 from signllm_jax.data.transforms import collect_statistics
 from signllm_jax.errors import DataError
 from signllm_jax.text.tokenizer import train_tokenizer

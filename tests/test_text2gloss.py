@@ -15,7 +15,7 @@ import tiny
 from signllm_jax.config import Config, DataConfig, EvalConfig, ModelConfig, TextConfig
 from signllm_jax.data import gloss_corpora
 from signllm_jax.data.lines import LineData
-from signllm_jax.data.pipeline import MixedPlan
+from signllm_jax.data.row_plans import MixedPlan
 from signllm_jax.errors import ConfigError, DataError, TextError
 from signllm_jax.eval.text_report import evaluate_text
 from signllm_jax.eval.text_stage import score_lines

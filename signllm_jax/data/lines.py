@@ -1,11 +1,11 @@
-"""Batches of texts and their LangGloss lines, packed in the order of `pipeline.MixedPlan`."""
+"""Batches of texts and their LangGloss lines, packed in the order of `row_plans.MixedPlan`."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
 from signllm_jax.data.gloss_corpora import Pair
-from signllm_jax.data.pipeline import MixedPlan
+from signllm_jax.data.row_plans import MixedPlan
 from signllm_jax.text.langgloss import EOS
 from signllm_jax.text.stage import TextStage
 from signllm_jax.typing import LineBatch

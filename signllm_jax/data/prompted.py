@@ -10,7 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from signllm_jax.data import fingerspelling
-from signllm_jax.data.pipeline import MixedPlan, TrainData
+from signllm_jax.data.pipeline import TrainData
+from signllm_jax.data.row_plans import MixedPlan
 from signllm_jax.data.source import Source
 from signllm_jax.data.transforms import Statistics
 from signllm_jax.errors import TextError
