@@ -13,11 +13,12 @@ from tiny import DATA, MODEL, mesh_of, packed_batch
 from signllm_jax.config import RLConfig
 from signllm_jax.parallel.collectives import read_collectives
 from signllm_jax.rl import replay, sampling, stores
-from signllm_jax.rl.clips import Clips, unpack
+from signllm_jax.rl.clips import Clips, place, unpack
 from signllm_jax.rl.sampling import RowShape
 
 F, S, J = 12, 6, (MODEL.frame_size - 1) // 3
 SHAPE = RowShape(DATA.row_frames, DATA.row_tokens, DATA.row_clips, MODEL.patch)
+LIMITS = {"frames": 32, "tokens": 12, "clips": 4, "patch": 4}
 PAPER = RLConfig(plc=True)
 ETAS = [0.0, 0.5, 1.0, 4.0]
 ON_MESHES = [((2, 2, 2, 1), 1.0)] + [
@@ -248,12 +249,12 @@ def test_what_is_drawn_is_what_was_put_in():
     again = to_clips(rows, F, S)
     found = [(i, int(e)) for i, e in enumerate(again.example) if e >= 0]
     assert len(found) == len(original) == int(state.swept)
-    for place, example in found:
+    for at, example in found:
         for name, values in again._asdict().items():
             expected = np.asarray(getattr(clips, name)[original[example]])
             if name == "frames":
                 expected = expected.astype(np.float16)
-            np.testing.assert_array_equal(values[place], expected)
+            np.testing.assert_array_equal(values[at], expected)
     counter = np.asarray(rows.frames[..., -1])
     ends = np.asarray(rows.position > 0) & (np.roll(rows.position, -1, 1) != rows.position + 1)
     np.testing.assert_allclose(counter[ends], 1)
@@ -268,6 +269,40 @@ def test_the_cyclic_share_visits_every_clip_once_in_a_period():
             visits[example] += example >= 0
         assert visits.max() - visits.min() <= 1
     assert visits.min() >= 3
+
+
+def plainly_placed(length, words, rows, frames, tokens, clips, patch):
+    """Rows, first frames, first tokens and numbers of clips one after the other; who is first to
+    find no room."""
+    row, at, found = 0, np.zeros(3, int), []
+    limits = np.array([frames, tokens, clips])
+    for index, (own, spoken) in enumerate(zip(length, words)):
+        size = np.array([-(-own // patch) * patch, spoken, 1]) * (own > 0)
+        if (at + size > limits).any():
+            row, at = row + 1, np.zeros(3, int)
+        if row == rows or (size > limits).any():
+            return found, index
+        found.append((row if own else rows, *at))
+        at = at + size
+    return found, len(length)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 5])
+def test_clips_are_packed_in_their_order_until_one_finds_no_room(rows):
+    random = np.random.default_rng(rows)
+    pack = jax.jit(functools.partial(place, rows=rows, **LIMITS))
+    for longest in (8, 20, 34):
+        length = random.integers(0, longest, 5 * rows) * (random.random(5 * rows) < 0.9)
+        words = random.integers(1, 5, 5 * rows)
+        expected, first = plainly_placed(length, words, rows, **LIMITS)
+        places, found = pack(jnp.asarray(length), jnp.asarray(words))
+        assert found == first
+        for name, values in zip(places._fields, zip(*expected)):
+            kept = (length[: len(values)] > 0) | (name == "row")
+            np.testing.assert_array_equal(
+                getattr(places, name)[: len(values)][kept], np.array(values)[kept], err_msg=name
+            )
+        assert (places.row[first:] == rows).all()
 
 
 def test_packed_draws_follow_the_probabilities_though_long_clips_find_no_room():

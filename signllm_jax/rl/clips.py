@@ -15,14 +15,15 @@ class Clips(NamedTuple):
     Attributes:
         text: int32 [N, S], 0 = padding.
         frames: float32 [N, F, D - 1], without the counter, 0 after a clip's end.
-        mask: bool [N, F, J], the observed joints.
+        mask: bool [N, F, J], the observed joints; None = frames are NaN where there is none,
+            and anything after a clip's end.
         length: int32 [N], frames; 0 = no clip, or one that does not fit F and S.
         example: int32 [N], -1 = none.
     """
 
     text: Array
     frames: Array
-    mask: Array
+    mask: Array | None
     length: Array
     example: Array
 
@@ -43,44 +44,57 @@ class Places(NamedTuple):
     number: Array
 
 
-def _take(values: Array, at: Array) -> Array:
-    return values[at]
-
-
-def unpack(batch: Batch, frames: int, tokens: int, fetch=_take) -> Clips:
+def unpack(batch: Batch, frames: int, tokens: int) -> Clips:
     """The clips of packed rows.
 
     Args:
         batch: rows [R, ...] of one language.
         frames: F; a longer clip comes out with length 0.
         tokens: S; a clip with a longer text comes out with length 0.
-        fetch: `stores.fetch` where every device has whole rows of its own.
 
     Returns:
         N = R * K clips in the order of the rows.
     """
-    numbers = jnp.arange(1, batch.example.shape[1] + 1)
-    inside = batch.segment[:, None] == numbers[:, None]
-    spoken = batch.text_segment[:, None] == numbers[:, None]
-    length, words = inside.sum(-1), spoken.sum(-1)
-    fits = (batch.example >= 0) & (length <= frames) & (words <= tokens)
-    own = jnp.arange(frames) < length[..., None]
     # in one array, for one gather
     seen = jnp.concatenate([batch.frames[..., :-1], batch.joint_mask], -1)
-    seen = windows(seen, jnp.argmax(inside, -1), frames, fetch)
-    values, mask = jnp.split(seen, [batch.frames.shape[-1] - 1], -1)
-    text = windows(batch.text, jnp.argmax(spoken, -1), tokens, fetch)
+    clips = cut(batch, seen, frames, tokens)
+    values, mask = jnp.split(clips.frames, [batch.frames.shape[-1] - 1], -1)
+    own = jnp.arange(frames) < clips.length[:, None]
+    return clips._replace(
+        frames=jnp.where(own[..., None], values, 0.0), mask=(mask > 0) & own[..., None]
+    )
+
+
+def cut(batch: Batch, values: Array, frames: int, tokens: int) -> Clips:
+    """`unpack` of any values [R, T, ...] of the frames.
+
+    Returns:
+        Clips without a mask, with parts of the values as frames [N, F, ...], which hold anything
+        after a clip's end.
+    """
+    numbers = jnp.arange(1, batch.example.shape[1] + 1)
+
+    def spans(segment):
+        """The first place, and how many, of each clip [R, K]."""
+        inside, place = segment[:, None] == numbers[:, None], jnp.arange(segment.shape[1])
+        return jnp.where(inside, place, len(place)).min(-1), inside.sum(-1)
+
+    (start, length), (word, words) = spans(batch.segment), spans(batch.text_segment)
+    fits = (batch.example >= 0) & (length <= frames) & (words <= tokens)
+    spoken = batch.text_segment[:, None] == numbers[:, None]
+    rank = jnp.arange(batch.text.shape[1]) - word[..., None]
+    chosen = (rank[..., None, :] == jnp.arange(tokens)[:, None]) & spoken[..., None, :]
     clips = Clips(
-        jnp.where(jnp.arange(tokens) < words[..., None], text, 0),
-        jnp.where(own[..., None], values, 0.0),
-        (mask > 0) & own[..., None],
+        jnp.where(chosen, batch.text[:, None, None], 0).sum(-1),
+        windows(values, start, frames),
+        None,
         jnp.where(fits, length, 0).astype(jnp.int32),
         batch.example,
     )
     return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), clips)
 
 
-def windows(values: Array, start: Array, size: int, fetch=_take) -> Array:
+def windows(values: Array, start: Array, size: int) -> Array:
     """Parts of `size` of the second axis: values [R, W, ...] from start int32 [R, K] on.
 
     What lies outside of the values is one of them, to be masked.
@@ -88,8 +102,10 @@ def windows(values: Array, start: Array, size: int, fetch=_take) -> Array:
     Returns:
         [R, K, size, ...].
     """
-    at = jnp.clip(start[..., None] + jnp.arange(size), 0, values.shape[1] - 1)
-    found = jax.vmap(lambda x, n: fetch(x, n.reshape(-1)))(values, at)
+    rows, width = values.shape[:2]
+    at = jnp.clip(start[..., None] + jnp.arange(size), 0, width - 1)
+    at = at + width * jnp.arange(rows)[:, None, None]
+    found = stores.fetch(values.reshape(-1, *values.shape[2:]), at.reshape(-1))
     return found.reshape(*at.shape, *values.shape[2:])
 
 
@@ -110,48 +126,44 @@ def place(
     Returns:
         The places, and the index of the first clip that found no room (N when all did).
     """
-    count, exists = len(length), length > 0
-    size = jnp.stack([-(-length // patch) * patch, words, jnp.ones_like(length)]) * exists
-    used = jnp.cumsum(size, 1)
-    before = used - size
-    limits = jnp.array([frames, tokens, clips])[:, None, None]
-    fit = (used[:, None, :] - before[:, :, None] <= limits).all(0)  # i to j in one row
+    count, exists, number = len(length), length > 0, jnp.arange(len(length))
+    sizes = [x * exists for x in (-(-length // patch) * patch, words, jnp.ones_like(length))]
+    before = [jnp.where(number < number[:, None], size, 0).sum(1) for size in sizes]
+    fit = jnp.ones((count, count), bool)  # i to j in one row
+    for size, used, limit in zip(sizes, before, (frames, tokens, clips)):
+        fit &= used + size - used[:, None] <= limit
     # where the row after the one that starts with i starts; N after the last
-    following = jnp.where(fit.all(1), count, jnp.argmin(fit, 1))
-    start = jnp.zeros((), jnp.int32)
-    row, origin = jnp.zeros(count, jnp.int32), jnp.zeros((3, 1), jnp.int32)
-    number = jnp.arange(count)
+    following = jnp.where(fit, count, number).min(1)
+    start, row, own = jnp.zeros((), jnp.int32), jnp.zeros_like(number), jnp.zeros_like(number)
     for _ in range(rows):
-        start = jnp.where(start < count, jnp.where(number == start, following, 0).sum(), count)
-        behind = number >= start
-        row = row + behind
-        first = jnp.where(number == start, before, 0).sum(1, keepdims=True)
-        origin = jnp.where(behind, first, origin)
+        own = jnp.where(number >= start, start, own)
+        start = jnp.maximum(stores.pick(following, start[None])[0], start)
+        row = row + (number >= start)
     taken = exists & (row < rows)
-    return Places(jnp.where(taken, row, rows), *(before - origin)), start.astype(jnp.int32)
+    places = [used - stores.pick(used, own) for used in before]
+    return Places(jnp.where(taken, row, rows), *places), start
 
 
 def pack(
     frames: Array,
     text: Array,
     length: Array,
+    words: Array,
     example: Array,
-    slots: Array,
     first: Array,
     word: Array,
     *,
     row_frames: int,
     row_tokens: int,
 ) -> Batch:
-    """Puts clips of a store into packed rows.
+    """Puts clips into packed rows.
 
     Args:
-        frames: float16 [R * K, F, D - 1] of the clips of `slots`, NaN where a joint was not
-            observed.
-        text: int32 [C, S].
-        length: int32 [C].
-        example: int32 [C].
-        slots: int32 [R, K], where each clip of a row lies in the store; C = none.
+        frames: float32 [R, K, F, D - 1] of each clip of a row, NaN where a joint was not observed.
+        text: int32 [R, K, S].
+        length: int32 [R, K], frames; 0 = no clip.
+        words: int32 [R, K], tokens.
+        example: int32 [R, K], -1 = none.
         first: int32 [R, K], the first frame of each.
         word: int32 [R, K], the first token of each.
         row_frames, row_tokens: T and S of the rows.
@@ -159,31 +171,30 @@ def pack(
     Returns:
         A Batch [R, ...] of one language, as `data.pipeline` makes it.
     """
-    there, at = slots < len(length), slots.reshape(-1)
-    count = jnp.where(there, stores.fetch(length, at).reshape(slots.shape), 0)
-    own_text = stores.fetch(text, at)
-    spoken = jnp.where(there, (own_text > 0).sum(-1).reshape(slots.shape), 0)
+    rows, clips, width = frames.shape[:3]
+    number = jnp.arange(1, clips + 1)[:, None]
 
-    def lay(chosen, start, size, width):
-        """The clips' parts in rows [R, K, width, ...], where they are, and their places."""
-        moved = windows(chosen, -start.reshape(-1, 1), width, stores.fetch)[:, 0]
-        places = jnp.arange(width) - start[..., None]
-        inside = (places >= 0) & (places < size[..., None])
-        return moved.reshape(*slots.shape, *moved.shape[1:]), inside, places
+    def lay(start, size, space):
+        """The place in its clip of every place of rows [R, K, space], and whether it has one."""
+        places = jnp.arange(space) - start[..., None]
+        return places, (places >= 0) & (places < size[..., None])
 
-    values, inside, places = lay(frames.astype(jnp.float32), first, count, row_frames)
-    # at most one clip is at a place; the sum over clips picks it
-    values = jnp.where(inside[..., None], values, 0.0).sum(1)
-    mask = ~jnp.isnan(values[..., ::3]) & inside.any(1)[..., None]
-    counter = (inside * (places + 1.0) / jnp.maximum(count, 1)[..., None]).sum(1)
-    number = jnp.arange(1, slots.shape[1] + 1)[:, None]
-    tokens, said, _ = lay(own_text, word, spoken, row_tokens)
+    # at most one clip is at a place; the sums over clips pick it
+    places, inside = lay(first, length, row_frames)
+    segment, position = (inside * number).sum(1), (inside * (places + 1)).sum(1)
+    counter = (inside * (places + 1.0) / jnp.maximum(length, 1)[..., None]).sum(1)
+    source = jnp.arange(rows)[:, None] * clips + jnp.maximum(segment - 1, 0)
+    source = source * width + jnp.maximum(position - 1, 0)
+    values = stores.fetch(frames.reshape(-1, frames.shape[-1]), source.reshape(-1))
+    values = jnp.where((segment > 0)[..., None], values.reshape(*source.shape, -1), jnp.nan)
+    places, said = lay(word, words, row_tokens)
+    same = places[..., None] == jnp.arange(text.shape[-1])
     return Batch(
-        text=jnp.where(said, tokens, 0).sum(1),
+        text=jnp.where(same, text[:, :, None], 0).sum((1, 3)),
         text_segment=(said * number).sum(1),
         frames=jnp.concatenate([jnp.where(jnp.isnan(values), 0.0, values), counter[..., None]], -1),
-        joint_mask=mask,
-        segment=(inside * number).sum(1),
-        position=(inside * (places + 1)).sum(1),
-        example=jnp.where(there, stores.fetch(example, at).reshape(slots.shape), -1),
+        joint_mask=~jnp.isnan(values[..., ::3]),
+        segment=segment,
+        position=position,
+        example=example,
     )

@@ -76,16 +76,18 @@ class Replay:
     clip: tuple[int, int]
 
     def frames_at(self, slot: Array) -> Array:
-        """The frames of clips int32 [N]: float16 [N, F, D - 1]."""
-        lines = stores.fetch(self.frames, slot).reshape(*slot.shape, -1)
+        """The frames of clips int32 [...]: float16 [..., F, D - 1]."""
+        lines = stores.fetch(self.frames, slot.reshape(-1)).reshape(*slot.shape, -1)
         return lines[..., : math.prod(self.clip)].reshape(*slot.shape, *self.clip)
 
 
-def to_lines(frames: Array) -> Array:
-    """Frames [N, F, D - 1] as the buffer has them, [N, lines, 128]."""
-    flat = frames.reshape(len(frames), -1)
-    flat = jnp.pad(flat, ((0, 0), (0, _lines(*frames.shape[1:]) * LANES - flat.shape[1])))
-    return flat.reshape(len(frames), -1, LANES)
+def to_lines(frames: Array, length: Array) -> Array:
+    """Frames [N, F, D - 1] as the buffer has them, [N, lines, 128], NaN after a clip's end."""
+    count, size, lines = len(frames), frames[0].size, _lines(*frames.shape[1:])
+    flat = jnp.pad(frames.reshape(count, -1), ((0, 0), (0, lines * LANES - size)))
+    number = jnp.arange(lines * LANES)
+    ended = (number >= length[:, None] * frames.shape[-1]) & (number < size)
+    return jnp.where(ended, jnp.nan, flat).astype(jnp.float16).reshape(count, lines, LANES)
 
 
 def _lines(frames: int, size: int) -> int:
@@ -122,44 +124,50 @@ def add(replay: Replay, clips: Clips) -> tuple[Replay, Array]:
     Returns:
         The buffer, and the slot int32 [N] of every clip: C for one that is not in it.
     """
-    capacity = replay.example.shape[0]
+    capacity, number = len(replay.example), jnp.arange(len(clips.example))
+    place = jnp.arange(capacity)
     exists = (clips.length > 0) & (clips.example >= 0)
-    same = (clips.example[:, None] == clips.example) & exists[:, None] & exists
-    first = jnp.argmax(same, 1)  # of a clip that comes twice
+    same = (clips.example[:, None] == clips.example) & exists
+    first = jnp.where(same, number, len(number)).min(1)  # of a clip that comes twice
     match = (replay.example == clips.example[:, None]) & exists[:, None]
-    held, at = match.any(1), jnp.argmax(match, 1)
-    new = exists & ~held & (first == jnp.arange(len(exists)))
-    fresh = (replay.inserted + jnp.cumsum(new) - 1) % capacity
+    at = jnp.where(match, place, capacity).min(1)
+    held = at < capacity
+    new = exists & ~held & (first == number)
+    fresh = (replay.inserted + (new & (number <= first[:, None])).sum(1) - 1) % capacity
     into = jnp.where(new, fresh, capacity)
-    evicted = (at[:, None] == into).any(1)
-    slot = jnp.where(
-        held,
-        jnp.where(evicted, capacity, at),
-        jnp.where(exists, stores.fetch(into, first), capacity),
-    )
+    evicted = (at - replay.inserted) % capacity < new.sum()
+    slot = jnp.where(held, jnp.where(evicted, capacity, at), jnp.where(exists, fresh, capacity))
+    hit = into[:, None] == place
+    written = (place - replay.inserted) % capacity < new.sum()
 
     def write(old, values):
-        return stores.put(old, into, jnp.broadcast_to(values, (len(into), *old.shape[1:])))
+        return jnp.where(written, jnp.where(hit, values[:, None], 0).sum(0), old)
 
-    seen = jax.lax.platform_dependent(
-        clips.mask,
-        cpu=lambda mask: jnp.repeat(mask, 3, axis=-1),
-        default=lambda mask: mask * 1.0 @ np.repeat(np.eye(mask.shape[-1]), 3, 1) > 0,
-    )  # a TPU has no cheap repeat along the last axis
-    frames = to_lines(jnp.where(seen, clips.frames, jnp.nan).astype(jnp.float16))
+    frames = clips.frames if clips.mask is None else unobserved_to_nan(clips.frames, clips.mask)
+    frames = to_lines(frames, clips.length)
     # the TPU compiler aborts when it fuses the gathers that made these into the scatters
     frames, text = jax.lax.optimization_barrier((frames, clips.text))
     return dataclasses.replace(
         replay,
-        frames=write(replay.frames, frames),
-        text=write(replay.text, text),
+        frames=stores.put(replay.frames, into, frames),
+        text=stores.put(replay.text, into, text),
         length=write(replay.length, clips.length),
         example=write(replay.example, clips.example),
-        error=write(replay.error, jnp.nan),
-        previous=write(replay.previous, jnp.nan),
-        seen_step=write(replay.seen_step, 0),
+        error=jnp.where(written, jnp.nan, replay.error),
+        previous=jnp.where(written, jnp.nan, replay.previous),
+        seen_step=jnp.where(written, 0, replay.seen_step),
         inserted=replay.inserted + new.sum(),
     ), slot.astype(jnp.int32)
+
+
+def unobserved_to_nan(frames: Array, mask: Array) -> Array:
+    """Frames [..., D - 1] of joints bool [..., J], NaN where a joint was not observed."""
+    seen = jax.lax.platform_dependent(
+        mask,
+        cpu=lambda mask: jnp.repeat(mask, 3, axis=-1),
+        default=lambda mask: mask * 1.0 @ np.repeat(np.eye(mask.shape[-1]), 3, 1) > 0,
+    )  # a TPU has no cheap repeat along the last axis
+    return jnp.where(seen, frames, jnp.nan)
 
 
 def update(replay: Replay, slot: Array, error: Array, step: Array) -> Replay:
@@ -171,15 +179,14 @@ def update(replay: Replay, slot: Array, error: Array, step: Array) -> Replay:
         error: float32 [N]; one that is not finite puts the clip into quarantine.
         step: int32 [].
     """
-    order = jnp.arange(len(slot))
-    again = ((slot[:, None] == slot) & (order[:, None] < order)).any(1)
-    into = jnp.where(again, len(replay.error), slot)
-    error = jnp.where(jnp.isfinite(error), error, jnp.inf)
+    hit = slot[:, None] == jnp.arange(len(replay.error))
+    last = jnp.where(hit, jnp.arange(len(slot))[:, None], NONE).max(0)
+    error = stores.pick(jnp.where(jnp.isfinite(error), error, jnp.inf), last)
     return dataclasses.replace(
         replay,
-        previous=stores.put(replay.previous, into, stores.fetch(replay.error, into)),
-        error=stores.put(replay.error, into, error),
-        seen_step=stores.put(replay.seen_step, into, jnp.broadcast_to(step, into.shape)),
+        previous=jnp.where(last >= 0, replay.error, replay.previous),
+        error=jnp.where(last >= 0, error, replay.error),
+        seen_step=jnp.where(last >= 0, step, replay.seen_step),
     )
 
 

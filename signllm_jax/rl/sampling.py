@@ -76,12 +76,11 @@ def draw(weights: Array, key: Array, count: int) -> Array:
     Returns:
         Slots int32 [count]; -1 where all weights are 0.
     """
-    cumulative = jnp.cumsum(weights)
-    total = cumulative[-1]
+    total = weights.sum()
     # not `randint`, which is a plain modulo for spans above 2^16, hence biased
     target = _high_product(jax.random.bits(key, (count,)), total.astype(jnp.uint32))
     slot = jnp.searchsorted(
-        cumulative, target.astype(jnp.int32), side="right", method="compare_all"
+        jnp.cumsum(weights), target.astype(jnp.int32), side="right", method="compare_all"
     )
     return jnp.where(total > 0, slot, NONE).astype(jnp.int32)
 
@@ -118,7 +117,7 @@ def importance(weights: Array, slot: Array, beta: float) -> Array:
     et al. 2016, section 3.4), over the clips that can be drawn.
     """
     smallest = jnp.min(jnp.where(weights > 0, weights, jnp.iinfo(jnp.int32).max))
-    own = jnp.maximum(stores.fetch(weights, slot), 1)
+    own = jnp.maximum(stores.pick(weights, slot), 1)
     return jnp.where(slot >= 0, (smallest / own) ** beta, 1.0).astype(jnp.float32)
 
 
@@ -145,16 +144,19 @@ def sample(
     weights = reweight(replay, step, rl)
     drawn = draw(weights, key, rows * shape.clips)
     # one drawn before that is still there comes first
-    waiting = (replay.deferred >= 0) & (stores.fetch(weights, replay.deferred[None])[0] > 0)
-    slot = jnp.where(waiting, jnp.roll(drawn, 1).at[0].set(replay.deferred), drawn)
+    waiting = (replay.deferred >= 0) & (stores.pick(weights, replay.deferred[None])[0] > 0)
+    number = jnp.arange(len(drawn))
+    slot = jnp.where(waiting & (number == 0), replay.deferred, stores.pick(drawn, number - waiting))
     batch, slots, first, at = gather(replay, slot, rows, shape)
     put_off = first < len(slot)
     replay = dataclasses.replace(
         replay,
-        deferred=jnp.where(put_off, stores.fetch(slot, first[None])[0], NONE),
+        deferred=jnp.where(put_off, stores.pick(slot, first[None])[0], NONE),
         deferrals=replay.deferrals + put_off,
     )
-    weight = stores.put(jnp.ones(slots.size), at, importance(weights, slot, rl.beta))
+    own = at == jnp.arange(slots.size)[:, None]
+    weight = jnp.where(own, importance(weights, slot, rl.beta), 0.0).sum(-1)
+    weight = jnp.where(own.any(-1), weight, 1.0)
     return replay, batch, slots, weight.reshape(slots.shape)
 
 
@@ -165,8 +167,8 @@ def gather(replay: Replay, slot: Array, rows: int, shape: RowShape):
         A Batch [R, ...], the slot int32 [R, K] of every packed clip (C = none), how many of the
         N were looked at, and where in the R * K each of them is (R * K = nowhere).
     """
-    length = jnp.where(slot >= 0, stores.fetch(replay.length, slot), 0)
-    words = (stores.fetch(replay.text, slot) > 0).sum(-1)
+    capacity, text = len(replay.example), stores.fetch(replay.text, slot)
+    length, words = stores.pick(replay.length, slot), (text > 0).sum(-1)
     places, first = packing.place(
         length,
         words,
@@ -177,19 +179,21 @@ def gather(replay: Replay, slot: Array, rows: int, shape: RowShape):
         patch=shape.patch,
     )
     at = jnp.where(places.row < rows, places.row * shape.clips + places.number, rows * shape.clips)
-    none = jnp.full(rows * shape.clips, len(replay.example), jnp.int32)
-    slots, start, word = (
-        stores.put(none, at, value).reshape(rows, shape.clips)
-        for value in (slot, places.frame, places.token)
-    )
+    own = at == jnp.arange(rows * shape.clips)[:, None]
+
+    def put(values):
+        """Of each clip [N], to its place [R, K]; 0 where there is none."""
+        return jnp.where(own, values, 0).sum(-1).reshape(rows, shape.clips)
+
+    slots = put(slot - capacity) + capacity
     batch = packing.pack(
-        replay.frames_at(slots.reshape(-1)),
-        replay.text,
-        replay.length,
-        replay.example,
-        slots,
-        jnp.minimum(start, shape.frames),
-        jnp.minimum(word, shape.tokens),
+        replay.frames_at(slots).astype(jnp.float32),
+        jnp.where(own[..., None], text, 0).sum(1).reshape(rows, shape.clips, -1),
+        put(length),
+        put(words),
+        put(stores.pick(replay.example, slot) + 1) - 1,
+        put(places.frame),
+        put(places.token),
         row_frames=shape.frames,
         row_tokens=shape.tokens,
     )

@@ -1,6 +1,8 @@
-"""Index gathers and scatters along a first axis that stay plain ones when they are mapped.
+"""Gathers and scatters along a first axis, in the form that costs a TPU least.
 
-A mapped gather has a batch axis, of which the TPU compiler makes a loop over the indices; of
+Of single numbers: comparisons with every place, which are one operation where a gather or scatter
+is three. Of whole clips: index gathers and scatters that stay plain ones when they are mapped. A
+mapped gather has a batch axis, of which the TPU compiler makes a loop over the indices; of
 stores laid end to end it makes none. (The CPU compiler is the other way about: it copies a store
 that is laid out anew.) Where the mapped axis is split over devices, map inside of
 `sharding.on_own_rows`, or the partitioner fetches the others' stores.
@@ -12,8 +14,13 @@ import jax.numpy as jnp
 from signllm_jax.typing import Array
 
 
+def pick(store: Array, at: Array) -> Array:
+    """Numbers store [C] at int32 [N]: [N], 0 where that is outside of 0..C - 1."""
+    return jnp.where(at[:, None] == jnp.arange(len(store)), store, 0).sum(-1, dtype=store.dtype)
+
+
 def _fetch(store, at):
-    return store[jnp.clip(at, 0, len(store) - 1)]
+    return jnp.take(store, at, axis=0, mode="clip")
 
 
 def _put(store, at, values):

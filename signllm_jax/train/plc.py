@@ -14,8 +14,8 @@ import numpy as np
 from signllm_jax.config import Config
 from signllm_jax.parallel import sharding
 from signllm_jax.rl import replay as buffer
-from signllm_jax.rl import sampling, stores
-from signllm_jax.rl.clips import Clips, unpack
+from signllm_jax.rl import sampling
+from signllm_jax.rl.clips import Clips, cut
 from signllm_jax.rl.replay import Replay
 from signllm_jax.rl.sampling import RowShape
 from signllm_jax.typing import Array, Batch, Tree
@@ -72,8 +72,8 @@ def begin(
         if batch is None:
             replay, clean, slots = sampling.sweep(replay, cyclic, shape)
         else:
-            clips = unpack(batch, *clip_shape(config), stores.fetch)
-            replay, slots = buffer.add(replay, clips)
+            seen = buffer.unobserved_to_nan(batch.frames[..., :-1], batch.joint_mask)
+            replay, slots = buffer.add(replay, cut(batch, seen, *clip_shape(config)))
             clean, slots = without_nan(batch), slots.reshape(cyclic, -1)
         replay, drawn, drawn_slots, weight = sampling.sample(
             replay, step, key, priority, shape, config.rl
@@ -99,15 +99,14 @@ def without_nan(batch: Batch) -> Batch:
 
     They get no error, and are quarantined for it; one bad clip does not end the training.
     """
-    broken = ~jnp.isfinite(batch.frames).all(-1)
-    clips = jnp.arange(1, batch.example.shape[1] + 1)
-    own = batch.segment[..., None] == clips
-    bad = (own & (broken[..., None] & own).any(1, keepdims=True)).any(-1)
+    sound = jnp.isfinite(batch.frames).all(-1)
+    own = batch.segment[..., None] == jnp.arange(1, batch.example.shape[1] + 1)
+    kept = ((sound[..., None] | ~own).all(1, keepdims=True) & own).any(-1)
     return batch._replace(
-        frames=jnp.where(bad[..., None], 0.0, batch.frames),
-        joint_mask=batch.joint_mask & ~bad[..., None],
-        segment=jnp.where(bad, 0, batch.segment),
-        position=jnp.where(bad, 0, batch.position),
+        frames=jnp.where(kept[..., None], batch.frames, 0.0),
+        joint_mask=batch.joint_mask & kept[..., None],
+        segment=jnp.where(kept, batch.segment, 0),
+        position=jnp.where(kept, batch.position, 0),
     )
 
 
