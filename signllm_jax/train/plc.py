@@ -10,6 +10,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.experimental.layout import Layout, with_layout_constraint
 
 from signllm_jax.config import Config
 from signllm_jax.parallel import sharding
@@ -91,7 +92,19 @@ def begin(
     parts = jax.vmap(one)(replay, batch and jax.tree.map(split, batch), keys)
     merge = lambda x: x.reshape(-1, *x.shape[2:])  # noqa: E731
     whole, slots, weight = jax.tree.map(merge, parts[1:])
-    return parts[0], whole._replace(prompts=prompts), slots, weight
+    return parts[0], laid_by_rows(whole)._replace(prompts=prompts), slots, weight
+
+
+def laid_by_rows(batch: Batch) -> Batch:
+    """The batch with its tokens and segments row by row in a TPU's memory.
+
+    The compiler would give them the layout of the gathers that made them, and the model's
+    statistics, which follow it, are then copied to and fro. Elsewhere nothing is done.
+    """
+    rows = lambda own: jax.tree.map(lambda x: with_layout_constraint(x, Layout((0, 1))), own)  # noqa: E731
+    names = ("text", "text_segment", "segment", "position")
+    own = {name: getattr(batch, name) for name in names}
+    return batch._replace(**jax.lax.platform_dependent(own, tpu=rows, default=lambda own: own))
 
 
 def without_nan(batch: Batch) -> Batch:
