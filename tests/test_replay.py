@@ -335,6 +335,15 @@ def test_a_clip_that_is_too_long_for_the_buffer_is_not_put_in():
     assert lengths.max() == 6 and (np.asarray(slot) == 30).sum() > 0
 
 
+def test_clips_are_padded_alike_on_a_tpu():
+    clips = clips_of(5)
+    length = clips.length.at[2].set(0)
+    on_cpu = np.asarray(replay._padded_last(clips.frames, length))
+    elsewhere = np.asarray(replay._padded_first(clips.frames, length))
+    assert on_cpu.dtype == elsewhere.dtype and np.isnan(on_cpu[2, : F * 3 * J]).all()
+    np.testing.assert_array_equal(on_cpu.view(np.uint16), elsewhere.view(np.uint16))
+
+
 @pytest.mark.parametrize("shape", [(3, 2, 5), (1, 1, 5), (2, 1, 5, 4)])
 def test_stores_laid_end_to_end_give_and_take_what_mapped_ones_do(shape):
     """What a TPU is given instead of a mapped gather or scatter."""

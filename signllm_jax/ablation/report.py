@@ -108,7 +108,8 @@ def _costs(folder: Path) -> list[str]:
         "(`launch/benchmark.py replay`): median and quartiles of the rounds.",
         costs.measured(folder),
         "The compiler's estimate of a step on a slice of TPUs (`launch/compile.py`), without the "
-        "interconnect. The channel has no collective that the step without it has not:",
+        "interconnect, and the collectives in each. The channel's own operations have none; which "
+        "weights are gathered how often is the compiler's choice, and differs a little:",
         costs.slices(folder),
     ]
 

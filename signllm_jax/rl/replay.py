@@ -83,11 +83,27 @@ class Replay:
 
 def to_lines(frames: Array, length: Array) -> Array:
     """Frames [N, F, D - 1] as the buffer has them, [N, lines, 128], NaN after a clip's end."""
-    count, size, lines = len(frames), frames[0].size, _lines(*frames.shape[1:])
-    flat = jnp.pad(frames.reshape(count, -1), ((0, 0), (0, lines * LANES - size)))
-    number = jnp.arange(lines * LANES)
-    ended = (number >= length[:, None] * frames.shape[-1]) & (number < size)
-    return jnp.where(ended, jnp.nan, flat).astype(jnp.float16).reshape(count, lines, LANES)
+    flat = jax.lax.platform_dependent(frames, length, cpu=_padded_last, default=_padded_first)
+    return flat.reshape(len(frames), -1, LANES)
+
+
+def _padded_last(frames, length):
+    own = jnp.arange(frames.shape[1]) < length[:, None]
+    values = jnp.where(own[..., None], frames, jnp.nan).astype(jnp.float16)
+    return _pad(values)
+
+
+def _padded_first(frames, length):
+    """The same; a TPU then pads in the same operation, which a CPU is slow in."""
+    flat = _pad(frames)
+    number = jnp.arange(flat.shape[1])
+    ended = (number >= length[:, None] * frames.shape[-1]) & (number < frames[0].size)
+    return jnp.where(ended, jnp.nan, flat).astype(jnp.float16)
+
+
+def _pad(frames):
+    rest = _lines(*frames.shape[1:]) * LANES - frames[0].size
+    return jnp.pad(frames.reshape(len(frames), -1), ((0, 0), (0, rest)))
 
 
 def _lines(frames: int, size: int) -> int:
