@@ -6,6 +6,7 @@ from signllm_jax import cli
 
 WORKDIRS = flags.DEFINE_list("workdirs", None, "runs that have a report.json")
 README = flags.DEFINE_string("readme", None, "file to write into; by default it is printed")
+BLOCK = flags.DEFINE_string("block", "results", "name of the marks around the place in the file")
 
 
 def main() -> None:
@@ -17,7 +18,7 @@ def main() -> None:
         raise ConfigError("--workdirs is missing")
     text = results.summary(results.read_reports(WORKDIRS.value))
     if README.value:
-        results.write_readme(README.value, text)
+        results.write_readme(README.value, text, BLOCK.value)
     print(text)
 
 

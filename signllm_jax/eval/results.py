@@ -9,7 +9,7 @@ from signllm_jax.eval.spread import spread
 from signllm_jax.eval.text_results import prompt_table, spoken_line, text_runs, text_table
 from signllm_jax.group import write_file
 
-START, END = "<!-- results:start -->", "<!-- results:end -->"
+BLOCK = "results"
 
 # report name -> (column, how a number is written)
 COLUMNS = {
@@ -98,13 +98,18 @@ def summary(reports: Sequence[dict]) -> str:
     return "\n".join(lines)
 
 
-def write_readme(readme: str, text: str) -> None:
+def marks(block: str = BLOCK) -> tuple[str, str]:
+    """The two lines between which a page holds figures; a page may have several such blocks."""
+    return f"<!-- {block}:start -->", f"<!-- {block}:end -->"
+
+
+def write_readme(readme: str, text: str, block: str = BLOCK) -> None:
     """Replaces what stands between the marks; raises DataError when they are missing."""
-    path = Path(readme)
+    path, (start, end) = Path(readme), marks(block)
     try:
         held = path.read_text()
-        before, rest = held.split(START)
-        _, after = rest.split(END)
+        before, rest = held.split(start)
+        _, after = rest.split(end)
     except (OSError, ValueError) as error:
-        raise DataError(f"{readme}: no place for results between {START} and {END}") from error
-    write_file(path, f"{before}{START}\n{text}\n{END}{after}".encode())
+        raise DataError(f"{readme}: no place for results between {start} and {end}") from error
+    write_file(path, f"{before}{start}\n{text}\n{end}{after}".encode())
