@@ -5,7 +5,7 @@ SEEDS ?= 0 1 2
 RUN = $(VENV)/bin/python
 PYTEST = $(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=10
 
-.PHONY: demo seeds seeds-plain results test test-slow browser-test browser-installed docs screenshots gpu-check extract-env beam-env tfds-env lint clean
+.PHONY: demo seeds seeds-plain results speed test test-slow browser-test browser-installed docs screenshots gpu-check extract-env beam-env tfds-env lint clean
 
 demo: $(VENV)/demo-installed
 	$(RUN) launch/train.py --config=configs/mlsf.py --workdir=runs/mlsf
@@ -36,6 +36,21 @@ seeds-plain: $(VENV)/demo-installed
 	done
 	$(RUN) launch/ablation.py --norun --demo=$(shell echo $(SEEDS:%=runs/mlsf-seed-%) \
 	  $(SEEDS:%=runs/plain-seed-%) | tr ' ' ,)
+
+# docs/speed.md: about a quarter of an hour, on a machine that does nothing else
+MEASURE = $(RUN) launch/benchmark.py
+PEER = --like=progressive_transformers
+speed: $(VENV)/demo-installed
+	mkdir -p docs/speed
+	$(MEASURE) start > docs/speed/start.jsonl
+	for rows in 5 16; do \
+	  $(MEASURE) train $(PEER) --rows=$$rows > docs/speed/train-$$rows.jsonl || exit; \
+	done
+	$(MEASURE) decode $(PEER) > docs/speed/decode.jsonl
+	$(MEASURE) input --corpora=fingerspelling > docs/speed/input-demo.jsonl
+	$(MEASURE) input $(PEER) > docs/speed/input-peer.jsonl
+	$(MEASURE) work > docs/speed/work.jsonl
+	$(MEASURE) speed --document=docs/speed.md
 
 test: $(VENV)/test-installed
 	$(PYTEST) -m "not slow and not gpu" tests

@@ -10,7 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 SEE = {
     "ablation": "[Reinforcement learning](../reinforcement.md)",
-    "benchmark": "[Metrics](../metrics.md), [lift](../lift.md), [takes](../takes.md)",
+    "benchmark": "[Speed](../speed.md), [metrics](../metrics.md), [takes](../takes.md)",
     "compile": "[TPUs and pods](../pods.md)",
     "evaluate": "[Evaluating](../evaluate.md), [back-translation](../back_translation.md)",
     "export": "[The model card](../model_card.md)",

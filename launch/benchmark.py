@@ -1,6 +1,9 @@
 """Measures a part of the system and prints one JSON object a line.
 
-    python launch/benchmark.py decode|dtw|input|lift|lift_quality|metrics|replay|takes|train
+    python launch/benchmark.py NAME
+
+The names: decode, dtw, input, lift, lift_quality, metrics, replay, speed, start, takes, train and
+work.
 
 Each line has `benchmark, variant, cpu_seconds, wall_seconds`, what was counted (`frames`, `pairs`
 or `examples`) and `per_cpu_second`.
@@ -22,8 +25,11 @@ BENCHMARKS = (
     "lift_quality",
     "metrics",
     "replay",
+    "speed",
+    "start",
     "takes",
     "train",
+    "work",
 )
 
 name = sys.argv.pop(1) if len(sys.argv) > 1 and not sys.argv[1].startswith("-") else ""

@@ -8,7 +8,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from commands import run
+from commands import TINY, run
 from tiny import MODEL, one_device
 
 from signllm_jax.aot.flops import matmul_flops
@@ -23,9 +23,9 @@ from signllm_jax.poses.pose_file import read_pose_file
 FIELDS = {"benchmark", "variant", "cpu_seconds", "wall_seconds", "per_cpu_second", "rounds"}
 
 
-def benchmark(folder, *args):
+def benchmark(folder, name, args):
     """The rows of a benchmark by variant."""
-    code, out, err = run(folder, "benchmark", list(args))
+    code, out, err = run(folder, "benchmark", [name, *args])
     assert code == 0, err
     found = {row["variant"]: row for row in map(json.loads, out.splitlines())}
     for row in found.values():
@@ -37,7 +37,7 @@ def benchmark(folder, *args):
 def test_training_is_measured_beside_the_peak_and_a_peer(tmp_path):
     args = ["--lengths=24,40", "--row_frames=64", "--rows=8", "--rounds=1", "--steps=1"]
     args += [f"--peer={sys.executable} -c pass", "--peer_frames=7"]
-    rows = benchmark(tmp_path, "train", *args, "--variants=packed,padded")
+    rows = benchmark(tmp_path, "train", [*args, "--variants=packed,padded"])
     assert rows.keys() == {"packed", "padded", "matmul_peak", "peer"}
     assert rows["peer"]["frames"] == 7
     assert rows["packed"]["padding"] < rows["padded"]["padding"]
@@ -46,7 +46,7 @@ def test_training_is_measured_beside_the_peak_and_a_peer(tmp_path):
 
 @pytest.mark.slow
 def test_decoding_is_measured_with_and_without_a_cache(tmp_path):
-    rows = benchmark(tmp_path, "decode", "--frames=10", "--clips=2", "--rounds=1")
+    rows = benchmark(tmp_path, "decode", ["--frames=10", "--clips=2", "--rounds=1"])
     assert rows["cached-10-2"]["frames"] == rows["uncached-10-2"]["frames"] == 20
     assert rows["cached-10-2"]["over_uncached"] > 0
 
@@ -54,10 +54,47 @@ def test_decoding_is_measured_with_and_without_a_cache(tmp_path):
 @pytest.mark.slow
 def test_the_input_of_a_prepared_corpus_is_measured_beside_a_step(tmp_path):
     args = ["--corpora=prompt2sign", "--clips=40", "--rounds=1", "--steps=2"]
-    rows = benchmark(tmp_path, "input", *args)
+    rows = benchmark(tmp_path, "input", args)
     assert {"prompt2sign", "prompt2sign-cold", "prompt2sign-step", "matmul_peak"} == rows.keys()
     assert rows["prompt2sign-cold"]["frames"] > 0
     assert min(rows["prompt2sign-cold"]["resident_mb"]) > 0
+
+
+@pytest.mark.slow
+def test_a_step_is_measured_by_languages_and_by_the_length_of_clips(tmp_path):
+    args = ["--counts=1,2", "--clip_frames=32", "--batch_frames=64", "--of_language=2"]
+    rows = benchmark(tmp_path, "work", [*args, "--rounds=1"])
+    of = {name: rows[name]["step_frames"] for name in rows.keys() - {"matmul_peak"}}
+    assert of["frames-32"] == 64 and of["languages-2"] > of["languages-1"]
+
+
+@pytest.mark.slow
+def test_the_start_of_a_run_is_measured_without_and_with_its_compiled_programs(tmp_path):
+    args = [f"--set={name}={value}" for name, value in TINY.items()]
+    rows = benchmark(tmp_path, "start", ["--starts=1", *args])
+    assert rows["cold"]["cpu_seconds"] > rows["warm"]["cpu_seconds"]
+
+
+def test_the_page_of_speed_is_made_from_kept_lines(tmp_path):
+    rate = {"wall_seconds": 1.0, "cpu_seconds": 2.0, "per_second": 50.0, "per_cpu_second": 25.0}
+    rate |= {"per_second_low": 40.0, "per_second_high": 60.0, "rounds": 5}
+    work = {"benchmark": "work", "languages": 1, "flops_share": 0.25, "step_frames": 100.0}
+    work |= {"step_seconds": 0.5, "step_cpu_seconds": 0.75, **rate}
+    lines = [work | {"variant": "languages-1", "row_frames": 256}]
+    lines += [work | {"variant": "frames-64", "row_frames": 64}]
+    lines += [{"benchmark": "start", "variant": "warm", **rate}]
+    lines += [{"benchmark": "work", "variant": "matmul_peak", **rate, "per_second": 2e11}]
+    page = tmp_path / "speed.md"
+    page.write_text("<!-- results:start --><!-- results:end -->")
+    code, _, err = run(tmp_path, "benchmark", ["speed", f"--document={page}"])
+    assert (code, err.count("\n")) == (2, 1) and "make speed" in err
+    (tmp_path / "speed").mkdir()
+    (tmp_path / "speed" / "all.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    code, out, err = run(tmp_path, "benchmark", ["speed", f"--document={page}"])
+    assert code == 0 and len(out.splitlines()) == 4, err
+    assert "| frames 64 | 100 | 500 | 750 | 20000.0 | 25% |" in page.read_text()
+    assert "Matrix peak in the same runs: 200 GFLOP/s" in page.read_text()
+    assert (tmp_path / "speed.png").stat().st_size > 1000
 
 
 def test_the_operations_of_a_clip_are_those_of_its_unpadded_forward_pass():

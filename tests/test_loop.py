@@ -58,6 +58,7 @@ class Run:
     path: Path
     final: dict
     compiled: collections.Counter
+    events: list[str]
 
 
 class Compilations(logging.Handler):
@@ -75,17 +76,30 @@ class Compilations(logging.Handler):
 
 @pytest.fixture(scope="module")
 def finished(config, on_one_device, tmp_path_factory):
-    """A run without interruption, and what it compiled."""
+    """A run without interruption, what it compiled, and when it stepped and fetched metrics."""
     path, compilations = tmp_path_factory.mktemp("finished"), Compilations()
+    events, make, gather = [], loop.make_train_step, loop.gather_metrics
+
+    def noted(name, function):
+        return lambda *args: events.append(name) or function(*args)
+
     logging.getLogger("jax").addHandler(compilations)
-    with jax.log_compiles():
+    with jax.log_compiles(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "make_train_step", lambda *args: noted("step", make(*args)))
+        patch.setattr(loop, "gather_metrics", noted("fetch", gather))
         final = loop.train(config, path)
     logging.getLogger("jax").removeHandler(compilations)
-    return Run(path, final, compilations.count)
+    return Run(path, final, compilations.count, events)
 
 
 def lines(path):
     return [json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_metrics_are_fetched_when_the_next_step_is_under_way(finished):
+    """Except those of steps 2, 3 and 4, after which the run evaluates or saves."""
+    told = "step step fetch fetch step fetch step fetch"
+    assert " ".join(finished.events) == told
 
 
 def test_a_run_logs_every_step_once_and_evaluates_when_it_should(finished):

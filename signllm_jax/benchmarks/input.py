@@ -131,11 +131,11 @@ def _config(corpus: str, work: Path) -> Config:
     else:
         values, languages = mlsf.get_config("prompt2sign").to_dict(), (LANGUAGE,)
         values["data"] |= {"data_dir": str(work), "dataset": f"prompt2sign/{LANGUAGE}_{NAME}"}
-        if workload.LIKE.value:
-            values["model"] |= workload.PEER_MODEL
         sentences.write_corpus(work, CLIPS.value)
         with contextlib.redirect_stdout(sys.stderr):
             source.prepare(values["data"]["dataset"], LANGUAGE, work)
+    if workload.LIKE.value:
+        values["model"] |= workload.PEER_MODEL
     values["data"]["languages"] = tuple(languages)
     values["model"]["dtype"] = "float32"
     values["rl"]["plc"], values["rl"]["loss"] = False, "mse"

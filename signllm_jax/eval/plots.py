@@ -1,4 +1,4 @@
-"""The pictures of a report, as png: training, languages, lengths, and a strip of clips."""
+"""The pictures of a report, as png: training, languages, lengths, costs, a strip of clips."""
 
 import json
 import math
@@ -165,4 +165,23 @@ def plot_curves(
         axes.set_xlabel("steps")
         axes.set_yscale("log")
     axes.legend(frameon=False, fontsize="x-small")
+    return _save(figure.savefig, path, metadata={"Software": None})
+
+
+def plot_costs(
+    panels: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]], path: Path
+) -> Path:
+    """Milliseconds of a train step against the size of the work, both in powers of two.
+
+    Args:
+        panels: label of the size -> name of the line -> (size, milliseconds).
+        path: of the picture.
+    """
+    figure, places = _axes(4.4 * len(panels), 3.6, len(panels))
+    for axes, (label, lines) in zip(places if len(panels) > 1 else [places], panels.items()):
+        for name, points in lines.items():
+            axes.plot(*zip(*points), marker="o", markersize=3, label=name)
+        axes.set_xscale("log", base=2)
+        axes.set(xlabel=label, ylabel="ms a step", ylim=(0, None))
+        axes.legend(frameon=False)
     return _save(figure.savefig, path, metadata={"Software": None})
