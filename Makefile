@@ -49,7 +49,7 @@ speed: $(VENV)/demo-installed
 	$(MEASURE) decode $(PEER) > docs/speed/decode.jsonl
 	$(MEASURE) input --corpora=fingerspelling > docs/speed/input-demo.jsonl
 	$(MEASURE) input $(PEER) > docs/speed/input-peer.jsonl
-	$(MEASURE) work > docs/speed/work.jsonl
+	$(MEASURE) work $(PEER) > docs/speed/work.jsonl
 	$(MEASURE) speed --document=docs/speed.md
 
 test: $(VENV)/test-installed
