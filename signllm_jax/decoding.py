@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from signllm_jax.models.text2pose import Text2Pose
 from signllm_jax.nn.attention import empty_cache
 from signllm_jax.parallel import lanes as lane_axis
+from signllm_jax.parallel import sharding
 from signllm_jax.typing import Array, Tree
 
 WINDOW = 64  # patches that the cache holds at first
@@ -75,8 +76,9 @@ def generate_lanes(model: Text2Pose, params: Tree, text: Array, max_frames: int)
     """Produces one clip for each text of every lane.
 
     A clip ends at the frame whose counter is nearest to 1: the first one from which half a frame
-    more would reach it. The loop ends when all clips have. It runs over the lanes together: with
-    one that stops by itself in each of them, every step would copy all caches.
+    more would reach it. Each place of the mesh's `language` axis stops by itself, when all its
+    clips have ended. Lanes that share a place share its loop: with one that stops by itself in
+    each of them, every step would copy all caches.
 
     Args:
         model: the module of the groups.
@@ -87,6 +89,12 @@ def generate_lanes(model: Text2Pose, params: Tree, text: Array, max_frames: int)
     Returns:
         The clips, each array led by L, T = max_frames.
     """
+    together = functools.partial(_generate_together, model, max_frames)
+    return sharding.on_own_languages(together)(params, text)
+
+
+def _generate_together(model: Text2Pose, max_frames: int, params: Tree, text: Array) -> Generated:
+    """`generate_lanes` of the lanes that share a place on the mesh's `language` axis."""
     c = model.config
     lanes, rows, patches = *text.shape[:2], max_frames // c.patch
     size = c.patch * (c.frame_size - 1)

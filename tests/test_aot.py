@@ -340,3 +340,20 @@ def test_a_tiny_config_is_compiled_for_a_slice_without_a_byte_between_languages(
     assert {tuple(one["axes"]) for one in report["collectives"]} == {("fsdp",)}
     assert report["uncounted_share"] <= 0.05 and 0 < report["cycle_utilization"] < 1
     assert "0 bytes between languages" in result.stdout
+
+
+@pytest.mark.slow
+def test_generation_stops_early_without_a_byte_between_languages(tmp_path):
+    result = command(
+        tmp_path,
+        "--decode",
+        "--topology=v5e:2x2",
+        "--mesh=language:2,fsdp:2",
+        "--config.data.languages=('asl','gsl')",
+        "--config.eval.batch_size=4",
+    )
+    assert result.returncode == 0, result.stderr
+    report = json.loads((tmp_path / "aot.json").read_text())
+    assert report["program"] == "generate" and report["cross_language_bytes"] == 0
+    # devices of one language still agree on when to stop
+    assert {tuple(one["axes"]) for one in report["collectives"]} == {("fsdp",)}

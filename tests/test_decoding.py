@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from tiny import CONFIG, MODEL, one_device
+from jax.sharding import NamedSharding, PartitionSpec
+from tiny import CONFIG, MODEL, mesh_of, one_device
 
 from signllm_jax import decoding
 from signllm_jax.data import source
@@ -15,6 +16,7 @@ from signllm_jax.errors import TextError
 from signllm_jax.models import mlsf
 from signllm_jax.models.text2pose import Text2Pose
 from signllm_jax.parallel import sharding
+from signllm_jax.parallel.collectives import cross_language_bytes
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.produce import Producer
 from signllm_jax.train import dev, groups
@@ -121,6 +123,29 @@ def test_lanes_that_are_decoded_together_make_what_each_makes_alone(stacked, mes
     assert cache in hlo
     body = hlo[: hlo.index("ENTRY")]
     assert not re.search(rf"= {re.escape(cache)}\S* copy\(", body)
+
+
+def test_languages_on_devices_of_their_own_stop_by_themselves_and_make_the_same(stacked):
+    """One ends after 4 frames, one never; nothing is told between them."""
+    text = np.stack([TEXT, TEXT[::-1]])
+    ends = [
+        ending_at(jax.tree.map(operator.itemgetter(i), stacked), n) for i, n in ((0, 4), (1, 99))
+    ]
+    params = jax.tree.map(lambda *leaves: jnp.stack(leaves), *ends)
+
+    def generate(params):
+        return decoding.generate_lanes(TEXT2POSE, params, text, MAX_FRAMES)
+
+    together = jax.jit(generate)(params)
+    spread = mesh_of(2, 1, 4, 1)
+    own = NamedSharding(spread, PartitionSpec("language"))
+    with sharding.use_mesh(spread):
+        made = jax.jit(generate, out_shardings=own).lower(jax.device_put(params, own)).compile()
+        apart = made(jax.device_put(params, own))
+    assert cross_language_bytes(made.as_text(), spread, default_trips=1) == 0
+    assert together.length.tolist() == [[4, 4, 0], [0, MAX_FRAMES, MAX_FRAMES]]
+    for one, other in zip(together, apart):
+        np.testing.assert_allclose(one, other, atol=1e-5)
 
 
 def test_a_clip_does_not_depend_on_the_texts_decoded_with_it(params):

@@ -27,8 +27,11 @@ def keys(key: Array, lanes: Sequence[str]) -> Array:
 def lift(function: Callable) -> Callable:
     """Maps a function of one lane over the leading axis of all arguments.
 
-    The axis stays on the mesh's `language` axis in every sharding constraint inside.
+    The axis stays on the mesh's `language` axis in every sharding constraint inside; within
+    `sharding.on_own_languages` it is the place's own lanes, which lie on no axis.
     """
+    if "language" in jax.sharding.get_abstract_mesh().manual_axes:
+        return jax.vmap(function)
     return jax.vmap(function, spmd_axis_name="language")
 
 

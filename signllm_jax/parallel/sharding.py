@@ -176,6 +176,19 @@ def on_own_rows(function):
     return run
 
 
+def on_own_languages(function):
+    """Maps a function of lanes over the mesh's `language` axis, each part of it by itself.
+
+    Arrays of arguments and results are led by lanes; the function gets those of one place on the
+    axis and nothing can be exchanged between places: a loop ends in each of them when its own
+    lanes have. The other axes of the mesh stay the compiler's.
+    """
+    own = PartitionSpec(RULES["language"])
+    return jax.shard_map(
+        function, in_specs=own, out_specs=own, axis_names={RULES["language"]}, check_vma=False
+    )
+
+
 def row_block() -> jax.Array:
     """int32 []: which block of rows this device has, within `on_own_rows`."""
     return jax.lax.axis_index(RULES["rows"])
