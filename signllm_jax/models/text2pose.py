@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from signllm_jax.config import ModelConfig
+from signllm_jax.nn.bfloat16 import gelu
 from signllm_jax.nn.bias import nearness, nearness_params
 from signllm_jax.nn.blocks import Block, Dense, Norm
 from signllm_jax.nn.embed import (
@@ -66,7 +67,9 @@ class Text2Pose(nn.Module):
     def setup(self):
         """Declares the layers."""
         c = self.config
-        block = lambda cross: Block(c.width, c.heads, c.mlp, c.dropout, cross, self.dtype)  # noqa: E731
+        block = lambda cross: Block(  # noqa: E731
+            c.width, c.heads, c.mlp, c.dropout, cross, self.dtype, c.row_dropout
+        )
         if self.languages:
             self.embed_text = MarkedEmbed(c.vocab, self.languages, c.width)
         else:
@@ -160,7 +163,7 @@ class Text2Pose(nn.Module):
             new_caches.append(new)
         x = self.norm_frames(x)
         shape = (*x.shape[:2], c.patch)
-        spoken = nn.gelu(self.frame_hidden(x)) if c.head else x
+        spoken = gelu(self.frame_hidden(x)) if c.head else x
         frames = self.frame_head(spoken).astype(jnp.float32).reshape(*shape, c.frame_size - 1)
         x = x.astype(jnp.float32)
         counter = counter[..., None] + self.counter_head(x)

@@ -8,11 +8,13 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from signllm_jax.nn.bfloat16 import add_bias
 from signllm_jax.parallel.sharding import constrain
 from signllm_jax.typing import Array
 
-BLOCK = 64
-"""Least queries of a block of causal attention, which looks at no later block of keys."""
+BLOCK, WIDE_BLOCK = 64, 256
+"""Least queries of a block of causal attention, which looks at no later block of keys; the second
+in bfloat16, where a TPU's products are too quick for small blocks to be worth their copies."""
 
 
 def empty_cache(rows: int, steps: int, width: int, heads: int, dtype) -> tuple[Array, Array]:
@@ -76,7 +78,7 @@ class Attention(nn.Module):
         """x [B, N, M] -> [B, H, N, M / H]."""
         out = jnp.einsum("bnm,mk->bnk", x.astype(self.dtype), kernel.astype(self.dtype))
         if bias is not None:
-            out = out + bias.astype(self.dtype)
+            out = add_bias(out, bias)
         out = out.reshape(*x.shape[:2], self.heads, -1)
         return jnp.moveaxis(constrain(out, "rows", "time", "heads", "head_dim"), 2, 1)
 
@@ -106,7 +108,8 @@ class Attention(nn.Module):
         if own is not None:
             return self._output(_attend_with_own(query, key, value, mask, *own))
         count = query.shape[2]
-        block = max(BLOCK, key.shape[-1]) if causal and bias is None else count
+        least = WIDE_BLOCK if self.dtype == jnp.bfloat16 else BLOCK
+        block = max(least, key.shape[-1]) if causal and bias is None else count
         parts = [
             _attend(
                 query[:, :, start : start + block],
@@ -125,7 +128,7 @@ class Attention(nn.Module):
         out = jnp.moveaxis(out, 1, 2)
         out = out.reshape(*out.shape[:2], -1)
         out = jnp.einsum("bnk,km->bnm", out, self.out_kernel.astype(self.dtype))
-        return out + self.out_bias.astype(self.dtype)
+        return add_bias(out, self.out_bias)
 
 
 def _attend(query, key, value, mask, bias):

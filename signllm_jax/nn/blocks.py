@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 
 from signllm_jax.nn.attention import Attention, put
+from signllm_jax.nn.bfloat16 import add_bias, gelu
 from signllm_jax.parallel.sharding import constrain
 
 
@@ -39,7 +40,7 @@ class Dense(nn.Module):
             nn.with_logical_partitioning(nn.initializers.zeros, (bias_name,)),
             (self.features,),
         )
-        return jnp.dot(x.astype(self.dtype), kernel.astype(self.dtype)) + bias.astype(self.dtype)
+        return add_bias(jnp.dot(x.astype(self.dtype), kernel.astype(self.dtype)), bias)
 
 
 class Norm(nn.Module):
@@ -71,9 +72,12 @@ class Dropout(nn.Module):
 
     Attributes:
         rate: the share.
+        by_row: whether all N of a row share their draws (as in Mesh TensorFlow's and T5's models),
+            which costs a TPU next to nothing.
     """
 
     rate: float
+    by_row: bool = False
 
     @nn.compact
     def __call__(self, x, deterministic: bool):
@@ -81,6 +85,11 @@ class Dropout(nn.Module):
         dropped = round(256 * self.rate)
         if deterministic or not dropped:
             return x
+        if self.by_row:
+            bits = jax.random.bits(self.make_rng("dropout"), (len(x), 1, x.shape[-1]), jnp.uint32)
+            bits = constrain(bits, "rows", None, "width")
+            scale = jnp.where(bits >> 24 >= dropped, 256 / (256 - dropped), 0.0)
+            return x * scale.astype(x.dtype)
         rows, time, width = x.shape
         shape = (rows, -(-time // 4), width)
         words = jax.random.bits(self.make_rng("dropout"), shape, jnp.uint32)
@@ -100,7 +109,7 @@ class Mlp(nn.Module):
     @nn.compact
     def __call__(self, x):
         """x [B, N, M] -> [B, N, M]."""
-        hidden = nn.gelu(Dense(self.hidden, ("embed", "mlp"), self.dtype, name="up")(x))
+        hidden = gelu(Dense(self.hidden, ("embed", "mlp"), self.dtype, name="up")(x))
         hidden = constrain(hidden, "rows", "time", "mlp")
         return Dense(x.shape[-1], ("mlp", "embed"), self.dtype, name="down")(hidden)
 
@@ -115,6 +124,7 @@ class Block(nn.Module):
         dropout: share of each residual branch's outputs dropped while training.
         cross: whether the block attends to a memory.
         dtype: compute type.
+        row_dropout: whether a row's frames (or tokens) share their draws of dropout.
     """
 
     width: int
@@ -123,6 +133,7 @@ class Block(nn.Module):
     dropout: float = 0.0
     cross: bool = False
     dtype: jnp.dtype = jnp.float32
+    row_dropout: bool = False
 
     def setup(self):
         """Declares the layers."""
@@ -133,7 +144,7 @@ class Block(nn.Module):
             self.cross_attention = Attention(self.width, self.heads, self.dtype)
         self.norm_mlp = Norm(self.dtype)
         self.mlp_layer = Mlp(self.mlp, self.dtype)
-        self.drop = Dropout(self.dropout)
+        self.drop = Dropout(self.dropout, self.row_dropout)
 
     def memory(self, x):
         """Keys and values of cross-attention for a memory [B, S, M]."""
