@@ -6,13 +6,12 @@ from signllm_jax.config import Config, to_dict
 from signllm_jax.errors import ConfigError
 from signllm_jax.skeleton import DWPOSE128
 
-DROPOUT = {"dropout": 0.1, "row_dropout": True}
 # parameters a language within 5% of the name's; counted by a test
 SIZES = {
     "tiny": {"vocab": 128, "width": 128, "heads": 4, "mlp": 512, "patch": 8},
-    "base": {"vocab": 8192, "width": 768, "heads": 6, "mlp": 3072, "patch": 1} | DROPOUT,
-    "large": {"vocab": 8192, "width": 1024, "heads": 8, "mlp": 3840, "patch": 1} | DROPOUT,
-    "super": {"vocab": 8192, "width": 2048, "heads": 16, "mlp": 8960, "patch": 1} | DROPOUT,
+    "base": {"vocab": 8192, "width": 768, "heads": 6, "mlp": 3072, "patch": 1, "dropout": 0.1},
+    "large": {"vocab": 8192, "width": 1024, "heads": 8, "mlp": 3840, "patch": 1, "dropout": 0.1},
+    "super": {"vocab": 8192, "width": 2048, "heads": 16, "mlp": 8960, "patch": 1, "dropout": 0.1},
 }
 LAYERS = {"tiny": (2, 2), "base": (2, 2), "large": (4, 4), "super": (8, 8)}
 

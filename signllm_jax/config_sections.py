@@ -117,6 +117,8 @@ class ModelConfig:
         dropout: share of residual branches dropped while training.
         row_dropout: whether a row's frames share what is dropped of them (as in T5), which costs a
             TPU next to nothing; False: each frame has draws of its own.
+        remat: what the backward pass computes anew instead of keeping it: `none`; `products`, all
+            but the products with weights; `blocks`, all but what enters a block.
         progress_features: Fourier features of progress, even, 0 = none.
         progress_bias: bias of cross-attention towards the clip's progress.
         head: hidden width of the layers that say the poses, 0 = one matrix, whose rank is M.
@@ -133,6 +135,7 @@ class ModelConfig:
     decoder_layers: int = _at(2, 1, 256)
     dropout: float = _at(0.0, 0.0, 0.9)
     row_dropout: bool = False
+    remat: str = _at("none", choices=("none", "products", "blocks"))
     progress_features: int = _at(48, 0, 512)
     progress_bias: bool = True
     head: int = _at(0, 0, 1 << 17)

@@ -187,6 +187,28 @@ def test_hands_and_wrists_weigh_what_the_config_says_and_the_mean_weight_is_one(
     assert WEIGHTS.mean() == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize("remat", ["products", "blocks"])
+def test_what_is_computed_anew_gives_the_gradient_of_what_is_kept(params, remat):
+    batch = asl()
+    given = teacher_forcing(batch.frames, batch.segment, MODEL.patch)
+
+    def gradient(remat):
+        model = Text2Pose(dataclasses.replace(MODEL, dropout=0.5, remat=remat))
+
+        def loss(params):
+            rng = {"dropout": jax.random.key(1)}
+            args = batch.text, batch.text_segment, *given, True
+            predicted = model.apply({"params": params}, *args, rngs=rng)
+            return sum(jnp.square(x).sum() for x in predicted)
+
+        compiled = jax.jit(jax.grad(loss)).lower(params).compile()
+        return compiled(params), compiled.as_text().count(" dot(")
+
+    (kept, few), (anew, many) = gradient("none"), gradient(remat)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, 1e-3, 1e-3), kept, anew)
+    assert many > few
+
+
 def test_a_language_added_later_leaves_the_others_bit_identical(fresh):
     init = jax.jit(lambda: mlsf.init(MODEL, jax.random.key(0), ("tsl", "gsl", "asl")))
     three = init()

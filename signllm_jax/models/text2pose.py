@@ -15,7 +15,7 @@ import numpy as np
 from signllm_jax.config import ModelConfig
 from signllm_jax.nn.bfloat16 import gelu
 from signllm_jax.nn.bias import nearness, nearness_params
-from signllm_jax.nn.blocks import Block, Dense, Norm
+from signllm_jax.nn.blocks import Dense, Norm, block_class
 from signllm_jax.nn.embed import (
     Embed,
     MarkedEmbed,
@@ -67,7 +67,7 @@ class Text2Pose(nn.Module):
     def setup(self):
         """Declares the layers."""
         c = self.config
-        block = lambda cross: Block(  # noqa: E731
+        block = lambda cross: block_class(c.remat)(  # noqa: E731
             c.width, c.heads, c.mlp, c.dropout, cross, self.dtype, c.row_dropout
         )
         if self.languages:
@@ -119,7 +119,7 @@ class Text2Pose(nn.Module):
         mask = text_segment[:, :, None] == text_segment[:, None, :]
         mask &= text_segment[:, :, None] > 0
         for block in self.encoder:
-            x, _ = block(x, mask, training=training)
+            x, _ = block(x, mask, None, None, training, None, False)
         x = self.norm_text(x)
         keys_values = tuple(block.memory(x) for block in self.decoder)
         return keys_values, text_segment, progress, length
@@ -159,7 +159,7 @@ class Text2Pose(nn.Module):
             bias = nearness(*(x[layer] for x in self.bias), distance) if c.progress_bias else None
             cache = None if caches is None else (caches[layer], index)
             layer_memory = (keys_values[layer], memory_mask, bias)
-            x, new = block(x, mask, layer_memory, cache, training, causal=cache is None)
+            x, new = block(x, mask, layer_memory, cache, training, None, cache is None)
             new_caches.append(new)
         x = self.norm_frames(x)
         shape = (*x.shape[:2], c.patch)

@@ -1,5 +1,7 @@
 """Pre-norm transformer blocks from layers with logical axes."""
 
+from inspect import signature
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -187,3 +189,21 @@ class Block(nn.Module):
     def _branch(self, y, training):
         y = constrain(y, "rows", "time", "width")
         return self.drop(y, deterministic=not training)
+
+
+def block_class(remat: str) -> type[Block]:
+    """Block, or Block whose intermediate results are computed anew for the backward pass.
+
+    Called as Block, with all arguments by position: two are flags, no arrays.
+
+    Args:
+        remat: `none`; `products` keeps the products with weights and computes the rest anew;
+            `blocks` keeps only what enters a block.
+    """
+    if remat == "none":
+        return Block
+    policy = jax.checkpoint_policies.dots_with_no_batch_dims_saveable
+    flags = [list(signature(Block.__call__).parameters).index(n) for n in ("training", "causal")]
+    return nn.remat(
+        Block, policy=policy if remat == "products" else None, static_argnums=tuple(flags)
+    )
