@@ -1,3 +1,5 @@
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import pytest
@@ -112,6 +114,29 @@ def test_a_constraint_inside_of_a_mesh_splits_the_rows():
         ("data", "fsdp")
     )
     assert out.addressable_shards[0].data.shape == (1, 4)
+
+
+@dataclasses.dataclass(frozen=True)
+class Chip:
+    """A TPU as far as a mesh looks at it."""
+
+    id: int
+    coords: tuple[int, int, int]
+    core_on_chip: int = 0
+    platform: str = "tpu"
+    device_kind: str = "TPU v6 lite"
+    process_index: int = 0
+    slice_index: int = 0
+    client: None = None
+
+
+def test_an_axis_of_a_slice_is_cut_where_no_product_of_them_fits():
+    chips = [Chip(4 * y + x, (x, y, 0)) for y in range(4) for x in range(4)]
+    mesh = sharding.make_mesh({"language": 8, "fsdp": 2}, chips)
+    assert dict(mesh.shape) == {"language": 8, "data": 1, "fsdp": 2, "tensor": 1}
+    assert len({chip.id for chip in mesh.devices.flat}) == 16
+    for one, other in mesh.devices.reshape(8, 2):  # neighbours
+        assert sum(abs(a - b) for a, b in zip(one.coords, other.coords)) == 1
 
 
 @pytest.mark.parametrize(

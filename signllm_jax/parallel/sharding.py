@@ -10,6 +10,7 @@ import math
 import flax.linen as nn
 import jax
 import numpy as np
+from jax.experimental import mesh_utils
 from jax.sharding import AbstractMesh, AxisType, Mesh, NamedSharding, PartitionSpec
 
 from signllm_jax.errors import ConfigError
@@ -60,7 +61,12 @@ def make_mesh(shape: dict[str, int], devices=None) -> Mesh:
     if min(sizes) < 1 or math.prod(sizes) != len(devices):
         described = ", ".join(f"{axis} {size}" for axis, size in zip(MESH_AXES, sizes))
         raise ConfigError(f"a mesh of {described} does not divide {len(devices)} devices")
-    return jax.make_mesh(sizes, MESH_AXES, axis_types=(AxisType.Auto,) * 4, devices=devices)
+    types = (AxisType.Auto,) * len(MESH_AXES)
+    try:
+        return jax.make_mesh(sizes, MESH_AXES, axis_types=types, devices=devices)
+    except NotImplementedError:  # an axis of the slice must be cut: 8 x 2 on a torus of 4 x 4
+        cut = mesh_utils.create_device_mesh(sizes, devices, allow_split_physical_axes=True)
+        return Mesh(cut, MESH_AXES, axis_types=types)
 
 
 def check_divides(
