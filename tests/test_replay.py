@@ -18,7 +18,7 @@ from signllm_jax.rl.sampling import RowShape
 
 F, S, J = 12, 6, (MODEL.frame_size - 1) // 3
 SHAPE = RowShape(DATA.row_frames, DATA.row_tokens, DATA.row_clips, MODEL.patch)
-LIMITS = {"frames": 32, "tokens": 12, "clips": 4, "patch": 4}
+LIMITS = {"frames": 32, "tokens": 12, "clips": 4}
 PAPER = RLConfig(plc=True)
 ETAS = [0.0, 0.5, 1.0, 4.0]
 ON_MESHES = [((2, 2, 2, 1), 1.0)] + [
@@ -95,6 +95,17 @@ def test_a_million_draws_follow_the_papers_probabilities(eta, threshold):
     if threshold == 0 and eta == 4:  # that the test would see another exponent
         other = probabilities(ERRORS, dataclasses.replace(rl, eta=3.9))
         assert chi_square(counts[:60], other) < 0.001
+
+
+@pytest.mark.parametrize("capacity", [3, 128, 300])
+def test_draws_invert_the_cumulative_sum_of_weights_to_the_last_unit(capacity):
+    weights = np.random.default_rng(capacity).integers(0, 7, capacity) << 20
+    weights[-1] += 3  # a sum of no round number
+    key, bits = jax.random.key(capacity), jax.random.bits(jax.random.key(capacity), (1000,))
+    target = np.asarray(bits).astype(object) * int(weights.sum()) >> 32
+    expected = np.searchsorted(np.cumsum(weights), target.astype(np.int64), side="right")
+    drawn = sampling.draw(jnp.asarray(weights, jnp.int32), key, 1000)
+    np.testing.assert_array_equal(drawn, expected)
 
 
 @pytest.mark.parametrize(("shape", "eta"), ON_MESHES)
@@ -271,20 +282,19 @@ def test_the_cyclic_share_visits_every_clip_once_in_a_period():
     assert visits.min() >= 3
 
 
-def plainly_placed(length, words, rows, frames, tokens, clips, patch):
+def plainly_placed(sizes, rows, frames, tokens, clips):
     """Rows, first frames, first tokens and numbers of clips one after the other; who is first to
     find no room."""
     row, at, found = 0, np.zeros(3, int), []
     limits = np.array([frames, tokens, clips])
-    for index, (own, spoken) in enumerate(zip(length, words)):
-        size = np.array([-(-own // patch) * patch, spoken, 1]) * (own > 0)
+    for index, size in enumerate(sizes.T):
         if (at + size > limits).any():
             row, at = row + 1, np.zeros(3, int)
         if row == rows or (size > limits).any():
             return found, index
-        found.append((row if own else rows, *at))
+        found.append((row if size.any() else rows, *at))
         at = at + size
-    return found, len(length)
+    return found, sizes.shape[1]
 
 
 @pytest.mark.parametrize("rows", [1, 2, 5])
@@ -294,8 +304,9 @@ def test_clips_are_packed_in_their_order_until_one_finds_no_room(rows):
     for longest in (8, 20, 34):
         length = random.integers(0, longest, 5 * rows) * (random.random(5 * rows) < 0.9)
         words = random.integers(1, 5, 5 * rows)
-        expected, first = plainly_placed(length, words, rows, **LIMITS)
-        places, found = pack(jnp.asarray(length), jnp.asarray(words))
+        sizes = np.array([-(-length // 4) * 4, words, np.ones_like(words)]) * (length > 0)
+        expected, first = plainly_placed(sizes, rows, **LIMITS)
+        places, found = pack(jnp.asarray(sizes))
         assert found == first
         for name, values in zip(places._fields, zip(*expected)):
             kept = (length[: len(values)] > 0) | (name == "row")

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from signllm_jax.rl import stores
 from signllm_jax.typing import Array, Batch
@@ -109,39 +110,35 @@ def windows(values: Array, start: Array, size: int) -> Array:
     return found.reshape(*at.shape, *values.shape[2:])
 
 
-def place(
-    length: Array, words: Array, *, rows: int, frames: int, tokens: int, clips: int, patch: int
-) -> tuple[Places, Array]:
+def place(sizes: Array, *, rows: int, frames: int, tokens: int, clips: int) -> tuple[Places, Array]:
     """Packs clips into rows in their order, one row after the other, until one does not fit.
 
     To stop there, and not to look for a shorter clip, keeps what is packed an unbiased sample of
     what was drawn.
 
     Args:
-        length: int32 [N], frames of each clip; one of length 0 takes no room and no place.
-        words: int32 [N], tokens of each clip.
+        sizes: int32 [3, N], of each clip: frames (a multiple of what clips start on), tokens, and
+            1; all are 0 where there is none, which takes no room and no place.
         rows, frames, tokens, clips: limits: R rows of T frames, S tokens and K clips.
-        patch: clips start on multiples of it.
 
     Returns:
         The places, and the index of the first clip that found no room (N when all did).
     """
-    count, exists, number = len(length), length > 0, jnp.arange(len(length))
-    sizes = [x * exists for x in (-(-length // patch) * patch, words, jnp.ones_like(length))]
-    before = [jnp.where(number < number[:, None], size, 0).sum(1) for size in sizes]
-    fit = jnp.ones((count, count), bool)  # i to j in one row
-    for size, used, limit in zip(sizes, before, (frames, tokens, clips)):
-        fit &= used + size - used[:, None] <= limit
+    count, limits = sizes.shape[1], np.array([frames, tokens, clips])[:, None, None]
+    number = np.arange(count)
+    earlier = number < number[:, None]
+    before = jnp.where(earlier, sizes[:, None], 0).sum(-1)
+    until = jnp.where(earlier | np.eye(count, dtype=bool), sizes[:, None], 0).sum(-1)
+    together = until[:, None] - before[..., None]  # [3, N, N] of the clips i to j
     # where the row after the one that starts with i starts; N after the last
-    following = jnp.where(fit, count, number).min(1)
-    start, row, own = jnp.zeros((), jnp.int32), jnp.zeros_like(number), jnp.zeros_like(number)
+    following = jnp.where(together <= limits, count, number).min((0, 2))
+    start, row, own = jnp.zeros((), jnp.int32), jnp.zeros_like(sizes[0]), jnp.zeros_like(sizes[0])
     for _ in range(rows):
         own = jnp.where(number >= start, start, own)
         start = jnp.maximum(stores.pick(following, start[None])[0], start)
         row = row + (number >= start)
-    taken = exists & (row < rows)
-    places = [used - stores.pick(used, own) for used in before]
-    return Places(jnp.where(taken, row, rows), *places), start
+    places = jnp.where((number >= own[:, None]) & earlier, sizes[:, None], 0).sum(-1)
+    return Places(jnp.where((sizes[2] > 0) & (row < rows), row, rows), *places), start
 
 
 def pack(
