@@ -21,9 +21,9 @@ def get_config(arg: str | None = None):
     config = config_dict("prompt2langgloss", arg)
     config.task = "prompt2langgloss"
     config.text.update(
-        kind="characters", units=512, buckets=4096, languages=9, longest=160, line=33, beams=1
+        kind="characters", units=512, buckets=4096, languages=9, longest=224, line=33, beams=1
     )
-    config.data.row_units = 160
+    config.data.row_units = 224
     config.optimizer.average = 0.99
     if config.size == "tiny":
         config.model.update(vocab=512, head=512)

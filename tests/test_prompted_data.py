@@ -9,10 +9,11 @@ import pytest
 from signllm_jax.data import fingerspelling
 from signllm_jax.data.prompted import CLIPS_ASKED, LineTokenizer, made_up
 from signllm_jax.errors import TextError
-from signllm_jax.eval.prompt_dev import prompts_for
+from signllm_jax.eval.prompt_dev import language_of, prompts_for
+from signllm_jax.text import asking
 from signllm_jax.text.asking import ask
 from signllm_jax.text.langgloss import EOS, split_marks
-from signllm_jax.text.prompt_templates import common_words, patterns
+from signllm_jax.text.prompt_templates import common_words, pattern_sections, patterns
 from signllm_jax.text.prompts import SPOKEN, parse_prompt, templates
 
 pytestmark = pytest.mark.usefixtures("cheap_compiles")
@@ -68,32 +69,48 @@ def test_small_letters_are_those_of_the_spoken_language():
 
 
 @pytest.mark.parametrize("spoken", SPOKEN)
-def test_no_template_of_the_test_is_asked_with_while_training(spoken):
-    random = np.random.default_rng(0)
-    asked = {ask("§", "asl", random)[0] for _ in range(400)}
+def test_no_template_that_is_held_out_is_asked_with_while_training(spoken, monkeypatch):
     held = [*templates(spoken, "dev"), *templates(spoken, "test")]
-    test = {line.partition("{")[0] for line in held if line[0] != "{"}
-    train_parts = {line.partition("{")[0] for line in templates(spoken, "train")}
-    assert not [a for a in asked for t in test - train_parts if len(t) > 12 and a.startswith(t)]
+    other = "{} and nothing like it"
+    monkeypatch.setattr(asking, "patterns", lambda _: (*held, *map(str.lower, held), other))
+    random = np.random.default_rng(0)
+    frames = ["{}".join(asking.frame(spoken, random)) for _ in range(100)]
+    assert not {frame.lower() for frame in frames} & {line.lower() for line in held}
+    assert any("nothing" in frame for frame in frames)
+    marked = [line.replace("{language}", "{short}").replace("?", "") + " !" for line in held]
+    assert all(asking.is_held_out(line, spoken) for line in marked)
+    assert not asking.is_held_out(other, spoken)
 
 
 @pytest.mark.parametrize("spoken", SPOKEN)
-def test_no_pattern_makes_a_template_that_is_held_out(spoken):
-    held = [*templates(spoken, "dev"), *templates(spoken, "test")]
-    for pattern in patterns(spoken):
-        pieces = [
-            f"({'|'.join(map(re.escape, piece[1:-1].split('|')))})"
-            if piece.startswith("(") else re.escape(piece)
-            for piece in re.split(r"(\([^()]*\))", pattern)
-        ]  # fmt: skip
-        assert pattern.count("{}") == 1
-        assert not [line for line in held if re.fullmatch("".join(pieces), line)]
+def test_every_section_of_the_patterns_is_used_and_every_pattern_asks_for_one_text(spoken):
+    sections, random = pattern_sections(spoken), np.random.default_rng(0)
+    lines = [*patterns(spoken), *(line for own in sections.values() for line in own)]
+    used = {name for line in lines for name in re.findall(r"<(\w+)>", line)}
+    assert used == set(sections)
+    for line in (*patterns(spoken), *sections["core"], *sections["short"], *sections["plain"]):
+        for _ in range(3):
+            made = asking.fill(line, spoken, random)
+            assert made.count("{}") == 1 and not re.search(r"[<>|()]|  ", made)
+
+
+@pytest.mark.parametrize("spoken", SPOKEN)
+def test_a_text_stands_at_the_start_in_the_middle_and_at_the_end_while_training(spoken):
+    random = np.random.default_rng(0)
+    frames = [asking.frame(spoken, random) for _ in range(400)]
+    marks = {mark for pair in asking.QUOTES for mark in pair}
+    bare = [
+        (b, a) for b, a in frames if not (b.endswith(tuple(marks)) or a.startswith(tuple(marks)))
+    ]
+    places = [(b.strip() > "", a.strip(" .?!…") > "") for b, a in bare]
+    for place in ((False, True), (True, True), (True, False)):
+        assert places.count(place) > 5, places.count(place)
 
 
 @pytest.mark.parametrize("spoken", SPOKEN)
 def test_no_word_put_beside_a_text_is_held_out(spoken):
     words = common_words(spoken)
-    assert len(words) > 150 or spoken in ("ko", "tr")
+    assert len(words) > 100
     assert not set(words).intersection(*map(fingerspelling.held_out, fingerspelling.LANGUAGES))
 
 
@@ -108,15 +125,29 @@ def test_an_unquoted_text_stands_beside_many_words_while_training():
 
 def test_the_caller_names_the_language_where_the_prompt_does_not():
     random = np.random.default_rng(1)
+    found = []
     for _ in range(200):
         prompt, caller = ask("xyz", "tsl", random)
         assert "xyz" in prompt and caller in ("tsl", None)
         if caller is None:
-            assert parse_prompt(prompt)[1] == "tsl"
+            found.append(language_of(prompt, None, "test"))
+    assert len(found) > 30 and set(found) <= {"tsl", None}
+    assert found.count(None) < 0.1 * len(found)  # to the rules all after a colon may be the text
     prompts, callers = prompts_for(["cat", "dog"], "asl", ["en", "en", "fr", "tr"], "test")
     assert len(prompts) == 4 and "cat" in prompts[2]
     for prompt, caller in zip(prompts, callers):
-        assert parse_prompt(prompt, caller)[1] == "asl"
+        assert parse_prompt(prompt, caller)[1] == "asl" == language_of(prompt, caller, "test")
+    assert language_of("How do you sign cat in British Sign Language?", None, "test") is None
+
+
+@pytest.mark.parametrize("spoken", SPOKEN)
+def test_every_template_of_a_split_is_asked_with_as_often_as_the_others(spoken):
+    lines = templates(spoken, "dev")
+    prompts, callers = prompts_for(["§§"], "gsl", [spoken] * 2 * len(lines), "dev")
+    for line in lines:
+        pattern = re.escape(line).replace(r"\{\}", "§§").replace(r"\{language\}", ".+")
+        assert sum(bool(re.fullmatch(pattern, prompt)) for prompt in prompts) >= 2
+    assert callers.count(None) == 2 * sum("{language}" in line for line in lines)
 
 
 def test_a_line_tokenizer_refuses_what_is_no_langgloss(prompt_data):

@@ -52,9 +52,10 @@ def test_there_are_templates_of_every_kind_and_test_is_held_out(spoken):
 @settings(max_examples=400, deadline=None)
 @given(payloads, codes, spoken_languages, st.text(), st.sampled_from(SPLITS))
 def test_any_text_comes_back_out_of_a_prompt(text, language, spoken, key, split):
-    prompt = make_prompt(text, language, key, spoken, templates(spoken, split))
+    chosen = templates(spoken, split)
+    prompt = make_prompt(text, language, key, spoken, chosen)
     assert text in prompt
-    assert parse_prompt(prompt, language) == (text, language)
+    assert parse_prompt(prompt, language, chosen) == (text, language)
 
 
 @settings(max_examples=200, deadline=None)
@@ -184,6 +185,17 @@ def test_what_cannot_be_answered_is_refused(prompt, language, message):
     with pytest.raises(TextError, match=message) as caught:
         parse_prompt(prompt, language)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("spoken", SPOKEN)
+def test_templates_are_rules_to_read_by_but_for_those_of_test(spoken):
+    def found(split, **known):
+        plain = [line for line in templates(spoken, split) if not quoted(line)]
+        prompts = [line.replace("{language}", "ASL").replace("{}", "§§ §") for line in plain]
+        return [parse_prompt(prompt, "asl", **known)[0] == "§§ §" for prompt in prompts]
+
+    assert all(found("train")) and all(found("dev"))
+    assert not all(found("test")) and not all(found("dev", known=("train",)))
 
 
 def test_a_request_needs_a_text_to_sign():

@@ -15,7 +15,8 @@ from signllm_jax.data.row_plans import MixedPlan
 from signllm_jax.data.source import Source
 from signllm_jax.data.transforms import Statistics
 from signllm_jax.errors import TextError
-from signllm_jax.text.asking import ask
+from signllm_jax.languages import get_language
+from signllm_jax.text.asking import ask, frame_words
 from signllm_jax.text.langgloss import EOS, split_marks, to_langgloss
 from signllm_jax.text.stage import TextStage
 from signllm_jax.typing import Batch, LineBatch
@@ -23,6 +24,10 @@ from signllm_jax.typing import Batch, LineBatch
 LANE = "shared"
 CLIPS_ASKED = 1
 """Clips of a row that are asked for where made-up words take the rest of the room."""
+HALVES, FRAME = 0.45, 0.15
+"""Shares of made-up words from two halves, and of words that stand around texts."""
+LONGEST = 8
+"""Letters of a made-up word at most, unless it is from two halves."""
 
 
 class LineTokenizer:
@@ -76,17 +81,26 @@ def line_of(source: Source, index: int) -> str:
 def made_up(
     texts: Sequence[str], language: str, random: np.random.Generator
 ) -> tuple[str, list[str]] | None:
-    """A made-up word and how it is spelled: the first half of one word with the second half of
-    another, or two to eight letters at random.
+    """A word to ask for and how it is spelled: the first half of one word with the second half of
+    another, two to eight letters at random, or one that often stands around what is asked for, so
+    that not the word but its place tells the two apart.
 
     None where the language cannot spell it, or it happens to be a word that is held out.
     """
-    if random.random() < 0.5:
+    kind = random.random()
+    if kind < HALVES:
         word, other = (texts[i] for i in random.integers(len(texts), size=2))
         text = word[: (len(word) + 1) // 2] + other[len(other) // 2 :]
+    elif kind < HALVES + FRAME:
+        around = frame_words(get_language(language).spoken)
+        text = fingerspelling.small(around[random.integers(len(around))], language)
+        if len(text) > LONGEST:
+            return None
     else:
         known = fingerspelling.letters(language)
-        chosen = (known[i] for i in random.integers(len(known), size=random.integers(2, 9)))
+        chosen = (
+            known[i] for i in random.integers(len(known), size=random.integers(2, LONGEST + 1))
+        )
         text = fingerspelling.small("".join(chosen), language)
     if text in fingerspelling.held_out(language):
         return None

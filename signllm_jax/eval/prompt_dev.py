@@ -1,7 +1,9 @@
 """Prompts to LangGloss to poses, free-running, scored: on dev while training and for the report."""
 
+import collections
 import dataclasses
 import itertools
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -22,7 +24,10 @@ from signllm_jax.poses.clip import PoseClip
 from signllm_jax.produce import Producer
 from signllm_jax.render.figure import contact_strip
 from signllm_jax.text.langgloss import split_marks, to_langgloss
-from signllm_jax.text.prompts import SPOKEN, make_prompt, parse_prompt, templates
+from signllm_jax.text.language_names import abbreviations, names
+from signllm_jax.text.prompt_forms import KNOWN
+from signllm_jax.text.prompt_templates import NAME, SLOT
+from signllm_jax.text.prompts import SPOKEN, parse_prompt, templates
 from signllm_jax.translate import Translator
 from signllm_jax.typing import Tree
 
@@ -88,9 +93,10 @@ def own_spoken(language: str) -> str:
 def prompts_for(
     texts: Sequence[str], language: str, spoken: Sequence[str], split: str
 ) -> tuple[list[str], list[str | None]]:
-    """Prompts from a split's templates, and what the caller says beside each.
+    """Prompts from a split's templates in turn, and what the caller says beside each.
 
-    The caller names the sign language where the template has no place for it.
+    The caller names the sign language where the template has no place for it. No rule that reads
+    prompts has a say in which template is taken.
 
     Args:
         texts: what is asked for; they come again where there are fewer than spoken languages.
@@ -99,16 +105,29 @@ def prompts_for(
         split: of the templates.
     """
     prompts, callers = [], []
+    turn = collections.Counter()
+    first = zlib.crc32(language.encode())  # sign languages begin at different templates
     for text, asking in zip(itertools.cycle(texts), spoken):
-        key = f"{language} {asking} {text}"
-        prompt = make_prompt(text, language, key, asking, templates(asking, split))
-        prompts.append(prompt)
-        try:
-            parse_prompt(prompt)
-            callers.append(None)
-        except TextError:
-            callers.append(language)
+        chosen = templates(asking, split)
+        template = chosen[(first + turn[asking]) % len(chosen)]
+        turn[asking] += 1
+        short = zlib.crc32(f"{language} {asking} {text}".encode()) & 1
+        name = (names(language, asking), abbreviations(language))[short][0]
+        before, _, after = template.partition(SLOT)
+        prompts.append(f"{before.replace(NAME, name)}{text}{after.replace(NAME, name)}")
+        callers.append(None if NAME in template else language)
     return prompts, callers
+
+
+def language_of(prompt: str, caller: str | None, split: str) -> str | None:
+    """The sign language that `produce` would sign a prompt in, None where it would refuse.
+
+    The rules know the templates of other splits than the one that the prompt is from.
+    """
+    try:
+        return parse_prompt(prompt, caller, known=tuple(s for s in KNOWN if s != split))[1]
+    except TextError:
+        return None
 
 
 class PromptModel:
@@ -155,7 +174,7 @@ def score_poses(asked: Asked, clips: Sequence[PoseClip]) -> dict[str, float]:
 
 
 class PromptDev:
-    """The dev words of all languages, asked for with templates of train.
+    """The dev words of all languages, asked for with templates of dev.
 
     Args:
         dev, train: the splits of every language.

@@ -1,11 +1,11 @@
 """The report of Prompt2LangGloss: both stages, apart and together, on prompts never trained on.
 
-The text stage is asked for every text of the split in all spoken languages, with templates that
-no model is trained on (of fingerspelling at `test` for words that are in no split, which nothing
-was chosen on either); once as `produce` asks it, with the sign language that `parse_prompt` finds,
-and once unaided, told the language only where the prompt does not say it. The pose stage is given
-the true LangGloss, and what the text stage understood of the prompts in each sign language's own
-spoken language.
+The text stage is asked for every text of the split in all spoken languages, with templates that no
+model is trained on (of fingerspelling at `test` for words that are in no split, which nothing was
+chosen on either); once as `produce` asks it, with the sign language that `parse_prompt` finds by
+rules that do not know those templates, and once unaided, told the language only where the prompt
+does not say it. The pose stage is given the true LangGloss, and what the text stage understood of
+the prompts in each sign language's own spoken language.
 """
 
 import json
@@ -21,6 +21,7 @@ from signllm_jax.errors import DataError
 from signllm_jax.eval import provenance
 from signllm_jax.eval.prompt_dev import (
     PromptModel,
+    language_of,
     open_asked,
     own_spoken,
     prompts_for,
@@ -32,9 +33,11 @@ from signllm_jax.eval.text_stage import score_lines
 from signllm_jax.group import load_group, write_file
 from signllm_jax.parallel import sharding
 from signllm_jax.text.langgloss import mark_as, split_marks
-from signllm_jax.text.prompts import SPOKEN, parse_prompt
+from signllm_jax.text.prompts import SPOKEN
 from signllm_jax.workdir import Workdir
 
+REFUSED = ["<refused:->"]
+"""The line of a prompt whose sign language the rules do not find: its mark is no language's."""
 WRONG = 20
 """Prompts that were misunderstood which a report lists, of each sign language."""
 
@@ -95,9 +98,9 @@ def evaluate_prompts(
         for spoken in SPOKEN:
             prompts, callers = prompts_for(own.texts, code, [spoken] * len(own.texts), templates)
             alone += model.lines(params, prompts, callers)
-            found = [parse_prompt(p, caller)[1] for p, caller in zip(prompts, callers)]
+            found = [language_of(p, caller, templates) for p, caller in zip(prompts, callers)]
             understood = [
-                mark_as(line, language)
+                mark_as(line, language) if language else REFUSED
                 for line, language in zip(model.lines(params, prompts, found), found)
             ]
             lines += understood

@@ -1,11 +1,12 @@
 """Prompts to train on, drawn at random: more ways of asking than there are templates.
 
 Some are templates as they are. In others the beginning is one template's and the end another's of
-the same spoken language, the quotation marks are any pair, and some words around the text are other
-ones, half of which there is no such word. The rest are filled from patterns: nothing but the words
-around it shows where an unquoted text is, so those beside it must be of many kinds. So a model
-learns what quotation marks and the words next to a text say, and neither the templates nor that an
-unknown word is the text.
+the same spoken language, and some words around the text are other ones, half of which there is no
+such word. Most are filled from patterns: a question, a wish or an order, perhaps with a sentence
+before or after it. Quotation marks are any pair, or there are none: then nothing but the words
+around it shows where the text is, so those must be of many kinds, in any place, and some unknown.
+So a model learns what quotation marks and the words next to a text say, and neither the templates
+nor that an unknown word is the text.
 """
 
 import functools
@@ -16,22 +17,32 @@ import numpy as np
 from signllm_jax.languages import get_language
 from signllm_jax.text.language_names import abbreviations, names
 from signllm_jax.text.prompt_templates import (
+    FULL,
     NAME,
+    SHORT,
     SLOT,
     SPOKEN,
     common_words,
+    pattern_sections,
     patterns,
     templates,
 )
 
-QUOTES = ("''", '""', "“”", "‘’", "„“", "«»", "‚‘", "「」")
-AS_IS, MIXED = 0.3, 0.35
+QUOTES = (
+    *("''", '""', "“”", "‘’", "„“", "«»", "‚‘", "「」", "»«", "‹›", "『』", "„”"),
+    *(("« ", " »"), ("«\u00a0", "\u00a0»")),
+)
+OWN = 0.3
+"""Share of prompts that are in the sign language's own spoken language in any case."""
+AS_IS, MIXED = 0.12, 0.2
 """Shares of templates as they are and of mixed ones; the rest are filled patterns."""
-BESIDE = 0.25
+QUOTED, BARE = 0.35, 0.2
+"""Share of the filled patterns with quotation marks, and of those without any punctuation."""
+BESIDE = 0.15
 """Share of the places right before and after an unquoted text where a common word is put in."""
-VARIED, OTHER, MORE = 0.6, 0.15, 0.08
-"""Share of the mixed templates whose words are varied, of their words that become another one, and
-of places where one is put in."""
+VARIED, OTHER, MORE = 0.6, 0.12, 0.06
+"""Share of the mixed templates and patterns whose words are varied, of their words that become
+another one, and of places where one is put in."""
 
 
 @functools.cache
@@ -49,10 +60,13 @@ def _parts(spoken: str) -> tuple[tuple[str, str, bool], ...]:
 
 
 @functools.cache
-def _words(spoken: str) -> tuple[str, ...]:
-    """The words of the train templates."""
-    text = " ".join(templates(spoken, "train")).replace(NAME, "")
-    return tuple(sorted({word for word in re.findall(r"\w+", text) if len(word) > 1}))
+def frame_words(spoken: str) -> tuple[str, ...]:
+    """The words of the train templates and the patterns, and the common ones."""
+    sections = pattern_sections(spoken).values()
+    text = " ".join((*templates(spoken, "train"), *(line for lines in sections for line in lines)))
+    text = re.sub(r"<\w+>|\{\w*\}", " ", text)
+    found = {word for word in re.findall(r"\w+", text) if len(word) > 1}
+    return tuple(sorted(found.union(common_words(spoken))))
 
 
 def ask(text: str, language: str, random: np.random.Generator) -> tuple[str, str | None]:
@@ -66,64 +80,117 @@ def ask(text: str, language: str, random: np.random.Generator) -> tuple[str, str
         random: where all choices come from.
     """
     own = get_language(language).spoken
-    spoken = own if random.random() < 0.5 else SPOKEN[random.integers(len(SPOKEN))]
-    kind = random.random()
-    if kind < AS_IS:
-        chosen = templates(spoken, "train")
-        before, _, after = chosen[random.integers(len(chosen))].partition(SLOT)
-    elif kind < AS_IS + MIXED:
-        before, after = _mixed(spoken, random)
-    else:
-        before, after = _filled(spoken, random)
-    kinds = (names(language, spoken), abbreviations(language))
-    called = kinds[random.integers(2)]
-    name = called[random.integers(len(called))]
-    named = NAME in before + after
-    prompt = f"{before.replace(NAME, name)}{text}{after.replace(NAME, name)}"
-    return prompt, None if named and random.random() < 0.7 else language
+    spoken = own if random.random() < OWN else SPOKEN[random.integers(len(SPOKEN))]
+    before, after = frame(spoken, random)
+    full, short = _one(names(language, spoken), random), _one(abbreviations(language), random)
+    called = {NAME: _one((full, short), random), FULL: full, SHORT: short}
+    named = any(place in before + after for place in called)
+    for place, name in called.items():
+        before, after = before.replace(place, name), after.replace(place, name)
+    return f"{before}{text}{after}", None if named and random.random() < 0.7 else language
+
+
+def frame(spoken: str, random: np.random.Generator) -> tuple[str, str]:
+    """What stands before and after a text; never a template that is held out.
+
+    Args:
+        spoken: one of `SPOKEN`.
+        random: where all choices come from.
+    """
+    while True:
+        kind = random.random()
+        if kind < AS_IS:
+            before, _, after = _one(templates(spoken, "train"), random).partition(SLOT)
+        elif kind < AS_IS + MIXED:
+            before, after = _mixed(spoken, random)
+        else:
+            before, after = _filled(spoken, random)
+        if not is_held_out(before + SLOT + after, spoken):
+            return before, after
+
+
+def is_held_out(line: str, spoken: str) -> bool:
+    """Whether a line is a template of dev or test but for case and marks, or has one in it that
+    has words on both sides of the text."""
+    plain, (whole, inner) = _plain(line), _held(spoken)
+    return plain in whole or any(template in plain for template in inner)
+
+
+@functools.cache
+def _held(spoken: str) -> tuple[frozenset[str], tuple[str, ...]]:
+    """The templates of dev and test, and those that have words on both sides of the text."""
+    found = [_plain(line) for split in ("dev", "test") for line in templates(spoken, split)]
+    inner = [line for line in found if not line.startswith(" {}") and not line.endswith("{} ")]
+    return frozenset(found), tuple(inner)
+
+
+def _plain(line: str) -> str:
+    """The words of a line alone, in small letters, every one between spaces."""
+    words = re.findall(r"\w+|\{\}|\{\w+\}", line.lower())
+    return f" {' '.join(NAME if word in (FULL, SHORT) else word for word in words)} "
+
+
+def _one(choices, random: np.random.Generator):
+    """One of some choices, all as likely."""
+    return choices[random.integers(len(choices))]
 
 
 def _mixed(spoken: str, random: np.random.Generator) -> tuple[str, str]:
     """What stands before and after a text: a beginning and an end, some of their words varied."""
     quoted = random.random() < 0.5
     parts = [part[:2] for part in _parts(spoken) if part[2] == quoted]
-    (before, _), (_, after) = (parts[i] for i in random.integers(len(parts), size=2))
+    (before, _), (_, after) = (_one(parts, random) for _ in range(2))
     if random.random() < VARIED:
         # without quotation marks the word before the text must stay: it alone may show the text
         kept = before if quoted else before.rpartition(" ")[0].rpartition(" ")[0]
         before = _varied(kept, spoken, random) + before[len(kept) :]
         after = _varied(after, spoken, random)
     if quoted:
-        left, right = QUOTES[random.integers(len(QUOTES))]
-        before, after = before + left, right + after
-    else:
-        before, after = _beside(before, after, spoken, random)
-    return before, after
+        return _quoted(before, after, random)
+    return _beside(before, after, spoken, random)
 
 
 def _filled(spoken: str, random: np.random.Generator) -> tuple[str, str]:
-    """What stands before and after a text: a pattern, one alternative chosen in each place."""
-    chosen = patterns(spoken)[random.integers(len(patterns(spoken)))]
+    """What stands before and after a text: a pattern, a choice made in each place of it."""
+    line = fill(_one(patterns(spoken), random), spoken, random)
+    if random.random() < BARE:
+        line = re.sub(r"[.,;:!?…]+(?=\s|$)|\s[-–=](?=\s)|[¿¡]", "", line).strip()
+    before, _, after = line.partition(SLOT)
+    varied = random.random() < VARIED
+    if varied:
+        # the words beside the text stay
+        kept, rest = before.rstrip().rpartition(" ")[0], after.lstrip().partition(" ")[2]
+        before = _varied(kept, spoken, random) + before[len(kept) :]
+        after = after[: len(after) - len(rest)] + _varied(rest, spoken, random)
+    if random.random() < QUOTED:
+        return _quoted(before, after, random)
+    return _beside(before, after, spoken, random) if varied else (before, after)
 
-    def one(place: re.Match) -> str:
-        alternatives = place[1].split("|")
-        return alternatives[random.integers(len(alternatives))]
 
-    before, _, after = re.sub(r"\(([^()]*)\)", one, chosen).partition(SLOT)
-    if random.random() < VARIED:
-        before, after = _beside(before, after, spoken, random)
-    return before, after
+def fill(pattern: str, spoken: str, random: np.random.Generator) -> str:
+    """A pattern with one of the alternatives in each place; sections may stand in one another."""
+    sections = pattern_sections(spoken)
+    while place := re.search(r"<(\w+)>|\(([^()]*)\)", pattern):
+        chosen = _one(sections[place[1]] if place[1] else place[2].split("|"), random)
+        pattern = pattern[: place.start()] + chosen + pattern[place.end() :]
+    return re.sub(r"\s+", " ", pattern).strip()
+
+
+def _quoted(before: str, after: str, random: np.random.Generator) -> tuple[str, str]:
+    """What stands around a text, with a pair of quotation marks."""
+    left, right = _one(QUOTES, random)
+    return before + left, right + after
 
 
 def _beside(before: str, after: str, spoken: str, random: np.random.Generator) -> tuple[str, str]:
     """Now and then a common word of the language right before or after an unquoted text."""
     words = common_words(spoken)
-    if not words or before.rstrip()[-1:] in (":", ""):
+    if before.rstrip()[-1:] in (":", ""):
         return before, after
     if random.random() < BESIDE:
-        before += f"{words[random.integers(len(words))]} "
+        before += f"{_one(words, random)} "
     if random.random() < BESIDE:
-        after = f" {words[random.integers(len(words))]}{after}"
+        after = f" {_one(words, random)}{after}"
     return before, after
 
 
@@ -132,15 +199,14 @@ def _varied(piece: str, spoken: str, random: np.random.Generator) -> str:
     out = []
     for word in piece.split(" "):
         out.append(_other(spoken, random) if word.isalpha() and random.random() < OTHER else word)
-        if word[-1:] not in (".", "?", "!") and random.random() < MORE:
+        if word[-1:] not in ("", ".", "?", "!") and random.random() < MORE:
             out.append(_other(spoken, random))
     return " ".join(out)
 
 
 def _other(spoken: str, random: np.random.Generator) -> str:
-    """A word of the templates, or halves of two."""
-    words = _words(spoken)
-    first, second = (words[i] for i in random.integers(len(words), size=2))
+    """A word of those that stand around texts, or halves of two."""
+    first, second = (_one(frame_words(spoken), random) for _ in range(2))
     if random.random() < 0.5:
         return first
     return first[: (len(first) + 1) // 2] + second[len(second) // 2 :]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from signllm_jax.languages import LANGUAGES
 from signllm_jax.text.language_names import abbreviations, find_languages, names
-from signllm_jax.text.prompt_templates import NAME, SLOT, SPLITS, SPOKEN, templates
+from signllm_jax.text.prompt_templates import NAME, SLOT, SPOKEN, templates
 
 _QUOTES = {
     "'": "'",
@@ -43,9 +43,18 @@ class _Form(NamedTuple):
     quoted: bool
 
 
-def read(prompt: str, extra: tuple[str, ...]) -> tuple[str | None, set[str]]:
-    """The payload, if it can be found, and the languages named around it."""
-    exact = list(_matches(prompt, _forms(extra, False, tuple(LANGUAGES))))
+KNOWN = ("train", "dev")
+"""Splits whose templates are rules to read by: those of test are only ever asked with."""
+
+
+def read(
+    prompt: str, extra: tuple[str, ...], known: tuple[str, ...] = KNOWN
+) -> tuple[str | None, set[str]]:
+    """The payload, if it can be found, and the languages named around it.
+
+    `extra` are templates that are rules beside those of the splits `known`.
+    """
+    exact = list(_matches(prompt, _forms(extra, known, False, tuple(LANGUAGES))))
     span = _quoted_span(prompt)
     plain = _fold(prompt).strip(_ENDS)
     for quoted in (True, False):
@@ -58,7 +67,7 @@ def read(prompt: str, extra: tuple[str, ...]) -> tuple[str | None, set[str]]:
             payload = prompt[start + 1 : end].strip("\u00a0\u202f ")
             return payload, find_languages(f"{prompt[:start]} , {prompt[end + 1 :]}")
     lower = _lower(plain)
-    form = _most_specific(_matches(lower, _forms(extra, True, tuple(LANGUAGES))))
+    form = _most_specific(_matches(lower, _forms(extra, known, True, tuple(LANGUAGES))))
     if form:
         payload = plain[len(form.before) : len(plain) - len(form.after)].strip()
         return payload, set(form.languages)
@@ -80,16 +89,18 @@ def _most_specific(forms: Iterable[_Form]) -> _Form | None:
     return max(forms, key=lambda form: len(form.before) + len(form.after), default=None)
 
 
-@functools.lru_cache(maxsize=16)
-def _forms(extra: tuple[str, ...], loose: bool, codes: tuple[str, ...]) -> dict[str, list[_Form]]:
-    """All forms of the package's and the extra templates by their first letter, for languages.
+@functools.lru_cache(maxsize=64)
+def _forms(
+    extra: tuple[str, ...], known: tuple[str, ...], loose: bool, codes: tuple[str, ...]
+) -> dict[str, list[_Form]]:
+    """All forms of the known splits' and the extra templates by their first letter, for languages.
 
     The loose ones are unquoted and hold every name there is, in small letters without the
     punctuation at either end.
     """
     found = {}
     for spoken in SPOKEN:
-        for line in (*(t for split in SPLITS for t in templates(spoken, split)), *extra):
+        for line in (*(t for split in known for t in templates(spoken, split)), *extra):
             before, _, after = line.partition(SLOT)
             closings = _QUOTES.get(before.rstrip("\u00a0")[-1:], "")
             quoted = bool(closings) and after.lstrip("\u00a0").startswith(tuple(closings))

@@ -11,6 +11,8 @@ SPOKEN = ("en", "de", "de-CH", "fr", "it", "es", "ko", "tr")
 German in Swiss spelling, since dialect has no spelling to agree on."""
 SPLITS = ("train", "dev", "test")
 SLOT, NAME = "{}", "{language}"
+FULL, SHORT = "{full}", "{short}"
+"""In patterns alone: the name of the sign language written out, and its abbreviation."""
 
 
 @functools.cache
@@ -31,18 +33,28 @@ def templates(spoken: str, split: str = "train") -> tuple[str, ...]:
 
 
 def patterns(spoken: str) -> tuple[str, ...]:
-    """Patterns of many ways of asking without quotation marks, to train on alone.
+    """Patterns of many ways of asking, with or without quotation marks, to train on alone.
 
-    In each `(this|that|)` one of the alternatives is to be chosen: see `asking.ask`.
+    In each `(this|that|)` one of the alternatives is to be chosen, and in place of `<kin>` a line
+    of the section [kin] of `pattern_sections`, which is a pattern again: see `asking.ask`.
     """
     return _sections(spoken)["patterns"]
 
 
 @functools.cache
+def pattern_sections(spoken: str) -> dict[str, tuple[str, ...]]:
+    """What `<name>` in a pattern stands for: the lines of the section of that name."""
+    return {
+        name: lines
+        for name, lines in _sections(spoken).items()
+        if name not in (*SPLITS, "patterns", "words")
+    }
+
+
+@functools.cache
 def common_words(spoken: str) -> tuple[str, ...]:
-    """Words that often stand beside a text, to train on alone; none where a text always stands last
-    unless it is in quotation marks (Korean, Turkish)."""
-    return tuple(word for line in _sections(spoken).get("words", ()) for word in line.split())
+    """Words that often stand beside a text, to train on alone."""
+    return tuple(word for line in _sections(spoken)["words"] for word in line.split())
 
 
 @functools.cache

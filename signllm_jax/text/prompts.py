@@ -81,7 +81,10 @@ _own = templates  # the name is an argument of make_prompt
 
 
 def parse_prompt(
-    prompt: str, language: str | None = None, templates: Iterable[str] = ()
+    prompt: str,
+    language: str | None = None,
+    templates: Iterable[str] = (),
+    known: tuple[str, ...] = prompt_forms.KNOWN,
 ) -> tuple[str | None, str]:
     """What a prompt asks for: `(payload, language code)`.
 
@@ -94,6 +97,7 @@ def parse_prompt(
         prompt: any text.
         language: the caller's choice, or None.
         templates: more templates than the package's, for example Prompt2Sign's.
+        known: splits of the package's templates to read by, for a measurement on another split.
 
     Raises:
         TextError: there is nothing to sign; no language is named by anyone; the prompt names
@@ -104,7 +108,7 @@ def parse_prompt(
         get_language(language)
     if not prompt.strip():
         raise TextError("the prompt is empty")
-    payload, named = prompt_forms.read(prompt, tuple(templates))
+    payload, named = prompt_forms.read(prompt, tuple(templates), known)
     if payload is not None and not payload.strip():
         raise TextError(f"the prompt has nothing to sign: {prompt[:60]!r}")
     for name in sorted(named - set(LANGUAGES)):
