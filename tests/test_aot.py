@@ -17,7 +17,7 @@ from signllm_jax.aot.estimate import estimate
 from signllm_jax.aot.flops import matmul_flops
 from signllm_jax.aot.plan import candidates
 from signllm_jax.aot.slices import default_shape, parse_mesh
-from signllm_jax.aot.table import write_table
+from signllm_jax.aot.table import write_page, write_table
 from signllm_jax.errors import ConfigError
 from signllm_jax.parallel import hlo
 from signllm_jax.parallel.collectives import cross_language_bytes
@@ -201,7 +201,7 @@ REPORT = {
 def test_the_table_has_a_row_for_each_report_and_says_what_its_figures_are(tmp_path):
     (tmp_path / "b.json").write_text(json.dumps(REPORT))
     (tmp_path / "a.json").write_text(json.dumps(REPORT | {"chips": 16, "topology": "v5e:4x4"}))
-    page = write_table(tmp_path)
+    page = write_page(tmp_path)
     assert "compiler estimate, interconnect excluded" in page and "jax 0.10.2" in page
     rows = [line for line in page.splitlines() if line.startswith("| base")]
     assert [("v5e:4x4" in row, "45.6%" in row) for row in rows] == [(False, True), (True, True)]

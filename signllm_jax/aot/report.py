@@ -46,6 +46,8 @@ def describe(
         "batch_size": config.train.batch_size,
         "row_frames": config.data.row_frames,
         "row_tokens": config.data.row_tokens,
+        "remat": config.model.remat,
+        "row_dropout": config.model.row_dropout,
         "parameters": compiled.parameters,
         "hbm_bytes_per_chip": compiled.total_bytes,
         "hbm_limit_bytes": chip.hbm_bytes,

@@ -15,17 +15,24 @@ peak. Nothing here was run. The interconnect is estimated beside, from bytes and
 speeds, as if nothing overlapped. Utilisation is claimed where at most {limit:.0%} of the time is of
 instructions without a cycle count. Memory is a chip's, the replay buffer included.
 
-| size | rows a language | slice | mesh | GB a chip | collectives | bytes between languages | ms | interconnect ms | utilisation | compile CPU s |
-|---|---|---|---|---|---|---|---|---|---|---|
-"""  # noqa: E501
+"""
+_COLUMNS = (
+    *("size", "rows a language", "slice", "mesh", "GB a chip", "collectives"),
+    *("bytes between languages", "ms", "interconnect ms", "utilisation", "compile CPU s"),
+)
 _TAIL = """
-Written by `python launch/compile.py --table=docs/slices.md` from the reports in `docs/slices/`,
-each of them an `aot.json` of `launch/compile.py`. Versions: {versions}.
+Written by `python launch/compile.py --table=docs/slices.md --readme=README.md` from the reports in
+`docs/slices/`, each of them an `aot.json` of `launch/compile.py`.
 """
 
 
+def write_page(folder: Path) -> str:
+    """A page of the reports of a folder: the table, and what its figures are."""
+    return _HEAD.format(limit=UNCOUNTED_LIMIT) + write_table(folder) + _TAIL
+
+
 def write_table(folder: Path) -> str:
-    """The page, from the reports `*.json` of a folder.
+    """The table, from the reports `*.json` of a folder, and the versions they were made with.
 
     Raises:
         ConfigError: there is none, or one cannot be read.
@@ -34,9 +41,10 @@ def write_table(folder: Path) -> str:
     if not reports:
         raise ConfigError(f"--table: no report in {folder}: --output={folder}/NAME.json makes one")
     reports.sort(key=lambda r: (r["program"] != "train_step", r["parameters"], r["chips"]))
-    rows = "".join(f"| {' | '.join(_row(report))} |\n" for report in reports)
+    rows = [_COLUMNS, ("---",) * len(_COLUMNS), *map(_row, reports)]
+    lines = "".join(f"| {' | '.join(row)} |\n" for row in rows)
     versions = sorted({_versions(report) for report in reports})
-    return _HEAD.format(limit=UNCOUNTED_LIMIT) + rows + _TAIL.format(versions="; ".join(versions))
+    return f"{lines}\nVersions: {'; '.join(versions)}.\n"
 
 
 def _read(path: Path) -> dict:
@@ -51,6 +59,10 @@ def _read(path: Path) -> dict:
 def _row(report: dict) -> list[str]:
     size = f"{report['size']}, {len(report['lanes'])} x "
     size += _count(report["parameters"] / len(report["lanes"]))
+    if report.get("remat", "none") != "none":
+        size += f", remat of all but {report['remat']}"
+    if report.get("row_dropout"):
+        size += ", dropout by row"
     if "replay_capacity" in report:
         size += f", buffer {report['replay_capacity']:,} clips"
     if report["program"] == "generate":
