@@ -63,21 +63,19 @@ BIG = $(COMPILE) --config=configs/mlsf.py:fingerspelling,large $(LARGE)
 TWO = --mesh=language:8,fsdp:2 --config.train.batch_size=32 --config.rl.strata=2
 slices: $(VENV)/tpu
 	$(COMPILE) --config=configs/mlsf.py --topology=v5e:2x2 --output=docs/slices/tiny-v5e-2x2.json
-	for slice in v5e:4x4 v6e:4x4 v5p:2x2x4 v4:2x2x2; do \
+	for slice in v5e:4x4 v6e:4x4 v5p:2x2x4 v4:2x2x4; do \
 	  $(BASE) $(TWO) --topology=$$slice --output=docs/slices/base-$$(echo $$slice | tr : -).json || exit; \
 	done
 	$(BASE) $(TWO) --topology=v5e:4x4 --config.model.row_dropout=True --output=docs/slices/base-dropout.json
-	$(BASE) --topology=v5e:8x8 --mesh=language:8,data:4,fsdp:2 --config.train.batch_size=128 \
-	  --config.rl.strata=8 --output=docs/slices/base-v5e-8x8.json
 	$(BASE) --topology=v5e:16x16 --mesh=language:8,data:16,fsdp:2 --config.train.batch_size=512 \
 	  --config.rl.strata=32 --output=docs/slices/base-v5e-16x16.json
 	$(BASE) --topology=v5e:4x4 --mesh=language:8,fsdp:2 --decode --config.eval.batch_size=8 \
 	  --config.eval.max_frames=300 --output=docs/slices/generation-v5e-4x4.json
 	$(SUPER) --topology=v5e:4x4 --mesh=language:8,fsdp:2 --config.train.batch_size=16 \
 	  --config.rl.strata=2 --output=docs/slices/super-v5e-4x4.json
-	$(SUPER) --topology=v5e:16x16 --mesh=language:8,fsdp:32 --config.train.batch_size=256 \
+	$(SUPER) --topology=v5e:16x16 --mesh=language:8,data:16,fsdp:2 --config.train.batch_size=256 \
 	  --config.rl.strata=32 --output=docs/slices/super-v5e-16x16.json
-	$(BIG) --topology=v5e:16x16 --mesh=language:8,fsdp:32 --config.train.batch_size=256 \
+	$(BIG) --topology=v5e:16x16 --mesh=language:8,data:16,fsdp:2 --config.train.batch_size=256 \
 	  --config.rl.strata=32 --output=docs/slices/large-v5e-16x16.json
 	$(RUN) launch/compile.py --table=docs/slices.md --readme=README.md
 

@@ -2,7 +2,7 @@
 
 Sources: the system architecture pages of the Cloud TPU documentation for v4, v5e, v5p and v6e
 (peak compute, HBM capacity and bandwidth, interchip bandwidth, matrix units). A device of jax is
-a chip, but on v4 one of a chip's two cores unless the runtime joins them.
+a chip; on v4 its two cores are joined, as jax asks for.
 """
 
 import dataclasses
@@ -36,7 +36,7 @@ class Chip:
 
 # matrix units x rows x columns x 2
 CHIPS = {
-    "v4": Chip(137.5e12, 4 * 128 * 128 * 2, 16 << 30, 600e9, 150e9),
+    "v4": Chip(275e12, 8 * 128 * 128 * 2, 32 << 30, 1200e9, 300e9),
     "v5e": Chip(197e12, 4 * 128 * 128 * 2, 16 << 30, 819e9, 200e9),
     "v5p": Chip(459e12, 8 * 128 * 128 * 2, 95 << 30, 2765e9, 600e9),
     "v6e": Chip(918e12, 4 * 256 * 256 * 2, 32 << 30, 1640e9, 448e9),

@@ -28,8 +28,9 @@ def open_slice(topology: str) -> tuple[list, Chip]:
     chip = get_chip(topology)
     from jax.experimental import topologies  # after the environment was prepared
 
+    joined = {"chip_config_name": "megacore"} if topology.startswith("v4:") else {}
     try:
-        described = topologies.get_topology_desc(platform="tpu", topology_name=topology)
+        described = topologies.get_topology_desc(platform="tpu", topology_name=topology, **joined)
     except Exception as error:  # the plugin raises kinds of its own
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         if "support not installed" in str(error):
