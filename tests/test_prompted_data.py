@@ -110,7 +110,7 @@ def test_a_text_stands_at_the_start_in_the_middle_and_at_the_end_while_training(
 @pytest.mark.parametrize("spoken", SPOKEN)
 def test_no_word_put_beside_a_text_is_held_out(spoken):
     words = common_words(spoken)
-    assert len(words) > 100
+    assert len(words) > (100 if spoken in ("ko", "tr") else 150)
     assert not set(words).intersection(*map(fingerspelling.held_out, fingerspelling.LANGUAGES))
 
 

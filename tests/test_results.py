@@ -49,11 +49,13 @@ def test_a_metric_that_does_not_apply_is_a_dash_and_not_zero():
 
 def test_only_what_is_between_the_marks_is_replaced(tmp_path):
     readme = tmp_path / "README.md"
-    page = "\n".join(["before", *results.marks(), *results.marks("more"), "after"])
+    (start, end), (other, last) = results.marks(), results.marks("more")
+    page = f"before\n{start}\nold\n{end}\nbetween\n{other}\nolder\n{last}\nafter\n"
     readme.write_text(page)
-    results.write_readme(str(readme), "new", "more")
-    start, end = results.marks("more")
-    assert readme.read_text() == page.replace(end, f"new\n{end}") and start in page
+    results.write_readme(str(readme), "new")
+    assert readme.read_text() == page.replace("\nold\n", "\nnew\n")
+    results.write_readme(str(readme), "newer", "more")
+    assert readme.read_text() == page.replace("\nold\n", "\nnew\n").replace("older", "newer")
 
 
 def test_a_readme_without_marks_or_a_run_without_a_report_is_an_error(tmp_path):
