@@ -38,8 +38,7 @@ def rows() -> Iterator[dict]:
     peak = measured[rounds.PEAK]
     for name, run in runs.items():
         own = measured[name]
-        flops = own.copy()
-        flops[:, 2] *= run.flops_a_frame
+        flops = run.operations(own)
         yield rounds.row(
             "train",
             name,

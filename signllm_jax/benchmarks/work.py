@@ -49,8 +49,7 @@ def rows() -> Iterator[dict]:
     peak = measured[rounds.PEAK]
     for name, (languages, frames, run) in runs.items():
         own = measured[name]
-        flops = own.copy()
-        flops[:, 2] *= run.flops_a_frame
+        flops = run.operations(own)
         yield rounds.row(
             "work",
             name,
