@@ -52,30 +52,25 @@ speed: $(VENV)/demo-installed
 	$(MEASURE) work $(PEER) > docs/speed/work.jsonl
 	$(MEASURE) speed --document=docs/speed.md
 
-# docs/slices.md and the README's table: about three quarters of an hour of one core
+# docs/slices.md and the README's table: about half an hour of one core
 LANGUAGES = ('asl', 'gsl', 'dsgs', 'lsf_ch', 'lis_ch', 'lsa', 'ksl', 'tsl')
-LARGE = --config.data.languages="$(LANGUAGES)" --config.data.row_tokens=128 --config.rl.capacity=4096 \
+EIGHT = --config.data.languages="$(LANGUAGES)" --config.data.row_tokens=128 --config.rl.capacity=4096 \
   --config.rl.clip_frames=0 --config.rl.clip_tokens=0
 COMPILE = PYTHONPATH=$(VENV)/tpu $(RUN) launch/compile.py
-BASE = $(COMPILE) --config=configs/mlsf.py:fingerspelling,base $(LARGE)
-SUPER = $(COMPILE) --config=configs/mlsf.py:fingerspelling,super $(LARGE) --config.model.remat=products
-BIG = $(COMPILE) --config=configs/mlsf.py:fingerspelling,large $(LARGE)
+BASE = $(COMPILE) --config=configs/mlsf.py:fingerspelling,base $(EIGHT)
+SUPER = $(COMPILE) --config=configs/mlsf.py:fingerspelling,super $(EIGHT) --config.model.remat=products
+LARGE = $(COMPILE) --config=configs/mlsf.py:fingerspelling,large $(EIGHT)
 TWO = --mesh=language:8,fsdp:2 --config.train.batch_size=32 --config.rl.strata=2
 slices: $(VENV)/tpu
 	$(COMPILE) --config=configs/mlsf.py --topology=v5e:2x2 --output=docs/slices/tiny-v5e-2x2.json
 	for slice in v5e:4x4 v6e:4x4 v5p:2x2x4 v4:2x2x4; do \
 	  $(BASE) $(TWO) --topology=$$slice --output=docs/slices/base-$$(echo $$slice | tr : -).json || exit; \
 	done
-	$(BASE) $(TWO) --topology=v5e:4x4 --config.model.row_dropout=True --output=docs/slices/base-dropout.json
-	$(BASE) --topology=v5e:16x16 --mesh=language:8,data:16,fsdp:2 --config.train.batch_size=512 \
-	  --config.rl.strata=32 --output=docs/slices/base-v5e-16x16.json
 	$(BASE) --topology=v5e:4x4 --mesh=language:8,fsdp:2 --decode --config.eval.batch_size=8 \
 	  --config.eval.max_frames=300 --output=docs/slices/generation-v5e-4x4.json
 	$(SUPER) --topology=v5e:4x4 --mesh=language:8,fsdp:2 --config.train.batch_size=16 \
 	  --config.rl.strata=2 --output=docs/slices/super-v5e-4x4.json
-	$(SUPER) --topology=v5e:16x16 --mesh=language:8,data:16,fsdp:2 --config.train.batch_size=256 \
-	  --config.rl.strata=32 --output=docs/slices/super-v5e-16x16.json
-	$(BIG) --topology=v5e:16x16 --mesh=language:8,data:16,fsdp:2 --config.train.batch_size=256 \
+	$(LARGE) --topology=v5e:16x16 --mesh=language:8,data:16,fsdp:2 --config.train.batch_size=256 \
 	  --config.rl.strata=32 --output=docs/slices/large-v5e-16x16.json
 	$(RUN) launch/compile.py --table=docs/slices.md --readme=README.md
 

@@ -36,6 +36,8 @@ def main() -> int:
     from signllm_jax.eval.results import write_readme
     from signllm_jax.group import write_file
 
+    if README.value is not None and TABLE.value is None:
+        raise ConfigError("--readme is given a table: --table=docs/slices.md --readme=README.md")
     if TABLE.value is not None:
         page = Path(TABLE.value)
         write_file(page, write_page(page.with_suffix("")).encode())
