@@ -17,7 +17,7 @@ NOT_RUN = {  # a line of a block -> where or why not
     "pip install": "tests/test_release.py installs the wheel",
     "launch/extract.py": "needs MediaPipe in an environment of its own: tests/test_extract.py",
     "launch/overlay.py": "needs a video: tests/test_overlay.py",
-    "launch/compile.py": "needs the TPU compiler and minutes: tests/test_aot.py",
+    "launch/compile.py": "needs the TPU compiler and minutes: tests/test_slices.py",
     ".venv-tfds/bin/tfds": "needs TensorFlow: tests/test_tfds.py",
     "produce.py --workdir=runs/prompted": "two steps teach no spelling: tests/test_prompted.py",
     "runs/takes": "trains three readers for minutes",

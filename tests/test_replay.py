@@ -12,13 +12,12 @@ from tiny import DATA, MODEL, mesh_of, packed_batch
 
 from signllm_jax.config import RLConfig
 from signllm_jax.parallel.collectives import read_collectives
-from signllm_jax.rl import replay, sampling, stores
-from signllm_jax.rl.clips import Clips, place, unpack
+from signllm_jax.rl import replay, sampling
+from signllm_jax.rl.clips import Clips, unpack
 from signllm_jax.rl.sampling import RowShape
 
 F, S, J = 12, 6, (MODEL.frame_size - 1) // 3
 SHAPE = RowShape(DATA.row_frames, DATA.row_tokens, DATA.row_clips, MODEL.patch)
-LIMITS = {"frames": 32, "tokens": 12, "clips": 4}
 PAPER = RLConfig(plc=True)
 ETAS = [0.0, 0.5, 1.0, 4.0]
 ON_MESHES = [((2, 2, 2, 1), 1.0)] + [
@@ -282,40 +281,6 @@ def test_the_cyclic_share_visits_every_clip_once_in_a_period():
     assert visits.min() >= 3
 
 
-def plainly_placed(sizes, rows, frames, tokens, clips):
-    """Rows, first frames, first tokens and numbers of clips one after the other; who is first to
-    find no room."""
-    row, at, found = 0, np.zeros(3, int), []
-    limits = np.array([frames, tokens, clips])
-    for index, size in enumerate(sizes.T):
-        if (at + size > limits).any():
-            row, at = row + 1, np.zeros(3, int)
-        if row == rows or (size > limits).any():
-            return found, index
-        found.append((row if size.any() else rows, *at))
-        at = at + size
-    return found, sizes.shape[1]
-
-
-@pytest.mark.parametrize("rows", [1, 2, 5])
-def test_clips_are_packed_in_their_order_until_one_finds_no_room(rows):
-    random = np.random.default_rng(rows)
-    pack = jax.jit(functools.partial(place, rows=rows, **LIMITS))
-    for longest in (8, 20, 34):
-        length = random.integers(0, longest, 5 * rows) * (random.random(5 * rows) < 0.9)
-        words = random.integers(1, 5, 5 * rows)
-        sizes = np.array([-(-length // 4) * 4, words, np.ones_like(words)]) * (length > 0)
-        expected, first = plainly_placed(sizes, rows, **LIMITS)
-        places, found = pack(jnp.asarray(sizes))
-        assert found == first
-        for name, values in zip(places._fields, zip(*expected)):
-            kept = (length[: len(values)] > 0) | (name == "row")
-            np.testing.assert_array_equal(
-                getattr(places, name)[: len(values)][kept], np.array(values)[kept], err_msg=name
-            )
-        assert (places.row[first:] == rows).all()
-
-
 def test_packed_draws_follow_the_probabilities_though_long_clips_find_no_room():
     """A draw that does not fit is put off, not dropped: else short clips would be favoured."""
     state = filled(np.ones(12))
@@ -353,23 +318,3 @@ def test_clips_are_padded_alike_on_a_tpu():
     elsewhere = np.asarray(replay._padded_first(clips.frames, length))
     assert on_cpu.dtype == elsewhere.dtype and np.isnan(on_cpu[2, : F * 3 * J]).all()
     np.testing.assert_array_equal(on_cpu.view(np.uint16), elsewhere.view(np.uint16))
-
-
-@pytest.mark.parametrize("shape", [(3, 2, 5), (1, 1, 5), (2, 1, 5, 4)])
-def test_stores_laid_end_to_end_give_and_take_what_mapped_ones_do(shape):
-    """What a TPU is given instead of a mapped gather or scatter."""
-    random = np.random.default_rng(0)
-    store = jnp.asarray(random.normal(size=shape), jnp.float32)
-    at = jnp.asarray([random.permutation(9)[:6] - 2 for _ in range(shape[0] * shape[1])])
-    at = at.reshape(*shape[:2], 6)
-    values = jnp.asarray(random.normal(size=(*shape[:2], 6, *shape[3:])), jnp.float32)
-    taken = stores._fetch_joined(store[:, 0], at[:, 0])
-    put_in = stores._put_joined(store[:, 0], at[:, 0], values[:, 0])
-    np.testing.assert_array_equal(taken, jax.vmap(jax.vmap(stores.fetch))(store, at)[:, 0])
-    expected = np.array(store)
-    for lane, stratum in np.ndindex(*shape[:2]):
-        for index, value in zip(at[lane, stratum], values[lane, stratum]):
-            if 0 <= index < shape[2]:
-                expected[lane, stratum, index] = value
-    np.testing.assert_array_equal(jax.vmap(jax.vmap(stores.put))(store, at, values), expected)
-    np.testing.assert_array_equal(put_in, expected[:, 0])
