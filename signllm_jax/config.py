@@ -98,6 +98,8 @@ def read_config(values: Mapping[str, Any]) -> Config:
         )
     if config.rl.plc:
         _check_replay(config)
+    if model.attention != "xla":
+        _check_kernel(config)
     return config
 
 
@@ -142,6 +144,30 @@ def _check_replay(config: Config) -> None:
         raise ConfigError(
             f"config.rl.clip_frames: {rl.clip_frames} is not a multiple of model.patch = "
             f"{config.model.patch}"
+        )
+
+
+def _check_kernel(config: Config) -> None:
+    """Raises ConfigError where the kernel of `config.model.attention` cannot attend."""
+    model, data = config.model, config.data
+    place = f"config.model.attention: {model.attention}"
+    if config.task not in ("mlsf", "prompt2langgloss"):
+        raise ConfigError(f"{place}: the task {config.task} has xla alone")
+    patches, head = data.row_frames // model.patch, model.width // model.heads
+    if model.attention == "cudnn":
+        if head % 8 or head > 128:
+            raise ConfigError(
+                f"{place} takes heads whose width is a multiple of 8 up to 128, not "
+                f"model.width / model.heads = {head}"
+            )
+        if patches % 2:
+            raise ConfigError(f"{place} takes an even number of patches a row, not {patches}")
+        if model.dtype == "float32":
+            raise ConfigError(f"{place} computes in bfloat16, not in config.model.dtype = float32")
+    elif patches % 128:
+        raise ConfigError(
+            f"{place} takes rows of a multiple of 128 patches, not data.row_frames / model.patch = "
+            f"{patches}"
         )
 
 

@@ -122,6 +122,9 @@ class ModelConfig:
         progress_features: Fourier features of progress, even, 0 = none.
         progress_bias: bias of cross-attention towards the clip's progress.
         head: hidden width of the layers that say the poses, 0 = one matrix, whose rank is M.
+        attention: what computes the decoder's self-attention over a row's patches while training:
+            `xla`; `splash`, jax's kernel for TPUs, for rows of a multiple of 128 patches;
+            `splash_interpreted`, the same on any device and slow, for tests; `cudnn` on GPUs.
         dtype: compute type; `auto` = bfloat16 on TPU and GPU, float32 on CPU.
     """
 
@@ -139,6 +142,7 @@ class ModelConfig:
     progress_features: int = _at(48, 0, 512)
     progress_bias: bool = True
     head: int = _at(0, 0, 1 << 17)
+    attention: str = _at("xla", choices=("xla", "splash", "splash_interpreted", "cudnn"))
     dtype: str = _at("auto", choices=("auto", "float32", "bfloat16"))
 
 

@@ -96,6 +96,28 @@ ENTRY %main (x: f32[1000,8], at: s32[4]) -> f32[1000,8] {
 """
 
 
+KERNEL = """HloModule jit_step, is_scheduled=true
+
+ENTRY %main (x: f32[8,128]) -> f32[8,128] {
+  %x = f32[8,128]{1,0} parameter(0)
+  %k = f32[8,128]{1,0:T(8,128)} negate(%x), backend_config={"estimated_cycles":"900000"}
+  %attend.1 = (f32[8,128]{1,0:T(8,128)}, f32[8,1]{1,0}) custom-call(%k, /*index=1*/%x), custom_call_target="tpu_custom_call", operand_layout_constraints={f32[8,128]{1,0}}, frontend_attributes={kernel_metadata={
+"xprof_metadata":"{\\"block_q\\": 512, \\"layout\\": 1}"
+}}, metadata={op_name="splash"}, backend_config={"custom_call_config":{"body":"TUz"}}
+  ROOT %y = f32[8,128]{1,0} get-tuple-element(%attend.1), index=0, frontend_attributes={kernel_metadata={
+"xprof_metadata":"{\\"block_q\\": 512, \\"layout\\": 1}"
+}}, metadata={op_name="splash"}
+}
+"""  # noqa: E501
+
+
+def test_a_kernel_without_a_count_is_charged_its_bytes_and_counted():
+    cost = estimate(KERNEL, mesh_of(4, 1, 2, 1), CHIP)
+    assert cost.kernels == 1 and cost.uncounted_share < 0.05
+    assert cost.uncounted_seconds == pytest.approx((3 * 8 * 128 + 8) * 4 / CHIP.hbm_bandwidth)
+    assert estimate(MOVES, mesh_of(4, 1, 2, 1), CHIP).kernels == 0
+
+
 def test_a_store_is_charged_for_what_is_taken_from_it_and_put_into_it():
     cost = estimate(MOVES, mesh_of(4, 1, 2, 1), CHIP)
     taken, put, index = 2 * 4 * 8 * 4, 3 * 4 * 8 * 4, 2 * 4 * 4

@@ -72,6 +72,12 @@ BAD_TRAINING = {
     "not a number": ({"optimizer.learning_rate": "nan"}, ["learning_rate", "nan"]),
     "no such choice": ({"model.dtype": "int8"}, ["config.model.dtype", "int8"]),
     "contradiction": ({"model.heads": 3}, ["config.model.width", "heads = 3"]),
+    "kernel of a chip that is not there": (
+        {"model.attention": "splash", "data.row_frames": 1024},
+        ["config.model.attention", "splash needs a TPU"],
+    ),
+    "kernel without its GPU": ({"model.attention": "cudnn"}, ["cudnn needs a GPU", "CPU"]),
+    "rows that a kernel cannot take": ({"model.attention": "splash"}, ["128 patches", "12"]),
     "mesh of too many devices": ({"mesh.fsdp": 3}, ["mesh", "fsdp 3", "1 device"]),
     "data folder is a file": ({"data.data_dir": "FILE"}, ["data folder", "FILE"]),
     "data folder is damaged": ({"data.data_dir": "DAMAGED"}, ["data folder", "DAMAGED"]),

@@ -48,6 +48,13 @@ def test_the_table_has_a_row_for_each_report_and_says_what_its_figures_are(tmp_p
     assert "3 all-gather over fsdp, 2 MB" in rows[0] and "0.80 of 17.2" in rows[0]
 
 
+def test_the_table_says_which_kernel_a_step_attends_with(tmp_path):
+    for name, kind in (("a", "xla"), ("b", "splash")):
+        (tmp_path / f"{name}.json").write_text(json.dumps(REPORT | {"attention": kind}))
+    one, other = [row for row in write_table(tmp_path).splitlines() if row.startswith("| base")]
+    assert "attention" not in one and "splash attention" in other
+
+
 @pytest.mark.parametrize("text", [None, "{}", "[1]", "nonsense"])
 def test_a_table_of_what_is_no_report_is_refused(text, tmp_path):
     if text is not None:
@@ -144,6 +151,15 @@ def test_a_tiny_config_is_compiled_for_a_slice_without_a_byte_between_languages(
     assert report["chips"] == 4 and report["hbm_limit_bytes"] == 16 << 30
     assert report["fits"] is True and 1e6 < report["hbm_bytes_per_chip"] < 1e9
     assert report["uncounted_share"] <= 0.05 and 0 < report["cycle_utilization"] < 1
+
+
+@pytest.mark.slow
+def test_a_step_with_a_kernel_is_compiled_and_no_utilisation_is_claimed_for_it(tmp_path):
+    long = ["--config.data.row_frames=1024", "--config.model.attention=splash"]
+    report = compiled(tmp_path, "--config.train.batch_size=6", "--config.rl.strata=2", *long)
+    assert report["attention"] == "splash"
+    assert report["uncounted_kernels"] == 2 * 3  # two layers: forth, and back for queries and keys
+    assert "cycle_utilization" not in report
 
 
 @pytest.mark.slow

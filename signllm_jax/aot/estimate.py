@@ -17,6 +17,7 @@ from signllm_jax.parallel.collectives import KINDS, Collective, read_collectives
 UNCOUNTED_LIMIT = 0.05
 """Largest share of uncounted work with which a utilisation is claimed."""
 
+_KERNEL = 'custom_call_target="tpu_custom_call"'
 # what moves no data by itself
 _FREE = {
     "after-all",
@@ -48,6 +49,8 @@ class Estimate:
         cycle_seconds: sum of the compiler's cycle counts over the chip's clock.
         uncounted_seconds: charged for instructions without a count.
         uncounted: kind -> seconds of them.
+        kernels: how many kernels without a count are run, whose operations are not in the text: of
+            them only the bytes are charged.
         copy_seconds: bytes of asynchronous copies over the HBM bandwidth; they overlap.
         link_seconds: bytes that leave the device in collectives over the link bandwidth.
         collectives: (kind, axes) -> (count, bytes of their results).
@@ -57,6 +60,7 @@ class Estimate:
     cycle_seconds: float
     uncounted_seconds: float
     uncounted: dict[str, float]
+    kernels: int
     copy_seconds: float
     link_seconds: float
     collectives: dict[tuple[str, tuple[str, ...]], tuple[int, int]]
@@ -87,7 +91,7 @@ def estimate(hlo_text: str, mesh: Mesh, chip: Chip, default_trips: hlo.Trips = N
     """
     program = hlo.read_program(hlo_text)
     counts = hlo.executions(program, default_trips)
-    cycles = copied = 0
+    cycles = copied = kernels = 0
     uncounted: collections.Counter = collections.Counter()
     exchanged = read_collectives(hlo_text, mesh.size, default_trips)
     shapes: dict[str, dict[str, str]] = {}
@@ -102,6 +106,7 @@ def estimate(hlo_text: str, mesh: Mesh, chip: Chip, default_trips: hlo.Trips = N
             flops = _flops(program, one)
             seconds = max(flops / chip.flops, moved / chip.hbm_bandwidth)
             uncounted[one.kind] += seconds * times
+            kernels += times * (_KERNEL in one.rest)
     kinds: dict = collections.defaultdict(lambda: (0, 0))
     leaving = 0.0
     for one in exchanged:
@@ -113,6 +118,7 @@ def estimate(hlo_text: str, mesh: Mesh, chip: Chip, default_trips: hlo.Trips = N
         cycle_seconds=cycles / chip.clock,
         uncounted_seconds=sum(uncounted.values()),
         uncounted=dict(uncounted.most_common()),
+        kernels=kernels,
         copy_seconds=copied / chip.hbm_bandwidth,
         link_seconds=leaving / chip.link_bandwidth,
         collectives=dict(kinds),

@@ -8,6 +8,7 @@ from signllm_jax.aot.slices import default_shape, open_slice, parse_mesh
 from signllm_jax.config import Config
 from signllm_jax.errors import ConfigError
 from signllm_jax.languages import LANGUAGES, get_language
+from signllm_jax.nn.kernels import check_platform
 from signllm_jax.parallel import sharding
 from signllm_jax.train.task import get_task
 
@@ -32,6 +33,8 @@ def plan(
     for code in languages:
         get_language(code)
     lanes = get_task(config).lanes(languages)
+    if not decode:
+        check_platform(config.model.attention, "tpu")
     devices, chip = open_slice(topology)
     if sweep and mesh:
         raise ConfigError("--sweep tries meshes of its own: leave out --mesh")

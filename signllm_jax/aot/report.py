@@ -48,6 +48,7 @@ def describe(
         "row_tokens": config.data.row_tokens,
         "remat": config.model.remat,
         "row_dropout": config.model.row_dropout,
+        "attention": config.model.attention,
         "parameters": compiled.parameters,
         "hbm_bytes_per_chip": compiled.total_bytes,
         "hbm_limit_bytes": chip.hbm_bytes,
@@ -75,6 +76,7 @@ def describe(
         "cycle_milliseconds": 1e3 * cost.cycle_seconds,
         "uncounted_milliseconds": {kind: 1e3 * s for kind, s in cost.uncounted.items() if s > 1e-7},
         "uncounted_share": cost.uncounted_share,
+        "uncounted_kernels": cost.kernels,
         "copy_milliseconds": 1e3 * cost.copy_seconds,
         "interconnect_milliseconds": 1e3 * cost.link_seconds,
         "estimate": "compiler estimate, interconnect excluded",
@@ -83,7 +85,7 @@ def describe(
         report["microseconds_per_frame"] = 1e6 * cost.seconds / config.eval.max_frames
     if compiled.model_flops:
         report["model_flops"] = compiled.model_flops
-        if cost.uncounted_share <= UNCOUNTED_LIMIT:
+        if cost.uncounted_share <= UNCOUNTED_LIMIT and not cost.kernels:
             share = compiled.model_flops / mesh.size / chip.flops / cost.seconds
             report["cycle_utilization"] = share
     return report

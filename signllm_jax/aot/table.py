@@ -13,7 +13,7 @@ are a **compiler estimate, interconnect excluded**: the compiler's cycle counts 
 clock, and the products that the model asks for (three times the forward pass) over the published
 peak. Nothing here was run. The interconnect is estimated beside, from bytes and published link
 speeds, as if nothing overlapped. Utilisation is claimed where at most {limit:.0%} of the time is of
-instructions without a cycle count. Memory is a chip's, the replay buffer included.
+instructions without a cycle count, and none of them a kernel. Memory is a chip's, the replay buffer included.
 
 """
 _COLUMNS = (
@@ -63,6 +63,8 @@ def _row(report: dict) -> list[str]:
         size += f", remat of all but {report['remat']}"
     if report.get("row_dropout"):
         size += ", dropout by row"
+    if report.get("attention", "xla") != "xla" and report["program"] == "train_step":
+        size += f", {report['attention']} attention"
     if "replay_capacity" in report:
         size += f", buffer {report['replay_capacity']:,} clips"
     if report["program"] == "generate":

@@ -68,7 +68,7 @@ class Text2Pose(nn.Module):
         """Declares the layers."""
         c = self.config
         block = lambda cross: block_class(c.remat)(  # noqa: E731
-            c.width, c.heads, c.mlp, c.dropout, cross, self.dtype, c.row_dropout
+            c.width, c.heads, c.mlp, c.dropout, cross, self.dtype, c.row_dropout, c.attention
         )
         if self.languages:
             self.embed_text = MarkedEmbed(c.vocab, self.languages, c.width)
@@ -139,7 +139,8 @@ class Text2Pose(nn.Module):
                 length]).
             caches: each layer's keys and values while decoding step by step.
             index: where this step's keys and values are written.
-            training: whether dropout is on.
+            training: whether dropout is on, and self-attention `config.attention`'s: all else,
+                generation above all, attends by XLA.
 
         Returns:
             The Prediction of the patches [B, N, P, ...] and the layers' new caches.
@@ -154,12 +155,14 @@ class Text2Pose(nn.Module):
         memory_mask = (segment[:, :, None] == text_segment[:, None, :]) & (segment[:, :, None] > 0)
         # signed distance, in tokens, from the clip's progress to each token's place in the text
         distance = (counter[:, :, None] - progress[:, None, :]) * length[:, None, :]
+        kernel_segment = segment if training and c.attention != "xla" else None
         new_caches = []
         for layer, block in enumerate(self.decoder):
             bias = nearness(*(x[layer] for x in self.bias), distance) if c.progress_bias else None
             cache = None if caches is None else (caches[layer], index)
             layer_memory = (keys_values[layer], memory_mask, bias)
-            x, new = block(x, mask, layer_memory, cache, training, None, cache is None)
+            whole = cache is None
+            x, new = block(x, mask, layer_memory, cache, training, None, whole, kernel_segment)
             new_caches.append(new)
         x = self.norm_frames(x)
         shape = (*x.shape[:2], c.patch)

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from signllm_jax.nn.bfloat16 import add_bias
+from signllm_jax.nn.kernels import attend_by_kernel
 from signllm_jax.parallel.sharding import constrain
 from signllm_jax.typing import Array
 
@@ -51,11 +52,13 @@ class Attention(nn.Module):
         width: M, a multiple of heads.
         heads: H.
         dtype: compute type; the softmax is float32.
+        kernel: what attends where a call gives segments, see `nn/kernels.py`.
     """
 
     width: int
     heads: int
     dtype: jnp.dtype = jnp.float32
+    kernel: str = "xla"
 
     def setup(self):
         """Declares the projections: matrices, whose heads are told apart after the product."""
@@ -87,7 +90,7 @@ class Attention(nn.Module):
         key = self._project(memory, self.key_kernel)
         return key, self._project(memory, self.value_kernel, self.value_bias)
 
-    def __call__(self, x, keys_values, mask, bias=None, causal=False, own=None):
+    def __call__(self, x, keys_values, mask, bias=None, causal=False, own=None, segment=None):
         """Attends from x to what `keys_values` made of a memory.
 
         Args:
@@ -99,6 +102,8 @@ class Attention(nn.Module):
             causal: whether the mask hides all that comes later (N = S), so that blocks above the
                 diagonal are left out.
             own: keys and values [B, H, 1, M / H] of x itself, N = 1, which is looked at as well.
+            segment: int32 [B, N] that says the same as a causal mask, 0 = padding, for the kernel
+                to attend by; None = XLA attends by the mask.
 
         Returns:
             [B, N, M].
@@ -107,6 +112,8 @@ class Attention(nn.Module):
         query = self._project(x, self.query_kernel, self.query_bias) * key.shape[-1] ** -0.5
         if own is not None:
             return self._output(_attend_with_own(query, key, value, mask, *own))
+        if segment is not None:
+            return self._output(attend_by_kernel(self.kernel, query, key, value, segment))
         count = query.shape[2]
         least = WIDE_BLOCK if self.dtype == jnp.bfloat16 else BLOCK
         block = max(least, key.shape[-1]) if causal and bias is None else count

@@ -125,6 +125,7 @@ class Block(nn.Module):
         cross: whether the block attends to a memory.
         dtype: compute type.
         row_dropout: whether a row's frames (or tokens) share their draws of dropout.
+        kernel: what computes self-attention where a call gives segments, see `nn/kernels.py`.
     """
 
     width: int
@@ -134,11 +135,12 @@ class Block(nn.Module):
     cross: bool = False
     dtype: jnp.dtype = jnp.float32
     row_dropout: bool = False
+    kernel: str = "xla"
 
     def setup(self):
         """Declares the layers."""
         self.norm_self = Norm(self.dtype)
-        self.self_attention = Attention(self.width, self.heads, self.dtype)
+        self.self_attention = Attention(self.width, self.heads, self.dtype, self.kernel)
         if self.cross:
             self.norm_cross = Norm(self.dtype)
             self.cross_attention = Attention(self.width, self.heads, self.dtype)
@@ -150,7 +152,17 @@ class Block(nn.Module):
         """Keys and values of cross-attention for a memory [B, S, M]."""
         return self.cross_attention.keys_values(x)
 
-    def __call__(self, x, mask, memory=None, cache=None, training=False, bias=None, causal=False):
+    def __call__(
+        self,
+        x,
+        mask,
+        memory=None,
+        cache=None,
+        training=False,
+        bias=None,
+        causal=False,
+        segment=None,
+    ):
         """Runs the block.
 
         Args:
@@ -162,6 +174,7 @@ class Block(nn.Module):
             training: whether dropout is on.
             bias: [B, H, N, N] float32 added to the logits of self-attention, or None.
             causal: whether the mask of self-attention hides all that comes later.
+            segment: int32 [B, N] that says the same as a causal mask, for the kernel; or None.
 
         Returns:
             [B, N, M], and the keys and values of self-attention (the whole updated cache).
@@ -172,7 +185,8 @@ class Block(nn.Module):
             # the cache is read before it is written: XLA then writes in place
             (held, index), own = cache, keys_values
             mask = mask & (jnp.arange(mask.shape[-1]) != index)
-        y = self.self_attention(y, keys_values if own is None else held, mask, bias, causal, own)
+        keys_values_seen = keys_values if own is None else held
+        y = self.self_attention(y, keys_values_seen, mask, bias, causal, own, segment)
         if own is not None:
             keys_values = tuple(put(old, new, index) for old, new in zip(held, own))
         x = x + self._branch(y, training)

@@ -13,6 +13,7 @@ _HEADER = re.compile(r"^(ENTRY )?%?(?P<name>[\w.\-]+) \(.*\{$")
 _INSTRUCTION = re.compile(
     r"^\s+(?:ROOT )?%(?P<name>[\w.\-]+) = (?P<result>\(.*?\)|\S+) (?P<kind>[\w\-]+)\((?P<rest>.*)$"
 )
+_KERNEL_NOTES = re.compile(r"kernel_metadata=\{\n.*?\n\}", re.DOTALL)
 _CYCLES = re.compile(r'"estimated_cycles":"(\d+)"')
 _TRIPS = re.compile(r'"known_trip_count":\{"n":"(\d+)"\}')
 _CALLED = re.compile(r"(?:calls|to_apply|body|condition)=%([\w.\-]+)")
@@ -80,7 +81,8 @@ def read_program(text: str) -> Program:
     """
     computations: dict[str, list[Instruction]] = {}
     entry, current = None, None
-    for line in text.splitlines():
+    # what a kernel notes of itself is on lines of its own, within an instruction
+    for line in _KERNEL_NOTES.sub("kernel_metadata={}", text).splitlines():
         if current is None:
             header = _HEADER.match(line)
             if header:

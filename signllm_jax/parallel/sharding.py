@@ -182,6 +182,22 @@ def on_own_rows(function):
     return run
 
 
+def on_own_heads(function):
+    """Maps a function of rows' heads over the mesh, each device by itself on what it holds.
+
+    For kernels, which the compiler cannot split. Arguments are of one lane, of rows and, where they
+    have four axes, of heads: [B, H, N, M / H] or [B, ...]; so is the result, [B, H, N, M / H].
+    Lanes come in by `lanes.lift`.
+    """
+    heads = partition_spec(("rows", "heads"))
+
+    def run(*args):
+        specs = tuple(heads if x.ndim == 4 else partition_spec(("rows",)) for x in args)
+        return jax.shard_map(function, in_specs=specs, out_specs=heads, check_vma=False)(*args)
+
+    return run
+
+
 def on_own_languages(function):
     """Maps a function of lanes over the mesh's `language` axis, each part of it by itself.
 

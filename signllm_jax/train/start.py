@@ -10,6 +10,7 @@ import jax
 from signllm_jax.config import Config
 from signllm_jax.errors import ConfigError
 from signllm_jax.languages import get_language
+from signllm_jax.nn.kernels import check_platform
 from signllm_jax.parallel import hosts, sharding
 from signllm_jax.train.task import get_task
 
@@ -61,6 +62,7 @@ def make_run_mesh(config: Config, languages: tuple[str, ...]):
             )
         devices = devices[:used]
     mesh = sharding.make_mesh({axis: size or 1 for axis, size in shape.items()}, devices)
+    check_platform(model.attention, mesh.devices.flat[0].platform)
     strata = config.rl.strata if config.rl.plc else 0
     sharding.check_divides(
         mesh, len(languages), config.train.batch_size, model.width, model.heads, strata

@@ -1,0 +1,83 @@
+"""Causal self-attention of packed rows by kernels that jax brings, in place of XLA's.
+
+They keep no [N, N] of logits, which is what long rows are short of. A kernel is one operation to
+the compiler, which cannot split it: each device runs it on the rows and heads that it holds.
+"""
+
+import functools
+import math
+
+import jax
+import jax.numpy as jnp
+
+from signllm_jax.errors import ConfigError
+from signllm_jax.parallel import sharding
+from signllm_jax.typing import Array
+
+PLATFORMS = {"splash": "tpu", "cudnn": "gpu"}
+"""What a kernel runs on; `xla` and `splash_interpreted` run anywhere."""
+LARGEST_BLOCK = 512
+"""Most queries or keys of a block of splash attention."""
+
+
+def check_platform(kind: str, platform: str) -> None:
+    """Raises ConfigError when the kernel `kind` has no such `platform` (`cpu`, `gpu`, `tpu`)."""
+    if PLATFORMS.get(kind, platform) != platform:
+        raise ConfigError(
+            f"config.model.attention: {kind} needs a {PLATFORMS[kind].upper()}, and this is a "
+            f"{platform.upper()}: leave it at xla"
+        )
+
+
+def attend_by_kernel(kind: str, query: Array, key: Array, value: Array, segment: Array) -> Array:
+    """Attention to what came before in the same clip, a query's own place included.
+
+    Args:
+        kind: `splash`, `splash_interpreted` or `cudnn`.
+        query: [B, H, N, M / H], scaled.
+        key: [B, H, N, M / H].
+        value: [B, H, N, M / H].
+        segment: int32 [B, N], which clip of the row a place belongs to, 0 = padding.
+
+    Returns:
+        [B, H, N, M / H], zeros on padding.
+    """
+    attend = _cudnn if kind == "cudnn" else functools.partial(_splash, kind != "splash")
+    out = sharding.on_own_heads(attend)(query, key, value, segment)
+    return out * (segment > 0)[:, None, :, None]
+
+
+def _splash(interpret: bool, query, key, value, segment):
+    from jax.experimental.pallas.ops.tpu import splash_attention as splash
+
+    _, heads, count, _ = query.shape
+    block = math.gcd(count, LARGEST_BLOCK)
+    kernel = splash.make_splash_mha_single_device(
+        splash.MultiHeadMask([splash.CausalMask((count, count))] * heads),
+        block_sizes=splash.BlockSizes(
+            block_q=block,
+            block_kv=block,
+            block_q_dkv=block,
+            block_kv_dkv=block,
+            block_q_dq=block,
+            block_kv_dq=block,
+        ),
+        interpret=interpret,
+    )
+    return jax.vmap(lambda q, k, v, s: kernel(q, k, v, splash.SegmentIds(s, s)))(
+        query, key, value, segment
+    )
+
+
+def _cudnn(query, key, value, segment, implementation: str = "cudnn"):
+    """`implementation` of `jax.nn.dot_product_attention`; padding looks at padding."""
+    by_head = lambda x: jnp.moveaxis(x, 1, 2)  # noqa: E731
+    same = segment[:, None, :, None] == segment[:, None, None, :]
+    out = jax.nn.dot_product_attention(
+        *map(by_head, (query, key, value)),
+        mask=same,
+        is_causal=True,
+        scale=1.0,
+        implementation=implementation,
+    )
+    return by_head(out)
