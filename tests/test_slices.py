@@ -12,7 +12,7 @@ import pytest
 
 from signllm_jax.aot.plan import candidates
 from signllm_jax.aot.slices import default_shape, parse_mesh
-from signllm_jax.aot.table import write_page, write_table
+from signllm_jax.aot.table import write_page, write_scaling, write_table
 from signllm_jax.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -46,6 +46,24 @@ def test_the_table_has_a_row_for_each_report_and_says_what_its_figures_are(tmp_p
     rows = [line for line in page.splitlines() if line.startswith("| base")]
     assert [("v5e:4x4" in row, "45.6%" in row) for row in rows] == [(False, True), (True, True)]
     assert "3 all-gather over fsdp, 2 MB" in rows[0] and "0.80 of 17.2" in rows[0]
+
+
+def test_steps_of_the_same_rows_a_chip_are_put_beside_each_other(tmp_path):
+    exchange = {"kind": "all-reduce", "axes": ["data"], "count": 1, "bytes": 3_000_000}
+    more = {"chips": 16, "topology": "v5e:4x4", "mesh": {"language": 2, "data": 8}}
+    more |= {"batch_size": 128, "collectives": [*REPORT["collectives"], exchange]}
+    others = ({"batch_size": 512}, {"topology": "v6e:4x4"}, {"size": "large"}, {})
+    for place, other in enumerate(others):
+        report = REPORT | (more | other if other else {})
+        (tmp_path / f"{place}.json").write_text(json.dumps(report))
+    assert write_scaling(tmp_path) == ""
+    (tmp_path / "more.json").write_text(json.dumps(REPORT | more))
+    rows = [line.split(" | ") for line in write_scaling(tmp_path).splitlines() if "base" in line]
+    assert [row[1:4] + row[6:7] for row in rows] == [
+        ["16", "v5e:2x2", "4", "2"],
+        ["16", "v5e:4x4", "16", "5"],
+    ]
+    assert "## Weak scaling" in write_page(tmp_path)
 
 
 def test_the_table_says_which_kernel_a_step_attends_with(tmp_path):

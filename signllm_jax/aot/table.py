@@ -1,6 +1,8 @@
 """The table of slices: one row for each kept `aot.json`."""
 
+import collections
 import json
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from signllm_jax.aot.estimate import UNCOUNTED_LIMIT
@@ -13,12 +15,25 @@ are a **compiler estimate, interconnect excluded**: the compiler's cycle counts 
 clock, and the products that the model asks for (three times the forward pass) over the published
 peak. Nothing here was run. The interconnect is estimated beside, from bytes and published link
 speeds, as if nothing overlapped. Utilisation is claimed where at most {limit:.0%} of the time is of
-instructions without a cycle count, and none of them a kernel. Memory is a chip's, the replay buffer included.
+instructions without a cycle count, and none of them a kernel. Memory is a chip's, the replay
+buffer included.
 
 """
 _COLUMNS = (
     *("size", "rows a language", "slice", "mesh", "GB a chip", "collectives"),
     *("bytes between languages", "ms", "interconnect ms", "utilisation", "compile CPU s"),
+)
+_SCALING = """
+## Weak scaling
+
+Steps that give every chip the same rows, on more and more chips. Nothing leaves a language's own
+chips at any size. Where `data` splits a language's rows further, gradients are summed over it as
+well. Memory falls as the replay buffer is spread. Bytes are of the collectives' results, a chip and step.
+
+"""
+_SCALING_COLUMNS = (
+    *("size", "rows a chip", "slice", "chips", "mesh", "GB a chip"),
+    *("MB in collectives", "ms", "interconnect ms"),
 )
 _TAIL = """
 Written by `python launch/compile.py --table=docs/slices.md --readme=README.md` from the reports in
@@ -28,7 +43,8 @@ Written by `python launch/compile.py --table=docs/slices.md --readme=README.md` 
 
 def write_page(folder: Path) -> str:
     """A page of the reports of a folder: the table, and what its figures are."""
-    return _HEAD.format(limit=UNCOUNTED_LIMIT) + write_table(folder) + _TAIL
+    head = _HEAD.format(limit=UNCOUNTED_LIMIT) + write_table(folder)
+    return head + write_scaling(folder) + _TAIL
 
 
 def write_table(folder: Path) -> str:
@@ -37,14 +53,45 @@ def write_table(folder: Path) -> str:
     Raises:
         ConfigError: there is none, or one cannot be read.
     """
+    reports = _reports(folder)
+    versions = sorted({_versions(report) for report in reports})
+    return f"{_lines(_COLUMNS, map(_row, reports))}\nVersions: {'; '.join(versions)}.\n"
+
+
+def write_scaling(folder: Path) -> str:
+    """What a step costs on more chips of a kind with the same rows each; empty where none is.
+
+    Raises:
+        ConfigError: there is no report, or one cannot be read.
+    """
+    alike = collections.defaultdict(list)
+    for report in _reports(folder):
+        if "collectives" in report and report["program"] == "train_step":
+            chip, _, _ = report["topology"].partition(":")
+            rows = report["batch_size"] * len(report["lanes"]) / report["chips"]
+            alike[_size(report), chip, rows].append(report)
+    rows = [
+        _scaling_row(size, rows, report)
+        for (size, _, rows), reports in alike.items()
+        if len({report["chips"] for report in reports}) > 1
+        for report in reports
+    ]
+    return _SCALING + _lines(_SCALING_COLUMNS, rows) if rows else ""
+
+
+def _reports(folder: Path) -> list[dict]:
+    """Those of a folder in the order of the table; raises ConfigError when there is none."""
     reports = [_read(path) for path in sorted(folder.glob("*.json"))]
     if not reports:
         raise ConfigError(f"--table: no report in {folder}: --output={folder}/NAME.json makes one")
-    reports.sort(key=lambda r: (r["program"] != "train_step", r["parameters"], r["chips"]))
-    rows = [_COLUMNS, ("---",) * len(_COLUMNS), *map(_row, reports)]
-    lines = "".join(f"| {' | '.join(row)} |\n" for row in rows)
-    versions = sorted({_versions(report) for report in reports})
-    return f"{lines}\nVersions: {'; '.join(versions)}.\n"
+    return sorted(
+        reports, key=lambda r: (r["program"] != "train_step", r["parameters"], r["chips"])
+    )
+
+
+def _lines(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    every = (columns, ("---",) * len(columns), *rows)
+    return "".join(f"| {' | '.join(row)} |\n" for row in every)
 
 
 def _read(path: Path) -> dict:
@@ -56,7 +103,8 @@ def _read(path: Path) -> dict:
     return report
 
 
-def _row(report: dict) -> list[str]:
+def _size(report: dict) -> str:
+    """What is trained or generated, in words."""
     size = f"{report['size']}, {len(report['lanes'])} x "
     size += _count(report["parameters"] / len(report["lanes"]))
     if report.get("remat", "none") != "none":
@@ -69,16 +117,39 @@ def _row(report: dict) -> list[str]:
         size += f", buffer {report['replay_capacity']:,} clips"
     if report["program"] == "generate":
         size += f", generation of {report['max_frames']} frames"
+    return size
+
+
+def _mesh(report: dict) -> str:
+    return ", ".join(f"{axis} {count}" for axis, count in report["mesh"].items())
+
+
+def _scaling_row(size: str, rows: float, report: dict) -> list[str]:
+    exchanged = sum(one["bytes"] for one in report["collectives"])
+    return [
+        size,
+        f"{rows:g}",
+        report["topology"],
+        str(report["chips"]),
+        _mesh(report),
+        f"{report['hbm_bytes_per_chip'] / 1e9:.2f}",
+        f"{exchanged / 1e6:,.0f}",
+        f"{report['cycle_milliseconds']:.2f}",
+        f"{report['interconnect_milliseconds']:.2f}",
+    ]
+
+
+def _row(report: dict) -> list[str]:
     time = f"{report['cycle_milliseconds']:.2f}" if "cycle_milliseconds" in report else ""
     if "microseconds_per_frame" in report:
         time += f" ({report['microseconds_per_frame']:.0f} µs a frame)"
     utilization = report.get("cycle_utilization")
     memory = f"{report['hbm_bytes_per_chip'] / 1e9:.2f} of {report['hbm_limit_bytes'] / 1e9:.1f}"
     return [
-        size,
+        _size(report),
         str(report["batch_size"]),
         report["topology"],
-        ", ".join(f"{axis} {count}" for axis, count in report["mesh"].items()),
+        _mesh(report),
         memory if report["fits"] else f"{memory}: does not fit",
         "; ".join(
             f"{one['count']} {one['kind']} over {'*'.join(one['axes']) or 'none'}, "
