@@ -163,16 +163,57 @@ ENTRY %main (x: f32[8]) -> f32[8] {
 """
 
 
-def test_a_loop_from_a_constant_to_a_constant_is_counted_from_its_text():
-    cost = estimate(COUNTED, mesh_of(4, 1, 2, 1), CHIP)
-    assert cost.cycle_seconds * CHIP.clock == pytest.approx(17 * 10)
+@pytest.mark.parametrize("stride, times", [(1, 17), (2, 9), (5, 4), (99, 1)])
+def test_a_loop_from_a_constant_to_a_constant_is_counted_from_its_text(stride, times):
+    text = COUNTED.replace("%one = s32[] constant(1)", f"%one = s32[] constant({stride})")
+    cost = estimate(text, mesh_of(4, 1, 2, 1), CHIP)
+    assert cost.cycle_seconds * CHIP.clock == pytest.approx(times * 10)
+
+
+RING = """HloModule jit_step, is_scheduled=true
+
+%wide.windowed_dot_general_body_rs.clone.sunk (p: (bf16[64,8], u32[])) -> (bf16[64,8], u32[]) {
+  %constant.222..sunk = u32[]{:T(128)} constant(31)
+  %constant.226..sunk = u32[]{:T(128)} constant(2)
+  %wide.param.0 = (bf16[64,8]{1,0:T(8,128)(2,1)S(1)}, u32[]{:T(128)}) parameter(0)
+  %part = bf16[64,8]{1,0:T(8,128)(2,1)S(1)} get-tuple-element(%wide.param.0), index=0
+  %get-tuple-element.186 = u32[]{:T(128)} get-tuple-element(%wide.param.0), index=1
+  %and.25 = u32[]{:T(128)S(6)} and(%get-tuple-element.186, %constant.222..sunk)
+  %add.140 = u32[]{:T(128)} add(%get-tuple-element.186, %constant.226..sunk)
+  %n = bf16[64,8]{1,0:T(8,128)(2,1)S(1)} negate(%part), backend_config={"estimated_cycles":"10"}
+  ROOT %tuple.48 = (bf16[64,8]{1,0:T(8,128)(2,1)S(1)}, u32[]{:T(128)}) tuple(%n, %add.140)
+}
+
+%wide.windowed_dot_general_cond_rs.clone (p: (bf16[64,8], u32[])) -> pred[] {
+  %constant.228 = u32[]{:T(128)} constant(16)
+  %wide.param.7 = (bf16[64,8]{1,0:T(8,128)(2,1)S(1)}, u32[]{:T(128)}) parameter(0)
+  %get-tuple-element.102 = u32[]{:T(128)} get-tuple-element(%wide.param.7), index=1
+  ROOT %compare.8 = pred[]{:T(512)} compare(%get-tuple-element.102, %constant.228), direction=LT
+}
+
+ENTRY %main.0_spmd (x: bf16[64,8]) -> bf16[64,8] {
+  %x = bf16[64,8]{1,0:T(8,128)(2,1)S(1)} parameter(0)
+  %constant.78 = u32[]{:T(128)} constant(0)
+  %copy.4 = u32[]{:T(128)} copy(%constant.78), backend_config={"estimated_cycles":"1"}
+  %tuple.46 = (bf16[64,8]{1,0:T(8,128)(2,1)S(1)}, u32[]{:T(128)}) tuple(%x, %copy.4)
+  %while.4 = (bf16[64,8]{1,0:T(8,128)(2,1)S(1)}, u32[]{:T(128)}) while(%tuple.46), condition=%wide.windowed_dot_general_cond_rs.clone, body=%wide.windowed_dot_general_body_rs.clone.sunk
+  ROOT %y = bf16[64,8]{1,0:T(8,128)(2,1)S(1)} get-tuple-element(%while.4), index=0
+}
+"""  # noqa: E501
+
+
+def test_a_product_over_a_ring_of_devices_is_counted_two_parts_at_a_time():
+    cost = estimate(RING, mesh_of(4, 1, 2, 1), CHIP)
+    assert cost.cycle_seconds * CHIP.clock == pytest.approx(8 * 10 + 1)
 
 
 @pytest.mark.parametrize(
     "was, now",
     [
         ("direction=LT", "direction=NE"),
-        ("%one = s32[] constant(1)", "%one = s32[] constant(2)"),
+        ("%one = s32[] constant(1)", "%one = s32[] constant(0)"),
+        ("%one = s32[] constant(1)", "%one = s32[] constant(-1)"),
+        ("add(%i, %one)", "add(%i, %i)"),
         ("%first = s32[] constant(3)", "%first = s32[] copy(%x)"),
         ("tuple(%next, %n)", "tuple(%i, %n)"),
         (

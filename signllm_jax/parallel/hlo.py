@@ -155,7 +155,10 @@ def _trips(program: Program, name: str, loop: Instruction, default) -> int:
 
 
 def _counted(program: Program, name: str, loop: Instruction) -> int | None:
-    """How often a loop runs that counts up by one from a constant to a constant; else None."""
+    """How often a loop runs that counts up from a constant to a constant by one; else None.
+
+    All three are in its text; a product that is spread over a ring of devices takes two at a time.
+    """
     attributes = dict(re.findall(r"(condition|body)=%([\w.\-]+)", loop.rest))
     test, body, around = (
         {one.name: one for one in program.computations.get(key, [])}
@@ -175,11 +178,15 @@ def _counted(program: Program, name: str, loop: Instruction) -> int | None:
     step = body.get(last.operands[index])
     by = [body[operand] for operand in step.operands] if step and step.kind == "add" else []
     same = any(one.kind == "get-tuple-element" and _place(one) == index for one in by)
-    numbers = [_constant(one) for one in (limit, around.get(start.operands[index]), *by)]
+    first = around.get(start.operands[index])
+    while first and first.kind == "copy":
+        first = around.get(first.operands[0])
+    numbers = [_constant(one) for one in (limit, first, *by)]
     limit, first = numbers[:2]
-    if limit is None or first is None or not same or 1 not in numbers[2:]:
+    strides = [number for number in numbers[2:] if number is not None]
+    if limit is None or first is None or not same or len(strides) != 1 or strides[0] < 1:
         return None
-    return max(limit - first, 0)
+    return max(-(-(limit - first) // strides[0]), 0)
 
 
 def _place(one: Instruction) -> int | None:
