@@ -94,6 +94,16 @@ def test_the_loss_in_bfloat16_is_near_that_in_float32_on_the_accelerator():
 
 @pytest.mark.gpu
 @needs_gpu
+def test_a_model_learns_by_cudnn_what_it_learns_by_xla():
+    config = with_dtype("bfloat16")
+    by_cudnn = dataclasses.replace(config.model, attention="cudnn")
+    known, _, _ = losses(config)
+    made, _, _ = losses(dataclasses.replace(config, model=by_cudnn))
+    np.testing.assert_allclose(made, known, rtol=0.03)
+
+
+@pytest.mark.gpu
+@needs_gpu
 def test_the_accelerator_computes_the_loss_of_the_cpu():
     config = with_dtype("float32")
     with jax.default_matmul_precision("highest"):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import re
 
 import flax.linen as nn
 import jax
@@ -68,18 +69,22 @@ def test_splash_attends_as_xla_does_and_so_do_its_gradients(attended):
     close(attended("splash_interpreted"), attended("xla"))
 
 
-def test_cudnn_is_asked_through_jax_for_what_xla_does(attended, monkeypatch):
-    """With the kernel's place taken by jax's own formula: no GPU is needed for the mask."""
-    asked = []
-    ours = jax.nn.dot_product_attention
+@pytest.fixture
+def no_cudnn(monkeypatch):
+    """Has jax's own formula in the place of cuDNN, and gives what was asked for."""
+    asked, attend = [], jax.nn.dot_product_attention
 
     def formula(*args, implementation, **options):
         asked.append((implementation, options["is_causal"]))
-        return ours(*args, implementation="xla", **options)
+        return attend(*args, implementation="xla", **options)
 
     monkeypatch.setattr(jax.nn, "dot_product_attention", formula)
+    return asked
+
+
+def test_cudnn_is_asked_through_jax_for_what_xla_does(attended, no_cudnn):
     close(attended("cudnn"), attended("xla"))
-    assert set(asked) == {("cudnn", True)}
+    assert set(no_cudnn) == {("cudnn", True)}
 
 
 MODEL = dataclasses.replace(tiny.MODEL, patch=1, dropout=0.1)
@@ -118,10 +123,19 @@ def gradients(kernel, mesh, remat="none"):
         return jax.device_get(program(*placed)), program.as_text()
 
 
-@pytest.mark.parametrize("remat", ["none", "products"])
-def test_on_a_mesh_a_model_learns_by_splash_what_it_learns_by_xla(remat, cheap_compiles):
-    mesh = mesh_of(2, 1, 2, 2)
-    made, program = gradients("splash_interpreted", mesh, remat)
+@pytest.mark.parametrize(
+    "kernel, shape, remat",
+    [
+        ("splash_interpreted", (2, 1, 2, 2), "none"),
+        ("splash_interpreted", (1, 1, 1, 1), "products"),
+        ("cudnn", (1, 2, 1, 2), "products"),
+    ],
+)
+def test_on_a_mesh_a_model_learns_by_a_kernel_what_it_learns_by_xla(
+    kernel, shape, remat, no_cudnn, cheap_compiles
+):
+    mesh = mesh_of(*shape)
+    made, program = gradients(kernel, mesh, remat)
     known, _ = gradients("xla", one_device())
     close(made, known, 2e-4)
     assert cross_language_bytes(program, mesh) == 0
@@ -158,17 +172,22 @@ def test_cudnn_s_own_operation_is_in_the_program_for_a_gpu(monkeypatch):
     from jax._src.cudnn import fused_attention_stablehlo as cudnn
 
     monkeypatch.setattr(cudnn, "check_cudnn_version", lambda: 91000)
-    shape = jax.ShapeDtypeStruct((2, HEADS, PLACES, 64), jnp.bfloat16)
-    segment = jax.ShapeDtypeStruct((2, PLACES), jnp.int32)
+    shape = jax.ShapeDtypeStruct((3, 2, HEADS, PLACES, 64), jnp.bfloat16)  # of three languages
+    segment = jax.ShapeDtypeStruct((3, 2, PLACES), jnp.int32)
 
     def loss(query, key, value, segment):
         out = kernels.attend_by_kernel("cudnn", query, key, value, segment)
         return out.astype(jnp.float32).sum()
 
     with sharding.use_mesh(one_device()):
-        traced = jax.jit(jax.grad(loss, (0, 1, 2))).trace(shape, shape, shape, segment)
+        step = jax.jit(lanes.lift(jax.grad(loss, (0, 1, 2))))
+        traced = step.trace(shape, shape, shape, segment)
         text = traced.lower(lowering_platforms=("cuda",)).as_text()
-    assert "cudnn$fmhaScaleBiasSoftmax" in text and "cudnn$fmhaScaleBiasSoftmaxBackward" in text
+    calls = [line for line in text.splitlines() if "custom_call @__cudnn$" in line]
+    names = [re.search(r"cudnn\$(\w+)", line)[1] for line in calls]
+    assert names == ["fmhaScaleBiasSoftmax", "fmhaScaleBiasSoftmaxBackward"]
+    # one mask for all heads
+    assert all(f"tensor<6x1x{PLACES}x{PLACES}xbf16>" in line for line in calls)
 
 
 LONG = {

@@ -146,6 +146,21 @@ def test_a_mesh_that_does_not_divide_the_slice_is_refused(mesh, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    "mesh, rows, words",
+    [
+        ("language:2,fsdp:2", 3, "mesh: languages: 3 cannot be split over language = 2"),
+        ("language:1,fsdp:4", 6, "mesh: rows a language (train.batch_size): 6 cannot be split"),
+    ],
+)
+def test_a_mesh_that_does_not_divide_what_it_splits_is_refused(mesh, rows, words, tmp_path):
+    given = ["--config.data.languages=('asl','gsl','tsl')", f"--config.train.batch_size={rows}"]
+    result = command(tmp_path, "--topology=v5e:2x2", f"--mesh={mesh}", *given)
+    assert result.returncode == 2 and words in result.stderr
+    assert len(result.stderr.splitlines()) == 1 and not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
 def test_a_slice_that_does_not_exist_is_refused(tmp_path):
     result = command(tmp_path, "--topology=v5e:3x7")
     assert result.returncode == 2 and "no such slice" in result.stderr

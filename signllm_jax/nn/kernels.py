@@ -69,15 +69,50 @@ def _splash(interpret: bool, query, key, value, segment):
     )
 
 
-def _cudnn(query, key, value, segment, implementation: str = "cudnn"):
-    """`implementation` of `jax.nn.dot_product_attention`; padding looks at padding."""
+def _of_all_rows(function):
+    """A function of rows which under `vmap` is one call of the rows of all lanes.
+
+    jax's own rule for cuDNN's attention takes no mask that a row's heads share.
+    """
+    run = jax.custom_batching.custom_vmap(function)
+
+    @run.def_vmap
+    def _in_lanes(lanes, batched, *args):
+        args = (
+            x if has else jnp.broadcast_to(x, (lanes, *x.shape)) for x, has in zip(args, batched)
+        )
+        out = run(*(x.reshape(-1, *x.shape[2:]) for x in args))
+        out = jax.tree.map(lambda x: x.reshape(lanes, -1, *x.shape[1:]), out)
+        return out, jax.tree.map(lambda _: True, out)
+
+    return run
+
+
+def _of_rows(query, key, value, segment):
+    """cuDNN's attention of one lane, in which padding looks at padding."""
     by_head = lambda x: jnp.moveaxis(x, 1, 2)  # noqa: E731
-    same = segment[:, None, :, None] == segment[:, None, None, :]
     out = jax.nn.dot_product_attention(
         *map(by_head, (query, key, value)),
-        mask=same,
+        mask=segment[:, None, :, None] == segment[:, None, None, :],
         is_causal=True,
         scale=1.0,
-        implementation=implementation,
+        implementation="cudnn",
     )
     return by_head(out)
+
+
+def _gradients_of_rows(query, key, value, segment, gradient):
+    attend = lambda *args: _of_rows(*args, segment)  # noqa: E731
+    return jax.vjp(attend, query, key, value)[1](gradient)
+
+
+@jax.custom_vjp
+def _cudnn(query, key, value, segment):
+    return _of_all_rows(_of_rows)(query, key, value, segment)
+
+
+_cudnn.defvjp(
+    lambda *args: (_cudnn(*args), args),
+    # forth once more before it goes back: `_of_all_rows` has no gradient of its own
+    lambda args, gradient: (*_of_all_rows(_gradients_of_rows)(*args, gradient), None),
+)
