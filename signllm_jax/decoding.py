@@ -90,7 +90,7 @@ def generate_lanes(model: Text2Pose, params: Tree, text: Array, max_frames: int)
         The clips, each array led by L, T = max_frames.
     """
     together = functools.partial(_generate_together, model, max_frames)
-    return sharding.on_own_languages(together)(params, text)
+    return sharding.on_own_languages(together)(sharding.gather_weights(params), text)
 
 
 def _generate_together(model: Text2Pose, max_frames: int, params: Tree, text: Array) -> Generated:
@@ -104,6 +104,9 @@ def _generate_together(model: Text2Pose, max_frames: int, params: Tree, text: Ar
         return model.apply({"params": params}, text, segment, method="encode")
 
     memory = lane_axis.lift(encode)(params, text, segment)
+    read = params, memory
+    if lanes == 1:  # a loop over one lane would take its axis off all parameters in every step
+        read = jax.tree.map(lambda x: x[0], read)
     empty = ~segment.any(-1)
     none = empty_cache(rows, 0, c.width, c.heads, model.dtype)
     none = jax.tree.map(lambda x: jnp.broadcast_to(x, (lanes, *x.shape)), none)
@@ -137,9 +140,12 @@ def _generate_together(model: Text2Pose, max_frames: int, params: Tree, text: Ar
     def step(carry, window):
         index = carry["index"]
         lane = functools.partial(decode, index=index, window=window)
-        predicted, caches = lane_axis.lift(lane)(
-            params, memory, carry["history"], carry["counter"], carry["caches"]
-        )
+        now = carry["history"], carry["counter"], carry["caches"]
+        if lanes > 1:
+            predicted, caches = lane_axis.lift(lane)(*read, *now)
+        else:
+            made = lane(*read, *jax.tree.map(lambda x: x[0], now))
+            predicted, caches = jax.tree.map(lambda x: x[None], made)
         frames = predicted.frames.reshape(lanes, rows, size)
         counter = predicted.counter[:, :, 0]
         seen = predicted.seen.reshape(lanes, rows, size // 3) > 0

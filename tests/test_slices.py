@@ -200,3 +200,7 @@ def test_generation_stops_early_without_a_byte_between_languages(tmp_path):
     """Devices of one language still agree on when to stop."""
     report = compiled(tmp_path, "--decode", "--config.eval.batch_size=4")
     assert report["program"] == "generate"
+    steps = report["max_frames"] // 8
+    counts = {one["kind"]: one["count"] for one in report["collectives"]}
+    assert counts["all-reduce"] == steps  # whether all clips have ended
+    assert 0 < counts["all-gather"] < 3 * steps  # the weights once, not in every step

@@ -16,6 +16,9 @@ from signllm_jax.typing import Array
 BLOCK, WIDE_BLOCK = 64, 256
 """Least queries of a block of causal attention, which looks at no later block of keys; the second
 in bfloat16, where a TPU's products are too quick for small blocks to be worth their copies."""
+FEWEST = 8
+"""Queries in bfloat16 that are worth a product of matrices: a TPU would sum the products of fewer
+with its vector unit, which takes four times as long."""
 
 
 def empty_cache(rows: int, steps: int, width: int, heads: int, dtype) -> tuple[Array, Array]:
@@ -110,8 +113,11 @@ class Attention(nn.Module):
         """
         key, value = keys_values
         query = self._project(x, self.query_kernel, self.query_bias) * key.shape[-1] ** -0.5
+        if x.shape[1] == 1 and self.dtype == jnp.bfloat16:
+            query = jnp.pad(query, ((0, 0), (0, 0), (0, FEWEST - 1), (0, 0)))
         if own is not None:
-            return self._output(_attend_with_own(query, key, value, mask, *own))
+            out = _attend_with_own(query, key, value, mask, *own)
+            return self._output(out[:, :, : x.shape[1]])
         if segment is not None:
             return self._output(attend_by_kernel(self.kernel, query, key, value, segment))
         count = query.shape[2]
@@ -128,7 +134,7 @@ class Attention(nn.Module):
             for start in range(0, count, block)
         ]
         seen = mask.any(-1)[:, None, :, None]
-        return self._output(jnp.concatenate(parts, 2) * seen)
+        return self._output((jnp.concatenate(parts, 2) * seen)[:, :, : x.shape[1]])
 
     def _output(self, out):
         """[B, H, N, M / H] -> [B, N, M]."""
@@ -153,6 +159,9 @@ def _attend_with_own(query, key, value, mask, own_key, own_value):
     logits = jnp.einsum("bhnd,bhsd->bhns", query, key).astype(jnp.float32)
     own = (query * own_key).sum(-1, keepdims=True).astype(jnp.float32)
     logits = jnp.where(mask[:, None], logits, -1e9)
-    weights = jax.nn.softmax(jnp.concatenate([logits, own], -1), axis=-1).astype(value.dtype)
-    out = jnp.einsum("bhns,bhsd->bhnd", weights[..., :-1], value)
-    return out + weights[..., -1:] * own_value
+    # a softmax in two parts: one array of both would be copied together and apart again
+    highest = jnp.maximum(logits.max(-1, keepdims=True), own)
+    weights, own = jnp.exp(logits - highest), jnp.exp(own - highest)
+    total = weights.sum(-1, keepdims=True) + own
+    out = jnp.einsum("bhns,bhsd->bhnd", (weights / total).astype(value.dtype), value)
+    return out + (own / total).astype(value.dtype) * own_value

@@ -102,6 +102,17 @@ def constrain(x: jax.Array, *names: str | None) -> jax.Array:
     return jax.lax.with_sharding_constraint(x, partition_spec(names))
 
 
+def gather_weights(params: Tree) -> Tree:
+    """Parameters [L, ...] that every device of a language has whole, inside `jax.set_mesh`.
+
+    For loops that read all of them in every turn, which would otherwise gather them in every turn.
+    On a mesh with a `tensor` axis they stay as they are, since that is what it splits.
+    """
+    if jax.sharding.get_abstract_mesh().shape.get("tensor", 1) > 1:
+        return params
+    return jax.lax.with_sharding_constraint(params, PartitionSpec(RULES["language"]))
+
+
 def tree_specs(boxed: Tree, leading: tuple[str, ...] = ()) -> Tree:
     """PartitionSpecs of a tree of logically partitioned parameters.
 
