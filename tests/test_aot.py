@@ -86,7 +86,9 @@ ENTRY %main (x: f32[1000,8], at: s32[4]) -> f32[1000,8] {
   %x = f32[1000,8]{1,0} parameter(0)
   %at = s32[4]{0} parameter(1)
   %some = f32[4,8]{1,0} fusion(%x, %at), kind=kCustom, calls=%take
-  ROOT %y = f32[1000,8]{1,0} fusion(%x, %at, %some), kind=kCustom, calls=%give
+  %y = f32[1000,8]{1,0} fusion(%x, %at, %some), kind=kCustom, calls=%give
+  %i = s32[] constant(3)
+  ROOT %z = f32[1000,8]{1,0} dynamic-update-slice(%y, %some, %i, %i)
 }
 
 %last (a: f32[], b: f32[]) -> f32[] {
@@ -120,7 +122,7 @@ def test_a_kernel_without_a_count_is_charged_its_bytes_and_counted():
 
 def test_a_store_is_charged_for_what_is_taken_from_it_and_put_into_it():
     cost = estimate(MOVES, mesh_of(4, 1, 2, 1), CHIP)
-    taken, put, index = 2 * 4 * 8 * 4, 3 * 4 * 8 * 4, 2 * 4 * 4
+    taken, put, index = 2 * 4 * 8 * 4, (3 + 2) * 4 * 8 * 4, 2 * 4 * 4
     assert cost.uncounted_seconds == pytest.approx((taken + put + index) / CHIP.hbm_bandwidth)
 
 

@@ -148,8 +148,11 @@ def _moved(program: hlo.Program, one: hlo.Instruction, known: dict[str, str]) ->
     """Bytes that an instruction reads and writes.
 
     Of what a fusion only gathers from the gathered part counts, and of what it scatters into in
-    place the scattered part, read and written.
+    place the scattered part, read and written. So does the part that is written into a slice: it is
+    in place, where a copy is needed first that is an instruction of its own.
     """
+    if one.kind == "dynamic-update-slice":
+        return 2 * hlo.array_bytes(known[one.operands[1]])
     written = hlo.array_bytes(one.result)
     read = [hlo.array_bytes(known[operand]) for operand in one.operands]
     for name in hlo.called(one) if one.kind == "fusion" else ():
