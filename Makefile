@@ -70,6 +70,8 @@ slices: $(VENV)/tpu
 	  --config.eval.max_frames=300 --output=docs/slices/generation-v5e-4x4.json
 	$(SUPER) --topology=v5e:4x4 --mesh=language:8,fsdp:2 --config.train.batch_size=16 \
 	  --config.rl.strata=2 --output=docs/slices/super-v5e-4x4.json
+	$(BASE) --topology=v5e:8x8 --mesh=language:8,data:4,fsdp:2 --config.train.batch_size=128 \
+	  --config.rl.strata=8 --output=docs/slices/base-v5e-8x8.json
 	$(BASE) --topology=v5e:16x16 --mesh=language:8,data:16,fsdp:2 --config.train.batch_size=512 \
 	  --config.rl.strata=32 --output=docs/slices/base-v5e-16x16.json
 	$(SUPER) --topology=v5e:16x16 --mesh=language:8,data:16,fsdp:2 --config.train.batch_size=256 \

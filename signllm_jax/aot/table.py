@@ -28,8 +28,8 @@ _SCALING = """
 
 Steps that give every chip the same rows, on more and more chips. Nothing leaves a language's own
 chips at any size. Where `data` splits a language's rows further, gradients are summed over it as
-well. Memory falls as the replay buffer is spread. Bytes are of the collectives' results, a chip
-and step.
+well: once that axis is there, what a step exchanges no longer grows with it. Memory falls as the
+replay buffer is spread. Bytes are of the collectives' results, a chip and step.
 
 """
 _SCALING_COLUMNS = (
