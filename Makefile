@@ -52,7 +52,7 @@ speed: $(VENV)/demo-installed
 	$(MEASURE) work $(PEER) > docs/speed/work.jsonl
 	$(MEASURE) speed --document=docs/speed.md
 
-# docs/slices.md and the README's table: about three quarters of an hour of one core
+# docs/slices.md and the README's table: about an hour of one core
 LANGUAGES = ('asl', 'gsl', 'dsgs', 'lsf_ch', 'lis_ch', 'lsa', 'ksl', 'tsl')
 EIGHT = --config.data.languages="$(LANGUAGES)" --config.data.row_tokens=128 --config.rl.capacity=4096 \
   --config.rl.clip_frames=0 --config.rl.clip_tokens=0
@@ -78,6 +78,12 @@ slices: $(VENV)/tpu
 	  --config.rl.strata=32 --output=docs/slices/super-v5e-16x16.json
 	$(LARGE) --topology=v5e:16x16 --mesh=language:8,data:16,fsdp:2 --config.train.batch_size=256 \
 	  --config.rl.strata=32 --output=docs/slices/large-v5e-16x16.json
+	for rows in "1024 8" "2048 4"; do for attention in xla splash; do set -- $$rows; \
+	  $(BASE) --topology=v5e:4x4 --mesh=language:8,fsdp:2 --config.data.row_frames=$$1 \
+	    --config.train.batch_size=$$2 --config.rl.strata=2 --config.rl.capacity=512 \
+	    --config.model.attention=$$attention \
+	    --output=docs/slices/long/base-$$1-$$attention.json || exit; \
+	done; done
 	$(RUN) launch/compile.py --table=docs/slices.md --readme=README.md
 
 test: $(VENV)/test-installed

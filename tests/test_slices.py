@@ -178,6 +178,20 @@ def compiled(folder, *args):
     return report
 
 
+def test_long_rows_are_listed_with_the_kernels_that_are_not_counted(tmp_path):
+    (tmp_path / "a.json").write_text(json.dumps(REPORT))
+    assert "Long rows" not in write_page(tmp_path)
+    (tmp_path / "long").mkdir()
+    row = {"row_frames": 1024, "attention": "xla", "uncounted_kernels": 0}
+    (tmp_path / "long" / "b.json").write_text(json.dumps(REPORT | row))
+    kernel = {"attention": "splash", "uncounted_kernels": 6, "cycle_utilization": None}
+    report = {k: v for k, v in (REPORT | row | kernel).items() if v is not None}
+    (tmp_path / "long" / "a.json").write_text(json.dumps(report))
+    rows = [r for r in write_page(tmp_path).splitlines() if "| 1024 |" in r]
+    assert len(rows) == 2 and "| xla |" in rows[0] and rows[0].endswith("| 0 | 45.6% |")
+    assert "| splash |" in rows[1] and rows[1].endswith("| 6 |  |")
+
+
 @pytest.mark.slow
 def test_a_tiny_config_is_compiled_for_a_slice_without_a_byte_between_languages(tmp_path):
     report = compiled(tmp_path, "--config.train.batch_size=6", "--config.rl.strata=2")

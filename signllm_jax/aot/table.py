@@ -36,6 +36,17 @@ _SCALING_COLUMNS = (
     *("size", "rows a chip", "slice", "chips", "mesh", "GB a chip"),
     *("MB in collectives", "ms", "interconnect ms"),
 )
+_LONG = """
+## Long rows
+
+The same frames a step in longer rows, by XLA's attention and by a kernel (`model.attention`), whose
+cycles the compiler does not count: a step with kernels takes its milliseconds and theirs.
+
+"""
+_LONG_COLUMNS = (
+    *("size", "frames a row", "rows a language", "slice", "attention", "GB a chip", "ms"),
+    *("kernels beside", "utilisation"),
+)
 _TAIL = """
 Written by `python launch/compile.py --table=docs/slices.md --readme=README.md` from the reports in
 `docs/slices/`, each of them an `aot.json` of `launch/compile.py`.
@@ -45,7 +56,8 @@ Written by `python launch/compile.py --table=docs/slices.md --readme=README.md` 
 def write_page(folder: Path) -> str:
     """A page of the reports of a folder: the table, and what its figures are."""
     head = _HEAD.format(limit=UNCOUNTED_LIMIT) + write_table(folder)
-    return head + write_scaling(folder) + _TAIL
+    long = folder / "long"
+    return head + write_scaling(folder) + (write_long(long) if long.exists() else "") + _TAIL
 
 
 def write_table(folder: Path) -> str:
@@ -78,6 +90,27 @@ def write_scaling(folder: Path) -> str:
         for report in reports
     ]
     return _SCALING + _lines(_SCALING_COLUMNS, rows) if rows else ""
+
+
+def write_long(folder: Path) -> str:
+    """Steps of long rows with and without kernels; raises ConfigError as `write_table` does."""
+    reports = sorted(_reports(folder), key=lambda r: (r["row_frames"], r["uncounted_kernels"]))
+    rows = [
+        [
+            f"{report['size']}, {len(report['lanes'])} x "
+            + _count(report["parameters"] / len(report["lanes"])),
+            str(report["row_frames"]),
+            str(report["batch_size"]),
+            report["topology"],
+            report["attention"],
+            f"{report['hbm_bytes_per_chip'] / 1e9:.2f}",
+            f"{report['cycle_milliseconds']:.2f}",
+            str(report["uncounted_kernels"]),
+            f"{report['cycle_utilization']:.1%}" if "cycle_utilization" in report else "",
+        ]
+        for report in reports
+    ]
+    return _LONG + _lines(_LONG_COLUMNS, rows)
 
 
 def _reports(folder: Path) -> list[dict]:
