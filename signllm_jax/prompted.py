@@ -11,9 +11,9 @@ from signllm_jax.group import Group
 from signllm_jax.models.prompt2langgloss import pose_params, text_params
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.produce import Producer
-from signllm_jax.text.langgloss import mark_as
-from signllm_jax.text.prompts import make_prompt, parse_prompt
+from signllm_jax.text.prompts import make_prompt, parse_prompt, question
 from signllm_jax.translate import Translator
+from signllm_jax.understanding import understand
 
 
 class PromptedSignLLM(SignLLM):
@@ -23,7 +23,7 @@ class PromptedSignLLM(SignLLM):
         if group.params is None:
             raise CheckpointError(f"the group {group.language} has no parameters")
         super().__init__(dict.fromkeys(group.text_stage.vocabulary.languages, group))
-        stage = group.text_stage
+        stage, self._dataset = group.text_stage, group.dataset
         self._translators = {
             rows: Translator(group.model, stage, self._mesh, rows) for rows in (1, BATCH)
         }
@@ -46,18 +46,20 @@ class PromptedSignLLM(SignLLM):
     def understand(self, prompts: Sequence[str], language: str) -> list[list[str]]:
         """The LangGloss of prompts that ask for one sign language: `<asl:H> <asl:I>` each.
 
-        The marks are those of the language asked for, whatever the text stage wrote: what stands
-        in a text never decides the language.
-
         Raises:
             TextError: a prompt is too long, or nothing is understood.
         """
-        translator = self._translators[BATCH if len(prompts) > 1 else 1]
-        lines = translator(self._text_params, prompts, [language] * len(prompts))
+        lines = self._read(prompts, language, BATCH if len(prompts) > 1 else 1)
         for prompt, line in zip(prompts, lines):
             if not line:
                 raise TextError(f"nothing to sign was understood: {prompt[:60]!r}")
-        return [mark_as(line, language) for line in lines]
+        return lines
+
+    def _read(self, prompts, language, rows) -> list[list[str]]:
+        """See `understanding.understand`."""
+        languages = [language] * len(prompts)
+        translator = self._translators[rows]
+        return understand(translator, self._dataset, self._text_params, prompts, languages)
 
     def understood(self, text: str | None, language: str | None, prompt: str | None = None) -> str:
         """See `SignLLM`: the LangGloss."""
@@ -65,7 +67,7 @@ class PromptedSignLLM(SignLLM):
         return " ".join(self.understand([asked], language)[0])
 
     def produce(self, text=None, language=None, seed=0, *, prompt=None) -> PoseClip:
-        """See `SignLLM`; a prompt is read as it is."""
+        """See `SignLLM`; a prompt without quotation marks is read as it is."""
         del seed
         asked, language = self.asked(text, language, prompt)
         return self._clips([asked], language)[0]
@@ -80,10 +82,8 @@ class PromptedSignLLM(SignLLM):
         """See `SignLLM`."""
         rows = BATCH if len(asked) > 1 else 1
         producer = self._pose_stages[rows]
-        lines = self._translators[rows](self._text_params, asked, [language] * len(asked))
-        written = [
-            self._written(producer, prompt, line, language) for prompt, line in zip(asked, lines)
-        ]
+        lines = self._read(asked, language, rows)
+        written = [self._written(producer, prompt, line) for prompt, line in zip(asked, lines)]
         glosses = [gloss for gloss in written if isinstance(gloss, str)]
         clips = iter(producer(self._pose_params, [glosses])[0])
         return [
@@ -91,11 +91,11 @@ class PromptedSignLLM(SignLLM):
         ]
 
     @staticmethod
-    def _written(producer, prompt, line, language) -> str | TextError:
+    def _written(producer, prompt, line) -> str | TextError:
         """The LangGloss of a prompt as the pose stage reads it, or why there is none."""
         if not line:
             return TextError(f"nothing to sign was understood: {prompt[:60]!r}")
-        gloss = " ".join(mark_as(line, language))
+        gloss = " ".join(line)
         try:
             producer.encode(gloss, 0)
         except TextError as error:
@@ -113,17 +113,19 @@ class PromptedSignLLM(SignLLM):
     def warm_up(self) -> None:
         """See `SignLLM`."""
         for rows, producer in self._pose_stages.items():
-            self._translators[rows](self._text_params, ["a"] * rows, [self.languages[0]] * rows)
+            for prompt in ("a", "1"):  # with a word that can be spelled, and without one
+                self._read([prompt] * rows, self.languages[0], rows)
             producer.warm_up(self._pose_params)
 
     def asked(self, text, language=None, prompt=None) -> tuple[str, str]:
-        """See `SignLLM`; a text is put into one of the templates."""
+        """See `SignLLM`; a text, and one that a prompt quotes, is put into one of the templates."""
         if (text is None) == (prompt is None):
             raise TextError("give either a text or a prompt")
         if prompt is not None:
             if len(self._groups) == 1:
                 language = self._language(language)
-            return prompt, self._language(parse_prompt(prompt, language)[1])
+            asked, language = question(prompt, language)
+            return asked, self._language(language)
         language = self._language(language)
         return make_prompt(text, language, text), language
 

@@ -1,5 +1,7 @@
 """Text to LangGloss: greedy and beam search with cached keys and values, one model or several.
 
+Where the lines that may be written are few and known, `score_choices` tells the best of them.
+
 Nothing of a reference reaches it. A hypothesis is ended by EOS; a row is done as soon as as many
 hypotheses have ended as there are beams, so one beam is greedy decoding.
 """
@@ -132,7 +134,40 @@ def decode_lines(
     return jnp.where(empty[:, None], PAD, line), jnp.where(empty, 0.0, logp)
 
 
+def score_choices(model: Text2Gloss, params: Tree, units: Array, lines: Array) -> Array:
+    """Log probabilities of given lines for every text, marks left out.
+
+    Args:
+        model, params, units: as for `decode_lines`.
+        lines: int32 [B, K, N], K lines a text with EOS after each, 0 = padding.
+
+    Returns:
+        float32 [B, K]; that of an empty line is -inf.
+    """
+    rows, count, size = lines.shape
+    flat = lines.reshape(rows * count, size)
+    text_segment = (units[..., 0] > 0).astype(jnp.int32)
+    segment = (flat > 0).astype(jnp.int32)
+    place = jnp.broadcast_to(jnp.arange(size), flat.shape)
+    mask = jnp.tri(size, dtype=bool) & (segment[:, None, :] > 0)
+    before = jnp.where(place == 0, BOS, jnp.roll(flat, 1, axis=1))
+
+    def score(own):
+        memory = model.apply({"params": own}, units, text_segment, method="encode")
+        memory = jax.tree.map(lambda x: jnp.repeat(x, count, axis=0), memory)
+        scores, _ = model.apply(
+            {"params": own}, memory, before, segment, place, mask, method="decode"
+        )
+        return scores.gloss
+
+    logp = _average(jax.vmap(score)(params))
+    gloss = (flat % model.config.vocab)[..., None]
+    own = jnp.take_along_axis(logp, gloss, axis=-1)[..., 0]
+    total = jnp.where(segment > 0, own, 0.0).sum(-1)
+    return jnp.where(segment[:, 0] > 0, total, -jnp.inf).reshape(rows, count)
+
+
 def _average(logits: Array) -> Array:
-    """Logits [M, rows, V] -> log of the models' mean probability [rows, V]."""
+    """Logits [M, ..., V] -> log of the models' mean probability [..., V]."""
     logp = jax.nn.log_softmax(logits, axis=-1)
     return jax.nn.logsumexp(logp, axis=0) - jnp.log(float(len(logp)))

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from signllm_jax.data import fingerspelling
+from signllm_jax.data.fingerspelling import spellable
 from signllm_jax.data.letters import FPS, LETTER_FRAMES, alphabet
 from signllm_jax.errors import TextError
 from signllm_jax.text.prompts import parse_prompt
@@ -143,3 +144,15 @@ def test_the_prompts_ask_for_the_word_in_many_ways():
     for example in examples:
         assert parse_prompt(example.prompt, "dsgs") == (example.text, "dsgs")
     assert len({x.prompt.replace(x.text, "") for x in examples}) > 10
+
+
+def test_the_words_of_a_text_that_can_be_spelled_are_found_once_and_in_order():
+    assert ["".join(word) for word in spellable("How do you sign „a-b“ how 7 x2?", "asl")] == [
+        *("HOW", "DO", "YOU", "SIGN", "A", "B", "X")
+    ]
+    assert ["".join(word) for word in spellable("cat이라는 말을 ASL로", "asl")] == ["CAT", "ASL"]
+    assert ["".join(word) for word in spellable("How is iki written?", "tsl")] == ["İS", "İKİ"]
+    assert spellable("Schule", "dsgs") == [["SCH", "U", "L", "E"]]
+    assert spellable("12 !", "asl") == []
+    with pytest.raises(TextError):
+        spellable("sol", "lse")

@@ -9,7 +9,7 @@ import pytest
 from signllm_jax.data import fingerspelling
 from signllm_jax.data.prompted import CLIPS_ASKED, LineTokenizer, made_up
 from signllm_jax.errors import TextError
-from signllm_jax.eval.prompt_dev import language_of, prompts_for
+from signllm_jax.eval.prompt_dev import prompts_for, read_as
 from signllm_jax.text import asking
 from signllm_jax.text.asking import ask
 from signllm_jax.text.langgloss import EOS, split_marks
@@ -130,14 +130,14 @@ def test_the_caller_names_the_language_where_the_prompt_does_not():
         prompt, caller = ask("xyz", "tsl", random)
         assert "xyz" in prompt and caller in ("tsl", None)
         if caller is None:
-            found.append(language_of(prompt, None, "test"))
+            found.append(read_as(prompt, None, "test")[1])
     assert len(found) > 30 and set(found) <= {"tsl", None}
     assert found.count(None) < 0.1 * len(found)  # to the rules all after a colon may be the text
     prompts, callers = prompts_for(["cat", "dog"], "asl", ["en", "en", "fr", "tr"], "test")
     assert len(prompts) == 4 and "cat" in prompts[2]
     for prompt, caller in zip(prompts, callers):
-        assert parse_prompt(prompt, caller)[1] == "asl" == language_of(prompt, caller, "test")
-    assert language_of("How do you sign cat in British Sign Language?", None, "test") is None
+        assert parse_prompt(prompt, caller)[1] == "asl" == read_as(prompt, caller, "test")[1]
+    assert read_as("How do you sign cat in British Sign Language?", None, "test")[1] is None
 
 
 @pytest.mark.parametrize("spoken", SPOKEN)

@@ -25,7 +25,7 @@ from signllm_jax.parallel import sharding
 from signllm_jax.text.langgloss import EOS
 from signllm_jax.text.stage import make_stage
 from signllm_jax.text.units import UNKNOWN, collect_units
-from signllm_jax.text_decoding import decode_lines
+from signllm_jax.text_decoding import decode_lines, score_choices
 from signllm_jax.train.loop import train
 from signllm_jax.train.text2gloss import LANE
 from signllm_jax.translate import Translator
@@ -210,6 +210,46 @@ def test_one_beam_is_greedy_with_the_cache_as_without(sharp, units):
         line[:, place] = np.where(ended, 0, mark * MODEL.vocab + best)
     np.testing.assert_array_equal(tokens, line)
     np.testing.assert_allclose(logp, total, rtol=1e-4)
+
+
+def test_a_given_line_is_as_likely_as_where_it_was_written(sharp, units):
+    tokens, logp = (np.asarray(x) for x in decoded(stacked(sharp), units, 1))
+    others = np.where(tokens > 0, np.where(tokens == EOS, EOS, tokens ^ 1), 0)
+    lines = np.stack([others, 0 * tokens, tokens], 1)
+    with sharding.use_mesh(tiny.one_device()):
+        score = jax.jit(functools.partial(score_choices, Text2Gloss(MODEL, TEXT)))
+        scores = np.asarray(score(stacked(sharp, sharp), units, lines))
+    np.testing.assert_allclose(scores[:, 2], logp, rtol=1e-4)
+    assert (scores[:, 0] < scores[:, 2]).all() and (scores[:, 1] == -np.inf).all()
+
+
+def test_the_best_of_many_lines_is_chosen_whatever_their_order(stage, sharp):
+    translator = Translator(MODEL, stage, tiny.one_device(), 2)
+    glosses = ("ABEND", "REGEN", "MORGEN", "SONNE", "WIND", "TAG")
+    many = [[a, b] for a in glosses for b in glosses]
+    texts, codes = [TEXTS[0], TEXTS[1], TEXTS[0]], ["gsl", "dsgs", "gsl"]
+    best = translator.choose(stacked(sharp), texts, codes, [many, many[:17], many[::-1]])
+    assert best[0] == best[2] and best[1][0].startswith("<dsgs:")
+    with sharding.use_mesh(tiny.one_device()):
+        alone = {
+            tuple(line): translator._score(
+                stacked(sharp), *one_of(translator, stage, texts[0], line)
+            )[0, 0]
+            for line in many
+        }
+    assert best[0] == [f"<gsl:{gloss}>" for gloss in max(alone, key=alone.get)]
+    assert translator.choose(stacked(sharp), texts[:2], codes[:2], [[], [["TAG"] * 8]]) == [[], []]
+
+
+def one_of(translator, stage, text, line):
+    """A batch of two texts, one of them none, with one line."""
+    units = np.zeros((2, TEXT.longest, stage.units.columns), np.int32)
+    read = translator.encode(text, "gsl")
+    units[0, : len(read)] = read
+    lines = np.zeros((2, 1, TEXT.line), np.int32)
+    tokens = [*stage.write(line, "gsl"), EOS]
+    lines[0, 0, : len(tokens)] = tokens
+    return units, lines
 
 
 @pytest.mark.slow

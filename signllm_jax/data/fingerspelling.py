@@ -10,6 +10,8 @@ letters thus last 62, 60, 76 or 92 frames.
 import dataclasses
 import functools
 import importlib.resources
+import re
+import unicodedata
 from collections.abc import Iterator
 
 import numpy as np
@@ -30,6 +32,7 @@ __all__ = [
     "prompt_words",
     "small",
     "spell",
+    "spellable",
     "spelled_clip",
     "words",
 ]
@@ -124,6 +127,22 @@ def spell(word: str, language: str) -> list[str]:
                 f"recorded letter {rest[0]!r}"
             )
     return units
+
+
+def spellable(text: str, language: str) -> list[list[str]]:
+    """The units of every word of a text that can be spelled, in its order, each once.
+
+    A word is a run of letters; where Korean letters are joined to others, as particles are, both
+    are words. Raises TextError as `letters` does.
+    """
+    letters(language)
+    found = {}
+    for word in re.findall(r"[가-힣]+|[^\W\d_가-힣]+", unicodedata.normalize("NFC", text)):
+        try:
+            found.setdefault(tuple(spell(word, language)))
+        except TextError:
+            continue
+    return [list(units) for units in found]
 
 
 def spelled_clip(word: str, language: str) -> PoseClip:

@@ -27,10 +27,13 @@ from signllm_jax.text.langgloss import split_marks, to_langgloss
 from signllm_jax.text.language_names import abbreviations, names
 from signllm_jax.text.prompt_forms import KNOWN
 from signllm_jax.text.prompt_templates import NAME, SLOT
-from signllm_jax.text.prompts import SPOKEN, parse_prompt, templates
+from signllm_jax.text.prompts import SPOKEN, question, templates
 from signllm_jax.translate import Translator
 from signllm_jax.typing import Tree
+from signllm_jax.understanding import understand
 
+REFUSED = ["<refused:->"]
+"""The line of a prompt whose sign language the rules do not find: its mark is no language's."""
 SCORED = ("dtw", "hand_travel", "duration_ratio")
 POSES = ("dtw", "dtw_mean_pose_ratio", "hand_travel_ratio", "duration_ratio", "unproduced")
 
@@ -119,15 +122,16 @@ def prompts_for(
     return prompts, callers
 
 
-def language_of(prompt: str, caller: str | None, split: str) -> str | None:
-    """The sign language that `produce` would sign a prompt in, None where it would refuse.
+def read_as(prompt: str, caller: str | None, split: str) -> tuple[str, str | None]:
+    """What `produce` would ask the text stage for a prompt, and the sign language it would sign.
 
-    The rules know the templates of other splits than the one that the prompt is from.
+    The language is None where it would refuse. The rules know the templates of other splits than
+    the one that the prompt is from.
     """
     try:
-        return parse_prompt(prompt, caller, known=tuple(s for s in KNOWN if s != split))[1]
+        return question(prompt, caller, tuple(s for s in KNOWN if s != split))
     except TextError:
-        return None
+        return prompt, None
 
 
 class PromptModel:
@@ -153,10 +157,32 @@ class PromptModel:
         """The LangGloss of prompts; see `Translator`. `params` are stacked [1, ...]."""
         return self._translator(text_params(params), prompts, callers)
 
+    def understood(
+        self,
+        params: Tree,
+        prompts: Sequence[str],
+        callers: Sequence[str | None],
+        split: str,
+    ) -> list[list[str]]:
+        """The LangGloss of prompts as `produce` understands them, REFUSED where it would refuse.
+
+        `split` is that of the prompts' templates.
+        """
+        read = [read_as(p, caller, split) for p, caller in zip(prompts, callers, strict=True)]
+        lines = [REFUSED] * len(read)
+        known = [i for i, (_, language) in enumerate(read) if language]
+        asked = [list(column) for column in zip(*(read[i] for i in known))] or ([], [])
+        dataset = self._group.dataset
+        found = understand(self._translator, dataset, text_params(params), *asked)
+        for i, line in zip(known, found):
+            lines[i] = line
+        return lines
+
     def clips(self, params: Tree, lines: Sequence[str]) -> list[PoseClip]:
-        """The clips of LangGloss lines; a line that is too long or says nothing has no frames."""
+        """The clips of LangGloss lines; one that is too long, refused or empty has no frames."""
         most = self._group.row_tokens
         tokenizer = LineTokenizer(self._group.text_stage)
+        lines = ["" if line == REFUSED[0] else line for line in lines]
         fitting = [line if len(tokenizer.encode(line)) <= most else "" for line in lines]
         return [clip for clip, _ in self._producer(pose_params(params), [fitting])[0]]
 
@@ -218,7 +244,7 @@ class PromptDev:
         own, others = own_spoken(code), [s for s in SPOKEN if s != own_spoken(code)]
         spoken = [others[i % len(others)] for i in range(len(asked.texts))]
         prompts, callers = prompts_for(asked.texts, code, [own] * len(spoken) + spoken, "dev")
-        lines = self._model.lines(params, prompts, callers)
+        lines = self._model.understood(params, prompts, callers, "dev")
         figures = score_lines(lines, glosses * 2, code)
         figures["inexact"] = 1 - figures["exact_match"]
         return figures, [" ".join(line) for line in lines[: len(glosses)]]

@@ -21,7 +21,6 @@ from signllm_jax.errors import DataError
 from signllm_jax.eval import provenance
 from signllm_jax.eval.prompt_dev import (
     PromptModel,
-    language_of,
     open_asked,
     own_spoken,
     prompts_for,
@@ -32,12 +31,10 @@ from signllm_jax.eval.text_report import mean_scores, report_path
 from signllm_jax.eval.text_stage import score_lines
 from signllm_jax.group import load_group, write_file
 from signllm_jax.parallel import sharding
-from signllm_jax.text.langgloss import mark_as, split_marks
+from signllm_jax.text.langgloss import split_marks
 from signllm_jax.text.prompts import SPOKEN
 from signllm_jax.workdir import Workdir
 
-REFUSED = ["<refused:->"]
-"""The line of a prompt whose sign language the rules do not find: its mark is no language's."""
 WRONG = 20
 """Prompts that were misunderstood which a report lists, of each sign language."""
 
@@ -98,11 +95,7 @@ def evaluate_prompts(
         for spoken in SPOKEN:
             prompts, callers = prompts_for(own.texts, code, [spoken] * len(own.texts), templates)
             alone += model.lines(params, prompts, callers)
-            found = [language_of(p, caller, templates) for p, caller in zip(prompts, callers)]
-            understood = [
-                mark_as(line, language) if language else REFUSED
-                for line, language in zip(model.lines(params, prompts, found), found)
-            ]
+            understood = model.understood(params, prompts, callers, templates)
             lines += understood
             for prompt, line, right in zip(prompts, understood, own.lines):
                 exact[spoken].append(" ".join(line) == right)

@@ -54,24 +54,38 @@ def read(
 
     `extra` are templates that are rules beside those of the splits `known`.
     """
-    exact = list(_matches(prompt, _forms(extra, known, False, tuple(LANGUAGES))))
-    span = _quoted_span(prompt)
+    if found := quoted(prompt, extra, known):
+        return found
+    form = _most_specific(f for f in _exact(prompt, extra, known) if not f.quoted)
+    if form:
+        return prompt[len(form.before) : len(prompt) - len(form.after)], set(form.languages)
     plain = _fold(prompt).strip(_ENDS)
-    for quoted in (True, False):
-        form = _most_specific(form for form in exact if form.quoted == quoted)
-        if form:
-            payload = prompt[len(form.before) : len(prompt) - len(form.after)]
-            return payload, set(form.languages)
-        if quoted and span:
-            start, end = span
-            payload = prompt[start + 1 : end].strip("\u00a0\u202f ")
-            return payload, find_languages(f"{prompt[:start]} , {prompt[end + 1 :]}")
     lower = _lower(plain)
     form = _most_specific(_matches(lower, _forms(extra, known, True, tuple(LANGUAGES))))
     if form:
         payload = plain[len(form.before) : len(plain) - len(form.after)].strip()
         return payload, set(form.languages)
     return None, find_languages(prompt)
+
+
+def quoted(
+    prompt: str, extra: tuple[str, ...] = (), known: tuple[str, ...] = KNOWN
+) -> tuple[str, set[str]] | None:
+    """What `read` finds where the payload stands within quotation marks, else None."""
+    form = _most_specific(f for f in _exact(prompt, extra, known) if f.quoted)
+    if form:
+        return prompt[len(form.before) : len(prompt) - len(form.after)], set(form.languages)
+    span = _quoted_span(prompt)
+    if span is None:
+        return None
+    start, end = span
+    payload = prompt[start + 1 : end].strip("\u00a0\u202f ")
+    return payload, find_languages(f"{prompt[:start]} , {prompt[end + 1 :]}")
+
+
+def _exact(prompt: str, extra: tuple[str, ...], known: tuple[str, ...]) -> list[_Form]:
+    """The forms that a prompt has to the letter."""
+    return list(_matches(prompt, _forms(extra, known, False, tuple(LANGUAGES))))
 
 
 def _matches(prompt: str, forms: dict[str, list[_Form]]) -> Iterator[_Form]:

@@ -22,6 +22,7 @@ __all__ = [
     "SPOKEN",
     "make_prompt",
     "parse_prompt",
+    "question",
     "read_request",
     "read_templates",
     "templates",
@@ -134,3 +135,17 @@ def read_request(prompt: str, language: str | None = None) -> tuple[str, str]:
             f"the prompt does not show what to sign: put it in quotation marks: {prompt[:60]!r}"
         )
     return payload, found
+
+
+def question(
+    prompt: str, language: str | None = None, known: tuple[str, ...] = prompt_forms.KNOWN
+) -> tuple[str, str]:
+    """What a model that reads prompts is asked for a prompt, and the sign language meant.
+
+    A text within quotation marks is certain, so it is asked for as one without a prompt is, with a
+    template; all other prompts are read as they are. Arguments and errors as in `parse_prompt`.
+    """
+    payload, found = parse_prompt(prompt, language, known=known)
+    if prompt_forms.quoted(prompt, known=known):
+        return make_prompt(payload, found, payload), found
+    return prompt, found

@@ -1,0 +1,49 @@
+"""What a prompt asks for: its LangGloss, by a text stage and what is known of the data set.
+
+In fingerspelling LangGloss is a word of the prompt, letter by letter, so the text stage only has
+to say which word. It scores all words of the prompt that can be spelled, and the most probable is
+taken: a word is never misspelt, run on into the next one or made up. Where none can be spelled,
+and in every other data set, the text stage writes freely.
+"""
+
+from collections.abc import Sequence
+
+from signllm_jax.data import fingerspelling
+from signllm_jax.text.langgloss import mark_as
+from signllm_jax.translate import Translator
+from signllm_jax.typing import Tree
+
+
+def understand(
+    translator: Translator,
+    dataset: str,
+    params: Tree,
+    prompts: Sequence[str],
+    languages: Sequence[str],
+) -> list[list[str]]:
+    """The LangGloss of prompts, `<asl:H> <asl:I>` each; an empty line where there is nothing.
+
+    The marks are those of the languages asked for, whatever the text stage wrote: what stands in a
+    text never decides the language.
+
+    Args:
+        translator: of the text stage.
+        dataset: that it was trained on.
+        params: stacked [M, ...] of M models.
+        prompts: what is read.
+        languages: code of the sign language that each prompt asks for.
+
+    Raises TextError when a prompt is empty or too long.
+    """
+    lines: list[list[str]] = [[]] * len(prompts)
+    if dataset == "fingerspelling":
+        choices = [
+            fingerspelling.spellable(prompt, code) if code in fingerspelling.LANGUAGES else []
+            for prompt, code in zip(prompts, languages)
+        ]
+        lines = translator.choose(params, prompts, languages, choices)
+    free = [i for i, line in enumerate(lines) if not line]
+    written = translator(params, [prompts[i] for i in free], [languages[i] for i in free])
+    for i, line in zip(free, written):
+        lines[i] = line
+    return [mark_as(line, code) for line, code in zip(lines, languages, strict=True)]
