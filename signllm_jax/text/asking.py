@@ -40,9 +40,11 @@ QUOTED, BARE = 0.35, 0.2
 """Share of the filled patterns with quotation marks, and of those without any punctuation."""
 BESIDE = 0.15
 """Share of the places right before and after an unquoted text where a common word is put in."""
-VARIED, OTHER, MORE = 0.6, 0.12, 0.06
-"""Share of the mixed templates and patterns whose words are varied, of their words that become
-another one, and of places where one is put in."""
+VARIED, MORE = 0.6, 0.06
+"""Share of the mixed templates and patterns whose words are varied, and of places in these where a
+word is put in."""
+OTHER = (0.05, 0.15, 0.4)
+"""Shares of a varied piece's words that become another one, one of them for each piece."""
 
 
 @functools.cache
@@ -196,9 +198,9 @@ def _beside(before: str, after: str, spoken: str, random: np.random.Generator) -
 
 def _varied(piece: str, spoken: str, random: np.random.Generator) -> str:
     """A piece with some words that are other ones, and some more."""
-    out = []
+    out, share = [], _one(OTHER, random)
     for word in piece.split(" "):
-        out.append(_other(spoken, random) if word.isalpha() and random.random() < OTHER else word)
+        out.append(_other(spoken, random) if word.isalpha() and random.random() < share else word)
         if word[-1:] not in ("", ".", "?", "!") and random.random() < MORE:
             out.append(_other(spoken, random))
     return " ".join(out)

@@ -31,7 +31,7 @@ MOST_GRAMS = 40
 _SIDES = (("=", 0), ("-", -1), ("+", 1))
 FEATURES = {"words": MOST_GRAMS, "characters": len(_SIDES) + 3}
 """G, hashed features of a unit of each kind."""
-FREQUENT = 0.002
+FREQUENT = 0.0015
 """Words in at least this share of the train texts are features of characters: those of questions
 are, those that are asked about are not."""
 

@@ -24,7 +24,7 @@ from signllm_jax.train.shared import LANE, frozen_group
 from signllm_jax.train.text2gloss import drop_units
 from signllm_jax.typing import Array, Batch, TokenScores
 
-ASKED = 4
+ASKED = 8
 """Prompts of every train clip from which the units are collected."""
 
 
