@@ -56,15 +56,16 @@ def read(
     """
     if found := quoted(prompt, extra, known):
         return found
-    form = _most_specific(f for f in _exact(prompt, extra, known) if not f.quoted)
-    if form:
-        return prompt[len(form.before) : len(prompt) - len(form.after)], set(form.languages)
+    exact = _most_specific(f for f in _exact(prompt, extra, known) if not f.quoted)
     plain = _fold(prompt).strip(_ENDS)
     lower = _lower(plain)
-    form = _most_specific(_matches(lower, _forms(extra, known, True, tuple(LANGUAGES))))
-    if form:
-        payload = plain[len(form.before) : len(plain) - len(form.after)].strip()
-        return payload, set(form.languages)
+    loose = _most_specific(_matches(lower, _forms(extra, known, True, tuple(LANGUAGES))))
+    # a template of a few words may be met to the letter by what another says more of
+    if exact and (not loose or _size(exact) >= _size(loose)):
+        return prompt[len(exact.before) : len(prompt) - len(exact.after)], set(exact.languages)
+    if loose:
+        payload = plain[len(loose.before) : len(plain) - len(loose.after)].strip()
+        return payload, set(loose.languages)
     return None, find_languages(prompt)
 
 
@@ -100,7 +101,12 @@ def _matches(prompt: str, forms: dict[str, list[_Form]]) -> Iterator[_Form]:
 
 
 def _most_specific(forms: Iterable[_Form]) -> _Form | None:
-    return max(forms, key=lambda form: len(form.before) + len(form.after), default=None)
+    return max(forms, key=_size, default=None)
+
+
+def _size(form: _Form) -> int:
+    """Letters around the payload, marks at either end of the prompt left out."""
+    return len(form.before.lstrip(_ENDS)) + len(form.after.rstrip(_ENDS))
 
 
 @functools.lru_cache(maxsize=64)
