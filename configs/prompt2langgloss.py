@@ -27,7 +27,7 @@ def get_config(arg: str | None = None):
     config.optimizer.average = 0.99
     if config.size == "tiny":
         config.model.update(vocab=512, head=512)
-        config.text.update(buckets=8192, dropout=0.0, unit_drop=0.0, distances=16)
+        config.text.update(dropout=0.0, unit_drop=0.0, distances=16)
         config.train.update(steps=3500, batch_size=12)
     else:
         config.model.update(SIZES[config.size])

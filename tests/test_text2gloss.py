@@ -136,6 +136,16 @@ def test_characters_know_the_frequent_words_around_them_and_not_the_rare_ones():
     one, other = (units.encode(f"how do you sign '{w}'?", "asl") for w in ("rare", "rock"))
     np.testing.assert_array_equal(one[:, 1:5], other[:, 1:5])  # the same surroundings and places
     assert (one[:, 0] != other[:, 0]).sum() == 3  # a, r, e against o, c, k
+    familiar = collect_units(
+        texts, "characters", ("asl",), marks=3, rows=64, buckets=512, familiar=["Rock", "do"]
+    )
+    assert (
+        familiar.familiar == ("do", "rock")
+        and type(units).from_dict(familiar.to_dict()) == familiar
+    )
+    marked = familiar.encode("how do you sign 'rock'?", "asl")
+    assert (marked[:, 1] != other[:, 1]).sum() == 4  # of the word itself
+    np.testing.assert_array_equal(marked[:8, 1], other[:8, 1])  # `do` is frequent
     hidden = units.encode("how do you sign 'rare'?", "asl", 0.9, np.random.default_rng(0))
     assert (hidden[:, 1:4] != one[:, 1:4]).any()
     np.testing.assert_array_equal(hidden[:, 0], one[:, 0])

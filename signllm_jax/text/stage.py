@@ -69,6 +69,7 @@ def make_stage(
     rows: int,
     texts: Sequence[str],
     lines: Mapping[str, Sequence[Sequence[str]]],
+    familiar: Iterable[str] = (),
 ) -> TextStage:
     """The text stage of train texts and lines.
 
@@ -77,6 +78,7 @@ def make_stage(
         rows: V.
         texts: what is read, of all languages.
         lines: language code -> its lines of glosses.
+        familiar: words to be known as such, of texts that are read by characters.
 
     Raises ConfigError when the glosses, the units or the languages do not fit.
     """
@@ -89,6 +91,7 @@ def make_stage(
         marks=marks,
         rows=config.units,
         buckets=config.buckets,
+        familiar=familiar,
     )
     return fitting(TextStage(config, rows, units, vocabulary))
 

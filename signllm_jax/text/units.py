@@ -2,10 +2,10 @@
 
 `words`: a word that train never showed is the unknown word, but its n-grams of 3 to 5 characters
 are mostly known. `characters`: so that words never met can be copied; a character's features are
-the word that it stands in and the two beside it, where they are frequent ones, which tells a
-question from the text that it is about, and its place in the word and the characters next to it,
-which keep the letters of a copy in order. The first unit is the mark of the sign language that the
-caller asks for.
+the word that it stands in and the two beside it, where they are frequent ones, else whether they
+are familiar, which tells a question from the text that it is about, and its place in the word and
+the characters next to it, which keep the letters of a copy in order. The first unit is the mark of
+the sign language that the caller asks for.
 Source of hashed n-grams: Bojanowski et al., Enriching Word Vectors with Subword Information,
 TACL 2017.
 """
@@ -16,7 +16,7 @@ import re
 import unicodedata
 import zlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -28,10 +28,11 @@ PAD, UNKNOWN, ANY = range(3)
 SIZES = (3, 4, 5)
 MOST_GRAMS = 40
 """N-grams of a unit that are kept; longer words keep that many, spread evenly."""
+_FAMILIAR = "~"
 _SIDES = (("=", 0), ("-", -1), ("+", 1))
 FEATURES = {"words": MOST_GRAMS, "characters": len(_SIDES) + 3}
 """G, hashed features of a unit of each kind."""
-FREQUENT = 0.0015
+FREQUENT = 0.002
 """Words in at least this share of the train texts are features of characters: those of questions
 are, those that are asked about are not."""
 
@@ -47,6 +48,7 @@ class Units:
         known: the words or characters, in the order of their ids.
         frequent: words that are features of characters.
         buckets: rows of the hashed features, 0 = none.
+        familiar: words that, where they are not frequent, characters only know to be familiar.
     """
 
     kind: str
@@ -55,6 +57,7 @@ class Units:
     known: tuple[str, ...]
     frequent: tuple[str, ...]
     buckets: int
+    familiar: tuple[str, ...] = ()
 
     @functools.cached_property
     def _ids(self) -> dict[str, int]:
@@ -86,7 +89,7 @@ class Units:
         Args:
             text: a sentence or a prompt.
             language: the sign language that the caller asks for, None = the text says it.
-            hide: share of the frequent words that are made unknown, while training.
+            hide: share of the frequent and familiar words that are made unknown, while training.
             random: draws which.
 
         Raises:
@@ -118,10 +121,12 @@ class Units:
         A word is a run of letters, or a single other character; white space stands in none.
         """
         found = re.findall(r"\w+|[^\w\s]", "".join(letters))
-        known = {word for word in found if word in self._frequent}
+        known = {word: word for word in found if word in self._frequent}
+        known = dict.fromkeys((w for w in found if w in self._familiar), _FAMILIAR) | known
         if hide:
-            known = {word for word in sorted(known) if not word.isalpha() or random.random() > hide}
-        words = ["<", *(word if word in known else "?" for word in found), ">"]
+            kept = (w for w in sorted(known) if not w.isalpha() or random.random() > hide)
+            known = {word: known[word] for word in kept}
+        words = ["<", *(known.get(word, "?") for word in found), ">"]
         features = np.array(
             [
                 [_hash(f"{side}{words[i + step]}", self.buckets) for side, step in _SIDES]
@@ -148,6 +153,10 @@ class Units:
     @functools.cached_property
     def _frequent(self) -> frozenset[str]:
         return frozenset(self.frequent)
+
+    @functools.cached_property
+    def _familiar(self) -> frozenset[str]:
+        return frozenset(self.familiar)
 
     def to_dict(self) -> dict:
         """Plain values for JSON."""
@@ -197,8 +206,11 @@ def collect_units(
     marks: int,
     rows: int,
     buckets: int,
+    familiar: Iterable[str] = (),
 ) -> Units:
     """The units of train texts, the most frequent first, as many as fit into `rows`.
+
+    Words that are `familiar` are kept in small letters, for characters alone.
 
     Raises ConfigError when not even one fits, or the languages outnumber the marks.
     """
@@ -210,7 +222,9 @@ def collect_units(
         raise ConfigError(f"config.text.units: {rows} rows hold no unit beside {marks} marks")
     known = sorted(counts, key=lambda unit: (-counts[unit], unit))[:room]
     frequent: tuple[str, ...] = ()
+    known_words: tuple[str, ...] = ()
     if kind == "characters" and buckets:
+        known_words = tuple(sorted({w for f in familiar for w in re.findall(r"\w+", normalise(f))}))
         words = Counter(w for t in texts for w in set(re.findall(r"\w+|[^\w\s]", normalise(t))))
         frequent = tuple(sorted(w for w, n in words.items() if n >= FREQUENT * len(texts)))
-    return Units(kind, tuple(languages), marks, tuple(known), frequent, buckets)
+    return Units(kind, tuple(languages), marks, tuple(known), frequent, buckets, known_words)

@@ -16,8 +16,9 @@ from signllm_jax.losses import line_losses
 from signllm_jax.models import prompt2langgloss as model
 from signllm_jax.models.prompt2langgloss import pose_params, text_params
 from signllm_jax.nn.precision import compute_dtype
-from signllm_jax.text.asking import ask
+from signllm_jax.text.asking import ask, frame_words
 from signllm_jax.text.langgloss import EOS
+from signllm_jax.text.prompt_templates import SPOKEN
 from signllm_jax.text.stage import make_stage
 from signllm_jax.train.mlsf import MlsfTask
 from signllm_jax.train.shared import LANE, frozen_group
@@ -147,7 +148,8 @@ class Prompt2LangGlossTask(MlsfTask):
         if held is not None:
             return [held]
         config, train = self.config, self._open(languages, "train")
-        stage = make_stage(config.text, config.model.vocab, *self.material(languages))
+        familiar = itertools.chain.from_iterable(map(frame_words, SPOKEN))
+        stage = make_stage(config.text, config.model.vocab, *self.material(languages), familiar)
         clips = itertools.chain.from_iterable(
             (data[i] for i in range(len(data))) for data in train.values()
         )
