@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import jax
 
 from signllm_jax.api import BATCH, Signed, SignLLM
+from signllm_jax.data import fingerspelling
 from signllm_jax.data.prompted import LineTokenizer
 from signllm_jax.errors import CheckpointError, SignLLMError, TextError
 from signllm_jax.group import Group
@@ -118,16 +119,23 @@ class PromptedSignLLM(SignLLM):
             producer.warm_up(self._pose_params)
 
     def asked(self, text, language=None, prompt=None) -> tuple[str, str]:
-        """See `SignLLM`; a text, and one that a prompt quotes, is put into one of the templates."""
+        """See `SignLLM`; a text, and one that a prompt quotes, is put into one of the templates.
+
+        Raises TextError also where such a text is to be spelled and cannot be.
+        """
         if (text is None) == (prompt is None):
             raise TextError("give either a text or a prompt")
         if prompt is not None:
             if len(self._groups) == 1:
                 language = self._language(language)
             asked, language = question(prompt, language)
-            return asked, self._language(language)
+            text = None if asked == prompt else parse_prompt(prompt, language)[0]
+        else:
+            asked = make_prompt(text, self._language(language), text)
         language = self._language(language)
-        return make_prompt(text, language, text), language
+        if text is not None and self._dataset == "fingerspelling":
+            fingerspelling.spell(text, language)
+        return asked, language
 
     def _clips(self, prompts, language) -> list[PoseClip]:
         results = self.sign(prompts, language)

@@ -2,14 +2,15 @@
 
 In fingerspelling LangGloss is a word of the prompt, letter by letter, so the text stage only has
 to say which word. It scores all words of the prompt that can be spelled, and the most probable is
-taken: a word is never misspelt, run on into the next one or made up. Where none can be spelled,
-and in every other data set, the text stage writes freely.
+taken: a word is never misspelt, run on into the next one or made up. Where there is no word, and in
+every other data set, the text stage writes freely.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from signllm_jax.data import fingerspelling
-from signllm_jax.text.langgloss import mark_as
+from signllm_jax.errors import TextError
+from signllm_jax.text.langgloss import mark_as, split_marks, to_langgloss
 from signllm_jax.translate import Translator
 from signllm_jax.typing import Tree
 
@@ -21,7 +22,8 @@ def understand(
     prompts: Sequence[str],
     languages: Sequence[str],
 ) -> list[list[str]]:
-    """The LangGloss of prompts, `<asl:H> <asl:I>` each; an empty line where there is nothing.
+    """The LangGloss of prompts, `<asl:H> <asl:I>` each; an empty line where there is nothing, or a
+    word that cannot be spelled.
 
     The marks are those of the languages asked for, whatever the text stage wrote: what stands in a
     text never decides the language.
@@ -35,15 +37,26 @@ def understand(
 
     Raises TextError when a prompt is empty or too long.
     """
-    lines: list[list[str]] = [[]] * len(prompts)
+    lines: list[list[str]] = [[] for _ in prompts]
+    free = list(range(len(prompts)))
     if dataset == "fingerspelling":
-        choices = [
-            fingerspelling.spellable(prompt, code) if code in fingerspelling.LANGUAGES else []
+        words = [
+            fingerspelling.spellable(prompt, code) if code in fingerspelling.LANGUAGES else {}
             for prompt, code in zip(prompts, languages)
         ]
-        lines = translator.choose(params, prompts, languages, choices)
-    free = [i for i, line in enumerate(lines) if not line]
+        lines = translator.choose(params, prompts, languages, [list(own) for own in words])
+        free = [i for i in free if not lines[i]]
+        lines = [_spelled(*args) for args in zip(lines, words, languages)]
     written = translator(params, [prompts[i] for i in free], [languages[i] for i in free])
     for i, line in zip(free, written):
         lines[i] = line
     return [mark_as(line, code) for line, code in zip(lines, languages, strict=True)]
+
+
+def _spelled(line: list[str], words: Mapping[tuple[str, ...], str], language: str) -> list[str]:
+    """A line that was chosen among words, empty where its word cannot be spelled."""
+    try:
+        units = tuple(gloss for _, gloss in split_marks(line))
+        return line and to_langgloss(fingerspelling.spell(words[units], language), language)
+    except TextError:
+        return []

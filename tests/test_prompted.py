@@ -41,7 +41,7 @@ def test_a_run_is_loaded_as_what_it_is_and_produces(prompted_run):
 def test_what_is_understood_has_the_marks_of_the_language_asked_for(untrained_group):
     knowing = Knowing(untrained_group)
     knowing.wrote = ["<tsl:H>", "<asl:I>"]
-    asked = "How do you sign 'hi in Turkish Sign Language' in ASL?"
+    asked = "How do you sign 'dgs' in ASL?"
     assert knowing.understood(None, None, asked) == "<asl:H> <asl:I>"
     assert len(knowing.produce(prompt=asked)) > 0
     assert knowing.understood("hi", "tsl") == "<tsl:H> <tsl:I>"
@@ -58,6 +58,18 @@ def test_what_is_understood_has_the_marks_of_the_language_asked_for(untrained_gr
     [
         ("How do you sign '' in ASL?", None, "nothing to sign"),
         (f"How do you sign '{'a' * 10_000}' in ASL?", None, "the model reads at most 159"),
+        (
+            "How do you sign 'hi there' in ASL?",
+            None,
+            "cannot spell 'hi there'.* no recorded letter",
+        ),
+        ("How do you sign 'a {} 🙂\n\"b\"' in ASL?", None, "cannot spell"),
+        ("How do you sign 'naïve' in ASL?", None, "cannot spell 'naïve'.* no recorded letter 'Ï'"),
+        (
+            "How do you sign 'answer in Turkish Sign Language' in ASL?",
+            None,
+            "American Sign Language",
+        ),
         ("How do you sign 'hi'?", None, "does not say which"),
         ("How do you sign 'hi' in ASL?", "tsl", "asks for asl"),
         ("How do you sign 'hi' in ASL or Turkish Sign Language?", None, "several"),
@@ -74,9 +86,8 @@ def test_prompts_that_cannot_be_answered_say_why(model, prompt, language, messag
 @pytest.mark.parametrize(
     "prompt",
     [
-        "How do you sign 'answer in Turkish Sign Language' in ASL?",
+        "How do you sign 'dgs' in ASL?",
         "Hoe gebaar je 'hallo' in ASL?",  # a spoken language without templates
-        "How do you sign 'a {} 🙂\n\"b\"' in ASL?",
     ],
 )
 def test_what_stands_in_a_prompts_text_never_decides_the_language(model, prompt):

@@ -27,12 +27,18 @@ def reading(untrained_group):
 
 def test_fingerspelling_is_a_word_of_the_prompt_in_the_language_asked_for(reading):
     lines = reading("fingerspelling", PROMPTS, LANGUAGES)
+    assert lines[0] and lines[1]
     for prompt, code, line in zip(PROMPTS, LANGUAGES, lines):
         words = fingerspelling.spellable(prompt, code)
-        if words:
+        if words and line:
             glosses, written_in = from_langgloss(" ".join(line))
-            assert list(glosses) in words and written_in == code
-    assert len(lines[3]) > 0 and "<asl:Ö>" not in lines[3]  # asl has no such letter
+            assert tuple(glosses) in words and written_in == code
+
+
+def test_a_word_that_cannot_be_spelled_is_not_replaced_by_another(reading):
+    """asl has no Ï."""
+    assert reading("fingerspelling", ["naïve?", "naïve?"], ["asl", "tsl"]) == [[], []]
+    assert reading("fingerspelling", ["naive?"], ["asl"]) == [[f"<asl:{x}>" for x in "NAIVE"]]
 
 
 def test_other_data_sets_and_prompts_without_a_word_are_written_freely(reading):

@@ -129,20 +129,27 @@ def spell(word: str, language: str) -> list[str]:
     return units
 
 
-def spellable(text: str, language: str) -> list[list[str]]:
-    """The units of every word of a text that can be spelled, in its order, each once.
+def spellable(text: str, language: str) -> dict[tuple[str, ...], str]:
+    """The units of every word of a text, in its order, and the word itself.
 
     A word is a run of letters; where Korean letters are joined to others, as particles are, both
-    are words. Raises TextError as `letters` does.
+    are words. A letter that is not recorded is taken without its marks (`ï` as I), so that the
+    word can be told from the others, though `spell` refuses it; words with other such letters are
+    left out. Raises TextError as `letters` does.
     """
     letters(language)
     found = {}
     for word in re.findall(r"[가-힣]+|[^\W\d_가-힣]+", unicodedata.normalize("NFC", text)):
-        try:
-            found.setdefault(tuple(spell(word, language)))
-        except TextError:
-            continue
-    return [list(units) for units in found]
+        plain = "".join(
+            x for x in unicodedata.normalize("NFD", word) if not unicodedata.combining(x)
+        )
+        for form in (word, plain):
+            try:
+                found.setdefault(tuple(spell(form, language)), word)
+                break
+            except TextError:
+                continue
+    return found
 
 
 def spelled_clip(word: str, language: str) -> PoseClip:
