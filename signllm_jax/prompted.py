@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import jax
 
 from signllm_jax.api import BATCH, Signed, SignLLM
-from signllm_jax.data import fingerspelling
 from signllm_jax.data.prompted import LineTokenizer
 from signllm_jax.errors import CheckpointError, SignLLMError, TextError
 from signllm_jax.group import Group
@@ -14,7 +13,7 @@ from signllm_jax.poses.clip import PoseClip
 from signllm_jax.produce import Producer
 from signllm_jax.text.prompts import make_prompt, parse_prompt, question
 from signllm_jax.translate import Translator
-from signllm_jax.understanding import understand
+from signllm_jax.understanding import check_text, understand
 
 
 class PromptedSignLLM(SignLLM):
@@ -128,13 +127,12 @@ class PromptedSignLLM(SignLLM):
         if prompt is not None:
             if len(self._groups) == 1:
                 language = self._language(language)
-            asked, language = question(prompt, language)
-            text = None if asked == prompt else parse_prompt(prompt, language)[0]
-        else:
-            asked = make_prompt(text, self._language(language), text)
+            asked, language, text = question(prompt, language)
         language = self._language(language)
-        if text is not None and self._dataset == "fingerspelling":
-            fingerspelling.spell(text, language)
+        if prompt is None:
+            asked = make_prompt(text, language, text)
+        if text is not None:
+            check_text(self._dataset, text, language)
         return asked, language
 
     def _clips(self, prompts, language) -> list[PoseClip]:

@@ -14,6 +14,15 @@ from signllm_jax.text.langgloss import mark_as, split_marks, to_langgloss
 from signllm_jax.translate import Translator
 from signllm_jax.typing import Tree
 
+SPELLED = "fingerspelling"
+"""The data set whose LangGloss is a word of the text, letter by letter."""
+
+
+def check_text(dataset: str, text: str, language: str) -> None:
+    """Raises TextError where a text that is asked for is to be spelled and cannot be."""
+    if dataset == SPELLED:
+        fingerspelling.spell(text, language)
+
 
 def understand(
     translator: Translator,
@@ -39,9 +48,9 @@ def understand(
     """
     lines: list[list[str]] = [[] for _ in prompts]
     free = list(range(len(prompts)))
-    if dataset == "fingerspelling":
+    if dataset == SPELLED:
         words = [
-            fingerspelling.spellable(prompt, code) if code in fingerspelling.LANGUAGES else {}
+            fingerspelling.word_units(prompt, code) if code in fingerspelling.LANGUAGES else {}
             for prompt, code in zip(prompts, languages)
         ]
         lines = translator.choose(params, prompts, languages, [list(own) for own in words])

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from signllm_jax.data import fingerspelling
-from signllm_jax.data.fingerspelling import spellable
+from signllm_jax.data.fingerspelling import word_units
 from signllm_jax.data.letters import FPS, LETTER_FRAMES, alphabet
 from signllm_jax.errors import TextError
 from signllm_jax.text.prompts import parse_prompt
@@ -83,7 +83,7 @@ def test_case_follows_the_spoken_language():
     ("word", "language", "letter"),
     [("naïve", "asl", "Ï"), ("fuß", "dsgs", "ẞ"), ("taxi", "tsl", "X"), ("a1", "gsl", "1")],
 )
-def test_an_unspellable_word_is_refused_naming_letter_and_language(word, language, letter):
+def test_an_unword_units_word_is_refused_naming_letter_and_language(word, language, letter):
     with pytest.raises(TextError, match=f"(?=.*{letter})(?=.*{language})"):
         fingerspelling.spell(word, language)
 
@@ -148,13 +148,13 @@ def test_the_prompts_ask_for_the_word_in_many_ways():
 
 def test_the_words_of_a_text_are_found_once_and_in_order():
     def found(text, language):
-        return ["".join(units) for units in spellable(text, language)]
+        return ["".join(units) for units in word_units(text, language)]
 
     asked = ["HOW", "DO", "YOU", "SIGN", "A", "B", "X"]
     assert found("How do you sign „a-b“ how 7 x2?", "asl") == asked
     assert found("cat이라는 말을 ASL로", "asl") == ["CAT", "ASL"]
     assert found("How is iki written?", "tsl") == ["İS", "İKİ"]
-    assert spellable("Schule", "dsgs") == {("SCH", "U", "L", "E"): "Schule"}
-    assert spellable("12 naïve!", "asl") == {tuple("NAIVE"): "naïve"}
+    assert word_units("Schule", "dsgs") == {("SCH", "U", "L", "E"): "Schule"}
+    assert word_units("12 naïve!", "asl") == {tuple("NAIVE"): "naïve"}
     with pytest.raises(TextError):
-        spellable("sol", "lse")
+        word_units("sol", "lse")

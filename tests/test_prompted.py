@@ -1,5 +1,7 @@
 """Using Prompt2LangGloss: what is understood, and what is refused."""
 
+import dataclasses
+
 import pytest
 from prompted import CODES
 
@@ -84,13 +86,16 @@ def test_prompts_that_cannot_be_answered_say_why(model, prompt, language, messag
 
 
 @pytest.mark.parametrize(
-    "prompt",
+    ("dataset", "prompt"),
     [
-        "How do you sign 'dgs' in ASL?",
-        "Hoe gebaar je 'hallo' in ASL?",  # a spoken language without templates
+        ("fingerspelling", "How do you sign 'dgs' in ASL?"),
+        ("fingerspelling", "Hoe gebaar je 'hallo' in ASL?"),  # a spoken language without templates
+        ("prompt2sign", "How do you sign 'answer in Turkish Sign Language' in ASL?"),
+        ("prompt2sign", "How do you sign 'a {} 🙂\n\"b\"' in ASL?"),
     ],
 )
-def test_what_stands_in_a_prompts_text_never_decides_the_language(model, prompt):
+def test_what_stands_in_a_prompts_text_never_decides_the_language(untrained_group, dataset, prompt):
+    model = PromptedSignLLM(dataclasses.replace(untrained_group, dataset=dataset))
     assert model.resolve(None, None, prompt)[1] == "asl"
 
 

@@ -115,6 +115,7 @@ def test_every_sign_language_is_known_by_name_in_every_spoken_language(asking):
         ('what\'s "good morning" in asl please', None, "good morning"),
         ("how do you sign good morning in asl", None, "good morning"),
         ("Please sign this:  good\nmorning", "asl", " good\nmorning"),
+        ("What's the ASL sign for good morning", None, "good morning"),
         ("Whatever do hands do in ASL when good morning is meant", None, None),
         ("good morning", "asl", None),
         ("«Guten Morgen» auf Amerikanische Gebärdensprache", None, "Guten Morgen"),

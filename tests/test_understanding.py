@@ -29,7 +29,7 @@ def test_fingerspelling_is_a_word_of_the_prompt_in_the_language_asked_for(readin
     lines = reading("fingerspelling", PROMPTS, LANGUAGES)
     assert lines[0] and lines[1]
     for prompt, code, line in zip(PROMPTS, LANGUAGES, lines):
-        words = fingerspelling.spellable(prompt, code)
+        words = fingerspelling.word_units(prompt, code)
         if words and line:
             glosses, written_in = from_langgloss(" ".join(line))
             assert tuple(glosses) in words and written_in == code
@@ -50,8 +50,9 @@ def test_other_data_sets_and_prompts_without_a_word_are_written_freely(reading):
 
 def test_a_quoted_text_is_asked_for_as_one_without_a_prompt_is():
     quoted = "Hiya! Whoever knows “tree”, in ASL, let me see it"
-    asked, code = question(quoted)
-    assert (asked, code) == question("»tree« - ASL?!") and "tree" in asked and code == "asl"
+    asked, code, text = question(quoted)
+    assert (asked, code, text) == question("»tree« - ASL?!")
+    assert "tree" in asked and (code, text) == ("asl", "tree")
     assert "Hiya" not in asked
     bare = "Whoever knows tree in ASL, let me see it"
-    assert question(bare) == (bare, "asl")
+    assert question(bare) == (bare, "asl", None)

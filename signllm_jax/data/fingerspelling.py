@@ -32,8 +32,8 @@ __all__ = [
     "prompt_words",
     "small",
     "spell",
-    "spellable",
     "spelled_clip",
+    "word_units",
     "words",
 ]
 
@@ -129,7 +129,7 @@ def spell(word: str, language: str) -> list[str]:
     return units
 
 
-def spellable(text: str, language: str) -> dict[tuple[str, ...], str]:
+def word_units(text: str, language: str) -> dict[tuple[str, ...], str]:
     """The units of every word of a text, in its order, and the word itself.
 
     A word is a run of letters; where Korean letters are joined to others, as particles are, both

@@ -129,7 +129,7 @@ def read_as(prompt: str, caller: str | None, split: str) -> tuple[str, str | Non
     the one that the prompt is from.
     """
     try:
-        return question(prompt, caller, tuple(s for s in KNOWN if s != split))
+        return question(prompt, caller, tuple(s for s in KNOWN if s != split))[:2]
     except TextError:
         return prompt, None
 

@@ -47,46 +47,48 @@ KNOWN = ("train", "dev")
 """Splits whose templates are rules to read by: those of test are only ever asked with."""
 
 
-def read(
-    prompt: str, extra: tuple[str, ...], known: tuple[str, ...] = KNOWN
-) -> tuple[str | None, set[str]]:
-    """The payload, if it can be found, and the languages named around it.
+class Reading(NamedTuple):
+    """What a prompt says.
+
+    Attributes:
+        payload: the text that it asks about, None where it cannot be found.
+        languages: sign languages that it names around the payload.
+        quoted: whether the payload stands within quotation marks.
+    """
+
+    payload: str | None
+    languages: set[str]
+    quoted: bool
+
+
+def read(prompt: str, extra: tuple[str, ...], known: tuple[str, ...] = KNOWN) -> Reading:
+    """Reads a prompt by templates and by quotation marks.
 
     `extra` are templates that are rules beside those of the splits `known`.
     """
-    if found := quoted(prompt, extra, known):
-        return found
-    exact = _most_specific(f for f in _exact(prompt, extra, known) if not f.quoted)
+    forms = list(_matches(prompt, _forms(extra, known, False, tuple(LANGUAGES))))
+    if form := _most_specific(form for form in forms if form.quoted):
+        return _to_the_letter(prompt, form)
+    if span := _quoted_span(prompt):
+        start, end = span
+        payload = prompt[start + 1 : end].strip("\u00a0\u202f ")
+        return Reading(payload, find_languages(f"{prompt[:start]} , {prompt[end + 1 :]}"), True)
+    exact = _most_specific(forms)
     plain = _fold(prompt).strip(_ENDS)
     lower = _lower(plain)
     loose = _most_specific(_matches(lower, _forms(extra, known, True, tuple(LANGUAGES))))
     # a template of a few words may be met to the letter by what another says more of
     if exact and (not loose or _size(exact) >= _size(loose)):
-        return prompt[len(exact.before) : len(prompt) - len(exact.after)], set(exact.languages)
+        return _to_the_letter(prompt, exact)
     if loose:
         payload = plain[len(loose.before) : len(plain) - len(loose.after)].strip()
-        return payload, set(loose.languages)
-    return None, find_languages(prompt)
+        return Reading(payload, set(loose.languages), False)
+    return Reading(None, find_languages(prompt), False)
 
 
-def quoted(
-    prompt: str, extra: tuple[str, ...] = (), known: tuple[str, ...] = KNOWN
-) -> tuple[str, set[str]] | None:
-    """What `read` finds where the payload stands within quotation marks, else None."""
-    form = _most_specific(f for f in _exact(prompt, extra, known) if f.quoted)
-    if form:
-        return prompt[len(form.before) : len(prompt) - len(form.after)], set(form.languages)
-    span = _quoted_span(prompt)
-    if span is None:
-        return None
-    start, end = span
-    payload = prompt[start + 1 : end].strip("\u00a0\u202f ")
-    return payload, find_languages(f"{prompt[:start]} , {prompt[end + 1 :]}")
-
-
-def _exact(prompt: str, extra: tuple[str, ...], known: tuple[str, ...]) -> list[_Form]:
-    """The forms that a prompt has to the letter."""
-    return list(_matches(prompt, _forms(extra, known, False, tuple(LANGUAGES))))
+def _to_the_letter(prompt: str, form: _Form) -> Reading:
+    payload = prompt[len(form.before) : len(prompt) - len(form.after)]
+    return Reading(payload, set(form.languages), form.quoted)
 
 
 def _matches(prompt: str, forms: dict[str, list[_Form]]) -> Iterator[_Form]:

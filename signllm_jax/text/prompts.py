@@ -72,8 +72,8 @@ def make_prompt(
         line = chosen[(number + turn) % len(chosen)].replace(NAME, called)
         before, _, after = line.partition(SLOT)
         made.append(f"{before}{text}{after}")
-        payload, named = prompt_forms.read(made[-1], extra)
-        if payload == text and named <= {language}:
+        reading = prompt_forms.read(made[-1], extra)
+        if reading.payload == text and reading.languages <= {language}:
             return made[-1]
     return made[0]
 
@@ -105,23 +105,32 @@ def parse_prompt(
             several, one that is not registered, or another than the caller.
         ConfigError: the caller's language is unknown.
     """
+    reading, found = _parse(prompt, language, tuple(templates), known)
+    return reading.payload, found
+
+
+def _parse(
+    prompt: str, language: str | None, templates: tuple[str, ...], known: tuple[str, ...]
+) -> tuple[prompt_forms.Reading, str]:
+    """See `parse_prompt`."""
     if language is not None:
         get_language(language)
     if not prompt.strip():
         raise TextError("the prompt is empty")
-    payload, named = prompt_forms.read(prompt, tuple(templates), known)
-    if payload is not None and not payload.strip():
+    reading = prompt_forms.read(prompt, templates, known)
+    if reading.payload is not None and not reading.payload.strip():
         raise TextError(f"the prompt has nothing to sign: {prompt[:60]!r}")
-    for name in sorted(named - set(LANGUAGES)):
+    for name in sorted(reading.languages - set(LANGUAGES)):
         raise TextError(f"the prompt asks for {name}: known are {', '.join(LANGUAGES)}")
-    if len(named) > 1:
-        raise TextError(f"the prompt names several sign languages: {', '.join(sorted(named))}")
-    (found,) = named or {language}
+    if len(reading.languages) > 1:
+        several = ", ".join(sorted(reading.languages))
+        raise TextError(f"the prompt names several sign languages: {several}")
+    (found,) = reading.languages or {language}
     if found is None:
         raise TextError(f"the prompt does not say which sign language: {prompt[:60]!r}")
     if language not in (None, found):
         raise TextError(f"the prompt asks for {found}, but the language given is {language}")
-    return payload, found
+    return reading, found
 
 
 def read_request(prompt: str, language: str | None = None) -> tuple[str, str]:
@@ -139,13 +148,16 @@ def read_request(prompt: str, language: str | None = None) -> tuple[str, str]:
 
 def question(
     prompt: str, language: str | None = None, known: tuple[str, ...] = prompt_forms.KNOWN
-) -> tuple[str, str]:
-    """What a model that reads prompts is asked for a prompt, and the sign language meant.
+) -> tuple[str, str, str | None]:
+    """What a model that reads prompts is asked for a prompt, and what is certain of it.
 
     A text within quotation marks is certain, so it is asked for as one without a prompt is, with a
     template; all other prompts are read as they are. Arguments and errors as in `parse_prompt`.
+
+    Returns:
+        What is asked, the code of the sign language, and the text where it is certain, else None.
     """
-    payload, found = parse_prompt(prompt, language, known=known)
-    if prompt_forms.quoted(prompt, known=known):
-        return make_prompt(payload, found, payload), found
-    return prompt, found
+    reading, found = _parse(prompt, language, (), known)
+    if not reading.quoted:
+        return prompt, found, None
+    return make_prompt(reading.payload, found, reading.payload), found, reading.payload
