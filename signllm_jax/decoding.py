@@ -104,9 +104,6 @@ def _generate_together(model: Text2Pose, max_frames: int, params: Tree, text: Ar
         return model.apply({"params": params}, text, segment, method="encode")
 
     memory = lane_axis.lift(encode)(params, text, segment)
-    read = params, memory
-    if lanes == 1:  # a loop over one lane would take its axis off all parameters in every step
-        read = jax.tree.map(lambda x: x[0], read)
     empty = ~segment.any(-1)
     none = empty_cache(rows, 0, c.width, c.heads, model.dtype)
     none = jax.tree.map(lambda x: jnp.broadcast_to(x, (lanes, *x.shape)), none)
@@ -137,15 +134,13 @@ def _generate_together(model: Text2Pose, max_frames: int, params: Tree, text: Ar
             method="decode",
         )
 
+    decode_lanes = lane_axis.hold(decode, params, memory)
+
     def step(carry, window):
         index = carry["index"]
-        lane = functools.partial(decode, index=index, window=window)
-        now = carry["history"], carry["counter"], carry["caches"]
-        if lanes > 1:
-            predicted, caches = lane_axis.lift(lane)(*read, *now)
-        else:
-            made = lane(*read, *jax.tree.map(lambda x: x[0], now))
-            predicted, caches = jax.tree.map(lambda x: x[None], made)
+        predicted, caches = decode_lanes(
+            carry["history"], carry["counter"], carry["caches"], index=index, window=window
+        )
         frames = predicted.frames.reshape(lanes, rows, size)
         counter = predicted.counter[:, :, 0]
         seen = predicted.seen.reshape(lanes, rows, size // 3) > 0

@@ -59,11 +59,6 @@ def for_tpu(config: Config) -> Config:
     return dataclasses.replace(config, model=dataclasses.replace(config.model, dtype="bfloat16"))
 
 
-def with_attention(config: Config, kind: str) -> Config:
-    """The config with another `model.attention`."""
-    return dataclasses.replace(config, model=dataclasses.replace(config.model, attention=kind))
-
-
 def abstract_batch(config: Config, lanes: tuple[str, ...], rows: int) -> Batch:
     """Shapes of a training batch of MLSF."""
     data, joints = config.data, (config.model.frame_size - 1) // 3
@@ -88,7 +83,9 @@ def compile_train_step(config: Config, lanes: tuple[str, ...], mesh) -> Compiled
     state = _placed(abstract_state(config, lanes), state_shardings(config, lanes, mesh))
     batch = abstract_batch(config, lanes, config.batch_rows[0])
     step = make_train_step(config, lanes, mesh)
-    task = get_task(with_attention(config, "xla"))  # the products within a kernel are not seen
+    # the products within a kernel are not seen
+    seen = dataclasses.replace(config.model, attention="xla")
+    task = get_task(dataclasses.replace(config, model=seen))
     whole = abstract_batch(config, lanes, config.train.batch_size)  # those by priority too
     one = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), whole)
     params = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), state.params)

@@ -18,6 +18,7 @@ PLATFORMS = {"splash": "tpu", "cudnn": "gpu"}
 """What a kernel runs on; `xla` and `splash_interpreted` run anywhere."""
 LARGEST_BLOCK = 512
 """Most queries or keys of a block of splash attention."""
+_BLOCKS = ("block_q", "block_kv", "block_q_dkv", "block_kv_dkv", "block_q_dq", "block_kv_dq")
 
 
 def check_platform(kind: str, platform: str) -> None:
@@ -54,14 +55,7 @@ def _splash(interpret: bool, query, key, value, segment):
     block = math.gcd(count, LARGEST_BLOCK)
     kernel = splash.make_splash_mha_single_device(
         splash.MultiHeadMask([splash.CausalMask((count, count))] * heads),
-        block_sizes=splash.BlockSizes(
-            block_q=block,
-            block_kv=block,
-            block_q_dkv=block,
-            block_kv_dkv=block,
-            block_q_dq=block,
-            block_kv_dq=block,
-        ),
+        block_sizes=splash.BlockSizes(**dict.fromkeys(_BLOCKS, block)),
         interpret=interpret,
     )
     return jax.vmap(lambda q, k, v, s: kernel(q, k, v, splash.SegmentIds(s, s)))(

@@ -155,9 +155,9 @@ def _trips(program: Program, name: str, loop: Instruction, default) -> int:
 
 
 def _counted(program: Program, name: str, loop: Instruction) -> int | None:
-    """How often a loop runs that counts up from a constant to a constant by one; else None.
+    """How often a loop runs that counts up from a constant to a constant by a constant; else None.
 
-    All three are in its text; a product that is spread over a ring of devices takes two at a time.
+    A product that is spread over a ring of devices takes two parts at a time.
     """
     attributes = dict(re.findall(r"(condition|body)=%([\w.\-]+)", loop.rest))
     test, body, around = (

@@ -6,6 +6,7 @@ trained among others, and adding one changes none. (`flax.linen.vmap` derives ke
 in the stack, hence `jax.vmap` over `init`.)
 """
 
+import functools
 from collections.abc import Callable, Sequence
 
 import flax.linen as nn
@@ -33,6 +34,29 @@ def lift(function: Callable) -> Callable:
     if "language" in jax.sharding.get_abstract_mesh().manual_axes:
         return jax.vmap(function)
     return jax.vmap(function, spmd_axis_name="language")
+
+
+def hold(function: Callable, *held: Tree) -> Callable:
+    """`lift` of a function whose first arguments stay the same, for loops that call it every turn.
+
+    One lane is held without its axis: XLA would take that off all of it in every turn.
+
+    Args:
+        function: of one lane.
+        held: its first arguments, stacked [L, ...].
+
+    Returns:
+        A function of the other arguments, stacked, and of keywords that all lanes share.
+    """
+    if len(jax.tree.leaves(held)[0]) > 1:
+        return lambda *args, **shared: lift(functools.partial(function, **shared))(*held, *args)
+    own = jax.tree.map(lambda x: x[0], held)
+
+    def run(*args, **shared):
+        made = function(*own, *jax.tree.map(lambda x: x[0], args), **shared)
+        return jax.tree.map(lambda x: x[None], made)
+
+    return run
 
 
 def init(init_lane: Callable[[Array], Tree], key: Array, lanes: Sequence[str]) -> Tree:

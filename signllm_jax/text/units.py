@@ -28,7 +28,7 @@ PAD, UNKNOWN, ANY = range(3)
 SIZES = (3, 4, 5)
 MOST_GRAMS = 40
 """N-grams of a unit that are kept; longer words keep that many, spread evenly."""
-_FAMILIAR = "~"
+_UNKNOWN_WORD, _FAMILIAR_WORD = "?", "~"
 _SIDES = (("=", 0), ("-", -1), ("+", 1))
 FEATURES = {"words": MOST_GRAMS, "characters": len(_SIDES) + 3}
 """G, hashed features of a unit of each kind."""
@@ -122,11 +122,11 @@ class Units:
         """
         found = re.findall(r"\w+|[^\w\s]", "".join(letters))
         known = {word: word for word in found if word in self._frequent}
-        known = dict.fromkeys((w for w in found if w in self._familiar), _FAMILIAR) | known
+        known = dict.fromkeys((w for w in found if w in self._familiar), _FAMILIAR_WORD) | known
         if hide:
             kept = (w for w in sorted(known) if not w.isalpha() or random.random() > hide)
             known = {word: known[word] for word in kept}
-        words = ["<", *(known.get(word, "?") for word in found), ">"]
+        words = ["<", *(known.get(word, _UNKNOWN_WORD) for word in found), ">"]
         features = np.array(
             [
                 [_hash(f"{side}{words[i + step]}", self.buckets) for side, step in _SIDES]
@@ -222,9 +222,11 @@ def collect_units(
         raise ConfigError(f"config.text.units: {rows} rows hold no unit beside {marks} marks")
     known = sorted(counts, key=lambda unit: (-counts[unit], unit))[:room]
     frequent: tuple[str, ...] = ()
-    known_words: tuple[str, ...] = ()
+    familiar_words: tuple[str, ...] = ()
     if kind == "characters" and buckets:
-        known_words = tuple(sorted({w for f in familiar for w in re.findall(r"\w+", normalise(f))}))
+        familiar_words = tuple(
+            sorted({w for f in familiar for w in re.findall(r"\w+", normalise(f))})
+        )
         words = Counter(w for t in texts for w in set(re.findall(r"\w+|[^\w\s]", normalise(t))))
         frequent = tuple(sorted(w for w, n in words.items() if n >= FREQUENT * len(texts)))
-    return Units(kind, tuple(languages), marks, tuple(known), frequent, buckets, known_words)
+    return Units(kind, tuple(languages), marks, tuple(known), frequent, buckets, familiar_words)
