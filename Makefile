@@ -76,6 +76,8 @@ slices: $(VENV)/tpu
 	  --config.rl.strata=32 --output=docs/slices/base-v5e-16x16.json
 	$(SUPER) --topology=v5e:16x16 --mesh=language:8,data:16,fsdp:2 --config.train.batch_size=256 \
 	  --config.rl.strata=32 --output=docs/slices/super-v5e-16x16.json
+	$(SUPER) --topology=v5e:16x16 --mesh=language:8,fsdp:32 --config.train.batch_size=256 \
+	  --config.rl.strata=32 --output=docs/slices/super-v5e-16x16-fsdp.json
 	$(LARGE) --topology=v5e:16x16 --mesh=language:8,data:16,fsdp:2 --config.train.batch_size=256 \
 	  --config.rl.strata=32 --output=docs/slices/large-v5e-16x16.json
 	for rows in "1024 8" "2048 4"; do for attention in xla splash; do set -- $$rows; \
