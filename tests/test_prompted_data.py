@@ -156,3 +156,9 @@ def test_every_template_of_a_split_is_asked_with_as_often_as_the_others(spoken):
 def test_a_line_tokenizer_refuses_what_is_no_langgloss(prompt_data):
     with pytest.raises(TextError, match="not a LangGloss token"):
         LineTokenizer(prompt_data[0]).encode("hello")
+
+
+def test_few_of_the_words_that_the_report_asks_for_stand_around_texts():
+    around = {word.lower() for spoken in SPOKEN for word in asking.frame_words(spoken)}
+    asked = [w for code in fingerspelling.LANGUAGES for w in fingerspelling.prompt_words(code)]
+    assert 0 < sum(word in around for word in asked) < 0.1 * len(asked)
