@@ -1,4 +1,5 @@
 import dataclasses
+import re
 
 import jax
 import numpy as np
@@ -150,6 +151,12 @@ def test_pa_mpjpe_forgives_a_similarity_but_not_a_reflection():
     scores = score_clips([clip, clip], [similar, mirrored])
     assert scores["pa_mpjpe_hands"][0] < 1e-4 < 1e-2 < scores["pa_mpjpe_hands"][1]
     assert scores["mje"][0] > 0.3
+
+
+def test_all_metrics_have_one_decomposition_since_two_can_wait_for_each_other():
+    pairs = pad_pairs(letters()[:1], letters()[:1])
+    program = score_pairs.lower(pairs, "openpose50").as_text()
+    assert len(re.findall(r"custom_call @lapack_sgesdd", program)) == 1
 
 
 def test_frechet_distance_equals_scipys_matrix_root():

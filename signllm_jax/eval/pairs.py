@@ -102,6 +102,7 @@ def score_pairs(pairs: Pairs, layout: str, only: tuple[str, ...] = ()) -> dict[s
     body, left, right = (skeleton.groups[name] for name in ("body", "left_hand", "right_hand"))
     wrists = tuple((skeleton.index(f"{side}_wrist"),) for side in ("left", "right"))
     error, aligned = pose_metrics.dtw_mje(*both)
+    body_error, hands_error = pose_metrics.pa_mpjpe(*both, ((body,), (left, right)))
     scores = {
         "dtw": dtw.dtw_distance(*both),
         "progressive_dtw": pose_metrics.progressive_dtw(*both),
@@ -109,8 +110,8 @@ def score_pairs(pairs: Pairs, layout: str, only: tuple[str, ...] = ()) -> dict[s
         "dtw_mje_pairs": aligned,
         "ndtw_mje": pose_metrics.ndtw_mje(*both[:3], pairs.produced_observed, pairs.n, pairs.m),
         "mje": pose_metrics.mean_joint_error(*both),
-        "pa_mpjpe_body": pose_metrics.pa_mpjpe(*both, (body,)),
-        "pa_mpjpe_hands": pose_metrics.pa_mpjpe(*both, (left, right)),
+        "pa_mpjpe_body": body_error,
+        "pa_mpjpe_hands": hands_error,
         "velocity_error": pose_metrics.derivative_error(*both, 1),
         "acceleration_error": pose_metrics.derivative_error(*both, 2),
         "duration_ratio": pose_metrics.duration_ratio(

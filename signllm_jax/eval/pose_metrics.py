@@ -11,6 +11,7 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from signllm_jax.eval.dtw import dtw_along, dtw_cost, frame_costs
 from signllm_jax.typing import Array
@@ -148,49 +149,66 @@ def mean_joint_error(
     return jnp.where(m > 0, _mean(error, _seen(observed, n)), jnp.nan)
 
 
-def _similarity(reference: Array, weight: Array, produced: Array) -> Array:
-    """The poses [..., K, 3] produced, moved onto the reference by the best similarity each."""
-    weight = weight[..., None].astype(jnp.float32)
-    total = jnp.maximum(weight.sum(-2, keepdims=True), 1)
-    centre = (weight * reference).sum(-2, keepdims=True) / total
-    x = (reference - centre) * weight
-    y = (produced - (weight * produced).sum(-2, keepdims=True) / total) * weight
-    u, s, vt = jnp.linalg.svd(jnp.einsum("...ka,...kb->...ab", y, x))
+def _similarities(references, weights, produced) -> list[Array]:
+    """Lists of poses [..., K, 3]: those produced, moved onto the references by the best similarity.
+
+    One decomposition serves all of the list: two in a program may run at once on a CPU, each on a
+    thread of XLA's pool where it waits for others of them, and with two cores never go on.
+    """
+    pairs, products = [], []
+    for reference, weight, pose in zip(references, weights, produced):
+        weight = weight[..., None].astype(jnp.float32)
+        total = jnp.maximum(weight.sum(-2, keepdims=True), 1)
+        centre = (weight * reference).sum(-2, keepdims=True) / total
+        x = (reference - centre) * weight
+        y = (pose - (weight * pose).sum(-2, keepdims=True) / total) * weight
+        pairs.append((y, centre))
+        products.append(jnp.einsum("...ka,...kb->...ab", y, x))
+    u, s, vt = jnp.linalg.svd(jnp.stack(products))
     turn = jnp.sign(jnp.linalg.det(u) * jnp.linalg.det(vt))  # -1: the best one is a reflection
     sign = jnp.stack([jnp.ones_like(turn), jnp.ones_like(turn), turn], -1)
-    rotation = jnp.einsum("...ab,...b,...bc->...ac", u, sign, vt)
-    scale = (s * sign).sum(-1) / jnp.maximum((y * y).sum((-2, -1)), 1e-12)
-    return scale[..., None, None] * (y @ rotation) + centre
+    rotations = jnp.einsum("...ab,...b,...bc->...ac", u, sign, vt)
+    moved = []
+    for (y, centre), rotation, stretched in zip(pairs, rotations, (s * sign).sum(-1)):
+        scale = stretched / jnp.maximum((y * y).sum((-2, -1)), 1e-12)
+        moved.append(scale[..., None, None] * (y @ rotation) + centre)
+    return moved
 
 
-@partial(jax.jit, static_argnames="groups")
+@partial(jax.jit, static_argnames="parts")
 def pa_mpjpe(
     reference: Array,
     observed: Array,
     produced: Array,
     n: Array,
     m: Array,
-    groups: tuple[tuple[int, ...], ...],
+    parts: tuple[tuple[tuple[int, ...], ...], ...],
 ) -> Array:
     """PA-MPJPE: the mean joint error after the best similarity transform of each frame's group.
 
-    Each of `groups` (joint indices: the body, or each hand) is moved, turned and scaled onto the
+    Each group (joint indices: the body, or each hand) is moved, turned and scaled onto the
     reference's by itself, without reflection; frames in which fewer than three of its joints are
     observed are left out. Frames correspond as in `mean_joint_error`. Sources: Gower 1975; protocol
     2 of Martinez et al. 2017; for hands Zimmermann et al., FreiHAND, ICCV 2019.
+
+    Args:
+        parts: each is some groups, over whose joints together the mean is taken.
+
+    Returns:
+        [parts, N].
     """
     produced = stretch(produced, n, m, reference.shape[1])
     seen = _seen(observed, n)
-    errors, masks = [], []
-    for group in groups:
-        joints = jnp.array(group)
-        mask = seen[..., joints]
-        mask &= (mask.sum(-1) >= 3)[..., None]
-        aligned = _similarity(reference[..., joints, :], mask, produced[..., joints, :])
-        errors.append(jnp.linalg.norm(reference[..., joints, :] - aligned, axis=-1))
-        masks.append(mask)
-    error = _mean(jnp.concatenate(errors, -1), jnp.concatenate(masks, -1))
-    return jnp.where(m > 0, error, jnp.nan)
+    joints = [jnp.array(group) for part in parts for group in part]
+    masks = [seen[..., own] for own in joints]
+    masks = [mask & (mask.sum(-1) >= 3)[..., None] for mask in masks]
+    true = [reference[..., own, :] for own in joints]
+    moved = _similarities(true, masks, [produced[..., own, :] for own in joints])
+    errors = [jnp.linalg.norm(a - b, axis=-1) for a, b in zip(true, moved)]
+    ends = np.cumsum([len(part) for part in parts])
+    spans = [slice(end - len(part), end) for part, end in zip(parts, ends)]
+    means = [_mean(*(jnp.concatenate(x[own], -1) for x in (errors, masks))) for own in spans]
+    return jnp.where(m > 0, jnp.stack(means), jnp.nan)
 
 
 @partial(jax.jit, static_argnames="order")
