@@ -165,7 +165,11 @@ class Checkout:
                 request = asked.recv()
                 if request is None:
                     return
-                asked.send(self._answer(*request))
+                try:
+                    answer = self._answer(*request)
+                except Exception as error:  # the thread goes on, or all later blocks would wait
+                    answer = 1, "", f"{type(error).__name__}: {error}\n"
+                asked.send(answer)
 
     def _answer(self, cwd, env, args):
         import commands
