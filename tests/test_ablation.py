@@ -165,14 +165,15 @@ def test_the_demo_is_shown_with_its_worst_language(study):
 
 def test_a_slice_without_its_pair_is_an_error_and_a_pair_is_compared(tmp_path):
     made = {"mesh": {"fsdp": 2}, "topology": "v5e:2x2", "lanes": ["asl"], "batch_size": 4}
-    made |= {"uncounted_share": 0.01, "hbm_bytes_per_chip": 1e9}
+    made |= {"hbm_bytes_per_chip": 1e9}
     made["collectives"] = [{"kind": "all-reduce", "axes": ["fsdp"], "count": 3, "bytes": 2e6}]
-    for way, cycles in (("plc", 1.02), ("mse", 1.0)):
+    for way, cycles, uncounted in (("plc", 1.02, 0.5), ("mse", 1.0, 0.25)):
         if way == "mse":
             with pytest.raises(DataError, match="slice-tiny-mse"):
                 costs.slices(tmp_path)
         path = tmp_path / f"slice-tiny-{way}.json"
-        path.write_text(json.dumps(made | {"cycle_milliseconds": cycles}))
-    assert "+2.0%" in costs.slices(tmp_path) and "3 all-reduce (fsdp, 2.00 MB)" in costs.slices(
-        tmp_path
-    )
+        times = {"cycle_milliseconds": cycles, "uncounted_milliseconds": {"copy": uncounted}}
+        path.write_text(json.dumps(made | times))
+    table = costs.slices(tmp_path)
+    assert "| 1.020 | +2.0% | 0.500 | +21.6% |" in table
+    assert "3 all-reduce (fsdp, 2.00 MB)" in table

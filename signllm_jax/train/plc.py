@@ -10,7 +10,6 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.experimental.layout import Layout, with_layout_constraint
 
 from signllm_jax.config import Config
 from signllm_jax.parallel import sharding
@@ -19,6 +18,7 @@ from signllm_jax.rl import sampling
 from signllm_jax.rl.clips import Clips, cut
 from signllm_jax.rl.replay import Replay
 from signllm_jax.rl.sampling import RowShape
+from signllm_jax.train import layouts
 from signllm_jax.typing import Array, Batch, Tree
 
 
@@ -85,26 +85,14 @@ def begin(
 
     prompts = None
     if batch is not None:  # prompts stay with the rows that came from the host
-        batch, prompts = batch._replace(prompts=None), batch.prompts
+        batch, prompts = layouts.lay(batch, ("frames",))._replace(prompts=None), batch.prompts
     first = sharding.row_block() * strata
     keys = jax.vmap(lambda n: jax.random.fold_in(key, n))(first + jnp.arange(strata))
     split = lambda x: x.reshape(strata, cyclic, *x.shape[1:])  # noqa: E731
     parts = jax.vmap(one)(replay, batch and jax.tree.map(split, batch), keys)
     merge = lambda x: x.reshape(-1, *x.shape[2:])  # noqa: E731
     whole, slots, weight = jax.tree.map(merge, parts[1:])
-    return parts[0], laid_by_rows(whole)._replace(prompts=prompts), slots, weight
-
-
-def laid_by_rows(batch: Batch) -> Batch:
-    """The batch with its tokens and segments row by row in a TPU's memory.
-
-    The compiler would give them the layout of the gathers that made them, and the model's
-    statistics, which follow it, are then copied to and fro. Elsewhere nothing is done.
-    """
-    rows = lambda own: jax.tree.map(lambda x: with_layout_constraint(x, Layout((0, 1))), own)  # noqa: E731
-    names = ("text", "text_segment", "segment", "position")
-    own = {name: getattr(batch, name) for name in names}
-    return batch._replace(**jax.lax.platform_dependent(own, tpu=rows, default=lambda own: own))
+    return parts[0], layouts.lay(whole)._replace(prompts=prompts), slots, weight
 
 
 def without_nan(batch: Batch) -> Batch:

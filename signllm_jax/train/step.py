@@ -10,7 +10,7 @@ import optax
 from signllm_jax.config import Config
 from signllm_jax.parallel import lanes as lane_axis
 from signllm_jax.parallel import sharding
-from signllm_jax.train import plc
+from signllm_jax.train import layouts, plc
 from signllm_jax.train.optimizer import learning_rate, make_optimizer
 from signllm_jax.train.state import TrainState, state_shardings
 from signllm_jax.train.task import Learning, Task, get_task
@@ -49,6 +49,8 @@ def train_step(
         own = jax.vmap(lambda key: jax.random.fold_in(key, 1))(keys)
         begin = sharding.on_own_rows(functools.partial(plc.begin, config=config))
         replay, batch, slots, importance = begin(replay, batch, own, state.step)
+    else:
+        batch = sharding.on_own_rows(lambda own, _: layouts.lay(own))(batch, state.step)
 
     def gradient(params, batch, key, steps, importance):
         learning = ()
