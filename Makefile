@@ -62,7 +62,8 @@ SUPER = $(COMPILE) --config=configs/mlsf.py:fingerspelling,super $(EIGHT) --conf
 LARGE = $(COMPILE) --config=configs/mlsf.py:fingerspelling,large $(EIGHT)
 TWO = --mesh=language:8,fsdp:2 --config.train.batch_size=32 --config.rl.strata=2
 slices: $(VENV)/tpu
-	$(COMPILE) --config=configs/mlsf.py --topology=v5e:2x2 --output=docs/slices/tiny-v5e-2x2.json
+	$(COMPILE) --config=configs/mlsf.py --config.data.languages="('asl', 'gsl', 'dsgs', 'tsl')" \
+	  --topology=v5e:2x2 --output=docs/slices/tiny-v5e-2x2.json
 	for slice in v5e:4x4 v6e:4x4 v5p:2x2x4 v4:2x2x4; do \
 	  $(BASE) $(TWO) --topology=$$slice --output=docs/slices/base-$$(echo $$slice | tr : -).json || exit; \
 	done
