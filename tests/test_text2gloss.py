@@ -21,6 +21,8 @@ from signllm_jax.text.langgloss import EOS
 from signllm_jax.text.stage import make_stage
 from signllm_jax.text.units import UNKNOWN, collect_units
 from signllm_jax.text_decoding import decode_lines, score_choices
+from signllm_jax.train.state import abstract_state
+from signllm_jax.train.step import make_train_step
 from signllm_jax.train.text2gloss import LANE
 from signllm_jax.translate import Translator
 
@@ -134,6 +136,15 @@ def test_scores_do_not_look_ahead(params, batch):
     before, after = scores_of(params, *batch), scores_of(params, *changed)
     np.testing.assert_allclose(before.gloss[:, :place], after.gloss[:, :place], atol=1e-5)
     assert np.abs(before.gloss[:, place + 1 :] - after.gloss[:, place + 1 :]).max() > 1e-3
+
+
+def test_the_train_step_takes_lines_where_others_take_clips(batch):
+    config = dataclasses.replace(tiny.CONFIG, task="text2gloss", text=TEXT, model=MODEL)
+    mesh, lines = tiny.one_device(), jax.tree.map(lambda x: x[None], batch)
+    with sharding.use_mesh(mesh):
+        step = make_train_step(config, (LANE,), mesh)
+        state, metrics = jax.eval_shape(step, abstract_state(config, (LANE,)), lines)
+    assert state.step.shape == () and metrics["loss"].shape == (1,)
 
 
 def test_texts_of_a_packed_row_do_not_see_each_other(params, batch):

@@ -14,12 +14,12 @@ from signllm_jax.train import layouts, plc
 from signllm_jax.train.optimizer import learning_rate, make_optimizer
 from signllm_jax.train.state import TrainState, state_shardings
 from signllm_jax.train.task import Learning, Task, get_task
-from signllm_jax.typing import Array, Batch, Tree
+from signllm_jax.typing import Array, Batch, LineBatch, Tree
 
 
 def train_step(
     state: TrainState,
-    batch: Batch | None,
+    batch: Batch | LineBatch | None,
     *,
     task: Task,
     lanes: tuple[str, ...],
@@ -30,7 +30,7 @@ def train_step(
     Args:
         state: donated.
         batch: [L, B, ...], without the rows that are drawn by priority; None = all rows come
-            from the replay buffer.
+            from the replay buffer; a LineBatch where a text stage is trained alone.
         task: what is trained.
         lanes: names in the order of L; a language's code, in MLSF.
         specs: PartitionSpecs of the parameters, to pin the gradients to.
@@ -49,7 +49,7 @@ def train_step(
         own = jax.vmap(lambda key: jax.random.fold_in(key, 1))(keys)
         begin = sharding.on_own_rows(functools.partial(plc.begin, config=config))
         replay, batch, slots, importance = begin(replay, batch, own, state.step)
-    else:
+    elif isinstance(batch, Batch):  # a text stage's lines stay as they are
         batch = sharding.on_own_rows(lambda own, _: layouts.lay(own))(batch, state.step)
 
     def gradient(params, batch, key, steps, importance):
