@@ -16,9 +16,12 @@ from typing import NoReturn
 
 import jax
 
-HEARTBEAT = 45
-"""Seconds without a sign of life after which jax takes a process for lost."""
-BEAT, LOST = 5.0, 25.0
+HEARTBEAT = 56
+"""Seconds without a sign of life after which jax takes a process for lost.
+
+It sees one in half of that time only, so this is more than twice LOST + BEAT: ours comes first.
+"""
+BEAT, LOST = 4.0, 20.0
 """Seconds between the signs of life of training hosts, and without one until a host is lost."""
 LOST_HOST = 3
 """The exit code when another host was lost: start all again."""
