@@ -11,7 +11,6 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from signllm_jax.eval.dtw import dtw_along, dtw_cost, frame_costs
 from signllm_jax.typing import Array
@@ -152,6 +151,7 @@ def mean_joint_error(
 def _similarities(references, weights, produced) -> list[Array]:
     """Lists of poses [..., K, 3]: those produced, moved onto the references by the best similarity.
 
+    K may differ within a list; weights [..., K] are 0 or 1, the joints that count.
     One decomposition serves all of the list: two in a program may run at once on a CPU, each on a
     thread of XLA's pool where it waits for others of them, and with two cores never go on.
     """
@@ -205,9 +205,10 @@ def pa_mpjpe(
     true = [reference[..., own, :] for own in joints]
     moved = _similarities(true, masks, [produced[..., own, :] for own in joints])
     errors = [jnp.linalg.norm(a - b, axis=-1) for a, b in zip(true, moved)]
-    ends = np.cumsum([len(part) for part in parts])
-    spans = [slice(end - len(part), end) for part, end in zip(parts, ends)]
-    means = [_mean(*(jnp.concatenate(x[own], -1) for x in (errors, masks))) for own in spans]
+    groups, means = iter(zip(errors, masks)), []
+    for part in parts:
+        error, mask = zip(*(next(groups) for _ in part))
+        means.append(_mean(jnp.concatenate(error, -1), jnp.concatenate(mask, -1)))
     return jnp.where(m > 0, jnp.stack(means), jnp.nan)
 
 
