@@ -16,13 +16,13 @@ from typing import NoReturn
 
 import jax
 
-HEARTBEAT = 56
-"""Seconds without a sign of life after which jax takes a process for lost.
-
-It sees one in half of that time only, so this is more than twice LOST + BEAT: ours comes first.
-"""
 BEAT, LOST = 4.0, 20.0
 """Seconds between the signs of life of training hosts, and without one until a host is lost."""
+HEARTBEAT = int(2 * (LOST + BEAT)) + 8
+"""Seconds without a sign of life after which jax takes a process for lost.
+
+It may see one in half of that time, so that half is more than ours: ours, with its line, is first.
+"""
 LOST_HOST = 3
 """The exit code when another host was lost: start all again."""
 _ENDED, _BEATS, _OVER = "signllm/ended", "signllm/beats", "over"
