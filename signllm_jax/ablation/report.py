@@ -109,7 +109,8 @@ def _costs(folder: Path) -> list[str]:
         costs.measured(folder),
         "The compiler's estimate of a step on a slice of TPUs (`launch/compile.py`), without the "
         "interconnect, and the collectives in each. The channel's own operations have none; which "
-        "weights are gathered how often is the compiler's choice, and differs a little:",
+        "weights are gathered how often is the compiler's choice, and differs a little. What the "
+        "compiler gives no count for is charged by its operations and bytes (`ms uncounted`):",
         costs.slices(folder),
     ]
 
