@@ -2,9 +2,9 @@
 
 import ml_collections
 
-from signllm_jax.config import Config, to_dict
-from signllm_jax.errors import ConfigError
-from signllm_jax.skeleton import DWPOSE128
+from signllm_jax.core.config import Config, to_dict
+from signllm_jax.core.errors import ConfigError
+from signllm_jax.core.skeleton import DWPOSE128
 
 # parameters a language within 5% of the name's; counted by a test
 SIZES = {

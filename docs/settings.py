@@ -11,7 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from signllm_jax.config import Config
+from signllm_jax.core.config import Config
 
 MARK = "<!-- settings -->"
 

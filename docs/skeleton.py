@@ -3,7 +3,7 @@
 import math
 from pathlib import Path
 
-from signllm_jax.skeleton import OPENPOSE50
+from signllm_jax.core.skeleton import OPENPOSE50
 
 PLACE = Path(__file__).with_name("skeleton.svg")
 _SIZE = (1020, 490)

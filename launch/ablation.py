@@ -5,7 +5,7 @@ from pathlib import Path
 from absl import flags
 from ml_collections import config_flags
 
-from signllm_jax import cli
+from signllm_jax.core import cli
 
 CONFIG = config_flags.DEFINE_config_file(
     "config", cli.config_path("configs/ablation.py"), "the study's config"
@@ -24,10 +24,10 @@ DEMO = flags.DEFINE_list("demo", [], "evaluated runs of configs/mlsf.py to compa
 def main() -> None:
     """Runs the settings that are missing and writes the table and the figure."""
     from configs import ablation
-    from signllm_jax.ablation import report, whole_runs
-    from signllm_jax.ablation.records import Records
-    from signllm_jax.ablation.study import Study
-    from signllm_jax.config import read_config
+    from launch.studies import report, whole_runs
+    from launch.studies.records import Records
+    from launch.studies.study import Study
+    from signllm_jax.core.config import read_config
 
     docs = Path(DOCS.value)
     study = Study(

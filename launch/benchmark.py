@@ -13,10 +13,10 @@ import importlib
 import json
 import sys
 
-from signllm_jax import cli
-from signllm_jax.errors import ConfigError
+from signllm_jax.core import cli
+from signllm_jax.core.errors import ConfigError
 
-# modules of signllm_jax.benchmarks, which may define flags of their own
+# modules of launch.benchmarks, which may define flags of their own
 BENCHMARKS = (
     "decode",
     "dtw",
@@ -33,7 +33,7 @@ BENCHMARKS = (
 )
 
 name = sys.argv.pop(1) if len(sys.argv) > 1 and not sys.argv[1].startswith("-") else ""
-module = importlib.import_module(f"signllm_jax.benchmarks.{name}") if name in BENCHMARKS else None
+module = importlib.import_module(f"launch.benchmarks.{name}") if name in BENCHMARKS else None
 
 
 def main():

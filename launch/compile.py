@@ -14,8 +14,8 @@ from pathlib import Path
 from absl import flags
 from ml_collections import config_flags
 
-from signllm_jax import cli
 from signllm_jax.aot.slices import prepare_environment
+from signllm_jax.core import cli
 
 CONFIG = config_flags.DEFINE_config_file("config", None, "configs/FILE.py[:DATASET[,SIZE]]")
 TOPOLOGY = flags.DEFINE_string("topology", None, "chip and shape, for example v5e:16x16")
@@ -31,10 +31,10 @@ def main() -> int:
     """Compiles, writes the report, and says whether it fits."""
     from signllm_jax.aot.plan import plan
     from signllm_jax.aot.table import write_page, write_table
-    from signllm_jax.config import read_config
-    from signllm_jax.errors import ConfigError
+    from signllm_jax.artifacts.group import write_file
+    from signllm_jax.core.config import read_config
+    from signllm_jax.core.errors import ConfigError
     from signllm_jax.eval.results import write_readme
-    from signllm_jax.group import write_file
 
     if README.value is not None and TABLE.value is None:
         raise ConfigError("--readme is given a table: --table=docs/slices.md --readme=README.md")

@@ -2,7 +2,7 @@
 
 from absl import flags
 
-from signllm_jax import cli
+from signllm_jax.core import cli
 
 WORKDIR = flags.DEFINE_string("workdir", None, "where the run lies")
 SPLIT = flags.DEFINE_enum("split", "test", ("train", "dev", "test"), "what is evaluated")
@@ -28,7 +28,7 @@ EXPORT = flags.DEFINE_string(
 
 def main() -> None:
     """Reads the flags, writes the report and prints its main figures."""
-    from signllm_jax.errors import ConfigError
+    from signllm_jax.core.errors import ConfigError
     from signllm_jax.eval.dispatch import evaluate_run
 
     if not WORKDIR.value:

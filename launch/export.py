@@ -2,7 +2,7 @@
 
 from absl import flags
 
-from signllm_jax import cli
+from signllm_jax.core import cli
 
 WORKDIR = flags.DEFINE_string("workdir", None, "a trained run")
 OUTPUT = flags.DEFINE_string("output", None, "folder to make")
@@ -11,8 +11,8 @@ LANGUAGES = flags.DEFINE_list("languages", [], "codes of the groups to copy, by 
 
 def main() -> None:
     """Reads the flags, writes the export, and prints its digest."""
-    from signllm_jax.errors import ConfigError
-    from signllm_jax.export import export_run
+    from signllm_jax.artifacts.export import export_run
+    from signllm_jax.core.errors import ConfigError
 
     for flag in (WORKDIR, OUTPUT):
         if not flag.value:

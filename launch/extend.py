@@ -6,7 +6,7 @@ and the new languages.
 
 from absl import flags
 
-from signllm_jax import cli
+from signllm_jax.core import cli
 
 WORKDIR = flags.DEFINE_string("workdir", None, "a trained run of Prompt2LangGloss or text2gloss")
 LANGUAGES = flags.DEFINE_list("languages", None, "codes of the languages to add")
@@ -16,7 +16,7 @@ DATA_DIR = flags.DEFINE_string("data_dir", None, "data of the languages, by defa
 
 def main() -> None:
     """Reads the flags and writes the grown model."""
-    from signllm_jax.errors import ConfigError
+    from signllm_jax.core.errors import ConfigError
     from signllm_jax.train.shared import extend_run
 
     for flag in (WORKDIR, LANGUAGES, OUTPUT):

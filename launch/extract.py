@@ -4,7 +4,7 @@ from pathlib import Path
 
 from absl import flags
 
-from signllm_jax import cli
+from signllm_jax.core import cli
 
 VIDEOS = flags.DEFINE_string("videos", None, "folder of videos, at any depth")
 OUTPUT = flags.DEFINE_string("output", None, "folder to write the .pose files to")
@@ -13,8 +13,8 @@ JOBS = flags.DEFINE_integer("jobs", 1, "processes at a time", lower_bound=1)
 
 def main() -> None:
     """Reads the flags, extracts and prints what was found."""
-    from signllm_jax.errors import ConfigError
-    from signllm_jax.extract.driver import extract, find_python, summary
+    from signllm_jax.core.errors import ConfigError
+    from signllm_jax.corpora.extract import extract, find_python, summary
 
     for flag in (VIDEOS, OUTPUT):
         if not flag.value:

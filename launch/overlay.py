@@ -6,7 +6,7 @@ folder, `.zip` or `.json`). They are lifted, projected back and drawn; the dista
 
 from absl import flags
 
-from signllm_jax import cli
+from signllm_jax.core import cli
 
 VIDEO = flags.DEFINE_string("video", None, "the video; without one the ground is dark")
 POSE = flags.DEFINE_string("pose", None, "keypoints of the video: .pose, or OpenPose's JSON")
@@ -17,7 +17,7 @@ FPS = flags.DEFINE_float("fps", 25.0, "frames per second of OpenPose's JSON", lo
 
 def main() -> None:
     """Reads the flags, lifts, measures and draws."""
-    from signllm_jax.errors import ConfigError
+    from signllm_jax.core.errors import ConfigError
     from signllm_jax.render.overlay import overlay
 
     for flag in (POSE, OUTPUT):

@@ -10,7 +10,7 @@ import os
 
 from absl import flags
 
-from signllm_jax import cli
+from signllm_jax.core import cli
 
 SOURCE = flags.DEFINE_string("source", None, "folder of the corpus")
 FORMAT = flags.DEFINE_enum("format", None, ("openpose", "dwpose", "pose", "skels"), "of its poses")
@@ -34,10 +34,10 @@ def main() -> None:
     """Reads the flags, prepares or checks, and says what came of it."""
     # the same bits on every machine, and an accelerator has no room for several processes
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
-    from signllm_jax.data.prepare import Settings
+    from signllm_jax.core.errors import ConfigError
+    from signllm_jax.corpora.prepare import Settings
     from signllm_jax.data.prepare_corpus import prepare_corpus
-    from signllm_jax.data.source import default_data_dir
-    from signllm_jax.errors import ConfigError
+    from signllm_jax.data.splits import default_data_dir
     from signllm_jax.text.prompts import read_templates
 
     data_dir = DATA_DIR.value or default_data_dir()

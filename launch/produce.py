@@ -6,7 +6,7 @@ then needed only where the prompt does not name the sign language.
 
 from absl import flags
 
-from signllm_jax import cli
+from signllm_jax.core import cli
 
 WORKDIR = flags.DEFINE_string("workdir", None, "a trained run")
 LANGUAGE = flags.DEFINE_string("language", None, "code of the sign language, for example asl")
@@ -20,8 +20,8 @@ OUTPUT = flags.DEFINE_string(
 def main() -> None:
     """Reads the flags and writes the clip."""
     from signllm_jax.api import SignLLM
-    from signllm_jax.errors import ConfigError
-    from signllm_jax.output import check_output, save_clip
+    from signllm_jax.core.errors import ConfigError
+    from signllm_jax.render.save import check_output, save_clip
 
     for flag in (WORKDIR, OUTPUT):
         if flag.value is None:

@@ -2,7 +2,7 @@
 
 from absl import flags
 
-from signllm_jax import cli
+from signllm_jax.core import cli
 
 WORKDIRS = flags.DEFINE_list("workdirs", None, "runs that have a report.json")
 README = flags.DEFINE_string("readme", None, "file to write into; by default it is printed")
@@ -11,7 +11,7 @@ BLOCK = flags.DEFINE_string("block", "results", "name of the marks around the pl
 
 def main() -> None:
     """Reads the reports and writes or prints their table."""
-    from signllm_jax.errors import ConfigError
+    from signllm_jax.core.errors import ConfigError
     from signllm_jax.eval import results
 
     if not WORKDIRS.value:

@@ -2,7 +2,7 @@
 
 from absl import flags
 
-from signllm_jax import cli
+from signllm_jax.core import cli
 
 WORKDIR = flags.DEFINE_string("workdir", None, "a trained run")
 HOST = flags.DEFINE_string("host", "127.0.0.1", "address to listen on; 0.0.0.0 = every one")
@@ -13,7 +13,7 @@ QUEUE = flags.DEFINE_integer("queue", 64, "texts that may wait for the model", 1
 def main() -> None:
     """Reads the flags and serves until SIGTERM or Ctrl-C."""
     from signllm_jax.api import SignLLM
-    from signllm_jax.errors import ConfigError
+    from signllm_jax.core.errors import ConfigError
     from signllm_jax.serve.server import bind, serve
 
     if WORKDIR.value is None:

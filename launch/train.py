@@ -5,7 +5,7 @@ import os
 from absl import flags
 from ml_collections import config_flags
 
-from signllm_jax import cli
+from signllm_jax.core import cli
 
 CONFIG = config_flags.DEFINE_config_file("config", None, "configs/FILE.py[:DATASET[,SIZE]]")
 WORKDIR = flags.DEFINE_string(
@@ -32,8 +32,8 @@ def main() -> int:
 
 def train_and_report() -> int:
     """Reads the flags, trains, and writes the test report when the run is complete."""
-    from signllm_jax.config import read_config
-    from signllm_jax.errors import ConfigError
+    from signllm_jax.core.config import read_config
+    from signllm_jax.core.errors import ConfigError
     from signllm_jax.parallel import hosts
     from signllm_jax.train.loop import train
 

@@ -11,13 +11,13 @@ __all__ = ["PoseClip", "SignLLM", "SignLLMError"]
 
 if TYPE_CHECKING:
     from signllm_jax.api import SignLLM
-    from signllm_jax.errors import SignLLMError
+    from signllm_jax.core.errors import SignLLMError
     from signllm_jax.poses.clip import PoseClip
 
 _PLACES = {
     "PoseClip": "signllm_jax.poses.clip",
     "SignLLM": "signllm_jax.api",
-    "SignLLMError": "signllm_jax.errors",
+    "SignLLMError": "signllm_jax.core.errors",
 }
 
 

@@ -6,16 +6,16 @@ from typing import NamedTuple
 
 import jax
 
-from signllm_jax.errors import CheckpointError, ConfigError, SignLLMError, TextError
-from signllm_jax.export import check_export
-from signllm_jax.group import Group, load_group
+from signllm_jax.artifacts.export import check_export
+from signllm_jax.artifacts.group import Group, load_group
+from signllm_jax.artifacts.workdir import Workdir
+from signllm_jax.core.compile_cache import HOME, keep_programs
+from signllm_jax.core.errors import CheckpointError, ConfigError, SignLLMError, TextError
+from signllm_jax.core.storage import ask_for
+from signllm_jax.inference.text_to_pose import Producer
 from signllm_jax.parallel import sharding
-from signllm_jax.places import ask_for
 from signllm_jax.poses.clip import PoseClip
-from signllm_jax.produce import Producer
-from signllm_jax.programs import HOME, keep_programs
 from signllm_jax.text.prompts import read_request
-from signllm_jax.workdir import Workdir
 
 BATCH = 8
 """Texts decoded together; a single text is decoded by itself."""

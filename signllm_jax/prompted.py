@@ -5,15 +5,15 @@ from collections.abc import Sequence
 import jax
 
 from signllm_jax.api import BATCH, Signed, SignLLM
-from signllm_jax.data.prompted import LineTokenizer
-from signllm_jax.errors import CheckpointError, SignLLMError, TextError
-from signllm_jax.group import Group
+from signllm_jax.artifacts.group import Group
+from signllm_jax.core.errors import CheckpointError, SignLLMError, TextError
+from signllm_jax.data.prompt_sampling import LineTokenizer
+from signllm_jax.inference.prompt_to_gloss import check_text, understand
+from signllm_jax.inference.text_to_gloss import Translator
+from signllm_jax.inference.text_to_pose import Producer
 from signllm_jax.models.prompt2langgloss import pose_params, text_params
 from signllm_jax.poses.clip import PoseClip
-from signllm_jax.produce import Producer
 from signllm_jax.text.prompts import make_prompt, parse_prompt, question
-from signllm_jax.translate import Translator
-from signllm_jax.understanding import check_text, understand
 
 
 class PromptedSignLLM(SignLLM):

@@ -146,7 +146,7 @@ class Poison:
     step: int
 
     def arm(self):
-        from signllm_jax.data.pipeline import TrainData
+        from signllm_jax.data.batches import TrainData
 
         clean = TrainData.batch
 
@@ -256,7 +256,7 @@ def _main(command, args, out, err, programs, hook, cwd, env):
     os.environ.update(env)
     import jax
 
-    from signllm_jax.languages import add_own
+    from signllm_jax.core.languages import add_own
 
     add_own()  # as when it is imported: the server has done that without these variables
     os.environ.pop("SIGNLLM_CACHE_DIR", None)

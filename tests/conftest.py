@@ -7,7 +7,8 @@ import commands
 import jax
 import pytest
 
-from signllm_jax.data import fingerspelling, source
+from signllm_jax.corpora import fingerspelling
+from signllm_jax.data import splits
 
 pytest_plugins = ["prompted"]
 
@@ -57,7 +58,7 @@ def data_dir(tmp_path_factory) -> str:
     """A folder where the fingerspelling of all languages lies prepared."""
     folder = tmp_path_factory.mktemp("fingerspelling")
     for language in fingerspelling.LANGUAGES:
-        source.prepare("fingerspelling", language, folder)
+        splits.prepare("fingerspelling", language, folder)
     return str(folder)
 
 

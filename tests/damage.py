@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from signllm_jax.errors import PoseFormatError
+from signllm_jax.core.errors import PoseFormatError
 
 TOKENS = (b"nan", b"-inf", b"1e999", b"9" * 5000, b"1e30", b"null", b"{}", b"[]", b'"', b"\xff\xfe")
 TOKENS += (b"-1", b"", b" ", b"\n", b"\x00", b"[" * 2000, b"true", b"0x10", b"1_0", "١".encode())

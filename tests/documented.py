@@ -66,7 +66,7 @@ def shown(page: Path) -> list[tuple[str, list[str]]]:
 
 def check_flags(name: str, args: list[str]) -> None:
     """Asserts that a command has the flags it is shown with, and that its config can be read."""
-    from signllm_jax.config import read_config
+    from signllm_jax.core.config import read_config
 
     source = ROOT / "launch" / f"{name}.py"
     listed = runpy.run_path(str(ROOT / "docs" / "commands.py"))["flags"]

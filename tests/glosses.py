@@ -1,7 +1,7 @@
 """Texts and their glosses, four of them, and the sizes of a text stage that reads them."""
 
-from signllm_jax.config import ModelConfig, TextConfig
-from signllm_jax.data import gloss_corpora
+from signllm_jax.core.config import ModelConfig, TextConfig
+from signllm_jax.corpora import gloss_corpora
 
 MODEL = ModelConfig(vocab=320, width=32, heads=4, mlp=64)
 TEXT = TextConfig(

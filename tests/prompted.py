@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import tiny
 
-from signllm_jax.config import EvalConfig, ModelConfig, TextConfig
-from signllm_jax.data import source
-from signllm_jax.data.prompted import PromptData
-from signllm_jax.data.transforms import collect_statistics
-from signllm_jax.group import Group
+from signllm_jax.artifacts.group import Group
+from signllm_jax.core.config import EvalConfig, ModelConfig, TextConfig
+from signllm_jax.data import splits
+from signllm_jax.data.prompt_sampling import PromptData
 from signllm_jax.parallel import sharding
+from signllm_jax.poses.features import collect_statistics
 from signllm_jax.text.asking import ask
 from signllm_jax.text.stage import make_stage
 from signllm_jax.train.loop import train
@@ -65,7 +65,7 @@ def config_for(data_dir, **others):
 @pytest.fixture(scope="module")
 def prompt_data(data_dir):
     """PromptData of two languages."""
-    sources = [source.open_split("fingerspelling", code, "train", data_dir) for code in CODES]
+    sources = [splits.open_split("fingerspelling", code, "train", data_dir) for code in CODES]
     random = np.random.default_rng(0)
     prompts = [ask(text, s.language, random)[0] for s in sources for text in s.texts]
     stage = make_stage(TEXT, MODEL.vocab, prompts, {s.language: s.units for s in sources})

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from configs import ablation
-from signllm_jax.ablation import costs, report, tables
-from signllm_jax.ablation.records import Records
-from signllm_jax.ablation.runs import separation
-from signllm_jax.ablation.study import DEV_SEEDS, TEST_SEEDS, Run, Study
-from signllm_jax.config import read_config
-from signllm_jax.errors import DataError
+from launch.studies import costs, report, tables
+from launch.studies.records import Records
+from launch.studies.runs import separation
+from launch.studies.study import DEV_SEEDS, TEST_SEEDS, Run, Study
+from signllm_jax.core.config import read_config
+from signllm_jax.core.errors import DataError
 
 ENDS = {"base": 0.5, "rl_loss": 0.5, "plc": 0.45, "plc_uniform": 0.4, "plc_share": 0.6}
 

@@ -6,11 +6,11 @@ import pytest
 from jax.sharding import NamedSharding, PartitionSpec
 from tiny import mesh_of
 
+from signllm_jax.aot import hlo
 from signllm_jax.aot.chips import CHIPS
+from signllm_jax.aot.collectives import cross_language_bytes
 from signllm_jax.aot.estimate import estimate
 from signllm_jax.aot.flops import matmul_flops
-from signllm_jax.parallel import hlo
-from signllm_jax.parallel.collectives import cross_language_bytes
 
 CHIP = CHIPS["v5e"]
 LOOP = """HloModule jit_step, is_scheduled=true

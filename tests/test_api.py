@@ -11,7 +11,7 @@ import signllm_jax
 from signllm_jax import SignLLM
 from signllm_jax.__main__ import commands
 from signllm_jax.api import BATCH
-from signllm_jax.errors import CheckpointError, ConfigError, TextError
+from signllm_jax.core.errors import CheckpointError, ConfigError, TextError
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tiny import one_device
 
-from signllm_jax.nn.attention import Attention
+from signllm_jax.models.layers.attention import Attention
 from signllm_jax.parallel import sharding
 
 WIDTH, HEADS, STEPS = 32, 4, 10

@@ -7,10 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from signllm_jax.data import fingerspelling
-from signllm_jax.data.source import open_split
-from signllm_jax.data.transforms import collect_statistics
-from signllm_jax.errors import CheckpointError
+from signllm_jax.core.errors import CheckpointError
+from signllm_jax.corpora import fingerspelling
+from signllm_jax.data.splits import open_split
 from signllm_jax.eval.back_translate import (
     Reader,
     ReaderConfig,
@@ -19,11 +18,12 @@ from signllm_jax.eval.back_translate import (
     save_reader,
     train_reader,
 )
-from signllm_jax.eval.pairs import held
 from signllm_jax.eval.reader_clips import Distortion, ReaderClips
-from signllm_jax.eval.text_metrics import cer
+from signllm_jax.metrics.pairs import held
+from signllm_jax.metrics.text_metrics import cer
 from signllm_jax.models.back_translation import PoseReader, greedy
 from signllm_jax.poses.clip import PoseClip
+from signllm_jax.poses.features import collect_statistics
 from signllm_jax.text.tokenizer import train_tokenizer
 
 TINY = ReaderConfig(steps=3, batch_size=2, width=8)

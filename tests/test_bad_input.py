@@ -9,11 +9,11 @@ import pytest
 from commands import TINY, contents, flags, run, start
 
 from configs import mlsf
-from signllm_jax import cli
-from signllm_jax.config import read_config
+from signllm_jax.artifacts.workdir import Workdir
+from signllm_jax.core import cli
+from signllm_jax.core.config import read_config
 from signllm_jax.train import groups
 from signllm_jax.train.state import abstract_state
-from signllm_jax.workdir import Workdir
 
 CONFIG = "--config=configs/mlsf.py"
 

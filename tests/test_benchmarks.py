@@ -11,10 +11,10 @@ import pytest
 from commands import TINY, run
 from tiny import MODEL, one_device
 
+from launch.benchmarks import workload
+from launch.benchmarks.sentences import sentence_lengths
 from signllm_jax.aot.flops import matmul_flops
-from signllm_jax.benchmarks import workload
-from signllm_jax.benchmarks.sentences import sentence_lengths
-from signllm_jax.data.row_plans import RowPlan
+from signllm_jax.data.packing import RowPlan
 from signllm_jax.models import mlsf
 from signllm_jax.models.text2pose import Text2Pose
 from signllm_jax.parallel import sharding

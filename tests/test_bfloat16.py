@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from tiny import one_device
 
-from signllm_jax.nn import bfloat16
-from signllm_jax.nn.blocks import Dropout
+from signllm_jax.models.layers import bfloat16
+from signllm_jax.models.layers.blocks import Dropout
 from signllm_jax.parallel import sharding
 
 X = jax.random.normal(jax.random.key(0), (3, 40, 16))

@@ -11,13 +11,13 @@ from buckets import fake_bucket
 from etils import epath
 from tiny import CONFIG, MODEL, one_device
 
-from signllm_jax.data import source
-from signllm_jax.errors import CheckpointError, DataError
-from signllm_jax.group import Group, load_group, save_group
-from signllm_jax.places import ask_for
+from signllm_jax.artifacts.group import Group, load_group, save_group
+from signllm_jax.artifacts.workdir import Workdir
+from signllm_jax.core.errors import CheckpointError, DataError
+from signllm_jax.core.storage import ask_for
+from signllm_jax.data import splits
 from signllm_jax.train import loop
 from signllm_jax.train.log import RunLog
-from signllm_jax.workdir import Workdir
 
 RUN = "gs://bucket/runs/one"
 
@@ -64,9 +64,9 @@ def test_a_log_is_local_until_it_is_synced_and_goes_on_where_it_ended(bucket, mo
 
 def test_a_bucket_that_does_not_answer_is_an_error_of_one_line(bucket, monkeypatch):
     monkeypatch.setattr(bucket, "exists", lambda *args, **kwargs: time.sleep(5))
-    monkeypatch.setattr("signllm_jax.places.SECONDS", 0.1)
+    monkeypatch.setattr("signllm_jax.core.storage.SECONDS", 0.1)
     with pytest.raises(DataError, match=r"^gs://bucket/data: no answer in 0\.1 s$"):
-        source.open_split("prompt2sign", "asl", "train", "gs://bucket/data")
+        splits.open_split("prompt2sign", "asl", "train", "gs://bucket/data")
     with pytest.raises(CheckpointError, match="no answer"):
         Workdir(RUN).check(CONFIG, ("asl",))
 

@@ -8,7 +8,7 @@ from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 from tiny import mesh_of
 
-from signllm_jax.errors import CheckpointError
+from signllm_jax.core.errors import CheckpointError
 from signllm_jax.parallel import sharding
 from signllm_jax.train.checkpoint import Checkpoints, restore_params
 

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from signllm_jax.errors import PoseFormatError
+from signllm_jax.core.errors import PoseFormatError
+from signllm_jax.core.skeleton import DWPOSE128, OPENPOSE50
 from signllm_jax.poses import clean
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.frames import Repairs
-from signllm_jax.skeleton import DWPOSE128, OPENPOSE50
 
 RIGHT_WRIST, RIGHT_HAND = 4, list(range(29, 50))
 LEFT_WRIST, LEFT_HAND = 7, list(range(8, 29))

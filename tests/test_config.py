@@ -3,8 +3,8 @@ import json
 import pytest
 
 from configs import mlsf
-from signllm_jax.config import Config, read_config, to_dict
-from signllm_jax.errors import ConfigError
+from signllm_jax.core.config import Config, read_config, to_dict
+from signllm_jax.core.errors import ConfigError
 from signllm_jax.models.mlsf import count_parameters
 
 SIZES = ("tiny", "base", "large", "super")

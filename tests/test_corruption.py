@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from signllm_jax.config import DataConfig
+from signllm_jax.core.config import DataConfig
+from signllm_jax.core.skeleton import OPENPOSE50
 from signllm_jax.data.corruption import KINDS, Corrupted, labels, open_train
-from signllm_jax.data.source import open_split
-from signllm_jax.skeleton import OPENPOSE50
+from signllm_jax.data.splits import open_split
 
 
 @pytest.fixture(scope="module")

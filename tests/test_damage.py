@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from commands import TINY, Poison, flags, run
 
-from signllm_jax import cli
-from signllm_jax.errors import CheckpointError
+from signllm_jax.core import cli
+from signllm_jax.core.errors import CheckpointError
 from signllm_jax.parallel import sharding
 from signllm_jax.train import checkpoint
 from signllm_jax.train.checkpoint import Checkpoints, checksums, restore_params

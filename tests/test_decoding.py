@@ -10,18 +10,18 @@ import pytest
 from jax.sharding import NamedSharding, PartitionSpec
 from tiny import CONFIG, MODEL, mesh_of, one_device
 
-from signllm_jax import decoding
-from signllm_jax.data import source
-from signllm_jax.errors import TextError
+from signllm_jax.aot.collectives import cross_language_bytes
+from signllm_jax.artifacts.workdir import Workdir
+from signllm_jax.core.errors import TextError
+from signllm_jax.data import splits
+from signllm_jax.inference import pose_decoding
+from signllm_jax.inference.text_to_pose import Producer
 from signllm_jax.models import mlsf
 from signllm_jax.models.text2pose import Text2Pose
 from signllm_jax.parallel import sharding
-from signllm_jax.parallel.collectives import cross_language_bytes
 from signllm_jax.poses.clip import PoseClip
-from signllm_jax.produce import Producer
 from signllm_jax.train import dev, groups
 from signllm_jax.train.dev import DevSet
-from signllm_jax.workdir import Workdir
 
 pytestmark = pytest.mark.usefixtures("cheap_compiles", "mesh")
 TEXT2POSE = Text2Pose(MODEL)
@@ -50,7 +50,7 @@ def params(stacked):
 
 @jax.jit
 def generate(params, text):
-    return decoding.generate(TEXT2POSE, params, text, MAX_FRAMES)
+    return pose_decoding.generate(TEXT2POSE, params, text, MAX_FRAMES)
 
 
 def ending_at(params, length):
@@ -61,11 +61,11 @@ def ending_at(params, length):
 
 
 def test_cached_decoding_is_teacher_forcing_fed_with_its_own_output(params, monkeypatch):
-    monkeypatch.setattr(decoding, "WINDOW", 2)
-    assert decoding.windows(MAX_FRAMES // MODEL.patch) == [2, 4, 5]
+    monkeypatch.setattr(pose_decoding, "WINDOW", 2)
+    assert pose_decoding.windows(MAX_FRAMES // MODEL.patch) == [2, 4, 5]
     text = TEXT[:2]
     params = ending_at(params, 18.2) | {"bias_offset": params["bias_offset"] + 0.3}
-    generated = jax.jit(lambda params: decoding.generate(TEXT2POSE, params, text, MAX_FRAMES))(
+    generated = jax.jit(lambda params: pose_decoding.generate(TEXT2POSE, params, text, MAX_FRAMES))(
         params
     )
     frames, length = generated.frames, generated.length
@@ -110,8 +110,8 @@ def test_lanes_that_are_decoded_together_make_what_each_makes_alone(stacked, mes
     """And as fast: no cache is copied in a step."""
     text, frames = np.stack([TEXT, TEXT[::-1]]), MAX_FRAMES + MODEL.patch
     made = jax.jit(
-        lambda params: decoding.generate_lanes(TEXT2POSE, params, text, frames),
-        compiler_options=decoding.compiler_options(mesh),
+        lambda params: pose_decoding.generate_lanes(TEXT2POSE, params, text, frames),
+        compiler_options=pose_decoding.compiler_options(mesh),
     )
     together = made(stacked)
     for lane in range(2):
@@ -134,7 +134,7 @@ def test_languages_on_devices_of_their_own_stop_by_themselves_and_make_the_same(
     params = jax.tree.map(lambda *leaves: jnp.stack(leaves), *ends)
 
     def generate(params):
-        return decoding.generate_lanes(TEXT2POSE, params, text, MAX_FRAMES)
+        return pose_decoding.generate_lanes(TEXT2POSE, params, text, MAX_FRAMES)
 
     together = jax.jit(generate)(params)
     spread = mesh_of(2, 1, 4, 1)
@@ -235,8 +235,8 @@ def test_no_reference_leaks_into_what_is_produced(config, held, mesh, stacked, m
             25.0,
         )
 
-    monkeypatch.setattr(source.Source, "clip", noise)
-    monkeypatch.setattr(source.Source, "__getitem__", None)
+    monkeypatch.setattr(splits.Source, "clip", noise)
+    monkeypatch.setattr(splits.Source, "__getitem__", None)
     noisy_scores, noisy_clips = evaluate()
     assert len(clips) == len(noisy_clips) == 6
     for clip, noisy in zip(clips, noisy_clips):

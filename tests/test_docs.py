@@ -10,8 +10,8 @@ from pathlib import Path
 import commands
 import pytest
 
-from signllm_jax.output import SUFFIXES
-from signllm_jax.skeleton import OPENPOSE50
+from signllm_jax.core.skeleton import OPENPOSE50
+from signllm_jax.render.save import SUFFIXES
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"

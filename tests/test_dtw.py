@@ -7,9 +7,9 @@ import pytest
 from real_clips import letters, phoenix
 from scipy.spatial.distance import cdist
 
-from signllm_jax.benchmarks import dtw as benchmark
-from signllm_jax.errors import DataError
-from signllm_jax.eval.dtw import (
+from launch.benchmarks import dtw as benchmark
+from signllm_jax.core.errors import DataError
+from signllm_jax.metrics.dtw import (
     dtw,
     dtw_along,
     dtw_cost,

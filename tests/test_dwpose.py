@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from damage import damaged, survives
 
-from signllm_jax.errors import OutputError, PoseFormatError
+from signllm_jax.core.errors import OutputError, PoseFormatError
+from signllm_jax.core.skeleton import DWPOSE128, get_layout
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.dwpose import LAYOUTS, read_dwpose, write_dwpose
 from signllm_jax.poses.frames import Repairs
-from signllm_jax.skeleton import DWPOSE128, get_layout
 
 PARTS = {"body": (0, 18), "left_hand": (18, 39), "right_hand": (39, 60), "face": (60, 128)}
 

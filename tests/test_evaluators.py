@@ -8,22 +8,22 @@ import jax
 import numpy as np
 import pytest
 
-from signllm_jax.benchmarks.takes import take_split, write_manifest
-from signllm_jax.config import Config, EvalConfig, ModelConfig, ReadingConfig, TrainConfig
-from signllm_jax.data import fingerspelling
-from signllm_jax.data.source import open_split
-from signllm_jax.errors import ConfigError, DataError
+from launch.benchmarks.takes import take_split, write_manifest
+from signllm_jax.artifacts.group import save_group
+from signllm_jax.artifacts.workdir import Workdir
+from signllm_jax.core.config import Config, EvalConfig, ModelConfig, ReadingConfig, TrainConfig
+from signllm_jax.core.errors import ConfigError, DataError
+from signllm_jax.corpora import fingerspelling
+from signllm_jax.data.splits import open_split
 from signllm_jax.eval import report_warnings
 from signllm_jax.eval.evaluators import MEMORISED, Evaluator, describe, open_evaluator
 from signllm_jax.eval.reading_report import _nearest_train
 from signllm_jax.eval.report import evaluate
-from signllm_jax.group import save_group
-from signllm_jax.parallel import lanes
+from signllm_jax.parallel import language_axis
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.train.groups import make_group
 from signllm_jax.train.loop import train
 from signllm_jax.train.task import get_task
-from signllm_jax.workdir import Workdir
 
 MODEL = ModelConfig(
     vocab=64, width=16, heads=2, mlp=16, patch=8, encoder_layers=1, decoder_layers=1
@@ -51,7 +51,7 @@ def workdir(tmp_path_factory, data_dir):
     run, config = Workdir(tmp_path_factory.mktemp("reader")), _config(data_dir)
     run.claim(config, ("asl",))
     random = np.random.default_rng(0)
-    shapes = nn.unbox(lanes.abstract(get_task(config).init_lane))
+    shapes = nn.unbox(language_axis.abstract(get_task(config).init_lane))
     params = jax.tree.map(lambda x: random.normal(0, 0.1, x.shape).astype(np.float32), shapes)
     group = make_group(config, "asl", config.reading.gloss_vocab)
     save_group(run.group("asl"), dataclasses.replace(group, params=params, step=2))

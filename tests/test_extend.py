@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from prompted import CODES, TEXT, config_for
 
-from signllm_jax.data import fingerspelling
-from signllm_jax.errors import CheckpointError, ConfigError
-from signllm_jax.group import load_group, save_group
+from signllm_jax.artifacts.group import load_group, save_group
+from signllm_jax.artifacts.workdir import Workdir
+from signllm_jax.core.errors import CheckpointError, ConfigError
+from signllm_jax.corpora import fingerspelling
 from signllm_jax.prompted import PromptedSignLLM
 from signllm_jax.train.loop import train
 from signllm_jax.train.shared import LANE, extend_run
-from signllm_jax.workdir import Workdir
 
 pytestmark = pytest.mark.usefixtures("cheap_compiles")
 

@@ -11,11 +11,11 @@ from commands import run
 from tiny_run import tiny_config, write_run
 
 from signllm_jax import SignLLM
-from signllm_jax.errors import CheckpointError, ConfigError, OutputError
-from signllm_jax.export import export_run
-from signllm_jax.places import ask_for
+from signllm_jax.artifacts.export import export_run
+from signllm_jax.artifacts.workdir import Workdir
+from signllm_jax.core.errors import CheckpointError, ConfigError, OutputError
+from signllm_jax.core.storage import ask_for
 from signllm_jax.train import extension, loop
-from signllm_jax.workdir import Workdir
 
 pytestmark = pytest.mark.usefixtures("cheap_compiles")
 

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from commands import run
 
-from signllm_jax import cli
-from signllm_jax.errors import ConfigError, DataError, OutputError
-from signllm_jax.extract import driver, worker
+from signllm_jax.core import cli
+from signllm_jax.core.errors import ConfigError, DataError, OutputError
+from signllm_jax.corpora import extract as driver
+from signllm_jax.corpora import extract_worker
 from signllm_jax.poses.pose_file import read_pose_file
 from signllm_jax.render.overlay import overlay
 
@@ -42,7 +43,7 @@ for line in sys.stdin:
 def asked(tmp_path, monkeypatch):
     """Puts a stand-in in the worker's place; returns the names that it was asked for so far."""
     (tmp_path / "stand_in.py").write_text(STAND_IN)
-    monkeypatch.setattr(worker, "__file__", str(tmp_path / "stand_in.py"))
+    monkeypatch.setattr(extract_worker, "__file__", str(tmp_path / "stand_in.py"))
     monkeypatch.setenv("ASKED", str(tmp_path / "asked"))
     (tmp_path / "asked").touch()
     return lambda: sorted((tmp_path / "asked").read_text().split())

@@ -4,10 +4,10 @@ import hashlib
 import numpy as np
 import pytest
 
-from signllm_jax.data import fingerspelling
-from signllm_jax.data.fingerspelling import word_units
-from signllm_jax.data.letters import FPS, LETTER_FRAMES, alphabet
-from signllm_jax.errors import TextError
+from signllm_jax.core.errors import TextError
+from signllm_jax.corpora import fingerspelling
+from signllm_jax.corpora.fingerspelling import word_units
+from signllm_jax.corpora.letters import FPS, LETTER_FRAMES, alphabet
 from signllm_jax.text.prompts import parse_prompt
 
 LANGUAGES = fingerspelling.LANGUAGES

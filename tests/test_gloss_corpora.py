@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from glosses import LINES, MODEL, TEXT, TEXTS
 
-from signllm_jax.config import Config, DataConfig, EvalConfig
-from signllm_jax.data import gloss_corpora
-from signllm_jax.data.row_plans import MixedPlan
-from signllm_jax.errors import DataError
+from signllm_jax.artifacts.group import load_group
+from signllm_jax.core.config import Config, DataConfig, EvalConfig
+from signllm_jax.core.errors import DataError
+from signllm_jax.corpora import gloss_corpora
+from signllm_jax.data.packing import MixedPlan
 from signllm_jax.eval.text_report import evaluate_text
-from signllm_jax.group import load_group
 from signllm_jax.train.loop import train
 from signllm_jax.train.text2gloss import LANE
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from commands import TINY, Death, Set, Term, contents, flags, run, start_hosts
 
-from signllm_jax import cli
-from signllm_jax.data import fingerspelling
+from signllm_jax.artifacts.workdir import Workdir
+from signllm_jax.core import cli
+from signllm_jax.corpora import fingerspelling
 from signllm_jax.train.checkpoint import Checkpoints
-from signllm_jax.workdir import Workdir
 
 LANGUAGES = ("asl", "tsl")
 CHECKPOINT, LOOP = "signllm_jax.train.checkpoint", "signllm_jax.train.loop"
@@ -132,8 +132,8 @@ def test_a_first_host_that_does_not_answer_is_one_line(tmp_path):
 
 
 QUICK = (
-    Set("signllm_jax.parallel.watch", "LOST", 6.0),
-    Set("signllm_jax.parallel.watch", "BEAT", 1.0),
+    Set("signllm_jax.parallel.heartbeat", "LOST", 6.0),
+    Set("signllm_jax.parallel.heartbeat", "BEAT", 1.0),
     Set("signllm_jax.parallel.hosts", "HEARTBEAT", 20),
 )
 

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from tiny import CONFIG, one_device
 
-from signllm_jax.data import source
-from signllm_jax.data.fingerspelling import LANGUAGES
-from signllm_jax.data.pipeline import TrainData
+from signllm_jax.artifacts.workdir import Workdir
+from signllm_jax.corpora.fingerspelling import LANGUAGES
+from signllm_jax.data import splits
+from signllm_jax.data.batches import TrainData
 from signllm_jax.parallel import sharding
 from signllm_jax.train.groups import open_groups
 from signllm_jax.train.state import make_state
 from signllm_jax.train.step import make_train_step
-from signllm_jax.workdir import Workdir
 
 pytestmark = pytest.mark.usefixtures("cheap_compiles")
 
@@ -53,7 +53,7 @@ def train(data_dir, tmp_path_factory):
         )
         held = open_groups(config, languages, Workdir(tmp_path_factory.mktemp("none")))
         data = TrainData(
-            [source.open_split("fingerspelling", code, "train", data_dir) for code in languages],
+            [splits.open_split("fingerspelling", code, "train", data_dir) for code in languages],
             [group.tokenizer for group in held],
             [group.statistics for group in held],
             batch_size=2,

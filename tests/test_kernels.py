@@ -12,17 +12,17 @@ import pytest
 import tiny
 from tiny import CONFIG, mesh_of, one_device
 
-from signllm_jax import config as configs
+from signllm_jax.aot.collectives import cross_language_bytes
 from signllm_jax.aot.plan import plan
-from signllm_jax.config import read_config, to_dict
-from signllm_jax.errors import ConfigError
+from signllm_jax.core import config as configs
+from signllm_jax.core.config import read_config, to_dict
+from signllm_jax.core.errors import ConfigError
 from signllm_jax.models import mlsf
+from signllm_jax.models.layers import kernels
+from signllm_jax.models.layers.attention import Attention
 from signllm_jax.models.text2pose import Text2Pose
-from signllm_jax.nn import kernels
-from signllm_jax.nn.attention import Attention
-from signllm_jax.parallel import lanes, sharding
-from signllm_jax.parallel.collectives import cross_language_bytes
-from signllm_jax.train import start
+from signllm_jax.parallel import language_axis, sharding
+from signllm_jax.train import setup
 
 WIDTH, HEADS, PLACES = 32, 4, 128
 SEGMENT = np.zeros((2, PLACES), np.int32)
@@ -115,7 +115,7 @@ def gradients(kernel, mesh, remat="none"):
 
     rows = sharding.batch_sharding(mesh)
     step = jax.jit(
-        lanes.lift(jax.value_and_grad(loss)), in_shardings=(places,) + (rows,) * len(given)
+        language_axis.lift(jax.value_and_grad(loss)), in_shardings=(places,) + (rows,) * len(given)
     )
     with sharding.use_mesh(mesh):
         program = step.lower(params, *given).compile()
@@ -180,7 +180,7 @@ def test_cudnn_s_own_operation_is_in_the_program_for_a_gpu(monkeypatch):
         return out.astype(jnp.float32).sum()
 
     with sharding.use_mesh(one_device()):
-        step = jax.jit(lanes.lift(jax.grad(loss, (0, 1, 2))))
+        step = jax.jit(language_axis.lift(jax.grad(loss, (0, 1, 2))))
         traced = step.trace(shape, shape, shape, segment)
         text = traced.lower(lowering_platforms=("cuda",)).as_text()
     calls = [line for line in text.splitlines() if "custom_call @__cudnn$" in line]
@@ -229,7 +229,7 @@ def test_a_task_without_a_kernel_says_so(task):
 def test_a_kernel_of_another_machine_is_refused(kind, chip):
     config = read_config(changed(model={"attention": kind}))
     with pytest.raises(ConfigError, match=f"attention: {kind} needs a {chip}, and this is a CPU"):
-        start.make_run_mesh(config, ("asl",))
+        setup.make_run_mesh(config, ("asl",))
     kernels.check_platform(kind, chip.lower())
 
 

@@ -10,7 +10,7 @@ import pytest
 from commands import TINY, Death, Wait, contents, flags, start
 
 CONFIG = "--config=configs/mlsf.py"
-CHECKPOINT, SOURCE = "signllm_jax.train.checkpoint", "signllm_jax.data.source"
+CHECKPOINT, SOURCE = "signllm_jax.train.checkpoint", "signllm_jax.data.splits"
 # where a run is killed: (module, function, its last call that a run makes, longest delay in s)
 MOMENTS = {
     "a step": ("signllm_jax.train.log", "RunLog.advance", 12, 0.05),

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from signllm_jax.data import fingerspelling
-from signllm_jax.errors import ConfigError, DataError, TextError
-from signllm_jax.languages import LANGUAGES
+from signllm_jax.core.errors import ConfigError, DataError, TextError
+from signllm_jax.core.languages import LANGUAGES
+from signllm_jax.corpora import fingerspelling
 from signllm_jax.text.langgloss import (
     CORPORA,
     EOS,

@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from signllm_jax import languages
-from signllm_jax.errors import ConfigError
-from signllm_jax.languages import Language, add_language, get_language, read_languages
+from signllm_jax.core import languages
+from signllm_jax.core.errors import ConfigError
+from signllm_jax.core.languages import Language, add_language, get_language, read_languages
 from signllm_jax.text.prompts import make_prompt, parse_prompt
 
 SPANISH = Language("lse", "Spanish Sign Language", "ssp", "es")
@@ -62,7 +62,7 @@ def test_a_file_that_lists_no_languages_is_named(text, tmp_path):
 
 def test_the_environment_names_a_file_of_entries(tmp_path):
     (tmp_path / "mine.json").write_text(json.dumps([vars(SPANISH)]))
-    code = "from signllm_jax.languages import LANGUAGES; print(*LANGUAGES)"
+    code = "from signllm_jax.core.languages import LANGUAGES; print(*LANGUAGES)"
 
     def known(path):
         env = {languages.FILE: str(path)}

@@ -10,11 +10,11 @@ from test_prepare import PHX, clip_of, corpus, prepare
 
 from configs.mlsf import get_config
 from signllm_jax.api import SignLLM
-from signllm_jax.config import read_config
-from signllm_jax.errors import ConfigError
+from signllm_jax.core.config import read_config
+from signllm_jax.core.errors import ConfigError
+from signllm_jax.core.skeleton import DWPOSE128, DWPOSE_TO_OPENPOSE50
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.skels import write_skels
-from signllm_jax.skeleton import DWPOSE128, DWPOSE_TO_OPENPOSE50
 from signllm_jax.train import loop
 
 pytestmark = pytest.mark.usefixtures("cheap_compiles")

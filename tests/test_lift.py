@@ -7,13 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from signllm_jax.errors import ConfigError, PoseFormatError
+from signllm_jax.core.errors import ConfigError, PoseFormatError
+from signllm_jax.core.skeleton import DWPOSE128, DWPOSE_TO_OPENPOSE50
 from signllm_jax.poses import lift, lift_best, lift_reference, tree
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.lift import lift_clip, lift_keypoints, padded_length, reference_stages
 from signllm_jax.poses.normalize import to_shoulder_widths
 from signllm_jax.poses.tree import Pose
-from signllm_jax.skeleton import DWPOSE128, DWPOSE_TO_OPENPOSE50
 
 CLIPS = (
     pytest.param("_2FBDaOPYig_2-5-rgb_front", marks=pytest.mark.slow),  # each needs a compilation

@@ -15,14 +15,14 @@ import pytest
 from tiny import CONFIG, one_device
 
 from signllm_jax.api import SignLLM
-from signllm_jax.config import to_dict
-from signllm_jax.errors import ConfigError
-from signllm_jax.group import digest, load_group
+from signllm_jax.artifacts.group import digest, load_group
+from signllm_jax.artifacts.workdir import Workdir
+from signllm_jax.core.config import to_dict
+from signllm_jax.core.errors import ConfigError
 from signllm_jax.train import loop
 from signllm_jax.train.checkpoint import restore_params
 from signllm_jax.train.log import RunLog
 from signllm_jax.train.state import abstract_state, state_shardings
-from signllm_jax.workdir import Workdir
 
 pytestmark = pytest.mark.usefixtures("cheap_compiles")
 

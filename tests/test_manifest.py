@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from damage import damaged
 
-from signllm_jax.data.manifest import Entry, assign_splits, read_manifest
-from signllm_jax.errors import DataError
+from signllm_jax.core.errors import DataError
+from signllm_jax.corpora.manifest import Entry, assign_splits, read_manifest
 
 
 def write(folder, **files):

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from signllm_jax.benchmarks.metrics import _COLUMNS, _markdown, independent, variants
-from signllm_jax.eval.pairs import score_clips, summarize
+from launch.benchmarks.metrics import _COLUMNS, _markdown, independent, variants
+from signllm_jax.metrics.pairs import score_clips, summarize
 from signllm_jax.poses.clip import PoseClip
 
 

@@ -11,7 +11,7 @@ import pytest
 from damage import damaged, survives
 from test_dwpose import person, save
 
-from signllm_jax.errors import PoseFormatError
+from signllm_jax.core.errors import PoseFormatError
 from signllm_jax.poses.dwpose import read_dwpose
 from signllm_jax.poses.npz import load_npz
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from damage import damaged, survives
 
-from signllm_jax.errors import OutputError, PoseFormatError
+from signllm_jax.core.errors import OutputError, PoseFormatError
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.frames import MAX_FRAMES, Repairs
 from signllm_jax.poses.openpose import read_openpose, read_openpose_keypoints, write_openpose

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from signllm_jax.config import OptimizerConfig
+from signllm_jax.core.config import OptimizerConfig
 from signllm_jax.train.optimizer import learning_rate, make_optimizer
 
 CONFIG = OptimizerConfig(learning_rate=0.5, warmup=10, final=0.1)

@@ -9,12 +9,12 @@ import pytest
 from damage import damaged, survives
 from real_clips import letters
 
-from signllm_jax import output
-from signllm_jax.errors import OutputError, PoseFormatError
+from signllm_jax.core.errors import OutputError, PoseFormatError
 from signllm_jax.poses import files
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.frames import Repairs
 from signllm_jax.poses.openpose import MAX_CLIP_BYTES, read_openpose
+from signllm_jax.render import save
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def clip():
 
 
 def test_all_forms_are_known_to_writers_and_readers():
-    assert set(output.SUFFIXES) == {".mp4", ".gif", ".png", ".html", ".glb"} | set(files.SUFFIXES)
+    assert set(save.SUFFIXES) == {".mp4", ".gif", ".png", ".html", ".glb"} | set(files.SUFFIXES)
 
 
 def test_arrays_come_back_bit_for_bit(tmp_path, clip):

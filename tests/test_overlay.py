@@ -8,9 +8,9 @@ from commands import run
 from PIL import Image
 from real_clips import letters
 
-from signllm_jax import cli
-from signllm_jax.benchmarks.lift_quality import planar_share, wrist_depth_motion
-from signllm_jax.errors import DataError, OutputError, PoseFormatError
+from launch.benchmarks.lift_quality import planar_share, wrist_depth_motion
+from signllm_jax.core import cli
+from signllm_jax.core.errors import DataError, OutputError, PoseFormatError
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.pose_file import read_pose_keypoints, write_pose_file
 from signllm_jax.render.overlay import (

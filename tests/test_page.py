@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from real_clips import letters
 
-from signllm_jax.errors import OutputError
+from signllm_jax.core.errors import OutputError
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.render.page import clip_dict, clip_page
 

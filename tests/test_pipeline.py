@@ -5,10 +5,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from signllm_jax.data.pipeline import TrainData, iterate
-from signllm_jax.data.row_plans import RowPlan
-from signllm_jax.data.transforms import collect_statistics
-from signllm_jax.errors import DataError
+from signllm_jax.core.errors import DataError
+from signllm_jax.data.batches import TrainData, iterate
+from signllm_jax.data.packing import RowPlan
+from signllm_jax.poses.features import collect_statistics
 from signllm_jax.text.tokenizer import train_tokenizer
 
 LIMITS = {"row_frames": 64, "row_tokens": 14, "row_clips": 4}

@@ -10,17 +10,18 @@ import numpy as np
 import pytest
 from tiny import CONFIG, SGD, mesh_of, one_device, packed_batch
 
-from signllm_jax.config import RLConfig, read_config, to_dict
-from signllm_jax.data import pipeline
-from signllm_jax.errors import ConfigError
+from signllm_jax.aot.collectives import cross_language_bytes, read_collectives
+from signllm_jax.artifacts.workdir import Workdir
+from signllm_jax.core.config import RLConfig, read_config, to_dict
+from signllm_jax.core.errors import ConfigError
+from signllm_jax.data import batches
 from signllm_jax.parallel import sharding
-from signllm_jax.parallel.collectives import cross_language_bytes, read_collectives
-from signllm_jax.train import log, loop, plc
+from signllm_jax.rl import plc
+from signllm_jax.train import log, loop
 from signllm_jax.train.checkpoint import Checkpoints
 from signllm_jax.train.mlsf import MlsfTask
 from signllm_jax.train.state import abstract_state, make_state, state_shardings
 from signllm_jax.train.step import gather_metrics, make_train_step
-from signllm_jax.workdir import Workdir
 
 pytestmark = pytest.mark.usefixtures("cheap_compiles")
 
@@ -260,13 +261,13 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(changed, data_dir, tmp_path
 def test_a_resident_run_reads_every_clip_once(data_dir, tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "make_run_mesh", lambda config, lanes: one_device())
     asked = []
-    plain = pipeline.TrainData.batch
+    plain = batches.TrainData.batch
 
     def batch(self, step, languages, rows):
         asked.append(step)
         return plain(self, step, languages, rows)
 
-    monkeypatch.setattr(pipeline.TrainData, "batch", batch)
+    monkeypatch.setattr(batches.TrainData, "batch", batch)
     loop.train(real_config(data_dir, resident=True), tmp_path / "run")
     assert sorted(asked) == list(range(len(asked))) and 10 < len(asked) < 60
 

@@ -10,8 +10,9 @@ import pytest
 import yaml
 from commands import run
 
-from signllm_jax import cli, pods
-from signllm_jax.errors import ConfigError
+from launch.pods import manifests
+from signllm_jax.core import cli
+from signllm_jax.core.errors import ConfigError
 
 FOLDER = Path(__file__).resolve().parents[1] / "launch" / "pods"
 RENDERED = ("jobset.yaml", "xpk.sh", "queued_resource.sh")
@@ -87,7 +88,7 @@ JOBSET = closed(
 
 def pod(**changed):
     return dataclasses.replace(
-        pods.read_pod(yaml.safe_load((FOLDER / "pod.yaml").read_text())), **changed
+        manifests.read_pod(yaml.safe_load((FOLDER / "pod.yaml").read_text())), **changed
     )
 
 
@@ -101,9 +102,9 @@ def test_the_manifests_are_what_the_command_writes(tmp_path):
 
 @pytest.mark.parametrize("changed", [{}, {"mount": "", "spot": False, "slices": 3}])
 def test_a_jobset_has_the_form_that_kubernetes_asks_for(changed):
-    made = yaml.safe_load(yaml.safe_dump(pods.jobset(pod(**changed))))
+    made = yaml.safe_load(yaml.safe_dump(manifests.jobset(pod(**changed))))
     jsonschema_rs.validator_for(JOBSET).validate(made)
-    broken = pods.jobset(pod(slices=0))
+    broken = manifests.jobset(pod(slices=0))
     with pytest.raises(jsonschema_rs.ValidationError):
         jsonschema_rs.validator_for(JOBSET).validate(broken)
 
@@ -122,7 +123,7 @@ def test_a_jobset_has_the_form_that_kubernetes_asks_for(changed):
 def test_a_slice_has_as_many_hosts_as_its_chips_fill(topology, hosts, per_host, accelerator, label):
     made = pod(topology=topology)
     assert (made.hosts, made.chips_per_host, made.accelerator) == (hosts, per_host, accelerator)
-    job = pods.jobset(made)["spec"]["replicatedJobs"][0]["template"]["spec"]
+    job = manifests.jobset(made)["spec"]["replicatedJobs"][0]["template"]["spec"]
     assert job["parallelism"] == job["completions"] == hosts
     spec = job["template"]["spec"]
     assert spec["nodeSelector"]["cloud.google.com/gke-tpu-accelerator"] == label
@@ -132,11 +133,11 @@ def test_a_slice_has_as_many_hosts_as_its_chips_fill(topology, hosts, per_host, 
 @pytest.mark.parametrize("slices", [1, 2])
 def test_the_scripts_are_shell_and_run_the_same_training(slices, tmp_path):
     made = pod(slices=slices)
-    for text in (pods.xpk(made), pods.queued_resource(made)):
+    for text in (manifests.xpk(made), manifests.queued_resource(made)):
         (tmp_path / "script").write_text(text)
         subprocess.run(["sh", "-n", str(tmp_path / "script")], check=True)
         assert shlex.join(made.command) in text
-    assert pods.queued_resource(made).count("tpu-vm ssh") == slices
+    assert manifests.queued_resource(made).count("tpu-vm ssh") == slices
 
 
 def test_the_training_of_the_manifest_is_one_that_there_is(tmp_path):
@@ -163,7 +164,7 @@ def test_the_training_of_the_manifest_is_one_that_there_is(tmp_path):
 def test_a_wrong_description_is_refused_by_name(changed, named):
     values = yaml.safe_load((FOLDER / "pod.yaml").read_text()) | changed
     with pytest.raises(ConfigError, match=named):
-        pods.read_pod(values)
+        manifests.read_pod(values)
     del values["name"]
     with pytest.raises(ConfigError, match=r"name is missing|unknown"):
-        pods.read_pod(values)
+        manifests.read_pod(values)

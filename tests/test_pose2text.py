@@ -11,14 +11,14 @@ import optax
 import pytest
 from tiny import CONFIG, LANGUAGES, SGD, mesh_of, one_device, packed_batch
 
-from signllm_jax import reading
-from signllm_jax.config import ReadingConfig
-from signllm_jax.losses import gloss_loss
+from signllm_jax.aot.collectives import cross_language_bytes, read_collectives
+from signllm_jax.core.config import ReadingConfig
+from signllm_jax.inference import text_decoding
+from signllm_jax.models.losses import gloss_loss
 from signllm_jax.models.pose2text import END, Pose2Text, onsets, with_ends
-from signllm_jax.parallel import lanes, sharding
-from signllm_jax.parallel.collectives import cross_language_bytes, read_collectives
+from signllm_jax.parallel import language_axis, sharding
 from signllm_jax.text.glosses import UNKNOWN, encode_glosses, gloss_vocabulary
-from signllm_jax.train.distort import distort
+from signllm_jax.train.augment import distort
 from signllm_jax.train.state import make_state
 from signllm_jax.train.step import gather_metrics, make_train_step
 from signllm_jax.train.task import get_task
@@ -42,7 +42,9 @@ def _reader():
     """A reader with random weights, drawn by numpy: compiling their initialisation takes long."""
     module = Pose2Text(MODEL, READING)
     frames, ones = jnp.zeros((1, 4, 150)), jnp.ones((1, 4), jnp.int32)
-    shapes = lanes.abstract(lambda key: module.init(key, frames, ones, ones, ones)["params"])
+    shapes = language_axis.abstract(
+        lambda key: module.init(key, frames, ones, ones, ones)["params"]
+    )
     random = np.random.default_rng(1)
 
     def draw(leaf):
@@ -187,7 +189,7 @@ def test_beam_search_finds_the_best_text_and_greedy_follows_the_best_token(reade
     frames = random.standard_normal((2, 16, 150)).astype(np.float32)
     allowed = np.isin(np.arange(MODEL.vocab), (END, 2, 3))
     with sharding.use_mesh(one_device()):
-        run = jax.jit(reading.read, static_argnums=(0, 5, 6))
+        run = jax.jit(text_decoding.read, static_argnums=(0, 5, 6))
         wide, score = run(module, params, frames, np.array([16, 0]), allowed, 2, 8)
         greedy, low = run(module, params, frames, np.array([16, 0]), allowed, 2, 1)
         best, its_score = _search(module, params, frames[:1], 16, 2)
@@ -224,7 +226,7 @@ def test_reader_lanes_share_nothing_and_every_mesh_gives_the_same_step(shape, ch
 
 
 def test_every_parameter_of_the_reader_has_a_place_on_the_mesh():
-    boxed = lanes.abstract(get_task(READER).init_lane)
+    boxed = language_axis.abstract(get_task(READER).init_lane)
     specs = sharding.tree_specs(boxed, leading=("language",))
     leaves = jax.tree.leaves(specs, is_leaf=lambda x: isinstance(x, jax.sharding.PartitionSpec))
     assert len(leaves) > 40 and all(spec[0] == "language" for spec in leaves)

@@ -3,7 +3,7 @@ import importlib.resources
 import numpy as np
 import pytest
 
-from signllm_jax.errors import PoseFormatError
+from signllm_jax.core.errors import PoseFormatError
 from signllm_jax.poses.pose_file import read_pose_file
 
 FOLDER = importlib.resources.files("spoken_to_signed.assets") / "fingerspelling_lexicon"

@@ -19,12 +19,12 @@ from pose_format.utils.generic import (
 from pose_format.utils.openpose import OpenPose_Components
 from real_clips import letters
 
-from signllm_jax.errors import OutputError, PoseFormatError
+from signllm_jax.core.errors import OutputError, PoseFormatError
+from signllm_jax.core.skeleton import DWPOSE128
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.frames import Repairs
 from signllm_jax.poses.pose_file import read_pose_file, write_pose_file
 from signllm_jax.poses.pose_headers import BODY_POINTS, FACE, HEADERS, make_components
-from signllm_jax.skeleton import DWPOSE128
 
 FOLDER = importlib.resources.files("spoken_to_signed.assets") / "fingerspelling_lexicon"
 TURKISH_A = FOLDER / "tsm" / "fs-stsc960856cb928aeb7a381a818364e9198.pose"

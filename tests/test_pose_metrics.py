@@ -10,12 +10,19 @@ from scipy.spatial.distance import cdist
 from scipy.spatial.transform import Rotation
 from test_dtw import slow_dtw
 
-from signllm_jax.errors import DataError
-from signllm_jax.eval import pose_metrics
-from signllm_jax.eval.frechet import frechet_distance, frechet_pose_distance
-from signllm_jax.eval.pairs import held, mean_pose, pad_pairs, score_clips, score_pairs, summarize
+from signllm_jax.core.errors import DataError
+from signllm_jax.core.skeleton import OPENPOSE50
+from signllm_jax.metrics import pose_metrics
+from signllm_jax.metrics.frechet import frechet_distance, frechet_pose_distance
+from signllm_jax.metrics.pairs import (
+    held,
+    mean_pose,
+    pad_pairs,
+    score_clips,
+    score_pairs,
+    summarize,
+)
 from signllm_jax.poses.clip import PoseClip
-from signllm_jax.skeleton import OPENPOSE50
 
 HANDS = (OPENPOSE50.groups["left_hand"], OPENPOSE50.groups["right_hand"])
 
@@ -287,7 +294,7 @@ def test_unequal_counts_other_layouts_and_nothing_at_all_are_errors(monkeypatch)
         with pytest.raises(DataError, match="cannot be paired"):
             score_clips(references, produced)
     other = dataclasses.replace(OPENPOSE50, name="other50")
-    monkeypatch.setitem(__import__("signllm_jax.skeleton").skeleton.LAYOUTS, "other50", other)
+    monkeypatch.setitem(__import__("signllm_jax.core.skeleton").skeleton.LAYOUTS, "other50", other)
     foreign = dataclasses.replace(clips[1], layout="other50")
     with pytest.raises(DataError, match="pair 1: a other50 clip among openpose50"):
         score_clips(clips[:2], [clips[0], foreign])

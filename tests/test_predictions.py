@@ -12,8 +12,8 @@ import test_report
 from real_clips import letters, phoenix
 from test_report import Words
 
-from signllm_jax.errors import DataError, OutputError
-from signllm_jax.eval import evaluated
+from signllm_jax.core.errors import DataError, OutputError
+from signllm_jax.eval import eval_set
 from signllm_jax.eval.export import export
 from signllm_jax.eval.predictions import file_name, match, read_predictions
 from signllm_jax.eval.report import _output, evaluate
@@ -58,7 +58,7 @@ def tensors(path):
 @pytest.fixture
 def languages(workdir, words):
     """The clips of the test split, every production a copy of its reference."""
-    found, _ = evaluated.open_languages(evaluated.Workdir(workdir), "test")
+    found, _ = eval_set.open_languages(eval_set.Workdir(workdir), "test")
     for each in found.values():
         each.rows = {"ground_truth": each.references, "produced": list(each.references)}
     return found
@@ -202,7 +202,7 @@ def test_the_report_of_a_peer_says_whose_it_is_and_what_is_left_out(workdir, pee
 
 
 def test_the_report_of_a_peer_leaves_the_runs_own_alone(workdir):
-    workdir = evaluated.Workdir(workdir)
+    workdir = eval_set.Workdir(workdir)
     assert _output(workdir, "test", None, None).name == "report.json"
     assert _output(workdir, "test", None, "them/peer.skels").name == "report-peer.json"
 
@@ -257,7 +257,7 @@ def test_predictions_of_nothing_that_is_there_are_one_clear_error(workdir, words
 def test_real_sentences_come_back_from_the_exported_forms(shared_data, tmp_path):
     clips = phoenix(shared_data)
     names = [f"dev/{i}" for i in range(5)]
-    each = evaluated.Language(None, None, list("abcde"), names, [""] * 5, [], clips, Counter())
+    each = eval_set.Language(None, None, list("abcde"), names, [""] * 5, [], clips, Counter())
     each.rows = {"ground_truth": clips, "produced": [*clips[:4], None]}
     export(tmp_path, "dev", {"gsl": each})
     assert not (tmp_path / "gsl" / "produced" / "dev.gloss").exists()
@@ -275,7 +275,7 @@ def test_flat_clips_are_exported_without_the_challenges_file(tmp_path):
     positions = np.zeros((3, 128, 3), np.float32)
     positions[:, [2, 5], 0], positions[..., 2] = [-0.5, 0.5], 1
     clip = PoseClip(positions, np.ones((3, 128), np.float32), 25, "dwpose128")
-    each = evaluated.Language(None, None, ["a"], ["1"], ["A"], [], [clip], Counter())
+    each = eval_set.Language(None, None, ["a"], ["1"], ["A"], [], [clip], Counter())
     each.rows = {"ground_truth": [clip], "produced": [clip]}
     export(tmp_path, "test", {"tsl": each})
     names = sorted(path.name for path in (tmp_path / "tsl" / "produced").iterdir())

@@ -10,13 +10,15 @@ import pytest
 from commands import run
 from test_clean import waving
 
-from signllm_jax.data import check, parts, prepare_corpus, source
-from signllm_jax.data.export_skels import export_skels
-from signllm_jax.data.prepare import Settings
-from signllm_jax.errors import ConfigError, DataError
+from signllm_jax.core.errors import ConfigError, DataError
+from signllm_jax.core.skeleton import DWPOSE128
+from signllm_jax.corpora import shards
+from signllm_jax.corpora.export_skels import export_skels
+from signllm_jax.corpora.prepare import Settings
+from signllm_jax.data import check, prepare_corpus
+from signllm_jax.data import splits as source
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.skels import write_skels
-from signllm_jax.skeleton import DWPOSE128
 
 PHX = Settings("gsl", "phx", "skels", fps=25.0)
 
@@ -59,7 +61,7 @@ def bits(data_dir, dataset="prompt2sign/gsl_phx", language="gsl"):
 
 
 def files_of(data_dir):
-    folder = parts.source_folder(data_dir, "gsl", "phx")
+    folder = shards.source_folder(data_dir, "gsl", "phx")
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix != ".lock"}
 
 
@@ -96,7 +98,7 @@ def test_the_report_counts_what_came_in_and_what_came_out(small):
     assert report["frames"]["total"] == sum(len(clip_of(n)) for n in range(75))
     assert sum(report["frames"]["histogram"].values()) == 75
     assert report["hands_seen"] == {"left": 1.0, "right": 1.0}
-    folder = parts.source_folder(data_dir, "gsl", "phx")
+    folder = shards.source_folder(data_dir, "gsl", "phx")
     assert json.loads((folder / "prepare_report.json").read_text()) == report
     assert "empty: test" in (folder / "prepare_report.md").read_text()
     assert (folder / "contact_sheet.png").read_bytes().startswith(b"\x89PNG")
@@ -141,7 +143,7 @@ def test_a_rerun_makes_only_what_is_missing(small, tmp_path, monkeypatch):
     prepare(folder, tmp_path)
     assert made == []
     lost = sorted(path for path in files_of(tmp_path) if path.startswith("part-"))[1]
-    (parts.source_folder(tmp_path, "gsl", "phx") / lost).unlink()
+    (shards.source_folder(tmp_path, "gsl", "phx") / lost).unlink()
     prepare(folder, tmp_path)
     assert made == [lost]
     assert files_of(tmp_path) == files_of(data_dir)
@@ -150,7 +152,7 @@ def test_a_rerun_makes_only_what_is_missing(small, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "module, function, call",
     [
-        ("signllm_jax.data.parts", "write_whole", 2),
+        ("signllm_jax.corpora.shards", "write_whole", 2),
         pytest.param("signllm_jax.data.prepare_corpus", "write_whole", 1, marks=pytest.mark.slow),
         ("signllm_jax.data.prepare_report", "write_whole", 2),
         pytest.param(
@@ -180,7 +182,7 @@ def dying(*args, **kwargs):
     return real(*args, **kwargs)
 setattr(module, name, dying)
 from signllm_jax.data import prepare_corpus
-from signllm_jax.data.prepare import Settings
+from signllm_jax.corpora.prepare import Settings
 prepare_corpus.prepare_corpus(
     Settings("gsl", "phx", "skels", fps=25.0), sys.argv[1], sys.argv[2])
 """
@@ -194,7 +196,7 @@ prepare_corpus.prepare_corpus(
 def test_a_damaged_part_is_named(small, tmp_path):
     folder, _, _ = small
     prepare(folder, tmp_path)
-    where = parts.source_folder(tmp_path, "gsl", "phx")
+    where = shards.source_folder(tmp_path, "gsl", "phx")
     (first, *_) = sorted(path for path in where.iterdir() if path.suffix == ".npz")
     first.write_bytes(first.read_bytes()[:1000])
     with pytest.raises(DataError, match=first.name):
@@ -216,7 +218,7 @@ def test_the_command_prepares_checks_and_refuses_in_one_line(small, tmp_path):
 
 def test_a_source_written_as_skels_is_prepared_to_itself(small, tmp_path):
     _, data_dir, _ = small
-    prepared = parts.Prepared(parts.source_folder(data_dir, "gsl", "phx"))
+    prepared = shards.Prepared(shards.source_folder(data_dir, "gsl", "phx"))
     assert export_skels(prepared, tmp_path / "skels") == ["train", "dev"]
     prepare(tmp_path / "skels", tmp_path / "data")
     first = source.open_split("prompt2sign", "gsl", "dev", data_dir)

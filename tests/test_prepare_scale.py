@@ -16,9 +16,9 @@ from commands import run, start
 from test_clean import waving
 from test_prepare import PHX, bits, corpus, files_of, prepare
 
-from signllm_jax.data import source
-from signllm_jax.data.prepare import Settings
-from signllm_jax.languages import LANGUAGES
+from signllm_jax.core.languages import LANGUAGES
+from signllm_jax.corpora.prepare import Settings
+from signllm_jax.data import splits
 from signllm_jax.poses.clean import clean
 from signllm_jax.poses.pose_file import read_pose_file, write_pose_file
 
@@ -56,7 +56,7 @@ def test_five_thousand_clips_are_prepared_in_two_gigabytes(tmp_path):
             seen.append(resident(running))
             time.sleep(0.2)
     assert running.wait() == 0, (tmp_path / "err").read_text()
-    train = source.open_split("prompt2sign", "gsl", "train", tmp_path / "data")
+    train = splits.open_split("prompt2sign", "gsl", "train", tmp_path / "data")
     assert 0.88 * CLIPS < len(train) < 0.92 * CLIPS
     print(f"{max(seen) / 2**20:.0f} MB")
     assert max(seen) < LIMIT
@@ -80,7 +80,7 @@ def test_all_eight_languages_are_prepared_from_real_clips(shared_data, tmp_path)
         settings = Settings(language, "signs", "pose")
         report = prepare(shared_data / "signs", tmp_path, settings, **signs)
         assert report["clips_out"] == report["splits"]["train"] == min(report["clips_in"], 4) > 2
-        train = source.open_split("prompt2sign", language, "train", tmp_path)
+        train = splits.open_split("prompt2sign", language, "train", tmp_path)
         for index in range(len(train)):
             clip = train.clip(index)
             shoulders = np.diff(clip.positions[:, [2, 5]], axis=1)
@@ -100,7 +100,7 @@ def test_all_eight_languages_are_prepared_from_real_clips(shared_data, tmp_path)
     assert (report["clips_in"], report["clips_out"]) == (1739, 3)
     assert report["lost_by_reason"] == {"no pose file": 1736}
     assert len(bits(tmp_path, "prompt2sign/gsl", "gsl")) == 14
-    assert source.languages("prompt2sign", tmp_path) == tuple(LANGUAGES)
+    assert splits.languages("prompt2sign", tmp_path) == tuple(LANGUAGES)
 
 
 def flags_for(folder, data_dir):
@@ -183,7 +183,7 @@ def test_without_beam_it_says_how_to_get_it(tmp_path):
         pass
     else:
         pytest.skip("Apache Beam is installed")
-    from signllm_jax.errors import ConfigError
+    from signllm_jax.core.errors import ConfigError
 
     folder = corpus(tmp_path / "corpus", train=2)
     with pytest.raises(ConfigError, match="pip install"):

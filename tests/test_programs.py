@@ -9,11 +9,11 @@ import pytest
 from commands import TINY, flags, run
 
 from configs import mlsf
-from signllm_jax.config import read_config
-from signllm_jax.programs import BESIDE, keep_programs
+from signllm_jax.artifacts.workdir import Workdir
+from signllm_jax.core.compile_cache import BESIDE, keep_programs
+from signllm_jax.core.config import read_config
 from signllm_jax.train import groups
 from signllm_jax.train.state import abstract_state
-from signllm_jax.workdir import Workdir
 
 
 @pytest.fixture(scope="module")

@@ -10,15 +10,15 @@ import tiny
 from prompted import CODES, MODEL, TEXT, config_for
 
 from configs.prompt2langgloss import get_config
-from signllm_jax.config import RLConfig, read_config
+from signllm_jax.core.config import RLConfig, read_config
+from signllm_jax.core.typing import TokenScores
 from signllm_jax.eval.prompt_report import evaluate_prompts
-from signllm_jax.parallel import lanes, sharding
+from signllm_jax.parallel import language_axis, sharding
 from signllm_jax.text.langgloss import EOS
 from signllm_jax.text.prompts import SPOKEN
 from signllm_jax.train.loop import train
 from signllm_jax.train.prompt2langgloss import own_text
 from signllm_jax.train.task import get_task
-from signllm_jax.typing import TokenScores
 
 pytestmark = pytest.mark.usefixtures("cheap_compiles")
 
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("cheap_compiles")
 @pytest.mark.parametrize(("size", "millions"), [("base", 40), ("large", 120), ("super", 1000)])
 def test_both_stages_together_have_the_size_of_the_name(size, millions):
     task = get_task(read_config(get_config(f"fingerspelling,{size}").to_dict()))
-    leaves = jax.tree.leaves(nn.unbox(lanes.abstract(task.init_lane)))
+    leaves = jax.tree.leaves(nn.unbox(language_axis.abstract(task.init_lane)))
     assert sum(leaf.size for leaf in leaves) == pytest.approx(millions * 1e6, rel=0.05)
 
 

@@ -4,20 +4,21 @@ import sys
 import numpy as np
 import pytest
 
-from signllm_jax.data import fingerspelling, source
-from signllm_jax.errors import DataError
+from signllm_jax.core.errors import DataError
+from signllm_jax.corpora import fingerspelling
+from signllm_jax.data import splits
 from tfds_builders.prompt2sign import Prompt2Sign
 
 
 @pytest.fixture(scope="module")
 def data_dir(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")
-    source.prepare("fingerspelling", "tsl", folder)
+    splits.prepare("fingerspelling", "tsl", folder)
     return folder
 
 
 def test_a_split_gives_back_the_corpus(data_dir):
-    dev = source.open_split("fingerspelling", "tsl", "dev", data_dir)
+    dev = splits.open_split("fingerspelling", "tsl", "dev", data_dir)
     examples = list(fingerspelling.corpus("tsl", "dev"))
     assert len(dev) == len(examples) == 40
     for index, example in enumerate(examples):
@@ -34,7 +35,7 @@ def test_a_split_gives_back_the_corpus(data_dir):
 
 @pytest.mark.parametrize("split", fingerspelling.SPLITS)
 def test_the_metadata_has_the_lengths_and_texts_of_the_records(data_dir, split):
-    opened = source.open_split("fingerspelling", "tsl", split, data_dir)
+    opened = splits.open_split("fingerspelling", "tsl", split, data_dir)
     records = [opened[index] for index in range(len(opened))]
     assert opened.lengths.tolist() == [len(record["pose"]) for record in records]
     assert opened.texts == [record["text"] for record in records]
@@ -43,7 +44,7 @@ def test_the_metadata_has_the_lengths_and_texts_of_the_records(data_dir, split):
 
 
 def test_the_last_record_is_also_number_minus_one(data_dir):
-    dev = source.open_split("fingerspelling", "tsl", "dev", data_dir)
+    dev = splits.open_split("fingerspelling", "tsl", "dev", data_dir)
     assert dev[-1]["id"] == dev.ids[-1]
     with pytest.raises(IndexError):
         dev[40]
@@ -77,7 +78,7 @@ def test_what_does_not_exist_is_refused_in_one_line(tmp_path):
         (("fingerspelling", "asl", "val"), "val"),
     ):
         with pytest.raises(DataError, match=named) as caught:
-            source.open_split(*arguments, tmp_path)
+            splits.open_split(*arguments, tmp_path)
         assert "\n" not in str(caught.value)
 
 
@@ -85,13 +86,13 @@ def test_a_folder_that_cannot_be_used_is_refused_in_one_line(tmp_path):
     file = tmp_path / "file"
     file.write_text("not a folder")
     with pytest.raises(DataError, match="file") as caught:
-        source.open_split("fingerspelling", "asl", "dev", file)
+        splits.open_split("fingerspelling", "asl", "dev", file)
     assert "\n" not in str(caught.value)
 
 
 def test_damaged_metadata_is_refused(tmp_path):
-    source.prepare("fingerspelling", "gsl", tmp_path)
+    splits.prepare("fingerspelling", "gsl", tmp_path)
     (metadata,) = (tmp_path / "prompt2sign" / "gsl_fingerspelling").glob("*/metadata.json")
     metadata.write_text("{")
     with pytest.raises(DataError):
-        source.open_split("fingerspelling", "gsl", "dev", tmp_path)
+        splits.open_split("fingerspelling", "gsl", "dev", tmp_path)

@@ -6,7 +6,7 @@ import pytest
 from prompted import CODES
 
 from signllm_jax.api import SignLLM
-from signllm_jax.errors import ConfigError, TextError
+from signllm_jax.core.errors import ConfigError, TextError
 from signllm_jax.prompted import PromptedSignLLM
 
 pytestmark = pytest.mark.usefixtures("cheap_compiles")

@@ -6,9 +6,9 @@ import jax
 import numpy as np
 import pytest
 
-from signllm_jax.data import fingerspelling
-from signllm_jax.data.prompted import CLIPS_ASKED, LineTokenizer, made_up
-from signllm_jax.errors import TextError
+from signllm_jax.core.errors import TextError
+from signllm_jax.corpora import fingerspelling
+from signllm_jax.data.prompt_sampling import CLIPS_ASKED, LineTokenizer, made_up
 from signllm_jax.eval.prompt_dev import prompts_for, read_as
 from signllm_jax.text import asking
 from signllm_jax.text.asking import ask

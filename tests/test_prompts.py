@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from signllm_jax.errors import ConfigError, DataError, TextError
-from signllm_jax.languages import LANGUAGES
+from signllm_jax.core.errors import ConfigError, DataError, TextError
+from signllm_jax.core.languages import LANGUAGES
 from signllm_jax.text.language_names import abbreviations, find_languages, names
 from signllm_jax.text.prompts import (
     SPLITS,
@@ -223,7 +223,7 @@ def test_unknown_languages_are_refused():
 
 
 def test_a_language_without_templates_is_asked_for_in_english(monkeypatch):
-    from signllm_jax.languages import Language
+    from signllm_jax.core.languages import Language
 
     entry = Language("ngt", "Dutch Sign Language", "dse", "nl")
     monkeypatch.setitem(LANGUAGES, "ngt", entry)

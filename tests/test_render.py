@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 from real_clips import letters, phoenix
 
-from signllm_jax.errors import OutputError
-from signllm_jax.output import SUFFIXES, save_clip
+from signllm_jax.core.errors import OutputError
 from signllm_jax.render.figure import CARD, contact_strip, draw_frame, signing_space
+from signllm_jax.render.save import SUFFIXES, save_clip
 from signllm_jax.render.video import video_frames
 
 

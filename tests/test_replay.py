@@ -10,8 +10,8 @@ import pytest
 import scipy.stats
 from tiny import DATA, MODEL, mesh_of, packed_batch
 
-from signllm_jax.config import RLConfig
-from signllm_jax.parallel.collectives import read_collectives
+from signllm_jax.aot.collectives import read_collectives
+from signllm_jax.core.config import RLConfig
 from signllm_jax.rl import replay, sampling
 from signllm_jax.rl.clips import Clips, unpack
 from signllm_jax.rl.sampling import RowShape

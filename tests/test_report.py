@@ -10,21 +10,21 @@ import jax
 import numpy as np
 import pytest
 
-from signllm_jax.config import Config, EvalConfig, ModelConfig
-from signllm_jax.data import fingerspelling
-from signllm_jax.data.transforms import collect_statistics
-from signllm_jax.errors import CheckpointError, DataError, OutputError
-from signllm_jax.eval import evaluated, figures, plots, report_warnings
+from signllm_jax.artifacts.group import Group, save_group
+from signllm_jax.artifacts.workdir import Workdir
+from signllm_jax.core.config import Config, EvalConfig, ModelConfig
+from signllm_jax.core.errors import CheckpointError, DataError, OutputError
+from signllm_jax.corpora import fingerspelling
+from signllm_jax.eval import eval_set, figures, plots, report_warnings
 from signllm_jax.eval.back_translate import ReaderConfig
-from signllm_jax.eval.evaluated import fill_rows, open_languages
-from signllm_jax.eval.pairs import held
+from signllm_jax.eval.baselines import ROWS, nearest_texts, other_clips
+from signllm_jax.eval.eval_set import fill_rows, open_languages
 from signllm_jax.eval.report import evaluate
-from signllm_jax.eval.rows import ROWS, nearest_texts, other_clips
-from signllm_jax.group import Group, save_group
+from signllm_jax.metrics.pairs import held
 from signllm_jax.models import mlsf
 from signllm_jax.poses.clip import PoseClip
+from signllm_jax.poses.features import collect_statistics
 from signllm_jax.text.tokenizer import train_tokenizer
-from signllm_jax.workdir import Workdir
 
 LANGUAGES = ("asl", "tsl")
 MODEL = ModelConfig(
@@ -74,7 +74,7 @@ def words(monkeypatch):
     """(language, split) -> Words, what evaluations of the test see."""
     held = {(c, s): Words(c, s) for c in LANGUAGES for s in WORDS}
     monkeypatch.setattr(
-        evaluated.source, "open_split", lambda dataset, code, split, data_dir: held[code, split]
+        eval_set.source, "open_split", lambda dataset, code, split, data_dir: held[code, split]
     )
     return held
 
@@ -196,7 +196,7 @@ def test_a_reference_swapped_for_noise_changes_no_production(
 ):
     # the row that is meant to see the references, and takes long to compile
     monkeypatch.setattr(
-        evaluated.rows, "teacher_forced", lambda model, params, ids, references, *rest: references
+        eval_set.rows, "teacher_forced", lambda model, params, ids, references, *rest: references
     )
     random = np.random.default_rng(0)
     produced = []

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from signllm_jax.errors import DataError
+from signllm_jax.core.errors import DataError
 from signllm_jax.eval import results
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from tiny import MODEL, one_device, packed_batch
 
-from signllm_jax import decoding
-from signllm_jax.losses import frame_error, masked_mean
+from signllm_jax.inference import pose_decoding
 from signllm_jax.models import mlsf
+from signllm_jax.models.losses import frame_error, masked_mean
 from signllm_jax.models.text2pose import Text2Pose
 from signllm_jax.parallel import sharding
 from signllm_jax.rl import policy, reward
@@ -152,7 +152,7 @@ def test_a_greedy_rollout_is_what_decoding_produces(model):
     module, params = model
     text = jnp.asarray(packed_batch().text[0, :3] * (np.arange(12) < 4))
     with sharding.use_mesh(one_device()):
-        made = jax.jit(lambda p: decoding.generate(module, p, text, 16))(params)
+        made = jax.jit(lambda p: pose_decoding.generate(module, p, text, 16))(params)
         frames, _, length = jax.jit(lambda p: policy.rollout(module, p, text, 4))(params)
     np.testing.assert_array_equal(length, made.length)
     kept = np.arange(16) < np.asarray(length)[:, None]

@@ -14,8 +14,8 @@ from fastapi.testclient import TestClient
 from tiny_run import tiny_config, write_run
 
 from signllm_jax import SignLLM
-from signllm_jax.errors import TextError
-from signllm_jax.languages import LANGUAGES
+from signllm_jax.core.errors import TextError
+from signllm_jax.core.languages import LANGUAGES
 from signllm_jax.poses.files import read_clip
 from signllm_jax.render.page import STATIC as PLAYER
 from signllm_jax.serve import limits

@@ -6,10 +6,10 @@ import pytest
 from jax.sharding import PartitionSpec as P
 from tiny import CONFIG, LANGUAGES, mesh_of, one_device
 
-from signllm_jax.errors import ConfigError
+from signllm_jax.aot.collectives import cross_language_bytes, read_collectives
+from signllm_jax.core.errors import ConfigError
 from signllm_jax.models import mlsf
 from signllm_jax.parallel import sharding
-from signllm_jax.parallel.collectives import cross_language_bytes, read_collectives
 from signllm_jax.train.state import state_shardings
 
 ATTENTION = {

@@ -6,7 +6,7 @@ from damage import damaged, survives
 from test_dwpose import made_clip as made_dwpose
 from test_openpose import made_clip as made_flat
 
-from signllm_jax.errors import OutputError, PoseFormatError
+from signllm_jax.core.errors import OutputError, PoseFormatError
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.frames import Repairs
 from signllm_jax.poses.lift import lift_reference_positions

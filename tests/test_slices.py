@@ -13,7 +13,7 @@ import pytest
 from signllm_jax.aot.plan import candidates
 from signllm_jax.aot.slices import default_shape, parse_mesh
 from signllm_jax.aot.table import write_page, write_scaling, write_table
-from signllm_jax.errors import ConfigError
+from signllm_jax.core.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[1]
 REPORT = {

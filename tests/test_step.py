@@ -9,8 +9,8 @@ import optax
 import pytest
 from tiny import CONFIG, LANGUAGES, SGD, mesh_of, one_device, packed_batch
 
+from signllm_jax.aot.collectives import cross_language_bytes, read_collectives
 from signllm_jax.parallel import sharding
-from signllm_jax.parallel.collectives import cross_language_bytes, read_collectives
 from signllm_jax.train import optimizer
 from signllm_jax.train import state as train_state
 from signllm_jax.train import step as train_step

@@ -12,19 +12,19 @@ import pytest
 import tiny
 from glosses import LINES, MODEL, PAIRS, TEXT, TEXTS
 
-from signllm_jax.data.lines import LineData
-from signllm_jax.errors import ConfigError, TextError
-from signllm_jax.eval.text_stage import score_lines
+from signllm_jax.core.errors import ConfigError, TextError
+from signllm_jax.data.gloss_batches import LineData
+from signllm_jax.inference.gloss_decoding import decode_lines, score_choices
+from signllm_jax.inference.text_to_gloss import Translator
+from signllm_jax.metrics.gloss_metrics import score_lines
 from signllm_jax.models.text2gloss import Text2Gloss
 from signllm_jax.parallel import sharding
 from signllm_jax.text.langgloss import EOS
+from signllm_jax.text.source_tokens import UNKNOWN, collect_units
 from signllm_jax.text.stage import make_stage
-from signllm_jax.text.units import UNKNOWN, collect_units
-from signllm_jax.text_decoding import decode_lines, score_choices
 from signllm_jax.train.state import abstract_state
 from signllm_jax.train.step import make_train_step
 from signllm_jax.train.text2gloss import LANE
-from signllm_jax.translate import Translator
 
 pytestmark = pytest.mark.usefixtures("cheap_compiles")
 

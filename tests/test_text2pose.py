@@ -7,13 +7,13 @@ import pytest
 import tiny
 from tiny import CONFIG, one_device, packed_batch
 
-from signllm_jax.losses import joint_weights, pose_losses
+from signllm_jax.core.skeleton import OPENPOSE50
+from signllm_jax.core.typing import Batch, Prediction
 from signllm_jax.models import mlsf
+from signllm_jax.models.layers.embed import segment_positions
+from signllm_jax.models.losses import joint_weights, pose_losses
 from signllm_jax.models.text2pose import Text2Pose, teacher_forcing
-from signllm_jax.nn.embed import segment_positions
 from signllm_jax.parallel import sharding
-from signllm_jax.skeleton import OPENPOSE50
-from signllm_jax.typing import Batch, Prediction
 
 pytestmark = pytest.mark.usefixtures("cheap_compiles", "mesh")
 MODEL = dataclasses.replace(tiny.MODEL, head=40)

@@ -2,8 +2,8 @@ import sys
 
 import pytest
 
-from signllm_jax.errors import ConfigError, DataError
-from signllm_jax.eval import text_metrics
+from signllm_jax.core.errors import ConfigError, DataError
+from signllm_jax.metrics import text_metrics
 
 REFERENCES = ["am mittwoch regen im süden .", "morgen scheint die sonne .", "내일 비 가 오 다"]
 PRODUCED = ["am mittwoch schnee im süden .", "morgen scheint die sonne .", "내일 눈 이 오 다"]

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from signllm_jax.data import source
+from signllm_jax.data import splits
 from tfds_builders.prompt2sign import make_dummy_data
 
 ROOT = Path(make_dummy_data.__file__).resolve().parents[2]
@@ -51,7 +51,7 @@ def test_what_tfds_build_writes_is_read_without_tensorflow(tmp_path):
         *options,
     )
     for number, split in enumerate(make_dummy_data.SPLITS):
-        opened = source.open_split("prompt2sign/gsl", "gsl", split, tmp_path)
+        opened = splits.open_split("prompt2sign/gsl", "gsl", split, tmp_path)
         assert [opened[i]["source"] for i in range(2)] == ["dgs-corpus", "phoenix14t"]
         np.testing.assert_array_equal(opened[0]["pose"], make_dummy_data.jumping(number))
     assert not (tmp_path / "prepared").exists()

@@ -1,7 +1,7 @@
 import pytest
 
-from signllm_jax.data import fingerspelling
-from signllm_jax.errors import ConfigError, TextError
+from signllm_jax.core.errors import ConfigError, TextError
+from signllm_jax.corpora import fingerspelling
 from signllm_jax.text.tokenizer import PAD, Tokenizer, normalize_text, train_tokenizer
 
 SENTENCES = (

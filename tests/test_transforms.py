@@ -5,16 +5,16 @@ import numpy as np
 import pytest
 import real_clips
 
-from signllm_jax.data import fingerspelling
-from signllm_jax.data.transforms import (
+from signllm_jax.core.errors import DataError
+from signllm_jax.core.skeleton import OPENPOSE50, get_layout
+from signllm_jax.corpora import fingerspelling
+from signllm_jax.poses.features import (
     DEVIATION_FLOOR,
     Statistics,
     collect_statistics,
     make_frames,
     restore_frames,
 )
-from signllm_jax.errors import DataError
-from signllm_jax.skeleton import OPENPOSE50, get_layout
 
 RIGHT_HAND = list(OPENPOSE50.groups["right_hand"])
 LEFT_HAND = list(OPENPOSE50.groups["left_hand"])

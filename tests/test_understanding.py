@@ -4,12 +4,12 @@ import jax
 import pytest
 import tiny
 
-from signllm_jax.data import fingerspelling
+from signllm_jax.corpora import fingerspelling
+from signllm_jax.inference.prompt_to_gloss import understand
+from signllm_jax.inference.text_to_gloss import Translator
 from signllm_jax.models.prompt2langgloss import text_params
 from signllm_jax.text.langgloss import from_langgloss
 from signllm_jax.text.prompts import question
-from signllm_jax.translate import Translator
-from signllm_jax.understanding import understand
 
 pytestmark = pytest.mark.usefixtures("cheap_compiles")
 

@@ -5,7 +5,7 @@ import dataclasses
 import jax
 import numpy as np
 
-from signllm_jax.config import (
+from signllm_jax.core.config import (
     Config,
     DataConfig,
     LossConfig,
@@ -13,9 +13,9 @@ from signllm_jax.config import (
     OptimizerConfig,
     TrainConfig,
 )
-from signllm_jax.languages import LANGUAGES, get_language
+from signllm_jax.core.languages import LANGUAGES, get_language
+from signllm_jax.core.typing import Batch
 from signllm_jax.parallel import sharding
-from signllm_jax.typing import Batch
 
 LANGUAGES = tuple(LANGUAGES)
 MODEL = ModelConfig(

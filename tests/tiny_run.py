@@ -7,10 +7,10 @@ import numpy as np
 from commands import TINY
 
 from configs import mlsf
-from signllm_jax.config import Config, read_config
+from signllm_jax.artifacts.workdir import Workdir
+from signllm_jax.core.config import Config, read_config
 from signllm_jax.train import groups
 from signllm_jax.train.state import abstract_state
-from signllm_jax.workdir import Workdir
 
 
 def tiny_config(data_dir: str, languages: tuple[str, ...] = ("asl",), **changes) -> Config:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from absl import flags
 
-from signllm_jax import cli
+from signllm_jax.core import cli
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 POD = flags.DEFINE_string("pod", os.path.join(HERE, "pod.yaml"), "what is run where")
@@ -16,9 +16,9 @@ def main() -> None:
     """Reads the description and writes jobset.yaml, xpk.sh and queued_resource.sh."""
     import yaml
 
-    from signllm_jax import pods
-    from signllm_jax.errors import ConfigError
-    from signllm_jax.group import write_file
+    from launch.pods import manifests
+    from signllm_jax.artifacts.group import write_file
+    from signllm_jax.core.errors import ConfigError
 
     try:
         values = yaml.safe_load(Path(POD.value).read_text())
@@ -26,13 +26,13 @@ def main() -> None:
         raise ConfigError(f"--pod={POD.value}: cannot be read: {error}") from None
     if not isinstance(values, dict):
         raise ConfigError(f"--pod={POD.value}: holds no keys and values")
-    pod = pods.read_pod(values)
+    pod = manifests.read_pod(values)
     folder = Path(OUTPUT.value or os.path.dirname(os.path.abspath(POD.value)))
     folder.mkdir(parents=True, exist_ok=True)
-    manifest = yaml.safe_dump(pods.jobset(pod), sort_keys=False, width=100)
+    manifest = yaml.safe_dump(manifests.jobset(pod), sort_keys=False, width=100)
     write_file(folder / "jobset.yaml", f"# written by launch/pods/render.py\n{manifest}".encode())
-    write_file(folder / "xpk.sh", pods.xpk(pod).encode())
-    write_file(folder / "queued_resource.sh", pods.queued_resource(pod).encode())
+    write_file(folder / "xpk.sh", manifests.xpk(pod).encode())
+    write_file(folder / "queued_resource.sh", manifests.queued_resource(pod).encode())
     print(f"{pod.hosts} hosts of {pod.chips_per_host} chips, {pod.slices} slice(s): {folder}")
 
 

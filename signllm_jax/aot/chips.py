@@ -7,7 +7,7 @@ a chip; on v4 its two cores are joined, as jax asks for.
 
 import dataclasses
 
-from signllm_jax.errors import ConfigError
+from signllm_jax.core.errors import ConfigError
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,9 +10,9 @@ import dataclasses
 
 from jax.sharding import Mesh
 
+from signllm_jax.aot import hlo
 from signllm_jax.aot.chips import Chip
-from signllm_jax.parallel import hlo
-from signllm_jax.parallel.collectives import KINDS, Collective, read_collectives
+from signllm_jax.aot.collectives import KINDS, Collective, read_collectives
 
 UNCOUNTED_LIMIT = 0.05
 """Largest share of uncounted work with which a utilisation is claimed."""

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 from signllm_jax.aot import report
 from signllm_jax.aot.program import compile_generation, compile_train_step
 from signllm_jax.aot.slices import default_shape, open_slice, parse_mesh
-from signllm_jax.config import Config
-from signllm_jax.errors import ConfigError
-from signllm_jax.languages import LANGUAGES, get_language
-from signllm_jax.nn.kernels import check_platform
+from signllm_jax.core.config import Config
+from signllm_jax.core.errors import ConfigError
+from signllm_jax.core.languages import LANGUAGES, get_language
+from signllm_jax.models.layers.kernels import check_platform
 from signllm_jax.parallel import sharding
 from signllm_jax.train.task import get_task
 

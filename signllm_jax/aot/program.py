@@ -8,16 +8,16 @@ import time
 import jax
 import jax.numpy as jnp
 
-from signllm_jax import decoding
 from signllm_jax.aot.flops import matmul_flops
-from signllm_jax.config import Config
+from signllm_jax.core.config import Config
+from signllm_jax.core.typing import Batch
+from signllm_jax.inference import pose_decoding
+from signllm_jax.models.layers.precision import compute_dtype
 from signllm_jax.models.text2pose import Text2Pose
-from signllm_jax.nn.precision import compute_dtype
 from signllm_jax.parallel import sharding
 from signllm_jax.train.state import abstract_state, state_shardings
 from signllm_jax.train.step import make_train_step
 from signllm_jax.train.task import get_task
-from signllm_jax.typing import Batch
 
 _TOO_LARGE = re.compile(r"Used ([\d.]+)([KMGT]?) of ([\d.]+)([KMGT]?) hbm", re.IGNORECASE)
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
@@ -108,11 +108,11 @@ def compile_generation(config: Config, lanes: tuple[str, ...], mesh) -> Compiled
     text = jax.ShapeDtypeStruct(shape, jnp.int32, sharding=sharding.batch_sharding(mesh))
 
     def generate(params, text):
-        return decoding.generate_lanes(module, params, text, config.eval.max_frames)
+        return pose_decoding.generate_lanes(module, params, text, config.eval.max_frames)
 
     program = jax.jit(generate, out_shardings=sharding.batch_sharding(mesh))
     # a loop for each window of the caches; every one of them may stop early
-    ends = decoding.windows(config.eval.max_frames // config.model.patch)
+    ends = pose_decoding.windows(config.eval.max_frames // config.model.patch)
     trips = tuple(end - start for start, end in zip((0, *ends), ends))
     with sharding.use_mesh(mesh):
         lowered = program.lower(params, text)

@@ -8,7 +8,7 @@ from jax.sharding import Mesh
 from signllm_jax.aot.chips import Chip
 from signllm_jax.aot.estimate import UNCOUNTED_LIMIT, estimate
 from signllm_jax.aot.program import Compiled
-from signllm_jax.config import Config
+from signllm_jax.core.config import Config
 
 _VERSIONS = ("jax", "jaxlib", "libtpu", "flax", "optax")
 

@@ -3,7 +3,7 @@
 import os
 
 from signllm_jax.aot.chips import Chip, get_chip
-from signllm_jax.errors import ConfigError
+from signllm_jax.core.errors import ConfigError
 from signllm_jax.parallel import sharding
 
 

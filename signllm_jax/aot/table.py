@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from signllm_jax.aot.estimate import UNCOUNTED_LIMIT
-from signllm_jax.errors import ConfigError
+from signllm_jax.core.errors import ConfigError
 
 _HEAD = """# Slices
 

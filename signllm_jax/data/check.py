@@ -8,11 +8,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from signllm_jax.data import source
-from signllm_jax.data.manifest import SPLITS
-from signllm_jax.data.parts import prepared_sources
-from signllm_jax.errors import DataError
-from signllm_jax.skeleton import DWPOSE128, get_layout
+from signllm_jax.core.errors import DataError
+from signllm_jax.core.skeleton import DWPOSE128, get_layout
+from signllm_jax.corpora.manifest import SPLITS
+from signllm_jax.corpora.shards import prepared_sources
+from signllm_jax.data import splits as source
 
 SCALE_TOLERANCE = 0.2
 _SHOWN = 5

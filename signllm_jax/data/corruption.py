@@ -6,12 +6,12 @@ whoever measures; no example tells.
 
 import numpy as np
 
-from signllm_jax.config import DataConfig
-from signllm_jax.data import source
-from signllm_jax.data.source import Source
-from signllm_jax.languages import get_language
+from signllm_jax.core.config import DataConfig
+from signllm_jax.core.languages import get_language
+from signllm_jax.core.skeleton import get_layout
+from signllm_jax.data import splits
+from signllm_jax.data.splits import Source
 from signllm_jax.poses.clip import PoseClip
-from signllm_jax.skeleton import get_layout
 
 KINDS = ("clean", "wrong_word", "frozen_hands", "noise")
 NOISE = 0.15
@@ -73,7 +73,7 @@ class Corrupted(Source):
 
 def open_train(config: DataConfig, language: str) -> Source:
     """The train split of a run: damaged as `config.corrupt` says; errors as `open_split`."""
-    clean = source.open_split(config.dataset, language, "train", config.data_dir or None)
+    clean = splits.open_split(config.dataset, language, "train", config.data_dir or None)
     if not config.corrupt:
         return clean
     return Corrupted(clean, config.corrupt, config.corrupt_seed)

@@ -18,11 +18,13 @@ from collections.abc import Iterable, Iterator, Sequence
 import tqdm
 from etils import epath
 
-from signllm_jax.data import source as opened
-from signllm_jax.data.export_skels import export_skels
-from signllm_jax.data.jobs import Job, find_jobs
-from signllm_jax.data.manifest import assign_splits, read_manifest
-from signllm_jax.data.parts import (
+from signllm_jax.core.errors import DataError
+from signllm_jax.core.skeleton import OPENPOSE50
+from signllm_jax.corpora.clip_jobs import Job, find_jobs
+from signllm_jax.corpora.export_skels import export_skels
+from signllm_jax.corpora.manifest import assign_splits, read_manifest
+from signllm_jax.corpora.prepare import Settings
+from signllm_jax.corpora.shards import (
     COMPLETE,
     Part,
     Prepared,
@@ -31,10 +33,8 @@ from signllm_jax.data.parts import (
     source_folder,
     write_whole,
 )
-from signllm_jax.data.prepare import Settings
+from signllm_jax.data import splits as opened
 from signllm_jax.data.prepare_report import write_report
-from signllm_jax.errors import DataError
-from signllm_jax.skeleton import OPENPOSE50
 
 
 def prepare_corpus(
@@ -122,7 +122,7 @@ def _make_missing(
 ) -> None:
     missing = [part for part in parts if not (folder / part.name).exists()]
     if beam_runner:
-        from signllm_jax.data.prepare_beam import make_parts
+        from signllm_jax.corpora.prepare_beam import make_parts
 
         make_parts(missing, settings, folder, beam_runner)
         return

@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 
-from signllm_jax.data.parts import Prepared, write_whole
+from signllm_jax.corpora.shards import Prepared, write_whole
 from signllm_jax.poses.clip import PoseClip
 
 SHEET_CLIPS = 6

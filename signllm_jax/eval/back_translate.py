@@ -21,16 +21,16 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from signllm_jax.data.source import Source
-from signllm_jax.data.transforms import Statistics, make_frames
-from signllm_jax.errors import CheckpointError
+from signllm_jax.artifacts.group import digest, write_file
+from signllm_jax.core.errors import CheckpointError
+from signllm_jax.core.languages import get_language
+from signllm_jax.core.typing import Tree
+from signllm_jax.data.splits import Source
 from signllm_jax.eval.reader_clips import Distortion, ReaderClips
-from signllm_jax.group import digest, write_file
-from signllm_jax.languages import get_language
 from signllm_jax.models.back_translation import BLANK, PoseReader, greedy
 from signllm_jax.poses.clip import PoseClip
+from signllm_jax.poses.features import Statistics, make_frames
 from signllm_jax.text.tokenizer import UNKNOWN, Tokenizer
-from signllm_jax.typing import Tree
 
 _FORMAT = 1  # of a saved reader; one of another format is trained again
 _BATCH = 40  # clips read together

@@ -3,8 +3,8 @@
 import os
 from collections.abc import Sequence
 
-from signllm_jax.errors import ConfigError
-from signllm_jax.workdir import Workdir
+from signllm_jax.artifacts.workdir import Workdir
+from signllm_jax.core.errors import ConfigError
 
 
 def evaluate_run(

@@ -15,21 +15,21 @@ import jax
 import numpy as np
 import tqdm
 
-from signllm_jax.back_translator import BackTranslator
-from signllm_jax.errors import ConfigError
+from signllm_jax.artifacts.group import digest, load_group
+from signllm_jax.artifacts.workdir import Workdir
+from signllm_jax.core.errors import ConfigError
 from signllm_jax.eval.back_translate import (
     ReaderConfig,
     load_reader,
     save_reader,
     train_reader,
 )
-from signllm_jax.eval.evaluated import Language
-from signllm_jax.eval.text_metrics import error_rates, score_texts
-from signllm_jax.group import digest, load_group
+from signllm_jax.eval.eval_set import Language
+from signllm_jax.inference.pose_to_text import BackTranslator
+from signllm_jax.metrics.text_metrics import error_rates, score_texts
 from signllm_jax.parallel import sharding
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.text.tokenizer import normalize_text
-from signllm_jax.workdir import Workdir
 
 MEMORISED = {"cer": 0.02, "wer": 0.2}
 """An evaluator is called memorised when its error on real clips of the split is this much above the

@@ -7,14 +7,14 @@ layout. In `.../produced-pose` and `.../reference-pose`: `<id>.pose`.
 
 from pathlib import Path
 
-from signllm_jax.errors import OutputError
-from signllm_jax.eval.evaluated import Language
+from signllm_jax.core.errors import OutputError
+from signllm_jax.core.skeleton import OPENPOSE50
+from signllm_jax.eval.eval_set import Language
 from signllm_jax.eval.predictions import file_name
 from signllm_jax.eval.slrtp import write_slrtp
 from signllm_jax.poses.frames import write_file
 from signllm_jax.poses.pose_file import write_pose_file
 from signllm_jax.poses.skels import write_skels
-from signllm_jax.skeleton import OPENPOSE50
 
 ROWS = {"produced": "produced", "ground_truth": "reference"}
 """Row of a report -> name of its folder."""

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from signllm_jax.errors import ConfigError
-from signllm_jax.eval.pairs import score_clips, summarize
-from signllm_jax.eval.text_metrics import cer, score_texts
+from signllm_jax.core.errors import ConfigError
+from signllm_jax.metrics.pairs import score_clips, summarize
+from signllm_jax.metrics.text_metrics import cer, score_texts
 from signllm_jax.poses.clip import PoseClip
 
 RESAMPLES = 1000

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from signllm_jax.languages import get_language
+from signllm_jax.core.languages import get_language
 
 _OTHER = {"test": ("dev", "report-dev.json"), "dev": ("test", "report.json")}
 _COLUMNS = {

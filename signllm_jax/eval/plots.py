@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from signllm_jax.errors import OutputError
+from signllm_jax.core.errors import OutputError
 from signllm_jax.poses.clip import PoseClip
 
 

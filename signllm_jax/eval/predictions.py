@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from signllm_jax.errors import DataError, PoseFormatError
-from signllm_jax.eval.evaluated import Language
+from signllm_jax.core.errors import DataError, PoseFormatError
+from signllm_jax.eval.eval_set import Language
 from signllm_jax.poses import files, skels
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.frames import Repairs

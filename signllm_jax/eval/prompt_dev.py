@@ -8,29 +8,29 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from signllm_jax.config import Config
-from signllm_jax.data import fingerspelling
-from signllm_jax.data.prompted import LANE, LineTokenizer, line_of
-from signllm_jax.data.source import Source
-from signllm_jax.data.transforms import collect_statistics
-from signllm_jax.errors import TextError
-from signllm_jax.eval.pairs import held, score_clips, summarize
-from signllm_jax.eval.text_stage import score_lines
-from signllm_jax.group import Group
-from signllm_jax.languages import get_language
+from signllm_jax.artifacts.group import Group
+from signllm_jax.core.config import Config
+from signllm_jax.core.errors import TextError
+from signllm_jax.core.languages import get_language
+from signllm_jax.core.typing import Tree
+from signllm_jax.corpora import fingerspelling
+from signllm_jax.data.prompt_sampling import LANE, LineTokenizer, line_of
+from signllm_jax.data.splits import Source
+from signllm_jax.inference.prompt_to_gloss import understand
+from signllm_jax.inference.text_to_gloss import Translator
+from signllm_jax.inference.text_to_pose import Producer
+from signllm_jax.metrics.gloss_metrics import score_lines
+from signllm_jax.metrics.pairs import held, score_clips, summarize
 from signllm_jax.models.prompt2langgloss import pose_params, text_params
 from signllm_jax.parallel import hosts
 from signllm_jax.poses.clip import PoseClip
-from signllm_jax.produce import Producer
+from signllm_jax.poses.features import collect_statistics
 from signllm_jax.render.figure import contact_strip
 from signllm_jax.text.langgloss import split_marks, to_langgloss
 from signllm_jax.text.language_names import abbreviations, names
 from signllm_jax.text.prompt_forms import KNOWN
 from signllm_jax.text.prompt_templates import NAME, SLOT
 from signllm_jax.text.prompts import SPOKEN, question, templates
-from signllm_jax.translate import Translator
-from signllm_jax.typing import Tree
-from signllm_jax.understanding import understand
 
 REFUSED = ["<refused:->"]
 """The line of a prompt whose sign language the rules do not find: its mark is no language's."""

@@ -15,9 +15,12 @@ from collections import defaultdict
 import jax
 import numpy as np
 
-from signllm_jax.data import fingerspelling, source
-from signllm_jax.data.prompted import LANE
-from signllm_jax.errors import DataError
+from signllm_jax.artifacts.group import load_group, write_file
+from signllm_jax.artifacts.workdir import Workdir
+from signllm_jax.core.errors import DataError
+from signllm_jax.corpora import fingerspelling
+from signllm_jax.data import splits
+from signllm_jax.data.prompt_sampling import LANE
 from signllm_jax.eval import provenance
 from signllm_jax.eval.prompt_dev import (
     PromptModel,
@@ -28,12 +31,10 @@ from signllm_jax.eval.prompt_dev import (
     spelled_asked,
 )
 from signllm_jax.eval.text_report import mean_scores, report_path
-from signllm_jax.eval.text_stage import score_lines
-from signllm_jax.group import load_group, write_file
+from signllm_jax.metrics.gloss_metrics import score_lines
 from signllm_jax.parallel import sharding
 from signllm_jax.text.langgloss import split_marks
 from signllm_jax.text.prompts import SPOKEN
-from signllm_jax.workdir import Workdir
 
 WRONG = 20
 """Prompts that were misunderstood which a report lists, of each sign language."""
@@ -77,7 +78,7 @@ def evaluate_prompts(
     folder = data_dir or config.data.data_dir or None
 
     def open_all(name):
-        return {code: source.open_split(config.data.dataset, code, name, folder) for code in codes}
+        return {code: splits.open_split(config.data.dataset, code, name, folder) for code in codes}
 
     if split == "test" and config.data.dataset == "fingerspelling":
         words = {code: fingerspelling.prompt_words(code) for code in codes}

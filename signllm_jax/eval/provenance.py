@@ -10,8 +10,8 @@ from pathlib import Path
 
 import jax
 
-from signllm_jax.config import Config
-from signllm_jax.group import Group
+from signllm_jax.artifacts.group import Group
+from signllm_jax.core.config import Config
 
 _VERSIONS = ("jax", "flax", "optax", "numpy", "jiwer")
 

@@ -4,9 +4,9 @@ import dataclasses
 
 import numpy as np
 
-from signllm_jax.data.source import Source
-from signllm_jax.data.transforms import Statistics, make_frames
-from signllm_jax.errors import DataError
+from signllm_jax.core.errors import DataError
+from signllm_jax.data.splits import Source
+from signllm_jax.poses.features import Statistics, make_frames
 from signllm_jax.text.tokenizer import Tokenizer
 
 _FARTHEST = 8.0  # deviations from the mean that an unseen joint is filled in at

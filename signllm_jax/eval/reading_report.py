@@ -13,17 +13,17 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from signllm_jax.config import Config
+from signllm_jax.artifacts.group import write_file
+from signllm_jax.artifacts.workdir import Workdir
+from signllm_jax.core.config import Config
+from signllm_jax.core.languages import get_language
 from signllm_jax.eval import provenance, report_text, report_warnings
-from signllm_jax.eval.evaluated import Language, open_languages
+from signllm_jax.eval.eval_set import Language, open_languages
 from signllm_jax.eval.evaluators import describe, open_evaluator
 from signllm_jax.eval.figures import character_edits, interval
-from signllm_jax.eval.pairs import score_clips
-from signllm_jax.eval.text_metrics import error_rates, score_texts
-from signllm_jax.group import write_file
-from signllm_jax.languages import get_language
+from signllm_jax.metrics.pairs import score_clips
+from signllm_jax.metrics.text_metrics import error_rates, score_texts
 from signllm_jax.text.tokenizer import normalize_text
-from signllm_jax.workdir import Workdir
 
 PAIRS = 5_000
 """The nearest train clip is not looked for where that would be more pairs of clips than this."""

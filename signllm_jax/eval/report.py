@@ -12,25 +12,25 @@ from pathlib import Path
 
 import numpy as np
 
-from signllm_jax.errors import ConfigError, OutputError
+from signllm_jax.artifacts.group import write_file
+from signllm_jax.artifacts.workdir import Workdir
+from signllm_jax.core.errors import ConfigError, OutputError
 from signllm_jax.eval import (
+    baselines,
     figures,
     paper_table,
     plots,
     provenance,
     report_text,
     report_warnings,
-    rows,
 )
 from signllm_jax.eval.back_translate import ReaderConfig
-from signllm_jax.eval.evaluated import Language, fill_rows, open_languages
+from signllm_jax.eval.eval_set import Language, fill_rows, open_languages
 from signllm_jax.eval.evaluators import Evaluator, describe, open_evaluator, trained_inside
 from signllm_jax.eval.export import export
 from signllm_jax.eval.predictions import match, read_predictions
 from signllm_jax.eval.reading_report import evaluate_reader
-from signllm_jax.group import write_file
-from signllm_jax.output import save_clip
-from signllm_jax.workdir import Workdir
+from signllm_jax.render.save import save_clip
 
 READER = ReaderConfig()
 """How CTC readers are trained, but for their seed."""
@@ -110,7 +110,7 @@ def evaluate(
     texts = [text for each in languages.values() for text in each.texts]
     references = [clip for each in languages.values() for clip in each.references]
     scores = {}
-    for row in rows.ROWS:
+    for row in baselines.ROWS:
         clips = [clip for each in languages.values() for clip in each.rows[row]]
         only = () if row == "produced" else figures.BRIEF
         scores[row] = figures.score_row(references, clips, only)
@@ -123,7 +123,7 @@ def evaluate(
             code: figures.flat_metrics(scores, row, chosen, texts, read, seed, letters)
             for code, chosen in where.items()
         }
-        for row in rows.ROWS
+        for row in baselines.ROWS
     }
     for code, metrics in tables["produced"].items():
         chosen = languages.values() if code == "" else [languages[code]]
@@ -185,7 +185,7 @@ def _output(workdir: Workdir, split: str, output, predictions) -> Path:
 def _read(readers: Sequence[Evaluator], languages) -> dict[str, list[list[str | None]]]:
     """Row -> reader -> what it reads from the clips of all languages, None where there is none."""
     read: dict[str, list[list[str | None]]] = {}
-    for row in rows.ROWS:
+    for row in baselines.ROWS:
         read[row] = []
         for reader in readers:
             texts: list[str | None] = []

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
+from signllm_jax.core.languages import get_language
 from signllm_jax.eval import paper_table
-from signllm_jax.eval.rows import ROWS
-from signllm_jax.languages import get_language
+from signllm_jax.eval.baselines import ROWS
 
 # metric -> (column, how a number is written)
 _MAIN = {
@@ -97,7 +97,7 @@ def markdown(report: Mapping, other: Mapping | None = None) -> str:
             POSE,
             [*report["languages"].items(), ("**all clips**", report["overall"])],
         ),
-        "Lengths in shoulder widths. Definitions and sources: `signllm_jax/eval/pose_metrics.py`.",
+        "Lengths in shoulder widths. Definitions and sources: `signllm_jax/metrics/pose_metrics.py`.",
         *(f"![{name}]({path})" for name, path in report["pictures"].items()),
         *misread(report),
         *excluded(report),

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from signllm_jax.config import Config
+from signllm_jax.core.config import Config
 from signllm_jax.eval.predictions import Predictions
 
 

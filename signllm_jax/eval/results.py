@@ -4,10 +4,10 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from signllm_jax.errors import DataError
-from signllm_jax.eval.spread import spread
+from signllm_jax.artifacts.group import write_file
+from signllm_jax.core.errors import DataError
 from signllm_jax.eval.text_results import prompt_table, spoken_line, text_runs, text_table
-from signllm_jax.group import write_file
+from signllm_jax.metrics.spread import spread
 
 BLOCK = "results"
 

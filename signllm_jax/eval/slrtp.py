@@ -15,10 +15,10 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from signllm_jax.errors import OutputError
+from signllm_jax.core.errors import OutputError
+from signllm_jax.core.skeleton import OPENPOSE50
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.frames import beside
-from signllm_jax.skeleton import OPENPOSE50
 
 FPS = 25.0
 POINTS = 178

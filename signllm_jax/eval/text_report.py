@@ -8,15 +8,15 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from signllm_jax.data import gloss_corpora
-from signllm_jax.errors import ConfigError, OutputError
+from signllm_jax.artifacts.group import load_group, write_file
+from signllm_jax.artifacts.workdir import Workdir
+from signllm_jax.core.errors import ConfigError, OutputError
+from signllm_jax.corpora import gloss_corpora
 from signllm_jax.eval import provenance
-from signllm_jax.eval.text_stage import score_lines
-from signllm_jax.group import load_group, write_file
+from signllm_jax.inference.text_to_gloss import Translator
+from signllm_jax.metrics.gloss_metrics import score_lines
 from signllm_jax.parallel import sharding
 from signllm_jax.train.text2gloss import LANE
-from signllm_jax.translate import Translator
-from signllm_jax.workdir import Workdir
 
 
 def evaluate_text(

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from signllm_jax.eval.spread import spread
+from signllm_jax.metrics.spread import spread
 
 PROMPTED = {
     "language": ("language right", "{:.1%}"),

@@ -8,8 +8,8 @@ import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
 
-from signllm_jax.nn.blocks import Dense, Norm
-from signllm_jax.typing import Array
+from signllm_jax.core.typing import Array
+from signllm_jax.models.layers.blocks import Dense, Norm
 
 BLANK = 0
 """CTC's blank is the tokenizers' padding id."""

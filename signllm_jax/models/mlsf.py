@@ -7,10 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from signllm_jax.config import ModelConfig
+from signllm_jax.core.config import ModelConfig
+from signllm_jax.core.typing import Array, Tree
 from signllm_jax.models.text2pose import Text2Pose
-from signllm_jax.parallel import lanes
-from signllm_jax.typing import Array, Tree
+from signllm_jax.parallel import language_axis
 
 
 def init_group(config: ModelConfig, key: Array) -> Tree:
@@ -25,12 +25,12 @@ def init_group(config: ModelConfig, key: Array) -> Tree:
 
 def init(config: ModelConfig, key: Array, languages: tuple[str, ...]) -> Tree:
     """The parameters of all groups, stacked [L, ...], without boxes."""
-    return lanes.init(functools.partial(init_group, config), key, languages)
+    return language_axis.init(functools.partial(init_group, config), key, languages)
 
 
 def abstract_group(config: ModelConfig) -> Tree:
     """Boxed shapes of one group's parameters; nothing is computed."""
-    return lanes.abstract(functools.partial(init_group, config))
+    return language_axis.abstract(functools.partial(init_group, config))
 
 
 def count_parameters(config: ModelConfig) -> int:

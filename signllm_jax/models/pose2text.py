@@ -16,12 +16,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from signllm_jax.config import ModelConfig, ReadingConfig
-from signllm_jax.nn.bias import nearness, nearness_params, place_bias, place_params
-from signllm_jax.nn.blocks import Block, Dense, Norm
-from signllm_jax.nn.embed import Embed, segment_positions, sinusoids
+from signllm_jax.core.config import ModelConfig, ReadingConfig
+from signllm_jax.core.typing import Array
+from signllm_jax.models.layers.bias import nearness, nearness_params, place_bias, place_params
+from signllm_jax.models.layers.blocks import Block, Dense, Norm
+from signllm_jax.models.layers.embed import Embed, segment_positions, sinusoids
 from signllm_jax.parallel.sharding import constrain
-from signllm_jax.typing import Array
 
 END = 0
 """The padding id, which no text has, ends a text."""

@@ -10,11 +10,11 @@ Source: "SignLLM" (arXiv 2405.10718), Prompt2LangGloss.
 
 import jax.numpy as jnp
 
-from signllm_jax.config import ModelConfig, TextConfig
+from signllm_jax.core.config import ModelConfig, TextConfig
+from signllm_jax.core.typing import Array, Tree
 from signllm_jax.models.text2gloss import Text2Gloss
 from signllm_jax.models.text2pose import Text2Pose
-from signllm_jax.text.units import columns
-from signllm_jax.typing import Array, Tree
+from signllm_jax.text.source_tokens import columns
 
 
 def stages(config: ModelConfig, text: TextConfig, dtype=jnp.float32) -> tuple:

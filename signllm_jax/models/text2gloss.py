@@ -13,13 +13,13 @@ import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
 
-from signllm_jax.config import ModelConfig, TextConfig
-from signllm_jax.nn.bias import place_bias, place_params
-from signllm_jax.nn.blocks import Block, Norm
-from signllm_jax.nn.embed import MarkedEmbed, UnitEmbed, segment_positions, sinusoids
+from signllm_jax.core.config import ModelConfig, TextConfig
+from signllm_jax.core.typing import TokenScores
+from signllm_jax.models.layers.bias import place_bias, place_params
+from signllm_jax.models.layers.blocks import Block, Norm
+from signllm_jax.models.layers.embed import MarkedEmbed, UnitEmbed, segment_positions, sinusoids
 from signllm_jax.parallel.sharding import constrain
 from signllm_jax.text.langgloss import BOS
-from signllm_jax.typing import TokenScores
 
 
 class Text2Gloss(nn.Module):

@@ -12,11 +12,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from signllm_jax.config import ModelConfig
-from signllm_jax.nn.bfloat16 import gelu
-from signllm_jax.nn.bias import nearness, nearness_params
-from signllm_jax.nn.blocks import Dense, Norm, block_class
-from signllm_jax.nn.embed import (
+from signllm_jax.core.config import ModelConfig
+from signllm_jax.core.typing import Array, Prediction
+from signllm_jax.models.layers.bfloat16 import gelu
+from signllm_jax.models.layers.bias import nearness, nearness_params
+from signllm_jax.models.layers.blocks import Dense, Norm, block_class
+from signllm_jax.models.layers.embed import (
     Embed,
     MarkedEmbed,
     progress_features,
@@ -24,7 +25,6 @@ from signllm_jax.nn.embed import (
     sinusoids,
 )
 from signllm_jax.parallel.sharding import constrain
-from signllm_jax.typing import Array, Prediction
 
 
 def teacher_forcing(frames: Array, segment: Array, patch: int) -> tuple[Array, Array, Array]:

@@ -20,9 +20,9 @@ from jax._src import distributed  # its key-value store has no public name
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from signllm_jax.errors import ConfigError
-from signllm_jax.parallel.watch import HEARTBEAT, Watch
-from signllm_jax.typing import Tree
+from signllm_jax.core.errors import ConfigError
+from signllm_jax.core.typing import Tree
+from signllm_jax.parallel.heartbeat import HEARTBEAT, Watch
 
 T = TypeVar("T")
 PATIENCE = 300.0

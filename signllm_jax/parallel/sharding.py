@@ -13,8 +13,8 @@ import numpy as np
 from jax.experimental import mesh_utils
 from jax.sharding import AbstractMesh, AxisType, Mesh, NamedSharding, PartitionSpec
 
-from signllm_jax.errors import ConfigError
-from signllm_jax.typing import Tree
+from signllm_jax.core.errors import ConfigError
+from signllm_jax.core.typing import Tree
 
 MESH_AXES = ("language", "data", "fsdp", "tensor")
 

@@ -4,10 +4,10 @@ import os
 
 import numpy as np
 
-from signllm_jax.errors import PoseFormatError, SignLLMError
+from signllm_jax.core.errors import PoseFormatError, SignLLMError
+from signllm_jax.core.skeleton import LAYOUTS
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.npz import load_npz, save_npz
-from signllm_jax.skeleton import LAYOUTS
 
 _FIELDS = ("positions", "confidence", "fps")
 

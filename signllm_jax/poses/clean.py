@@ -5,10 +5,10 @@ Every step counts what it did. Lengths are shoulder widths, times are seconds.
 
 import numpy as np
 
-from signllm_jax.errors import PoseFormatError
+from signllm_jax.core.errors import PoseFormatError
+from signllm_jax.core.skeleton import DWPOSE128, Layout
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.frames import Repairs
-from signllm_jax.skeleton import DWPOSE128, Layout
 
 FPS = 25.0  # of everything that is prepared
 LEAST_CONFIDENCE = 0.1  # a joint below it was guessed by the detector, not seen

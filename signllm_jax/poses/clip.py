@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from signllm_jax.errors import PoseFormatError
-from signllm_jax.skeleton import Layout, get_layout
+from signllm_jax.core.errors import PoseFormatError
+from signllm_jax.core.skeleton import Layout, get_layout
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,7 +20,7 @@ class PoseClip:
             `dwpose128` the third number is the confidence.
         confidence: float32 [T, J] in 0..1, 0 = missing (its position is then 0 and means nothing).
         fps: frames per second.
-        layout: name of the layout in `signllm_jax.skeleton`.
+        layout: name of the layout in `signllm_jax.core.skeleton`.
     """
 
     positions: np.ndarray
@@ -55,8 +55,8 @@ class PoseClip:
         return self.confidence > 0
 
     def save(self, path: str | os.PathLike, text: str = "") -> Path:
-        """Saves the clip as its suffix says; see `signllm_jax.output.save_clip`."""
-        from signllm_jax.output import save_clip  # the two imports that point up the house
+        """Saves the clip as its suffix says; see `signllm_jax.render.save.save_clip`."""
+        from signllm_jax.render.save import save_clip  # the two imports that point up the house
 
         return save_clip(path, self, text=text)
 

@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from signllm_jax.errors import OutputError, PoseFormatError
+from signllm_jax.core.errors import OutputError, PoseFormatError
+from signllm_jax.core.skeleton import DWPOSE128
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.dwpose_keys import best_person
 from signllm_jax.poses.frames import MAX_FRAMES, Repairs, numbered_files
 from signllm_jax.poses.normalize import to_shoulder_widths
 from signllm_jax.poses.npz import load_npz, save_npz
-from signllm_jax.skeleton import DWPOSE128
 
 LAYOUTS = ("person", "bodies")
 LARGEST_PART = 4.0  # a coordinate beyond it is a pixel, not a part of the picture

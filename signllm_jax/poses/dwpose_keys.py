@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from signllm_jax.errors import PoseFormatError
+from signllm_jax.core.errors import PoseFormatError
+from signllm_jax.core.skeleton import DWPOSE128
 from signllm_jax.poses.frames import Repairs, clear_unusable
-from signllm_jax.skeleton import DWPOSE128
 
 LARGEST_COORDINATE = 1e5  # pixels are let through; anything larger is damage
 _PARTS = {"body": 18, "left_hand": 21, "right_hand": 21, "face": 68}

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from signllm_jax.errors import PoseFormatError
+from signllm_jax.core.errors import PoseFormatError
 from signllm_jax.poses import arrays
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.dwpose import read_dwpose

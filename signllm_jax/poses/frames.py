@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from signllm_jax.errors import OutputError, PoseFormatError
+from signllm_jax.core.errors import OutputError, PoseFormatError
 
 MAX_FRAMES = 50_000  # of a clip: over half an hour; a stray number must not allocate without bound
 

@@ -7,11 +7,11 @@ and clips of many lengths share few compilations.
 import jax
 import numpy as np
 
-from signllm_jax.errors import ConfigError, PoseFormatError
+from signllm_jax.core.errors import ConfigError, PoseFormatError
+from signllm_jax.core.skeleton import DWPOSE_TO_OPENPOSE50, OPENPOSE50
 from signllm_jax.poses import lift_best, lift_reference
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.normalize import to_shoulder_widths
-from signllm_jax.skeleton import DWPOSE_TO_OPENPOSE50, OPENPOSE50
 
 MODES = ("best", "reference")
 LEAST_FRAMES = 64  # of the refinement

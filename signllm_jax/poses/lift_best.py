@@ -12,10 +12,10 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from signllm_jax.core.typing import Array
 from signllm_jax.poses import tree
 from signllm_jax.poses.lift_reference import interpolate, make_gradient
 from signllm_jax.poses.tree import JOINTS, Pose
-from signllm_jax.typing import Array
 
 STEPS = 100
 RATE = 0.02

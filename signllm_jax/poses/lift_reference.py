@@ -13,9 +13,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from signllm_jax.core.typing import Array
 from signllm_jax.poses import tree
 from signllm_jax.poses.tree import JOINTS, Pose
-from signllm_jax.typing import Array
 
 UPPER_BODY = slice(0, 8)
 PRUNE_BELOW = 0.3  # mean confidence of the upper body under which a frame is emptied

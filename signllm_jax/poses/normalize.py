@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from signllm_jax.errors import PoseFormatError
-from signllm_jax.skeleton import get_layout
+from signllm_jax.core.errors import PoseFormatError
+from signllm_jax.core.skeleton import get_layout
 
 LEAST_WIDTH = 1e-6  # of the shoulders in the reader's own units
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from signllm_jax.errors import PoseFormatError
+from signllm_jax.core.errors import PoseFormatError
 from signllm_jax.poses.frames import write_file
 from signllm_jax.poses.safe_pickle import Dtype, Refused, make_array, read_pickle
 

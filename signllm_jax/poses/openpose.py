@@ -14,7 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from signllm_jax.errors import OutputError, PoseFormatError
+from signllm_jax.core.errors import OutputError, PoseFormatError
+from signllm_jax.core.skeleton import OPENPOSE50
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.frames import (
     MAX_FRAMES,
@@ -26,7 +27,6 @@ from signllm_jax.poses.frames import (
     write_file,
 )
 from signllm_jax.poses.normalize import to_shoulder_widths
-from signllm_jax.skeleton import OPENPOSE50
 
 MAX_BYTES = 8 * 2**20  # of one frame's file; a crowd of a hundred people has 1 MB
 MAX_CLIP_BYTES = 64 * 2**20  # of a clip in one file, decompressed

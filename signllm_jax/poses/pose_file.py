@@ -12,13 +12,13 @@ from pathlib import Path, PurePath
 
 import numpy as np
 
-from signllm_jax.errors import OutputError, PoseFormatError
+from signllm_jax.core.errors import OutputError, PoseFormatError
+from signllm_jax.core.skeleton import DWPOSE128, OPENPOSE50, get_layout
 from signllm_jax.poses import pose_headers
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.dwpose import dwpose_clip
 from signllm_jax.poses.frames import MAX_FRAMES, Repairs, read_file, write_file
 from signllm_jax.poses.normalize import to_shoulder_widths
-from signllm_jax.skeleton import DWPOSE128, OPENPOSE50, get_layout
 
 ARM_DEPTH = 0.15
 """Arm depth factor as a part of the hands' one: MediaPipe's body model draws arms that much too

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from signllm_jax.errors import OutputError, PoseFormatError
-from signllm_jax.skeleton import DWPOSE128, Layout
+from signllm_jax.core.errors import OutputError, PoseFormatError
+from signllm_jax.core.skeleton import DWPOSE128, Layout
 
 if TYPE_CHECKING:
     from pose_format.pose_header import PoseHeader, PoseHeaderComponent

@@ -10,13 +10,13 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from signllm_jax.errors import OutputError, PoseFormatError
+from signllm_jax.core.errors import OutputError, PoseFormatError
+from signllm_jax.core.skeleton import DWPOSE128, OPENPOSE50
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.dwpose import dwpose_clip, picture_keypoints
 from signllm_jax.poses.dwpose_keys import score_confidence
 from signllm_jax.poses.frames import MAX_FRAMES, Repairs, beside, clear_unusable
 from signllm_jax.poses.normalize import to_shoulder_widths
-from signllm_jax.skeleton import DWPOSE128, OPENPOSE50
 
 FRAME_SIZES = (151, 385)
 SCALES = (3, 9)

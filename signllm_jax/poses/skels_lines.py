@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 
-from signllm_jax.errors import PoseFormatError
+from signllm_jax.core.errors import PoseFormatError
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.frames import Repairs
 from signllm_jax.poses.skels import MAX_LINE, read_line

@@ -13,8 +13,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from signllm_jax.skeleton import OPENPOSE50
-from signllm_jax.typing import Array
+from signllm_jax.core.skeleton import OPENPOSE50
+from signllm_jax.core.typing import Array
 
 JOINTS = OPENPOSE50.size
 LENGTHS = 25

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw
 
-from signllm_jax.errors import OutputError
+from signllm_jax.core.errors import OutputError
+from signllm_jax.core.skeleton import Layout
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.render.lettering import font, write_lines
-from signllm_jax.skeleton import Layout
 
 PAPER, CARD, INK, MUTED = "#ffffff", "#f4f6f9", "#1e293b", "#7b8797"
 _TORSO, _HEAD, _FACE = "#e3e8ef", "#dbe2ea", "#94a3b8"

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from signllm_jax.core.skeleton import DWPOSE128
 from signllm_jax.poses.clip import PoseClip
-from signllm_jax.skeleton import DWPOSE128
 
 SHOULDER = 0.37
 """Metres; the breadth between the shoulder joints of a grown person."""

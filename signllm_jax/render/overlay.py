@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from signllm_jax.errors import DataError, OutputError, PoseFormatError
+from signllm_jax.core.errors import DataError, OutputError, PoseFormatError
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.frames import beside
 from signllm_jax.poses.lift import lift_keypoints

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from signllm_jax.errors import OutputError
+from signllm_jax.core.errors import OutputError
+from signllm_jax.core.skeleton import DWPOSE128
 from signllm_jax.poses.clip import PoseClip
-from signllm_jax.skeleton import DWPOSE128
 
 STATIC = importlib.resources.files("signllm_jax.render") / "static"
 DECIMALS = 4

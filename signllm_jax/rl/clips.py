@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from signllm_jax.core.typing import Array, Batch
 from signllm_jax.rl import stores
-from signllm_jax.typing import Array, Batch
 
 
 class Clips(NamedTuple):

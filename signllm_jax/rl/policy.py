@@ -10,12 +10,12 @@ policy's entropy is constant and an entropy term would have no gradient.
 import jax
 import jax.numpy as jnp
 
-from signllm_jax.losses import frame_error
+from signllm_jax.core.typing import Array, Tree
+from signllm_jax.models.layers.attention import empty_cache
+from signllm_jax.models.losses import frame_error
 from signllm_jax.models.text2pose import Text2Pose, teacher_forcing
-from signllm_jax.nn.attention import empty_cache
 from signllm_jax.rl.clips import Clips
 from signllm_jax.rl.reward import sequence_errors
-from signllm_jax.typing import Array, Tree
 
 
 def deviation(step: Array, steps: Array, first: float, last: float) -> Array:

@@ -15,9 +15,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from signllm_jax.core.typing import Array
 from signllm_jax.rl import stores
 from signllm_jax.rl.clips import Clips
-from signllm_jax.typing import Array
 
 NONE = -1
 LANES = 128  # of a TPU's registers

@@ -7,9 +7,9 @@ defined. The error -r is therefore mapped to a quality `q = 2^(-error / median e
 
 import jax.numpy as jnp
 
-from signllm_jax.eval.dtw import dtw_distance
-from signllm_jax.losses import frame_error
-from signllm_jax.typing import Array
+from signllm_jax.core.typing import Array
+from signllm_jax.metrics.dtw import dtw_distance
+from signllm_jax.models.losses import frame_error
 
 
 def clip_errors(

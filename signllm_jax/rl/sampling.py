@@ -12,12 +12,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from signllm_jax.config import RLConfig
+from signllm_jax.core.config import RLConfig
+from signllm_jax.core.typing import Array, Batch
 from signllm_jax.rl import clips as packing
 from signllm_jax.rl import stores
 from signllm_jax.rl.replay import LANES, NONE, Replay
 from signllm_jax.rl.reward import log_quality, median_error
-from signllm_jax.typing import Array, Batch
 
 LOWEST = -126.0  # log2 of the smallest priority: that of a perfect clip where errors are sought
 LEVELS = 1 << 24  # of a weight: integers, so that sums are exact and the same everywhere

@@ -11,7 +11,7 @@ that is laid out anew.) Where the mapped axis is split over devices, map inside 
 import jax
 import jax.numpy as jnp
 
-from signllm_jax.typing import Array
+from signllm_jax.core.typing import Array
 
 
 def pick(store: Array, at: Array) -> Array:

@@ -21,12 +21,12 @@ from starlette.exceptions import HTTPException
 
 import signllm_jax
 from signllm_jax.api import BATCH, Signed, SignLLM
-from signllm_jax.errors import ConfigError, OutputError, SignLLMError, TextError
-from signllm_jax.languages import get_language
-from signllm_jax.output import SUFFIXES
+from signllm_jax.core.errors import ConfigError, OutputError, SignLLMError, TextError
+from signllm_jax.core.languages import get_language
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.render.page import STATIC as PLAYER
 from signllm_jax.render.page import clip_dict
+from signllm_jax.render.save import SUFFIXES
 from signllm_jax.serve import schema
 from signllm_jax.serve.batches import Batches, BusyError
 from signllm_jax.serve.limits import Limits

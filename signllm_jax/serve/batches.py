@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from signllm_jax.errors import SignLLMError
+from signllm_jax.core.errors import SignLLMError
 
 
 class BusyError(SignLLMError):

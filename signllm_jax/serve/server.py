@@ -4,7 +4,7 @@ import signal
 import socket
 
 from signllm_jax.api import SignLLM
-from signllm_jax.errors import ConfigError
+from signllm_jax.core.errors import ConfigError
 
 CONNECTIONS = 512
 """Open connections; more are answered 503."""

@@ -14,7 +14,7 @@ import re
 
 import numpy as np
 
-from signllm_jax.languages import get_language
+from signllm_jax.core.languages import get_language
 from signllm_jax.text.language_names import abbreviations, names
 from signllm_jax.text.prompt_templates import (
     FULL,

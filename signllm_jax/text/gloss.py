@@ -31,7 +31,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 
-from signllm_jax.errors import ConfigError
+from signllm_jax.core.errors import ConfigError
 from signllm_jax.text.tokenizer import normalize_text
 
 

@@ -12,8 +12,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from signllm_jax.errors import DataError, TextError
-from signllm_jax.languages import get_language
+from signllm_jax.core.errors import DataError, TextError
+from signllm_jax.core.languages import get_language
 from signllm_jax.text.gloss import CORPORA, clean_gloss, gloss_or_words, words
 
 __all__ = [

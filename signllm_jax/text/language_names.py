@@ -9,7 +9,7 @@ import functools
 import re
 import unicodedata
 
-from signllm_jax.languages import LANGUAGES
+from signllm_jax.core.languages import LANGUAGES
 
 ABBREVIATIONS = {
     "asl": ("ASL",),

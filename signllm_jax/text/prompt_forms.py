@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from signllm_jax.languages import LANGUAGES
+from signllm_jax.core.languages import LANGUAGES
 from signllm_jax.text.language_names import abbreviations, find_languages, names
 from signllm_jax.text.prompt_templates import NAME, SLOT, SPOKEN, templates
 

@@ -4,7 +4,7 @@ import functools
 import importlib.resources
 import os
 
-from signllm_jax.errors import ConfigError, DataError
+from signllm_jax.core.errors import ConfigError, DataError
 
 SPOKEN = ("en", "de", "de-CH", "fr", "it", "es", "ko", "tr")
 """The spoken languages that there are templates in; `de-CH` is what Swiss Germans write, Standard

@@ -11,8 +11,8 @@ Reading a prompt, what stands in the payload never decides which sign language i
 import hashlib
 from collections.abc import Iterable, Sequence
 
-from signllm_jax.errors import ConfigError, TextError
-from signllm_jax.languages import LANGUAGES, get_language
+from signllm_jax.core.errors import ConfigError, TextError
+from signllm_jax.core.languages import LANGUAGES, get_language
 from signllm_jax.text import prompt_forms
 from signllm_jax.text.language_names import abbreviations, names
 from signllm_jax.text.prompt_templates import NAME, SLOT, SPLITS, SPOKEN, read_templates, templates

@@ -7,10 +7,10 @@ A LangGloss token is one integer to the models, `mark * rows + id`, with the mar
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 
-from signllm_jax.config import TextConfig
-from signllm_jax.errors import ConfigError
+from signllm_jax.core.config import TextConfig
+from signllm_jax.core.errors import ConfigError
 from signllm_jax.text.langgloss import LangGlossVocabulary
-from signllm_jax.text.units import Units, collect_units
+from signllm_jax.text.source_tokens import Units, collect_units
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 
 import sentencepiece
 
-from signllm_jax.errors import ConfigError, TextError
-from signllm_jax.languages import get_language
+from signllm_jax.core.errors import ConfigError, TextError
+from signllm_jax.core.languages import get_language
 
 PAD, UNKNOWN = 0, 1
 

@@ -6,22 +6,22 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from signllm_jax.back_translator import BackTranslator
-from signllm_jax.config import Config
-from signllm_jax.data import pipeline, source
-from signllm_jax.eval.text_metrics import error_rates
-from signllm_jax.group import Group
-from signllm_jax.losses import reading_losses
+from signllm_jax.artifacts.group import Group
+from signllm_jax.core.config import Config
+from signllm_jax.core.skeleton import get_layout
+from signllm_jax.core.typing import Array, Tree
+from signllm_jax.data import batches, splits
+from signllm_jax.inference.pose_to_text import BackTranslator
+from signllm_jax.metrics.text_metrics import error_rates
+from signllm_jax.models.layers.precision import compute_dtype
+from signllm_jax.models.losses import reading_losses
 from signllm_jax.models.pose2text import Pose2Text, with_ends
-from signllm_jax.nn.precision import compute_dtype
 from signllm_jax.poses.clip import PoseClip
-from signllm_jax.skeleton import get_layout
 from signllm_jax.text.glosses import encode_glosses
 from signllm_jax.text.tokenizer import normalize_text
 from signllm_jax.train import groups
-from signllm_jax.train.distort import distort
+from signllm_jax.train.augment import distort
 from signllm_jax.train.task import Task
-from signllm_jax.typing import Array, Tree
 
 
 class BackTranslationTask(Task):
@@ -66,9 +66,9 @@ class BackTranslationTask(Task):
         """See Task; there is gloss where the reader has a head for it."""
         config = self.config
         name, folder = config.data.dataset, config.data.data_dir or None
-        sources = [source.open_split(name, code, "train", folder) for code in languages]
+        sources = [splits.open_split(name, code, "train", folder) for code in languages]
         glosses = [encode_glosses(s.units, g.glosses) for s, g in zip(sources, groups)]
-        return pipeline.TrainData.of(
+        return batches.TrainData.of(
             config,
             sources,
             groups,
@@ -99,7 +99,7 @@ class ReadingDevSet:
         self._texts: list[list[str]] = []
         self._clips: list[list[PoseClip]] = []
         for code in languages:
-            data = source.open_split(config.data.dataset, code, "dev", config.data.data_dir or None)
+            data = splits.open_split(config.data.dataset, code, "dev", config.data.data_dir or None)
             texts = [normalize_text(text, code) for text in data.texts]
             chosen = [i for i, text in enumerate(texts) if text][: limit or None]
             self._texts.append([texts[i] for i in chosen])

@@ -21,11 +21,11 @@ import numpy as np
 import orbax.checkpoint as ocp
 from etils import epath
 
-from signllm_jax.errors import CheckpointError
+from signllm_jax.core.errors import CheckpointError
+from signllm_jax.core.storage import is_remote
+from signllm_jax.core.typing import Tree
 from signllm_jax.parallel import hosts
-from signllm_jax.places import is_remote
 from signllm_jax.train.file_list import check_file_list, write_file_lists
-from signllm_jax.typing import Tree
 
 # orbax tells every save in ten lines; what goes wrong it also raises
 for _name in ("absl", "asyncio"):

@@ -4,15 +4,15 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from signllm_jax.config import Config
-from signllm_jax.data import source
-from signllm_jax.eval.pairs import held, score_clips, summarize
-from signllm_jax.group import Group
+from signllm_jax.artifacts.group import Group
+from signllm_jax.core.config import Config
+from signllm_jax.core.typing import Tree
+from signllm_jax.data import splits
+from signllm_jax.inference.text_to_pose import Producer
+from signllm_jax.metrics.pairs import held, score_clips, summarize
 from signllm_jax.parallel import hosts
 from signllm_jax.poses.clip import PoseClip
-from signllm_jax.produce import Producer
 from signllm_jax.render.figure import contact_strip
-from signllm_jax.typing import Tree
 
 SCORED = ("dtw", "hand_travel", "duration_ratio")  # the others cost more than they tell here
 METRICS = ("dtw", "dtw_mean_pose_ratio", "hand_travel_ratio", "duration_ratio", "ended")
@@ -29,7 +29,7 @@ class DevSet:
         limit = config.eval.clips
         self._texts, self._clips = [], []
         for code in languages:
-            data = source.open_split(config.data.dataset, code, "dev", config.data.data_dir or None)
+            data = splits.open_split(config.data.dataset, code, "dev", config.data.data_dir or None)
             count = min(limit, len(data)) if limit else len(data)
             self._texts.append(data.texts[:count])
             self._clips.append([data.clip(i) for i in range(count)])

@@ -4,10 +4,10 @@ The new languages are trained by themselves, which gives what training all at on
 parallel/lanes.py); the groups of the others are copied byte for byte.
 """
 
-from signllm_jax.config import Config
-from signllm_jax.errors import ConfigError
-from signllm_jax.group import copy_group, load_group
-from signllm_jax.workdir import Workdir
+from signllm_jax.artifacts.group import copy_group, load_group
+from signllm_jax.artifacts.workdir import Workdir
+from signllm_jax.core.config import Config
+from signllm_jax.core.errors import ConfigError
 
 TASK = "mlsf"
 

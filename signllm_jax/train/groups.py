@@ -6,16 +6,16 @@ from collections.abc import Sequence
 import jax
 import numpy as np
 
-from signllm_jax.config import Config
+from signllm_jax.artifacts.group import Group, load_group, save_group
+from signllm_jax.artifacts.workdir import Workdir
+from signllm_jax.core.config import Config
+from signllm_jax.core.errors import ConfigError
+from signllm_jax.core.typing import Tree
 from signllm_jax.data.corruption import open_train
-from signllm_jax.data.transforms import collect_statistics
-from signllm_jax.errors import ConfigError
-from signllm_jax.group import Group, load_group, save_group
 from signllm_jax.parallel import hosts, sharding
+from signllm_jax.poses.features import collect_statistics
 from signllm_jax.text.glosses import gloss_vocabulary
 from signllm_jax.text.tokenizer import train_tokenizer
-from signllm_jax.typing import Tree
-from signllm_jax.workdir import Workdir
 
 
 def open_groups(

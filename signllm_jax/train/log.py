@@ -13,11 +13,11 @@ import tqdm
 from tensorboardX.event_file_writer import EventsWriter
 from tensorboardX.proto.event_pb2 import Event, SessionLog
 
-from signllm_jax.buckets import local_stand_in, upload
-from signllm_jax.errors import CheckpointError
-from signllm_jax.group import write_file
+from signllm_jax.artifacts.group import write_file
+from signllm_jax.core.buckets import local_stand_in, upload
+from signllm_jax.core.errors import CheckpointError
+from signllm_jax.core.storage import is_remote
 from signllm_jax.parallel import hosts
-from signllm_jax.places import is_remote
 
 
 class RunLog:

@@ -12,21 +12,22 @@ import time
 import jax
 import numpy as np
 
-from signllm_jax.config import Config, to_dict
-from signllm_jax.data import pipeline
-from signllm_jax.errors import CheckpointError, TrainingError
-from signllm_jax.group import digest, write_file
+from signllm_jax.artifacts.group import digest, write_file
+from signllm_jax.artifacts.workdir import Workdir
+from signllm_jax.core.config import Config, to_dict
+from signllm_jax.core.errors import CheckpointError, TrainingError
+from signllm_jax.data import batches as pipeline
 from signllm_jax.parallel import hosts, sharding
-from signllm_jax.train import extension, groups, plc
+from signllm_jax.rl import plc
+from signllm_jax.train import extension, groups
 from signllm_jax.train.checkpoint import Checkpoints
 from signllm_jax.train.log import open_log
 from signllm_jax.train.optimizer import evaluated
-from signllm_jax.train.signals import StopSignal
-from signllm_jax.train.start import chosen_languages, make_run_mesh, versions
+from signllm_jax.train.preemption import StopSignal
+from signllm_jax.train.setup import chosen_languages, make_run_mesh, versions
 from signllm_jax.train.state import TrainState, abstract_state, make_state, state_shardings
 from signllm_jax.train.step import gather_metrics, make_train_step
 from signllm_jax.train.task import get_task
-from signllm_jax.workdir import Workdir
 
 
 def train(config: Config, path: str | os.PathLike) -> dict | None:

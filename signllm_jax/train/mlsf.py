@@ -3,21 +3,21 @@
 import jax
 import jax.numpy as jnp
 
-from signllm_jax.config import LossConfig
-from signllm_jax.data import pipeline
+from signllm_jax.core.config import LossConfig
+from signllm_jax.core.skeleton import get_layout
+from signllm_jax.core.typing import Array
+from signllm_jax.data import batches
 from signllm_jax.data.corruption import open_train
-from signllm_jax.losses import joint_weights, pose_losses, weighted_sum
 from signllm_jax.models import mlsf
+from signllm_jax.models.layers.precision import compute_dtype
+from signllm_jax.models.losses import joint_weights, pose_losses, weighted_sum
 from signllm_jax.models.text2pose import Text2Pose, teacher_forcing
-from signllm_jax.nn.precision import compute_dtype
 from signllm_jax.rl import policy
 from signllm_jax.rl.clips import unpack
 from signllm_jax.rl.reward import clip_errors, reward_loss, sequence_errors
-from signllm_jax.skeleton import get_layout
 from signllm_jax.train import groups
 from signllm_jax.train.dev import DevSet
 from signllm_jax.train.task import Task
-from signllm_jax.typing import Array
 
 
 def corrupt(history: Array, counter: Array, key: Array, config: LossConfig):
@@ -139,7 +139,7 @@ class MlsfTask(Task):
         config = self.config
         sources = [open_train(config.data, code) for code in languages]
         strata = config.rl.strata if config.rl.plc else 1
-        return pipeline.TrainData.of(config, sources, groups, strata=strata)
+        return batches.TrainData.of(config, sources, groups, strata=strata)
 
     def dev_set(self, languages, groups, mesh):
         """See Task."""

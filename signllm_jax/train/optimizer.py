@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from signllm_jax.config import OptimizerConfig
-from signllm_jax.typing import Array, Tree
+from signllm_jax.core.config import OptimizerConfig
+from signllm_jax.core.typing import Array, Tree
 
 
 def learning_rate(config: OptimizerConfig, count: Array, steps: Array) -> Array:

@@ -6,16 +6,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from signllm_jax.data import source
-from signllm_jax.data.prompted import PromptData
-from signllm_jax.data.transforms import collect_statistics
-from signllm_jax.errors import ConfigError
+from signllm_jax.artifacts.group import Group
+from signllm_jax.core.errors import ConfigError
+from signllm_jax.core.typing import Array, Batch, TokenScores
+from signllm_jax.data import splits
+from signllm_jax.data.prompt_sampling import PromptData
 from signllm_jax.eval.prompt_dev import PromptDev
-from signllm_jax.group import Group
-from signllm_jax.losses import line_losses
 from signllm_jax.models import prompt2langgloss as model
+from signllm_jax.models.layers.precision import compute_dtype
+from signllm_jax.models.losses import line_losses
 from signllm_jax.models.prompt2langgloss import pose_params, text_params
-from signllm_jax.nn.precision import compute_dtype
+from signllm_jax.poses.features import collect_statistics
 from signllm_jax.text.asking import ask, frame_words
 from signllm_jax.text.langgloss import EOS
 from signllm_jax.text.prompt_templates import SPOKEN
@@ -23,7 +24,6 @@ from signllm_jax.text.stage import make_stage
 from signllm_jax.train.mlsf import MlsfTask
 from signllm_jax.train.shared import LANE, frozen_group
 from signllm_jax.train.text2gloss import drop_units
-from signllm_jax.typing import Array, Batch, TokenScores
 
 ASKED = 8
 """Prompts of every train clip from which the units are collected."""
@@ -206,4 +206,4 @@ class Prompt2LangGlossTask(MlsfTask):
 
     def _open(self, languages, split):
         name, folder = self.config.data.dataset, self.config.data.data_dir or None
-        return {code: source.open_split(name, code, split, folder) for code in languages}
+        return {code: splits.open_split(name, code, split, folder) for code in languages}

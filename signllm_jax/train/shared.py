@@ -4,13 +4,13 @@ import dataclasses
 import os
 from collections.abc import Sequence
 
-from signllm_jax.config import Config
-from signllm_jax.errors import CheckpointError, ConfigError
-from signllm_jax.extend import extend_group, extend_stage
-from signllm_jax.group import Group, load_group, save_group
-from signllm_jax.languages import get_language
+from signllm_jax.artifacts.extend import extend_group, extend_stage
+from signllm_jax.artifacts.group import Group, load_group, save_group
+from signllm_jax.artifacts.workdir import Workdir
+from signllm_jax.core.config import Config
+from signllm_jax.core.errors import CheckpointError, ConfigError
+from signllm_jax.core.languages import get_language
 from signllm_jax.train.task import get_task
-from signllm_jax.workdir import Workdir
 
 LANE = "shared"
 

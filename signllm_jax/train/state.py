@@ -6,14 +6,14 @@ import functools
 import jax
 import jax.numpy as jnp
 
-from signllm_jax.config import Config
-from signllm_jax.parallel import lanes as lane_axis
+from signllm_jax.core.config import Config
+from signllm_jax.core.typing import Array, Tree
+from signllm_jax.parallel import language_axis as lane_axis
 from signllm_jax.parallel import sharding
+from signllm_jax.rl import plc
 from signllm_jax.rl.replay import Replay
-from signllm_jax.train import plc
 from signllm_jax.train.optimizer import make_optimizer
 from signllm_jax.train.task import get_task
-from signllm_jax.typing import Array, Tree
 
 
 @functools.partial(

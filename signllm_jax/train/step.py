@@ -7,14 +7,14 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from signllm_jax.config import Config
-from signllm_jax.parallel import lanes as lane_axis
-from signllm_jax.parallel import sharding
-from signllm_jax.train import layouts, plc
+from signllm_jax.core.config import Config
+from signllm_jax.core.typing import Array, Batch, LineBatch, Tree
+from signllm_jax.parallel import language_axis as lane_axis
+from signllm_jax.parallel import memory_layout, sharding
+from signllm_jax.rl import plc
 from signllm_jax.train.optimizer import learning_rate, make_optimizer
 from signllm_jax.train.state import TrainState, state_shardings
 from signllm_jax.train.task import Learning, Task, get_task
-from signllm_jax.typing import Array, Batch, LineBatch, Tree
 
 
 def train_step(
@@ -50,7 +50,7 @@ def train_step(
         begin = sharding.on_own_rows(functools.partial(plc.begin, config=config))
         replay, batch, slots, importance = begin(replay, batch, own, state.step)
     elif isinstance(batch, Batch):  # a text stage's lines stay as they are
-        batch = sharding.on_own_rows(lambda own, _: layouts.lay(own))(batch, state.step)
+        batch = sharding.on_own_rows(lambda own, _: memory_layout.lay(own))(batch, state.step)
 
     def gradient(params, batch, key, steps, importance):
         learning = ()

@@ -7,13 +7,13 @@ from typing import ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
-from signllm_jax.config import Config
-from signllm_jax.data import source
-from signllm_jax.errors import ConfigError
-from signllm_jax.group import Group
+from signllm_jax.artifacts.group import Group
+from signllm_jax.artifacts.workdir import Workdir
+from signllm_jax.core.config import Config
+from signllm_jax.core.errors import ConfigError
+from signllm_jax.core.typing import Array, Batch, Tree
+from signllm_jax.data import splits
 from signllm_jax.rl.clips import Clips
-from signllm_jax.typing import Array, Batch, Tree
-from signllm_jax.workdir import Workdir
 
 TASKS = {
     "mlsf": ("signllm_jax.train.mlsf", "MlsfTask"),
@@ -81,7 +81,7 @@ class Task(abc.ABC):
     def data_languages(self) -> tuple[str, ...]:
         """Codes of the languages that the data set has; raises DataError when it is unknown."""
         data = self.config.data
-        return source.languages(data.dataset, data.data_dir or None)
+        return splits.languages(data.dataset, data.data_dir or None)
 
     def lanes(self, languages: tuple[str, ...]) -> tuple[str, ...]:
         """Names of the models on the leading axis: one a language unless a task shares one."""

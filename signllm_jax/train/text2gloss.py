@@ -4,21 +4,21 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from signllm_jax.config import TextConfig
-from signllm_jax.data import gloss_corpora
-from signllm_jax.data.lines import LineData
-from signllm_jax.errors import ConfigError
-from signllm_jax.eval.text_stage import score_lines
-from signllm_jax.group import Group
-from signllm_jax.losses import line_losses
+from signllm_jax.artifacts.group import Group
+from signllm_jax.core.config import TextConfig
+from signllm_jax.core.errors import ConfigError
+from signllm_jax.core.typing import Array
+from signllm_jax.corpora import gloss_corpora
+from signllm_jax.data.gloss_batches import LineData
+from signllm_jax.inference.text_to_gloss import Translator
+from signllm_jax.metrics.gloss_metrics import score_lines
+from signllm_jax.models.layers.precision import compute_dtype
+from signllm_jax.models.losses import line_losses
 from signllm_jax.models.text2gloss import Text2Gloss
-from signllm_jax.nn.precision import compute_dtype
-from signllm_jax.text import units as unit_ids
+from signllm_jax.text import source_tokens as unit_ids
 from signllm_jax.text.stage import make_stage
 from signllm_jax.train.shared import LANE, frozen_group
 from signllm_jax.train.task import Task
-from signllm_jax.translate import Translator
-from signllm_jax.typing import Array
 
 
 def drop_units(units: Array, key: Array, config: TextConfig) -> Array:

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from signllm_jax.data.parts import COMPLETE
-from signllm_jax.skeleton import OPENPOSE50
+from signllm_jax.core.skeleton import OPENPOSE50
+from signllm_jax.corpora.published import PREPARED
+from signllm_jax.corpora.shards import COMPLETE
 from signllm_jax.text.prompts import make_prompt
-from tfds_builders.prompt2sign.corpora import PREPARED
 
 SPLITS = ("train", "dev", "test")
 FRAMES = 5

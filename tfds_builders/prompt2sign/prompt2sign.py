@@ -14,14 +14,13 @@ from typing import ClassVar
 import numpy as np
 import tensorflow_datasets as tfds
 
-from signllm_jax.data import fingerspelling
-from signllm_jax.data.parts import Prepared, prepared_sources
-from signllm_jax.errors import DataError
-from signllm_jax.skeleton import OPENPOSE50, get_layout
-from tfds_builders.prompt2sign import corpora
+from signllm_jax.core.errors import DataError
+from signllm_jax.core.skeleton import OPENPOSE50, get_layout
+from signllm_jax.corpora import fingerspelling, published
+from signllm_jax.corpora.shards import Prepared, prepared_sources
 
 SPLITS = ("train", "dev", "test")
-FINGERSPELLING = corpora.FINGERSPELLING
+FINGERSPELLING = published.FINGERSPELLING
 
 
 def _fingerspelled(language: str, split: str) -> Iterator[dict]:
@@ -53,7 +52,7 @@ class Prompt2SignConfig(tfds.core.BuilderConfig):
         flat = "" if layout == OPENPOSE50.name else layout
         super().__init__(
             name="_".join(part for part in (language, source, flat) if part),
-            description=corpora.describe(language, source),
+            description=published.describe(language, source),
         )
         self.language = language
         self.source = source
@@ -77,14 +76,14 @@ class Prompt2Sign(tfds.core.GeneratorBasedBuilder):
     }
     BUILDER_CONFIGS: ClassVar = [
         *(Prompt2SignConfig(code, FINGERSPELLING) for code in fingerspelling.LANGUAGES),
-        *(Prompt2SignConfig(code) for code in corpora.LANGUAGES),
+        *(Prompt2SignConfig(code) for code in published.LANGUAGES),
         *(
             Prompt2SignConfig(code, name)
-            for name, corpus in corpora.PREPARED.items()
+            for name, corpus in published.PREPARED.items()
             for code in corpus.languages
         ),
     ]
-    MANUAL_DOWNLOAD_INSTRUCTIONS = corpora.instructions()
+    MANUAL_DOWNLOAD_INSTRUCTIONS = published.instructions()
 
     def _info(self) -> tfds.core.DatasetInfo:
         config = self.builder_config
@@ -98,9 +97,9 @@ class Prompt2Sign(tfds.core.GeneratorBasedBuilder):
         return tfds.core.DatasetInfo(
             builder=self,
             description=files.description,
-            citation=corpora.citations(files.citation, config.language, config.source),
-            license=corpora.licences(config.language, config.source),
-            homepage=corpora.homepage(config.language, config.source),
+            citation=published.citations(files.citation, config.language, config.source),
+            license=published.licences(config.language, config.source),
+            homepage=published.homepage(config.language, config.source),
             features=tfds.features.FeaturesDict(
                 {
                     "id": text(),

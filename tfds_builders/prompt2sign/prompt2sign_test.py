@@ -7,8 +7,8 @@ from typing import ClassVar
 
 import tensorflow_datasets as tfds
 
+from signllm_jax.corpora.published import LANGUAGES, PREPARED
 from tfds_builders.prompt2sign import Prompt2Sign
-from tfds_builders.prompt2sign.corpora import LANGUAGES, PREPARED
 
 _SOURCES = {
     code: [name for name, corpus in PREPARED.items() if code in corpus.languages]

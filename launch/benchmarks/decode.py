@@ -1,0 +1,123 @@
+"""Free-running decoding: frames a second with cached keys and values, and without any cache.
+
+    python launch/benchmark.py decode --like=progressive_transformers --frames=50,300 --clips=1
+    python launch/benchmark.py decode --like=progressive_transformers --variants=cached
+
+`cached` is `decoding.generate` as it is used; `uncached` runs the decoder over all frames so far
+for every further one, as decoders without a cache do. Clips never end before the last frame, so
+that lengths are what the flags say.
+"""
+
+from collections.abc import Iterator
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from absl import flags
+
+from launch.benchmarks import rounds, workload
+from signllm_jax.core.typing import Array, Tree
+from signllm_jax.inference import pose_decoding
+from signllm_jax.models import mlsf
+from signllm_jax.models.text2pose import Text2Pose
+from signllm_jax.parallel import sharding
+
+FRAMES = flags.DEFINE_list("frames", ["50", "300"], "lengths of the clips")
+CLIPS = flags.DEFINE_list("clips", ["1", "8"], "clips that are decoded together")
+CHOSEN = flags.DEFINE_list("variants", ["cached", "uncached"], "which run")
+GROWTH = 32  # frames by which the window of `uncached` grows
+
+
+def uncached(model: Text2Pose, params: Tree, text: Array, frames: int) -> Array:
+    """Clips float32 [B, T, D - 1] of a fixed length, decoded without a cache.
+
+    The window that is computed for a frame is what has been made so far, rounded up to GROWTH.
+
+    Args:
+        model: of the group, with patches of one frame.
+        params: its parameters.
+        text: int32 [B, S].
+        frames: T.
+    """
+    segment = (text > 0).astype(jnp.int32)
+    memory = model.apply({"params": params}, text, segment, method="encode")
+    shape = (len(text), frames + 1)
+    history = jnp.zeros((*shape, model.config.frame_size - 1))
+    counter = jnp.zeros(shape)
+
+    def step(index, carry, window):
+        history, counter = carry
+        place = jnp.broadcast_to(jnp.arange(window), (len(text), window))
+        mask = np.tri(window, dtype=bool) & segment[:, :1, None].astype(bool)
+        predicted, _ = model.apply(
+            {"params": params},
+            memory,
+            history[:, :window],
+            counter[:, :window],
+            jnp.ones((len(text), window), jnp.int32),
+            place,
+            mask,
+            method="decode",
+        )
+        update = jax.lax.dynamic_update_index_in_dim
+        history = update(history, predicted.frames[:, index, 0], index + 1, 1)
+        return history, update(counter, predicted.counter[:, index, 0], index + 1, 1)
+
+    carry = history, counter
+    for start in range(0, frames, GROWTH):
+        end = min(start + GROWTH, frames)
+        carry = jax.lax.fori_loop(start, end, lambda i, c, end=end: step(i, c, end), carry)
+    return carry[0][:, 1:]
+
+
+def rows() -> Iterator[dict]:
+    """Yields a row for every variant, length and number of clips; compilation is not counted.
+
+    `over_uncached` is the median over rounds of the rate by that of `uncached` in the same round.
+    """
+    config = workload.make_config(model={"patch": 1})
+    model, tokens = Text2Pose(config.model), workload.TOKENS.value
+    mesh = sharding.make_mesh({}, jax.devices()[:1])
+    with sharding.use_mesh(mesh):
+        params = jax.jit(lambda: mlsf.init(config.model, jax.random.key(0), ("asl",)))()
+        params = jax.tree.map(lambda leaf: leaf[0], params)
+        params["counter_head"] = jax.tree.map(jnp.zeros_like, params["counter_head"])
+        ids = workload.CountedTokens(tokens, config.model.vocab).encode("")
+        runs = {
+            (variant, int(frames), int(clips)): _run(
+                variant, mesh, model, params, np.tile(np.int32(ids), (int(clips), 1)), int(frames)
+            )
+            for frames in FRAMES.value
+            for clips in CLIPS.value
+            for variant in CHOSEN.value
+        }
+        measured = rounds.measure({f"{v}-{f}-{c}": run for (v, f, c), run in runs.items()})
+    for variant, frames, clips in runs:
+        own = measured[f"{variant}-{frames}-{clips}"]
+        other = measured.get(f"uncached-{frames}-{clips}")
+        more = {} if other is None else {"over_uncached": rounds.ratio(own, other)}
+        yield rounds.row(
+            "decode",
+            f"{variant}-{frames}-{clips}",
+            own,
+            length=frames,
+            clips=clips,
+            **more,
+            **workload.describe(config),
+        )
+    yield from rounds.other_rows("decode", measured)
+
+
+def _run(variant: str, mesh, model: Text2Pose, params: Tree, text: np.ndarray, frames: int):
+    if variant == "cached":
+
+        def generate(params, text):
+            return pose_decoding.generate(model, params, text, frames).length.sum()
+    else:
+
+        def generate(params, text):
+            made = uncached(model, params, text, frames)
+            return jnp.isfinite(made).all((0, 2)).sum() * len(text)
+
+    function = jax.jit(generate, compiler_options=pose_decoding.compiler_options(mesh))
+    return lambda: float(function(params, text))

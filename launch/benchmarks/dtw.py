@@ -1,0 +1,78 @@
+"""Dynamic time warping: a batch of ours against the Python loop that the field's code uses.
+
+Both compute the score of Progressive Transformers (city block distance over 150 coordinates,
+accumulated along the best path); that they agree is checked before a time is reported.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+
+import jax
+import numpy as np
+
+from signllm_jax.core.errors import DataError
+from signllm_jax.metrics.pose_metrics import progressive_dtw
+
+_LENGTHS = (100, 200)  # frames
+_JOINTS = 50
+_BATCH = 64  # pairs a call of ours
+_PAIRS = 2  # pairs a round of the Python loop
+_ROUNDS = 3
+
+
+def python_dtw(first: np.ndarray, second: np.ndarray) -> float:
+    """The accumulated cost of two clips [T, C] by a loop over cells, as the field computes it."""
+    rows, columns = len(first), len(second)
+    table = np.full((rows + 1, columns + 1), np.inf)
+    table[0, 0] = 0.0
+    for i in range(rows):
+        for j in range(columns):
+            cost = np.sum(np.abs(first[i] - second[j]))
+            table[i + 1, j + 1] = cost + min(table[i, j], table[i, j + 1], table[i + 1, j])
+    return float(table[rows, columns])
+
+
+def rows() -> Iterator[dict]:
+    """Yields, for each length, a row for the Python loop and one for ours, measured in turns.
+
+    Compilation is not counted; `cpu_seconds` are of all threads together.
+    """
+    for length in _LENGTHS:
+        random = np.random.default_rng(length)
+        steps = random.normal(0, 0.02, (2, _BATCH, length, _JOINTS, 3))
+        reference, produced = np.cumsum(steps, axis=2).astype(np.float32)
+        arguments = (
+            *jax.device_put((reference, np.ones(reference.shape[:3], bool), produced)),
+            *(np.full(_BATCH, length, np.int32) for _ in range(2)),
+        )
+
+        def ours(arguments=arguments):
+            return np.asarray(progressive_dtw(*arguments))
+
+        def loop(a=reference, b=produced, length=length):
+            pairs = zip(a[:_PAIRS].reshape(_PAIRS, length, -1), b[:_PAIRS])
+            return np.array([python_dtw(x, y.reshape(length, -1)) / length for x, y in pairs])
+
+        if not np.allclose(ours()[:_PAIRS], loop(), rtol=1e-4):
+            raise DataError(f"the two do not agree on clips of {length} frames")
+        names = {f"python-{length}": (loop, _PAIRS), f"batch-{length}": (ours, _BATCH)}
+        spent = {name: np.zeros(2) for name in names}
+        for _ in range(_ROUNDS):
+            for name, (run, _) in names.items():
+                spent[name] += _timed(run)
+        for name, (_, pairs) in names.items():
+            cpu, wall = spent[name].tolist()
+            yield {
+                "benchmark": "dtw",
+                "variant": name,
+                "cpu_seconds": cpu,
+                "wall_seconds": wall,
+                "pairs": pairs * _ROUNDS,
+                "per_cpu_second": pairs * _ROUNDS / cpu,
+            }
+
+
+def _timed(run: Callable[[], object]) -> np.ndarray:
+    cpu, wall = time.process_time(), time.perf_counter()
+    run()
+    return np.array([time.process_time() - cpu, time.perf_counter() - wall])

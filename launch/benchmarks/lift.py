@@ -1,0 +1,107 @@
+"""The 2D-to-3D lift: seconds of CPU for clips of OpenPose, cold and warm, in both modes.
+
+Cold counts a fresh process, imports and compilation included; warm counts the lift alone. The
+original (TensorFlow 1, 1000 steps) took about 43 CPU seconds for five clips of 684 frames.
+
+    python launch/benchmark.py lift --clips=FOLDER_OF_OPENPOSE_FOLDERS
+"""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from absl import flags
+
+from signllm_jax.core.errors import DataError
+from signllm_jax.poses import lift
+from signllm_jax.poses.lift_best import USUAL_LENGTHS
+from signllm_jax.poses.openpose import read_openpose_keypoints
+from signllm_jax.poses.tree import JOINTS, LENGTH_OF, PARENT
+
+_CLIPS = flags.DEFINE_string("clips", "", "folder of OpenPose clip folders; default: made clips")
+
+_LENGTHS = (210, 180, 123, 109, 62)  # frames of the made clips, 684 as the original was timed on
+_FPS = 24.0
+_ROUNDS = 3
+
+
+def made_clips() -> list[np.ndarray]:
+    """Clips of a signer whose bones swing: float32 [T, 50, 3], pixels and confidence."""
+    clips = []
+    for frames in _LENGTHS:
+        random = np.random.default_rng(frames)
+        time_of = np.linspace(0, frames / 10, frames)[:, None]
+        angle = random.uniform(-np.pi, np.pi, JOINTS) + 0.3 * np.sin(
+            time_of + random.uniform(0, 6, JOINTS)
+        )
+        angle[:, [1, 2, 5]] = np.pi / 2, np.pi, 0  # the neck below the nose, level shoulders
+        points = np.zeros((frames, JOINTS, 3), np.float32)
+        points[:, :, 2] = random.uniform(0.5, 1, (frames, JOINTS))
+        points[:, 0, :2] = 640, 200
+        for joint in range(1, JOINTS):
+            length = 200 * USUAL_LENGTHS[LENGTH_OF[joint]]
+            points[:, joint, 0] = points[:, PARENT[joint], 0] + length * np.cos(angle[:, joint])
+            points[:, joint, 1] = points[:, PARENT[joint], 1] + length * np.sin(angle[:, joint])
+        clips.append(points)
+    return clips
+
+
+def clips_of(folder: str) -> list[np.ndarray]:
+    """The clips to lift: every folder of `folder`, or made ones where it is empty."""
+    if not folder:
+        return made_clips()
+    found = sorted(path for path in Path(folder).glob("*") if path.is_dir())
+    if not found:
+        raise DataError(f"{folder}: no folders of OpenPose clips in it")
+    return [read_openpose_keypoints(path) for path in found]
+
+
+def lift_all(clips: list[np.ndarray], mode: str) -> None:
+    """Lifts every clip once."""
+    for keypoints in clips:
+        lift.lift_keypoints(keypoints, _FPS, mode)
+
+
+def rows() -> Iterator[dict]:
+    """Yields a row for each mode, cold and warm; a warm row is the mean of its rounds."""
+    clips = clips_of(_CLIPS.value)
+    frames = sum(map(len, clips))
+    for mode in lift.MODES:
+        for variant, seconds in (("cold", _cold(mode)), ("warm", _warm(clips, mode))):
+            cpu, wall = seconds
+            yield {
+                "benchmark": "lift",
+                "variant": f"{mode}-{variant}",
+                "cpu_seconds": cpu,
+                "wall_seconds": wall,
+                "frames": frames,
+                "per_cpu_second": frames / cpu,
+            }
+
+
+def _warm(clips: list[np.ndarray], mode: str) -> tuple[float, float]:
+    lift_all(clips, mode)
+    cpu, wall = time.process_time(), time.perf_counter()
+    for _ in range(_ROUNDS):
+        lift_all(clips, mode)
+    return (time.process_time() - cpu) / _ROUNDS, (time.perf_counter() - wall) / _ROUNDS
+
+
+def _cold(mode: str) -> tuple[float, float]:
+    program = (
+        "import sys, time; from launch.benchmarks import lift; "
+        "lift.lift_all(lift.clips_of(sys.argv[1]), sys.argv[2]); print(time.process_time())"
+    )
+    wall = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-c", program, _CLIPS.value, mode],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise DataError(f"the lift failed in a process of its own: {done.stderr.strip()[-200:]}")
+    return float(done.stdout.split()[-1]), time.perf_counter() - wall

@@ -1,0 +1,131 @@
+"""What the lift does to depth: reference mode against best mode, on real clips of OpenPose.
+
+    python launch/benchmark.py lift_quality --clips=FOLDER_OF_OPENPOSE_FOLDERS --docs=docs
+
+With `--docs` it writes `lift.md` (a table), `lift_side.png` (the first clip from the side, both
+modes) and `lift_overlay.png` (the best mode laid over the keypoints).
+"""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from absl import flags
+
+from launch.benchmarks.lift import clips_of
+from signllm_jax.core.errors import ConfigError
+from signllm_jax.poses.clip import PoseClip
+from signllm_jax.poses.frames import write_file
+from signllm_jax.poses.lift import MODES, lift_keypoints
+from signllm_jax.poses.lift_best import CONFIDENT
+from signllm_jax.poses.tree import LEFT_HAND, PARENT
+from signllm_jax.render.figure import contact_strip
+from signllm_jax.render.overlay import measure, overlay_strip
+
+_DOCS = flags.DEFINE_string("docs", "", "folder to write lift.md and pictures to")
+
+PLANAR = 0.02  # a bone whose depth is a smaller part of its length lies in the picture
+_WRISTS = [4, 7]
+_FPS = 24.0
+_NAMES = {"reference": "reference (the original's)", "best": "best (the default)"}
+
+
+def planar_share(clip: PoseClip, first: int = 1) -> float:
+    """The share of bones, from joint `first` on, that lie in the picture; frames pooled."""
+    joints = np.arange(first, clip.positions.shape[1])
+    bones = clip.positions[:, joints] - clip.positions[:, PARENT[joints]]
+    seen = clip.observed[:, joints] & clip.observed[:, PARENT[joints]]
+    length = np.linalg.norm(bones, axis=-1)
+    lean = np.abs(bones[..., 2]) < PLANAR * length
+    return float(lean[seen & (length > 0)].mean())
+
+
+def wrist_depth_motion(clip: PoseClip) -> float:
+    """How far the wrists move in depth from a frame to the next, mean, in shoulder widths."""
+    seen = clip.observed[1:, _WRISTS] & clip.observed[:-1, _WRISTS]
+    return float(np.abs(np.diff(clip.positions[:, _WRISTS, 2], axis=0))[seen].mean())
+
+
+def _lifted(clips: list[np.ndarray]) -> Iterator[tuple[str, list[PoseClip], float]]:
+    for mode in reversed(MODES):
+        began = time.process_time()
+        yield mode, [lift_keypoints(each, _FPS, mode) for each in clips], began
+
+
+def rows() -> Iterator[dict]:
+    """Yields a row for each mode; with `--docs` writes the page and its pictures."""
+    if not flags.FLAGS.clips:
+        raise ConfigError("--clips is missing: made clips say nothing about real depth")
+    clips = clips_of(flags.FLAGS.clips)
+    frames = np.array([len(each) for each in clips])
+    table, lifted = {}, {}
+    for mode, done, began in _lifted(clips):
+        lifted[mode] = done
+        off = [measure(clip, each) for clip, each in zip(done, clips)]
+
+        def mean(values):
+            return float(np.average(values, weights=frames))
+
+        table[mode] = {
+            "planar_share": mean([planar_share(clip) for clip in done]),
+            "planar_hand_share": mean([planar_share(clip, LEFT_HAND) for clip in done]),
+            "wrist_depth_motion": mean([wrist_depth_motion(clip) for clip in done]),
+            "pixels": mean([each["mean"] for each in off]),
+            "shoulder_widths": mean([each["mean_shoulder_widths"] for each in off]),
+        }
+        spent = time.process_time() - began
+        yield {
+            "benchmark": "lift_quality",
+            "variant": mode,
+            "cpu_seconds": spent,
+            "frames": int(frames.sum()),
+            **table[mode],
+        }
+    if _DOCS.value:
+        _write(Path(_DOCS.value), table, lifted, clips)
+
+
+def _write(folder: Path, table: dict, lifted: dict, clips: list[np.ndarray]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = [
+        "| mode | bones in the picture plane | of the hands | wrist depth motion a frame "
+        "| projected pose to keypoints |",
+        "|---|---|---|---|---|",
+    ]
+    for mode, each in table.items():
+        lines.append(
+            f"| {_NAMES[mode]} | {each['planar_share']:.1%} | {each['planar_hand_share']:.1%} "
+            f"| {each['wrist_depth_motion']:.4f} | {each['pixels']:.1f} px "
+            f"({each['shoulder_widths']:.3f}) |"
+        )
+    count, frames = len(clips), sum(map(len, clips))
+    page = f"""# The 2D-to-3D lift, reference and best mode
+
+{chr(10).join(lines)}
+
+{count} sentence clips of How2Sign, {frames} frames, OpenPose keypoints at 1280 x 720. A bone lies
+in the picture plane when its depth is under {PLANAR:.0%} of its length. Lengths are in shoulder
+widths. The last column is the distance of the orthographically projected pose to the keypoints of
+confidence {CONFIDENT} and more, with one scale and shift a clip. The clips have no measured depth:
+the table shows what is flat, what shakes and what still fits the picture, not which depth is right.
+
+From the side (the signer faces left), reference mode above and best mode below:
+
+![a clip from the side in both modes](lift_side.png)
+
+The best mode laid over the keypoints it was lifted from (rings):
+
+![the lifted pose over its keypoints](lift_overlay.png)
+
+Made by `python launch/benchmark.py lift_quality --clips=FOLDER --docs=docs`; your own video with
+its pose on top by `python launch/overlay.py --video=FILE --pose=FILE --output=overlay.mp4`. The
+videos of the corpus are not shown here: their licence is not ours to give.
+"""
+    write_file(folder / "lift.md", page.encode())
+    both = [lifted[mode][0] for mode in ("best", "reference")]
+    names = (_NAMES["reference"], _NAMES["best"])
+    side = contact_strip(*both, frames=8, side=True, height=200, names=names)
+    side.quantize(64).save(folder / "lift_side.png", optimize=True)
+    flat = overlay_strip(lifted["best"][0], clips[0], None)
+    flat.quantize(64).save(folder / "lift_overlay.png", optimize=True)

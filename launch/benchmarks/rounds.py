@@ -1,0 +1,133 @@
+"""Measuring in turns: what is compared runs once a round, and a busy machine slows all alike."""
+
+import contextlib
+import resource
+import shlex
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from absl import flags
+
+from signllm_jax.core.errors import ConfigError
+
+ROUNDS = flags.DEFINE_integer("rounds", 5, "in which every variant runs once", lower_bound=1)
+PEER = flags.DEFINE_string("peer", None, "a command that is timed in turns with the variants")
+PEER_FRAMES = flags.DEFINE_integer("peer_frames", 0, "frames that one run of it handles")
+PROFILE = flags.DEFINE_string(
+    "profile", None, "folder for a trace of one more round (TensorBoard, Perfetto)"
+)
+
+PEAK = "matmul_peak"
+_SIZE = 2048  # of the square matrices whose product is the machine's peak
+_PRODUCTS = 4
+
+
+def measure(variants: Mapping[str, Callable[[], float]]) -> dict[str, np.ndarray]:
+    """Runs the variants in turns, and the machine's largest matrix product among them.
+
+    Args:
+        variants: name -> function that does the work to its end and returns how much it was. Each
+            is called once before the clock runs.
+
+    Returns:
+        name -> float64 [rounds, 3]: CPU seconds of all threads, wall seconds, and work. `PEAK` is
+        among them, its work in operations, and `peer` where --peer names a command.
+    """
+    variants = {**variants, PEAK: _peak()}
+    if PEER.value:
+        variants["peer"] = _peer(shlex.split(PEER.value))
+    for name, run in variants.items():
+        if name != "peer":
+            run()
+    spent = {name: [] for name in variants}
+    for _ in range(ROUNDS.value):
+        for name, run in variants.items():
+            spent[name].append(_timed(run))
+    if PROFILE.value:
+        with jax.profiler.trace(PROFILE.value, create_perfetto_trace=True):
+            for name, run in variants.items():
+                with jax.profiler.TraceAnnotation(name):
+                    run()
+    return {name: np.array(values, np.float64) for name, values in spent.items()}
+
+
+def row(benchmark: str, variant: str, measured: np.ndarray, unit: str = "frames", **more) -> dict:
+    """The JSON row of a variant: medians over rounds, and the spread of the rate.
+
+    Args:
+        benchmark, variant: names.
+        measured: [rounds, 3] of `measure`.
+        unit: what the work is counted in.
+        more: further fields.
+    """
+    cpu, wall, work = np.median(measured, 0).tolist()
+    rates = measured[:, 2] / measured[:, 1]
+    return {
+        "benchmark": benchmark,
+        "variant": variant,
+        "cpu_seconds": cpu,
+        "wall_seconds": wall,
+        unit: work,
+        "per_cpu_second": float(np.median(measured[:, 2] / measured[:, 0])),
+        "per_second": float(np.median(rates)),
+        "per_second_low": float(rates.min()),
+        "per_second_high": float(rates.max()),
+        "rounds": len(measured),
+        **more,
+    }
+
+
+def other_rows(benchmark: str, measured: Mapping[str, np.ndarray]):
+    """The rows of what `measure` adds by itself: the matrix peak, and the peer."""
+    yield row(benchmark, PEAK, measured[PEAK], "operations")
+    if "peer" in measured:
+        yield row(benchmark, "peer", measured["peer"], command=PEER.value)
+
+
+def ratio(one: np.ndarray, other: np.ndarray, column: int = 1) -> float:
+    """Median over rounds of one rate by the other's of the same round; column 0 = by CPU second."""
+    return float(np.median((one[:, 2] / one[:, column]) / (other[:, 2] / other[:, column])))
+
+
+@contextlib.contextmanager
+def children():
+    """Collects the CPU seconds of the child processes that end inside, as a list of one number."""
+    before, found = resource.getrusage(resource.RUSAGE_CHILDREN), [0.0]
+    yield found
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    found[0] = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def _timed(run: Callable[[], float]) -> tuple[float, float, float]:
+    with children() as child:
+        cpu, wall = time.process_time(), time.perf_counter()
+        work = run()
+        cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+    return cpu + child[0], wall, work
+
+
+def _peak() -> Callable[[], float]:
+    matrix = jnp.asarray(np.random.default_rng(0).normal(size=(_SIZE, _SIZE)), jnp.float32)
+    product = jax.jit(jnp.dot)
+
+    def run():
+        for _ in range(_PRODUCTS):
+            product(matrix, matrix).block_until_ready()
+        return 2.0 * _SIZE**3 * _PRODUCTS
+
+    return run
+
+
+def _peer(command: list[str]) -> Callable[[], float]:
+    def run():
+        try:
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        except (OSError, subprocess.CalledProcessError) as error:
+            raise ConfigError(f"--peer: {error}") from None
+        return float(PEER_FRAMES.value)
+
+    return run

@@ -1,0 +1,185 @@
+"""Writes the page of speed from kept lines of the other benchmarks: `make speed`.
+
+    python launch/benchmark.py speed --document=docs/speed.md
+
+What was measured lies as JSON lines in the folder beside the page that has its name
+(`docs/speed/train-5.jsonl`, ...), the figure of cost against work is written to `speed.png`.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from absl import flags
+
+from signllm_jax.core.errors import ConfigError, DataError
+
+DOCUMENT = flags.DEFINE_string(
+    "document", "docs/speed.md", "Markdown file to write the tables into"
+)
+
+
+def rows() -> Iterator[dict]:
+    """Writes the page and its figure; yields the lines that they are made of."""
+    from signllm_jax.eval.plots import plot_costs
+    from signllm_jax.eval.provenance import hardware, versions
+    from signllm_jax.eval.results import write_readme
+
+    page = Path(DOCUMENT.value)
+    measured = read(page.with_suffix(""))
+    said = [f"{name} {value}" for name, value in (hardware() | versions()).items()]
+    write_readme(str(page), f"{tables(measured)}\n\nMeasured on: {', '.join(said)}.")
+    plot_costs(costs(measured), page.with_suffix(".png"))
+    yield from measured
+
+
+def read(folder: Path) -> list[dict]:
+    """The JSON lines of all files of a folder, each with the name of its `file`.
+
+    Raises ConfigError where there is none, DataError naming a line that is none.
+    """
+    found = []
+    for path in sorted(folder.glob("*.jsonl")):
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            try:
+                found.append({"file": path.stem, **json.loads(line)})
+            except ValueError:
+                raise DataError(f"{path}:{number}: no JSON object") from None
+    if not found:
+        raise ConfigError(f"{folder}: no lines of benchmarks; `make speed` writes them")
+    return found
+
+
+def tables(measured: Sequence[Mapping]) -> str:
+    """The tables of the page, of the benchmarks that were run.
+
+    Args:
+        measured: rows of `read`.
+    """
+    of = {name: [r for r in measured if r["benchmark"] == name] for name in _TITLES}
+    parts = []
+    for name, (title, head, make) in _TITLES.items():
+        peak = [r["per_second"] / 1e9 for r in of[name] if r["variant"] == "matmul_peak"]
+        lines = [make(row) for row in of[name] if row["variant"] != "matmul_peak"]
+        if lines:
+            told = f" Matrix peak in the same runs: {_span(peak, '.0f')} GFLOP/s." if peak else ""
+            parts += [f"## {title}", _markdown(head, lines), f"Medians of rounds.{told}"]
+    return "\n\n".join(parts)
+
+
+def costs(measured: Sequence[Mapping]) -> dict[str, dict[str, list[tuple[float, float]]]]:
+    """What the figure shows: a panel by the number of languages and one by the length of clips.
+
+    Returns:
+        Label of the axis -> name of the line -> (size, milliseconds a step).
+    """
+    panels = {"languages": "languages", "frames": "frames of a clip"}
+    keys = {"languages": "languages", "frames": "row_frames"}
+    found: dict[str, dict[str, list[tuple[float, float]]]] = {}
+    for row in measured:
+        kind = row["variant"].partition("-")[0]
+        if row["benchmark"] == "work" and kind in panels:
+            lines = found.setdefault(panels[kind], {"wall": [], "CPU": []})
+            lines["wall"].append((row[keys[kind]], 1e3 * row["step_seconds"]))
+            lines["CPU"].append((row[keys[kind]], 1e3 * row["step_cpu_seconds"]))
+    return found
+
+
+def _train(row: Mapping) -> list[str]:
+    return [
+        row["variant"],
+        str(row["rows"]),
+        *_rate(row),
+        f"{row['flops_share']:.0%}",
+        f"{row['flops_share_of_cpu']:.0%}",
+        f"{row['padding']:.1%}",
+    ]
+
+
+def _decode(row: Mapping) -> list[str]:
+    over = row.get("over_uncached")
+    return [
+        row["variant"].partition("-")[0],
+        str(row["length"]),
+        str(row["clips"]),
+        *_rate(row),
+        f"{over:.1f}" if over else "",
+    ]
+
+
+def _input(row: Mapping) -> list[str]:
+    held = row.get("resident_mb")
+    return [
+        row["file"],
+        row["variant"],
+        *_rate(row),
+        f"{row['over_step']:.1f}",
+        f"{row['over_step_of_cpu']:.1f}",
+        f"{min(held)} to {max(held)}" if held else "",
+    ]
+
+
+def _work(row: Mapping) -> list[str]:
+    return [
+        row["variant"].replace("-", " "),
+        f"{row['step_frames']:.0f}",
+        f"{1e3 * row['step_seconds']:.0f}",
+        f"{1e3 * row['step_cpu_seconds']:.0f}",
+        f"{1e6 / row['per_second']:.1f}",
+        f"{row['flops_share']:.0%}",
+    ]
+
+
+def _start(row: Mapping) -> list[str]:
+    return [
+        row["variant"],
+        f"{row['wall_seconds']:.1f} ({1 / row['per_second_high']:.1f} to "
+        f"{1 / row['per_second_low']:.1f})",
+        f"{row['cpu_seconds']:.1f}",
+        str(row["rounds"]),
+    ]
+
+
+def _rate(row: Mapping) -> list[str]:
+    rate, low, high = (row[f"per_second{end}"] for end in ("", "_low", "_high"))
+    return [f"{rate:,.0f} ({low:,.0f} to {high:,.0f})", f"{row['per_cpu_second']:,.0f}"]
+
+
+def _span(values: Sequence[float], form: str) -> str:
+    low, high = format(min(values), form), format(max(values), form)
+    return low if low == high else f"{low} to {high}"
+
+
+def _markdown(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    rows = [head, ["---"] * len(head), *lines]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in rows)
+
+
+_RATES = ["frames/s (range)", "frames a CPU second"]
+_TITLES = {
+    "train": (
+        "Training",
+        ["rows", "of a batch", *_RATES, "share of the peak", "by CPU time", "padding"],
+        _train,
+    ),
+    "decode": (
+        "Generation",
+        ["", "frames", "clips", *_RATES, "times the uncached rate"],
+        _decode,
+    ),
+    "input": (
+        "Input",
+        ["run", "input", *_RATES, "times the step's", "by CPU time", "MB held"],
+        _input,
+    ),
+    "start": (
+        "From the command to the first step",
+        ["programs", "seconds (range)", "CPU seconds", "starts"],
+        _start,
+    ),
+    "work": (
+        "Cost against work",
+        ["", "frames a step", "ms a step", "CPU ms", "µs a frame", "share of the peak"],
+        _work,
+    ),
+}

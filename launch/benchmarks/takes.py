@@ -1,0 +1,106 @@
+"""How well readers read signs that they have seen before, in takes that they have not.
+
+    python launch/benchmark.py takes --signs=DIR [--seeds=3] [--work=DIR]
+
+DIR has `index.csv` (path, language, text, gloss) and MediaPipe `.pose` clips, several takes of a
+sign named `..._NN`. Takes 3 and 8 are dev, 4 and 9 test, all others and clips without a take train.
+One run of `configs/back_translation.py` a seed; a row is its report on test.
+"""
+
+import contextlib
+import csv
+import re
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from absl import flags
+
+SIGNS = flags.DEFINE_string("signs", None, "folder of the clips with their index.csv")
+LANGUAGES = flags.DEFINE_list("languages", ["ksl", "tsl"], "which are read, side by side")
+SEEDS = flags.DEFINE_integer("seeds", 3, "runs", lower_bound=1)
+WORK = flags.DEFINE_string("work", None, "where the runs are kept, by default nowhere")
+STEPS = flags.DEFINE_integer("steps", 600, "of each run", lower_bound=1)
+
+
+def take_split(name: str) -> str:
+    """The split of a clip by the take that its name ends in: `car_03` -> `dev`."""
+    take = re.search(r"_(\d\d)$", name)
+    return {3: "dev", 4: "test"}.get(int(take.group(1)) % 5, "train") if take else "train"
+
+
+def write_manifest(signs: Path, languages: list[str], target: Path) -> None:
+    """Writes the manifest of the clips with their splits; raises DataError without an index."""
+    from signllm_jax.core.errors import DataError
+
+    try:
+        with open(signs / "index.csv", encoding="utf-8", newline="") as file:
+            listed = [line for line in csv.DictReader(file) if line["language"] in languages]
+    except (OSError, KeyError) as error:
+        raise DataError(f"{signs}: no readable index.csv ({error})") from None
+    with open(target, "w", encoding="utf-8", newline="") as file:
+        columns = ("path", "text", "gloss", "language", "split")
+        writer = csv.DictWriter(file, columns, extrasaction="ignore")
+        writer.writeheader()
+        for line in listed:
+            split = take_split(line["path"].removesuffix(".pose"))
+            writer.writerow(line | {"split": split})
+
+
+def rows() -> Iterator[dict]:
+    """One row a seed: accuracy on the held-out takes, and what knows nothing of signing reaches."""
+    from signllm_jax.core.errors import ConfigError
+
+    if not SIGNS.value:
+        raise ConfigError("--signs is missing: a folder of clips with their index.csv")
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(WORK.value or folder)
+        work.mkdir(parents=True, exist_ok=True)
+        _prepare(Path(SIGNS.value), work)
+        for seed in range(SEEDS.value):
+            with contextlib.redirect_stdout(sys.stderr):  # what a run says is no row
+                row = _run(work, seed)
+            yield row
+
+
+def _prepare(signs: Path, work: Path) -> None:
+    from signllm_jax.corpora.prepare import Settings
+    from signllm_jax.data.prepare_corpus import prepare_corpus
+
+    write_manifest(signs, LANGUAGES.value, work / "takes.csv")
+    for code in LANGUAGES.value:
+        settings = Settings(code, "takes", "pose")
+        prepare_corpus(settings, signs, work / "data", manifest=work / "takes.csv")
+
+
+def _run(work: Path, seed: int) -> dict:
+    from configs.back_translation import get_config
+    from signllm_jax.core.config import read_config
+    from signllm_jax.eval.report import evaluate
+    from signllm_jax.train.loop import train
+
+    config = get_config("prompt2sign")
+    config.data.update(data_dir=str(work / "data"), languages=tuple(LANGUAGES.value))
+    config.train.update(seed=seed, steps=STEPS.value)
+    began, spent = time.monotonic(), time.process_time()
+    train(read_config(config.to_dict()), work / f"seed-{seed}")
+    report = evaluate(work / f"seed-{seed}", "test")
+    overall, evaluator = report["overall"], report["run"]["evaluators"][0]
+    cpu = time.process_time() - spent
+    return {
+        "benchmark": "takes",
+        "variant": f"seed {seed}",
+        "cpu_seconds": cpu,
+        "wall_seconds": time.monotonic() - began,
+        "examples": overall["clips"],
+        "per_cpu_second": overall["clips"] / cpu,
+        "languages": list(report["languages"]),
+        "exact_match": overall["exact_match"],
+        "exact_match_train": evaluator["exact_match_train"],
+        "cer": overall["cer"],
+        "wer": overall["wer"],
+        "exact_match_nearest_train": report["rows"]["nearest_train"]["overall"]["exact_match"],
+        "exact_match_most_frequent": report["rows"]["most_frequent"]["overall"]["exact_match"],
+    }

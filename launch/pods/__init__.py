@@ -1,0 +1,1 @@
+"""Manifests of clusters, and the command that fills them in."""

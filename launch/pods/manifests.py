@@ -1,0 +1,258 @@
+"""Manifests that start a run on a TPU slice with existing cluster engines, from one description.
+
+A JobSet for GKE, a workload for xpk, and a queued resource of Cloud TPU. All hosts of a slice run
+the same command; jax finds the others by what these engines put into the environment.
+"""
+
+import dataclasses
+import math
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+from signllm_jax.core.cli import BAD_INPUT
+from signllm_jax.core.errors import ConfigError
+
+STOPPED = 75
+"""What a stopped run exits with here, for a Job whose pods all exit with 0 counts as done."""
+
+# chip -> label of GKE's nodes, name and unit (cores a chip) of Cloud TPU's types, runtime version
+CHIPS = {
+    "v4": ("tpu-v4-podslice", "v4", 2, "tpu-ubuntu2204-base"),
+    "v5e": ("tpu-v5-lite-podslice", "v5litepod", 1, "v2-alpha-tpuv5-lite"),
+    "v5p": ("tpu-v5p-slice", "v5p", 2, "v2-alpha-tpuv5"),
+    "v6e": ("tpu-v6e-slice", "v6e", 1, "v2-alpha-tpuv6e"),
+}
+_SINGLE_HOST = {("v5e", 8), ("v6e", 8)}  # eight chips on one machine; otherwise four
+
+
+@dataclasses.dataclass(frozen=True)
+class Pod:
+    """What is run where.
+
+    Attributes:
+        name: of the workload: lower-case letters, digits and hyphens.
+        image: of the container, with this package in its working directory.
+        topology: `CHIP:TOPOLOGY` such as `v5e:4x4`, as for `launch/compile.py`.
+        workdir: of the run, on a bucket.
+        data_dir: of the prepared data: on a bucket, or a folder below /data when `mount` is given.
+        train: further flags of `launch/train.py`, a list.
+        mount: a bucket that GKE mounts at /data, read only; empty = none.
+        slices: how many.
+        restarts: how often a run is started again after a fault or a preemption.
+        spot: whether the machines may be preempted.
+        grace: seconds between the preemption's signal and the end.
+        service_account: of Kubernetes, with access to the buckets.
+        project, zone, cluster: of Google Cloud.
+    """
+
+    name: str
+    image: str
+    topology: str
+    workdir: str
+    data_dir: str
+    train: list[str]
+    mount: str = ""
+    slices: int = 1
+    restarts: int = 100
+    spot: bool = True
+    grace: int = 120
+    service_account: str = "default"
+    project: str = "PROJECT"
+    zone: str = "ZONE"
+    cluster: str = "CLUSTER"
+
+    @property
+    def chip(self) -> str:
+        """The kind of chip."""
+        return self.topology.partition(":")[0]
+
+    @property
+    def shape(self) -> str:
+        """The topology alone, such as `4x4`."""
+        return self.topology.partition(":")[2]
+
+    @property
+    def chips(self) -> int:
+        """Chips of a slice."""
+        return math.prod(map(int, self.shape.split("x")))
+
+    @property
+    def chips_per_host(self) -> int:
+        """Chips that a machine holds."""
+        return 8 if (self.chip, self.chips) in _SINGLE_HOST else min(4, self.chips)
+
+    @property
+    def hosts(self) -> int:
+        """Machines of a slice."""
+        return self.chips // self.chips_per_host
+
+    @property
+    def accelerator(self) -> str:
+        """The slice's type as Cloud TPU calls it."""
+        _, name, cores, _ = CHIPS[self.chip]
+        return f"{name}-{self.chips * cores}"
+
+    @property
+    def command(self) -> list[str]:
+        """What every host runs."""
+        flags = [f"--workdir={self.workdir}", f"--config.data.data_dir={self.data_dir}"]
+        fixed = ["--config.eval.report=False", "--config.log.progress=False"]
+        return ["python", "launch/train.py", *self.train, *flags, *fixed]
+
+
+def read_pod(values: Mapping[str, Any]) -> Pod:
+    """A checked Pod; raises ConfigError naming what is missing, unknown or wrong."""
+    fields = {field.name: field for field in dataclasses.fields(Pod)}
+    for name in values:
+        if name not in fields:
+            raise ConfigError(f"pod: unknown key {name!r}: known are {', '.join(fields)}")
+    for name, field in fields.items():
+        if name not in values and field.default is dataclasses.MISSING:
+            raise ConfigError(f"pod: {name} is missing")
+        kind = list if name == "train" else field.type
+        if name in values and type(values[name]) is not kind:
+            raise ConfigError(f"pod: {name}: expected {kind.__name__}, not {values[name]!r}")
+    pod = Pod(**values)
+    sizes = pod.shape.split("x")
+    if pod.chip not in CHIPS or not all(size.isdigit() and int(size) for size in sizes):
+        raise ConfigError(
+            f"pod: topology: {pod.topology!r} is not like v5e:4x4 ({', '.join(CHIPS)})"
+        )
+    if len(sizes) != (3 if pod.chip in ("v4", "v5p") else 2):
+        raise ConfigError(f"pod: topology: {pod.chip} has no {pod.shape}")
+    if pod.chips > 4 and pod.chips % 4:
+        raise ConfigError(f"pod: topology: {pod.shape} is no whole number of hosts")
+    if not pod.name or not pod.name.replace("-", "a").isalnum() or pod.name != pod.name.lower():
+        raise ConfigError(f"pod: name: {pod.name!r} has more than a-z, 0-9 and hyphens")
+    if "://" not in pod.workdir:
+        raise ConfigError(
+            f"pod: workdir: {pod.workdir!r} is not on a bucket: all hosts must see it"
+        )
+    return pod
+
+
+def jobset(pod: Pod) -> dict[str, Any]:
+    """The JobSet: a Job a slice, a pod a host.
+
+    When a pod fails, all are started again and go on from the last checkpoint; bad input (exit
+    code 2) ends it.
+    """
+    container = {
+        "name": "train",
+        "image": pod.image,
+        "command": [*pod.command, f"--stopped_code={STOPPED}"],
+        "resources": {"limits": {"google.com/tpu": pod.chips_per_host}},
+    }
+    spec: dict[str, Any] = {
+        "restartPolicy": "Never",
+        "serviceAccountName": pod.service_account,
+        "terminationGracePeriodSeconds": pod.grace,
+        "nodeSelector": {
+            "cloud.google.com/gke-tpu-accelerator": CHIPS[pod.chip][0],
+            "cloud.google.com/gke-tpu-topology": pod.shape,
+        },
+        "containers": [container],
+    }
+    template: dict[str, Any] = {"spec": spec}
+    if pod.spot:
+        spec["nodeSelector"]["cloud.google.com/gke-spot"] = "true"
+        spec["tolerations"] = [{"key": "cloud.google.com/gke-spot", "operator": "Exists"}]
+    if pod.mount:
+        template["metadata"] = {"annotations": {"gke-gcsfuse/volumes": "true"}}
+        container["volumeMounts"] = [{"name": "data", "mountPath": "/data", "readOnly": True}]
+        driver = {"driver": "gcsfuse.csi.storage.gke.io", "readOnly": True}
+        driver["volumeAttributes"] = {"bucketName": pod.mount, "mountOptions": "implicit-dirs"}
+        spec["volumes"] = [{"name": "data", "csi": driver}]
+    bad_input = {"containerName": "train", "operator": "In", "values": [BAD_INPUT]}
+    return {
+        "apiVersion": "jobset.x-k8s.io/v1alpha2",
+        "kind": "JobSet",
+        "metadata": {
+            "name": pod.name,
+            "annotations": {
+                "alpha.jobset.sigs.k8s.io/exclusive-topology": "cloud.google.com/gke-nodepool"
+            },
+        },
+        "spec": {
+            "failurePolicy": {
+                "maxRestarts": pod.restarts,
+                "rules": [
+                    {
+                        "name": "badInput",
+                        "action": "FailJobSet",
+                        "onJobFailureReasons": ["PodFailurePolicy"],
+                    }
+                ],
+            },
+            "replicatedJobs": [
+                {
+                    "name": "slice",
+                    "replicas": pod.slices,
+                    "template": {
+                        "spec": {
+                            "parallelism": pod.hosts,
+                            "completions": pod.hosts,
+                            "backoffLimit": 0,
+                            "podFailurePolicy": {
+                                "rules": [{"action": "FailJob", "onExitCodes": bad_input}]
+                            },
+                            "template": template,
+                        }
+                    },
+                }
+            ],
+        },
+    }
+
+
+def xpk(pod: Pod) -> str:
+    """A shell script: the workload for a cluster that xpk has made."""
+    flags = {
+        "project": pod.project,
+        "zone": pod.zone,
+        "cluster": pod.cluster,
+        "workload": pod.name,
+        "tpu-type": pod.accelerator,
+        "num-slices": pod.slices,
+        "docker-image": pod.image,
+        "max-restarts": pod.restarts,
+        "command": shlex.join([*pod.command, f"--stopped_code={STOPPED}"]),
+    }
+    return _script(_call("xpk workload create", flags))
+
+
+def queued_resource(pod: Pod) -> str:
+    """A shell script: waits for slices of Cloud TPU, runs on all their hosts, gives them back."""
+    where = {"project": pod.project, "zone": pod.zone}
+    nodes = [pod.name] if pod.slices == 1 else [f"{pod.name}-{i}" for i in range(pod.slices)]
+    named = {"node-id": pod.name}
+    if pod.slices > 1:
+        named = {"node-count": pod.slices, "node-prefix": pod.name}
+    kind = {"accelerator-type": pod.accelerator, "runtime-version": CHIPS[pod.chip][3]}
+    tpus = "gcloud compute tpus"
+    created = _call(f"{tpus} queued-resources create {pod.name}", where | named | kind)
+    state = _call(f"{tpus} queued-resources describe {pod.name}", where, " ")
+    ended = _call(f"{tpus} queued-resources delete {pod.name}", where, " ") + " --quiet --force"
+    inside = ["sudo docker run --rm --privileged --net=host"]
+    if pod.mount:
+        copied = f"gcloud storage rsync --recursive gs://{pod.mount} /data"
+        inside = [f"sudo mkdir -p /data && sudo {copied} && {inside[0]} -v /data:/data:ro"]
+    inside += [shlex.quote(pod.image), shlex.join(pod.command)]
+    lines = [
+        created + (" --spot" if pod.spot else ""),
+        f"trap {shlex.quote(ended)} EXIT",
+        f"until {state} --format='value(state.state)' | grep -q ACTIVE; do sleep 30; done",
+    ]
+    for node in nodes:
+        flags = where | {"worker": "all", "command": " ".join(inside)}
+        lines.append(_call(f"{tpus} tpu-vm ssh {node}", flags) + ' & pids="$pids $!"')
+    return _script(*lines, "for pid in $pids; do wait $pid; done")
+
+
+def _call(command: str, flags: Mapping[str, Any], between: str = " \\\n  ") -> str:
+    return between.join([command, *(f"--{k}={shlex.quote(str(v))}" for k, v in flags.items())])
+
+
+def _script(*lines: str) -> str:
+    return "\n".join(("#!/bin/sh", "# written by launch/pods/render.py", "set -e", *lines)) + "\n"

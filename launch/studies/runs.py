@@ -1,0 +1,264 @@
+"""One short training run of one language, and what is measured of it.
+
+Unlike `train.loop` nothing is saved on the way, and the settings that are numbers are arguments
+of the compiled step, so that settings and seeds share programs.
+"""
+
+import dataclasses
+import functools
+import json
+from collections.abc import Sequence
+
+import jax
+import numpy as np
+import scipy.stats
+
+from signllm_jax.core.config import Config, RLConfig, to_dict
+from signllm_jax.core.skeleton import get_layout
+from signllm_jax.core.typing import Array, Tree
+from signllm_jax.data import batches, corruption, splits
+from signllm_jax.data.corruption import KINDS
+from signllm_jax.eval.back_translate import train_reader
+from signllm_jax.inference.text_to_pose import Producer
+from signllm_jax.metrics.pairs import held, score_clips
+from signllm_jax.metrics.text_metrics import cer
+from signllm_jax.models.losses import joint_weights
+from signllm_jax.models.text2pose import Text2Pose, teacher_forcing
+from signllm_jax.parallel import sharding
+from signllm_jax.rl import policy
+from signllm_jax.rl.clips import Clips
+from signllm_jax.rl.reward import clip_errors, sequence_errors
+from signllm_jax.train.groups import make_group
+from signllm_jax.train.mlsf import MlsfTask
+from signllm_jax.train.state import init_state, state_shardings
+from signllm_jax.train.step import train_step
+
+TRACED = ("eta", "threshold", "supervised", "policy", "deviation", "final_deviation")
+SCORED = ("dtw", "hand_travel")
+
+
+class Bench:
+    """What the runs of a study share: data of one language, programs, and the reader.
+
+    Args:
+        config: of the runs but for `rl`, `train.seed` and the optimiser's; one language.
+    """
+
+    def __init__(self, config: Config):
+        self._config, self._lanes = config, config.data.languages[:1]
+        self._compiled: dict[str, tuple] = {}
+        self._mesh = sharding.make_mesh({}, jax.devices()[:1])
+        clean = dataclasses.replace(config, data=dataclasses.replace(config.data, corrupt=0.0))
+        self._clean = make_group(clean, self._lanes[0])
+        folder = config.data.data_dir or None
+        self._sets = {
+            split: splits.open_split(config.data.dataset, self._lanes[0], split, folder)
+            for split in ("train", "dev", "test")
+        }
+        self._clips = {
+            split: [self._sets[split].clip(i) for i in range(len(self._sets[split]))]
+            for split in ("dev", "test")
+        }
+
+    @functools.cached_property
+    def _reader(self):
+        parts = [[self._sets["train"]], [self._clean.tokenizer], [self._clean.statistics]]
+        return train_reader(*parts)
+
+    @functools.cache  # noqa: B019 (a bench lives as long as its process)
+    def _part(self, share: float):
+        """Group, producer and train split with a share of damaged clips."""
+        config = dataclasses.replace(
+            self._config, data=dataclasses.replace(self._config.data, corrupt=share)
+        )
+        group = make_group(config, self._lanes[0])
+        producer = Producer(
+            config.model,
+            [group.tokenizer],
+            [group.statistics],
+            self._mesh,
+            tokens=config.data.row_tokens,
+            max_frames=config.eval.max_frames,
+            batch_size=config.eval.batch_size,
+        )
+        return group, producer, corruption.open_train(config.data, self._lanes[0])
+
+    def _data(self, group, split, config):
+        return batches.TrainData.of(config, [split], [group])
+
+    def _programs(self, config: Config):
+        """The compiled start and step of a config, for every seed and value of TRACED."""
+        plain = {name: getattr(RLConfig(), name) for name in TRACED}
+        config = dataclasses.replace(
+            config,
+            rl=dataclasses.replace(config.rl, **plain),
+            train=dataclasses.replace(config.train, seed=0),
+            data=self._config.data,
+        )
+        key = json.dumps(to_dict(config))
+        if key not in self._compiled:
+            self._compiled[key] = self._compile(config)
+        return self._compiled[key]
+
+    def _compile(self, config):
+        lanes, places = self._lanes, state_shardings(config, self._lanes, self._mesh)
+        specs = jax.tree.map(lambda place: place.spec, places.params)
+
+        def start(seed):
+            seeded = dataclasses.replace(config.train, seed=seed)
+            return init_state(dataclasses.replace(config, train=seeded), lanes)
+
+        def step(state, batch, numbers):
+            rl = dataclasses.replace(config.rl, **numbers)
+            task = MlsfTask(dataclasses.replace(config, rl=rl))
+            return train_step(state, batch, task=task, lanes=lanes, specs=specs)
+
+        return jax.jit(start), jax.jit(step, donate_argnums=0)
+
+    def train(self, config: Config, marks: Sequence[int], start: Tree = None) -> dict:
+        """Trains and measures.
+
+        Args:
+            config: of the run.
+            marks: steps after which dev is evaluated, and at the end the train clips' errors.
+            start: parameters to start from; None = fresh ones.
+
+        Returns:
+            `curve`, the step, teacher-forced frame error and DTW ratio on dev at every mark;
+            `frames` learnt from in a step;
+            `auc`, how well errors of the train clips tell damaged ones; and `params`, which are
+            no JSON.
+        """
+        share, numbers = config.data.corrupt, {n: getattr(config.rl, n) for n in TRACED}
+        group, _, split = self._part(share)
+        data = self._data(group, split, config)
+        fresh, step = self._programs(config)
+        curve, rows, frames = [], range(config.batch_rows[0]), 0.0
+        with sharding.use_mesh(self._mesh):
+            state = fresh(config.train.seed)
+            if start is not None:
+                state = dataclasses.replace(state, params=jax.tree.map(jax.numpy.asarray, start))
+            if 0 in marks:
+                curve.append(self._point(0, state.params, share))
+            for number in range(config.train.steps):
+                batch = data.batch(number, [0], rows)
+                state, metrics = step(state, batch, numbers)
+                frames += float(metrics["frames"][0])
+                if number + 1 in marks:
+                    curve.append(self._point(number + 1, state.params, share))
+            result = {
+                "curve": curve,
+                "frames": frames / config.train.steps,
+                "params": jax.device_get(state.params),
+            }
+            if share and marks:
+                result["auc"] = self._auc(state, config)
+        return result
+
+    def _point(self, step: int, params: Tree, share: float) -> dict[str, float]:
+        scores, _ = self._produce(params, share, "dev")
+        error, _ = self._errors(params, share, "dev")
+        return {"step": step, "loss": float(np.mean(error)), "dtw": scores["dtw"]}
+
+    def test(self, params: Tree, share: float) -> dict[str, float]:
+        """`dtw` (ratio to the mean pose), `hand_travel` and `cer` on the test split."""
+        with sharding.use_mesh(self._mesh):
+            scores, clips = self._produce(params, share, "test")
+        read = self._reader.read(0, clips)
+        return scores | {"cer": cer(read, self._sets["test"].texts)}
+
+    def _produce(self, params, share, split):
+        _, producer, _ = self._part(share)
+        made = [clip for clip, _ in producer(params, [self._sets[split].texts])[0]]
+        real = self._clips[split]
+        scores = score_clips(real, made, SCORED)
+        travel = scores["hand_travel"].sum() / scores["hand_travel_reference"].sum()
+        ratio = np.mean(scores["dtw"]) / self._mean_pose(split)
+        return {"dtw": float(ratio), "hand_travel": float(travel)}, made
+
+    @functools.cache  # noqa: B019
+    def _mean_pose(self, split):
+        pose, clips = self._clean.statistics.mean_pose, self._clips[split]
+        return np.mean(score_clips(clips, [held(pose, c) for c in clips], SCORED)["dtw"])
+
+    @functools.cached_property
+    def _measure(self):
+        model = Text2Pose(self._config.model)
+        layout, loss = get_layout(self._config.data.layout), self._config.loss
+        weights = joint_weights(layout, loss.hand, loss.wrist)
+        patch = self._config.model.patch
+
+        def measure(params, clips: Clips, counter: Array):
+            """Teacher-forced and free-running errors [N] of the only lane."""
+            params = jax.tree.map(lambda leaf: leaf[0], params)
+            segment = (counter > 0).astype(np.int32)
+            whole = jax.numpy.concatenate([clips.frames, counter[..., None]], -1)
+            history, before, patches = teacher_forcing(whole, segment, patch)
+            spoken = (clips.text > 0).astype(np.int32)
+            made = model.apply(
+                {"params": params}, clips.text, spoken, history, before, patches
+            ).frames
+            forced, _ = clip_errors(clips.frames, clips.mask, segment, made, weights, 1)
+            made, _, length = policy.rollout(
+                model, params, clips.text, clips.frames.shape[1] // patch
+            )
+            free = sequence_errors(clips.frames, clips.mask, clips.length, made, length, "mse")
+            return forced[:, 0], free
+
+        return jax.jit(measure)
+
+    def _errors(self, params, share, name):
+        return map(np.asarray, self._measure(params, *self._as_clips(share, name)))
+
+    @functools.cache  # noqa: B019
+    def _as_clips(self, share, name):
+        group, _, train = self._part(share)
+        split = train if name == "train" else self._sets[name]
+        data = self._data(group, split, self._config)
+        rl, count = self._config.rl, len(split)
+        joints = (self._config.model.frame_size - 1) // 3
+        text = np.zeros((count, rl.clip_tokens), np.int32)
+        frames = np.zeros((count, rl.clip_frames, 3 * joints), np.float32)
+        mask = np.zeros((count, rl.clip_frames, joints), bool)
+        counter = np.zeros((count, rl.clip_frames), np.float32)
+        for index in range(count):
+            ids, values, seen = data.clip(0, index)
+            text[index, : len(ids)] = ids
+            frames[index, : len(values)], mask[index, : len(values)] = values[:, :-1], seen
+            counter[index, : len(values)] = values[:, -1]
+        length = (counter > 0).sum(1).astype(np.int32)
+        clips = Clips(text, frames, mask, length, np.arange(count, dtype=np.int32))
+        return jax.device_put(clips), jax.device_put(counter)
+
+    def _auc(self, state, config) -> dict[str, dict[str, float]]:
+        kinds = corruption.labels(
+            self._lanes[0],
+            len(self._sets["train"]),
+            config.data.corrupt,
+            config.data.corrupt_seed,
+        )
+        forced, free = self._errors(state.params, config.data.corrupt, "train")
+        errors = {"teacher_forced": forced, "free_running": free}
+        if state.replay is not None:
+            kept = np.full(len(kinds), np.nan)
+            replay = jax.device_get((state.replay.example, state.replay.error))
+            example, error = (values.ravel() for values in replay)
+            kept[example[example >= 0]] = error[example >= 0]
+            errors["buffer"] = kept
+        return {name: separation(error, kinds) for name, error in errors.items()}
+
+
+def separation(error: np.ndarray, kinds: np.ndarray) -> dict[str, float]:
+    """The AUC with which an error tells damaged clips from clean ones: all, and of each kind."""
+    known = np.isfinite(error)
+    clean = error[known & (kinds == 0)]
+
+    def auc(chosen):
+        damaged = error[known & chosen]
+        if not len(damaged) or not len(clean):
+            return float("nan")
+        statistic = scipy.stats.mannwhitneyu(damaged, clean).statistic
+        return float(statistic / (len(damaged) * len(clean)))
+
+    each = {name: auc(kinds == number) for number, name in enumerate(KINDS) if number}
+    return {"all": auc(kinds > 0)} | each

@@ -1,0 +1,171 @@
+"""Tables of the study, in Markdown: mean and deviation or interval over seeds."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import scipy.stats
+
+from launch.studies.records import Key
+from launch.studies.study import Settings, by_setting
+
+STAGES = ("early", "middle", "late", "end")
+TESTED = (("dtw", ".4f"), ("cer", ".3f"), ("hand_travel", ".3f"))
+
+
+def spread(values: Sequence[float], form: str = ".3f") -> str:
+    """Mean ± standard deviation (of a sample)."""
+    deviation = np.std(values, ddof=1) if len(values) > 1 else 0.0
+    return f"{np.mean(values):{form}} ± {deviation:{form}}"
+
+
+def interval(values: Sequence[float], form: str = ".3f") -> str:
+    """Mean and 95% confidence interval by Student's t."""
+    mean = np.mean(values)
+    if len(values) < 2:
+        return f"{mean:{form}}"
+    half = scipy.stats.t.ppf(0.975, len(values) - 1) * scipy.stats.sem(values)
+    return f"{mean:{form}} [{mean - half:{form}}, {mean + half:{form}}]"
+
+
+def steps_to(curve: Sequence[dict], ratio: float) -> float:
+    """Steps after which a curve first reaches a DTW ratio, between its points by a straight
+    line; NaN when it never does."""
+    before = None
+    for point in curve:
+        if point["dtw"] <= ratio:
+            if before is None:
+                return float(point["step"])
+            part = (before["dtw"] - ratio) / max(before["dtw"] - point["dtw"], 1e-12)
+            return before["step"] + part * (point["step"] - before["step"])
+        before = point
+    return float("nan")
+
+
+def stages(curve: Sequence[dict]) -> list[dict]:
+    """The points of a curve nearest to a quarter, a half, three quarters and the end."""
+    last = curve[-1]["step"]
+    wanted = [last * part for part in (0.25, 0.5, 0.75, 1.0)]
+    return [min(curve, key=lambda point: abs(point["step"] - step)) for step in wanted]
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """The table, or a word that there is none."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) if rows else "Not run."
+
+
+def told(values: Mapping) -> str:
+    """Settings as they stand in a config: `rl.eta 0`."""
+    said = []
+    for name, value in values.items():
+        inner = value.items() if isinstance(value, Mapping) else [("", value)]
+        said += [" ".join(filter(None, (name, key, str(x)))) for key, x in inner]
+    return ", ".join(said) or "-"
+
+
+def training(results: Mapping[Key, dict], settings: Settings) -> str:
+    """What each setting is, the frames that it learns from, and its steps to the base's end."""
+    base = {seed: r["curve"][-1]["dtw"] for (name, _, seed), r in results.items() if name == "base"}
+    rows = []
+    for name, _, own in by_setting(results):
+        reach = [steps_to(r["curve"], base[r["seed"]]) for r in own if r["seed"] in base]
+        reached = [steps for steps in reach if np.isfinite(steps)]
+        found = f"{spread(reached, '.0f')} ({len(reached)} of {len(reach)})" if reached else "never"
+        frames = spread([r["frames"] for r in own], ".0f")
+        rows.append([name, told(settings[name]), frames, found])
+    head = ["setting", "config.rl", "frames a step", "steps to base's end (runs that reach it)"]
+    return table(head, rows)
+
+
+def by_stage(results: Mapping[Key, dict], key: str) -> str:
+    """`dtw` or `loss` at each part of training."""
+    rows = []
+    for name, _, own in by_setting(results):
+        curves = [[point[key] for point in stages(r["curve"])] for r in own]
+        rows.append([name, *(spread(values) for values in zip(*curves))])
+    return table(["setting", *STAGES], rows)
+
+
+def auc(results: Mapping[Key, dict]) -> str:
+    """How well errors of the train clips tell damaged ones, of each kind of error and damage."""
+    rows = []
+    for name, _, own in by_setting(results):
+        for source in ("teacher_forced", "free_running", "buffer"):
+            found = [r["auc"][source] for r in own if source in r.get("auc", {})]
+            if found:
+                values = [spread([f[kind] for f in found]) for kind in found[0]]
+                rows.append([name, source.replace("_", " "), *values])
+    return table(["setting", "error", "all", "wrong word", "frozen hands", "heavy noise"], rows)
+
+
+def test(results: Mapping[Key, dict]) -> str:
+    """Intervals on test, and the difference to the base with the same seed."""
+    rows = []
+    base = {(c, seed): r["test"] for (name, c, seed), r in results.items() if name == "base"}
+    for name, corrupt, own in sorted(by_setting(results), key=lambda item: -item[1]):
+        pairs = [
+            r["test"]["dtw"] - base[corrupt, r["seed"]]["dtw"]
+            for r in own
+            if (corrupt, r["seed"]) in base
+        ]
+        apart = "-" if name == "base" or not pairs else interval(pairs, "+.4f")
+        rows.append([f"{corrupt:.0%}", name, str(len(own)), *_tested(own, "test"), apart])
+    head = ["damaged", "setting", "seeds", "DTW", "CER", "hand travel", "DTW minus base's"]
+    return table(head, rows)
+
+
+def further_dev(results: Mapping[Key, dict], ways: Settings) -> str:
+    """DTW on dev before and after further training."""
+    rows = []
+    for name, _, own in by_setting(results):
+        ends = [[r["curve"][n]["dtw"] for r in own] for n in (0, -1)]
+        change = interval([after - before for before, after in zip(*ends)], "+.4f")
+        rows.append([name, told(ways[name]), str(len(own)), *(spread(x, ".4f") for x in ends)])
+        rows[-1].append(change)
+    return table(["way", "config", "seeds", "DTW before", "DTW after", "change"], rows)
+
+
+def further_test(results: Mapping[Key, dict]) -> str:
+    """Intervals on test, of the run that was trained on first, and the change."""
+    rows, first = [], {}
+    for name, _, own in by_setting(results):
+        first = first or {r["seed"]: {"start": r["start"]} for r in own}
+        change = interval([r["test"]["dtw"] - r["start"]["dtw"] for r in own], "+.4f")
+        rows.append([name, str(len(own)), *_tested(own, "test"), change])
+    if rows:
+        rows.insert(0, ["-", str(len(first)), *_tested(list(first.values()), "start"), "-"])
+    return table(["way", "seeds", "DTW", "CER", "hand travel", "DTW, change"], rows)
+
+
+def demo(results: Mapping[Key, dict]) -> str:
+    """The demo of several seeds, by what it was trained with, and its worst language."""
+    columns = {
+        "cer": ("CER", ".1%", max),
+        "dtw_mean_pose_ratio": ("DTW / mean pose", ".3f", max),
+        "hand_travel_ratio": ("hand travel", ".3f", _farthest),
+        "duration_ratio": ("duration", ".3f", _farthest),
+    }
+    rows = []
+    for name, _, own in by_setting(results):
+        row = [name, ", ".join(str(r["seed"]) for r in own)]
+        for metric, (_, form, worst) in columns.items():
+            row.append(spread([r["overall"][metric] for r in own], form))
+            row.append(f"{worst(x[metric] for r in own for x in r['languages'].values()):{form}}")
+        rows.append([*row, spread([r["cpu_seconds"] for r in own], ".0f")])
+    heads = [part for head, *_ in columns.values() for part in (head, "worst")]
+    return table(["trained by", "seeds", *heads, "CPU seconds"], rows)
+
+
+def _farthest(ratios):
+    return max(ratios, key=lambda ratio: abs(ratio - 1))
+
+
+def _tested(own: Sequence[dict], part: str) -> list[str]:
+    each: list[Callable] = [
+        lambda metric=metric, form=form: interval([r[part][metric] for r in own], form)
+        for metric, form in TESTED
+    ]
+    return [
+        write() if all(metric in r[part] for r in own) else "-"
+        for write, (metric, _) in zip(each, TESTED)
+    ]

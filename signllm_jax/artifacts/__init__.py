@@ -1,0 +1,1 @@
+"""What a run leaves behind: groups, work directories, exports."""

@@ -1,0 +1,136 @@
+"""Copies what a run has learnt out of its work directory: groups, a model card, and digests.
+
+`model.json` lists the digests of all files but the card, which may be edited.
+
+An export is what `SignLLM.load`, `--extend-from` and `config.init_from` read, without checkpoints,
+logs or paths of the machine that trained it.
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from signllm_jax import __version__
+from signllm_jax.artifacts import model_card
+from signllm_jax.artifacts.group import copy_group, digest, load_group, write_file
+from signllm_jax.artifacts.workdir import Workdir
+from signllm_jax.core.errors import CheckpointError, ConfigError, OutputError
+from signllm_jax.core.storage import ask_for
+
+MANIFEST, CARD = "model.json", "README.md"
+SHARED = "shared"
+_OWN = ("prompt2langgloss", "text2gloss")  # tasks whose languages share one group
+
+
+def export_run(
+    workdir: str | os.PathLike,
+    output: str | os.PathLike,
+    languages: Sequence[str] = (),
+) -> dict:
+    """Writes an export of a run; the folder appears when it is whole.
+
+    Args:
+        workdir: a trained run, or another export.
+        output: folder to make.
+        languages: codes of the groups to copy; all by default.
+
+    Returns:
+        What is written to `model.json`.
+
+    Raises:
+        CheckpointError: the run or a group cannot be read.
+        ConfigError: the run has no such language, or its languages share one group.
+        OutputError: the output exists or cannot be written.
+    """
+    ask_for(workdir, CheckpointError)
+    run, output = Workdir(workdir), Path(output)
+    config, trained = run.read_config()
+    kept = run.read_kept()
+    has = (*kept, *trained)
+    if config.task in _OWN and languages:
+        raise ConfigError(f"{workdir}: its languages share one group: they go together")
+    if missing := [code for code in languages if code not in has]:
+        raise ConfigError(f"{workdir}: has no {missing[0]!r}: it has {', '.join(has)}")
+    chosen = [code for code in has if code in (languages or has)]
+    names = [SHARED] if config.task in _OWN else chosen
+    if output.exists():
+        raise OutputError(f"{output}: exists already")
+    groups = {name: load_group(run.group(name)) for name in names}
+    beside = output.with_name(f".{output.name}.{os.getpid()}")
+    plain = dataclasses.replace(
+        config, init_from="", extend_from="", data=dataclasses.replace(config.data, data_dir="")
+    )
+    try:
+        beside.mkdir(parents=True)
+        for name in names:
+            copy_group(run.group(name), beside / "groups" / name)
+        Workdir(beside).claim(
+            plain,
+            tuple(code for code in trained if code in chosen),
+            tuple(code for code in kept if code in chosen),
+        )
+        described = {
+            "signllm_jax": __version__,
+            "task": config.task,
+            "size": config.size,
+            "languages": chosen,
+            "groups": {name: _describe(group) for name, group in groups.items()},
+            "reports": model_card.figures(run, chosen),
+        }
+        described["files"] = file_digests(beside)
+        write_file(beside / CARD, model_card.write(described, groups).encode())
+        described["sha256"] = hashlib.sha256(json.dumps(described["files"]).encode()).hexdigest()
+        write_file(beside / MANIFEST, json.dumps(described, indent=1).encode())
+        os.rename(beside, output)
+    except OSError as error:
+        raise OutputError(f"{output}: cannot be written: {error.strerror or error}") from None
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return described
+
+
+def _describe(group) -> dict:
+    return {
+        "dataset": group.dataset,
+        "step": group.step,
+        "dev_score": group.dev_score,
+        "parameters": sum(leaf.size for leaf in _leaves(group.params)),
+        "params_sha256": digest(group.params),
+    }
+
+
+def _leaves(tree):
+    for value in tree.values():
+        yield from _leaves(value) if isinstance(value, dict) else (value,)
+
+
+def file_digests(folder) -> dict[str, str]:
+    """SHA-256 of every file of a folder by its path in it, sorted."""
+    found = {}
+    for path in folder.rglob("*"):
+        if path.is_file():
+            name = path.relative_to(folder).as_posix()
+            found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return dict(sorted(found.items()))
+
+
+def check_export(run: Workdir) -> None:
+    """Raises CheckpointError naming the first file of an export that is not as it was written.
+
+    A run that is no export is left alone.
+    """
+    manifest = run.path / MANIFEST
+    if not manifest.exists():
+        return
+    try:
+        listed = json.loads(manifest.read_text())["files"]
+        for name, sha256 in listed.items():
+            if hashlib.sha256((run.path / name).read_bytes()).hexdigest() != sha256:
+                raise CheckpointError(f"{run.path / name}: is not the file that was exported")
+    except (OSError, ValueError, KeyError, AttributeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise CheckpointError(f"{manifest}: no readable export ({reason})") from None

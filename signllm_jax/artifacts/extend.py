@@ -1,0 +1,93 @@
+"""Adds languages to a trained model that languages share: its tables grow, all else stays.
+
+Until it is trained on, what the model writes and signs for the old languages is unchanged: a new
+gloss row begins as a copy of a row that the model has learnt never to write.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from signllm_jax.artifacts.group import Group
+from signllm_jax.core.typing import Tree
+from signllm_jax.text.langgloss import EOS
+from signllm_jax.text.source_tokens import ANY, UNKNOWN, split
+from signllm_jax.text.stage import TextStage
+
+NEVER = EOS + 2 + 255
+"""The id of byte 255, which no UTF-8 text has and hence no line."""
+NOISE = 0.01
+"""What tells new rows apart, in deviations of the table."""
+
+
+def extend_stage(
+    stage: TextStage, texts: Sequence[str], lines: Mapping[str, Sequence[Sequence[str]]]
+) -> TextStage:
+    """The stage with more languages behind the old ones, whose ids and marks stay.
+
+    Args:
+        stage: of the trained model.
+        texts: train texts (or prompts) of the new languages, for units not known yet.
+        lines: code of every new language -> its train lines of glosses.
+    """
+    vocabulary = stage.vocabulary.extend(lines, stage.config.min_count)
+    units = stage.units
+    fresh = sorted({unit for text in texts for unit in split(text, units.kind)} - {*units.known})
+    units = dataclasses.replace(
+        units,
+        languages=vocabulary.languages,
+        marks=max(units.marks, len(vocabulary.languages)),
+        known=(*units.known, *fresh),
+    )
+    config = dataclasses.replace(
+        stage.config,
+        units=max(stage.config.units, units.size),
+        languages=max(stage.config.languages, vocabulary.marks),
+    )
+    return TextStage(config, max(stage.rows, vocabulary.size), units, vocabulary)
+
+
+def extend_group(group: Group, stage: TextStage, seed: int = 0) -> Group:
+    """The group with the tables of an extended stage; its step and score begin anew.
+
+    Args:
+        group: with parameters, of Prompt2LangGloss or of a text stage alone.
+        stage: from `extend_stage`.
+        seed: of the noise on new rows.
+    """
+    random = np.random.default_rng(seed)
+    old, params = group.text_stage, dict(group.params)
+    joint = "langgloss" in params
+    own = dict(params["text_stage"]) if joint else params
+    name = "langgloss" if joint else "embed_gloss"
+    params[name] = {
+        "gloss": _longer(params[name]["gloss"], stage.rows, NEVER, random),
+        "language": _longer(params[name]["language"], stage.config.languages, 0, random),
+    }
+    unit = own["embed_unit"]["unit"]
+    first = old.units.size - len(old.units.known)  # marks lie before the units
+    more = stage.units.marks - old.units.marks
+    unit = np.concatenate([_longer(unit[:first], first + more, ANY, random), unit[first:]])
+    unit = _longer(unit, stage.config.units, UNKNOWN, random)
+    own["embed_unit"] = dict(own["embed_unit"]) | {"unit": unit}
+    if joint:
+        params["text_stage"] = own
+    return dataclasses.replace(
+        group,
+        model=dataclasses.replace(group.model, vocab=stage.rows),
+        text_stage=dataclasses.replace(
+            stage, config=dataclasses.replace(stage.config, units=len(unit))
+        ),
+        params=params,
+        step=0,
+        dev_score=None,
+    )
+
+
+def _longer(table: Tree, rows: int, like: int, random: np.random.Generator) -> np.ndarray:
+    """The table with rows appended that are copies of row `like`, with a little noise."""
+    table = np.asarray(table)
+    more = max(rows - len(table), 0)
+    noise = NOISE * table.std() * random.standard_normal((more, table.shape[1]))
+    return np.concatenate([table, (table[like] + noise).astype(table.dtype)])

@@ -1,0 +1,200 @@
+"""A language's group at rest: parameters, tokenizer and statistics in `groups/<language>/`.
+
+This is what producing, serving, fine-tuning and extending read; checkpoints are for resuming
+only. `group.json` names the parameter file and its digest and is renamed into place last, so a
+group is either the old one or the new one.
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import flax.serialization
+import jax
+import numpy as np
+from etils import epath
+
+from signllm_jax.core.buckets import write_object
+from signllm_jax.core.config import ModelConfig
+from signllm_jax.core.errors import CheckpointError, ConfigError
+from signllm_jax.core.languages import LANGUAGES, Language, add_language
+from signllm_jax.core.storage import as_path, is_remote
+from signllm_jax.core.typing import Tree
+from signllm_jax.poses.features import Statistics
+from signllm_jax.text.stage import TextStage
+from signllm_jax.text.tokenizer import Tokenizer
+
+
+@dataclasses.dataclass(frozen=True)
+class Group:
+    """One lane's model and all that is needed to use it.
+
+    Attributes:
+        language: code, or the name of the lane that languages share.
+        model: sizes.
+        tokenizer: of the language; None where the pose stage reads LangGloss or there is none.
+        statistics: of the train clips; None where the model makes no poses.
+        dataset: name of the data set it was trained on.
+        max_frames: longest clip it may produce.
+        row_tokens: longest text it reads, in tokens.
+        params: parameters without the language axis; None before the first evaluation.
+        step: training step of the parameters.
+        dev_score: the task's lead metric on dev at that step (MLSF: free-running DTW ratio to the
+            mean pose).
+        glosses: of the language's train clips, for a reader with a gloss head.
+        text_stage: what texts and prompts are read with and LangGloss is written with; None where
+            the model has no text stage.
+    """
+
+    language: str
+    model: ModelConfig
+    tokenizer: Tokenizer | None
+    statistics: Statistics | None
+    dataset: str
+    max_frames: int
+    row_tokens: int
+    params: Tree = None
+    step: int = 0
+    dev_score: float | None = None
+    glosses: tuple[str, ...] = ()
+    text_stage: TextStage | None = None
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """All but the parameters and the tokenizer's own file, ready for JSON."""
+        return {
+            "language": self.language,
+            "model": dataclasses.asdict(self.model),
+            "tokenizer": None if self.tokenizer is None else self.tokenizer.kind,
+            "statistics": None if self.statistics is None else self.statistics.to_dict(),
+            "text_stage": None if self.text_stage is None else self.text_stage.to_dict(),
+            "dataset": self.dataset,
+            "max_frames": self.max_frames,
+            "row_tokens": self.row_tokens,
+            "step": self.step,
+            "dev_score": self.dev_score,
+            "glosses": self.glosses,
+            "registry": [dataclasses.asdict(LANGUAGES[c]) for c in _codes(self) if c in LANGUAGES],
+        }
+
+
+def digest(params: Tree) -> str:
+    """SHA-256 over the names, shapes and bytes of all parameters."""
+    sha = hashlib.sha256()
+    for path, leaf in jax.tree_util.tree_flatten_with_path(params)[0]:
+        leaf = np.asarray(leaf)
+        sha.update(f"{jax.tree_util.keystr(path)} {leaf.shape} {leaf.dtype}".encode())
+        sha.update(np.ascontiguousarray(leaf).tobytes())
+    return sha.hexdigest()
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Writes beside, then renames: a reader sees the old file or the whole new one.
+
+    On a bucket it is written in place, for there a file appears when it is whole.
+    """
+    if is_remote(path):
+        write_object(path, data)
+        return
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with open(beside, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise CheckpointError(f"{path}: cannot be written: {error.strerror or error}") from None
+
+
+def save_group(folder: str | os.PathLike, group: Group) -> None:
+    """Writes a group to `folder`; older parameters are removed after the new ones are in place."""
+    folder = as_path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    if group.tokenizer is not None:
+        write_file(folder / "tokenizer.model", group.tokenizer.model)
+    described = group.description | {"params": None}
+    if group.params is not None:
+        name = f"params-{group.step}.msgpack"
+        write_file(folder / name, flax.serialization.msgpack_serialize(group.params))
+        described["params"] = {"file": name, "sha256": digest(group.params)}
+    write_file(folder / "group.json", json.dumps(described, indent=1).encode())
+    for old in folder.glob("params-*.msgpack"):
+        if group.params is None or old.name != described["params"]["file"]:
+            old.unlink()
+
+
+def copy_group(source: str | os.PathLike, target: Path) -> None:
+    """Copies a group's folder byte for byte; it appears when it is whole.
+
+    Raises CheckpointError when it cannot be read or written.
+    """
+    if is_remote(target):  # a group is there when group.json is, which is written last
+        files = {file.name: file.read_bytes() for file in epath.Path(source).iterdir()}
+        for name in sorted(files, key=lambda name: name == "group.json"):
+            write_file(target / name, files[name])
+        return
+    beside = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        beside.mkdir(parents=True)
+        for file in epath.Path(source).iterdir():
+            if not file.name.startswith("."):
+                (beside / file.name).write_bytes(file.read_bytes())
+        os.rename(beside, target)
+    except OSError as error:
+        shutil.rmtree(beside, ignore_errors=True)
+        raise CheckpointError(f"{target}: cannot be written: {error.strerror or error}") from None
+
+
+def _codes(group: Group) -> tuple[str, ...]:
+    if group.text_stage is not None:
+        return group.text_stage.vocabulary.languages
+    return (group.language,)
+
+
+def load_group(folder: str | os.PathLike, with_params: bool = True) -> Group:
+    """Reads a group, which brings its language along where the registry has no such entry.
+
+    Raises CheckpointError naming the file that is missing or damaged.
+    """
+    folder = as_path(folder)
+    try:
+        described = json.loads((folder / "group.json").read_text())
+        for entry in described.get("registry", ()):
+            if entry["code"] not in LANGUAGES:
+                add_language(Language(**entry))
+        kind, statistics = described["tokenizer"], described["statistics"]
+        stage = described.get("text_stage")  # absent from the groups of older runs
+        model = b"" if kind is None else (folder / "tokenizer.model").read_bytes()
+        group = Group(
+            language=described["language"],
+            model=ModelConfig(**described["model"]),
+            tokenizer=None if kind is None else Tokenizer(model, kind, described["language"]),
+            statistics=None if statistics is None else Statistics.from_dict(statistics),
+            dataset=described["dataset"],
+            max_frames=described["max_frames"],
+            row_tokens=described["row_tokens"],
+            step=described["step"],
+            dev_score=described["dev_score"],
+            glosses=tuple(described.get("glosses", ())),
+            text_stage=None if stage is None else TextStage.from_dict(stage),
+        )
+    except (OSError, KeyError, TypeError, ValueError, RuntimeError, ConfigError) as error:
+        raise CheckpointError(f"{folder}: no readable group ({error})") from None
+    if not with_params:
+        return group
+    if described["params"] is None:
+        raise CheckpointError(f"{folder}: the group has no parameters yet: it was never evaluated")
+    file = folder / described["params"]["file"]
+    try:
+        params = flax.serialization.msgpack_restore(file.read_bytes())
+    except Exception as error:  # msgpack raises many kinds
+        raise CheckpointError(f"{file}: cannot be read ({error})") from None
+    if digest(params) != described["params"]["sha256"]:
+        raise CheckpointError(f"{file}: is damaged: its digest is not the one in group.json")
+    return dataclasses.replace(group, params=params)

@@ -1,0 +1,37 @@
+"""Writing to buckets, which have no rename, append or locks.
+
+What is written there appears whole when it is closed, so a file that is written last marks a
+finished set.
+"""
+
+import tempfile
+from pathlib import Path
+
+from etils import epath
+
+from signllm_jax.core.errors import CheckpointError
+
+
+def local_stand_in(path: epath.Path, names: tuple[str, ...]) -> Path:
+    """A fresh local folder for files that grow, with the bucket's copies of `names` in it."""
+    folder = Path(tempfile.mkdtemp(prefix="signllm-"))
+    for name in names:
+        if (path / name).exists():
+            (folder / name).write_bytes((path / name).read_bytes())
+    return folder
+
+
+def upload(folder: Path, path: epath.Path) -> None:
+    """Writes the files of a local folder to the bucket."""
+    for file in sorted(folder.iterdir()):
+        write_object(path / file.name, file.read_bytes())
+
+
+def write_object(path: epath.Path, data: bytes) -> None:
+    """Writes a file of a bucket; raises CheckpointError when that fails."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    except Exception as error:  # every client has exceptions of its own
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise CheckpointError(f"{path}: cannot be written: {reason}") from None

@@ -1,0 +1,222 @@
+"""The configuration as frozen dataclasses: read once at the edge, checked, then passed down.
+
+`configs/*.py` make `ml_collections.ConfigDict`s, which flags may override; `read_config` turns
+one into a `Config` and raises ConfigError on an unknown key, a wrong type or a value out of
+range. Nothing below the edge sees a ConfigDict.
+"""
+
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any
+
+from signllm_jax.core.config_sections import (
+    CheckpointConfig,
+    DataConfig,
+    EvalConfig,
+    LogConfig,
+    LossConfig,
+    MeshConfig,
+    ModelConfig,
+    OptimizerConfig,
+    ReadingConfig,
+    RLConfig,
+    TextConfig,
+    TrainConfig,
+)
+from signllm_jax.core.errors import ConfigError
+from signllm_jax.core.skeleton import LAYOUTS, get_layout
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Everything that a run depends on.
+
+    Attributes:
+        name: the config file's name, part of the default workdir's.
+        task: the kind of model, see `train/task.py`.
+        size: `tiny`, `base`, `large`, `super` or a name of one's own.
+        init_from: a workdir to take parameters from, `WORKDIR` or `WORKDIR:language`.
+        extend_from: a workdir whose groups are taken along as they are, beside the languages that
+            are trained (MLSF).
+    """
+
+    name: str = "mlsf"
+    task: str = "mlsf"
+    size: str = "tiny"
+    init_from: str = ""
+    extend_from: str = ""
+    data: DataConfig = dataclasses.field(default_factory=DataConfig)
+    text: TextConfig = dataclasses.field(default_factory=TextConfig)
+    model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
+    loss: LossConfig = dataclasses.field(default_factory=LossConfig)
+    rl: RLConfig = dataclasses.field(default_factory=RLConfig)
+    reading: ReadingConfig = dataclasses.field(default_factory=ReadingConfig)
+    optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)
+    train: TrainConfig = dataclasses.field(default_factory=TrainConfig)
+    eval: EvalConfig = dataclasses.field(default_factory=EvalConfig)
+    mesh: MeshConfig = dataclasses.field(default_factory=MeshConfig)
+    checkpoint: CheckpointConfig = dataclasses.field(default_factory=CheckpointConfig)
+    log: LogConfig = dataclasses.field(default_factory=LogConfig)
+
+    @property
+    def batch_rows(self) -> tuple[int, int]:
+        """Rows of a language in a batch: those of the data in order, and those by priority."""
+        rows, strata = self.train.batch_size, self.rl.strata
+        if not self.rl.plc:
+            return rows, 0
+        priority = max(round(self.rl.share * rows / strata), 1) * strata
+        return rows - priority, priority
+
+
+def read_config(values: Mapping[str, Any]) -> Config:
+    """A checked Config from nested mappings (a ConfigDict's `to_dict()`, or parsed JSON).
+
+    Raises:
+        ConfigError: naming the key: unknown, of the wrong type, or out of range; or values that
+            contradict each other.
+    """
+    config = _read(Config, values, "config")
+    config = _with_strata(_with_frame_size(config))
+    model, data = config.model, config.data
+    if model.width % model.heads:
+        raise ConfigError(
+            f"config.model.width: {model.width} is not a multiple of heads = {model.heads}"
+        )
+    if model.progress_features % 2:
+        raise ConfigError("config.model.progress_features: must be even")
+    if data.row_frames % model.patch:
+        raise ConfigError(
+            f"config.data.row_frames: {data.row_frames} is not a multiple of "
+            f"model.patch = {model.patch}"
+        )
+    if config.eval.max_frames % model.patch:
+        raise ConfigError(
+            f"config.eval.max_frames: {config.eval.max_frames} is not a multiple of "
+            f"model.patch = {model.patch}"
+        )
+    if config.rl.plc:
+        _check_replay(config)
+    if model.attention != "xla":
+        _check_kernel(config)
+    return config
+
+
+def _with_frame_size(config: Config) -> Config:
+    """D follows from the layout; a number that belongs to no layout is refused."""
+    size = get_layout(config.data.layout).frame_size
+    if config.model.frame_size not in {layout.frame_size for layout in LAYOUTS.values()}:
+        raise ConfigError(
+            f"config.model.frame_size: {config.data.layout} has {size}, not "
+            f"{config.model.frame_size}"
+        )
+    return dataclasses.replace(config, model=dataclasses.replace(config.model, frame_size=size))
+
+
+def _with_strata(config: Config) -> Config:
+    """As many strata as can have a cyclic and a priority share near the one that is asked for."""
+    rows, rl = config.train.batch_size, config.rl
+    if rl.strata:
+        return config
+    able = [n for n in range(1, rows // 3 + 1) if rows % n == 0 and rl.capacity % n == 0]
+    rl = dataclasses.replace(rl, strata=max(able, default=1))
+    return dataclasses.replace(config, rl=rl)
+
+
+def _check_replay(config: Config) -> None:
+    """Raises ConfigError when the replay buffer and the batch do not fit each other."""
+    rl, data, rows = config.rl, config.data, config.train.batch_size
+    cyclic, _ = config.batch_rows
+    if rows % rl.strata or cyclic < rl.strata:
+        raise ConfigError(
+            f"config.train.batch_size: {rows} rows cannot be split into a cyclic and a priority "
+            f"share for each of config.rl.strata = {rl.strata} (or switch config.rl.plc off)"
+        )
+    if rl.capacity % rl.strata:
+        raise ConfigError(
+            f"config.rl.capacity: {rl.capacity} is not a multiple of strata = {rl.strata}"
+        )
+    least = cyclic * data.row_clips
+    if rl.capacity < least:
+        raise ConfigError(f"config.rl.capacity: {rl.capacity} holds less than a batch, {least}")
+    if rl.clip_frames % config.model.patch:
+        raise ConfigError(
+            f"config.rl.clip_frames: {rl.clip_frames} is not a multiple of model.patch = "
+            f"{config.model.patch}"
+        )
+
+
+def _check_kernel(config: Config) -> None:
+    """Raises ConfigError where the kernel of `config.model.attention` cannot attend."""
+    model, data = config.model, config.data
+    place = f"config.model.attention: {model.attention}"
+    if config.task not in ("mlsf", "prompt2langgloss"):
+        raise ConfigError(f"{place}: the task {config.task} has xla alone")
+    patches, head = data.row_frames // model.patch, model.width // model.heads
+    if model.attention == "cudnn":
+        if head % 8 or head > 128:
+            raise ConfigError(
+                f"{place} takes heads whose width is a multiple of 8 up to 128, not "
+                f"model.width / model.heads = {head}"
+            )
+        if patches % 2:
+            raise ConfigError(f"{place} takes an even number of patches a row, not {patches}")
+        if model.dtype == "float32":
+            raise ConfigError(f"{place} computes in bfloat16, not in config.model.dtype = float32")
+    elif patches % 128:
+        raise ConfigError(
+            f"{place} takes rows of a multiple of 128 patches, not data.row_frames / model.patch = "
+            f"{patches}"
+        )
+
+
+def to_dict(config: Config) -> dict[str, Any]:
+    """Nested plain values, ready for JSON; `read_config` reads them back."""
+    return dataclasses.asdict(config)
+
+
+def _read(cls, values, where):
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"{where}: expected a section, not {values!r}")
+    fields = {field.name: field for field in dataclasses.fields(cls)}
+    hints = typing.get_type_hints(cls)
+    for key in values:
+        if key not in fields:
+            known = ", ".join(fields)
+            raise ConfigError(f"unknown config key {where}.{key}: known are {known}")
+    read = {}
+    for key, value in values.items():
+        place, hint = f"{where}.{key}", hints[key]
+        if dataclasses.is_dataclass(hint):
+            read[key] = _read(hint, value, place)
+        else:
+            read[key] = _checked(_typed(value, hint, place), fields[key].metadata, place)
+    return cls(**read)
+
+
+def _typed(value, hint, where):
+    origin = typing.get_origin(hint) or hint
+    if origin is tuple and isinstance(value, (tuple, list)):
+        item = typing.get_args(hint)[0]
+        return tuple(_typed(v, item, where) for v in value)
+    if origin is dict and isinstance(value, Mapping):
+        item = typing.get_args(hint)[1]
+        return {str(k): _typed(v, item, f"{where}.{k}") for k, v in value.items()}
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(hint, types.UnionType) or (
+        isinstance(value, origin) and (hint is bool or not isinstance(value, bool))
+    ):
+        return value
+    name = getattr(hint, "__name__", str(hint))
+    raise ConfigError(f"{where}: expected {name}, not {value!r}")
+
+
+def _checked(value, limits, where):
+    low, high, choices = (limits.get(key) for key in ("low", "high", "choices"))
+    if choices is not None and value not in choices:
+        raise ConfigError(f"{where}: {value!r} is not one of {', '.join(choices)}")
+    if low is not None and not low <= value <= high:  # also refuses NaN
+        raise ConfigError(f"{where}: {value} is outside {low}..{high}")
+    return value

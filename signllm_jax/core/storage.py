@@ -1,0 +1,64 @@
+"""Places to read from that may be on a bucket (`gs://BUCKET/FOLDER`) instead of this machine."""
+
+import os
+import threading
+from pathlib import Path
+
+from etils import epath
+
+from signllm_jax.core.errors import SignLLMError
+
+SECONDS = 30.0
+"""How long a bucket may take for its first answer; array_record alone waits for nine minutes."""
+
+
+def is_remote(path: str | os.PathLike) -> bool:
+    """Whether a path is a URL."""
+    return "://" in os.fspath(path)
+
+
+def as_path(path: str | os.PathLike) -> Path | epath.Path:
+    """A path of this machine, or one on a bucket, which has the same methods."""
+    return epath.Path(path) if is_remote(path) else Path(path)
+
+
+def ask_for(
+    path: str | os.PathLike,
+    error: type[SignLLMError],
+    seconds: float | None = None,
+    missing_ok: bool = False,
+) -> None:
+    """Asks once whether a path is there, if it is remote: a bucket out of reach would hang.
+
+    Args:
+        path: any.
+        error: what is raised, in one line, when nothing is there, there is no answer in time, or
+            the library that speaks to it is missing.
+        seconds: how long to wait, by default SECONDS.
+        missing_ok: whether it will do that the bucket answers.
+    """
+    if not is_remote(path):
+        return
+    answers: list[bool | Exception] = []
+
+    def ask():
+        try:
+            answers.append(epath.Path(path).exists())
+        except Exception as failure:  # of whichever library speaks to the place
+            answers.append(failure)
+
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    seconds = SECONDS if seconds is None else seconds
+    asking.join(seconds)
+    where = os.fspath(path)
+    if not answers:
+        raise error(f"{where}: no answer in {seconds:g} s")
+    (answer,) = answers
+    if isinstance(answer, ImportError):
+        raise error(f"{where}: needs gcsfs: pip install 'signllm_jax[gcs]'")
+    if isinstance(answer, Exception):
+        lines = str(answer).splitlines() or [type(answer).__name__]
+        raise error(f"{where}: cannot be read ({lines[0]})")
+    if not answer and not missing_ok:
+        raise error(f"{where}: there is nothing")

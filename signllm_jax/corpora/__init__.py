@@ -1,0 +1,1 @@
+"""Corpora as people have them: read, listed, cleaned and packed into shards."""

@@ -1,0 +1,55 @@
+"""Writes a prepared source as Prompt2Sign has it: `.skels` with `.text`, `.files`, `.gloss`."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from signllm_jax.core.errors import OutputError
+from signllm_jax.corpora.manifest import SPLITS
+from signllm_jax.corpora.shards import Prepared
+from signllm_jax.poses.clip import PoseClip
+from signllm_jax.poses.skels import write_skels
+
+_KINDS = {"files": "id", "text": "text", "gloss": "gloss"}
+
+
+def export_skels(prepared: Prepared, folder: str | os.PathLike) -> list[str]:
+    """Writes `<split>.skels` and the text files that are line-aligned with it.
+
+    Args:
+        prepared: the source; openpose50 becomes 151 numbers a frame (divided by 9), dwpose128 385.
+        folder: made if it does not exist.
+
+    Returns:
+        The splits written; one without a clip is not.
+
+    Raises:
+        OutputError: a place that cannot be written.
+    """
+    listed = [example for part in prepared.listed() for example in part["examples"]]
+    written = []
+    for split in SPLITS:
+        own = [example for example in listed if example["split"] == split]
+        if not own:
+            continue
+        stem = Path(folder) / split
+        try:
+            stem.parent.mkdir(parents=True, exist_ok=True)
+            for kind, key in _KINDS.items():
+                lines = "".join(f"{example[key]}\n" for example in own)
+                beside = stem.with_suffix(f".{kind}.partial")
+                beside.write_text(lines, encoding="utf-8")
+                beside.replace(stem.with_suffix(f".{kind}"))
+        except OSError as error:
+            raise OutputError(f"{stem}: cannot be written: {error.strerror}") from None
+        write_skels(stem.with_suffix(".skels"), _clips(prepared, split))
+        written.append(split)
+    return written
+
+
+def _clips(prepared: Prepared, split: str) -> Iterator[PoseClip]:
+    for _, pose, confidence, fps in prepared.examples(split):
+        arrays = (array.astype(np.float32) for array in (pose, confidence))
+        yield PoseClip(*arrays, fps, prepared.layout)

@@ -1,0 +1,212 @@
+"""Extracts a folder of videos to `.pose` files: resumable, in workers of another environment."""
+
+import dataclasses
+import json
+import os
+import queue
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import tqdm
+
+from signllm_jax.core.errors import ConfigError, DataError, OutputError
+from signllm_jax.corpora import extract_worker
+from signllm_jax.poses.frames import write_file
+
+SUFFIXES = (".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v", ".mpg", ".mpeg")
+REPORT = "extract_report.json"
+_CRASHED = "the extraction crashed"
+
+
+@dataclasses.dataclass
+class _Video:
+    path: Path
+    output: Path
+    name: str  # relative to the folder of videos
+
+    def stamp(self) -> list[int]:
+        """What changes when the file does."""
+        about = self.path.stat()
+        return [about.st_size, about.st_mtime_ns]
+
+
+def find_python(folder: Path) -> Path:
+    """The interpreter that `make extract-env` made in `folder`; raises ConfigError without."""
+    named = os.environ.get("SIGNLLM_EXTRACT_PYTHON")
+    python = Path(named) if named else folder / ".venv-extract" / "bin" / "python"
+    if not python.is_file():
+        raise ConfigError(
+            f"there is no {python}: `make extract-env` makes it (MediaPipe needs another numpy "
+            "than the rest), or name its python in SIGNLLM_EXTRACT_PYTHON"
+        )
+    return python
+
+
+def _videos(folder: Path, output: Path) -> list[_Video]:
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder of videos")
+    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    if not paths:
+        raise DataError(f"{folder}: no videos in it ({' '.join(SUFFIXES)})")
+    found: dict[Path, _Video] = {}
+    for path in paths:
+        name = path.relative_to(folder)
+        video = _Video(path, output / name.with_suffix(".pose"), str(name))
+        if video.output in found:
+            raise DataError(f"{found[video.output].path} and {path} would be the same .pose file")
+        found[video.output] = video
+    return list(found.values())
+
+
+def _known(output: Path) -> dict:
+    """What an earlier run found, by name."""
+    try:
+        return json.loads((output / REPORT).read_text())["videos"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+class _Worker:
+    """A process that answers one video at a time, and is started again when it dies."""
+
+    def __init__(self, python: Path):
+        self._command = [str(python), extract_worker.__file__]
+        self._process: subprocess.Popen | None = None
+
+    def ask(self, video: _Video) -> dict:
+        """The worker's answer; one with `error` when the process died of it."""
+        if self._process is None:
+            self._process = subprocess.Popen(
+                self._command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+            )
+        request = {"video": str(video.path.absolute()), "output": str(video.output.absolute())}
+        try:
+            self._process.stdin.write(json.dumps(request) + "\n")
+            self._process.stdin.flush()
+            return json.loads(self._process.stdout.readline())
+        except (OSError, ValueError):
+            self.close()
+            return {"error": _CRASHED}
+
+    def close(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.communicate()
+            self._process = None
+
+
+def _answers(videos: list[_Video], python: Path, jobs: int) -> Iterator[tuple[_Video, dict]]:
+    """Every video with its answer, as they come."""
+    waiting: queue.SimpleQueue = queue.SimpleQueue()
+    done: queue.SimpleQueue = queue.SimpleQueue()
+    for video in videos:
+        waiting.put(video)
+    workers = [_Worker(python) for _ in range(min(jobs, len(videos)))]
+
+    def work(each: _Worker) -> None:
+        while True:
+            try:
+                video = waiting.get_nowait()
+            except queue.Empty:
+                return
+            done.put((video, each.ask(video)))
+
+    for each in workers:
+        threading.Thread(target=work, args=(each,), daemon=True).start()
+    try:
+        for _ in videos:
+            yield done.get()
+    finally:
+        while not waiting.empty():
+            waiting.get_nowait()
+        for each in workers:
+            each.close()
+
+
+def extract(videos: str | Path, output: str | Path, python: Path, jobs: int = 1) -> dict:
+    """Extracts every video under `videos` to a `.pose` file of the same relative name.
+
+    What an earlier run has done is not done again, nor are videos in which it found no signer,
+    unless the video has changed. A file appears when it is whole.
+
+    Args:
+        videos: folder of videos, at any depth.
+        output: folder of the `.pose` files and of `extract_report.json`.
+        python: interpreter of the environment that `make extract-env` makes.
+        jobs: processes at a time.
+
+    Returns:
+        What extract_report.json holds: `videos` (by name: `frames`, `seconds`, `body`, `hands`,
+        or `error`), `extracted`, `kept` (from an earlier run), and the names `without_signer`,
+        `without_hands` and `unreadable`.
+
+    Raises:
+        DataError: no videos, or none of them can be read.
+        OutputError: the output cannot be written.
+    """
+    output = Path(output)
+    listed = _videos(Path(videos), output)
+    known = _known(output)
+    told: dict[str, dict] = {}
+    to_do = []
+    for video in listed:
+        before = known.get(video.name, {})
+        same = before.get("stamp") == video.stamp()
+        if same and (video.output.is_file() or before.get("body") == 0):
+            told[video.name] = before
+        else:
+            to_do.append(video)
+    kept = len(told)
+    try:
+        for folder in {video.output.parent for video in to_do} | {output}:
+            folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{output}: cannot be written: {error.strerror}") from None
+    with tqdm.tqdm(total=len(listed), initial=kept, unit="video", disable=None) as bar:
+        for video, answer in _answers(to_do, python, jobs):
+            told[video.name] = answer | {"stamp": video.stamp()}
+            bar.set_postfix_str(video.name, refresh=False)
+            bar.update()
+            # kept up to date, so that a run that is killed is not forgotten
+            _write(output, {name: told[name] for name in sorted(told)}, kept)
+    report = _write(output, {name: told[name] for name in sorted(told)}, kept)
+    if len(report["unreadable"]) == len(listed):
+        first = report["unreadable"][0]
+        raise DataError(
+            f"{videos}: none of {len(listed)} videos can be extracted, for example {first}: "
+            f"{told[first]['error']}"
+        )
+    return report
+
+
+def _write(output: Path, told: dict[str, dict], kept: int) -> dict:
+    seen = {name: answer for name, answer in told.items() if "error" not in answer}
+    report = {
+        "videos": told,
+        "kept": kept,
+        "extracted": sum(answer["body"] > 0 for answer in seen.values()),
+        "without_signer": [name for name, answer in seen.items() if not answer["body"]],
+        "without_hands": [n for n, each in seen.items() if each["body"] and not each["hands"]],
+        "unreadable": [name for name in told if name not in seen],
+    }
+    content = json.dumps(report, indent=1, ensure_ascii=False).encode()
+    write_file(output / REPORT, content)
+    return report
+
+
+def summary(report: dict) -> str:
+    """The lines that a user reads at the end."""
+    lines = [f"{report['extracted']} of {len(report['videos'])} videos are .pose files"]
+    for key, what in (
+        ("without_signer", "without a signer, no file written"),
+        ("without_hands", "without a hand in any frame"),
+        ("unreadable", "unreadable"),
+    ):
+        lines += [f"  {name}: {what}" for name in report[key]]
+    return "\n".join(lines)

@@ -1,0 +1,227 @@
+"""The embedded data set: words of four languages, fingerspelled from recorded letters.
+
+A word is its letters (see letters.py) one after the other, joined by a few eased frames, at 25
+frames per second. There is one recording of every letter, so what can be learned here is how
+letters make words, not how signers differ. Every letter of a word lasts the same: 12 frames, in
+words of one to three letters 18, with 4 frames between two letters; words of three to six
+letters thus last 62, 60, 76 or 92 frames.
+"""
+
+import dataclasses
+import functools
+import importlib.resources
+import re
+import unicodedata
+from collections.abc import Iterator
+
+import numpy as np
+
+from signllm_jax.core.errors import TextError
+from signllm_jax.core.languages import get_language
+from signllm_jax.corpora import letters as recorded
+from signllm_jax.corpora.letters import FPS, LANGUAGES, LETTER_FRAMES, letters, small
+from signllm_jax.poses.clip import PoseClip
+from signllm_jax.text.prompts import make_prompt
+
+__all__ = [
+    "LANGUAGES",
+    "SPLITS",
+    "Example",
+    "corpus",
+    "letters",
+    "prompt_words",
+    "small",
+    "spell",
+    "spelled_clip",
+    "word_units",
+    "words",
+]
+
+SPLITS = ("train", "dev", "test")
+JOIN_FRAMES = 4
+SHORT_WORD = 3
+SHORT_WORD_LETTER_FRAMES = 18
+BOUNCE = 0.2
+"""How far the hand moves outward and back between two equal letters, in shoulder widths: about
+the width of a hand."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Example:
+    """A fingerspelled word.
+
+    Attributes:
+        id: `<language>_fingerspelling_<word>`, unique in a language.
+        text: the word in lower case.
+        units: its letters in upper case.
+        prompt: a question for the word in the spoken language.
+        clip: the signing, openpose50.
+    """
+
+    id: str
+    language: str
+    text: str
+    units: tuple[str, ...]
+    prompt: str
+    clip: PoseClip
+
+
+def words(language: str) -> dict[str, tuple[str, ...]]:
+    """The word list of a language: split name -> words; raises TextError as `letters` does."""
+    lists = _word_lists(language)
+    return {split: lists[split] for split in SPLITS}
+
+
+def prompt_words(language: str) -> tuple[str, ...]:
+    """Words in no split, for the report on prompts alone; errors as in `words`."""
+    return _word_lists(language)["prompts"]
+
+
+@functools.cache
+def held_out(language: str) -> frozenset[str]:
+    """All words that nothing may be trained on."""
+    lists = _word_lists(language)
+    return frozenset(word for name, own in lists.items() if name != "train" for word in own)
+
+
+@functools.cache
+def _word_lists(language: str) -> dict[str, tuple[str, ...]]:
+    if language not in LANGUAGES:
+        letters(language)
+    name = importlib.resources.files("signllm_jax.corpora") / "words" / f"{language}.txt"
+    splits: dict[str, list[str]] = {}
+    for line in name.read_text("utf-8").splitlines():
+        if line.startswith("["):
+            rest = splits.setdefault(line.strip("[]"), [])
+        elif not line.startswith("#"):
+            rest.extend(line.split())
+    return {name: tuple(own) for name, own in splits.items()}
+
+
+def spell(word: str, language: str) -> list[str]:
+    """Splits a word into fingerspelling units, the longest first: `Schule` -> SCH U L E in DSGS.
+
+    Args:
+        word: one word in any case.
+        language: code in `LANGUAGES`.
+
+    Raises:
+        TextError: the word is empty, or the language has no such letter (both are named), or no
+            alphabet is recorded for the language.
+    """
+    known = letters(language)
+    longest = max(map(len, known))
+    rest = recorded.normal_case(word.strip(), language)
+    if not rest:
+        raise TextError("there is no word to spell")
+    units = []
+    while rest:
+        for size in range(longest, 0, -1):
+            if rest[:size] in known:
+                units.append(rest[:size])
+                rest = rest[size:]
+                break
+        else:
+            raise TextError(
+                f"cannot spell {word!r}: {get_language(language).name} ({language}) has no "
+                f"recorded letter {rest[0]!r}"
+            )
+    return units
+
+
+def word_units(text: str, language: str) -> dict[tuple[str, ...], str]:
+    """The units of every word of a text, in its order, and the word itself.
+
+    A word is a run of letters; where Korean letters are joined to others, as particles are, both
+    are words. A letter that is not recorded is taken without its marks (`ï` as I), so that the
+    word can be told from the others, though `spell` refuses it; words with other such letters are
+    left out. Raises TextError as `letters` does.
+    """
+    letters(language)
+    found = {}
+    for word in re.findall(r"[가-힣]+|[^\W\d_가-힣]+", unicodedata.normalize("NFC", text)):
+        plain = "".join(
+            x for x in unicodedata.normalize("NFD", word) if not unicodedata.combining(x)
+        )
+        for form in (word, plain):
+            try:
+                found.setdefault(tuple(spell(form, language)), word)
+                break
+            except TextError:
+                continue
+    return found
+
+
+def spelled_clip(word: str, language: str) -> PoseClip:
+    """The word in fingerspelling: openpose50 [T, 50, 3], `T = n * 12 + (n - 1) * 4` at 25 frames
+    per second (18 frames a letter in words of up to three).
+
+    An arm that does not take part rests with confidence 0. Errors: those of `spell`.
+    """
+    units = spell(word, language)
+    frames = SHORT_WORD_LETTER_FRAMES if len(units) <= SHORT_WORD else LETTER_FRAMES
+    alphabet = recorded.alphabet(language)
+    times = np.linspace(0, LETTER_FRAMES - 1, frames)
+    parts, seen = [], []
+    for index, unit in enumerate(units):
+        letter = alphabet[unit]
+        held = recorded.interpolate(letter.positions, times)
+        shown = np.repeat(letter.confidence[:1], frames, axis=0)
+        if parts:
+            joined = _ease(parts[-1][-1], held[0])
+            if units[index - 1] == unit:
+                joined = joined + _bounce(letter)
+            parts.append(joined)
+            seen.append(np.repeat(np.minimum(seen[-1][-1:], shown[:1]), JOIN_FRAMES, axis=0))
+        parts.append(held)
+        seen.append(shown)
+    confidence = np.concatenate(seen)
+    positions = _carry_unseen_arms(np.concatenate(parts), confidence)
+    return PoseClip(positions.astype(np.float32), confidence.astype(np.float32), FPS)
+
+
+def _ease(start: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """[JOIN_FRAMES, J, 3] from pose `start` to pose `end`, slow at both ends."""
+    step = np.arange(1, JOIN_FRAMES + 1) / (JOIN_FRAMES + 1)
+    weight = (step * step * (3 - 2 * step))[:, None, None]
+    return start * (1 - weight) + end * weight
+
+
+def _carry_unseen_arms(positions: np.ndarray, confidence: np.ndarray) -> np.ndarray:
+    """Moves an arm that a letter does not use from where it was seen last to where it is next.
+
+    It would otherwise drop to its rest and rise again within the word.
+    """
+    moments = np.arange(len(positions))
+    for _, wrist, start in recorded.HANDS:
+        shown = confidence[:, wrist] > 0
+        if shown.any() and not shown.all():
+            for joint in (wrist - 1, wrist, *range(start, start + 21)):
+                for track in positions[:, joint].T:  # views: x, y, z over time
+                    track[:] = np.interp(moments, moments[shown], track[shown])
+    return positions
+
+
+def _bounce(letter: recorded.Letter) -> np.ndarray:
+    """[JOIN_FRAMES, J, 3]: the signing hands move outward and back, the elbows half as far."""
+    height = np.sin(np.pi * np.arange(1, JOIN_FRAMES + 1) / (JOIN_FRAMES + 1))
+    shift = np.zeros(letter.positions.shape[1:])
+    for outward, (_, wrist, start) in zip((-1, 1), recorded.HANDS):
+        if letter.confidence[0, wrist] > 0:
+            shift[[wrist, *range(start, start + 21)], 0] = outward * BOUNCE
+            shift[wrist - 1, 0] = outward * BOUNCE / 2
+    return height[:, None, None] * shift
+
+
+def corpus(language: str, split: str) -> Iterator[Example]:
+    """The examples of a split in the word list's order; the same on every call and machine."""
+    for word in words(language)[split]:
+        name = f"{language}_fingerspelling_{word}"
+        yield Example(
+            id=name,
+            language=language,
+            text=word,
+            units=tuple(spell(word, language)),
+            prompt=make_prompt(word, language, name),
+            clip=spelled_clip(word, language),
+        )

@@ -1,0 +1,223 @@
+"""Batches for the train step: their order is a pure function of seed, lengths and step.
+
+Step s of a language takes the rows s * B to (s + 1) * B of its endless stream of rows
+(`row_plans.py`). The iterator's whole state is thus the step: resuming, other hosts and other
+meshes follow from it.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+
+import grain.python as grain
+import numpy as np
+
+from signllm_jax.core.config import Config
+from signllm_jax.core.errors import ConfigError
+from signllm_jax.core.typing import Batch
+from signllm_jax.data.packing import RowPlan
+from signllm_jax.data.splits import Source
+from signllm_jax.poses.features import Statistics, make_frames
+from signllm_jax.text.tokenizer import Tokenizer
+
+
+class TrainData:
+    """The train split of all languages as numbers: random access to batches by step.
+
+    Args:
+        sources: one train split a language.
+        tokenizers: one a language.
+        statistics: one a language.
+        batch_size: B.
+        seed: of the order.
+        row_frames, row_tokens, row_clips: limits of a row.
+        patch: clips start on multiples of it.
+        cache_mb: how many megabytes of standardised clips are kept.
+        glosses: one list a language with the gloss ids of each of its clips; None = no gloss.
+        row_glosses: G, the most glosses of a clip; a clip with more has none in its Batch.
+        strata: parts of the clips, each with its own rows of a batch; divides the batch size.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        tokenizers: Sequence[Tokenizer],
+        statistics: Sequence[Statistics],
+        *,
+        batch_size: int,
+        seed: int,
+        row_frames: int,
+        row_tokens: int,
+        row_clips: int,
+        patch: int,
+        cache_mb: int,
+        glosses: Sequence[Sequence[Sequence[int]]] | None = None,
+        row_glosses: int = 0,
+        strata: int = 1,
+    ):
+        self._glosses, self._row_glosses = glosses, row_glosses
+        self._sources, self._statistics = sources, statistics
+        self._limits = (row_frames, row_tokens, row_clips)
+        self._own_rows, self._patch = batch_size // strata, patch
+        self._room = cache_mb << 20
+        self._cache: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}
+        self._ids = [
+            [tokenizer.encode(text) for text in source.texts]
+            for source, tokenizer in zip(sources, tokenizers)
+        ]
+        self.plans = [
+            [
+                self._plan(
+                    source,
+                    source.lengths.tolist(),
+                    [len(tokens) for tokens in ids],
+                    seed=seed,
+                    row_frames=row_frames,
+                    row_tokens=row_tokens,
+                    row_clips=row_clips,
+                    patch=patch,
+                    strata=strata,
+                    stratum=stratum,
+                )
+                for stratum in range(strata)
+            ]
+            for source, ids in zip(sources, self._ids)
+        ]
+        self.notes = [
+            f"{source.language}: {len(plan[0].left_out)} train clips fit no row and are left out"
+            for source, plan in zip(sources, self.plans)
+            if plan[0].left_out
+        ]
+
+    def _plan(self, source, lengths, tokens, **options) -> RowPlan:
+        return RowPlan(source.language, lengths, tokens, **options)
+
+    @classmethod
+    def of(cls, config: Config, sources: Sequence[Source], groups: Sequence, **more) -> "TrainData":
+        """The batches of a run.
+
+        Args:
+            config: the run's.
+            sources: one train split a language.
+            groups: their groups, with tokenizer and statistics.
+            more: further arguments of TrainData.
+        """
+        return cls(
+            sources,
+            [group.tokenizer for group in groups],
+            [group.statistics for group in groups],
+            batch_size=config.batch_rows[0],
+            seed=config.train.seed,
+            row_frames=config.data.row_frames,
+            row_tokens=config.data.row_tokens,
+            row_clips=config.data.row_clips,
+            patch=config.model.patch,
+            cache_mb=config.data.cache_mb,
+            **more,
+        )
+
+    def batch(self, step: int, languages: Sequence[int], rows: Sequence[int]) -> Batch:
+        """The part of step `step`'s batch with the given language and row indices."""
+        parts = [
+            [self._row(language, step, int(row)) for row in rows]
+            for language in map(int, languages)
+        ]
+        fields = zip(*(zip(*language) for language in parts))
+        return Batch(*(np.stack([np.stack(rows) for rows in field]) for field in fields))
+
+    def first_pass(self, capacity: int, frames: int, tokens: int) -> int:
+        """Steps in which every clip has come once, to stay in a buffer of the given sizes.
+
+        Args:
+            capacity: clips of a stratum.
+            frames, tokens: of the longest clip that the buffer takes.
+
+        Raises:
+            ConfigError: the buffer cannot hold them all.
+        """
+        steps = 0
+        for source, ids, plans in zip(self._sources, self._ids, self.plans):
+            for plan in plans:
+                most = max(max(int(source.lengths[i]) for i in plan.clips), 1)
+                words = max(len(ids[i]) for i in plan.clips)
+                if len(plan.clips) > capacity or most > frames or words > tokens:
+                    raise ConfigError(
+                        f"config.rl.resident: {source.language} has {len(plan.clips)} train clips "
+                        f"a stratum, of up to {most} frames and {words} tokens: the buffer takes "
+                        f"{capacity} of {frames} and {tokens} (config.rl.capacity, clip_frames, "
+                        "clip_tokens)"
+                    )
+                steps = max(steps, -(-plan.first_rows // self._own_rows))
+        return steps
+
+    def clip(self, language: int, index: int) -> tuple[list[int], np.ndarray, np.ndarray]:
+        """Clip `index` of a language: its tokens, frames float32 [T, D] and mask bool [T, J]."""
+        return self._ids[language][index], *self._clip(language, index)
+
+    def _row(self, language: int, step: int, row: int) -> tuple[np.ndarray, ...]:
+        stratum, row = divmod(row, self._own_rows)
+        packed = self.plans[language][stratum].row(step * self._own_rows + row)
+        time, tokens, clips = self._limits
+        size = self._statistics[language].mean.shape[0]
+        text = np.zeros((2, tokens), np.int32)
+        frames = np.zeros((time, 3 * size + 1), np.float32)
+        mask = np.zeros((time, size), bool)
+        place = np.zeros((2, time), np.int32)
+        example = np.full(clips, -1, np.int32)
+        gloss = np.zeros((clips, self._row_glosses), np.int32)
+        token = frame = 0
+        for number, clip in enumerate(packed):
+            ids = self._ids[language][clip]
+            values, seen = self._clip(language, clip)
+            text[0, token : token + len(ids)] = ids
+            text[1, token : token + len(ids)] = number + 1
+            end = frame + len(values)
+            frames[frame:end], mask[frame:end] = values, seen
+            place[0, frame:end] = number + 1
+            place[1, frame:end] = np.arange(1, len(values) + 1)
+            example[number] = clip
+            if self._glosses and len(own := self._glosses[language][clip]) <= self._row_glosses:
+                gloss[number, : len(own)] = own
+            token += len(ids)
+            frame += math.ceil(len(values) / self._patch) * self._patch
+        row = text[0], text[1], frames, mask, place[0], place[1], example
+        return (*row, gloss) if self._glosses else row
+
+    def _clip(self, language: int, index: int) -> tuple[np.ndarray, np.ndarray]:
+        held = self._cache.get((language, index))
+        if held is None:
+            example = self._sources[language][index]
+            held = make_frames(example["pose"], example["confidence"], self._statistics[language])
+            size = held[0].nbytes + held[1].nbytes
+            if size <= self._room:
+                self._room -= size
+                self._cache[language, index] = held
+        return held
+
+
+class _Steps:
+    """A grain source whose items are whole batches, indexed by step."""
+
+    def __init__(self, data: TrainData, steps: int, languages, rows):
+        self._data, self._steps = data, steps
+        self._block = (languages, rows)
+
+    def __len__(self) -> int:
+        return self._steps
+
+    def __getitem__(self, step) -> Batch:
+        return self._data.batch(int(step), *self._block)
+
+
+def iterate(
+    data: TrainData,
+    start: int,
+    steps: int,
+    block: tuple[Sequence[int], Sequence[int]],
+    *,
+    threads: int,
+    prefetch: int,
+) -> Iterator[Batch]:
+    """Batches of the steps start .. steps - 1 of this host's (languages, rows), read ahead."""
+    dataset = grain.MapDataset.source(_Steps(data, steps, *block))[start:]
+    options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=prefetch)
+    return iter(dataset.to_iter_dataset(options))

@@ -1,0 +1,159 @@
+"""Which clips lie in which row of a batch: a pure function of seed, lengths and row number.
+
+For each language and epoch the clips are permuted and dealt first-fit into rows of T frames, an
+endless stream of rows.
+"""
+
+import math
+import threading
+from collections.abc import Sequence
+
+import numpy as np
+
+from signllm_jax.core.errors import DataError
+from signllm_jax.core.languages import stable_hash
+
+OPEN_ROWS = 32
+"""Rows that first-fit keeps open; bounds its time on corpora of millions of clips."""
+
+
+class RowPlan:
+    """Which clips each row of one language's endless stream holds.
+
+    With `strata` the clips are dealt at random into that many parts, once for all, and this is
+    the stream of part `stratum`.
+
+    Attributes:
+        left_out: indices of the clips that fit no row (too long, or without text).
+    """
+
+    def __init__(
+        self,
+        language: str,
+        lengths: Sequence[int],
+        tokens: Sequence[int],
+        *,
+        seed: int,
+        row_frames: int,
+        row_tokens: int,
+        row_clips: int,
+        patch: int,
+        strata: int = 1,
+        stratum: int = 0,
+    ):
+        frames = [math.ceil(n / patch) * patch for n in lengths]
+        fits = [0 < f <= row_frames and 0 < t <= row_tokens for f, t in zip(frames, tokens)]
+        self.left_out = [index for index, fit in enumerate(fits) if not fit]
+        self._seed = (seed, stable_hash(language))
+        self._usable = np.flatnonzero(fits)
+        if strata > 1:
+            if len(self._usable) < strata:
+                raise DataError(
+                    f"{language}: {len(self._usable)} train clips for config.rl.strata = {strata}: "
+                    "each needs one"
+                )
+            dealt = np.random.default_rng([*self._seed, strata]).permutation(self._usable)
+            self._usable, self._seed = dealt[stratum::strata], (*self._seed, stratum)
+        if not len(self._usable):
+            raise DataError(
+                f"{language}: none of {len(lengths)} train clips fits a row of {row_frames} frames "
+                f"and {row_tokens} tokens (config.data.row_frames, row_tokens)"
+            )
+        self._frames, self._tokens = frames, list(tokens)
+        self._limits = (row_frames, row_tokens, row_clips)
+        self._starts = [0]  # first row of each epoch met so far
+        self._epochs: dict[int, list[tuple[int, ...]]] = {}
+        self._lock = threading.Lock()  # reading threads ask for rows at the same time
+
+    def row(self, index: int) -> tuple[int, ...]:
+        """Indices of the clips that row `index` of the stream packs, in order."""
+        with self._lock:
+            while self._starts[-1] <= index:
+                self._starts.append(self._starts[-1] + len(self._epoch(len(self._starts) - 1)))
+            epoch = int(np.searchsorted(self._starts, index, side="right")) - 1
+            return self._epoch(epoch)[index - self._starts[epoch]]
+
+    @property
+    def clips(self) -> np.ndarray:
+        """Indices of the clips that the stream goes through in every epoch."""
+        return self._usable
+
+    @property
+    def first_rows(self) -> int:
+        """Rows of the first epoch."""
+        with self._lock:
+            return len(self._epoch(0))
+
+    def _epoch(self, epoch: int) -> list[tuple[int, ...]]:
+        if epoch not in self._epochs:
+            self._epochs[epoch] = self._pack(epoch)
+            for old in [e for e in self._epochs if e < epoch - 2]:
+                del self._epochs[old]
+        return self._epochs[epoch]
+
+    def _order(self, epoch: int) -> np.ndarray:
+        return np.random.default_rng([*self._seed, epoch]).permutation(self._usable)
+
+    def _pack(self, epoch: int) -> list[tuple[int, ...]]:
+        order = self._order(epoch)
+        closed: list[tuple[int, ...]] = []
+        rows: list[tuple[list[int], list[int]]] = []  # (clips, what is left of each limit)
+        for clip in order.tolist():
+            need = (self._frames[clip], self._tokens[clip], 1)
+            for clips, left in rows:  # noqa: B007 (used after the break)
+                if all(n <= x for n, x in zip(need, left)):
+                    break
+            else:
+                if len(rows) == OPEN_ROWS:
+                    closed.append(tuple(rows.pop(0)[0]))
+                clips, left = [], list(self._limits)
+                rows.append((clips, left))
+            clips.append(clip)
+            left[:] = [x - n for n, x in zip(need, left)]
+        return closed + [tuple(clips) for clips, _ in rows]
+
+
+class MixedPlan(RowPlan):
+    """Rows of several languages' examples together, languages mixed with p ~ n^(1 / temperature).
+
+    An epoch has as many examples as there are; a language's share of it goes on through that
+    language's own permutations, so that each of its examples comes equally often.
+
+    Args:
+        members: name and number of examples of every language, whose examples lie one language
+            after the other.
+        temperature: 1 = every example alike, large = every language alike.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        lengths: Sequence[int],
+        tokens: Sequence[int],
+        *,
+        members: Sequence[tuple[str, int]],
+        temperature: float,
+        **limits,
+    ):
+        super().__init__(name, lengths, tokens, **limits)
+        ends = np.cumsum([count for _, count in members])
+        parts = [
+            (code, self._usable[(self._usable >= end - count) & (self._usable < end)])
+            for (code, count), end in zip(members, ends)
+        ]
+        self._parts = [(code, part) for code, part in parts if len(part)]
+        weights = np.array([len(part) for _, part in self._parts]) ** (1 / temperature)
+        shares = len(self._usable) * weights / weights.sum()
+        self._shares = np.maximum(1, np.round(shares)).astype(int)
+
+    def _order(self, epoch: int) -> np.ndarray:
+        chosen = []
+        for (code, part), share in zip(self._parts, self._shares):
+            own = (self._seed[0], stable_hash(code))
+            places = np.arange(epoch * share, (epoch + 1) * share)
+            rounds = {
+                r: np.random.default_rng([*own, r]).permutation(part)
+                for r in range(places[0] // len(part), places[-1] // len(part) + 1)
+            }
+            chosen += [rounds[p // len(part)][p % len(part)] for p in places.tolist()]
+        return np.random.default_rng([*self._seed, epoch]).permutation(chosen)

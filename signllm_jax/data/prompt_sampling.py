@@ -1,0 +1,205 @@
+"""Batches of Prompt2LangGloss: clips of all languages in one lane, and a prompt for each.
+
+A row packs clips as in MLSF, with LangGloss for text. Beside it lie prompts of the row's first
+clips, as many as there is room for, or of the first one and then of made-up words, which have no
+clip: to copy a word that was never met is learnt from more words than there are clips of.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from signllm_jax.core.errors import TextError
+from signllm_jax.core.languages import get_language
+from signllm_jax.core.typing import Batch, LineBatch
+from signllm_jax.corpora import fingerspelling
+from signllm_jax.data.batches import TrainData
+from signllm_jax.data.packing import MixedPlan
+from signllm_jax.data.splits import Source
+from signllm_jax.poses.features import Statistics
+from signllm_jax.text.asking import ask, frame_words
+from signllm_jax.text.langgloss import EOS, split_marks, to_langgloss
+from signllm_jax.text.stage import TextStage
+
+LANE = "shared"
+CLIPS_ASKED = 1
+"""Clips of a row that are asked for where made-up words take the rest of the room."""
+HALVES, FRAME = 0.45, 0.15
+"""Shares of made-up words from two halves, and of words that stand around texts."""
+LONGEST = 8
+"""Letters of a made-up word at most, unless it is from two halves."""
+
+
+class LineTokenizer:
+    """Marked LangGloss lines `<asl:H> <asl:I>` -> tokens, where a pose stage wants a tokenizer."""
+
+    def __init__(self, stage: TextStage):
+        self._stage = stage
+
+    def encode(self, line: str) -> list[int]:
+        """Tokens of a line, none of an empty one; raises TextError on what is no LangGloss."""
+        pairs = split_marks(line)
+        return [token for code, gloss in pairs for token in self._stage.write([gloss], code)]
+
+
+class PooledSource:
+    """The clips of several languages one language after the other; `texts` is their LangGloss.
+
+    Attributes:
+        language: the lane's name.
+        members: (code, number of clips) of every language.
+        ids, texts, lengths: of every clip; see `Source`.
+    """
+
+    def __init__(self, sources: Sequence[Source]):
+        self._sources, self.language = sources, LANE
+        self.members = [(source.language, len(source)) for source in sources]
+        self._places = [(source, i) for source in sources for i in range(len(source))]
+        self.ids = [id_ for source in sources for id_ in source.ids]
+        self.texts = [line_of(source, i) for source, i in self._places]
+        self.lengths = np.concatenate([source.lengths for source in sources])
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __getitem__(self, index: int) -> dict:
+        """Example `index`; see `Source`."""
+        source, own = self._places[index]
+        return source[own]
+
+    def asked(self, index: int) -> tuple[str, str]:
+        """The text of clip `index` in its spoken language, and the code of its sign language."""
+        source, own = self._places[index]
+        return source.texts[own], source.language
+
+
+def line_of(source: Source, index: int) -> str:
+    """The LangGloss of an example, from its gloss (the letters of a fingerspelled word)."""
+    return " ".join(to_langgloss(source.units[index], source.language))
+
+
+def made_up(
+    texts: Sequence[str], language: str, random: np.random.Generator
+) -> tuple[str, list[str]] | None:
+    """A word to ask for and how it is spelled: the first half of one word with the second half of
+    another, two to eight letters at random, or one that often stands around what is asked for, so
+    that not the word but its place tells the two apart.
+
+    None where the language cannot spell it, or it happens to be a word that is held out.
+    """
+    kind = random.random()
+    if kind < HALVES:
+        word, other = (texts[i] for i in random.integers(len(texts), size=2))
+        text = word[: (len(word) + 1) // 2] + other[len(other) // 2 :]
+    elif kind < HALVES + FRAME:
+        around = frame_words(get_language(language).spoken)
+        text = fingerspelling.small(around[random.integers(len(around))], language)
+        if len(text) > LONGEST:
+            return None
+    else:
+        known = fingerspelling.letters(language)
+        chosen = (
+            known[i] for i in random.integers(len(known), size=random.integers(2, LONGEST + 1))
+        )
+        text = fingerspelling.small("".join(chosen), language)
+    if text in fingerspelling.held_out(language):
+        return None
+    try:
+        return text, fingerspelling.spell(text, language)
+    except TextError:
+        return None
+
+
+class PromptData(TrainData):
+    """The train split of all languages as numbers: `Batch`es with prompts, by step.
+
+    Args:
+        sources: one train split a language.
+        stage: tables of units and LangGloss.
+        statistics: pooled over the languages.
+        row_units: units of a row.
+        temperature: how languages are mixed, see MixedPlan.
+        invented: whether there are prompts for made-up words (fingerspelling).
+        asks: whether there are prompts at all, which a pose stage alone has no use for.
+        options: the others of TrainData.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        stage: TextStage,
+        statistics: Statistics,
+        *,
+        row_units: int,
+        temperature: float,
+        invented: bool,
+        asks: bool = True,
+        **options,
+    ):
+        self._stage, self._row_units, self._invented = stage, row_units, invented
+        self._asks = asks
+        self._temperature, self._prompt_seed = temperature, options["seed"]
+        self._texts = {source.language: source.texts for source in sources}
+        pooled = PooledSource(sources)
+        super().__init__([pooled], [LineTokenizer(stage)], [statistics], **options)
+
+    def _plan(self, source, lengths, tokens, **options):
+        return MixedPlan(
+            source.language,
+            lengths,
+            tokens,
+            members=source.members,
+            temperature=self._temperature,
+            **options,
+        )
+
+    def batch(self, step, lanes, rows) -> Batch:
+        """See TrainData."""
+        batch = super().batch(step, lanes, rows)
+        if not self._asks:
+            return batch
+        prompts = [self._prompts(step, int(row), batch.example[0, i]) for i, row in enumerate(rows)]
+        lines = LineBatch(*(np.stack(field)[None] for field in zip(*prompts)))
+        return batch._replace(prompts=lines)
+
+    def _prompts(self, step: int, row: int, clips: np.ndarray) -> tuple[np.ndarray, ...]:
+        """The prompts of one row: units, their segment, LangGloss lines and their segment."""
+        random = np.random.default_rng([self._prompt_seed, step, row])
+        source = self._sources[0]
+        tokens = self._limits[1] + len(clips)
+        units = np.zeros((self._row_units, self._stage.units.columns), np.int32)
+        segment = np.zeros(self._row_units, np.int32)
+        line = np.zeros((2, tokens), np.int32)
+        unit = token = number = 0
+        asked = clips[clips >= 0][: CLIPS_ASKED if self._invented else None]
+        chosen = [(*source.asked(i), self._ids[0][i]) for i in asked]
+        while True:
+            if number < len(chosen):
+                text, language, written = chosen[number]
+            elif (made := self._make_up(random)) is not None:
+                text, language, written = made
+            else:
+                break
+            prompt, caller = ask(text, language, random)
+            hide = self._stage.config.word_drop * random.integers(2)
+            read = self._stage.units.encode(prompt, caller, hide, random)
+            written = [*written, EOS]
+            if unit + len(read) > self._row_units or token + len(written) > tokens:
+                break
+            number += 1
+            units[unit : unit + len(read)] = read
+            segment[unit : unit + len(read)] = number
+            line[:, token : token + len(written)] = [written, [number] * len(written)]
+            unit += len(read)
+            token += len(written)
+        return units, segment, line[0], line[1]
+
+    def _make_up(self, random: np.random.Generator) -> tuple[str, str, list[int]] | None:
+        if not self._invented:
+            return None
+        codes = list(self._texts)
+        while True:
+            language = codes[random.integers(len(codes))]
+            made = made_up(self._texts[language], language, random)
+            if made is not None:
+                return made[0], language, self._stage.write(made[1], language)

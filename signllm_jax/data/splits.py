@@ -1,0 +1,266 @@
+"""Opens the splits of a prepared data set: TFDS array_record folders, read without TensorFlow.
+
+A data set's name picks configs of the `prompt2sign` builder: `fingerspelling` is every language's
+`<language>_fingerspelling`, `prompt2sign` every prepared `<language>`, `prompt2sign/dwpose128`
+every `<language>_dwpose128`, and `prompt2sign/CONFIG` that one, for example
+`prompt2sign/gsl_phoenix14t`.
+Data lies in `$SIGNLLM_DATA_DIR`, else in `~/.cache/signllm_jax/data`; a bucket is probed first.
+"""
+
+import contextlib
+import io
+import os
+import shutil
+import sys
+
+import numpy as np
+import tensorflow_datasets as tfds
+from absl import logging
+from etils import epath
+
+from signllm_jax.core.errors import DataError, SignLLMError
+from signllm_jax.core.languages import LANGUAGES
+from signllm_jax.core.skeleton import DWPOSE128, OPENPOSE50
+from signllm_jax.core.storage import ask_for, is_remote
+from signllm_jax.corpora import fingerspelling
+from signllm_jax.corpora.shards import FOLDER as PREPARED
+from signllm_jax.corpora.shards import prepared_sources
+from signllm_jax.poses.clip import PoseClip
+from tfds_builders.prompt2sign import (
+    FINGERSPELLING,
+    Prompt2Sign,
+    Prompt2SignConfig,
+    chosen_sources,
+)
+
+FILE_FORMAT = "array_record"
+
+
+class Source:
+    """Random access to the examples of one split of one language.
+
+    Attributes:
+        dataset, language, split: what was opened.
+        layout: skeleton layout of its clips.
+        ids, texts: of every example, in order.
+        units: the gloss of every example split at spaces (fingerspelling: its letters).
+        lengths: int64 [n], the frames T of every example.
+    """
+
+    def __init__(self, builder: tfds.core.DatasetBuilder, dataset: str, language: str, split: str):
+        listed = builder.info.metadata["splits"].get(split, {})
+        self.dataset, self.language, self.split = dataset, language, split
+        self.layout: str = builder.info.metadata["layout"]
+        self.ids: list[str] = listed.get("ids", [])
+        self.texts: list[str] = listed.get("texts", [])
+        self.units: list[list[str]] = [gloss.split() for gloss in listed.get("glosses", [])]
+        self.lengths = np.array(listed.get("lengths", []), np.int64)
+        self._records = builder.as_data_source(split=split) if len(self.ids) else ()
+        if len(self._records) != len(self.ids):
+            raise DataError(
+                f"{builder.data_path}: {split} has {len(self._records)} records but its metadata "
+                f"lists {len(self.ids)}: delete the folder and prepare it again"
+            )
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, index: int) -> dict:
+        """Example `index`: strings `id language source text prompt gloss signer`, `fps`,
+        `pose` float16 [T, J, 3] in shoulder widths and `confidence` float16 [T, J].
+
+        Raises DataError when the record cannot be read.
+        """
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"example {index} of {len(self)}")
+        index = int(index) % len(self)
+        try:
+            record = self._records[index]
+        except (OSError, RuntimeError, ValueError) as error:
+            raise DataError(f"{self.ids[index]}: the record cannot be read ({error})") from None
+        example = {
+            key: value.decode() if isinstance(value, bytes) else value
+            for key, value in record.items()
+        }
+        example["fps"] = float(example["fps"])
+        return example
+
+    def clip(self, index: int) -> PoseClip:
+        """The poses of example `index`; errors as for indexing."""
+        example = self[index]
+        pose, confidence = (example[key].astype(np.float32) for key in ("pose", "confidence"))
+        return PoseClip(pose, confidence, example["fps"], self.layout)
+
+
+def default_data_dir() -> str:
+    """`$SIGNLLM_DATA_DIR`, else `~/.cache/signllm_jax/data`."""
+    return os.environ.get("SIGNLLM_DATA_DIR") or os.path.expanduser("~/.cache/signllm_jax/data")
+
+
+def languages(dataset: str, data_dir: str | os.PathLike | None = None) -> tuple[str, ...]:
+    """Codes of the languages a data set has; raises DataError when it is unknown or has none.
+
+    Args:
+        dataset: its name.
+        data_dir: where prepared corpora are looked for.
+    """
+    ask_for(data_dir or default_data_dir(), DataError, missing_ok=True)
+    if dataset == FINGERSPELLING:
+        return fingerspelling.LANGUAGES
+    name, _, config = dataset.partition("/")
+    if name != Prompt2Sign.name:
+        raise DataError(
+            f"unknown data set {dataset!r}: known are {FINGERSPELLING}, {Prompt2Sign.name}, "
+            f"{Prompt2Sign.name}/CONFIG"
+        )
+    folder = epath.Path(data_dir or default_data_dir())
+    if config not in ("", DWPOSE128.name):
+        return (_config(dataset, "").language,)
+    found = []
+    with _tidy(dataset, "", data_dir):
+        for code in LANGUAGES:
+            wanted = _config(dataset, code)
+            built = (folder / Prompt2Sign.name / wanted.name / str(Prompt2Sign.VERSION)).exists()
+            if built or any(
+                each.layout == wanted.layout for each in prepared_sources(folder / PREPARED, code)
+            ):
+                found.append(code)
+    if not found:
+        raise DataError(
+            f"{folder}: no language of {dataset!r} is prepared there: run launch/prepare.py"
+        )
+    return tuple(found)
+
+
+def _config(dataset: str, language: str) -> Prompt2SignConfig:
+    """The builder config of a language of a data set; raises DataError on an unknown one."""
+    if dataset == FINGERSPELLING:
+        return Prompt2SignConfig(language, FINGERSPELLING)
+    config = dataset.partition("/")[2]
+    if config in ("", DWPOSE128.name):
+        return Prompt2SignConfig(language, layout=config or OPENPOSE50.name)
+    flat = config.endswith(f"_{DWPOSE128.name}")
+    named = config.removesuffix(f"_{DWPOSE128.name}")
+    for code in sorted(LANGUAGES, key=len, reverse=True):
+        if named == code or named.startswith(f"{code}_"):
+            layout = DWPOSE128.name if flat else OPENPOSE50.name
+            return Prompt2SignConfig(code, named[len(code) + 1 :], layout)
+    raise DataError(f"unknown data set {dataset!r}: {config!r} begins with no language's code")
+
+
+def prepare(
+    dataset: str, language: str, data_dir: str | os.PathLike | None = None, fresh: bool = False
+) -> None:
+    """Prepares a language of a data set unless that is done already.
+
+    Safe against being killed (it is written beside and renamed) and against another process that
+    prepares the same: the second one waits. On a bucket, where there are no locks, prepare once
+    before starting many hosts.
+
+    Args:
+        dataset, language, data_dir: what and where.
+        fresh: prepares again what was made of other sources than there are now.
+
+    Raises:
+        DataError: unknown data set or language, or the folder cannot be written.
+    """
+    with _tidy(dataset, language, data_dir):
+        _prepared_builder(dataset, language, data_dir, fresh)
+
+
+def open_split(
+    dataset: str, language: str, split: str, data_dir: str | os.PathLike | None = None
+) -> Source:
+    """Opens a split (`train`, `dev` or `test`), preparing the data set first if it is missing.
+
+    Raises:
+        DataError: unknown data set, language or split, or the folder cannot be read.
+    """
+    if split not in ("train", "dev", "test"):
+        raise DataError(f"unknown split {split!r}: known are train, dev, test")
+    with _tidy(dataset, language, data_dir):
+        return Source(_prepared_builder(dataset, language, data_dir), dataset, language, split)
+
+
+def _prepared_builder(dataset, language, data_dir, fresh=False) -> tfds.core.DatasetBuilder:
+    """Opens a builder, preparing it first where it is not; `fresh`: or where sources changed."""
+    if language not in languages(dataset, data_dir):
+        raise DataError(
+            f"the data set {dataset!r} has no language {language!r}: "
+            f"it has {', '.join(languages(dataset, data_dir))}"
+        )
+    folder = epath.Path(data_dir or default_data_dir())
+    config = _config(dataset, language)
+
+    def open_builder():
+        known = config.name in Prompt2Sign.builder_configs
+        return Prompt2Sign(
+            config=config.name if known else config, data_dir=folder, file_format=FILE_FORMAT
+        )
+
+    builder = open_builder()
+    if builder.is_prepared() and not fresh:
+        return builder
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder, config.name):
+        builder = open_builder()  # another process may have prepared it while this one waited
+        if builder.is_prepared() and fresh and _outdated(builder, folder):
+            shutil.rmtree(builder.data_path)
+            builder = open_builder()
+        if not builder.is_prepared():
+            _remove_leftovers(builder.data_path)
+            if not sys.stderr.isatty():
+                tfds.disable_progress_bar()
+            builder.download_and_prepare(
+                file_format=FILE_FORMAT,
+                download_config=tfds.download.DownloadConfig(
+                    try_download_gcs=False, manual_dir=folder / PREPARED
+                ),
+            )
+    return open_builder()
+
+
+def _outdated(builder: tfds.core.DatasetBuilder, folder: epath.Path) -> bool:
+    """Whether the sources of a prepared config are not those that it was made of."""
+    sources = chosen_sources(folder / PREPARED, builder.builder_config)
+    return builder.info.metadata["sources"] != {each.source: each.digest for each in sources}
+
+
+@contextlib.contextmanager
+def locked(folder: epath.Path, name: str):
+    """Holds an exclusive lock between the processes of this machine; none on a bucket."""
+    if is_remote(folder):
+        yield
+        return
+    import fcntl  # not on every platform, and needed only here
+
+    with open(folder / f".{name}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _remove_leftovers(path: epath.Path) -> None:
+    """Deletes what killed preparations left beside `path`; call it under the lock."""
+    if path.parent.exists():
+        for leftover in path.parent.glob(f"*incomplete*{path.name}*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _tidy(dataset, language, data_dir):
+    """Turns what TFDS raises into one line, and keeps its chatter off the terminal."""
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity(logging.ERROR)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    except SignLLMError:
+        raise
+    except Exception as error:  # TFDS raises whatever a damaged folder happens to trip over
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise DataError(
+            f"cannot use the data folder {os.fspath(data_dir or default_data_dir())} for "
+            f"{language} {dataset}: {reason.splitlines()[0]}"
+        ) from error
+    finally:
+        logging.set_verbosity(verbosity)

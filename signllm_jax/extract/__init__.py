@@ -1,1 +1,0 @@
-"""Video to `.pose`: a driver here, and a worker that runs in an environment of its own."""

@@ -1,0 +1,1 @@
+"""Trained groups at work: text, gloss and pose decoding."""

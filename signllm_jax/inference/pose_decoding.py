@@ -1,0 +1,177 @@
+"""Free-running generation: patch by patch with cached keys and values, until the counter stops it.
+
+Nothing of a reference reaches it: no length, no first frame, no counter; only text.
+"""
+
+import functools
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from signllm_jax.core.typing import Array, Tree
+from signllm_jax.models.layers.attention import empty_cache
+from signllm_jax.models.text2pose import Text2Pose
+from signllm_jax.parallel import language_axis as lane_axis
+from signllm_jax.parallel import sharding
+
+WINDOW = 64  # patches that the cache holds at first
+
+
+class Generated(NamedTuple):
+    """Clips as the model makes them.
+
+    Attributes:
+        frames: float32 [B, T, D - 1], 0 after a clip's end.
+        length: int32 [B].
+        ended: bool [B], whether a clip ended by its counter; False: cut off at the longest length.
+        seen: bool [B, T, J], the joints that are shown.
+    """
+
+    frames: Array
+    length: Array
+    ended: Array
+    seen: Array
+
+
+def compiler_options(mesh) -> dict[str, bool]:
+    """What `jax.jit` should be told of a generation for `mesh`.
+
+    Without it XLA's CPU compiler copies all caches twice in every step, since it does not see that
+    they are read before they are written.
+    """
+    on_cpu = mesh.devices.flat[0].platform == "cpu" and jax.__version_info__ < (0, 11)
+    return {"xla_cpu_copy_insertion_use_region_analysis": True} if on_cpu else {}
+
+
+def windows(patches: int) -> list[int]:
+    """Lengths of the cache as a clip of at most so many patches grows: doubled each time.
+
+    A loop runs on each of them, so that a patch costs what has been made, not what may be.
+    """
+    found = [min(WINDOW, patches)]
+    while found[-1] < patches:
+        found.append(min(2 * found[-1], patches))
+    return found
+
+
+def generate(model: Text2Pose, params: Tree, text: Array, max_frames: int) -> Generated:
+    """Produces one clip for each text of one language; see `generate_lanes`.
+
+    Args:
+        model: the module of the group.
+        params: its parameters.
+        text: int32 [B, S], 0 = padding; a row of only padding gives an empty clip.
+        max_frames: longest clip, a multiple of the patch.
+
+    Returns:
+        The clips, T = max_frames.
+    """
+    one = jax.tree.map(lambda leaf: leaf[None], params)
+    made = generate_lanes(model, one, text[None], max_frames)
+    return jax.tree.map(lambda leaf: leaf[0], made)
+
+
+def generate_lanes(model: Text2Pose, params: Tree, text: Array, max_frames: int) -> Generated:
+    """Produces one clip for each text of every lane.
+
+    A clip ends at the frame whose counter is nearest to 1: the first one from which half a frame
+    more would reach it. Each place of the mesh's `language` axis stops by itself, when all its
+    clips have ended. Lanes that share a place share its loop: with one that stops by itself in
+    each of them, every step would copy all caches.
+
+    Args:
+        model: the module of the groups.
+        params: their parameters [L, ...].
+        text: int32 [L, B, S], 0 = padding; a row of only padding gives an empty clip.
+        max_frames: longest clip, a multiple of the patch.
+
+    Returns:
+        The clips, each array led by L, T = max_frames.
+    """
+    together = functools.partial(_generate_together, model, max_frames)
+    return sharding.on_own_languages(together)(sharding.gather_weights(params), text)
+
+
+def _generate_together(model: Text2Pose, max_frames: int, params: Tree, text: Array) -> Generated:
+    """`generate_lanes` of the lanes that share a place on the mesh's `language` axis."""
+    c = model.config
+    lanes, rows, patches = *text.shape[:2], max_frames // c.patch
+    size = c.patch * (c.frame_size - 1)
+    segment = (text > 0).astype(jnp.int32)
+
+    def encode(params, text, segment):
+        return model.apply({"params": params}, text, segment, method="encode")
+
+    memory = lane_axis.lift(encode)(params, text, segment)
+    empty = ~segment.any(-1)
+    none = empty_cache(rows, 0, c.width, c.heads, model.dtype)
+    none = jax.tree.map(lambda x: jnp.broadcast_to(x, (lanes, *x.shape)), none)
+    carry = {
+        "index": jnp.zeros((), jnp.int32),
+        "history": jnp.zeros((lanes, rows, size)),
+        "counter": jnp.zeros((lanes, rows)),
+        "caches": tuple(none for _ in range(c.decoder_layers)),
+        "frames": jnp.zeros((lanes, rows, patches, size)),
+        "seen": jnp.zeros((lanes, rows, patches, size // 3), bool),
+        "length": jnp.zeros((lanes, rows), jnp.int32),
+        "ended": empty,
+    }
+
+    def decode(params, memory, history, counter, caches, index, window):
+        place = jnp.full((rows, 1), index)
+        mask = jnp.broadcast_to(jnp.arange(window) <= index, (rows, 1, window))
+        return model.apply(
+            {"params": params},
+            memory,
+            history[:, None],
+            counter[:, None],
+            jnp.ones((rows, 1), jnp.int32),
+            place,
+            mask,
+            caches,
+            index,
+            method="decode",
+        )
+
+    decode_lanes = lane_axis.hold(decode, params, memory)
+
+    def step(carry, window):
+        index = carry["index"]
+        predicted, caches = decode_lanes(
+            carry["history"], carry["counter"], carry["caches"], index=index, window=window
+        )
+        frames = predicted.frames.reshape(lanes, rows, size)
+        counter = predicted.counter[:, :, 0]
+        seen = predicted.seen.reshape(lanes, rows, size // 3) > 0
+        before = jnp.concatenate([carry["counter"][..., None], counter[..., :-1]], -1)
+        reached = counter + 0.5 * jnp.maximum(counter - before, 0) >= 1
+        ends = reached.any(-1)
+        new = jnp.where(ends, jnp.argmax(reached, -1) + 1, c.patch)
+        running = ~carry["ended"]
+        put = jax.lax.dynamic_update_index_in_dim
+        return {
+            "index": index + 1,
+            "history": frames,
+            "counter": counter[..., -1],
+            "caches": caches,
+            "frames": put(carry["frames"], frames, index, 2),
+            "seen": put(carry["seen"], seen, index, 2),
+            "length": carry["length"] + jnp.where(running, new, 0),
+            "ended": carry["ended"] | ends,
+        }
+
+    for window in windows(patches):
+
+        def unfinished(carry, window=window):
+            return (carry["index"] < window) & ~carry["ended"].all()
+
+        def grown(x, window=window):
+            return jnp.pad(x, ((0, 0), (0, 0), (0, 0), (0, window - x.shape[3]), (0, 0)))
+
+        carry["caches"] = jax.tree.map(grown, carry["caches"])
+        carry = jax.lax.while_loop(unfinished, functools.partial(step, window=window), carry)
+    frames = carry["frames"].reshape(lanes, rows, max_frames, c.frame_size - 1)
+    seen = carry["seen"].reshape(lanes, rows, max_frames, -1)
+    kept = (jnp.arange(max_frames) < carry["length"][..., None])[..., None]
+    return Generated(frames * kept, carry["length"], carry["ended"] & ~empty, seen & kept)

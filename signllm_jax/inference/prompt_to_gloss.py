@@ -1,0 +1,71 @@
+"""What a prompt asks for: its LangGloss, by a text stage and what is known of the data set.
+
+In fingerspelling LangGloss is a word of the prompt, letter by letter, so the text stage only has
+to say which word. It scores all words of the prompt that can be spelled, and the most probable is
+taken: a word is never misspelt, run on into the next one or made up. Where there is no word, and in
+every other data set, the text stage writes freely.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from signllm_jax.core.errors import TextError
+from signllm_jax.core.typing import Tree
+from signllm_jax.corpora import fingerspelling
+from signllm_jax.inference.text_to_gloss import Translator
+from signllm_jax.text.langgloss import mark_as, split_marks, to_langgloss
+
+SPELLED = "fingerspelling"
+"""The data set whose LangGloss is a word of the text, letter by letter."""
+
+
+def check_text(dataset: str, text: str, language: str) -> None:
+    """Raises TextError where a text that is asked for is to be spelled and cannot be."""
+    if dataset == SPELLED:
+        fingerspelling.spell(text, language)
+
+
+def understand(
+    translator: Translator,
+    dataset: str,
+    params: Tree,
+    prompts: Sequence[str],
+    languages: Sequence[str],
+) -> list[list[str]]:
+    """The LangGloss of prompts, `<asl:H> <asl:I>` each; an empty line where there is nothing, or a
+    word that cannot be spelled.
+
+    The marks are those of the languages asked for, whatever the text stage wrote: what stands in a
+    text never decides the language.
+
+    Args:
+        translator: of the text stage.
+        dataset: that it was trained on.
+        params: stacked [M, ...] of M models.
+        prompts: what is read.
+        languages: code of the sign language that each prompt asks for.
+
+    Raises TextError when a prompt is empty or too long.
+    """
+    lines: list[list[str]] = [[] for _ in prompts]
+    free = list(range(len(prompts)))
+    if dataset == SPELLED:
+        words = [
+            fingerspelling.word_units(prompt, code) if code in fingerspelling.LANGUAGES else {}
+            for prompt, code in zip(prompts, languages)
+        ]
+        lines = translator.choose(params, prompts, languages, [list(own) for own in words])
+        free = [i for i in free if not lines[i]]
+        lines = [_spelled(*args) for args in zip(lines, words, languages)]
+    written = translator(params, [prompts[i] for i in free], [languages[i] for i in free])
+    for i, line in zip(free, written):
+        lines[i] = line
+    return [mark_as(line, code) for line, code in zip(lines, languages, strict=True)]
+
+
+def _spelled(line: list[str], words: Mapping[tuple[str, ...], str], language: str) -> list[str]:
+    """A line that was chosen among words, empty where its word cannot be spelled."""
+    try:
+        units = tuple(gloss for _, gloss in split_marks(line))
+        return line and to_langgloss(fingerspelling.spell(words[units], language), language)
+    except TextError:
+        return []

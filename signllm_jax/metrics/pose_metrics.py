@@ -1,0 +1,277 @@
+"""Pose metrics in the definitions in use: pure, jitted functions of padded batches of clips.
+
+All take `reference [N, T1, J, 3]`, `observed [N, T1, J]` (the joints seen in the reference),
+`produced [N, T2, J, 3]` and the true lengths `n`, `m` [N], in shoulder widths unless said
+otherwise, and return float32 [N]. A value is NaN exactly where the metric has no meaning for a
+pair: a clip is empty, the reference shows none of the joints concerned, or (velocity, acceleration)
+it has too few frames. `pairs.py` counts these and leaves them out of the means.
+"""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+
+from signllm_jax.core.typing import Array
+from signllm_jax.metrics.dtw import dtw_along, dtw_cost, frame_costs
+
+COLLAPSE = 0.5  # of the reference's hand travel
+
+
+def _real(frames: int, lengths: Array) -> Array:
+    return jnp.arange(frames) < lengths[:, None]
+
+
+def _seen(observed: Array, n: Array) -> Array:
+    return observed & _real(observed.shape[1], n)[..., None]
+
+
+def _mean(values: Array, mask: Array) -> Array:
+    """The mean [N] over all but the first axis of the entries that `mask` keeps, NaN for none."""
+    axes = tuple(range(1, mask.ndim))
+    return jnp.where(mask, values, 0).sum(axes) / mask.sum(axes)
+
+
+def stretch(values: Array, n: Array, m: Array, frames: int) -> Array:
+    """Resamples clips [N, T2, J, C] of lengths m to lengths n in time by linear interpolation.
+
+    First frame falls on first frame and last on last; where n equals m nothing changes. Returns
+    [N, frames, J, C]; what is beyond n means nothing.
+    """
+    time = jnp.arange(frames) * ((m - 1) / jnp.maximum(n - 1, 1))[:, None]
+    time = jnp.clip(time, 0, jnp.maximum(m - 1, 0)[:, None])
+    low = jnp.floor(time).astype(jnp.int32)
+    part = (time - low)[..., None, None]
+    high = jnp.minimum(low + 1, jnp.maximum(m - 1, 0)[:, None])
+    rows = jnp.arange(values.shape[0])[:, None]
+    return values[rows, low] * (1 - part) + values[rows, high] * part
+
+
+def stretch_mask(observed: Array, n: Array, m: Array, frames: int) -> Array:
+    """The reference's mask [N, T1, J] at the same share of the time in clips of m frames.
+
+    Returns bool [N, frames, J], False beyond m: where a production is to be counted so that both
+    clips are counted for the same joints at the same share of the time.
+    """
+    time = jnp.arange(frames) * ((n - 1) / jnp.maximum(m - 1, 1))[:, None]
+    index = jnp.clip(jnp.round(time).astype(jnp.int32), 0, jnp.maximum(n - 1, 0)[:, None])
+    mask = observed[jnp.arange(observed.shape[0])[:, None], index]
+    return mask & (_real(frames, m) & (n > 0)[:, None])[..., None]
+
+
+@jax.jit
+def progressive_dtw(
+    reference: Array, observed: Array, produced: Array, n: Array, m: Array
+) -> Array:
+    """The DTW score of Progressive Transformers: accumulated cost by the reference's length.
+
+    The cost of two frames is the sum of the absolute differences of all their coordinates (their
+    code calls it the Euclidean norm), here of the observed joints. Source: Saunders, Camgoz and
+    Bowden, Progressive Transformers for End-to-End Sign Language Production, ECCV 2020, and
+    `calculate_dtw` of its code, which besides leaves out the last frame of both clips; we keep it.
+    Their unit is a third of a shoulder width: divide ours by three to compare.
+    """
+    seen = _seen(observed, n)
+    (cost,) = frame_costs(reference, seen.astype(jnp.float32), produced, ("city_block",))
+    return jnp.where(seen.any((1, 2)), dtw_cost(cost, n, m) / n, jnp.nan)
+
+
+@jax.jit
+def dtw_mje(
+    reference: Array, observed: Array, produced: Array, n: Array, m: Array
+) -> tuple[Array, Array]:
+    """DTW-MJE as in the SLRTP 2025 challenge, and the number of frame pairs it is a mean over.
+
+    Frames are aligned by the Euclidean distance of the whole pose; the error is the mean Euclidean
+    distance of a joint over all frame pairs of the path. The challenge pools the frame pairs of all
+    clips: weight each clip's value by its number of pairs. Source: Walsh et al., SLRTP2025 Sign
+    Language Production Challenge, CVPR workshops 2025, `pose_dtw_mje` of its code, which finds its
+    paths by the approximate FastDTW and works at 12 frames a second; ours are the best paths, at
+    the clips' own rate, over observed joints (a frame without one is left out).
+    """
+    seen = _seen(observed, n).astype(jnp.float32)
+    squared, distance = frame_costs(reference, seen, produced, ("squared", "euclidean"))
+    joints = seen.sum(-1)
+    error = distance / jnp.maximum(joints, 1)[..., None]
+    counted = jnp.broadcast_to((joints > 0)[..., None], error.shape).astype(jnp.float32)
+    _, total, pairs = dtw_along(jnp.sqrt(squared), n, m, error, counted)
+    return total / pairs, pairs
+
+
+@jax.jit
+def ndtw_mje(
+    reference: Array,
+    observed: Array,
+    produced: Array,
+    produced_observed: Array,
+    n: Array,
+    m: Array,
+) -> Array:
+    """nDTW-MJE of Ham2Pose: every joint's track is warped by itself, missing joints included.
+
+    The cost of two points is 0 where the reference lacks the joint, half the reference point's
+    distance from the origin where only the production lacks it, else their Euclidean distance. The
+    accumulated costs (not divided by a length) are averaged over all J joints. Source: Shalev-
+    Arkushin, Moryossef and Fried, Ham2Pose, CVPR 2023, section 4.2 and `compare_poses` of its code
+    with FastDTW and 2D points; ours are best paths in 3D. Normalised means: in shoulder widths.
+
+    Args:
+        produced_observed: bool [N, T2, J], the joints that the production has.
+    """
+
+    def tracks(values):  # [N, T, J, ...] -> [N, J, T, ...]
+        return jnp.moveaxis(values, 2, 1)
+
+    def pair(arrays):
+        a, a_seen, b, b_seen, n, m = arrays
+        distance = jnp.sqrt(((a[:, :, None] - b[:, None]) ** 2).sum(-1))
+        lacking = jnp.linalg.norm(a, axis=-1)[:, :, None] / 2
+        cost = jnp.where(b_seen[:, None], distance, lacking) * a_seen[:, :, None]
+        lengths = jnp.ones(cost.shape[0], jnp.int32)
+        return dtw_cost(cost, n * lengths, m * lengths).mean()
+
+    seen = _seen(observed, n)
+    arrays = (tracks(reference), tracks(seen), tracks(produced), tracks(produced_observed), n, m)
+    return jnp.where(seen.any((1, 2)), jax.lax.map(pair, arrays), jnp.nan)
+
+
+@jax.jit
+def mean_joint_error(
+    reference: Array, observed: Array, produced: Array, n: Array, m: Array
+) -> Array:
+    """MPJPE: the mean Euclidean distance of an observed joint, frame by frame.
+
+    The production is first resampled to the reference's length, so its tempo does not count here
+    but its rhythm does. Source: Ionescu et al., Human3.6M, TPAMI 2014, section 3.1.
+    """
+    error = jnp.linalg.norm(reference - stretch(produced, n, m, reference.shape[1]), axis=-1)
+    return jnp.where(m > 0, _mean(error, _seen(observed, n)), jnp.nan)
+
+
+def _similarities(references, weights, produced) -> list[Array]:
+    """Lists of poses [..., K, 3]: those produced, moved onto the references by the best similarity.
+
+    K may differ within a list; weights [..., K] are 0 or 1, the joints that count.
+    One decomposition serves all of the list: two in a program may run at once on a CPU, each on a
+    thread of XLA's pool where it waits for others of them, and with two cores never go on.
+    """
+    pairs, products = [], []
+    for reference, weight, pose in zip(references, weights, produced):
+        weight = weight[..., None].astype(jnp.float32)
+        total = jnp.maximum(weight.sum(-2, keepdims=True), 1)
+        centre = (weight * reference).sum(-2, keepdims=True) / total
+        x = (reference - centre) * weight
+        y = (pose - (weight * pose).sum(-2, keepdims=True) / total) * weight
+        pairs.append((y, centre))
+        products.append(jnp.einsum("...ka,...kb->...ab", y, x))
+    u, s, vt = jnp.linalg.svd(jnp.stack(products))
+    turn = jnp.sign(jnp.linalg.det(u) * jnp.linalg.det(vt))  # -1: the best one is a reflection
+    sign = jnp.stack([jnp.ones_like(turn), jnp.ones_like(turn), turn], -1)
+    rotations = jnp.einsum("...ab,...b,...bc->...ac", u, sign, vt)
+    moved = []
+    for (y, centre), rotation, stretched in zip(pairs, rotations, (s * sign).sum(-1)):
+        scale = stretched / jnp.maximum((y * y).sum((-2, -1)), 1e-12)
+        moved.append(scale[..., None, None] * (y @ rotation) + centre)
+    return moved
+
+
+@partial(jax.jit, static_argnames="parts")
+def pa_mpjpe(
+    reference: Array,
+    observed: Array,
+    produced: Array,
+    n: Array,
+    m: Array,
+    parts: tuple[tuple[tuple[int, ...], ...], ...],
+) -> Array:
+    """PA-MPJPE: the mean joint error after the best similarity transform of each frame's group.
+
+    Each group (joint indices: the body, or each hand) is moved, turned and scaled onto the
+    reference's by itself, without reflection; frames in which fewer than three of its joints are
+    observed are left out. Frames correspond as in `mean_joint_error`. Sources: Gower 1975; protocol
+    2 of Martinez et al. 2017; for hands Zimmermann et al., FreiHAND, ICCV 2019.
+
+    Args:
+        parts: each is some groups, over whose joints together the mean is taken.
+
+    Returns:
+        [parts, N].
+    """
+    produced = stretch(produced, n, m, reference.shape[1])
+    seen = _seen(observed, n)
+    joints = [jnp.array(group) for part in parts for group in part]
+    masks = [seen[..., own] for own in joints]
+    masks = [mask & (mask.sum(-1) >= 3)[..., None] for mask in masks]
+    true = [reference[..., own, :] for own in joints]
+    moved = _similarities(true, masks, [produced[..., own, :] for own in joints])
+    errors = [jnp.linalg.norm(a - b, axis=-1) for a, b in zip(true, moved)]
+    groups, means = iter(zip(errors, masks)), []
+    for part in parts:
+        error, mask = zip(*(next(groups) for _ in part))
+        means.append(_mean(jnp.concatenate(error, -1), jnp.concatenate(mask, -1)))
+    return jnp.where(m > 0, jnp.stack(means), jnp.nan)
+
+
+@partial(jax.jit, static_argnames="order")
+def derivative_error(
+    reference: Array, observed: Array, produced: Array, n: Array, m: Array, order: int
+) -> Array:
+    """Velocity (order 1) or acceleration (order 2) error, in shoulder widths a frame (squared).
+
+    The mean Euclidean distance between the finite differences of a joint's track, over joints that
+    are observed in all frames of the difference. Frames correspond as in `mean_joint_error`.
+    Sources: MPJVE of Pavllo et al., VideoPose3D, CVPR 2019; the acceleration error of Kanazawa et
+    al., Learning 3D Human Dynamics from Video, CVPR 2019.
+    """
+    difference = reference - stretch(produced, n, m, reference.shape[1])
+    mask = _seen(observed, n)
+    for _ in range(order):
+        difference, mask = jnp.diff(difference, axis=1), mask[:, 1:] & mask[:, :-1]
+    return jnp.where(m > 0, _mean(jnp.linalg.norm(difference, axis=-1), mask), jnp.nan)
+
+
+@partial(jax.jit, static_argnames="groups")
+def travel(
+    positions: Array, observed: Array, n: Array, groups: tuple[tuple[int, ...], ...]
+) -> Array:
+    """How far the joints of each group went: the mean length of their tracks [N, groups].
+
+    Only steps between two frames in which the joint is observed count. For a production, take the
+    reference's mask through `stretch_mask`. Unit: shoulder widths.
+    """
+    mask = _seen(observed, n)
+    mask = mask[:, 1:] & mask[:, :-1]
+    step = jnp.where(mask, jnp.linalg.norm(jnp.diff(positions, axis=1), axis=-1), 0).sum(1)
+    return jnp.stack([step[:, jnp.array(group)].mean(-1) for group in groups], -1)
+
+
+@partial(jax.jit, static_argnames="hands")
+def hand_travel(
+    reference: Array,
+    observed: Array,
+    produced: Array,
+    produced_observed: Array,
+    n: Array,
+    m: Array,
+    hands: tuple[tuple[int, ...], ...],
+) -> tuple[Array, Array]:
+    """Total hand travel of the production and of the reference, [N, hands] each.
+
+    With all 21 joints of a hand (ours) finger movement counts, which is all there is in
+    fingerspelling. With the wrists alone, `((left,), (right,))`, it is the challenge's: the ratio
+    of the means over clips, averaged over both wrists. Source: Walsh et al., SLRTP2025 Sign
+    Language Production Challenge, CVPR workshops 2025, `pose_distance` of its code. A production
+    that regresses to the mean pose has a ratio near 0; under `COLLAPSE` it is called collapsed.
+
+    A hand that the production does not show does not travel: going out of sight is no way.
+    """
+    mask = stretch_mask(_seen(observed, n), n, m, produced.shape[1]) & produced_observed
+    return travel(produced, mask, m, hands), travel(reference, observed, n, hands)
+
+
+def duration_ratio(n: Array, m: Array, fps: Array, produced_fps: Array) -> Array:
+    """Seconds of the production by seconds of the reference [N]; NaN for an empty reference.
+
+    Source: `pose_length` of the SLRTP 2025 challenge's code, there in frames at one rate.
+    """
+    return jnp.where(n > 0, (m / produced_fps) / (jnp.maximum(n, 1) / fps), jnp.nan)

@@ -1,0 +1,125 @@
+"""Text metrics by well-kept libraries: BLEU and chrF by sacrebleu, ROUGE-L by rouge-score, WER and
+CER by jiwer. The libraries are extras of the package and are imported when a metric is called.
+
+All take produced texts and one reference text each, and score the corpus: BLEU, chrF, ROUGE-L
+in 0..100 as the field's tables print them; error rates as ratios, 0 = no error.
+"""
+
+import importlib
+from collections.abc import Sequence
+from types import ModuleType
+
+from signllm_jax.core.errors import ConfigError, DataError
+
+
+def _library(name: str, extra: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        raise ConfigError(f"{name} is missing: pip install 'signllm_jax[{extra}]'") from None
+
+
+def _check(produced: Sequence[str], references: Sequence[str]) -> None:
+    if not references or len(produced) != len(references):
+        raise DataError(
+            f"{len(produced)} produced texts cannot be scored against {len(references)} references"
+        )
+    empty = sum(not reference.strip() for reference in references)
+    if empty:
+        raise DataError(f"{empty} of {len(references)} references have no text: leave those out")
+
+
+def bleu(
+    produced: Sequence[str], references: Sequence[str], tokenize: str = "13a"
+) -> tuple[dict[str, float], str]:
+    """Corpus BLEU-1 to BLEU-4 and sacrebleu's signature of how they were computed.
+
+    BLEU-n is the geometric mean of the precisions of orders 1 to n with the brevity penalty, so
+    `bleu1` is not the bare unigram precision. Source: Papineni et al., ACL 2002; Post, A Call for
+    Clarity in Reporting BLEU Scores, WMT 2018. For text that is tokenised already, such as
+    PHOENIX-2014T's, the field's figures are those of `tokenize='none'`.
+
+    Raises:
+        DataError: the counts differ, there is nothing to score, or a reference is empty.
+        ConfigError: sacrebleu is not installed.
+    """
+    _check(produced, references)
+    metrics = _library("sacrebleu.metrics", "eval")
+    scores = {}
+    for order in (1, 2, 3, 4):
+        metric = metrics.BLEU(tokenize=tokenize, max_ngram_order=order)
+        scores[f"bleu{order}"] = float(metric.corpus_score(produced, [references]).score)
+    return scores, str(metric.get_signature())
+
+
+def chrf(produced: Sequence[str], references: Sequence[str]) -> tuple[float, str]:
+    """Corpus chrF2 and sacrebleu's signature. Source: Popovic, WMT 2015. Raises as `bleu`."""
+    _check(produced, references)
+    metric = _library("sacrebleu.metrics", "eval").CHRF()
+    return float(metric.corpus_score(produced, [references]).score), str(metric.get_signature())
+
+
+def rouge_l(produced: Sequence[str], references: Sequence[str]) -> float:
+    """The mean over texts of ROUGE-L's F1. Source: Lin, 2004. Raises as `bleu`.
+
+    Words are split at white space and lowered: rouge-score's own tokeniser drops every letter
+    outside a-z, and with it German umlauts and all of Korean.
+    """
+    _check(produced, references)
+    scorer = _library("rouge_score.rouge_scorer", "eval").RougeScorer(
+        ["rougeL"], tokenizer=_WhiteSpace()
+    )
+    pairs = zip(references, produced)
+    scores = [scorer.score(reference, text)["rougeL"].fmeasure for reference, text in pairs]
+    return 100 * sum(scores) / len(scores)
+
+
+class _WhiteSpace:
+    def tokenize(self, text: str) -> list[str]:
+        return text.lower().split()
+
+
+def wer(produced: Sequence[str], references: Sequence[str]) -> float:
+    """Word error rate: edits by reference words over the whole corpus. Raises as `bleu`."""
+    _check(produced, references)
+    return float(_library("jiwer", "eval").wer(list(references), list(produced)))
+
+
+def cer(produced: Sequence[str], references: Sequence[str]) -> float:
+    """Character error rate: edits by reference characters over the corpus. Raises as `bleu`."""
+    _check(produced, references)
+    return float(_library("jiwer", "eval").cer(list(references), list(produced)))
+
+
+def exact_match(produced: Sequence[str], references: Sequence[str]) -> float:
+    """The share of texts that are right as a whole: the word accuracy of isolated signs."""
+    _check(produced, references)
+    return sum(a == b for a, b in zip(produced, references)) / len(references)
+
+
+def error_rates(produced: Sequence[str], references: Sequence[str]) -> dict[str, float]:
+    """`cer`, `wer` and `exact_match`, which need no more than jiwer. Raises as `bleu`."""
+    return {
+        "cer": cer(produced, references),
+        "wer": wer(produced, references),
+        "exact_match": exact_match(produced, references),
+    }
+
+
+def score_texts(
+    produced: Sequence[str], references: Sequence[str], tokenize: str = "13a"
+) -> tuple[dict[str, float], dict[str, str]]:
+    """All text metrics by their names in a report, and the signatures of BLEU and chrF.
+
+    Returns:
+        `bleu1` to `bleu4`, `chrf`, `rouge_l` and those of `error_rates`; and the signatures `bleu`
+        and `chrf`. Raises as `bleu`.
+    """
+    scores, bleu_signature = bleu(produced, references, tokenize)
+    score, chrf_signature = chrf(produced, references)
+    scores |= {
+        "chrf": score,
+        "rouge_l": rouge_l(produced, references),
+    }
+    scores |= error_rates(produced, references)
+    return scores, {"bleu": bleu_signature, "chrf": chrf_signature}

@@ -1,0 +1,180 @@
+"""Losses of one language: masked, so that padding and missing joints never count.
+
+Each is a mean over what was observed in the rows it is given; with rows spread over devices
+these are global means, the same on every mesh.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from signllm_jax.core.config import LossConfig, ReadingConfig
+from signllm_jax.core.skeleton import Layout
+from signllm_jax.core.typing import Array, Prediction, TokenScores
+from signllm_jax.models.pose2text import END, Memory
+
+
+def joint_weights(layout: Layout, hand: float, wrist: float) -> np.ndarray:
+    """float32 [J]: `hand` for hand joints, `wrist` for wrists, 1 for the others; the mean is 1.
+
+    Hand joints are taken relative to their wrist, so a wrist's error moves a whole hand.
+    """
+    weights = np.ones(layout.size, np.float32)
+    for side in ("left", "right"):
+        weights[list(layout.groups[f"{side}_hand"])] = hand
+        weights[layout.index(f"{side}_wrist")] = wrist
+    return weights / weights.mean()
+
+
+def masked_mean(values: Array, weights: Array) -> Array:
+    """sum(values * weights) / sum(weights), 0 where all weights are 0."""
+    return (values * weights).sum() / jnp.maximum(weights.sum(), 1e-6)
+
+
+def frame_error(frames: Array, predicted: Array) -> Array:
+    """Squared error of each joint [B, T, J] of standardised frames [B, T, 3J], mean of x, y, z."""
+    error = jnp.square(predicted - frames)
+    return error.reshape(*error.shape[:-1], -1, 3).mean(-1)
+
+
+def pose_losses(
+    frames: Array,
+    joint_mask: Array,
+    segment: Array,
+    predicted: Prediction,
+    weights: Array,
+    config: LossConfig,
+    importance: Array | None = None,
+) -> dict[str, Array]:
+    """The terms of the loss and their weighted sum.
+
+    Args:
+        frames: float32 [B, T, D] standardised, the counter last.
+        joint_mask: bool [B, T, J].
+        segment: int32 [B, T], 0 = padding.
+        predicted: what the model says of the same frames.
+        weights: float32 [J] of the joints.
+        config: weights of the terms.
+        importance: float32 [B, T], what a frame counts beside the others; None = 1.
+
+    Returns:
+        Scalars `loss`, `frame` (mean squared error), `velocity` (of frame-to-frame differences
+        within a clip), `counter` and `seen` (cross-entropy of a joint being observed).
+    """
+    real = segment > 0
+    observed = joint_mask & real[..., None]
+    if importance is not None:
+        real = real * importance
+        weights = weights * importance[..., None]
+    target = frames[..., :-1]
+    frame = masked_mean(frame_error(target, predicted.frames), observed * weights)
+    together = (segment[:, 1:] == segment[:, :-1])[..., None] & observed[:, 1:] & observed[:, :-1]
+    velocity = masked_mean(
+        frame_error(jnp.diff(target, axis=1), jnp.diff(predicted.frames, axis=1)),
+        together * (weights if importance is None else weights[:, 1:]),
+    )
+    counter = masked_mean(jnp.square(predicted.counter - frames[..., -1]), real * 1.0)
+    cross_entropy = optax.sigmoid_binary_cross_entropy(predicted.seen, joint_mask * 1.0)
+    seen = masked_mean(cross_entropy, jnp.broadcast_to(real[..., None], joint_mask.shape) * 1.0)
+    terms = {"frame": frame, "velocity": velocity, "counter": counter, "seen": seen}
+    return {"loss": weighted_sum(terms, config), **terms}
+
+
+def weighted_sum(terms: dict[str, Array], config: LossConfig) -> Array:
+    """The loss of its terms `frame`, `velocity`, `counter` and `seen`."""
+    loss = terms["frame"]
+    for name in ("velocity", "counter", "seen"):
+        loss = loss + getattr(config, name) * terms[name]
+    return loss
+
+
+def gloss_loss(logits: Array, segment: Array, gloss: Array) -> tuple[Array, Array]:
+    """CTC on the gloss of packed clips: the sum over clips and the number of glosses.
+
+    Source: Graves et al., Connectionist Temporal Classification, ICML 2006. A clip with fewer steps
+    than its gloss needs has no path and is left out.
+
+    Args:
+        logits: float32 [B, N, gloss ids], the blank is id 0.
+        segment: int32 [B, N], which clip of the row a step belongs to, 0 = padding.
+        gloss: int32 [B, K, G] of each clip, 0 = padding.
+    """
+    missing = (gloss == 0).astype(jnp.float32)
+
+    def clip(number, gloss, missing):
+        outside = (segment != number).astype(jnp.float32)  # of a clip, before it or after it
+        loss = optax.ctc_loss(logits, outside, gloss, missing)
+        count = (1 - missing).sum(-1)
+        doubled = ((gloss[:, 1:] == gloss[:, :-1]) & (gloss[:, 1:] > 0)).sum(-1)
+        possible = (count > 0) & ((1 - outside).sum(-1) >= count + doubled)
+        return jnp.where(possible, loss, 0.0).sum(), (possible * count).sum()
+
+    numbers = jnp.arange(1, gloss.shape[1] + 1)
+    loss, count = jax.vmap(clip, in_axes=(0, 1, 1))(numbers, gloss, missing)
+    return loss.sum(), count.sum()
+
+
+def reading_losses(
+    logits: Array,
+    target: Array,
+    segment: Array,
+    memory: Memory,
+    gloss: Array | None,
+    config: ReadingConfig,
+) -> dict[str, Array]:
+    """The terms of the loss of a reader and their weighted sum.
+
+    Args:
+        logits: float32 [B, S, V].
+        target: int32 [B, S], ends included.
+        segment: int32 [B, S] of the targets, 0 = padding.
+        memory: what the encoder made of the frames.
+        gloss: int32 [B, K, G], or None.
+        config: weights of the terms.
+
+    Returns:
+        Scalars `loss`, `token` (cross-entropy a token), `count` (absolute error of a clip's number
+        of tokens) and, where there is gloss, `gloss` (CTC loss a gloss).
+    """
+    real = (segment > 0) * 1.0
+    labels = optax.smooth_labels(jax.nn.one_hot(target, logits.shape[-1]), config.smoothing)
+    token = masked_mean(optax.softmax_cross_entropy(logits, labels), real)
+    # at the end of each text stands how many tokens it has; any step of the clip knows the total
+    ends = real * (target == END)
+    same = (segment[:, :, None] == memory.segment[:, None, :]) & (segment[:, :, None] > 0)
+    total = (same * memory.total[:, None, :]).sum(-1) / jnp.maximum(same.sum(-1), 1)
+    tokens = (segment[:, :, None] == segment[:, None, :]).sum(-1) - 1
+    count = masked_mean(jnp.abs(total - tokens), ends)
+    terms = {"loss": token + config.count * count, "token": token, "count": count}
+    if gloss is not None:
+        total, glosses = gloss_loss(memory.gloss, memory.segment, gloss)
+        terms["gloss"] = total / jnp.maximum(glosses, 1)
+        terms["loss"] += config.gloss * terms["gloss"]
+    return terms
+
+
+def line_losses(
+    scores: TokenScores, line: Array, segment: Array, smoothing: float
+) -> dict[str, Array]:
+    """The terms of a text stage's loss: cross-entropy of glosses and of their marks.
+
+    Args:
+        scores: logits of the tokens [B, N, ...].
+        line: int32 [B, N] LangGloss tokens, EOS without a mark.
+        segment: int32 [B, N], 0 = padding.
+        smoothing: share of the probability that is spread over all glosses (Szegedy et al. 2016).
+
+    Returns:
+        Scalars `loss`, `gloss` (mean cross-entropy of a gloss, unsmoothed), `mark` (of a mark) and
+        `tokens` (how many there were).
+    """
+    language, row = line // scores.gloss.shape[-1], line % scores.gloss.shape[-1]
+    real, marked = (segment > 0) * 1.0, (language > 0) * 1.0
+    logp = jax.nn.log_softmax(scores.gloss)
+    right = jnp.take_along_axis(logp, row[..., None], axis=-1)[..., 0]
+    smoothed = (1 - smoothing) * right + smoothing * logp.mean(-1)
+    mark = optax.softmax_cross_entropy_with_integer_labels(scores.language, language)
+    mark = (mark * marked * real).sum() / jnp.maximum(real.sum(), 1)
+    loss = masked_mean(-smoothed, real) + mark
+    return {"loss": loss, "gloss": masked_mean(-right, real), "mark": mark, "tokens": real.sum()}

@@ -1,0 +1,101 @@
+"""The one call that saves a clip in whatever form its file name asks for."""
+
+import contextlib
+import os
+from pathlib import Path
+
+from signllm_jax.core.errors import OutputError
+from signllm_jax.poses.arrays import write_arrays
+from signllm_jax.poses.clip import PoseClip
+from signllm_jax.poses.openpose import write_openpose
+from signllm_jax.poses.pose_file import write_pose_file
+from signllm_jax.poses.skels import write_skels
+from signllm_jax.render.glb import save_glb
+from signllm_jax.render.page import save_page
+from signllm_jax.render.video import save_gif, save_mp4, save_png
+
+_PICTURES = {
+    ".mp4": save_mp4,
+    ".gif": save_gif,
+    ".png": save_png,
+    ".html": save_page,
+    ".glb": lambda path, clip, reference, text: save_glb(path, clip),
+}
+_POSES = {
+    ".npz": write_arrays,
+    ".pose": write_pose_file,
+    ".skels": lambda path, clip: write_skels(path, [clip]),
+    ".json": write_openpose,
+    ".zip": write_openpose,
+}
+SUFFIXES = (*_PICTURES, *_POSES)
+
+
+def save_clip(
+    path: str | os.PathLike,
+    produced: PoseClip,
+    reference: PoseClip | None = None,
+    text: str = "",
+) -> Path:
+    """Saves a clip as a video, picture or poses; the file appears when it is whole.
+
+    `.mp4` and `.gif` play in real time and `.png` is a contact strip, the reference beside the
+    produced clip. The others are of the produced clip alone: `.html` a page that plays it in 3D,
+    `.glb` its skeleton, animated, for 3D tools, `.npz` its arrays, `.pose` MediaPipe Holistic's
+    points, `.skels` one line, `.json` a list of OpenPose frames and `.zip` (or `.json.zip`) an
+    archive of one OpenPose file a frame.
+
+    Args:
+        path: where to; missing folders are made.
+        produced: the clip.
+        reference: the real clip of the same text.
+        text: written above.
+
+    Returns:
+        The path.
+
+    Raises:
+        OutputError: the suffix is none of `SUFFIXES`, the clip has no frames or a layout that the
+            format does not take, the place cannot be written, or a library of the extra `demo` is
+            missing.
+    """
+    path = check_output(path)
+    suffix = path.suffix.lower()
+    if not len(produced):
+        raise OutputError(f"cannot save {path.name!r}: the clip has no frames")
+    part = path.with_name(f".{path.stem}.{os.getpid()}{suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if suffix in _POSES:
+            _POSES[suffix](path, produced)
+        else:
+            part.touch()
+            _PICTURES[suffix](part, produced, reference, text)
+            part.replace(path)
+    except (OSError, RuntimeError) as error:  # RuntimeError: there is no ffmpeg
+        reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
+        raise OutputError(f"cannot write {path}: {reason}") from error
+    except ImportError as error:
+        raise OutputError(
+            f"{suffix} needs {error.name}: pip install 'signllm_jax[demo]'"
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+    return path
+
+
+def check_output(path: str | os.PathLike) -> Path:
+    """The path as such; raises OutputError when `save_clip` would refuse it, before any work."""
+    path = Path(path)
+    if path.suffix.lower() not in SUFFIXES:
+        raise OutputError(
+            f"cannot save {path.name!r}: its suffix must be one of {' '.join(SUFFIXES)}"
+        )
+    folder = next(folder for folder in path.absolute().parents if folder.exists())
+    if not folder.is_dir():
+        raise OutputError(f"cannot write {path}: {folder} is not a folder")
+    if path.is_dir() or not os.access(folder, os.W_OK):
+        reason = "it is a folder" if path.is_dir() else f"{folder} cannot be written to"
+        raise OutputError(f"cannot write {path}: {reason}")
+    return path

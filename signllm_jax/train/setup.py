@@ -1,0 +1,76 @@
+"""What a run starts with, checked: its languages, its mesh, and the versions of the libraries."""
+
+import dataclasses
+import math
+import platform
+from importlib.metadata import version
+
+import jax
+
+from signllm_jax.core.config import Config
+from signllm_jax.core.errors import ConfigError
+from signllm_jax.core.languages import get_language
+from signllm_jax.models.layers.kernels import check_platform
+from signllm_jax.parallel import hosts, sharding
+from signllm_jax.train.task import get_task
+
+VERSIONS = ("jax", "flax", "optax", "orbax-checkpoint", "grain", "tensorflow-datasets", "numpy")
+
+
+def versions() -> dict[str, str]:
+    """Of all that the numbers of a run depend on."""
+    return {"python": platform.python_version()} | {name: version(name) for name in VERSIONS}
+
+
+def chosen_languages(config: Config, kept: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """The languages that a run trains, those of its data set that it has not `kept` from another.
+
+    Raises ConfigError on one that is unknown, not in the data set, or kept, or when none is left.
+    """
+    has = get_task(config).data_languages()
+    languages = config.data.languages or tuple(code for code in has if code not in kept)
+    if again := [code for code in languages if code in kept]:
+        raise ConfigError(f"config.data.languages: {config.extend_from} has {again[0]!r} already")
+    if not languages:
+        raise ConfigError(
+            f"config.extend_from: {config.extend_from} has all languages of the data set already"
+        )
+    for code in (*languages, *config.train.language_steps):
+        get_language(code)
+        if code not in has:
+            raise ConfigError(
+                f"config.data.languages: the data set {config.data.dataset!r} has no {code!r}: "
+                f"it has {', '.join(has)}"
+            )
+    if len(set(languages)) != len(languages):
+        raise ConfigError(f"config.data.languages: {', '.join(languages)} names one twice")
+    return languages
+
+
+def make_run_mesh(config: Config, languages: tuple[str, ...]):
+    """The mesh of a run; raises ConfigError when it does not divide devices, model or batches."""
+    shape, devices, model = dataclasses.asdict(config.mesh), jax.devices(), config.model
+    if not any(shape.values()):
+        rows = math.gcd(config.train.batch_size, config.eval.batch_size)
+        rows = math.gcd(rows, config.rl.strata) if config.rl.plc else rows
+        shape = sharding.default_mesh_shape(len(languages), len(devices), rows, model.width)
+        used = math.prod(shape.values())
+        if used < len(devices) and hosts.count() > 1:
+            raise ConfigError(
+                f"mesh: no default uses all {len(devices)} devices of the hosts: give "
+                "config.mesh.language, data, fsdp, tensor, or another train.batch_size"
+            )
+        devices = devices[:used]
+    mesh = sharding.make_mesh({axis: size or 1 for axis, size in shape.items()}, devices)
+    check_platform(model.attention, mesh.devices.flat[0].platform)
+    strata = config.rl.strata if config.rl.plc else 0
+    sharding.check_divides(
+        mesh, len(languages), config.train.batch_size, model.width, model.heads, strata
+    )
+    parts = mesh.shape["data"] * mesh.shape["fsdp"]
+    if config.eval.batch_size % parts:
+        raise ConfigError(
+            f"mesh: config.eval.batch_size: {config.eval.batch_size} cannot be split over "
+            f"data*fsdp = {parts}"
+        )
+    return mesh
