@@ -6,8 +6,9 @@ first used, so that `import signllm_jax` costs nothing.
 
 from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
-__all__ = ["PoseClip", "SignLLM", "SignLLMError"]
+from signllm_jax.core.version import __version__
+
+__all__ = ["PoseClip", "SignLLM", "SignLLMError", "__version__"]
 
 if TYPE_CHECKING:
     from signllm_jax.api import SignLLM

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import jax
 
 from signllm_jax.artifacts.export import check_export
-from signllm_jax.artifacts.group import Group, load_group
+from signllm_jax.artifacts.group import SHARED, Group, load_group
 from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core.compile_cache import HOME, keep_programs
 from signllm_jax.core.errors import CheckpointError, ConfigError, SignLLMError, TextError
@@ -63,7 +63,7 @@ class SignLLM:
         if config.task == "prompt2langgloss":
             from signllm_jax.prompted import PromptedSignLLM
 
-            return PromptedSignLLM(load_group(run.group("shared")))
+            return PromptedSignLLM(load_group(run.group(SHARED)))
         return cls({code: load_group(run.group(code)) for code in (*run.read_kept(), *languages)})
 
     @property

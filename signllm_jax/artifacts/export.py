@@ -14,15 +14,14 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from signllm_jax import __version__
 from signllm_jax.artifacts import model_card
-from signllm_jax.artifacts.group import copy_group, digest, load_group, write_file
+from signllm_jax.artifacts.group import SHARED, copy_group, digest, load_group, write_file
 from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core.errors import CheckpointError, ConfigError, OutputError
 from signllm_jax.core.storage import ask_for
+from signllm_jax.core.version import __version__
 
 MANIFEST, CARD = "model.json", "README.md"
-SHARED = "shared"
 _OWN = ("prompt2langgloss", "text2gloss")  # tasks whose languages share one group
 
 

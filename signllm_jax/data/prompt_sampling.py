@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from signllm_jax.artifacts.group import SHARED
 from signllm_jax.core.errors import TextError
 from signllm_jax.core.languages import get_language
 from signllm_jax.core.typing import Batch, LineBatch
@@ -21,7 +22,6 @@ from signllm_jax.text.asking import ask, frame_words
 from signllm_jax.text.langgloss import EOS, split_marks, to_langgloss
 from signllm_jax.text.stage import TextStage
 
-LANE = "shared"
 CLIPS_ASKED = 1
 """Clips of a row that are asked for where made-up words take the rest of the room."""
 HALVES, FRAME = 0.45, 0.15
@@ -52,7 +52,7 @@ class PooledSource:
     """
 
     def __init__(self, sources: Sequence[Source]):
-        self._sources, self.language = sources, LANE
+        self._sources, self.language = sources, SHARED
         self.members = [(source.language, len(source)) for source in sources]
         self._places = [(source, i) for source in sources for i in range(len(source))]
         self.ids = [id_ for source in sources for id_ in source.ids]

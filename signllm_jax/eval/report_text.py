@@ -97,7 +97,7 @@ def markdown(report: Mapping, other: Mapping | None = None) -> str:
             POSE,
             [*report["languages"].items(), ("**all clips**", report["overall"])],
         ),
-        "Lengths in shoulder widths. Definitions and sources: `signllm_jax/metrics/pose_metrics.py`.",
+        "Lengths in shoulder widths. Definitions and sources: `docs/metrics.md`.",
         *(f"![{name}]({path})" for name, path in report["pictures"].items()),
         *misread(report),
         *excluded(report),

@@ -8,7 +8,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from signllm_jax.artifacts.group import load_group, write_file
+from signllm_jax.artifacts.group import SHARED, load_group, write_file
 from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core.errors import ConfigError, OutputError
 from signllm_jax.corpora import gloss_corpora
@@ -16,7 +16,6 @@ from signllm_jax.eval import provenance
 from signllm_jax.inference.text_to_gloss import Translator
 from signllm_jax.metrics.gloss_metrics import score_lines
 from signllm_jax.parallel import sharding
-from signllm_jax.train.text2gloss import LANE
 
 
 def evaluate_text(
@@ -50,8 +49,8 @@ def evaluate_text(
     workdir = Workdir(workdir)
     config, codes = workdir.read_config()
     output = report_path(workdir, split, output)
-    group = load_group(workdir.group(LANE))
-    groups = [group, *(load_group(Workdir(path).group(LANE)) for path in ensemble)]
+    group = load_group(workdir.group(SHARED))
+    groups = [group, *(load_group(Workdir(path).group(SHARED)) for path in ensemble)]
     for path, other in zip(ensemble, groups[1:]):
         if (other.model, other.text_stage) != (group.model, group.text_stage):
             raise ConfigError(f"{path}: has other glosses or sizes than {workdir.path}")
@@ -75,7 +74,7 @@ def evaluate_text(
         "text_stage": mean_scores(scores) | {"languages": scores},
         "samples": samples,
         "split": split,
-        "run": provenance.describe_run(workdir.path, config, {LANE: group}, began, 0.0)
+        "run": provenance.describe_run(workdir.path, config, {SHARED: group}, began, 0.0)
         | {"ensemble": [os.fspath(path) for path in ensemble]},
     }
     write_file(output, json.dumps(report, indent=1, ensure_ascii=False).encode())

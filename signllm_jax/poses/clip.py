@@ -1,7 +1,9 @@
 """PoseClip: the one form in which a pose sequence is held in memory."""
 
 import dataclasses
+import importlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -56,12 +58,27 @@ class PoseClip:
 
     def save(self, path: str | os.PathLike, text: str = "") -> Path:
         """Saves the clip as its suffix says; see `signllm_jax.render.save.save_clip`."""
-        from signllm_jax.render.save import save_clip  # the two imports that point up the house
-
-        return save_clip(path, self, text=text)
+        return _renderer("save")(path, self, text=text)
 
     def show(self, text: str = "") -> None:
         """Shows a player in a notebook; see `signllm_jax.render.page.show_clip`."""
-        from signllm_jax.render.page import show_clip
+        _renderer("show")(self, text)
 
-        show_clip(self, text)
+
+_RENDERERS: dict[str, Callable] = {}
+
+
+def register_renderer(method: str, function: Callable) -> None:
+    """Says what `PoseClip.save` or `PoseClip.show` calls; `signllm_jax.render` does.
+
+    Args:
+        method: Name of the method.
+        function: Takes the arguments of the method, the clip among them.
+    """
+    _RENDERERS[method] = function
+
+
+def _renderer(method: str) -> Callable:
+    if method not in _RENDERERS:  # the renderers register themselves when they are imported
+        importlib.import_module("signllm_jax.render.save")
+    return _RENDERERS[method]

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from signllm_jax.core.errors import OutputError
 from signllm_jax.poses.arrays import write_arrays
-from signllm_jax.poses.clip import PoseClip
+from signllm_jax.poses.clip import PoseClip, register_renderer
 from signllm_jax.poses.openpose import write_openpose
 from signllm_jax.poses.pose_file import write_pose_file
 from signllm_jax.poses.skels import write_skels
 from signllm_jax.render.glb import save_glb
-from signllm_jax.render.page import save_page
+from signllm_jax.render.page import save_page, show_clip
 from signllm_jax.render.video import save_gif, save_mp4, save_png
 
 _PICTURES = {
@@ -99,3 +99,7 @@ def check_output(path: str | os.PathLike) -> Path:
         reason = "it is a folder" if path.is_dir() else f"{folder} cannot be written to"
         raise OutputError(f"cannot write {path}: {reason}")
     return path
+
+
+register_renderer("save", save_clip)
+register_renderer("show", show_clip)

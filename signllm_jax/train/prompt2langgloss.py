@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from signllm_jax.artifacts.group import Group
+from signllm_jax.artifacts.group import SHARED, Group
 from signllm_jax.core.errors import ConfigError
 from signllm_jax.core.typing import Array, Batch, TokenScores
 from signllm_jax.data import splits
@@ -22,7 +22,7 @@ from signllm_jax.text.langgloss import EOS
 from signllm_jax.text.prompt_templates import SPOKEN
 from signllm_jax.text.stage import make_stage
 from signllm_jax.train.mlsf import MlsfTask
-from signllm_jax.train.shared import LANE, frozen_group
+from signllm_jax.train.shared import frozen_group
 from signllm_jax.train.text2gloss import drop_units
 
 ASKED = 8
@@ -89,7 +89,7 @@ class Prompt2LangGlossTask(MlsfTask):
 
     def lanes(self, languages):
         """See Task: languages share one model."""
-        return (LANE,)
+        return (SHARED,)
 
     def init_lane(self, key):
         """See Task."""
@@ -155,7 +155,7 @@ class Prompt2LangGlossTask(MlsfTask):
         )
         return [
             Group(
-                language=LANE,
+                language=SHARED,
                 model=config.model,
                 tokenizer=None,
                 statistics=collect_statistics(clips, config.data.layout),

@@ -5,14 +5,12 @@ import os
 from collections.abc import Sequence
 
 from signllm_jax.artifacts.extend import extend_group, extend_stage
-from signllm_jax.artifacts.group import Group, load_group, save_group
+from signllm_jax.artifacts.group import SHARED, Group, load_group, save_group
 from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core.config import Config
 from signllm_jax.core.errors import CheckpointError, ConfigError
 from signllm_jax.core.languages import get_language
 from signllm_jax.train.task import get_task
-
-LANE = "shared"
 
 
 def frozen_group(config: Config, languages: Sequence[str], workdir: Workdir) -> Group | None:
@@ -22,10 +20,10 @@ def frozen_group(config: Config, languages: Sequence[str], workdir: Workdir) -> 
     Raises ConfigError when it has not all of the languages.
     """
     group = None
-    if (workdir.group(LANE) / "group.json").exists():
-        group = load_group(workdir.group(LANE), with_params=False)
+    if (workdir.group(SHARED) / "group.json").exists():
+        group = load_group(workdir.group(SHARED), with_params=False)
     elif config.init_from:
-        taken = load_group(Workdir(config.init_from.partition(":")[0]).group(LANE))
+        taken = load_group(Workdir(config.init_from.partition(":")[0]).group(SHARED))
         group = dataclasses.replace(taken, params=None, step=0, dev_score=None)
     if group is not None:
         missing = set(languages) - set(group.text_stage.vocabulary.languages)
@@ -69,7 +67,7 @@ def extend_run(
     if data_dir is not None:
         data = dataclasses.replace(config.data, data_dir=data_dir)
         config = dataclasses.replace(config, data=data)
-    group = load_group(Workdir(workdir).group(LANE))
+    group = load_group(Workdir(workdir).group(SHARED))
     texts, lines = get_task(config).material(tuple(languages))
     group = extend_group(group, extend_stage(group.text_stage, texts, lines))
     every = (*codes, *languages)
@@ -81,7 +79,7 @@ def extend_run(
         init_from="",
     )
     Workdir(output).path.mkdir(parents=True, exist_ok=True)
-    save_group(Workdir(output).group(LANE), group)
+    save_group(Workdir(output).group(SHARED), group)
     Workdir(output).claim(grown, every)
     return (
         f"--config.init_from={os.fspath(output)} --config.model.vocab={group.model.vocab} "

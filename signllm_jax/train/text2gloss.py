@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from signllm_jax.artifacts.group import Group
+from signllm_jax.artifacts.group import SHARED, Group
 from signllm_jax.core.config import TextConfig
 from signllm_jax.core.errors import ConfigError
 from signllm_jax.core.typing import Array
@@ -17,7 +17,7 @@ from signllm_jax.models.losses import line_losses
 from signllm_jax.models.text2gloss import Text2Gloss
 from signllm_jax.text import source_tokens as unit_ids
 from signllm_jax.text.stage import make_stage
-from signllm_jax.train.shared import LANE, frozen_group
+from signllm_jax.train.shared import frozen_group
 from signllm_jax.train.task import Task
 
 
@@ -43,7 +43,7 @@ class Text2GlossTask(Task):
 
     def lanes(self, languages):
         """See Task: languages share one model."""
-        return (LANE,)
+        return (SHARED,)
 
     def init_lane(self, key):
         """See Task."""
@@ -78,7 +78,7 @@ class Text2GlossTask(Task):
         stage = make_stage(config.text, config.model.vocab, *self.material(languages))
         return [
             Group(
-                language=LANE,
+                language=SHARED,
                 model=config.model,
                 tokenizer=None,
                 statistics=None,
@@ -101,7 +101,7 @@ class Text2GlossTask(Task):
         return LineData(
             self._pairs(languages, "train"),
             groups[0].text_stage,
-            name=LANE,
+            name=SHARED,
             batch_size=self.config.train.batch_size,
             seed=self.config.train.seed,
             row_units=data.row_units,
@@ -143,9 +143,9 @@ class _DevLines:
                 lines = self._translator(params, [pair.text for pair in own], [code] * len(own))
                 scores.append(score_lines(lines, [pair.glosses for pair in own], code))
         if not scores:
-            return {LANE: {}}
+            return {SHARED: {}}
         mean = {name: float(np.mean([score[name] for score in scores])) for name in scores[0]}
-        return {LANE: mean | {"bleu4_gap": 100 - mean["bleu4"]}}
+        return {SHARED: mean | {"bleu4_gap": 100 - mean["bleu4"]}}
 
     def pictures(self):
         """See `train.task.DevSet`: there are none."""
