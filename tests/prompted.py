@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tiny
 
-from signllm_jax.artifacts.group import Group
+from signllm_jax.artifacts.group import SHARED, Group
 from signllm_jax.core.config import EvalConfig, ModelConfig, TextConfig
 from signllm_jax.data import splits
 from signllm_jax.data.prompt_sampling import PromptData
@@ -17,7 +17,6 @@ from signllm_jax.poses.features import collect_statistics
 from signllm_jax.text.asking import ask
 from signllm_jax.text.stage import make_stage
 from signllm_jax.train.loop import train
-from signllm_jax.train.shared import LANE
 from signllm_jax.train.task import get_task
 
 CODES = ("asl", "tsl")
@@ -104,7 +103,7 @@ def untrained_group(prompt_data, data_dir):
     with sharding.use_mesh(tiny.one_device()):
         params = jax.tree.map(np.asarray, init(jax.random.key(0)))
     return Group(
-        language=LANE,
+        language=SHARED,
         model=MODEL,
         tokenizer=None,
         statistics=train_data._statistics[0],

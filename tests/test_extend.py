@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from prompted import CODES, TEXT, config_for
 
-from signllm_jax.artifacts.group import load_group, save_group
+from signllm_jax.artifacts.group import SHARED, load_group, save_group
 from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core.errors import CheckpointError, ConfigError
 from signllm_jax.corpora import fingerspelling
 from signllm_jax.prompted import PromptedSignLLM
 from signllm_jax.train.loop import train
-from signllm_jax.train.shared import LANE, extend_run
+from signllm_jax.train.shared import extend_run
 
 pytestmark = pytest.mark.usefixtures("cheap_compiles")
 
@@ -22,7 +22,7 @@ def test_a_language_added_leaves_what_is_understood_unchanged(prompted_run, data
     grown = tmp_path / "grown"
     flags = extend_run(prompted_run, ["gsl"], grown)
     assert f"--config.init_from={grown}" in flags
-    old, new = load_group(prompted_run / "groups" / LANE), load_group(grown / "groups" / LANE)
+    old, new = load_group(prompted_run / "groups" / SHARED), load_group(grown / "groups" / SHARED)
     assert new.text_stage.vocabulary.languages == (*CODES, "gsl")
     before, after = PromptedSignLLM(old), PromptedSignLLM(new)
     prompts = [f"How do you sign '{word}'?" for word in fingerspelling.words("asl")["dev"][:4]]
@@ -47,12 +47,12 @@ def test_a_language_added_leaves_what_is_understood_unchanged(prompted_run, data
         eval=dataclasses.replace(config.eval, every=1),
     )
     assert train(config, tmp_path / "run")["step"] == 1
-    assert load_group(tmp_path / "run" / "groups" / LANE).text_stage == new.text_stage
+    assert load_group(tmp_path / "run" / "groups" / SHARED).text_stage == new.text_stage
 
 
 @pytest.mark.slow
 def test_tables_that_must_grow_do(prompted_run, tmp_path):
-    group = load_group(prompted_run / "groups" / LANE)
+    group = load_group(prompted_run / "groups" / SHARED)
     tight = dataclasses.replace(TEXT, units=group.text_stage.units.size, languages=3)
     stage = group.text_stage
     units = dataclasses.replace(stage.units, marks=2)
@@ -75,9 +75,9 @@ def test_tables_that_must_grow_do(prompted_run, tmp_path):
     small.path.mkdir()
     small.claim(dataclasses.replace(config, text=tight, model=model), CODES)
     own = dataclasses.replace(group, model=model, text_stage=tight_stage, params=params)
-    save_group(small.group(LANE), own)
+    save_group(small.group(SHARED), own)
     extend_run(small.path, ["gsl"], tmp_path / "grown")
-    new = load_group(tmp_path / "grown" / "groups" / LANE)
+    new = load_group(tmp_path / "grown" / "groups" / SHARED)
     assert new.model.vocab == new.text_stage.vocabulary.size > model.vocab
     assert new.text_stage.config.languages == 4 and new.text_stage.units.marks == 3
     assert new.params["langgloss"]["gloss"].shape[0] == new.model.vocab

@@ -8,14 +8,13 @@ import numpy as np
 import pytest
 from glosses import LINES, MODEL, TEXT, TEXTS
 
-from signllm_jax.artifacts.group import load_group
+from signllm_jax.artifacts.group import SHARED, load_group
 from signllm_jax.core.config import Config, DataConfig, EvalConfig
 from signllm_jax.core.errors import DataError
 from signllm_jax.corpora import gloss_corpora
 from signllm_jax.data.packing import MixedPlan
 from signllm_jax.eval.text_report import evaluate_text
 from signllm_jax.train.loop import train
-from signllm_jax.train.text2gloss import LANE
 
 pytestmark = pytest.mark.usefixtures("cheap_compiles")
 
@@ -120,6 +119,6 @@ def test_a_run_learns_its_lines_and_reports_them(run):
 
 @pytest.mark.slow
 def test_what_is_kept_is_the_running_mean_of_the_parameters(run):
-    group = load_group(run / "groups" / LANE)
+    group = load_group(run / "groups" / SHARED)
     assert group.step == 80 and group.tokenizer is None and group.statistics is None
     assert group.text_stage.vocabulary.languages == ("gsl",)

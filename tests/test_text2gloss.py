@@ -12,6 +12,7 @@ import pytest
 import tiny
 from glosses import LINES, MODEL, PAIRS, TEXT, TEXTS
 
+from signllm_jax.artifacts.group import SHARED
 from signllm_jax.core.errors import ConfigError, TextError
 from signllm_jax.data.gloss_batches import LineData
 from signllm_jax.inference.gloss_decoding import decode_lines, score_choices
@@ -24,7 +25,6 @@ from signllm_jax.text.source_tokens import UNKNOWN, collect_units
 from signllm_jax.text.stage import make_stage
 from signllm_jax.train.state import abstract_state
 from signllm_jax.train.step import make_train_step
-from signllm_jax.train.text2gloss import LANE
 
 pytestmark = pytest.mark.usefixtures("cheap_compiles")
 
@@ -39,7 +39,7 @@ def batch(stage):
     data = LineData(
         {"gsl": PAIRS, "dsgs": PAIRS[:2]},
         stage,
-        name=LANE,
+        name=SHARED,
         batch_size=2,
         seed=0,
         row_units=24,
@@ -142,8 +142,8 @@ def test_the_train_step_takes_lines_where_others_take_clips(batch):
     config = dataclasses.replace(tiny.CONFIG, task="text2gloss", text=TEXT, model=MODEL)
     mesh, lines = tiny.one_device(), jax.tree.map(lambda x: x[None], batch)
     with sharding.use_mesh(mesh):
-        step = make_train_step(config, (LANE,), mesh)
-        state, metrics = jax.eval_shape(step, abstract_state(config, (LANE,)), lines)
+        step = make_train_step(config, (SHARED,), mesh)
+        state, metrics = jax.eval_shape(step, abstract_state(config, (SHARED,)), lines)
     assert state.step.shape == () and metrics["loss"].shape == (1,)
 
 
