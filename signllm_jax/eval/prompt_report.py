@@ -15,12 +15,11 @@ from collections import defaultdict
 import jax
 import numpy as np
 
-from signllm_jax.artifacts.group import load_group, write_file
+from signllm_jax.artifacts.group import SHARED, load_group, write_file
 from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core.errors import DataError
 from signllm_jax.corpora import fingerspelling
 from signllm_jax.data import splits
-from signllm_jax.data.prompt_sampling import LANE
 from signllm_jax.eval import provenance
 from signllm_jax.eval.prompt_dev import (
     PromptModel,
@@ -71,7 +70,7 @@ def evaluate_prompts(
     workdir = Workdir(workdir)
     config, codes = workdir.read_config()
     output = report_path(workdir, split, output)
-    group = load_group(workdir.group(LANE))
+    group = load_group(workdir.group(SHARED))
     mesh = sharding.make_mesh({}, jax.local_devices()[:1])
     model = PromptModel(group, mesh, config)
     params = jax.device_put(jax.tree.map(lambda leaf: leaf[None], group.params))
@@ -119,7 +118,7 @@ def evaluate_prompts(
         | {"languages": text, "spoken": {k: float(np.mean(v)) for k, v in exact.items()}},
         "misunderstood": wrong,
         "split": split,
-        "run": provenance.describe_run(workdir.path, config, {LANE: group}, began, 0.0),
+        "run": provenance.describe_run(workdir.path, config, {SHARED: group}, began, 0.0),
     }
     write_file(output, json.dumps(report, indent=1, ensure_ascii=False).encode())
     return report
