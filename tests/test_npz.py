@@ -86,25 +86,6 @@ def test_arrays_of_every_pickle_protocol_are_read(tmp_path, protocol):
     assert clip.observed.all()
 
 
-def test_zip_bombs_are_refused_before_they_are_unpacked(tmp_path):
-    bomb = tmp_path / "bomb.npz"
-    with (
-        zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
-        archive.open("a.npy", "w", force_zip64=True) as member,
-    ):
-        for _ in range(40):
-            member.write(bytes(8 * 2**20))
-    assert bomb.stat().st_size < 4 * 2**20
-    with pytest.raises(PoseFormatError, match=r"bomb.npz: 1 members of 335544320 bytes"):
-        load_npz(bomb)
-    many = tmp_path / "many.npz"
-    with zipfile.ZipFile(many, "w") as archive:
-        for number in range(5000):
-            archive.writestr(f"{number}.npy", b"")
-    with pytest.raises(PoseFormatError, match="5000 members"):
-        load_npz(many)
-
-
 def test_a_member_larger_than_it_says_is_refused(tmp_path):
     path = save(tmp_path / "a.npz", a=np.zeros(1000))
     content = bytearray(path.read_bytes())

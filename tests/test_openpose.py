@@ -7,8 +7,9 @@ import pytest
 from damage import damaged, survives
 
 from signllm_jax.core.errors import OutputError, PoseFormatError
+from signllm_jax.poses.budget import BUDGET
 from signllm_jax.poses.clip import PoseClip
-from signllm_jax.poses.frames import MAX_FRAMES, Repairs
+from signllm_jax.poses.frames import Repairs
 from signllm_jax.poses.openpose import read_openpose, read_openpose_keypoints, write_openpose
 
 
@@ -122,7 +123,7 @@ def test_unusable_numbers_make_a_joint_missing_and_are_counted(tmp_path):
         (b'{"people": [{"pose_keypoints_2d": [%s]}]}' % b",".join([b"true"] * 75), "no number"),
         (b'{"people": [{"pose_keypoints_2d": [%s]}]}' % b",".join([b"9" * 400] * 75), "too large"),
         (b'{"people": [{"pose_keypoints_2d": [%s]}]}' % (b"9" * 9000), "Exceeds the limit"),
-        (b" " * (8 * 2**20 + 1), "larger than"),
+        (b" " * (2 * 2**20 + 1), "larger than"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -147,7 +148,7 @@ def test_folders_that_are_no_clip_are_refused(tmp_path):
     with pytest.raises(PoseFormatError, match="are the same frame"):
         read_openpose_keypoints(tmp_path / "twice")
     write_frame(tmp_path / "far", 0, person())
-    write_frame(tmp_path / "far", MAX_FRAMES, person())
+    write_frame(tmp_path / "far", BUDGET.frames, person())
     with pytest.raises(PoseFormatError, match="more than the 50000"):
         read_openpose_keypoints(tmp_path / "far")
     headless = person()

@@ -13,7 +13,7 @@ from signllm_jax.core.errors import OutputError, PoseFormatError
 from signllm_jax.poses import files
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.frames import Repairs
-from signllm_jax.poses.openpose import MAX_CLIP_BYTES, read_openpose
+from signllm_jax.poses.openpose import read_openpose
 from signllm_jax.render import save
 
 
@@ -124,23 +124,8 @@ def test_files_that_hold_no_clip_are_refused(tmp_path, clip):
     with pytest.raises(PoseFormatError, match=r"b\.npz: positions and confidence must be finite"):
         files.read_clip(tmp_path / "b.npz", 25)
     (tmp_path / "a.json").write_text("[]")
-    with pytest.raises(PoseFormatError, match="no list of 1 to 50000 frames"):
+    with pytest.raises(PoseFormatError, match="no list of frames"):
         files.read_clip(tmp_path / "a.json", 25)
-
-
-def test_an_archive_that_unpacks_without_end_is_refused(tmp_path):
-    path = tmp_path / "bomb.zip"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for number in range(10):
-            archive.writestr(f"a_{number}_keypoints.json", b" " * (MAX_CLIP_BYTES // 8))
-    assert path.stat().st_size < 2**20
-    with pytest.raises(PoseFormatError, match=r"bomb\.zip: 10 members of"):
-        files.read_clip(path, 25)
-    content = bytearray(path.read_bytes())  # the sizes announced are made small
-    size = (MAX_CLIP_BYTES // 8).to_bytes(4, "little")
-    path.write_bytes(bytes(content).replace(size, (100).to_bytes(4, "little")))
-    with pytest.raises(PoseFormatError, match=r"bomb\.zip"):
-        files.read_clip(path, 25)
 
 
 @pytest.mark.parametrize("suffix", [".json", ".zip", ".npz"])

@@ -22,7 +22,7 @@ from signllm_jax.core.buckets import write_object
 from signllm_jax.core.config import ModelConfig
 from signllm_jax.core.errors import CheckpointError, ConfigError
 from signllm_jax.core.languages import LANGUAGES, Language, add_language
-from signllm_jax.core.storage import as_path, is_remote
+from signllm_jax.core.storage import as_path, is_remote, read_regular
 from signllm_jax.core.typing import Tree
 from signllm_jax.poses.features import Statistics
 from signllm_jax.text.stage import TextStage
@@ -167,13 +167,13 @@ def load_group(folder: str | os.PathLike, with_params: bool = True) -> Group:
     """
     folder = as_path(folder)
     try:
-        described = json.loads((folder / "group.json").read_text())
+        described = json.loads(read_regular(folder / "group.json"))
         for entry in described.get("registry", ()):
             if entry["code"] not in LANGUAGES:
                 add_language(Language(**entry))
         kind, statistics = described["tokenizer"], described["statistics"]
         stage = described.get("text_stage")  # absent from the groups of older runs
-        model = b"" if kind is None else (folder / "tokenizer.model").read_bytes()
+        model = b"" if kind is None else read_regular(folder / "tokenizer.model")
         group = Group(
             language=described["language"],
             model=ModelConfig(**described["model"]),
@@ -195,7 +195,7 @@ def load_group(folder: str | os.PathLike, with_params: bool = True) -> Group:
         raise CheckpointError(f"{folder}: the group has no parameters yet: it was never evaluated")
     file = folder / described["params"]["file"]
     try:
-        params = flax.serialization.msgpack_restore(file.read_bytes())
+        params = flax.serialization.msgpack_restore(read_regular(file))
     except Exception as error:  # msgpack raises many kinds
         raise CheckpointError(f"{file}: cannot be read ({error})") from None
     if digest(params) != described["params"]["sha256"]:

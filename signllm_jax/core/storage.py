@@ -1,8 +1,11 @@
 """Places to read from that may be on a bucket (`gs://BUCKET/FOLDER`) instead of this machine."""
 
+import errno
 import os
+import stat
 import threading
 from pathlib import Path
+from typing import BinaryIO
 
 from etils import epath
 
@@ -20,6 +23,34 @@ def is_remote(path: str | os.PathLike) -> bool:
 def as_path(path: str | os.PathLike) -> Path | epath.Path:
     """A path of this machine, or one on a bucket, which has the same methods."""
     return epath.Path(path) if is_remote(path) else Path(path)
+
+
+def open_regular(path: str | os.PathLike) -> BinaryIO:
+    """Opens a regular file of this machine for reading.
+
+    A FIFO would be waited for without end and a device may act when it is opened, so neither is
+    opened at all.
+
+    Raises:
+        OSError: it cannot be opened, or it is no regular file.
+    """
+    not_regular = OSError(errno.EINVAL, "not a regular file", os.fspath(path))
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise not_regular
+    # it may have become a FIFO since the question: do not wait for a writer
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise not_regular
+    return open(descriptor, "rb")
+
+
+def read_regular(path: Path | epath.Path) -> bytes:
+    """The content of a regular file, or of one on a bucket; raises OSError as `open_regular`."""
+    if is_remote(path):
+        return path.read_bytes()
+    with open_regular(path) as file:
+        return file.read()
 
 
 def ask_for(

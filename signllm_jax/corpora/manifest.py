@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from signllm_jax.core.errors import DataError
+from signllm_jax.core.storage import read_regular
 
 SPLITS = ("train", "dev", "test")
 _SPLIT_NAMES = {name: name for name in SPLITS} | dict.fromkeys(
@@ -121,7 +122,7 @@ def clip_id(name: str) -> str:
 
 def _lines(path: Path) -> list[str]:
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = read_regular(path).decode("utf-8-sig")
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:

@@ -9,12 +9,13 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from etils import epath
 
 from signllm_jax.core.errors import DataError, PoseFormatError
+from signllm_jax.core.storage import read_regular
 from signllm_jax.corpora.clip_jobs import Job
 from signllm_jax.corpora.prepare import VERSION, Lost, Settings, make_example
 from signllm_jax.poses.clip import PoseClip
@@ -55,14 +56,24 @@ def plan_parts(jobs: Sequence[Job], settings: Settings) -> list[Part]:
     return parts
 
 
-def make_part(part: Part, settings: Settings, folder: str | os.PathLike) -> str:
-    """Prepares the clips of a part and writes its file; returns the file's name."""
+def make_part(
+    part: Part, settings: Settings, folder: str | os.PathLike, make: Callable = make_example
+) -> str:
+    """Prepares the clips of a part and writes its file; returns the file's name.
+
+    Args:
+        part: which clips.
+        settings: how.
+        folder: where it is written.
+        make: makes one clip, with the arguments, result and errors of `make_example`.
+    """
     examples, lost, clips, repairs = [], [], [], Repairs()
     for job in part.jobs:
         try:
-            example, clip = make_example(job, settings, repairs)
-        except Lost as reason:
-            lost.append({"id": job.entry.id, "reason": str(reason), "split": job.entry.split})
+            example, clip = make(job, settings, repairs)
+        except (Lost, MemoryError) as error:
+            reason = str(error) if isinstance(error, Lost) else "not enough memory"
+            lost.append({"id": job.entry.id, "reason": reason, "split": job.entry.split})
             continue
         examples.append(example | {"frames": len(clip), "hands": _hands_seen(clip)})
         clips.append(clip)
@@ -118,7 +129,7 @@ class Prepared:
     def __init__(self, folder: epath.Path):
         self.folder = folder
         try:
-            told = json.loads((folder / COMPLETE).read_text())
+            told = json.loads(read_regular(folder / COMPLETE))
             settings = told["settings"]
             self.language, self.source = settings["language"], settings["source"]
             self.layout, self.parts = settings["layout"], told["parts"]

@@ -6,14 +6,10 @@ kill makes what is missing and ends with the same files.
 """
 
 import collections
-import concurrent.futures
 import dataclasses
 import json
-import multiprocessing
-import multiprocessing.connection
 import os
-import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 
 import tqdm
 from etils import epath
@@ -35,6 +31,7 @@ from signllm_jax.corpora.shards import (
 )
 from signllm_jax.data import splits as opened
 from signllm_jax.data.prepare_report import write_report
+from signllm_jax.data.workers import make_parts
 
 
 def prepare_corpus(
@@ -122,12 +119,12 @@ def _make_missing(
 ) -> None:
     missing = [part for part in parts if not (folder / part.name).exists()]
     if beam_runner:
-        from signllm_jax.corpora.prepare_beam import make_parts
+        from signllm_jax.corpora import prepare_beam
 
-        make_parts(missing, settings, folder, beam_runner)
+        prepare_beam.make_parts(missing, settings, folder, beam_runner)
         return
     done = (
-        _in_processes(missing, settings, folder, workers)
+        make_parts(missing, settings, os.fspath(folder), workers)
         if workers > 1
         else (make_part(part, settings, folder) for part in missing)
     )
@@ -137,29 +134,6 @@ def _make_missing(
         bar.update(sum(clips.values()) - sum(len(part.jobs) for part in missing))
         for name in done:
             bar.update(clips[name])
-
-
-def _in_processes(
-    parts: Iterable[Part], settings: Settings, folder: epath.Path, workers: int
-) -> Iterator[str]:
-    context = multiprocessing.get_context("spawn")  # jax does not survive a fork
-    with concurrent.futures.ProcessPoolExecutor(workers, context, _end_with_parent) as pool:
-        made = [pool.submit(make_part, part, settings, os.fspath(folder)) for part in parts]
-        try:
-            for part in concurrent.futures.as_completed(made):
-                yield part.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def _end_with_parent() -> None:
-    """Ends this process when its parent is killed; the pool would wait for work for ever."""
-
-    def watch():
-        multiprocessing.connection.wait([multiprocessing.parent_process().sentinel])
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def _remove_others(folder: epath.Path, names: Sequence[str]) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from signllm_jax.core.errors import DataError, PoseFormatError
+from signllm_jax.core.storage import read_regular
 from signllm_jax.eval.eval_set import Language
 from signllm_jax.poses import files, skels
 from signllm_jax.poses.clip import PoseClip
@@ -94,7 +95,7 @@ def _clips(path: Path, rates, repairs, alone: bool) -> Iterator[tuple[str, PoseC
         yield name, _checked(lambda rate: files.read_clip(path, rate, repairs), rates.get(name, 25))
         return
     try:
-        names = listed.read_text(encoding="utf-8").splitlines()
+        names = read_regular(listed).decode("utf-8").splitlines()
     except (OSError, ValueError) as error:
         raise DataError(f"{listed}: the ids of {path.name} cannot be read: {error}") from None
     count = 0

@@ -6,6 +6,7 @@ import numpy as np
 
 from signllm_jax.core.errors import PoseFormatError, SignLLMError
 from signllm_jax.core.skeleton import LAYOUTS
+from signllm_jax.poses.budget import BUDGET, Budget
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.npz import load_npz, save_npz
 
@@ -17,7 +18,7 @@ def is_clip(archive: dict) -> bool:
     return all(isinstance(archive.get(name), np.ndarray) for name in _FIELDS)
 
 
-def clip_of(archive: dict, place: str) -> PoseClip:
+def clip_of(archive: dict, place: str, budget: Budget = BUDGET) -> PoseClip:
     """Makes a clip of members read by `load_npz`; raises PoseFormatError, naming `place`.
 
     A number of joints belongs to one layout, so its name need not be read.
@@ -27,6 +28,7 @@ def clip_of(archive: dict, place: str) -> PoseClip:
     by_size = {layout.size: name for name, layout in LAYOUTS.items()}
     if not numbers or positions.ndim != 3 or positions.shape[1] not in by_size or fps.size != 1:
         raise PoseFormatError(f"{place}: positions {positions.shape} and fps are no clip")
+    budget.ask(place, float(fps.ravel()[0]), frames=len(positions))
     with np.errstate(over="ignore"):  # what overflows is not finite, which is refused
         positions, confidence = positions.astype(np.float32), confidence.astype(np.float32)
     confidence = np.clip(confidence, 0, 1)
@@ -36,12 +38,12 @@ def clip_of(archive: dict, place: str) -> PoseClip:
         raise PoseFormatError(f"{place}: {error}") from None
 
 
-def read_arrays(path: str | os.PathLike) -> PoseClip:
+def read_arrays(path: str | os.PathLike, budget: Budget = BUDGET) -> PoseClip:
     """Reads a clip that `write_arrays` wrote; raises PoseFormatError, naming the file."""
-    archive = load_npz(path)
+    archive = load_npz(path, budget)
     if not is_clip(archive):
         raise PoseFormatError(f"{path}: has no {', '.join(_FIELDS)}")
-    return clip_of(archive, str(path))
+    return clip_of(archive, str(path), budget)
 
 
 def write_arrays(path: str | os.PathLike, clip: PoseClip) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 
 from signllm_jax.core.errors import PoseFormatError
 from signllm_jax.core.skeleton import DWPOSE128, Layout
+from signllm_jax.poses.budget import BUDGET, Budget
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.frames import Repairs
 
@@ -27,7 +28,12 @@ _WINDOW = 5
 _REACH_OF = ("left_hand", "right_hand")
 
 
-def clean(clip: PoseClip, repairs: Repairs | None = None, place: str = "clip") -> PoseClip:
+def clean(
+    clip: PoseClip,
+    repairs: Repairs | None = None,
+    place: str = "clip",
+    budget: Budget = BUDGET,
+) -> PoseClip:
     """Rejects, fills, trims and resamples a clip; all of it before the lift, after the reader.
 
     Args:
@@ -35,14 +41,16 @@ def clean(clip: PoseClip, repairs: Repairs | None = None, place: str = "clip") -
         repairs: `joints rejected`, `joints interpolated`, `frames repaired` (with a rejected or
             interpolated joint), `rest frames trimmed` and `clips resampled` are added to it.
         place: what to name in an error.
+        budget: limits of a clip, asked before it is resampled: a low rate makes many frames of few.
 
     Returns:
         The clip at `FPS`; gaps longer than `MAX_GAP` seconds are still missing.
 
     Raises:
-        PoseFormatError: no joint is left, or fewer than two frames.
+        PoseFormatError: no joint is left, fewer than two frames, or a clip that lasts too long.
     """
     repairs = Repairs() if repairs is None else repairs
+    budget.ask(place, clip.fps, frames=len(clip))
     layout = clip.skeleton
     positions = clip.positions.astype(np.float64)
     if layout is DWPOSE128:

@@ -15,9 +15,10 @@ import numpy as np
 
 from signllm_jax.core.errors import OutputError, PoseFormatError
 from signllm_jax.core.skeleton import DWPOSE128
+from signllm_jax.poses.budget import BUDGET, Budget
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.dwpose_keys import best_person
-from signllm_jax.poses.frames import MAX_FRAMES, Repairs, numbered_files
+from signllm_jax.poses.frames import Repairs, numbered_files
 from signllm_jax.poses.normalize import to_shoulder_widths
 from signllm_jax.poses.npz import load_npz, save_npz
 
@@ -38,13 +39,13 @@ def _is_clip(archive: dict[str, Any]) -> bool:
     )
 
 
-def _frames_of(path: Path) -> Iterator[dict[str, Any]]:
+def _frames_of(archive: dict[str, Any], path: Path, budget: Budget) -> Iterator[dict[str, Any]]:
     """The frames of one file: those of a clip, or its only one."""
-    archive = load_npz(path)
     if "frame_payloads" in archive:
         frames = archive["frame_payloads"]
         if not isinstance(frames, list):
             raise PoseFormatError(f"{path}: frame_payloads is no list of frames")
+        budget.ask(str(path), frames=len(frames))
         yield from frames
     elif _is_clip(archive):
         arrays = {key: value for key, value in archive.items() if np.ndim(value)}
@@ -52,7 +53,9 @@ def _frames_of(path: Path) -> Iterator[dict[str, Any]]:
         if len(lengths) > 1:
             raise PoseFormatError(f"{path}: arrays of {sorted(lengths)} frames in one clip")
         whole = {key: value for key, value in archive.items() if not np.ndim(value)}
-        for frame in range(lengths.pop()):
+        length = lengths.pop()
+        budget.ask(str(path), frames=length)
+        for frame in range(length):
             yield whole | {key: value[frame] for key, value in arrays.items()}
     else:
         yield archive
@@ -71,6 +74,7 @@ def read_dwpose(
     fps: float,
     aspect: float | None = None,
     repairs: Repairs | None = None,
+    budget: Budget = BUDGET,
 ) -> PoseClip:
     """Reads one clip of DWPose keypoints, in any of the module's key layouts.
 
@@ -84,6 +88,7 @@ def read_dwpose(
         aspect: width of the picture / its height. Default: what the file says, else 1, the
             square that Prompt2Sign crops its videos to.
         repairs: counts what was put right.
+        budget: limits of a clip.
 
     Returns:
         A dwpose128 clip in shoulder widths, the third number being the confidence.
@@ -94,16 +99,17 @@ def read_dwpose(
     repairs = Repairs() if repairs is None else repairs
     path = Path(path)
     if path.is_dir():
-        files, length = numbered_files(path, r"(\d+)\.npz$")
-        frames = ((number, _single(file), f"{file}") for number, file in files)
+        files, length = numbered_files(path, r"(\d+)\.npz$", budget)
+        frames = ((number, _single(file, budget), f"{file}") for number, file in files)
         if length > len(files):
             repairs["frames without a file"] += length - len(files)
     else:
-        whole = list(_frames_of(path))
+        whole = list(_frames_of(load_npz(path, budget), path, budget))
         length = len(whole)
         frames = ((number, frame, f"{path}: frame {number}") for number, frame in enumerate(whole))
-        if not 0 < length <= MAX_FRAMES:
-            raise PoseFormatError(f"{path}: {length} frames")
+        if not length:
+            raise PoseFormatError(f"{path}: 0 frames")
+    budget.ask(str(path), fps, frames=length)
     keypoints = np.zeros((length, DWPOSE128.size, 3), np.float32)
     for number, frame, place in frames:
         person = best_person(frame, place, repairs)
@@ -118,8 +124,8 @@ def read_dwpose(
     return dwpose_clip(keypoints, fps, aspect, str(path), repairs)
 
 
-def _single(path: Path) -> dict[str, Any]:
-    frames = list(_frames_of(path))
+def _single(path: Path, budget: Budget) -> dict[str, Any]:
+    frames = list(_frames_of(load_npz(path, budget), path, budget))
     if len(frames) != 1:
         raise PoseFormatError(f"{path}: {len(frames)} frames in a file of a folder, not 1")
     return frames[0]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from signllm_jax.core.errors import PoseFormatError
 from signllm_jax.poses import arrays
+from signllm_jax.poses.budget import BUDGET, Budget
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.dwpose import read_dwpose
 from signllm_jax.poses.frames import Repairs
@@ -16,7 +17,12 @@ from signllm_jax.poses.skels import read_skels
 SUFFIXES = (".npz", ".pose", ".skels", ".json", ".zip")
 
 
-def read_clip(path: str | os.PathLike, fps: float, repairs: Repairs | None = None) -> PoseClip:
+def read_clip(
+    path: str | os.PathLike,
+    fps: float,
+    repairs: Repairs | None = None,
+    budget: Budget = BUDGET,
+) -> PoseClip:
     """Reads a file that holds one clip.
 
     Args:
@@ -24,6 +30,7 @@ def read_clip(path: str | os.PathLike, fps: float, repairs: Repairs | None = Non
             `.json` and `.zip`.
         fps: frames per second, where the format does not store them.
         repairs: counts what was put right.
+        budget: limits of a clip.
 
     Returns:
         The clip; of OpenPose and DWPose it is flat.
@@ -35,16 +42,16 @@ def read_clip(path: str | os.PathLike, fps: float, repairs: Repairs | None = Non
     path = Path(path)
     suffix = path.suffix.lower()
     if suffix == ".pose":
-        return read_pose_file(path, repairs=repairs)
+        return read_pose_file(path, repairs=repairs, budget=budget)
     if suffix == ".npz":
-        archive = load_npz(path)
+        archive = load_npz(path, budget)
         if arrays.is_clip(archive):
-            return arrays.clip_of(archive, str(path))
-        return read_dwpose(path, fps, repairs=repairs)
+            return arrays.clip_of(archive, str(path), budget)
+        return read_dwpose(path, fps, repairs=repairs, budget=budget)
     if suffix in (".json", ".zip"):
-        return read_openpose(path, fps, repairs)
+        return read_openpose(path, fps, repairs, budget)
     if suffix == ".skels":
-        clips = list(read_skels(path, fps, repairs=repairs))
+        clips = list(read_skels(path, fps, repairs=repairs, budget=budget))
         if len(clips) != 1 or clips[0] is None:
             raise PoseFormatError(f"{path}: {len(clips)} lines, not one clip")
         return clips[0]

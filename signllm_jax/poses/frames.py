@@ -10,14 +10,16 @@ from pathlib import Path
 import numpy as np
 
 from signllm_jax.core.errors import OutputError, PoseFormatError
-
-MAX_FRAMES = 50_000  # of a clip: over half an hour; a stray number must not allocate without bound
+from signllm_jax.core.storage import open_regular
+from signllm_jax.poses.budget import BUDGET, Budget
 
 Repairs = collections.Counter
 """What a reader put right, by name: `joints not finite`, `frames without a person` ..."""
 
 
-def numbered_files(folder: str | os.PathLike, pattern: str) -> tuple[list[tuple[int, Path]], int]:
+def numbered_files(
+    folder: str | os.PathLike, pattern: str, budget: Budget = BUDGET
+) -> tuple[list[tuple[int, Path]], int]:
     """Lists a folder's frame files in the order of their numbers; see `numbered_names`.
 
     Raises:
@@ -27,12 +29,12 @@ def numbered_files(folder: str | os.PathLike, pattern: str) -> tuple[list[tuple[
         names = sorted(os.listdir(folder))
     except OSError as error:
         raise PoseFormatError(f"{folder}: cannot be read: {error.strerror}") from None
-    found, length = numbered_names(names, pattern, str(folder))
+    found, length = numbered_names(names, pattern, str(folder), budget)
     return [(frame, Path(folder) / name) for frame, name in found], length
 
 
 def numbered_names(
-    names: Iterable[str], pattern: str, place: str
+    names: Iterable[str], pattern: str, place: str, budget: Budget = BUDGET
 ) -> tuple[list[tuple[int, str]], int]:
     """Orders the names of frame files by their numbers.
 
@@ -40,6 +42,7 @@ def numbered_names(
         names: of the files of one clip; others are left out.
         pattern: regular expression of a frame's name; its first group is the number.
         place: what to name in an error.
+        budget: limits of a clip.
 
     Returns:
         (frame, name) pairs, frames counted from 0 at the lowest number, and the length in frames:
@@ -61,17 +64,14 @@ def numbered_names(
     if not found:
         raise PoseFormatError(f"{place}: no frame files in it")
     first, last = min(found), max(found)
-    if last - first >= MAX_FRAMES:
-        raise PoseFormatError(
-            f"{place}: frames {first} to {last} are more than the {MAX_FRAMES} of a clip"
-        )
+    budget.ask(f"{place}: from {first} to {last}", frames=last - first + 1)
     return [(number - first, found[number]) for number in sorted(found)], last - first + 1
 
 
 def read_file(path: Path, limit: int) -> bytes:
-    """Reads a file of at most `limit` bytes; raises PoseFormatError where it is larger."""
+    """Reads a regular file of at most `limit` bytes; raises PoseFormatError for any other."""
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             content = file.read(limit + 1)
     except OSError as error:
         raise PoseFormatError(f"{path}: cannot be read: {error.strerror}") from None

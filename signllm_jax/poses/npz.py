@@ -14,16 +14,16 @@ from typing import Any
 import numpy as np
 
 from signllm_jax.core.errors import PoseFormatError
+from signllm_jax.poses.archives import open_archive
+from signllm_jax.poses.budget import BUDGET, Budget
 from signllm_jax.poses.frames import write_file
 from signllm_jax.poses.safe_pickle import Dtype, Refused, make_array, read_pickle
 
-MAX_BYTES = 256 * 2**20  # of all members of an archive, decompressed
-MAX_MEMBERS = 4096
 MAX_HEADER = 4096
 _MAGIC = b"\x93NUMPY"
 
 
-def _member(content: bytes) -> Any:
+def _member(content: bytes, budget: Budget) -> Any:
     """Reads one `.npy`: an array of numbers, or the object that an object array holds."""
     if content[:6] != _MAGIC or len(content) < 12:
         raise Refused("no array")
@@ -41,15 +41,16 @@ def _member(content: bytes) -> Any:
     body = content[begin + size :]
     if dtype.value.kind != "O":
         return make_array(body, dtype, shape, "F" if header.get("fortran_order") else "C")
-    value = read_pickle(body)
+    value = read_pickle(body, budget.bytes)
     return value[0] if shape == () and isinstance(value, list) and len(value) == 1 else value
 
 
-def load_npz(path: str | os.PathLike) -> dict[str, Any]:
+def load_npz(path: str | os.PathLike, budget: Budget = BUDGET) -> dict[str, Any]:
     """Reads an archive of numpy arrays and dictionaries without running anything in it.
 
     Args:
         path: the `.npz` file.
+        budget: how many members and bytes are read.
 
     Returns:
         Member name (without `.npy`) -> array of numbers, dictionary, list, or number. Members that
@@ -59,21 +60,9 @@ def load_npz(path: str | os.PathLike) -> dict[str, Any]:
         PoseFormatError: the file is missing, damaged, too large when decompressed, or asks for
             anything but numbers and dictionaries; it names the file and the member.
     """
-    place = str(path)
-    try:
-        archive = zipfile.ZipFile(path)
-    except (OSError, zipfile.BadZipFile, ValueError, EOFError, NotImplementedError) as error:
-        raise PoseFormatError(f"{place}: not a readable .npz: {error}") from None
-    with archive:
-        members = archive.infolist()
-        total = sum(member.file_size for member in members)
-        if len(members) > MAX_MEMBERS or total > MAX_BYTES:
-            raise PoseFormatError(
-                f"{place}: {len(members)} members of {total} bytes are more than the "
-                f"{MAX_MEMBERS} members and {MAX_BYTES} bytes that are read"
-            )
-        result = {}
-        for member in members:
+    place, result = str(path), {}
+    with open_archive(path, budget) as archive:
+        for member in archive.infolist():
             name = member.filename.removesuffix(".npy")
             try:
                 if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
@@ -82,7 +71,7 @@ def load_npz(path: str | os.PathLike) -> dict[str, Any]:
                     content = file.read(member.file_size + 1)
                 if len(content) != member.file_size:
                     raise Refused("a member whose size is not the announced one")
-                value = _member(content)
+                value = _member(content, budget)
             except Exception as error:  # damage shows as almost any error of zlib, ast or the stack
                 reason = " ".join(str(error).split()) or type(error).__name__
                 raise PoseFormatError(f"{place}: member {name!r:.60}: {reason:.200}") from None

@@ -16,9 +16,10 @@ import numpy as np
 
 from signllm_jax.core.errors import OutputError, PoseFormatError
 from signllm_jax.core.skeleton import OPENPOSE50
+from signllm_jax.poses.archives import open_archive
+from signllm_jax.poses.budget import BUDGET, Budget
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.frames import (
-    MAX_FRAMES,
     Repairs,
     clear_unusable,
     numbered_files,
@@ -28,8 +29,7 @@ from signllm_jax.poses.frames import (
 )
 from signllm_jax.poses.normalize import to_shoulder_widths
 
-MAX_BYTES = 8 * 2**20  # of one frame's file; a crowd of a hundred people has 1 MB
-MAX_CLIP_BYTES = 64 * 2**20  # of a clip in one file, decompressed
+FRAME_BYTES = 2 * 2**20  # of one frame's file; a crowd of a hundred people has 1 MB
 LARGEST_PIXEL = 1e5
 _NAME = r"(?:^|_)(\d+)_keypoints\.json$"
 _BODY_SIZES = (54, 75)  # numbers of COCO and BODY_25; their first eight joints are openpose50's
@@ -69,7 +69,8 @@ def _person(person: object, place: str, repairs: Repairs) -> np.ndarray:
     return clear_unusable(keypoints, LARGEST_PIXEL, repairs)
 
 
-def _json(content: bytes, place: str) -> object:
+def _json(content: bytes, place: str, budget: Budget) -> object:
+    budget.ask_json(content, place)
     try:
         return json.loads(content.decode("utf-8"))
     except RecursionError:
@@ -78,11 +79,14 @@ def _json(content: bytes, place: str) -> object:
         raise PoseFormatError(f"{place}: {error}") from None
 
 
-def _best_person(content: object, place: str, repairs: Repairs) -> np.ndarray | None:
+def _best_person(
+    content: object, place: str, repairs: Repairs, budget: Budget
+) -> np.ndarray | None:
     """The most confident person of a frame, float32 [50, 3], or None without anybody."""
     people = content.get("people") if isinstance(content, dict) else None
     if not isinstance(people, list):
         raise PoseFormatError(f"{place}: no list of people in it")
+    budget.ask(place, people=len(people))
     if len(people) > 1:
         repairs["frames with several people"] += 1
     found = [_person(person, place, repairs) for person in people]
@@ -90,49 +94,55 @@ def _best_person(content: object, place: str, repairs: Repairs) -> np.ndarray | 
     return max(found, key=lambda keypoints: keypoints[:, 2].mean()) if found else None
 
 
-def _frames(path: Path) -> tuple[Iterator[tuple[int, str, object]], int]:
+def _frames(path: Path, budget: Budget) -> tuple[Iterator[tuple[int, str, object]], int]:
     """(frame, place, JSON) of a folder, an archive or a list, and the length in frames."""
-    if path.suffix.lower() == ".zip" and path.is_file():
-        return _archived(path)
-    if path.suffix.lower() == ".json" and path.is_file():
-        frames = _json(read_file(path, MAX_CLIP_BYTES), str(path))
-        if not isinstance(frames, list) or not 0 < len(frames) <= MAX_FRAMES:
-            raise PoseFormatError(f"{path}: no list of 1 to {MAX_FRAMES} frames in it")
+    if path.suffix.lower() == ".zip" and not path.is_dir():
+        return _archived(path, budget)
+    if path.suffix.lower() == ".json" and not path.is_dir():
+        frames = _json(read_file(path, budget.bytes), str(path), budget)
+        if not isinstance(frames, list) or not frames:
+            raise PoseFormatError(f"{path}: no list of frames in it")
+        budget.ask(str(path), frames=len(frames))
         named = ((n, f"{path}: frame {n}", frame) for n, frame in enumerate(frames))
         return named, len(frames)
-    files, length = numbered_files(path, _NAME)
-    read = ((n, str(file), _json(read_file(file, MAX_BYTES), str(file))) for n, file in files)
+    files, length = numbered_files(path, _NAME, budget)
+    return _in_folder(files, str(path), budget), length
+
+
+def _in_folder(files, folder: str, budget: Budget) -> Iterator[tuple[int, str, object]]:
+    total = 0
+    for number, file in files:
+        content = read_file(file, min(FRAME_BYTES, budget.bytes))
+        total += len(content)
+        budget.ask(folder, bytes=total)
+        yield number, str(file), _json(content, str(file), budget)
+
+
+def _archived(path: Path, budget: Budget) -> tuple[Iterator[tuple[int, str, object]], int]:
+    limit = min(FRAME_BYTES, budget.bytes)
+    with open_archive(path, budget) as archive:
+        names = [member.filename for member in archive.infolist()]
+        found, length = numbered_names(names, _NAME, str(path), budget)
+        contents, total = [], 0
+        for number, name in found:
+            try:
+                with archive.open(name) as file:  # an announced size is not to be trusted
+                    content = file.read(limit + 1)
+            except Exception as error:  # damage shows as almost any error of zipfile and zlib
+                reason = " ".join(f"{error}".split()) or type(error).__name__
+                raise PoseFormatError(f"{path}: not a readable archive: {reason:.200}") from None
+            total += len(content)
+            budget.ask(str(path), bytes=total)
+            if len(content) > limit:
+                raise PoseFormatError(f"{path}: {name:.80} is larger than {limit} bytes")
+            contents.append((number, f"{path}: {name:.80}", content))
+    read = ((number, place, _json(content, place, budget)) for number, place, content in contents)
     return read, length
 
 
-def _archived(path: Path) -> tuple[Iterator[tuple[int, str, object]], int]:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
-            sizes = [member.file_size for member in members]
-            if len(members) > MAX_FRAMES or sum(sizes) > MAX_CLIP_BYTES:
-                raise PoseFormatError(
-                    f"{path}: {len(members)} members of {sum(sizes)} bytes are more than the "
-                    f"{MAX_FRAMES} members and {MAX_CLIP_BYTES} bytes that are read"
-                )
-            names = [member.filename for member in members]
-            found, length = numbered_names(names, _NAME, str(path))
-            contents = []
-            for number, name in found:
-                with archive.open(name) as file:  # an announced size is not to be trusted
-                    contents.append((number, name, file.read(MAX_BYTES + 1)))
-    except PoseFormatError:
-        raise
-    except Exception as error:  # damage shows as almost any error of zipfile and zlib
-        reason = " ".join(f"{error}".split()) or type(error).__name__
-        raise PoseFormatError(f"{path}: not a readable archive: {reason:.200}") from None
-    if any(len(content) > MAX_BYTES for _, _, content in contents):
-        raise PoseFormatError(f"{path}: a frame is larger than {MAX_BYTES} bytes")
-    places = ((number, f"{path}: {name:.80}", content) for number, name, content in contents)
-    return ((number, place, _json(content, place)) for number, place, content in places), length
-
-
-def read_openpose_keypoints(path: str | os.PathLike, repairs: Repairs | None = None) -> np.ndarray:
+def read_openpose_keypoints(
+    path: str | os.PathLike, repairs: Repairs | None = None, budget: Budget = BUDGET
+) -> np.ndarray:
     """Reads a clip of OpenPose JSON as pixels.
 
     Frames are ordered by the number in their names. Of several people the one with the highest
@@ -143,6 +153,7 @@ def read_openpose_keypoints(path: str | os.PathLike, repairs: Repairs | None = N
         path: one clip: a folder or a `.zip` of files named `<clip>_<number>_keypoints.json`, or a
             `.json` list of their contents.
         repairs: counts what was put right.
+        budget: limits of a clip.
 
     Returns:
         float32 [T, 50, 3] in openpose50: x and y in pixels and confidence as OpenPose gives it
@@ -152,12 +163,12 @@ def read_openpose_keypoints(path: str | os.PathLike, repairs: Repairs | None = N
         PoseFormatError: no frames, a damaged file, or nobody in any frame; it names the file.
     """
     repairs = Repairs() if repairs is None else repairs
-    frames, length = _frames(Path(path))
+    frames, length = _frames(Path(path), budget)
     keypoints = np.zeros((length, OPENPOSE50.size, 3), np.float32)
     files = empty = 0
     for frame, place, content in frames:
         files += 1
-        person = _best_person(content, place, repairs)
+        person = _best_person(content, place, repairs, budget)
         if person is None:
             empty += 1
         else:
@@ -173,13 +184,19 @@ def read_openpose_keypoints(path: str | os.PathLike, repairs: Repairs | None = N
     return keypoints
 
 
-def read_openpose(path: str | os.PathLike, fps: float, repairs: Repairs | None = None) -> PoseClip:
+def read_openpose(
+    path: str | os.PathLike,
+    fps: float,
+    repairs: Repairs | None = None,
+    budget: Budget = BUDGET,
+) -> PoseClip:
     """Reads a clip of OpenPose JSON as a flat clip, z = 0; `poses.lift` gives it depth.
 
     Args:
         path: one clip, as `read_openpose_keypoints`.
         fps: frames per second, which OpenPose does not store.
         repairs: counts what was put right.
+        budget: limits of a clip.
 
     Returns:
         An openpose50 clip in shoulder widths, confidence cut to 0..1.
@@ -187,7 +204,8 @@ def read_openpose(path: str | os.PathLike, fps: float, repairs: Repairs | None =
     Raises:
         PoseFormatError: as `read_openpose_keypoints`, and where no frame shows both shoulders.
     """
-    keypoints = read_openpose_keypoints(path, repairs)
+    keypoints = read_openpose_keypoints(path, repairs, budget)
+    budget.ask(str(path), fps, frames=len(keypoints))
     confidence = np.clip(keypoints[:, :, 2], 0, 1)
     positions = np.zeros(keypoints.shape, np.float32)
     positions[:, :, :2] = to_shoulder_widths(

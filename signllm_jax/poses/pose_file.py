@@ -15,15 +15,16 @@ import numpy as np
 from signllm_jax.core.errors import OutputError, PoseFormatError
 from signllm_jax.core.skeleton import DWPOSE128, OPENPOSE50, get_layout
 from signllm_jax.poses import pose_headers
+from signllm_jax.poses.budget import BUDGET, Budget
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.dwpose import dwpose_clip
-from signllm_jax.poses.frames import MAX_FRAMES, Repairs, read_file, write_file
+from signllm_jax.poses.frames import Repairs, write_file
 from signllm_jax.poses.normalize import to_shoulder_widths
+from signllm_jax.poses.pose_body import load_pose
 
 ARM_DEPTH = 0.15
 """Arm depth factor as a part of the hands' one: MediaPipe's body model draws arms that much too
 deep (least variation of upper arm and forearm lengths over signers at 0.13 to 0.2)."""
-MAX_BYTES = 512 * 2**20
 LARGEST = 1e6  # a coordinate beyond it is damage
 PIXEL_DEPTH = 0.02
 """A hand whose extent in z is more than this part of its extent in pixels has z in pixels: corpora
@@ -41,6 +42,7 @@ def read_pose_file(
     arm_depth: float | None = None,
     repairs: Repairs | None = None,
     layout: str = "openpose50",
+    budget: Budget = BUDGET,
 ) -> PoseClip:
     """Reads the first person of a `.pose` file.
 
@@ -57,6 +59,7 @@ def read_pose_file(
         arm_depth: pixels per unit of body z, relative to the neck; default `ARM_DEPTH` of it.
         repairs: counts what was put right.
         layout: openpose50, or dwpose128 (OpenPose headers only; flat).
+        budget: limits of a clip.
 
     Returns:
         A clip [T, J, 3] in shoulder widths. A missing joint has position 0 and confidence 0. Of
@@ -68,7 +71,7 @@ def read_pose_file(
     repairs = Repairs() if repairs is None else repairs
     path = Path(path) if isinstance(path, str) else path
     name = PurePath(str(path)).name
-    header, positions, confidence, fps = _load(path, name)
+    header, positions, confidence, fps = _load(path, name, budget)
     skeleton = get_layout(layout)
     rows = pose_headers.joint_rows(header, skeleton, name)
     there = rows >= 0
@@ -104,11 +107,14 @@ def read_pose_file(
     return PoseClip(clip.astype(np.float32), seen.astype(np.float32), fps)
 
 
-def read_pose_keypoints(path: str | os.PathLike) -> tuple[np.ndarray, float]:
+def read_pose_keypoints(
+    path: str | os.PathLike, budget: Budget = BUDGET
+) -> tuple[np.ndarray, float]:
     """Reads the first person of a `.pose` file as it stands in the picture.
 
     Args:
         path: as `read_pose_file`.
+        budget: limits of a clip.
 
     Returns:
         float64 [T, 50, 3], x and y in pixels and confidence, 0 where missing, as
@@ -118,7 +124,7 @@ def read_pose_keypoints(path: str | os.PathLike) -> tuple[np.ndarray, float]:
         PoseFormatError: as `read_pose_file`.
     """
     path = Path(path)
-    header, positions, confidence, fps = _load(path, path.name)
+    header, positions, confidence, fps = _load(path, path.name, budget)
     rows = pose_headers.joint_rows(header, OPENPOSE50, path.name)
     there = rows >= 0
     points, seen = _usable(positions[:, rows], np.where(there, confidence[:, rows], 0), Repairs())
@@ -187,37 +193,13 @@ def _attach_hand(clip: np.ndarray, seen: np.ndarray, wrist: int, start: int) -> 
     seen[shown, wrist] = np.maximum(seen[shown, wrist], seen[shown, start])
 
 
-def _load(path, name):
+def _load(path, name: str, budget: Budget):
     """The header, positions [T, P, 3], confidence [T, P] and frame rate of the first person."""
-    from pose_format import Pose  # part of the demo extra
-    from pose_format.pose_header import PoseHeader
-    from pose_format.utils.reader import BufferReader
-
-    try:
-        content = read_file(path, MAX_BYTES) if isinstance(path, Path) else path.read_bytes()
-        header = PoseHeader.read(BufferReader(content))
-        if not 0 < header.total_points() < 10_000:  # without points a body is read for ever
-            raise PoseFormatError(f"{name}: {header.total_points()} points")
-        pose = Pose.read(content)
-        positions = np.ma.getdata(pose.body.data)[:, 0]
-        confidence = np.asarray(np.ma.getdata(pose.body.confidence))[:, 0]
-        fps = float(pose.body.fps)
-    except OSError as error:
-        raise PoseFormatError(f"{name}: cannot be read: {error.strerror or error}") from None
-    except PoseFormatError:
-        raise
-    except Exception as error:  # the parser raises whatever the damage happens to trip over
-        reason = " ".join(f"{error}".split())
-        raise PoseFormatError(f"{name}: not a readable .pose file ({reason:.200})") from None
-    if positions.ndim != 3 or positions.shape[-1] not in (2, 3):
-        raise PoseFormatError(f"{name}: needs x, y and perhaps z, not {positions.shape}")
-    if not 0 < len(positions) <= MAX_FRAMES:
-        raise PoseFormatError(f"{name}: {len(positions)} frames, not 1 to {MAX_FRAMES}")
+    header, positions, confidence, fps = load_pose(path, name, budget)
     if not (np.isfinite(fps) and 0 < fps < 1e6):
         raise PoseFormatError(f"{name}: {fps:g} frames per second")
-    if positions.shape[-1] == 2:
-        positions = np.concatenate([positions, np.zeros_like(positions[..., :1])], axis=-1)
-    return pose.header, positions, confidence, fps
+    budget.ask(name, fps, frames=len(positions))
+    return header, positions[:, 0], confidence[:, 0], fps
 
 
 def write_pose_file(path: str | os.PathLike, clip: PoseClip, header: str | None = None) -> None:

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 
 MAX_DEPTH = 8  # of dictionaries and lists in each other
+_SLOT, _MEMO, _CONTAINER, _ENTRY = 8, 100, 72, 120
+"""Bytes that a place in a list, a memo, an empty container, and a dictionary's entry take."""
 
 # what numpy may ask to be called while unpickling, by the names of its old and new modules
 _CALLABLES = {
@@ -30,6 +32,18 @@ _CALLABLES = {
 
 class Refused(ValueError):
     """The file asks for something that poses do not need."""
+
+
+class _Growth:
+    """What a pickle may still build, in bytes: an opcode of one byte can build a hundred."""
+
+    def __init__(self, limit: int):
+        self.limit = self.left = limit
+
+    def take(self, size: int) -> None:
+        self.left -= size
+        if self.left < 0:
+            raise Refused(f"a pickle that grows beyond {self.limit} bytes")
 
 
 class _Callable(str):
@@ -121,12 +135,25 @@ def _set_items(target: Any, items: list) -> None:
         target[key] = value
 
 
-def _run(pickle: bytes) -> Any:
+def _size(opcode: str, argument: Any) -> int:
+    """About how many bytes an opcode adds, whatever it takes away."""
+    if opcode in ("BINPUT", "LONG_BINPUT", "MEMOIZE"):
+        return _MEMO
+    if opcode in ("BINGET", "LONG_BINGET", "NONE", "NEWTRUE", "NEWFALSE", "EMPTY_TUPLE"):
+        return _SLOT
+    if opcode in ("SETITEM", "SETITEMS"):
+        return 0  # counted for each entry
+    text = 4 * len(argument) if isinstance(argument, str) else 0
+    return _CONTAINER + text + (len(argument) if isinstance(argument, bytes | bytearray) else 0)
+
+
+def _run(pickle: bytes, growth: _Growth) -> Any:
     """Runs the opcodes of a pickle and returns what it builds, arrays unfinished."""
     stack: list[Any] = []
     marks: list[list[Any]] = []
     memo: dict[int, Any] = {}
     for opcode, argument, _ in pickletools.genops(pickle):
+        growth.take(_size(opcode.name, argument))
         match opcode.name:
             case "PROTO" | "FRAME":
                 pass
@@ -151,6 +178,7 @@ def _run(pickle: bytes) -> Any:
                 stack.append(_tuple(items))
             case "TUPLE":
                 items, stack = stack, marks.pop()
+                growth.take(_SLOT * len(items))
                 stack.append(_tuple(items))
             case "EMPTY_LIST":
                 stack.append([])
@@ -160,12 +188,15 @@ def _run(pickle: bytes) -> Any:
                 stack[-2].append(stack.pop())
             case "APPENDS":
                 items, stack = stack, marks.pop()
+                growth.take(_SLOT * len(items))
                 stack[-1].extend(items)
             case "SETITEM":
                 items = [stack.pop() for _ in range(2)][::-1]
+                growth.take(_ENTRY)
                 _set_items(stack[-1], items)
             case "SETITEMS":
                 items, stack = stack, marks.pop()
+                growth.take(_ENTRY * len(items) // 2)
                 _set_items(stack[-1], items)
             case "BINPUT" | "LONG_BINPUT":
                 memo[argument] = stack[-1]
@@ -197,27 +228,30 @@ def _global(module: Any, name: Any) -> _Callable:
     return _Callable(_CALLABLES[module, name])
 
 
-def _finish(value: Any, budget: list[int], depth: int = 0) -> Any:
-    """Takes the finished arrays out of their makers; the budget stops shared towers."""
-    budget[0] -= 1
-    if depth > MAX_DEPTH or budget[0] < 0:
+def _finish(value: Any, growth: _Growth, depth: int = 0) -> Any:
+    """Takes the finished arrays out of their makers; what is shared is copied, so it counts."""
+    if depth > MAX_DEPTH:
         raise Refused("objects nested too deep")
+    growth.take(_SLOT)
     if isinstance(value, _Array):
-        return _finish(value.value, budget, depth)
+        return _finish(value.value, growth, depth)
     if isinstance(value, dict):
-        return {key: _finish(item, budget, depth + 1) for key, item in value.items()}
+        growth.take(_CONTAINER + _ENTRY * len(value))
+        return {key: _finish(item, growth, depth + 1) for key, item in value.items()}
     if isinstance(value, list):
-        return [_finish(item, budget, depth + 1) for item in value]
+        growth.take(_CONTAINER + _SLOT * len(value))
+        return [_finish(item, growth, depth + 1) for item in value]
     if isinstance(value, np.ndarray | int | float):
         return value
     raise Refused(f"an object of type {type(value).__name__}")
 
 
-def read_pickle(content: bytes) -> Any:
+def read_pickle(content: bytes, limit: int) -> Any:
     """Reads what numpy pickles for an array of objects.
 
     Args:
         content: the pickle.
+        limit: bytes that may be built while it is read.
 
     Returns:
         Dictionaries, lists, arrays and numbers.
@@ -225,4 +259,5 @@ def read_pickle(content: bytes) -> Any:
     Raises:
         Refused: it asks for anything else. Damage may also raise almost any other Exception.
     """
-    return _finish(_run(content), [max(len(content), 1000)])
+    growth = _Growth(limit)
+    return _finish(_run(content, growth), growth)

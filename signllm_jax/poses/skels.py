@@ -12,18 +12,21 @@ import numpy as np
 
 from signllm_jax.core.errors import OutputError, PoseFormatError
 from signllm_jax.core.skeleton import DWPOSE128, OPENPOSE50
+from signllm_jax.core.storage import open_regular
+from signllm_jax.poses.budget import BUDGET, Budget
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.dwpose import dwpose_clip, picture_keypoints
 from signllm_jax.poses.dwpose_keys import score_confidence
-from signllm_jax.poses.frames import MAX_FRAMES, Repairs, beside, clear_unusable
+from signllm_jax.poses.frames import Repairs, beside, clear_unusable
 from signllm_jax.poses.normalize import to_shoulder_widths
 
 FRAME_SIZES = (151, 385)
 SCALES = (3, 9)
 MISSING = 0.016  # what Prompt2Sign writes for NaN and for exact zero, in files of scale 9
 LARGEST_NUMBER = 1e3
-MAX_LINE = 64 * 2**20  # bytes of one clip
 _PIECE = 2**20  # bytes of a line that are made numbers at once
+_LONGEST_NUMBER = 1000  # letters
+_SPACES = bytes.maketrans(b"\t\r\n\v\f\x1c\x1d\x1e\x1f", b" " * 9)
 COUNTER_TOLERANCE = 2e-4  # counters have four or five decimals
 _SHARP = 1e-4
 _TO_CLIP = np.array([1.0, 1.0, -1.0])
@@ -62,8 +65,6 @@ def _split(numbers: np.ndarray, place: str) -> np.ndarray:
         raise PoseFormatError(
             f"{place}: the counter of frame {wrong} is {counter[wrong]:g}, not {expected[wrong]:g}"
         )
-    if len(numbers) // counted[0] > MAX_FRAMES:
-        raise PoseFormatError(f"{place}: more than {MAX_FRAMES} frames")
     return numbers.reshape(-1, counted[0])
 
 
@@ -131,26 +132,29 @@ def _dwpose_clip(frames: np.ndarray, fps, place, repairs: Repairs) -> PoseClip:
     return dwpose_clip(keypoints, fps, place=place, repairs=repairs)
 
 
-def lines(path: str | os.PathLike) -> Iterator[bytes]:
+def lines(path: str | os.PathLike, budget: Budget = BUDGET) -> Iterator[bytes]:
     """Yields the lines of a file, none longer than may be read; raises PoseFormatError."""
     try:
-        with open(path, "rb") as file:
-            while line := file.readline(MAX_LINE + 1):
+        with open_regular(path) as file:
+            while line := file.readline(budget.bytes + 1):
                 yield line
     except OSError as error:
         raise PoseFormatError(f"{path}: cannot be read: {error.strerror}") from None
 
 
-def _parse(line: bytes, place: str) -> np.ndarray:
-    if len(line) > MAX_LINE:
-        raise PoseFormatError(f"{place}: longer than {MAX_LINE} bytes")
-    pieces, start = [], 0
+def _parse(line: bytes, place: str, budget: Budget) -> np.ndarray:
+    budget.ask(place, bytes=len(line))
+    line = line.translate(_SPACES)
+    pieces, start, count = [], 0, 0
     try:
         while start < len(line):
             end = line.find(b" ", start + _PIECE)
             end = len(line) if end < 0 else end
+            if end - start > _PIECE + _LONGEST_NUMBER:
+                raise PoseFormatError(f"{place}: a number of more than {_LONGEST_NUMBER} letters")
             pieces.append(np.array(line[start:end].decode("ascii").split(), np.float64))
-            start = end
+            start, count = end, count + len(pieces[-1])
+            budget.ask(place, frames=count // max(FRAME_SIZES))
     except UnicodeDecodeError as error:
         raise PoseFormatError(f"{place}: byte {start + error.start} is no text") from None
     except ValueError as error:
@@ -163,6 +167,7 @@ def read_skels(
     fps: float,
     scale: int | None = None,
     repairs: Repairs | None = None,
+    budget: Budget = BUDGET,
 ) -> Iterator[PoseClip | None]:
     """Reads a `.skels` file line by line, so that a corpus of any size fits in memory.
 
@@ -172,6 +177,7 @@ def read_skels(
         scale: what 151-number files are divided by, 3 or 9; by default it is detected, and a line
             from which it cannot be told is refused.
         repairs: counts `joints not finite`, `joints out of range` and `empty lines`.
+        budget: limits of a clip.
 
     Yields:
         For each line an openpose50 clip (151 numbers a frame) or a dwpose128 clip (385); None for
@@ -186,19 +192,25 @@ def read_skels(
     repairs = Repairs() if repairs is None else repairs
     if scale not in (None, *SCALES):
         raise PoseFormatError(f"{path}: the scale is 3 or 9, not {scale}")
-    for number, line in enumerate(lines(path), start=1):
-        yield read_line(line, fps, scale, f"{path}: line {number}", repairs)
+    for number, line in enumerate(lines(path, budget), start=1):
+        yield read_line(line, fps, scale, f"{path}: line {number}", repairs, budget)
 
 
 def read_line(
-    line: bytes, fps: float, scale: int | None, place: str, repairs: Repairs
+    line: bytes,
+    fps: float,
+    scale: int | None,
+    place: str,
+    repairs: Repairs,
+    budget: Budget = BUDGET,
 ) -> PoseClip | None:
     """Reads one line of a `.skels` file; see `read_skels`. `place` is named in an error."""
-    numbers = _parse(line, place)
+    numbers = _parse(line, place, budget)
     if not len(numbers):
         repairs["empty lines"] += 1
         return None
     frames = _split(numbers, place)
+    budget.ask(place, fps, frames=len(frames))
     if frames.shape[1] == FRAME_SIZES[0]:
         return _openpose_clip(frames, fps, scale, place, repairs)
     return _dwpose_clip(frames, fps, place, repairs)

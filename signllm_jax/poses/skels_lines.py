@@ -5,10 +5,13 @@ import os
 import numpy as np
 
 from signllm_jax.core.errors import PoseFormatError
+from signllm_jax.core.storage import open_regular
+from signllm_jax.poses.budget import BUDGET, Budget
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.frames import Repairs
-from signllm_jax.poses.skels import MAX_LINE, read_line
+from signllm_jax.poses.skels import read_line
 
+MAX_LINES = 20_000_000  # of a file; each costs eight bytes
 _PIECE = 2**20
 
 
@@ -16,14 +19,17 @@ def line_offsets(path: str | os.PathLike) -> np.ndarray:
     """Where each line of a file begins: int64 [lines], for `read_skels_line`.
 
     Raises:
-        PoseFormatError: the file cannot be read.
+        PoseFormatError: the file cannot be read, or has more than `MAX_LINES` lines.
     """
-    starts, place, ended = [np.zeros(1, np.int64)], 0, True
+    starts, count, place, ended = [np.zeros(1, np.int64)], 0, 0, True
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             while piece := file.read(_PIECE):
                 ends = np.flatnonzero(np.frombuffer(piece, np.uint8) == ord("\n"))
                 starts.append(ends + place + 1)
+                count += len(ends)
+                if count > MAX_LINES:
+                    raise PoseFormatError(f"{path}: more than {MAX_LINES} lines")
                 place += len(piece)
                 ended = piece.endswith(b"\n")
     except OSError as error:
@@ -39,6 +45,7 @@ def read_skels_line(
     fps: float,
     scale: int | None = None,
     repairs: Repairs | None = None,
+    budget: Budget = BUDGET,
 ) -> PoseClip | None:
     """Reads one line of a `.skels` file; result and errors as `read_skels`.
 
@@ -46,13 +53,13 @@ def read_skels_line(
         path: the file.
         offset: first byte of the line, of `line_offsets`.
         number: of the line from 1, to name in an error.
-        fps, scale, repairs: as `read_skels`.
+        fps, scale, repairs, budget: as `read_skels`.
     """
     repairs = Repairs() if repairs is None else repairs
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             file.seek(offset)
-            line = file.readline(MAX_LINE + 1)
+            line = file.readline(budget.bytes + 1)
     except OSError as error:
         raise PoseFormatError(f"{path}: cannot be read: {error.strerror}") from None
-    return read_line(line, fps, scale, f"{path}: line {number}", repairs)
+    return read_line(line, fps, scale, f"{path}: line {number}", repairs, budget)

@@ -1,0 +1,67 @@
+"""What one clip may cost: every reader asks before it builds arrays from a stranger's file."""
+
+import dataclasses
+
+from signllm_jax.core.errors import PoseFormatError
+
+
+@dataclasses.dataclass(frozen=True)
+class Budget:
+    """Limits of one clip.
+
+    Attributes:
+        frames: T.
+        points: joints of one person in one frame, whether they are used or not.
+        people: in one frame; OpenPose itself stops at 127.
+        bytes: of a file or of all files of a clip, decompressed, and of what is built while one
+            of them is parsed.
+        members: files in an archive.
+        seconds: length in time; resampled to 25 frames a second it is about `frames` again.
+    """
+
+    frames: int = 50_000
+    points: int = 2_000
+    people: int = 128
+    bytes: int = 2**28
+    members: int = 50_000
+    seconds: float = 2_100.0
+
+    def ask(self, place: str, fps: float | None = None, **amounts: int) -> None:
+        """Refuses a clip that would cost more.
+
+        Args:
+            place: what to name in an error.
+            fps: frames per second, where `frames` is among the amounts: asks for seconds too.
+            amounts: by the names of the attributes.
+
+        Raises:
+            PoseFormatError: one line with the amount and its limit.
+        """
+        for name, amount in amounts.items():
+            if amount > getattr(self, name):
+                raise PoseFormatError(
+                    f"{place}: {amount} {name} are more than the {getattr(self, name)} of a clip"
+                )
+        if fps is not None and fps > 0 and amounts["frames"] / fps > self.seconds:
+            raise PoseFormatError(
+                f"{place}: {amounts['frames']} frames at {fps:g} a second last longer than the "
+                f"{self.seconds:g} seconds of a clip"
+            )
+
+    def ask_json(self, content: bytes, place: str) -> None:
+        """Refuses JSON text whose objects would take more than `bytes` of memory.
+
+        The marks of the text are counted before it is parsed: what is between two commas becomes an
+        object of about 40 bytes, an entry of a dictionary takes about 150, an empty list or
+        dictionary 72.
+        """
+        marks = {mark: content.count(mark) for mark in (b",", b":", b"[", b"{")}
+        cost = 40 * marks[b","] + 150 * marks[b":"] + 72 * (marks[b"["] + marks[b"{"])
+        if cost > self.bytes:
+            raise PoseFormatError(
+                f"{place}: JSON that takes {cost} bytes of memory, more than the {self.bytes} of "
+                "a clip"
+            )
+
+
+BUDGET = Budget()
