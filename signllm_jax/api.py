@@ -9,7 +9,7 @@ import jax
 from signllm_jax.artifacts.export import check_export
 from signllm_jax.artifacts.group import SHARED, Group, load_group
 from signllm_jax.artifacts.workdir import Workdir
-from signllm_jax.core.compile_cache import HOME, keep_programs
+from signllm_jax.core.compile_cache import keep_programs
 from signllm_jax.core.errors import CheckpointError, ConfigError, SignLLMError, TextError
 from signllm_jax.core.storage import ask_for
 from signllm_jax.inference.text_to_pose import Producer
@@ -48,7 +48,7 @@ class SignLLM:
         `workdir` may lie on a bucket (`gs://BUCKET/FOLDER`, extra `gcs`).
 
         Compiled programs are kept in `$SIGNLLM_CACHE_DIR` (by default
-        `~/.cache/signllm_jax/programs`; empty = not kept) unless jax has been told a place.
+        `~/.cache/signllm_jax/compiled`; empty = not kept) unless jax has been told a place.
 
         Raises CheckpointError when there is no run, a group cannot be read, a file of an export is
         not what was written, or a bucket does not answer.
@@ -57,7 +57,7 @@ class SignLLM:
         run = Workdir(workdir)
         config, languages = run.read_config()
         check_export(run)
-        keep_programs(HOME)
+        keep_programs()
         if config.task == "text2gloss":
             raise ConfigError(f"{os.fspath(workdir)}: a text stage makes no clips")
         if config.task == "prompt2langgloss":

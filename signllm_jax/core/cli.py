@@ -13,9 +13,8 @@ from typing import NoReturn
 
 from absl import app, flags, logging
 
-from signllm_jax.core.compile_cache import BESIDE, keep_programs
+from signllm_jax.core.compile_cache import keep_programs
 from signllm_jax.core.errors import SignLLMError
-from signllm_jax.core.storage import is_remote
 
 FAULT = 1
 BAD_INPUT = 2
@@ -74,9 +73,8 @@ def _with_config(argument: str) -> str:
 
 
 def _call(main: Callable[[], int | None]) -> int:
-    workdir = "workdir" in flags.FLAGS and (flags.FLAGS.workdir or "runs/run")
-    if workdir and not is_remote(workdir):
-        keep_programs(os.path.join(os.path.dirname(os.path.abspath(workdir)), BESIDE))
+    if "workdir" in flags.FLAGS:  # the commands that compile have one
+        keep_programs()
     try:
         return main() or 0
     except (SignLLMError, KeyboardInterrupt) as error:

@@ -1,52 +1,101 @@
 """Compiled programs, kept on the disk: the second run starts without compiling.
 
 A program that is kept is the one that was compiled, so results stay the same to the bit. It is
-machine code: one folder serves one kind of processor, and one that others may write is not used.
+machine code that is run as it lies there. So it lies in the user's cache folder, for one kind of
+processor, and never beside a work directory, which may have been downloaded. A folder that
+anybody else may write to is not used.
 """
 
 import os
 import platform
 import stat
+import sys
 import warnings
 import zlib
 from pathlib import Path
 
-HOME = Path("~/.cache/signllm_jax/programs")
-BESIDE = ".compiled"  # beside a work directory
+from signllm_jax.core.errors import CheckpointError
+
+CHOSEN = "SIGNLLM_CACHE_DIR"
+MAX_BYTES = 2 << 30
+"""All programs of one kind of processor; those that were not used for longest make room."""
 
 
-def keep_programs(folder: str | os.PathLike) -> None:
-    """Lets jax keep what it compiles in `folder`, which is made when needed, and find it there.
+def keep_programs() -> None:
+    """Lets jax keep what it compiles in the user's cache folder, and find it there.
 
-    SIGNLLM_CACHE_DIR=FOLDER names another folder, empty = not kept; jax's own settings, such as
-    JAX_COMPILATION_CACHE_DIR, come before both. Whatever is wrong with the folder costs a
-    compilation and nothing else.
+    That is `$XDG_CACHE_HOME/signllm_jax/compiled` (by default `~/.cache/...`); what is made there
+    is for the user alone. SIGNLLM_CACHE_DIR=FOLDER names another folder, empty = not kept. jax's
+    own settings, such as JAX_COMPILATION_CACHE_DIR, come before both. A folder that is not safe to
+    use costs a compilation and a line on stderr, and nothing else.
     """
     import jax
 
     warnings.filterwarnings("ignore", message="Error (reading|writing) persistent compilation")
-    folder, processor = os.environ.get("SIGNLLM_CACHE_DIR", os.fspath(folder)), _processor()
-    if not folder or not processor or jax.config.jax_compilation_cache_dir:
+    chosen, processor = os.environ.get(CHOSEN), _processor()
+    if chosen == "" or not processor or jax.config.jax_compilation_cache_dir:
         return
-    folder = Path(folder).expanduser().absolute()
-    if not _is_own(folder):
+    folder = _cache_home() / "signllm_jax" / "compiled" if chosen is None else Path(chosen)
+    folder = Path(os.path.abspath(folder.expanduser())) / processor
+    try:
+        _make_safe(folder)
+    except (OSError, CheckpointError) as error:
+        name = "the user's cache folder" if chosen is None else CHOSEN
+        reason = f"{folder}: {error.strerror}" if isinstance(error, OSError) else error
+        print(f"compiled programs are not kept in {name}: {reason}", file=sys.stderr)
         return
-    jax.config.update("jax_compilation_cache_dir", str(folder / processor))
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    if jax.config.jax_compilation_cache_max_size == -1:  # no limit is jax's default
+        jax.config.update("jax_compilation_cache_max_size", MAX_BYTES)
     if "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS" not in os.environ:
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 
 
-def _is_own(folder: Path) -> bool:
-    """Whether nobody else could have put a program into the folder, which jax makes if needed."""
-    try:
-        found = folder.lstat()
-    except OSError:
-        return True
-    return (
-        stat.S_ISDIR(found.st_mode)
-        and found.st_uid == os.geteuid()
-        and not found.st_mode & stat.S_IWOTH
-    )
+def _cache_home() -> Path:
+    named = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return named if named.is_absolute() else Path("~/.cache").expanduser()
+
+
+def _make_safe(folder: Path) -> None:
+    """Makes the folder; raises CheckpointError where another user could have put a program.
+
+    Checked are the folder, what lies in it, and every level above it up to the home folder, or to
+    the root where it lies elsewhere.
+    """
+    home = Path.home()
+    above = (level for level in reversed(folder.parents) if home in level.parents)
+    levels = above if home in folder.parents else reversed(folder.parents)
+    for level in (*levels, folder):
+        try:
+            level.mkdir(mode=0o700)
+        except OSError:
+            if not os.path.lexists(level):
+                raise
+        _check_level(level, last=level == folder)
+    closed = not folder.stat().st_mode & 0o077
+    for entry in folder.iterdir():
+        held = entry.lstat()
+        own = stat.S_ISREG(held.st_mode) and held.st_uid == os.geteuid()
+        if not own or (_others_write(held) and not closed):
+            raise CheckpointError(f"{entry}: others may have written it")
+    for program in folder.glob("*-cache"):  # a kill came between its two files: jax evicts no such
+        if not program.with_name(program.name.removesuffix("cache") + "atime").exists():
+            program.unlink()
+
+
+def _check_level(level: Path, last: bool) -> None:
+    held = level.lstat()
+    if not stat.S_ISDIR(held.st_mode):
+        raise CheckpointError(f"{level}: is no folder")
+    if held.st_uid != os.geteuid() and (last or held.st_uid != 0):
+        raise CheckpointError(f"{level}: belongs to another user")
+    shared = held.st_mode & stat.S_ISVTX and not last  # as /tmp: all write, none moves another's
+    if _others_write(held) and not shared:
+        raise CheckpointError(f"{level}: others may write to it")
+
+
+def _others_write(held: os.stat_result) -> bool:
+    return bool(held.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
 
 
 def _processor() -> str | None:
