@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from signllm_jax.core.typing import Array, Tree
 from signllm_jax.models.layers.attention import empty_cache
-from signllm_jax.models.text2pose import Text2Pose
+from signllm_jax.models.text2pose import Text2Pose, fed_back
 from signllm_jax.parallel import language_axis as lane_axis
 from signllm_jax.parallel import sharding
 
@@ -152,7 +152,7 @@ def _generate_together(model: Text2Pose, max_frames: int, params: Tree, text: Ar
         put = jax.lax.dynamic_update_index_in_dim
         return {
             "index": index + 1,
-            "history": frames,
+            "history": fed_back(frames, seen),
             "counter": counter[..., -1],
             "caches": caches,
             "frames": put(carry["frames"], frames, index, 2),
