@@ -5,7 +5,7 @@ SEEDS ?= 0 1 2
 RUN = $(VENV)/bin/python
 PYTEST = $(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=10
 
-.PHONY: demo seeds seeds-plain results speed slices test test-slow browser-test browser-installed docs architecture screenshots gpu-check extract-env beam-env tfds-env lint clean
+.PHONY: demo seeds seeds-plain results speed slices test test-slow browser-test browser-installed docs architecture screenshots gpu-check extract-env beam-env tfds-env xpk-env lint clean
 
 demo: $(VENV)/demo-installed
 	$(RUN) launch/train.py --config=configs/mlsf.py --workdir=runs/mlsf
@@ -93,7 +93,8 @@ test: $(VENV)/test-installed
 	$(PYTEST) -m "not slow and not gpu" tests
 
 # without chromium or npm the tests of the page say so and are skipped
-test-slow: $(VENV)/test-installed $(VENV)/tpu .venv-tfds/installed .venv-beam/installed browser-installed
+test-slow: $(VENV)/test-installed $(VENV)/tpu .venv-tfds/installed .venv-beam/installed \
+    .venv-xpk/installed browser-installed
 	$(PYTEST) -m "slow and not gpu" tests
 
 # the page in a browser, with Debian's chromium and chromium-driver
@@ -141,6 +142,14 @@ tfds-env: .venv-tfds/installed
 	.venv-tfds/bin/python -m pip install --quiet tensorflow-cpu tensorflow-datasets array_record \
 	  "etils[epath]" importlib_resources apache-beam mlcroissant dill pytest \
 	  --constraint constraints-tfds.txt
+	touch $@
+
+# xpk as docs/pods.md uses it: it pins other versions, so it lives apart
+xpk-env: .venv-xpk/installed
+
+.venv-xpk/installed:
+	$(PYTHON) -m venv .venv-xpk
+	.venv-xpk/bin/python -m pip install --quiet xpk==1.16.0
 	touch $@
 
 # style, the floors of docs/architecture.md, and types

@@ -1,8 +1,12 @@
 """The manifests of launch/pods: as rendered, of the right form, for machines that there are."""
 
 import dataclasses
+import os
 import shlex
+import shutil
+import signal
 import subprocess
+import time
 from pathlib import Path
 
 import jsonschema_rs
@@ -14,8 +18,10 @@ from launch.pods import manifests
 from signllm_jax.core import cli
 from signllm_jax.core.errors import ConfigError
 
-FOLDER = Path(__file__).resolve().parents[1] / "launch" / "pods"
+ROOT = Path(__file__).resolve().parents[1]
+FOLDER = ROOT / "launch" / "pods"
 RENDERED = ("jobset.yaml", "xpk.sh", "queued_resource.sh")
+SHELL = shutil.which("dash") or "sh"
 TEXT, COUNT = {"type": "string", "minLength": 1}, {"type": "integer", "minimum": 1}
 
 
@@ -118,6 +124,8 @@ def test_a_jobset_has_the_form_that_kubernetes_asks_for(changed):
         ("v5p:2x2x4", 4, 4, "v5p-32", "tpu-v5p-slice"),
         ("v6e:4x4", 4, 4, "v6e-16", "tpu-v6e-slice"),
         ("v4:2x2x2", 2, 4, "v4-16", "tpu-v4-podslice"),
+        ("tpu7x:2x2x1", 1, 4, "tpu7x-8", "tpu7x"),
+        ("tpu7x:2x2x2", 2, 4, "tpu7x-16", "tpu7x"),
     ],
 )
 def test_a_slice_has_as_many_hosts_as_its_chips_fill(topology, hosts, per_host, accelerator, label):
@@ -128,6 +136,116 @@ def test_a_slice_has_as_many_hosts_as_its_chips_fill(topology, hosts, per_host, 
     spec = job["template"]["spec"]
     assert spec["nodeSelector"]["cloud.google.com/gke-tpu-accelerator"] == label
     assert spec["containers"][0]["resources"]["limits"]["google.com/tpu"] == per_host
+
+
+class Cloud:
+    """Stand-ins for `gcloud` and `sleep`: states are given one at each question, the last stays."""
+
+    def __init__(self, folder: Path, states, codes=(0,), slow=False):
+        self.folder, self.calls = folder, folder / "calls"
+        self.calls.touch()
+        for name, lines in (("states", states), ("codes", map(str, codes))):
+            (folder / name).write_text("".join(f"{line}\n" for line in lines))
+        take = (
+            f"take() {{ head -n 1 {folder}/$1; if [ $(wc -l < {folder}/$1) -gt 1 ]; "
+            f"then sed -i 1d {folder}/$1; fi; }}"
+        )
+        training = "exec /bin/sleep 60" if slow else "exit $(take codes)"
+        (folder / "gcloud").write_text(
+            f'#!/bin/sh\n{take}\necho "$*" >> {folder}/calls\ncase "$*" in\n'
+            f"*describe*) take states ;;\n*ssh*) {training} ;;\nesac\n"
+        )
+        (folder / "sleep").write_text("#!/bin/sh\nexec /bin/sleep 0.02\n")
+        for name in ("gcloud", "sleep"):
+            (folder / name).chmod(0o755)
+
+    def start(self, made):
+        (self.folder / "script").write_text(manifests.queued_resource(made))
+        env = os.environ | {"PATH": f"{self.folder}:{os.environ['PATH']}"}
+        return subprocess.Popen(
+            [SHELL, str(self.folder / "script")], env=env, stderr=subprocess.DEVNULL
+        )
+
+    def count(self, word):
+        return sum(f" {word} " in line for line in self.calls.read_text().splitlines())
+
+    def wait_for(self, word):
+        while not self.count(word):
+            time.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    ("states", "codes", "code", "asked"),
+    [
+        (["WAITING_FOR_RESOURCES", "PROVISIONING", "ACTIVE"], [0], 0, 1),
+        (["FAILED"], [0], 1, 3),  # never there: restarts are used up
+        (["ACCEPTED", "SUSPENDED", "SUSPENDED", "ACTIVE"], [0], 0, 2),
+        (["ACTIVE"], [2], 2, 1),  # bad input is not tried again
+        (["ACTIVE"], [1, 3, 75], 1, 3),
+        (["ACTIVE"], [75, 0], 0, 2),  # stopped, started again, done
+    ],
+)
+def test_a_queued_resource_is_asked_for_until_the_run_ends(tmp_path, states, codes, code, asked):
+    cloud = Cloud(tmp_path, states, codes)
+    assert cloud.start(pod(restarts=2)).wait() == code
+    assert cloud.count("create") == cloud.count("delete") == asked
+
+
+@pytest.mark.parametrize("signal_sent", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("states", [["PROVISIONING"], ["ACTIVE"]], ids=["waiting", "training"])
+def test_slices_are_given_back_on_a_signal(tmp_path, signal_sent, states):
+    cloud = Cloud(tmp_path, states, slow=True)
+    script = cloud.start(pod())
+    cloud.wait_for("describe" if states == ["PROVISIONING"] else "ssh")
+    script.send_signal(signal_sent)
+    assert script.wait() == 128 + signal_sent
+    assert cloud.count("create") == cloud.count("delete") == 1
+
+
+def test_a_slice_that_is_taken_away_while_it_trains_is_asked_for_again(tmp_path):
+    cloud = Cloud(tmp_path, ["ACTIVE", "ACTIVE", "SUSPENDED"], slow=True)
+    assert cloud.start(pod(restarts=1)).wait() == 1
+    assert cloud.count("create") == cloud.count("delete") == 2
+
+
+def test_a_resource_that_could_not_be_asked_for_is_not_deleted(tmp_path):
+    cloud = Cloud(tmp_path, ["ACTIVE"])
+    text = (tmp_path / "gcloud").read_text()
+    (tmp_path / "gcloud").write_text(text.replace("*ssh*)", "*create*) exit 1 ;;\n*ssh*)"))
+    assert cloud.start(pod()).wait() == 1
+    assert cloud.count("delete") == 0
+
+
+def test_hosts_copy_the_prepared_data_and_not_the_runs_beside_it():
+    assert "rsync --recursive gs://BUCKET/signllm /data/signllm" in manifests.queued_resource(pod())
+    with pytest.raises(ConfigError, match="no queued resources"):
+        manifests.queued_resource(pod(topology="tpu7x:2x2x1"))
+
+
+@pytest.mark.slow
+def test_xpk_takes_the_workload_and_restarts_all_but_bad_input(tmp_path):
+    """Asks the pinned xpk, which prints what it would do."""
+    made = pod(project="project-1", zone="us-east5-a", cluster="cluster-1")
+    xpk = ROOT / ".venv-xpk" / "bin"
+    if not (xpk / "xpk").exists():
+        pytest.skip("xpk is not installed: make xpk-env")
+    manifest = tmp_path / "made.yaml"
+    dry = f"create --dry-run --skip-validation --output-manifest-file={manifest}"
+    script = manifests.xpk(made).replace("workload create", f"workload {dry}")
+    env = os.environ | {"PATH": f"{xpk}:{os.environ['PATH']}"}
+    done = subprocess.run([SHELL, "-c", script], env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    spec = yaml.safe_load(manifest.read_text())["spec"]
+    assert spec["failurePolicy"]["maxRestarts"] == made.restarts
+    job = spec["replicatedJobs"][0]["template"]["spec"]
+    assert job["parallelism"] == made.hosts
+    (rule,) = job["podFailurePolicy"]["rules"]
+    restarted = rule["onExitCodes"]["values"]
+    assert rule["onExitCodes"]["operator"] == "NotIn"
+    assert {cli.FAULT, manifests.LOST, manifests.STOPPED} <= {*restarted}
+    assert cli.BAD_INPUT not in restarted
+    assert job["template"]["spec"]["terminationGracePeriodSeconds"] == made.grace
+    assert shlex.join(made.command) in str(job["template"]["spec"]["containers"][0]["command"])
 
 
 @pytest.mark.parametrize("slices", [1, 2])
