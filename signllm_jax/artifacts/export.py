@@ -18,10 +18,12 @@ from signllm_jax.artifacts import model_card
 from signllm_jax.artifacts.group import SHARED, copy_group, digest, load_group, write_file
 from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core.errors import CheckpointError, ConfigError, OutputError
-from signllm_jax.core.storage import ask_for
+from signllm_jax.core.plain_files import read_plain
+from signllm_jax.core.storage import ask_for, is_remote
 from signllm_jax.core.version import __version__
 
 MANIFEST, CARD = "model.json", "README.md"
+_MOST = 1 << 24  # bytes of the list of files
 _OWN = ("prompt2langgloss", "text2gloss")  # tasks whose languages share one group
 
 
@@ -66,7 +68,7 @@ def export_run(
     try:
         beside.mkdir(parents=True)
         for name in names:
-            copy_group(run.group(name), beside / "groups" / name)
+            copy_group(run.group(name), Workdir(beside).group(name))
         Workdir(beside).claim(
             plain,
             tuple(code for code in trained if code in chosen),
@@ -123,13 +125,13 @@ def check_export(run: Workdir) -> None:
     A run that is no export is left alone.
     """
     manifest = run.path / MANIFEST
-    if not manifest.exists():
+    if not manifest.exists() and (is_remote(manifest) or not manifest.is_symlink()):
         return
     try:
-        listed = json.loads(manifest.read_text())["files"]
+        listed = json.loads(read_plain(run.path, MANIFEST, _MOST))["files"]
         for name, sha256 in listed.items():
-            if hashlib.sha256((run.path / name).read_bytes()).hexdigest() != sha256:
+            if hashlib.sha256(read_plain(run.path, name)).hexdigest() != sha256:
                 raise CheckpointError(f"{run.path / name}: is not the file that was exported")
-    except (OSError, ValueError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         reason = getattr(error, "strerror", None) or error
         raise CheckpointError(f"{manifest}: no readable export ({reason})") from None

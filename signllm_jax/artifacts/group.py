@@ -9,6 +9,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,13 @@ from typing import Any
 import flax.serialization
 import jax
 import numpy as np
-from etils import epath
 
 from signllm_jax.core.buckets import write_object
 from signllm_jax.core.config import ModelConfig
 from signllm_jax.core.errors import CheckpointError, ConfigError
-from signllm_jax.core.languages import LANGUAGES, Language, add_language
-from signllm_jax.core.storage import as_path, is_remote, read_regular
+from signllm_jax.core.languages import LANGUAGES, Language, add_language, check_code
+from signllm_jax.core.plain_files import check_folder, read_plain
+from signllm_jax.core.storage import as_path, is_remote
 from signllm_jax.core.typing import Tree
 from signllm_jax.poses.features import Statistics
 from signllm_jax.text.stage import TextStage
@@ -30,6 +31,10 @@ from signllm_jax.text.tokenizer import Tokenizer
 
 SHARED = "shared"
 """Name of the group that languages share in Prompt2LangGloss and text to gloss."""
+_DESCRIPTION, _TOKENIZER = "group.json", "tokenizer.model"
+_PARAMS = r"params-[0-9]{1,18}\.msgpack"
+_FILES = re.compile(rf"group\.json|tokenizer\.model|{_PARAMS}")
+_MOST = 1 << 26  # bytes of a description, and of a tokenizer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,34 +125,43 @@ def save_group(folder: str | os.PathLike, group: Group) -> None:
     folder = as_path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     if group.tokenizer is not None:
-        write_file(folder / "tokenizer.model", group.tokenizer.model)
+        write_file(folder / _TOKENIZER, group.tokenizer.model)
     described = group.description | {"params": None}
     if group.params is not None:
         name = f"params-{group.step}.msgpack"
         write_file(folder / name, flax.serialization.msgpack_serialize(group.params))
         described["params"] = {"file": name, "sha256": digest(group.params)}
-    write_file(folder / "group.json", json.dumps(described, indent=1).encode())
+    write_file(folder / _DESCRIPTION, json.dumps(described, indent=1).encode())
     for old in folder.glob("params-*.msgpack"):
         if group.params is None or old.name != described["params"]["file"]:
             old.unlink()
 
 
 def copy_group(source: str | os.PathLike, target: Path) -> None:
-    """Copies a group's folder byte for byte; it appears when it is whole.
+    """Copies a group's files byte for byte; its folder appears when it is whole.
 
-    Raises CheckpointError when it cannot be read or written.
+    Whatever else lies in the source is left there.
+
+    Raises CheckpointError when it cannot be read or written, or one of its files is a link or no
+    regular file.
     """
+    source = as_path(source)
+    try:
+        check_folder(source)
+        names = sorted(file.name for file in source.iterdir() if _FILES.fullmatch(file.name))
+        files = {name: read_plain(source, name) for name in names}
+    except OSError as error:
+        reason = error.strerror or error
+        raise CheckpointError(f"{source}: cannot be copied ({reason})") from None
     if is_remote(target):  # a group is there when group.json is, which is written last
-        files = {file.name: file.read_bytes() for file in epath.Path(source).iterdir()}
-        for name in sorted(files, key=lambda name: name == "group.json"):
+        for name in sorted(files, key=lambda name: name == _DESCRIPTION):
             write_file(target / name, files[name])
         return
     beside = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         beside.mkdir(parents=True)
-        for file in epath.Path(source).iterdir():
-            if not file.name.startswith("."):
-                (beside / file.name).write_bytes(file.read_bytes())
+        for name, data in files.items():
+            (beside / name).write_bytes(data)
         os.rename(beside, target)
     except OSError as error:
         shutil.rmtree(beside, ignore_errors=True)
@@ -167,15 +181,16 @@ def load_group(folder: str | os.PathLike, with_params: bool = True) -> Group:
     """
     folder = as_path(folder)
     try:
-        described = json.loads(read_regular(folder / "group.json"))
+        check_folder(folder)
+        described = json.loads(read_plain(folder, _DESCRIPTION, _MOST))
         for entry in described.get("registry", ()):
             if entry["code"] not in LANGUAGES:
                 add_language(Language(**entry))
         kind, statistics = described["tokenizer"], described["statistics"]
         stage = described.get("text_stage")  # absent from the groups of older runs
-        model = b"" if kind is None else read_regular(folder / "tokenizer.model")
+        model = b"" if kind is None else read_plain(folder, _TOKENIZER, _MOST)
         group = Group(
-            language=described["language"],
+            language=check_code(described["language"]),
             model=ModelConfig(**described["model"]),
             tokenizer=None if kind is None else Tokenizer(model, kind, described["language"]),
             statistics=None if statistics is None else Statistics.from_dict(statistics),
@@ -193,9 +208,14 @@ def load_group(folder: str | os.PathLike, with_params: bool = True) -> Group:
         return group
     if described["params"] is None:
         raise CheckpointError(f"{folder}: the group has no parameters yet: it was never evaluated")
-    file = folder / described["params"]["file"]
+    name = described["params"]["file"]
+    if not isinstance(name, str) or not re.fullmatch(_PARAMS, name):
+        raise CheckpointError(
+            f"{folder}: no readable group ({name!r:.60} is no file of parameters)"
+        )
+    file = folder / name
     try:
-        params = flax.serialization.msgpack_restore(read_regular(file))
+        params = flax.serialization.msgpack_restore(read_plain(folder, name))
     except Exception as error:  # msgpack raises many kinds
         raise CheckpointError(f"{file}: cannot be read ({error})") from None
     if digest(params) != described["params"]["sha256"]:

@@ -11,7 +11,11 @@ from pathlib import Path
 from signllm_jax.artifacts.group import write_file
 from signllm_jax.core.config import Config, read_config, to_dict
 from signllm_jax.core.errors import CheckpointError, ConfigError
+from signllm_jax.core.languages import check_code
+from signllm_jax.core.plain_files import read_plain
 from signllm_jax.core.storage import as_path, ask_for, is_remote
+
+_MOST = 1 << 20  # bytes of a config
 
 # what may differ when a run is resumed, because it changes none of its numbers
 _MAY_DIFFER = (
@@ -48,22 +52,33 @@ class Workdir:
         return self.path / "config.json"
 
     def group(self, language: str) -> Path:
-        """The folder of a language's best parameters, tokenizer and statistics."""
-        return self.path / "groups" / language
+        """The folder of a language's best parameters, tokenizer and statistics.
+
+        Raises ConfigError when the code is malformed.
+        """
+        return self.path / "groups" / check_code(language)
 
     def read_config(self) -> tuple[Config, tuple[str, ...]]:
         """The config and languages; raises CheckpointError when there is no run here."""
-        try:
-            held = json.loads(self.config_file.read_text())
-            return read_config(held["config"]), tuple(held["languages"])
-        except (OSError, ValueError, KeyError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise CheckpointError(f"{self.config_file}: no readable run ({reason})") from None
+        config, languages, _ = self._read()
+        return config, languages
 
     def read_kept(self) -> tuple[str, ...]:
         """The languages that the run has taken along from the one it extends; errors as above."""
-        self.read_config()
-        return tuple(json.loads(self.config_file.read_text()).get("kept", ()))
+        return self._read()[2]
+
+    def _read(self) -> tuple[Config, tuple[str, ...], tuple[str, ...]]:
+        try:
+            held = json.loads(read_plain(self.path, self.config_file.name, _MOST))
+            config = read_config(held["config"])
+            codes = [held["languages"], held.get("kept", [])]
+            if not all(isinstance(each, list) for each in codes):
+                raise ValueError("its languages are no lists")
+            languages, kept = (tuple(check_code(code) for code in each) for each in codes)
+        except (OSError, ValueError, KeyError, TypeError, RecursionError, ConfigError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise CheckpointError(f"{self.config_file}: no readable run ({reason})") from None
+        return config, languages, kept
 
     def check(self, config: Config, languages: tuple[str, ...]) -> None:
         """Raises ConfigError when the run here, if any, has another config; names the first.

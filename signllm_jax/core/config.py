@@ -26,6 +26,7 @@ from signllm_jax.core.config_sections import (
     TrainConfig,
 )
 from signllm_jax.core.errors import ConfigError
+from signllm_jax.core.languages import check_code
 from signllm_jax.core.skeleton import LAYOUTS, get_layout
 
 
@@ -80,6 +81,11 @@ def read_config(values: Mapping[str, Any]) -> Config:
     config = _read(Config, values, "config")
     config = _with_strata(_with_frame_size(config))
     model, data = config.model, config.data
+    try:
+        for code in data.languages:
+            check_code(code)
+    except ConfigError as error:
+        raise ConfigError(f"config.data.languages: {error}") from None
     if model.width % model.heads:
         raise ConfigError(
             f"config.model.width: {model.width} is not a multiple of heads = {model.heads}"

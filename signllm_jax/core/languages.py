@@ -59,18 +59,25 @@ LANGUAGES: dict[str, Language] = {
 }
 
 
+def check_code(code: object) -> str:
+    """The code itself, which may name a folder; raises ConfigError when it is malformed."""
+    if not isinstance(code, str) or not re.fullmatch(r"[a-z][a-z0-9_]{1,15}", code):
+        raise ConfigError(
+            f"language {code!r:.60}: a code is 2 to 16 of a-z, 0-9 and _, a letter first"
+        )
+    return code
+
+
 def add_language(language: Language) -> None:
     """Adds an entry for as long as this process runs; one that is there may be given again.
 
     Raises ConfigError when a field is no text, or the code is malformed, taken, or begins like
     another (`asl_x` would be a source of `asl` in the name of a data set).
     """
-    code = language.code
+    code = check_code(language.code)
     for field, value in dataclasses.asdict(language).items():
         if not isinstance(value, str) or not value.strip():
             raise ConfigError(f"language {code!r}: its {field} must be text, not {value!r}")
-    if not re.fullmatch(r"[a-z][a-z0-9_]{1,15}", code):
-        raise ConfigError(f"language {code!r}: a code is 2 to 16 of a-z, 0-9 and _, a letter first")
     if LANGUAGES.get(code, language) != language:
         raise ConfigError(f"language {code!r}: the code is that of {LANGUAGES[code].name}")
     for other in LANGUAGES:

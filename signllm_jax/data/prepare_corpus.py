@@ -29,9 +29,9 @@ from signllm_jax.corpora.shards import (
     source_folder,
     write_whole,
 )
+from signllm_jax.corpora.workers import make_parts
 from signllm_jax.data import splits as opened
 from signllm_jax.data.prepare_report import write_report
-from signllm_jax.data.workers import make_parts
 
 
 def prepare_corpus(
