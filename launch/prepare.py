@@ -2,8 +2,10 @@
 
     python launch/prepare.py --check --data_dir=DIR     # what is odd in all that is prepared
 
-Texts are read from --manifest: a csv file with the columns id and text, and gloss, signer, split
-and language where it has them; or a folder with <split>.files, <split>.text and <split>.gloss.
+Texts are read from --manifest: the label files of many corpora as they are published, which are
+recognised or named by --dialect; any table with columns for id and text, and start and end of
+segments, gloss, signer, split and language where it has them; subtitles beside the videos; or a
+folder with <split>.files, <split>.text and <split>.gloss. docs/manifests.md lists all of them.
 """
 
 import os
@@ -16,7 +18,17 @@ SOURCE = flags.DEFINE_string("source", None, "folder of the corpus")
 FORMAT = flags.DEFINE_enum("format", None, ("openpose", "dwpose", "pose", "skels"), "of its poses")
 LANGUAGE = flags.DEFINE_string("language", None, "code of the sign language, for example asl")
 NAME = flags.DEFINE_string("name", None, "name of the corpus, by default that of its folder")
-MANIFEST = flags.DEFINE_string("manifest", None, "csv or folder of texts, by default --source")
+MANIFEST = flags.DEFINE_string("manifest", None, "file or folder of labels, by default --source")
+DIALECT = flags.DEFINE_string("dialect", "", "of the manifest, by default recognised")
+ID_COLUMN = flags.DEFINE_string("id_column", "", "column of the manifest with the clips' names")
+TEXT_COLUMN = flags.DEFINE_string("text_column", "", "column, or ELAN tier, with the texts")
+GLOSS_COLUMN = flags.DEFINE_string("gloss_column", "", "column, or ELAN tier, with the glosses")
+SPLIT_COLUMN = flags.DEFINE_string("split_column", "", "column with train, dev or test")
+ENCODING = flags.DEFINE_string("encoding", "", "of the manifest, by default UTF-8")
+GLOSS_RULES = flags.DEFINE_string(
+    "gloss_rules", "", "how glosses are cleaned: plain, phoenix, dgs ...; by default the dialect's"
+)
+MAX_BAD = flags.DEFINE_string("max_bad", "100%", "stop when more of the clips than this are bad")
 DATA_DIR = flags.DEFINE_string("data_dir", None, "where it is written, by default the cache")
 FPS = flags.DEFINE_float("fps", 0.0, "frames per second, where the format does not store them")
 LIFT = flags.DEFINE_enum("lift", "best", ("best", "reference"), "how flat keypoints get depth")
@@ -34,9 +46,11 @@ def main() -> None:
     """Reads the flags, prepares or checks, and says what came of it."""
     # the same bits on every machine, and an accelerator has no room for several processes
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
-    from signllm_jax.core.errors import ConfigError
+    from signllm_jax.core.errors import ConfigError, SignLLMError
+    from signllm_jax.corpora.manifest import Reading, read_manifest
     from signllm_jax.corpora.prepare import Settings
-    from signllm_jax.data.prepare_corpus import prepare_corpus
+    from signllm_jax.data.prepare_corpus import prepare_corpus, read_share
+    from signllm_jax.data.prepare_report import summary
     from signllm_jax.data.splits import default_data_dir
     from signllm_jax.text.prompts import read_templates
 
@@ -51,29 +65,45 @@ def main() -> None:
         if not flag.value:
             raise ConfigError(f"--{flag.name} is missing")
     name = NAME.value or os.path.basename(os.path.abspath(SOURCE.value)).lower().replace("_", "-")
-    settings = Settings(
-        LANGUAGE.value,
-        name,
-        FORMAT.value,
-        fps=FPS.value,
-        lift=LIFT.value,
-        layout=LAYOUT.value,
-        templates=tuple(read_templates(PROMPTS.value)) if PROMPTS.value else (),
+    columns = {"id": ID_COLUMN, "text": TEXT_COLUMN, "gloss": GLOSS_COLUMN, "split": SPLIT_COLUMN}
+    reading = Reading(
+        dialect=DIALECT.value,
+        columns=tuple((field, flag.value) for field, flag in columns.items()),
+        encoding=ENCODING.value,
+        gloss_rules=GLOSS_RULES.value,
     )
+    max_bad = read_share(MAX_BAD.value)
+    try:
+        settings = Settings(
+            LANGUAGE.value,
+            name,
+            FORMAT.value,
+            fps=FPS.value,
+            lift=LIFT.value,
+            layout=LAYOUT.value,
+            templates=tuple(read_templates(PROMPTS.value)) if PROMPTS.value else (),
+        )
+    except SignLLMError as error:
+        try:  # what is wrong with the manifest is said at the same time
+            read_manifest(MANIFEST.value or SOURCE.value, reading, SOURCE.value)
+        except SignLLMError as other:
+            raise ConfigError(f"{other}; and {error}") from None
+        raise
     report = prepare_corpus(
         settings,
         SOURCE.value,
         data_dir,
         manifest=MANIFEST.value,
+        reading=reading,
+        max_bad=max_bad,
         split=SPLIT.value,
         limit=LIMIT.value,
         workers=WORKERS.value,
         beam_runner=BEAM_RUNNER.value,
         skels=SKELS.value,
     )
-    counts = ", ".join(f"{split} {count}" for split, count in report["splits"].items())
     report_md = os.path.join(data_dir, "prepared", settings.language, name, "prepare_report.md")
-    print(f"{report['clips_out']} of {report['clips_in']} clips ({counts}): {report_md}")
+    print("\n".join(summary(report, report_md)))
 
 
 if __name__ == "__main__":

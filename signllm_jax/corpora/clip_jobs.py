@@ -1,11 +1,23 @@
 """Finds the pose file of every clip that a manifest lists."""
 
+import collections
 import dataclasses
 import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from signllm_jax.core.errors import DataError
-from signllm_jax.corpora.manifest import Entry, listed_lines
+from signllm_jax.corpora.entries import Entry, clip_id, split_of
+from signllm_jax.corpora.manifest import listed_lines
+
+_SHOWN = 3
+_ENDINGS = {"openpose": "_keypoints.json", "dwpose": ".npz", "pose": ".pose"}
+_ONE_FILE = (".json", ".json.gz", ".zip")  # a clip in one file, or labels: found by name only
+_PLAIN_FOLDERS = {
+    *("npz", "pose", "poses", "keypoints", "openpose", "json", "video", "videos", "rgb"),
+}
+"""Folders whose names say nothing of the clips in them."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -13,96 +25,237 @@ class Job:
     """A clip to prepare.
 
     Attributes:
-        entry: what the manifest says of it.
-        path: its file or folder; "" = the corpus has none.
-        offset: first byte of its line in a `.skels` file.
-        stamp: changes when the file does.
+        entry: What the manifest says of it.
+        path: Its file or folder; "" = the corpus has none.
+        offset: First byte of its line in a `.skels` file.
+        stamp: Changes when the file does.
+        cut: Whether the entry's segment is cut out of the file.
+        first: Whether it is the first job of its file, which counts what is repaired there.
+        lacking: Why there is no file, where it is not just missing.
     """
 
     entry: Entry
     path: str
     offset: int = -1
     stamp: str = ""
+    cut: bool = False
+    first: bool = True
+    lacking: str = ""
+
+
+class _Found(NamedTuple):
+    """What lies in a folder: clips, files inside of folders, one-file clips, `._` files, words."""
+
+    clips: list[str]
+    inside: dict[str, list[str]]
+    alone: list[str]
+    ignored: list[str]
+    there: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Jobs:
+    """What was found in a corpus's folder.
+
+    Attributes:
+        jobs: One for each entry, but for optional ones without a file.
+        unlisted: Clips in the folder that the manifest does not have.
+        ignored: Files that are no clips though they are named like some, macOS's `._` files.
+        there: What lies in the folder, in a few words.
+        looked_for: An example of what was looked for and not found, or nothing.
+    """
+
+    jobs: list[Job]
+    unlisted: list[str]
+    ignored: list[str]
+    there: str
+    looked_for: str
 
 
 def find_jobs(
-    entries: list[Entry], form: str, source: str | os.PathLike
-) -> tuple[list[Job], list[str]]:
+    entries: Sequence[Entry],
+    form: str,
+    source: str | os.PathLike,
+    known: Sequence[Entry] = (),
+) -> Jobs:
     """Finds the pose file of every clip.
 
-    Args:
-        entries: of the manifest, with splits.
-        form: `openpose`, `dwpose`, `pose` or `skels`.
-        source: folder of the corpus.
+    Names are compared without their suffixes and in NFC. A clip lies in the folder by its id, below
+    a folder of its split, or below any other folder where its name is there only once.
 
-    Returns:
-        A job for each entry, and the names of clips in the folder that the manifest does not have.
+    Args:
+        entries: Of the manifest, with splits.
+        form: `openpose`, `dwpose`, `pose` or `skels`.
+        source: Folder of the corpus.
+        known: Further entries that are not prepared; their clips are not unlisted.
 
     Raises:
-        DataError: no such folder, or `.skels` with another number of lines than the manifest.
+        DataError: No such folder, or `.skels` with another number of lines than its `.files`.
     """
     source = Path(source)
     if not source.is_dir():
         raise DataError(f"{source}: there is no such folder")
     if form == "skels":
-        return _skels_jobs(entries, source)
-    suffix = {"openpose": "", "dwpose": ".npz", "pose": ".pose"}[form]
-    jobs, used = [], set()
+        return _skels_jobs(entries, source, known)
+    found = _walk(source, form)
+    frames = [path for paths in found.inside.values() for path in paths]
+    index = _Index(source, [*found.clips, *frames, *found.alone])
+    jobs, used, looked_for = [], set(), ""
     for entry in entries:
-        places = [source / f"{entry.id}{suffix}"]
-        places += [source / entry.id] if form == "dwpose" else []
-        path = next((place for place in places if place.exists()), None)
-        if path is not None:
-            used.add(os.fspath(path))
-        jobs.append(Job(entry, os.fspath(path) if path else "", stamp=_stamp(path)))
-    return jobs, [name for name in _clips_in(source, form) if name not in used]
+        path, cut, several = index.find(entry)
+        if path or not entry.optional:
+            stamp = _stamp(Path(path)) if path else ""
+            lacking = f"{several} files of that name" if several > 1 else ""
+            jobs.append(Job(entry, path, -1, stamp, cut, bool(path) and path not in used, lacking))
+        if path:
+            used.add(path)
+        elif not (looked_for or entry.optional):
+            looked_for = names_of(entry, form)
+    used |= {index.find(entry)[0] for entry in known}
+    unlisted = []
+    for path in found.clips:
+        parts = found.inside.get(path, [])
+        single = [part for part in parts if part in used]
+        if path not in used:
+            unlisted += [part for part in parts if part not in used] if single else [path]
+    return Jobs(jobs, unlisted, found.ignored, found.there, looked_for)
 
 
-def _clips_in(source: Path, form: str) -> list[str]:
-    """Files or folders that are clips, sorted; folders hold a file a frame."""
-    found = []
+def names_of(entry: Entry, form: str) -> str:
+    """What is looked for to find an entry's clip, in words."""
+    if form == "skels":
+        return f"{entry.id} in <split>.files beside <split>.skels"
+    ending = "/" if form == "openpose" else _ENDINGS[form]
+    return " or ".join(dict.fromkeys(f"{name}{ending}" for name, _ in _names(entry)))
+
+
+def _names(entry: Entry) -> Iterator[tuple[str, bool]]:
+    """The names that an entry's file may have, and whether its segment is cut out of it."""
+    yield entry.id, entry.id in entry.files or (entry.is_segment and not entry.files)
+    for name in entry.aliases:
+        yield name, entry.is_segment and not entry.files
+    for name in entry.files:
+        yield name, entry.is_segment
+
+
+class _Index:
+    """The clips of a folder by their names."""
+
+    def __init__(self, source: Path, paths: Sequence[str]):
+        self._paths: dict[str, str] = {}
+        self._below: dict[str, list[tuple[list[str], str]]] = collections.defaultdict(list)
+        for path in paths:
+            parts = list(Path(path).relative_to(source).parts)
+            while len(parts) > 1 and clip_id(parts[-1]) in _PLAIN_FOLDERS:
+                parts.pop()  # VIDEO/npz/poses.npz
+            name = clip_id("/".join(parts))
+            self._paths.setdefault(name, path)
+            folders, last = _parts(name)
+            self._below[last].append((folders, path))
+
+    def find(self, entry: Entry) -> tuple[str, bool, int]:
+        """The path of an entry's file or "", whether to cut it, and how many might be meant."""
+        several = 0
+        for name, cut in _names(entry):
+            for whole in (name, f"{entry.split}/{name}"):
+                if whole in self._paths:
+                    return self._paths[whole], cut, 1
+            wanted, last = _parts(name)
+            fit = {path for folders, path in self._below.get(last, ()) if _same(folders, wanted)}
+            if len(fit) == 1:
+                return fit.pop(), cut, 1
+            several = max(several, len(fit))
+        return "", False, several
+
+
+def _parts(name: str) -> tuple[list[str], str]:
+    """The folders of a name that say something of the clip, and the rest."""
+    *folders, last = name.split("/")
+    return [f for f in folders if f not in _PLAIN_FOLDERS and not split_of(f)], last
+
+
+def _same(folders: list[str], wanted: list[str]) -> bool:
+    """Whether the folders of a file are those of a name, where both have some."""
+    shorter = min(len(folders), len(wanted))
+    return shorter == 0 or folders[-shorter:] == wanted[-shorter:]
+
+
+def _walk(source: Path, form: str) -> _Found:
+    """The clips in a folder: a file each, or a folder with a file a frame."""
+    clips, inside, alone, ignored = [], {}, [], []
+    suffixes: collections.Counter[str] = collections.Counter()
     for folder, folders, files in os.walk(source):
-        folders.sort()
-        endings = {"openpose": "_keypoints.json", "dwpose": ".npz", "pose": ".pose"}
-        fitting = [os.path.join(folder, name) for name in files if name.endswith(endings[form])]
-        frames = form == "openpose" or (form == "dwpose" and Path(folder) != source)
-        found += [folder] if fitting and frames else fitting
-    return sorted(found)
+        folders[:] = sorted(name for name in folders if name != "__MACOSX")
+        names = sorted(name for name in files if not name.startswith("._"))
+        suffixes.update(Path(name).suffix.lower() or "without suffix" for name in names)
+        fitting = [os.path.join(folder, name) for name in names if name.endswith(_ENDINGS[form])]
+        if fitting and (form == "openpose" or (form == "dwpose" and Path(folder) != source)):
+            # frames of a clip; or of DWPose a folder of clips, which its files' names tell
+            if [os.path.basename(path) for path in fitting] == ["poses.npz"]:
+                clips += fitting
+            else:
+                clips.append(folder)
+                inside[folder] = fitting if form == "dwpose" else []
+            continue
+        clips += fitting
+        if form == "openpose":
+            alone += [os.path.join(folder, name) for name in names if name.endswith(_ONE_FILE)]
+        odd = [name for name in files if name.startswith("._") and name.endswith(_ENDINGS[form])]
+        ignored += [os.path.join(folder, name) for name in odd]
+    shown = ", ".join(os.path.relpath(path, source) for path in sorted(clips)[:_SHOWN])
+    listed = ", ".join(f"{count} {suffix}" for suffix, count in suffixes.most_common(4))
+    there = f"{len(clips)} clips, such as {shown}" if clips else listed or "no files"
+    return _Found(sorted(clips), inside, sorted(alone), sorted(ignored), f"there are {there}")
 
 
-def _stamp(path: Path | None) -> str:
-    if path is None:
-        return ""
+def _stamp(path: Path) -> str:
     status = path.stat()
     return f"{status.st_size} {status.st_mtime_ns}"
 
 
-def _skels_jobs(entries: list[Entry], source: Path) -> tuple[list[Job], list[str]]:
-    """Jobs of the lines of `<stem>.skels`; clips of a csv are looked up in `<stem>.files`."""
+def _skels_jobs(entries: Sequence[Entry], source: Path, known: Sequence[Entry]) -> Jobs:
+    """Jobs of the lines of `<stem>.skels`; clips of a table are looked up in `<stem>.files`."""
     from signllm_jax.poses.skels_lines import line_offsets
 
-    listed = listed_lines(source)
-    stems = {entry.stem for entry in entries if entry.stem} | {stem for stem, _ in listed.values()}
+    listed, counts = listed_lines(source)
+    stems = {entry.stem for entry in entries if entry.stem} | set(counts)
+    below: dict[str, list] = collections.defaultdict(list)
+    for name, where in listed.items():
+        below[name.rpartition("/")[2]].append(where)
     offsets, stamps = {}, {}
     for stem in stems:
         path = source / f"{stem}.skels"
         if path.exists():
             offsets[stem], stamps[stem] = line_offsets(path), _stamp(path)
-            count = sum(at == stem for at, _ in listed.values())
-            if listed and len(offsets[stem]) != count:
-                raise DataError(f"{path}: {len(offsets[stem])} lines, but {stem}.files has {count}")
-    jobs, used = [], set()
+            if stem in counts and len(offsets[stem]) != counts[stem]:
+                raise DataError(
+                    f"{path}: {len(offsets[stem])} lines, but {stem}.files has {counts[stem]}"
+                )
+    jobs, used, looked_for = [], set(), ""
     for entry in entries:
-        stem, line = (entry.stem, entry.line) if entry.stem else listed.get(entry.id, ("", -1))
+        stem, line, cut = entry.stem, entry.line, entry.is_segment
+        names = () if entry.stem else _names(entry)
+        for name, cuts in names:
+            last = below.get(name.rpartition("/")[2], [])
+            places = [listed.get(whole) for whole in (name, f"{entry.split}/{name}")]
+            place = next((p for p in places if p), last[0] if len(last) == 1 else None)
+            if place:
+                (stem, line), cut = place, cuts
+                break
         if stem not in offsets:
-            jobs.append(Job(entry, ""))
+            jobs += [] if entry.optional else [Job(entry, "")]
+            looked_for = looked_for or names_of(entry, "skels")
             continue
         if line >= len(offsets[stem]):
             raise DataError(
                 f"{source / stem}.skels: {len(offsets[stem])} lines, no line {line + 1}"
             )
+        first = (stem, line) not in used
+        used.add((stem, line))
         entry = dataclasses.replace(entry, stem=stem, line=line)
         path = os.fspath(source / f"{stem}.skels")
-        jobs.append(Job(entry, path, int(offsets[stem][line]), stamps[stem]))
-        used.add(entry.id)
-    return jobs, [name for name in listed if name not in used]
+        jobs.append(Job(entry, path, int(offsets[stem][line]), stamps[stem], cut, first))
+    names = {entry.id for entry in known}
+    unlisted = [n for n, where in listed.items() if where not in used and n not in names]
+    there = ", ".join(f"{stem}.skels" for stem in sorted(offsets)) or "no .skels"
+    return Jobs(jobs, unlisted, [], f"there are {there}, {len(listed)} ids in .files", looked_for)

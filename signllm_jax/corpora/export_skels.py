@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from signllm_jax.core.errors import OutputError
-from signllm_jax.corpora.manifest import SPLITS
+from signllm_jax.corpora.entries import SPLITS
 from signllm_jax.corpora.shards import Prepared
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.skels import write_skels

@@ -1,235 +1,286 @@
-"""Reads which clips a corpus has and what they say: line-aligned text files, or a csv.
+"""Reads which clips a corpus has and what they say, from the label files that it is published with.
 
 Line-aligned: `<split>.files`, `<split>.text` and, where there is one, `<split>.gloss`, as
-Prompt2Sign and Progressive Transformers have them. A csv (or a `|`- or tab-separated file) has a
-header; of its columns `id` and `text` are needed, `gloss`, `signer`, `split` and `language` are
-used where they are.
+Prompt2Sign and Progressive Transformers have them. Else a table, a JSON file or subtitles in one of
+the `dialects.DIALECTS`, which are recognised where they are not named; or a folder of such files.
 """
 
-import csv
 import dataclasses
 import os
-import unicodedata
-import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from signllm_jax.core.errors import DataError
-from signllm_jax.core.storage import read_regular
+from signllm_jax.core.errors import ConfigError, DataError
+from signllm_jax.core.languages import get_language
+from signllm_jax.corpora import dialects, label_files, subtitles, tables
+from signllm_jax.corpora.entries import Entry, Odd, clip_id, split_of, splits_in, tell_apart
+from signllm_jax.text.gloss import clean_gloss
+from signllm_jax.text.language_names import code_of
 
-SPLITS = ("train", "dev", "test")
-_SPLIT_NAMES = {name: name for name in SPLITS} | dict.fromkeys(
-    ("val", "valid", "validation"), "dev"
-)
-_COLUMNS = {
-    "id": ("id", "path", "file", "files", "name", "video", "clip"),
-    "text": ("text", "translation", "sentence"),
-    "gloss": ("gloss", "annotation", "orth", "glosses"),
-    "signer": ("signer", "speaker"),
-    "split": ("split",),
-    "language": ("language",),
-}
-_HELD_OUT = 0.05  # share of dev and of test, where a corpus has no splits of its own
+_OF_CORPUS = {"phoenix": "phoenix", "dgs": "dgs", "signsuisse": "signsuisse", "gksl": "gksl"}
 
 
 @dataclasses.dataclass(frozen=True)
-class Entry:
-    """One clip of a manifest.
+class Reading:
+    """How a manifest is read.
 
     Attributes:
-        id: its name, without the suffix of a file.
-        text: what it says.
-        gloss: its glosses, or nothing.
-        signer: who signs, or nothing.
-        split: `train`, `dev`, `test`, or nothing where the corpus has none.
-        language: code, or nothing where the manifest does not say.
-        stem: name of its line-aligned files without the suffix; nothing from a csv.
-        line: its line in them, from 0.
+        language: Code of the sign language that is wanted; nothing = all.
+        dialect: Name of a dialect, or nothing to recognise it.
+        columns: Field (`id text gloss split`) -> the column, or ELAN tier, that the user names.
+        encoding: Of its files; nothing for UTF-8 or what a byte order mark says.
+        gloss_rules: Of `signllm_jax.text.gloss`; nothing for those of the dialect.
+        corpus: Name of the corpus, whose gloss rules hold where the dialect has none.
+        any_split: Whether splits of unknown names are let through.
     """
 
-    id: str
-    text: str
-    gloss: str = ""
-    signer: str = ""
-    split: str = ""
     language: str = ""
-    stem: str = ""
-    line: int = -1
+    dialect: str = ""
+    columns: tuple[tuple[str, str], ...] = ()
+    encoding: str = ""
+    gloss_rules: str = ""
+    corpus: str = ""
+    any_split: bool = False
+
+    @property
+    def spoken(self) -> str:
+        """The spoken language of the texts; nothing where no sign language is given."""
+        return get_language(self.language).spoken if self.language else ""
 
 
-def read_manifest(path: str | os.PathLike) -> list[Entry]:
-    """Reads a csv file, or a folder with `<split>.csv` or line-aligned `<split>.files`.
+@dataclasses.dataclass(frozen=True)
+class Manifest:
+    """What a manifest says.
 
-    Raises:
-        DataError: nothing to read, a missing column, a row or a number of lines that does not fit,
-            an id twice, no UTF-8; it names the file and the line.
+    Attributes:
+        entries: The clips of the language that is wanted.
+        odd: Rows that name no clip.
+        dialects: Names of the dialects that were read.
+        others: Clips of other languages.
+        gloss_rules: How glosses were cleaned.
     """
-    path = Path(path)
-    if path.is_dir():
-        entries = _read_folder(path)
-    elif path.is_file():
-        entries = _read_csv(path)
-    else:
-        raise DataError(f"{path}: there is no such manifest")
-    if not entries:
-        raise DataError(f"{path}: the manifest lists no clip")
-    seen: dict[tuple[str, str], int] = {}
-    for number, entry in enumerate(entries):
-        if (entry.language, entry.id) in seen:
-            raise DataError(f"{path}: {entry.id} is listed twice")
-        seen[entry.language, entry.id] = number
-    return entries
+
+    entries: list[Entry]
+    odd: list[Odd]
+    dialects: tuple[str, ...]
+    others: list[Entry]
+    gloss_rules: str
 
 
-def assign_splits(entries: Sequence[Entry], all_to: str = "") -> tuple[list[Entry], str]:
-    """Gives every clip a split: the corpus's own, else by a hash of the signer, else of the id.
+def read_manifest(
+    path: str | os.PathLike, reading: Reading | None = None, beside: str | os.PathLike = ""
+) -> Manifest:
+    """Reads a file or a folder of labels.
+
+    A row that names no clip, or one that is listed twice, costs that row.
 
     Args:
-        entries: of one corpus.
-        all_to: the split of all clips, whatever the corpus says, instead.
+        path: A table, a JSON file, subtitles, or a folder of them or of line-aligned files.
+        reading: How it is read.
+        beside: Another folder where subtitles of the videos may lie.
 
-    Returns:
-        The entries with splits, and in words how they came about.
+    Raises:
+        DataError: There is nothing to read, a column is missing, lines do not align, or the text
+            has another encoding; it names the file and what to do.
+        ConfigError: The dialect is unknown, or a column is named that it does not have.
     """
-    if all_to and all_to not in SPLITS:
-        raise DataError(f"unknown split {all_to!r}: known are {', '.join(SPLITS)}")
-    if all_to:
-        return [dataclasses.replace(entry, split=all_to) for entry in entries], f"all to {all_to}"
-    if all(entry.split for entry in entries):
-        return list(entries), "the corpus's own"
-    free = [entry for entry in entries if not entry.split]
-    own = "the corpus's own where it has one, else " if len(free) < len(entries) else ""
-    signers = all(entry.signer for entry in free)
-    chosen = {entry.id: _hashed_split(entry.signer if signers else entry.id) for entry in free}
-    how = f"{own}5% dev and 5% test by a hash of the {'signer' if signers else 'id'}"
-    if "train" not in {*chosen.values(), *(entry.split for entry in entries)}:
-        chosen, how = dict.fromkeys(chosen, "train"), f"{own}all to train: {how} left none"
-    return [e if e.split else dataclasses.replace(e, split=chosen[e.id]) for e in entries], how
-
-
-def _hashed_split(key: str) -> str:
-    place = zlib.crc32(key.encode()) / 2**32
-    return "dev" if place < _HELD_OUT else "test" if place < 2 * _HELD_OUT else "train"
-
-
-def clip_id(name: str) -> str:
-    """The id of a clip from a file's name or path: without suffix, slashes forward."""
-    name = name.strip().replace("\\", "/").strip("/")
-    for suffix in (".pose", ".npz", ".mp4", ".json"):
-        name = name.removesuffix(suffix)
-    return name
-
-
-def _lines(path: Path) -> list[str]:
-    try:
-        text = read_regular(path).decode("utf-8-sig")
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: byte {error.start} is no UTF-8") from None
-    lines = unicodedata.normalize("NFC", text).replace("\r\n", "\n").split("\n")
-    return lines[:-1] if lines[-1] == "" else lines
-
-
-def listed_lines(folder: Path) -> dict[str, tuple[str, int]]:
-    """Where the `.files` of a folder list each clip: id -> (stem, line)."""
-    return {
-        clip_id(name): (files.stem, line)
-        for files in sorted(folder.glob("*.files"))
-        for line, name in enumerate(_lines(files))
-    }
-
-
-def _split_of(name: str) -> str:
-    return _SPLIT_NAMES.get(name.lower(), "")
-
-
-def _read_folder(folder: Path) -> list[Entry]:
-    entries = []
-    named = sorted(folder.glob("*.files"))
-    for files in named:
-        columns = {"files": _lines(files)}
-        for kind in ("text", "gloss"):
-            beside = files.with_suffix(f".{kind}")
-            if beside.exists():
-                columns[kind] = _lines(beside)
-            elif kind == "text":
-                raise DataError(f"{files}: there is no {beside.name} beside it")
-        count = len(columns["files"])
-        for kind, lines in columns.items():
-            if len(lines) != count:
-                raise DataError(
-                    f"{files.with_suffix('.' + kind)}: {len(lines)} lines, but {files.name} has "
-                    f"{count}"
-                )
-        for line, name in enumerate(columns["files"]):
-            if not clip_id(name):
-                raise DataError(f"{files}: line {line + 1} names no clip")
-            gloss = columns["gloss"][line] if "gloss" in columns else ""
-            text, gloss = (" ".join(part.split()) for part in (columns["text"][line], gloss))
-            entries.append(
-                Entry(
-                    clip_id(name),
-                    text,
-                    gloss,
-                    split=_split_of(files.stem),
-                    stem=files.stem,
-                    line=line,
-                )
-            )
-    if not named:
-        for table in sorted(p for p in folder.glob("*.csv") if _split_of(p.stem)):
-            entries += _read_csv(table)
-    if not entries:
-        raise DataError(f"{folder}: no <split>.files with <split>.text and no <split>.csv in it")
-    return entries
-
-
-def _read_csv(path: Path) -> list[Entry]:
-    lines = _lines(path)
-    if not lines:
-        raise DataError(f"{path}: the file is empty")
-    delimiter = next((mark for mark in "|\t,;" if mark in lines[0]), ",")
-    # in a |-separated file quotes are text
-    quoting = csv.QUOTE_NONE if delimiter in "|\t" else csv.QUOTE_MINIMAL
-    rows = csv.reader(
-        (f"{line}\n" for line in lines), delimiter=delimiter, quoting=quoting, strict=True
-    )
-    try:
-        header = [name.strip().lower() for name in next(rows)]
-        place = _columns(header, path)
-        return list(_rows(rows, len(header), place, path))
-    except csv.Error as error:
-        raise DataError(f"{path}: line {rows.line_num}: {error}") from None
-
-
-def _columns(header: list[str], path: Path) -> dict[str, int]:
-    place = {}
-    for column, names in _COLUMNS.items():
-        found = [header.index(name) for name in names if name in header]
-        if found:
-            place[column] = found[0]
-        elif column in ("id", "text"):
-            raise DataError(
-                f"{path}: no column {column!r} (or {', '.join(names[1:])}) in its header: "
-                f"{', '.join(header)}"
-            )
-    return place
-
-
-def _rows(rows: Iterable[list[str]], width: int, place: dict[str, int], path: Path):
-    file_split = _split_of(path.stem)
-    for row in rows:
-        if not row:
+    path, reading = Path(path), reading or Reading()
+    if reading.dialect and reading.dialect not in dialects.DIALECTS:
+        known = ", ".join(dialects.DIALECTS)
+        raise ConfigError(f"unknown dialect {reading.dialect!r}: known are {known}")
+    names: list[str] = []
+    if path.is_dir():
+        found = list(_read_folder(path, reading, names, beside))
+    elif path.is_file():
+        found = list(_read_file(path, reading, names, beside))
+    else:
+        raise DataError(f"{path}: there is no such manifest")
+    if not found:
+        raise DataError(f"{path}: the manifest lists no clip")
+    rules = _rules(reading, names)
+    entries, places, odd, others = [], [], [], []
+    for number, item in enumerate(found, 1):
+        if isinstance(item, Odd):
+            odd.append(item)
             continue
-        where = f"{path}: line {rows.line_num}"
-        if len(row) != width:
-            raise DataError(f"{where} has {len(row)} fields, not {width}")
-        values = {column: " ".join(row[at].split()) for column, at in place.items()}
-        if not clip_id(values["id"]):
-            raise DataError(f"{where} names no clip")
-        split = values.pop("split", "")
-        if split and not _split_of(split):
-            raise DataError(f"{where}: unknown split {split!r}")
-        values |= {"id": clip_id(values["id"]), "split": _split_of(split) or file_split}
-        yield Entry(**values)
+        code = code_of(item.language) if item.language else ""
+        if item.language and reading.language and code != reading.language:
+            others.append(item)
+            continue
+        gloss = " ".join(clean_gloss(item.gloss, rules)) if item.gloss else ""
+        entries.append(dataclasses.replace(item, language=code or item.language, gloss=gloss))
+        places.append(f"entry {number}")
+    entries, twice = tell_apart(entries, places)
+    return Manifest(entries, odd + twice, tuple(dict.fromkeys(names)), others, rules)
+
+
+def _rules(reading: Reading, names: Sequence[str]) -> str:
+    if reading.gloss_rules:
+        clean_gloss("", reading.gloss_rules)  # refuses a name that it does not know
+        return reading.gloss_rules
+    rules = [dialects.DIALECTS[name].gloss for name in names]
+    first = reading.corpus.lower().partition("-")[0].rstrip("0123456789t")
+    return next((name for name in rules if name != "plain"), _OF_CORPUS.get(first, "plain"))
+
+
+def listed_lines(folder: Path) -> tuple[dict[str, tuple[str, int]], dict[str, int]]:
+    """Where the `.files` of a folder list each clip, id -> (stem, line), and the lines of each."""
+    where: dict[str, tuple[str, int]] = {}
+    counts = {}
+    for files in sorted(folder.glob("[!.]*.files")):
+        names = tables.read_lines(files)
+        counts[files.stem] = len(names)
+        for line, name in enumerate(names):
+            where.setdefault(clip_id(name), (files.stem, line))
+    return where, counts
+
+
+def _read_folder(
+    folder: Path, reading: Reading, names: list[str], beside: str | os.PathLike
+) -> Iterator[Entry | Odd]:
+    """The files of a folder: line-aligned ones, else tables by split, else subtitles or JSON."""
+    aligned = sorted(folder.glob("[!.]*.files"))
+    every = [p for p in sorted(folder.rglob("[!.]*")) if p.is_file()]
+    named = [p for p in every if p.parent == folder and p.suffix.lower() in tables.SUFFIXES]
+    lacking = [p for p in aligned if not p.with_suffix(".text").exists()]
+    if lacking and any(splits_in(p.stem) for p in named):
+        aligned = []  # the .files belong to the .skels, and the texts are in tables
+    if aligned and reading.dialect in ("", "lines", "phoenix14t", "dgs", "gksl"):
+        _refuse_columns(reading, "lines")
+        names += [name for name in ("lines", reading.dialect) if name]
+        for files in aligned:
+            yield from _read_lines(files, reading)
+        return
+    if reading.dialect != "subtitles":
+        by_split = [p for p in named if splits_in(p.stem)]
+        exact = [p for p in by_split if split_of(p.stem)]
+        chosen = exact or by_split
+        if not chosen and reading.dialect not in ("", "dgs", "aihub"):
+            chosen = [p for p in named if not p.name.startswith("SignList")]
+        for file in chosen:
+            yield from _read_file(file, reading, names, beside)
+        if chosen:
+            return
+    cues = [p for p in every if p.suffix.lower() in subtitles.SUFFIXES]
+    if cues and reading.dialect in ("", "subtitles", "dgs", "signverse"):
+        yield from _read_cues(cues, reading, names)
+        return
+    parts = [p for p in every if p.suffix.lower() == ".json" and not _is_pose(p)]
+    if reading.dialect == "aihub" or (parts and parts[0].name.endswith("_morpheme.json")):
+        for part in parts:
+            try:
+                yield from _read_file(part, reading, names, beside)
+            except DataError as error:
+                yield Odd(part.name, "a JSON file that cannot be read", str(error))
+        return
+    raise DataError(
+        f"{folder}: no <split>.files with <split>.text, no <split>.csv (.tsv, .json), no .srt, "
+        f".vtt or .eaf in it, but {_some(p.name for p in every)}; name a file by --manifest"
+    )
+
+
+def _is_pose(path: Path) -> bool:
+    return path.name.endswith(("_keypoints.json", "_openpose.json"))
+
+
+def _some(names: Iterable[str]) -> str:
+    listed = list(names)
+    more = f" and {len(listed) - 3} more" if len(listed) > 3 else ""
+    return f"{', '.join(listed[:3]) or 'nothing'}{more}"
+
+
+def _read_cues(paths: list[Path], reading: Reading, names: list[str]) -> Iterator[Entry | Odd]:
+    chosen, odd = subtitles.choose(paths, reading.spoken)
+    columns = dict(reading.columns)
+    if columns.get("id") or columns.get("split"):
+        raise ConfigError("subtitles have no --id_column or --split_column: files name the videos")
+    names.append(reading.dialect or "subtitles")
+    yield from odd
+    for path in chosen:
+        for item in subtitles.read_subtitles(path, reading.encoding, reading.spoken, columns):
+            if isinstance(item, Entry) and item.signer:  # no other subtitles say who signs
+                names.append("dgs")
+            yield item
+
+
+def _read_file(
+    path: Path, reading: Reading, names: list[str], beside: str | os.PathLike
+) -> Iterator[Entry | Odd]:
+    if path.suffix.lower() in subtitles.SUFFIXES:
+        yield from _read_cues([path], reading, names)
+        return
+    dialect = reading.dialect
+    if dialect not in dialects.DIALECTS or not dialects.DIALECTS[dialect].columns:
+        own = label_files.recognise_file(path, reading.encoding, reading.spoken)
+        dialect = dialect if dialect in label_files.READERS else own
+    if dialect in label_files.READERS:
+        _refuse_columns(reading, dialect)
+        names.append(dialect)
+        yield from label_files.READERS[dialect](path, reading.encoding, reading.spoken)
+        return
+    table = tables.read_table(path, reading.encoding, reading.spoken)
+    dialect = reading.dialect or dialects.recognise(table)
+    named = dict(reading.columns)
+    names.append(dialect)
+    rows = dialects.read_rows(table, dialect, named, reading.any_split)
+    if dialect != "signverse":
+        yield from rows
+        return
+    yield from _captions(rows, reading, (path.parent, Path(beside or path.parent)))
+
+
+def _captions(
+    rows: Iterator[Entry | Odd], reading: Reading, folders: Sequence[Path]
+) -> Iterator[Entry | Odd]:
+    """The segments of the videos that a table lists, from the captions that lie beside them."""
+    videos: dict[str, list[Path]] = {}
+    for path in sorted({p for folder in folders for p in folder.rglob("[!.]*.vtt")}):
+        videos.setdefault(subtitles.video_of(path)[0], []).append(path)
+    for row in rows:
+        wanted = isinstance(row, Entry) and (
+            not (row.language and reading.language) or code_of(row.language) == reading.language
+        )
+        if not wanted:
+            yield row
+            continue
+        chosen, odd = subtitles.choose(videos.get(row.id, []), reading.spoken)
+        yield from odd
+        if not chosen and not odd:
+            yield Odd(row.id, "no captions")
+        for path in chosen:
+            for cue in subtitles.read_subtitles(path, reading.encoding, reading.spoken):
+                if isinstance(cue, Entry):
+                    cue = dataclasses.replace(cue, split=row.split, language=row.language)
+                yield cue
+
+
+def _refuse_columns(reading: Reading, dialect: str) -> None:
+    for field, column in reading.columns:
+        if column:
+            title = dialects.DIALECTS[dialect].title
+            raise ConfigError(f"--{field}_column has no meaning for {title}: it has no columns")
+
+
+def _read_lines(files: Path, reading: Reading) -> Iterator[Entry | Odd]:
+    columns = {"files": tables.read_lines(files, reading.encoding, reading.spoken)}
+    for kind in ("text", "gloss"):
+        beside = files.with_suffix(f".{kind}")
+        if beside.exists():
+            columns[kind] = tables.read_lines(beside, reading.encoding, reading.spoken)
+        elif kind == "text":
+            raise DataError(f"{files}: there is no {beside.name} beside it")
+    count = len(columns["files"])
+    for kind, lines in columns.items():
+        if len(lines) != count:
+            raise DataError(
+                f"{files.with_suffix('.' + kind)}: {len(lines)} lines, but {files.name} has {count}"
+            )
+    for line, name in enumerate(columns["files"]):
+        place = f"{files.name} line {line + 1}"
+        if not clip_id(name):
+            yield Odd(place, "no id", place)
+            continue
+        gloss = columns["gloss"][line] if "gloss" in columns else ""
+        text, gloss = (" ".join(part.split()) for part in (columns["text"][line], gloss))
+        split = split_of(files.stem)
+        yield Entry(clip_id(name), text, gloss, split=split, stem=files.stem, line=line)

@@ -5,6 +5,7 @@ the same bits.
 """
 
 import dataclasses
+import functools
 import os
 
 import numpy as np
@@ -13,6 +14,8 @@ from signllm_jax.core.errors import ConfigError, DataError, PoseFormatError
 from signllm_jax.core.languages import get_language
 from signllm_jax.core.skeleton import OPENPOSE50, get_layout
 from signllm_jax.corpora.clip_jobs import Job
+from signllm_jax.corpora.entries import Entry
+from signllm_jax.corpora.segments import segment_frames
 from signllm_jax.poses.clean import clean
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.frames import Repairs
@@ -85,7 +88,7 @@ def make_example(job: Job, settings: Settings, repairs: Repairs) -> tuple[dict, 
     if not entry.text:
         raise Lost("no text")
     if not job.path:
-        raise Lost("no pose file")
+        raise Lost(job.lacking or "no pose file")
     made = Repairs()
     try:
         clip = _made_clip(job, settings, made)
@@ -122,7 +125,7 @@ def _made_clip(job: Job, settings: Settings, repairs: Repairs) -> PoseClip:
     name = job.entry.id
     if settings.lift == "reference" and settings.layout == OPENPOSE50.name:
         return _one_scale(clean(_lifted(job, settings, repairs), repairs, name), settings, name)
-    clip = clean(_read(job, settings, repairs), repairs, name)
+    clip = clean(_read_segment(job, settings, repairs), repairs, name)
     if settings.layout == OPENPOSE50.name and is_lifted(settings.format, clip):
         from signllm_jax.poses.lift import lift_clip
 
@@ -136,11 +139,36 @@ def _lifted(job: Job, settings: Settings, repairs: Repairs) -> PoseClip:
 
     if settings.format == "openpose":
         keypoints = openpose.read_openpose_keypoints(job.path, repairs)
+        if job.cut:
+            keypoints = keypoints[segment_frames(job.entry, len(keypoints), settings.fps, repairs)]
         return lift.lift_keypoints(keypoints, settings.fps, settings.lift, job.entry.id)
-    clip = _read(job, settings, repairs)
+    clip = _read_segment(job, settings, repairs)
     if not is_lifted(settings.format, clip):
         return clip
     return lift.lift_clip(clip, settings.lift, job.entry.id)
+
+
+def _read_segment(job: Job, settings: Settings, repairs: Repairs) -> PoseClip:
+    """The clip of a job, cut out of its file where it is a segment of it.
+
+    The last file that was cut is kept, for its segments mostly follow each other. What is repaired
+    in a file is counted once, by its first segment.
+    """
+    if not job.cut:
+        return _read(job, settings, repairs)
+    of_file = Job(Entry("", "", line=job.entry.line), job.path, job.offset, job.stamp)
+    clip, made = _read_file(of_file, settings)
+    if job.first:
+        repairs.update(made)
+    rows = segment_frames(job.entry, len(clip), clip.fps, repairs)
+    arrays = {name: getattr(clip, name)[rows].copy() for name in ("positions", "confidence")}
+    return dataclasses.replace(clip, **arrays)
+
+
+@functools.lru_cache(maxsize=1)
+def _read_file(job: Job, settings: Settings) -> tuple[PoseClip, Repairs]:
+    made = Repairs()
+    return _read(job, settings, made), made
 
 
 def _read(job: Job, settings: Settings, repairs: Repairs) -> PoseClip:

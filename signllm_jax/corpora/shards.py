@@ -16,7 +16,7 @@ from etils import epath
 
 from signllm_jax.core.errors import DataError, PoseFormatError
 from signllm_jax.core.storage import read_regular
-from signllm_jax.corpora.clip_jobs import Job
+from signllm_jax.corpora.clip_jobs import Job, names_of
 from signllm_jax.corpora.prepare import VERSION, Lost, Settings, make_example
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.frames import Repairs
@@ -73,7 +73,10 @@ def make_part(
             example, clip = make(job, settings, repairs)
         except (Lost, MemoryError) as error:
             reason = str(error) if isinstance(error, Lost) else "not enough memory"
-            lost.append({"id": job.entry.id, "reason": reason, "split": job.entry.split})
+            told = {"id": job.entry.id, "reason": reason, "split": job.entry.split}
+            if not job.path:
+                told["looked_for"] = names_of(job.entry, settings.format)
+            lost.append(told)
             continue
         examples.append(example | {"frames": len(clip), "hands": _hands_seen(clip)})
         clips.append(clip)
@@ -112,6 +115,19 @@ def write_whole(path: epath.Path, content: bytes) -> None:
         beside.replace(path)
     except OSError as error:
         raise DataError(f"{path}: cannot be written: {error.strerror or error}") from None
+
+
+def read_part(folder: epath.Path, name: str) -> tuple[dict, dict]:
+    """What a part lists, `examples`, `lost`, `repairs`, and its arrays.
+
+    Raises:
+        DataError: It is damaged.
+    """
+    try:
+        members = load_npz(str(folder / name))
+        return json.loads(members["listed"].tobytes()), members
+    except (PoseFormatError, KeyError, ValueError) as error:
+        raise DataError(f"{error}; delete {folder / name} and prepare again") from None
 
 
 class Prepared:
@@ -154,11 +170,7 @@ class Prepared:
                     yield example, members["pose"][rows], members["confidence"][rows], float(fps)
 
     def _part(self, name: str) -> tuple[dict, dict]:
-        try:
-            members = load_npz(str(self.folder / name))
-            return json.loads(members["listed"].tobytes()), members
-        except (PoseFormatError, KeyError, ValueError) as error:
-            raise DataError(f"{error}; delete {self.folder / name} and prepare again") from None
+        return read_part(self.folder, name)
 
 
 def prepared_sources(prepared: str | os.PathLike, language: str | None = None) -> list[Prepared]:

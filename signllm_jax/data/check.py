@@ -10,7 +10,7 @@ import numpy as np
 
 from signllm_jax.core.errors import DataError
 from signllm_jax.core.skeleton import DWPOSE128, get_layout
-from signllm_jax.corpora.manifest import SPLITS
+from signllm_jax.corpora.entries import SPLITS
 from signllm_jax.corpora.shards import prepared_sources
 from signllm_jax.data import splits as source
 

@@ -5,20 +5,22 @@ process, in several, or by Apache Beam. A part that is there already is kept, so
 kill makes what is missing and ends with the same files.
 """
 
-import collections
 import dataclasses
 import json
 import os
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 import tqdm
 from etils import epath
 
-from signllm_jax.core.errors import DataError
+from signllm_jax.core.errors import ConfigError, DataError
 from signllm_jax.core.skeleton import OPENPOSE50
 from signllm_jax.corpora.clip_jobs import Job, find_jobs
+from signllm_jax.corpora.dialects import DIALECTS
+from signllm_jax.corpora.entries import Entry
 from signllm_jax.corpora.export_skels import export_skels
-from signllm_jax.corpora.manifest import assign_splits, read_manifest
+from signllm_jax.corpora.manifest import Reading, read_manifest
 from signllm_jax.corpora.prepare import Settings
 from signllm_jax.corpora.shards import (
     COMPLETE,
@@ -26,9 +28,11 @@ from signllm_jax.corpora.shards import (
     Prepared,
     make_part,
     plan_parts,
+    read_part,
     source_folder,
     write_whole,
 )
+from signllm_jax.corpora.split_assignment import assign_splits
 from signllm_jax.corpora.workers import make_parts
 from signllm_jax.data import splits as opened
 from signllm_jax.data.prepare_report import write_report
@@ -40,6 +44,8 @@ def prepare_corpus(
     data_dir: str | os.PathLike,
     *,
     manifest: str | os.PathLike | None = None,
+    reading: Reading | None = None,
+    max_bad: float = 1.0,
     split: str = "",
     limit: int = 0,
     workers: int = 1,
@@ -52,7 +58,9 @@ def prepare_corpus(
         settings: how.
         source: its folder.
         data_dir: where everything is written.
-        manifest: csv file or folder of texts; by default the source's folder.
+        manifest: File or folder of labels; by default the source's folder.
+        reading: How the manifest is read; language and corpus are those of `settings`.
+        max_bad: Share of the manifest's clips and rows that may be lost.
         split: of all clips, instead of the corpus's own or a hash.
         limit: prepares the first clips that have a pose, for a trial, a text that was taken
             before only after all new ones; 0 = all.
@@ -64,18 +72,34 @@ def prepare_corpus(
         What is written to prepare_report.json.
 
     Raises:
-        DataError: bad manifest or folders, or no clip is left.
+        DataError: Bad manifest or folders, more is lost than `max_bad`, or no clip is left.
     """
-    entries = read_manifest(manifest or source)
-    own = [entry for entry in entries if entry.language in ("", settings.language)]
-    if not own:
-        raise DataError(f"{manifest or source}: the manifest has no clip of {settings.language}")
-    jobs, unlisted = find_jobs(entries, settings.format, source)
-    jobs = [job for job in jobs if job.entry.language in ("", settings.language)]
+    reading = dataclasses.replace(
+        reading or Reading(),
+        language=settings.language,
+        corpus=settings.source,
+        any_split=bool(split),
+    )
+    path = manifest or source
+    listed = read_manifest(path, reading, source)
+    others = Counter(entry.language for entry in listed.others)
+    odd = Counter(row.reason for row in listed.odd)
+    if not listed.entries:
+        why = _counts(Counter({f"of {name}": n for name, n in others.items()}) + odd)
+        raise DataError(f"{path}: the manifest has no clip of {settings.language}: {why}")
+    known = [*listed.others, *(Entry(row.name, "") for row in listed.odd)]
+    found = find_jobs(listed.entries, settings.format, source, known)
+    jobs = found.jobs
+    lacking = sum(not job.path for job in jobs)
+    missing = f"looked for {found.looked_for}; {found.there}" if lacking else ""
+    if lacking == len(jobs):
+        raise DataError(
+            f"{source}: no {settings.format} file for any of {len(jobs)} clips: {missing}"
+        )
+    lost = odd + Counter({f"no pose file ({missing})": lacking} if lacking else {})
+    _check_share(path, lost, len(jobs) + len(listed.odd), max_bad)
     if limit:
         jobs = _first([job for job in jobs if job.path], limit)
-    if not any(job.path for job in jobs):
-        raise DataError(f"{source}: no {settings.format} file for any of {len(own)} clips")
     placed, how = assign_splits([job.entry for job in jobs], split)
     jobs = [dataclasses.replace(job, entry=entry) for job, entry in zip(jobs, placed)]
     folder = source_folder(data_dir, settings.language, settings.source)
@@ -83,20 +107,27 @@ def prepare_corpus(
     with opened.locked(folder, "prepare"):
         parts = plan_parts(jobs, settings)
         _make_missing(parts, settings, folder, workers, beam_runner)
+        lost = odd + _lost(folder, [part.name for part in parts])
+        _check_share(path, lost, len(jobs) + len(listed.odd), max_bad)
         told = {
             "settings": dataclasses.asdict(settings) | {"templates": list(settings.templates)},
             "parts": [part.name for part in parts],
             "splits_by": how,
             "clips_in": len(jobs),
-            "without_text": unlisted,
+            "without_text": found.unlisted,
+            "ignored_files": found.ignored,
+            "odd_rows": [dataclasses.asdict(row) for row in listed.odd],
+            "other_languages": dict(others.most_common()),
+            "read_as": [DIALECTS[name].title for name in listed.dialects],
+            "gloss_rules": listed.gloss_rules,
+            "missing": missing,
         }
         write_whole(folder / COMPLETE, json.dumps(told, indent=1).encode())
         _remove_others(folder, told["parts"])
         prepared = Prepared(folder)
         report = write_report(prepared, told)
     if not report["clips_out"]:
-        reasons = ", ".join(f"{n} {reason}" for reason, n in report["lost_by_reason"].items())
-        raise DataError(f"{source}: no clip could be prepared: {reasons}")
+        raise DataError(f"{source}: no clip could be prepared: {_counts(report['lost_by_reason'])}")
     if skels:
         export_skels(prepared, skels)
     flat = "" if settings.layout == OPENPOSE50.name else f"_{settings.layout}"
@@ -105,8 +136,37 @@ def prepare_corpus(
     return report
 
 
+def read_share(value: str) -> float:
+    """A share from `5%`; raises ConfigError where it is none."""
+    try:
+        share = float(value.removesuffix("%")) / 100
+    except ValueError:
+        share = -1.0
+    if not value.endswith("%") or not 0 <= share <= 1:
+        raise ConfigError(f"--max_bad is a share such as 5%, not {value!r}")
+    return share
+
+
+def _counts(reasons: Mapping[str, int]) -> str:
+    return ", ".join(f"{n} {reason}" for reason, n in Counter(reasons).most_common())
+
+
+def _check_share(path, lost: Mapping[str, int], of: int, most: float) -> None:
+    bad = sum(lost.values())
+    if bad > most * of:
+        share = f"{100 * most:g}%"
+        raise DataError(
+            f"{path}: {bad} of {of} clips are bad, more than --max_bad={share}: {_counts(lost)}"
+        )
+
+
+def _lost(folder: epath.Path, names: Sequence[str]) -> Counter[str]:
+    """Reason -> clips that parts lost."""
+    return Counter(lost["reason"] for name in names for lost in read_part(folder, name)[0]["lost"])
+
+
 def _first(jobs: list[Job], limit: int) -> list[Job]:
-    taken: collections.Counter[str] = collections.Counter()
+    taken: Counter[str] = Counter()
     take = []
     for number, job in enumerate(jobs):
         take.append((taken[job.entry.text], number))

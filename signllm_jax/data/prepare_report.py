@@ -11,6 +11,8 @@ from signllm_jax.poses.clip import PoseClip
 
 SHEET_CLIPS = 6
 _SHOWN = 20  # lines of a list in the .md; the .json has all
+_TOLD = ("read_as", "gloss_rules", "other_languages", "missing", "odd_rows", "ignored_files")
+_TOLD += ("without_text",)
 _EDGES = (0, 25, 50, 75, 100, 150, 200, 300, 500, 1000)  # frames
 
 
@@ -37,12 +39,14 @@ def write_report(prepared: Prepared, told: dict) -> dict:
             signers.add(example["signer"])
             glosses += bool(example["gloss"])
     reasons = collections.Counter(each["reason"] for each in lost)
+    reasons.update(row["reason"] for row in told["odd_rows"])
     reasons["in the folder, but not in the manifest"] += len(told["without_text"])
+    reasons["a file of macOS (._)"] += len(told["ignored_files"])
     report = {
         "language": prepared.language,
         "source": prepared.source,
         "settings": told["settings"],
-        "clips_in": told["clips_in"] + len(told["without_text"]),
+        "clips_in": len(lengths) + sum(reasons.values()),
         "clips_out": len(lengths),
         "splits": {name: splits[name] for name in ("train", "dev", "test")},
         "splits_by": told["splits_by"],
@@ -53,13 +57,27 @@ def write_report(prepared: Prepared, told: dict) -> dict:
         "signers": len(signers - {""}),
         "with_gloss": glosses,
         "lost": lost,
-        "without_text": told["without_text"],
+        **{key: told[key] for key in _TOLD},
     }
     write_whole(prepared.folder / "prepare_report.json", json.dumps(report, indent=1).encode())
     write_whole(prepared.folder / "prepare_report.md", _text(report).encode())
     if lengths:
         write_whole(prepared.folder / "contact_sheet.png", contact_sheet(prepared, len(lengths)))
     return report
+
+
+def summary(report: dict, place: str) -> list[str]:
+    """A few lines for a terminal: what came out, how the manifest was read, and what was lost."""
+    counts = ", ".join(f"{split} {count}" for split, count in report["splits"].items())
+    lines = [f"{report['clips_out']} of {report['clips_in']} clips ({counts}): {place}"]
+    rules = report["gloss_rules"]
+    lines.append(f"read as {', '.join(report['read_as'])}, glosses by the rules {rules}")
+    for reason, count in report["lost_by_reason"].items():
+        where = f" ({report['missing']})" if reason == "no pose file" else ""
+        lines.append(f"lost: {count} x {reason}{where}")
+    for language, count in report["other_languages"].items():
+        lines.append(f"of another language: {count} x {language}")
+    return lines
 
 
 def _mean(rows: list) -> list[float]:
@@ -90,6 +108,8 @@ def _text(report: dict) -> str:
         + (f" (empty: {', '.join(empty)})" if empty else ""),
         f"Splits: {report['splits_by']}. Signers named: {report['signers']}. With gloss: "
         f"{report['with_gloss']}.",
+        f"Read as: {', '.join(report['read_as'])}; glosses by the rules {report['gloss_rules']}.",
+        *(f"Of another language: {n} × {name}." for name, n in report["other_languages"].items()),
         "",
         "![random clips](contact_sheet.png)",
         "",
@@ -111,9 +131,12 @@ def _text(report: dict) -> str:
         ]
     lines += ["| clips lost | why |", "|---|---|"]
     lines += [f"| {count} | {reason} |" for reason, count in report["lost_by_reason"].items()]
-    lines += ["", *(f"- {each['id']}: {each['reason']}" for each in report["lost"][:_SHOWN])]
-    if len(report["lost"]) > _SHOWN:
-        lines.append(f"- and {len(report['lost']) - _SHOWN} more in prepare_report.json")
+    lines += ["", f"Missing: {report['missing']}."] if report["missing"] else []
+    lost = [(row["name"], f"{row['reason']} ({row['place']})") for row in report["odd_rows"]]
+    lost += [(each["id"], each["reason"]) for each in report["lost"]]
+    lines += ["", *(f"- {name}: {reason}" for name, reason in lost[:_SHOWN])]
+    if len(lost) > _SHOWN:
+        lines.append(f"- and {len(lost) - _SHOWN} more in prepare_report.json")
     return "\n".join(lines) + "\n"
 
 

@@ -253,3 +253,15 @@ def _finder(codes: tuple[str, ...]) -> tuple[re.Pattern, dict[str, str]]:
     latin = "[0-9A-Za-zÀ-ɏ_]"  # may not touch an abbreviation; Korean particles may
     pattern = rf"(?<!\w)(?i:{alternatives(full)})|(?<!{latin})(?:{alternatives(short)})(?!{latin})"
     return re.compile(pattern), {_key(name): code for name, code in {**full, **short}.items()}
+
+
+def code_of(name: str) -> str:
+    """The code of the sign language that a name, code, ISO code or abbreviation means, else ''."""
+    key = _key(" ".join(unicodedata.normalize("NFC", name).replace("_", "-").split()))
+    for code, language in LANGUAGES.items():
+        known = (code.replace("_", "-"), language.iso, language.name, *abbreviations(code))
+        if key in map(_key, known):
+            return code
+    _, meaning = _finder(tuple(LANGUAGES))
+    found = meaning.get(key, "")
+    return found if found in LANGUAGES else ""

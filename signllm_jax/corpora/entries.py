@@ -1,0 +1,217 @@
+"""Entries of a manifest: the clips of a corpus, where each lies, and rows that name none."""
+
+import dataclasses
+import math
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+
+SPLITS = ("train", "dev", "test")
+SPLIT_NAMES = {name: name for name in SPLITS} | {
+    "training": "train",
+    **dict.fromkeys(("val", "valid", "validation", "devel", "development"), "dev"),
+    **dict.fromkeys(("testing", "tst"), "test"),
+}
+_CLIP_SUFFIX = re.compile(
+    r"(\.(pose|npz|npy|skels|json|zip|mp4|m4v|mov|avi|webm|mkv|mpg|mpeg|wmv|flv|mts|3gp|ogv|gif|gz))+$",
+    re.IGNORECASE,
+)
+_PICTURES = re.compile(r"(/\d+)?/\*\.(png|jpe?g)$", re.IGNORECASE)  # PHOENIX: NAME/1/*.png
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """One clip of a manifest.
+
+    Attributes:
+        id: Its name, without the suffix of a file.
+        text: What it says.
+        gloss: Its glosses, or nothing.
+        signer: Who signs, or nothing.
+        split: `train`, `dev`, `test`, or nothing where the corpus has none.
+        language: Code of the sign language, or nothing where the manifest does not say.
+        stem: Name of its line-aligned files without the suffix; nothing from a table.
+        line: Its line in them, from 0.
+        aliases: Other names of its file.
+        files: Names of longer files that it is a segment of, in the order they are tried; a file
+            by the name of the clip itself comes first and is not cut.
+        start: Where the segment begins; None = at the begin of the file.
+        end: Where the segment ends; None = at the end of the file.
+        unit: Of start and end, `seconds` or `frames` of the file.
+        optional: Whether nothing is lost where it has no file.
+    """
+
+    id: str
+    text: str
+    gloss: str = ""
+    signer: str = ""
+    split: str = ""
+    language: str = ""
+    stem: str = ""
+    line: int = -1
+    aliases: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    start: float | None = None
+    end: float | None = None
+    unit: str = "seconds"
+    optional: bool = False
+
+    @property
+    def is_segment(self) -> bool:
+        """Whether it is a part of its file."""
+        return self.start is not None or self.end is not None
+
+    @property
+    def recording(self) -> str:
+        """What all segments of one recording share."""
+        return self.files[0] if self.files else self.id
+
+
+@dataclasses.dataclass(frozen=True)
+class Odd:
+    """A row of a manifest that names no clip.
+
+    Attributes:
+        name: Its id, or its place in the table.
+        reason: Why, in words that are the same for all rows of the kind.
+        place: The table and the line.
+    """
+
+    name: str
+    reason: str
+    place: str = ""
+
+
+def clip_id(name: str) -> str:
+    """The id of a clip from the name or path of a file: no suffix, slashes forward, NFC."""
+    name = unicodedata.normalize("NFC", name).strip().replace("\\", "/")
+    name = _PICTURES.sub("", name).strip("/").removeprefix("./")
+    return _CLIP_SUFFIX.sub("", name)
+
+
+def split_of(name: str) -> str:
+    """The split that a name means, `train`, `dev` or `test`; nothing where it means none."""
+    return SPLIT_NAMES.get(name.strip().lower(), "")
+
+
+def splits_in(stem: str) -> set[str]:
+    """The splits that parts of a file's name mean, `PHOENIX-2014-T.train.corpus`."""
+    return {split_of(part) for part in re.split(r"[^a-zA-Z]+", stem)} - {""}
+
+
+def split_in(stem: str) -> str:
+    """The only split that parts of a file's name mean; nothing where there is none or several."""
+    means = splits_in(stem)
+    return means.pop() if len(means) == 1 else ""
+
+
+def seconds(value: str) -> float | None:
+    """A time in seconds from `12.5`, `00:01:02,500` or `1:02`; None for nothing, NaN or below 0.
+
+    Raises:
+        ValueError: It is no time.
+    """
+    value = value.strip().replace(",", ".")
+    if not value:
+        return None
+    total = 0.0
+    for part in value.removeprefix("-").split(":"):
+        total = 60 * total + float(part)
+    if math.isinf(total):
+        raise ValueError(f"{value} is no time")
+    return None if math.isnan(total) or value.startswith("-") else total
+
+
+def make_entry(
+    place: str,
+    values: Mapping[str, str],
+    split: str = "",
+    aliases: Sequence[str] = (),
+    scale: float = 1.0,
+    unit: str = "seconds",
+    optional: bool = False,
+) -> Entry | Odd:
+    """An entry from what a row says.
+
+    Args:
+        place: The row, for messages.
+        values: Field name -> value: `id text gloss signer split language file start end`.
+        split: Of rows that do not say theirs.
+        aliases: Other names of its file.
+        scale: `unit` by the unit of `start` and `end`, 0.001 for milliseconds.
+        unit: `seconds` or `frames`.
+        optional: See `Entry`.
+
+    Returns:
+        The entry, or why there is none.
+    """
+
+    def field(name: str) -> str:
+        return " ".join(values.get(name, "").split())
+
+    name = clip_id(field("id"))
+    if not name:
+        return Odd(place, "no id", place)
+    said = field("split")
+    if said and not split_of(said):
+        return Odd(name, f"unknown split {said!r}", place)
+    try:
+        start, end = (seconds(field(key)) for key in ("start", "end"))
+    except ValueError:
+        return Odd(name, "a start or end that is no time", place)
+    if end is not None and end <= (start or 0) and not (end == 0 and not start):
+        return Odd(name, "a segment that ends before it begins", place)
+    if end == 0:  # lexicons write 0, 0 for a whole file
+        end = None
+    start, end = (None if time is None else time * scale for time in (start or None, end))
+    files = tuple(clip_id(file) for file in field("file").split("|") if clip_id(file))
+    whole = start is None and end is None
+    return Entry(
+        name,
+        field("text"),
+        field("gloss"),
+        field("signer"),
+        split_of(said) or split,
+        field("language"),
+        aliases=tuple(map(clip_id, aliases)),
+        files=files or (() if whole else (name,)),
+        start=start,
+        end=end,
+        unit=unit,
+        optional=optional,
+    )
+
+
+def tell_apart(entries: Sequence[Entry], places: Sequence[str]) -> tuple[list[Entry], list[Odd]]:
+    """Gives segments of one file that share its id ids of their own; drops what is listed twice.
+
+    Args:
+        entries: In the order of the manifest.
+        places: Where each stands, for messages.
+
+    Returns:
+        The entries, each with an id of its own in its language, and the rows that were dropped.
+    """
+    times: dict[tuple[str, str], set] = {}
+    for entry in entries:
+        key = entry.language, entry.id
+        times.setdefault(key, set()).add((entry.start, entry.end))
+    kept: dict[tuple[str, str], Entry] = {}
+    dropped = []
+    for entry, place in zip(entries, places):
+        key = entry.language, entry.id
+        if entry.is_segment and len(times[key]) > 1:
+            entry = dataclasses.replace(entry, id=f"{entry.id}_{_label(entry)}")
+        key = entry.language, entry.id
+        if key in kept:
+            other = " with another text" if kept[key].text != entry.text else ""
+            dropped.append(Odd(entry.id, f"listed twice{other}", place))
+        else:
+            kept[key] = entry
+    return list(kept.values()), dropped
+
+
+def _label(entry: Entry) -> str:
+    scale, mark = (1000, "") if entry.unit == "seconds" else (1, "f")
+    start = round((entry.start or 0) * scale)
+    return f"{mark}{start}-" + ("" if entry.end is None else str(round(entry.end * scale)))

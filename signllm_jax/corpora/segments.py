@@ -1,0 +1,37 @@
+"""Cuts a segment out of a longer clip."""
+
+from signllm_jax.core.errors import PoseFormatError
+from signllm_jax.corpora.entries import Entry
+from signllm_jax.poses.frames import Repairs
+
+_CLOSE = 2  # frames by which a clip that was cut before may be longer or shorter than its segment
+
+
+def segment_frames(entry: Entry, length: int, fps: float, repairs: Repairs) -> slice:
+    """The frames of a segment in its file.
+
+    A segment that goes beyond the end of a file of just its own length was cut out before, so the
+    whole file is it. Of any other that goes beyond the end, the part within the file is taken.
+
+    Args:
+        entry: With start and end, in seconds or frames.
+        length: Frames of the file.
+        fps: Its frames per second.
+        repairs: Counts both kinds.
+
+    Raises:
+        PoseFormatError: The segment begins after the end of the file, or has no frame.
+    """
+    scale = fps if entry.unit == "seconds" else 1
+    start = round((entry.start or 0) * scale)
+    end = length if entry.end is None else round(entry.end * scale)
+    if end > length and start and abs(end - start - length) <= _CLOSE:
+        repairs["segments that were cut out before"] += 1
+        return slice(0, length)
+    if start >= length:
+        raise PoseFormatError("its segment begins after the end of its file")
+    if end <= start:
+        raise PoseFormatError("its segment has no frame")
+    if end > length + _CLOSE:
+        repairs["segments that end after their file"] += 1
+    return slice(start, min(end, length))

@@ -1,0 +1,243 @@
+"""Reads tables of any corpus: encodings, delimiters, JSON lists, and rows that do not fit.
+
+A row that does not fit costs that row: it comes out as the reason, with its place, and the reading
+goes on with the next line.
+"""
+
+import csv
+import dataclasses
+import json
+import os
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+
+from signllm_jax.core.errors import DataError
+
+SUFFIXES = (".csv", ".tsv", ".txt", ".json", ".jsonl")
+MAX_BYTES = 1 << 30
+_MARKS = "|\t,;"
+_QUOTED_LINES = 20  # a quoted field may go on over so many lines
+_BOMS = {
+    b"\xff\xfe\x00\x00": "utf-32",
+    b"\x00\x00\xfe\xff": "utf-32",
+    b"\xef\xbb\xbf": "utf-8-sig",
+    b"\xff\xfe": "utf-16",
+    b"\xfe\xff": "utf-16",
+}
+_USUAL = {"ko": "cp949", "ja": "cp932", "zh": "gb18030", "tr": "cp1254"}
+"""Spoken language -> the encoding that spreadsheets of that country save in; else cp1252."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One row of a table.
+
+    Attributes:
+        place: The file and the line, for messages.
+        values: Column name in small letters -> value.
+        fault: Why the row cannot be used; empty for a good row.
+    """
+
+    place: str
+    values: dict[str, str]
+    fault: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """A table in memory.
+
+    Attributes:
+        path: Its file.
+        header: Column names in small letters; empty for a table without a header.
+        rows: Its rows in order.
+    """
+
+    path: Path
+    header: tuple[str, ...]
+    rows: list[Row]
+
+
+def read_text(path: str | os.PathLike, encoding: str = "", spoken: str = "") -> str:
+    """Reads a text file as NFC with plain line ends.
+
+    Args:
+        path: The file.
+        encoding: Its encoding; empty for UTF-8, or for what its byte order mark says.
+        spoken: Language of its texts, for a better guess in the error message.
+
+    Raises:
+        DataError: The file cannot be read or has another encoding; the message names a likely one.
+    """
+    path = Path(path)
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise DataError(f"{path}: larger than {MAX_BYTES} bytes")
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
+    if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
+        raise DataError(f"{path}: this is a workbook or an archive: save its table as CSV UTF-8")
+    marked = next((name for mark, name in _BOMS.items() if content.startswith(mark)), "")
+    try:
+        text = content.decode(encoding or marked or "utf-8")
+    except LookupError:
+        raise DataError(f"{path}: there is no encoding {encoding!r}") from None
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: {_undecodable(content, error, encoding, spoken)}") from None
+    if "\0" in text:
+        raise DataError(f"{path}: no text, or text in UTF-16: give --encoding=utf-16-le")
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    return unicodedata.normalize("NFC", text)
+
+
+def _undecodable(content: bytes, error: UnicodeDecodeError, encoding: str, spoken: str) -> str:
+    said = f"byte {error.start} is no {encoding or 'UTF-8'}"
+    usual = _USUAL.get(spoken.partition("-")[0], "cp1252")
+    for likely in (usual, "cp1252", "latin-1"):
+        try:
+            content.decode(likely)
+        except UnicodeDecodeError:
+            continue
+        if likely != encoding:
+            return f"{said}: it may be {likely}; give --encoding={likely}, or save it as UTF-8"
+    return f"{said}: save it as UTF-8, or give --encoding"
+
+
+def read_lines(path: Path, encoding: str = "", spoken: str = "") -> list[str]:
+    """The lines of a text file; raises DataError as `read_text`."""
+    lines = read_text(path, encoding, spoken).split("\n")
+    return lines[:-1] if lines[-1] == "" else lines
+
+
+def read_table(path: Path, encoding: str = "", spoken: str = "", header: bool = True) -> Table:
+    """Reads a delimited table, or the objects of a JSON list or of JSON lines.
+
+    Args:
+        path: The file; `.json` and `.jsonl` are JSON, all else is delimited by `|`, tab, `,` or
+            `;`, whichever its first line has.
+        encoding: See `read_text`.
+        spoken: See `read_text`.
+        header: Whether the first line names the columns; else they are named "0", "1" ...
+
+    Raises:
+        DataError: The file cannot be read at all; a row that does not fit is a `Row.fault`.
+    """
+    if path.suffix.lower() in (".json", ".jsonl"):
+        return rows_of_objects(path, read_json(path, encoding, spoken))
+    lines = read_lines(path, encoding, spoken)
+    if not lines:
+        raise DataError(f"{path}: the file is empty")
+    delimiter = next((mark for mark in _MARKS if mark in lines[0]), ",")
+    records = _records(lines, delimiter)
+    first = next(records)
+    if first[1] is None:
+        raise DataError(f"{path}: line 1: {first[2]}")
+    if not header:
+        names = tuple(map(str, range(len(first[1]))))
+        records = _records(lines, delimiter, len(names))
+        return Table(path, names, list(_rows(path, names, records)))
+    names = tuple(name.strip().lower() for name in first[1])
+    records = _records(lines, delimiter, len(names), first[3])
+    return Table(path, names, list(_rows(path, names, records)))
+
+
+def _records(
+    lines: list[str], delimiter: str, width: int = 0, start: int = 0
+) -> Iterator[tuple[int, list[str] | None, str, int]]:
+    """Yields (line number, fields or None, fault, next line), one record at a time.
+
+    A quoted field may hold line breaks; a quote that is never closed costs its own line only.
+    """
+    quotes = csv.QUOTE_NONE if delimiter in "|\t" else csv.QUOTE_MINIMAL  # there quotes are text
+    number = start
+    while number < len(lines):
+        fields, fault, taken = None, "", 1
+        for taken in range(1, min(_QUOTED_LINES, len(lines) - number) + 1):
+            part = [f"{line}\n" for line in lines[number : number + taken]]
+            try:
+                (fields, *_) = csv.reader(
+                    part, delimiter=delimiter, quoting=quotes, strict=True
+                ) or [[]]
+            except csv.Error as error:
+                fields, fault = None, "a quote that is not closed"
+                if "unexpected end" not in str(error):
+                    fault = "a quote in the wrong place"
+                    break
+                continue
+            break
+        if fields is None or (taken > 1 and width and len(fields) != width):
+            fields, fault, taken = None, fault or "a quote that is not closed", 1
+        else:
+            fault = ""
+        yield number + 1, fields, fault, number + taken
+        number += taken
+
+
+def _rows(path: Path, names: tuple[str, ...], records) -> Iterator[Row]:
+    for line, fields, fault, _ in records:
+        place = f"{path.name} line {line}"
+        if fields is None:
+            yield Row(place, {}, fault)
+            continue
+        while len(fields) > len(names) and not fields[-1].strip():  # empty columns of spreadsheets
+            fields = fields[:-1]
+        if not any(field.strip() for field in fields):
+            continue
+        values = {name: field.strip() for name, field in zip(names, fields)}
+        if len(fields) != len(names):
+            few = "few" if len(fields) < len(names) else "many"
+            yield Row(place, values, f"a row with too {few} fields")
+            continue
+        yield Row(place, values)
+
+
+def read_json(path: Path, encoding: str = "", spoken: str = "") -> object:
+    """The content of a JSON file, or a list of the objects of JSON lines.
+
+    Raises:
+        DataError: It is no JSON.
+    """
+    text = read_text(path, encoding, spoken)
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise DataError(f"{path}: JSON that is nested too deep") from None
+    except ValueError as error:
+        lines = [line for line in text.splitlines() if line.strip()]
+        if len(lines) > 1 and all(line.lstrip().startswith("{") for line in lines[:2]):
+            return [_line_of_json(line) for line in lines]
+        raise DataError(f"{path}: no JSON: {error}") from None
+
+
+def _line_of_json(line: str) -> object:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+
+
+def rows_of_objects(path: Path, content: object) -> Table:
+    """A JSON list of objects as a table; raises DataError where it is nothing of the kind."""
+    if not isinstance(content, list) or not any(isinstance(item, dict) for item in content):
+        raise DataError(f"{path}: no list of objects: {str(content)[:60]!r}")
+    names: dict[str, None] = {}
+    rows = []
+    for number, item in enumerate(content, 1):
+        place = f"{path.name} item {number}"
+        if not isinstance(item, dict):
+            rows.append(Row(place, {}, "an item that is no JSON object"))
+            continue
+        values = {str(key).lower(): _as_text(value) for key, value in item.items()}
+        names.update(dict.fromkeys(values))
+        rows.append(Row(place, values))
+    return Table(path, tuple(names), rows)
+
+
+def _as_text(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, list):
+        return " ".join(map(_as_text, value))
+    return str(value).strip()
