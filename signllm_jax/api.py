@@ -7,11 +7,12 @@ from typing import NamedTuple
 import jax
 
 from signllm_jax.artifacts.export import check_export
-from signllm_jax.artifacts.group import SHARED, Group, load_group
+from signllm_jax.artifacts.group import Group, load_group
 from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core.compile_cache import HOME, keep_programs
 from signllm_jax.core.errors import CheckpointError, ConfigError, SignLLMError, TextError
 from signllm_jax.core.storage import ask_for
+from signllm_jax.core.tasks import get_info
 from signllm_jax.inference.text_to_pose import Producer
 from signllm_jax.parallel import sharding
 from signllm_jax.poses.clip import PoseClip
@@ -58,12 +59,13 @@ class SignLLM:
         config, languages = run.read_config()
         check_export(run)
         keep_programs(HOME)
-        if config.task == "text2gloss":
-            raise ConfigError(f"{os.fspath(workdir)}: a text stage makes no clips")
-        if config.task == "prompt2langgloss":
+        info = get_info(config.task)
+        if not info.makes_poses:
+            raise ConfigError(f"{os.fspath(workdir)}: {info.title} makes no clips")
+        if info.shared:
             from signllm_jax.prompted import PromptedSignLLM
 
-            return PromptedSignLLM(load_group(run.group(SHARED)))
+            return PromptedSignLLM(load_group(run.group(info.shared)))
         return cls({code: load_group(run.group(code)) for code in (*run.read_kept(), *languages)})
 
     @property

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from prompted import CODES, TEXT, config_for
 
-from signllm_jax.artifacts.group import SHARED, load_group, save_group
+from signllm_jax.artifacts.group import load_group, save_group
 from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core.errors import CheckpointError, ConfigError
+from signllm_jax.core.tasks import SHARED
 from signllm_jax.corpora import fingerspelling
 from signllm_jax.prompted import PromptedSignLLM
 from signllm_jax.train.loop import train

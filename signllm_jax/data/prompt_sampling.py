@@ -9,9 +9,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from signllm_jax.artifacts.group import SHARED
 from signllm_jax.core.errors import TextError
 from signllm_jax.core.languages import get_language
+from signllm_jax.core.tasks import SHARED
 from signllm_jax.core.typing import Batch, LineBatch
 from signllm_jax.corpora import fingerspelling
 from signllm_jax.data.batches import TrainData

@@ -12,9 +12,10 @@ from signllm_jax.artifacts.group import Group
 from signllm_jax.core.config import Config
 from signllm_jax.core.errors import TextError
 from signllm_jax.core.languages import get_language
+from signllm_jax.core.tasks import SHARED
 from signllm_jax.core.typing import Tree
 from signllm_jax.corpora import fingerspelling
-from signllm_jax.data.prompt_sampling import LANE, LineTokenizer, line_of
+from signllm_jax.data.prompt_sampling import LineTokenizer, line_of
 from signllm_jax.data.splits import Source
 from signllm_jax.inference.prompt_to_gloss import understand
 from signllm_jax.inference.text_to_gloss import Translator
@@ -235,8 +236,8 @@ class PromptDev:
                     figures |= score_poses(asked, self._last[code])
             scores.append(figures)
         if not scores:
-            return {LANE: {}}
-        return {LANE: {name: float(np.mean([s[name] for s in scores])) for name in scores[0]}}
+            return {SHARED: {}}
+        return {SHARED: {name: float(np.mean([s[name] for s in scores])) for name in scores[0]}}
 
     def _understood(self, params, code, asked) -> tuple[dict[str, float], list[str]]:
         """Figures of the text stage, and what it understood in the language's own spoken one."""

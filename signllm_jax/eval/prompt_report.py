@@ -18,9 +18,10 @@ import numpy as np
 from signllm_jax.artifacts.group import load_group, write_file
 from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core.errors import DataError
+from signllm_jax.core.tasks import SHARED
 from signllm_jax.corpora import fingerspelling
+from signllm_jax.corpora.published import is_spelled
 from signllm_jax.data import splits
-from signllm_jax.data.prompt_sampling import LANE
 from signllm_jax.eval import provenance
 from signllm_jax.eval.prompt_dev import (
     PromptModel,
@@ -71,7 +72,7 @@ def evaluate_prompts(
     workdir = Workdir(workdir)
     config, codes = workdir.read_config()
     output = report_path(workdir, split, output)
-    group = load_group(workdir.group(LANE))
+    group = load_group(workdir.group(SHARED))
     mesh = sharding.make_mesh({}, jax.local_devices()[:1])
     model = PromptModel(group, mesh, config)
     params = jax.device_put(jax.tree.map(lambda leaf: leaf[None], group.params))
@@ -80,7 +81,7 @@ def evaluate_prompts(
     def open_all(name):
         return {code: splits.open_split(config.data.dataset, code, name, folder) for code in codes}
 
-    if split == "test" and config.data.dataset == "fingerspelling":
+    if split == "test" and is_spelled(config.data.dataset):
         words = {code: fingerspelling.prompt_words(code) for code in codes}
         asked = spelled_asked(words, open_all("train"), config.data.layout)
     else:
@@ -119,10 +120,15 @@ def evaluate_prompts(
         | {"languages": text, "spoken": {k: float(np.mean(v)) for k, v in exact.items()}},
         "misunderstood": wrong,
         "split": split,
-        "run": provenance.describe_run(workdir.path, config, {LANE: group}, began, 0.0),
+        "run": provenance.describe_run(workdir.path, config, {SHARED: group}, began, 0.0),
     }
     write_file(output, json.dumps(report, indent=1, ensure_ascii=False).encode())
     return report
+
+
+def report_prompts(workdir, split, output, *, data_dir=None, **_) -> str:
+    """The summary of `evaluate_prompts`."""
+    return summary(evaluate_prompts(workdir, split, output, data_dir=data_dir))
 
 
 def summary(report: dict) -> str:

@@ -11,16 +11,14 @@ from collections.abc import Mapping, Sequence
 from signllm_jax.core.errors import TextError
 from signllm_jax.core.typing import Tree
 from signllm_jax.corpora import fingerspelling
+from signllm_jax.corpora.published import is_spelled
 from signllm_jax.inference.text_to_gloss import Translator
 from signllm_jax.text.langgloss import mark_as, split_marks, to_langgloss
-
-SPELLED = "fingerspelling"
-"""The data set whose LangGloss is a word of the text, letter by letter."""
 
 
 def check_text(dataset: str, text: str, language: str) -> None:
     """Raises TextError where a text that is asked for is to be spelled and cannot be."""
-    if dataset == SPELLED:
+    if is_spelled(dataset):
         fingerspelling.spell(text, language)
 
 
@@ -48,7 +46,7 @@ def understand(
     """
     lines: list[list[str]] = [[] for _ in prompts]
     free = list(range(len(prompts)))
-    if dataset == SPELLED:
+    if is_spelled(dataset):
         words = [
             fingerspelling.word_units(prompt, code) if code in fingerspelling.LANGUAGES else {}
             for prompt, code in zip(prompts, languages)

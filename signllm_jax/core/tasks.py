@@ -1,0 +1,95 @@
+"""The kinds of models that can be trained, and what the rest of the package asks about them."""
+
+import dataclasses
+import importlib
+from collections.abc import Sequence
+from typing import Any
+
+from signllm_jax.core.errors import ConfigError
+
+SHARED = "shared"
+"""Name of the group of a model that all languages of a run share."""
+
+
+@dataclasses.dataclass(frozen=True)
+class TaskInfo:
+    """A kind of model.
+
+    Attributes:
+        name: value of `config.task`.
+        title: what a run of it holds, in an error message.
+        shared: name of the group that all languages share; None: one group per language.
+        makes_poses: whether the model produces clips.
+        reads_poses: whether the model reads clips.
+        trainer: the `train.task.Task` as `module:name`.
+        report: the function that evaluates a run as `module:name`; see `eval/dispatch.py`.
+    """
+
+    name: str
+    title: str
+    shared: str | None
+    makes_poses: bool
+    reads_poses: bool
+    trainer: str
+    report: str
+
+    def groups(self, languages: Sequence[str]) -> tuple[str, ...]:
+        """Names of the groups of a run of these languages."""
+        return (self.shared,) if self.shared else tuple(languages)
+
+
+TASKS = {
+    info.name: info
+    for info in (
+        TaskInfo(
+            name="mlsf",
+            title="text to poses",
+            shared=None,
+            makes_poses=True,
+            reads_poses=False,
+            trainer="signllm_jax.train.mlsf:MlsfTask",
+            report="signllm_jax.eval.report:report_clips",
+        ),
+        TaskInfo(
+            name="back_translation",
+            title="a reader of poses",
+            shared=None,
+            makes_poses=False,
+            reads_poses=True,
+            trainer="signllm_jax.train.back_translation:BackTranslationTask",
+            report="signllm_jax.eval.report:report_clips",
+        ),
+        TaskInfo(
+            name="prompt2langgloss",
+            title="prompts to poses",
+            shared=SHARED,
+            makes_poses=True,
+            reads_poses=False,
+            trainer="signllm_jax.train.prompt2langgloss:Prompt2LangGlossTask",
+            report="signllm_jax.eval.prompt_report:report_prompts",
+        ),
+        TaskInfo(
+            name="text2gloss",
+            title="a text stage",
+            shared=SHARED,
+            makes_poses=False,
+            reads_poses=False,
+            trainer="signllm_jax.train.text2gloss:Text2GlossTask",
+            report="signllm_jax.eval.text_report:report_lines",
+        ),
+    )
+}
+"""Name -> task. This is the only place that lists them."""
+
+
+def get_info(task: str) -> TaskInfo:
+    """The entry of a task; raises ConfigError when there is no such task."""
+    if task not in TASKS:
+        raise ConfigError(f"config.task: {task!r} is not one of {', '.join(TASKS)}")
+    return TASKS[task]
+
+
+def resolve(place: str) -> Any:
+    """Imports what `module:name` names."""
+    module, _, name = place.partition(":")
+    return getattr(importlib.import_module(module), name)
