@@ -61,7 +61,9 @@ class SignLLM:
         keep_programs(HOME)
         info = get_info(config.task)
         if not info.makes_poses:
-            raise ConfigError(f"{os.fspath(workdir)}: {info.title} makes no clips")
+            raise ConfigError(
+                f"{os.fspath(workdir)}: holds a model of {info.title}, which makes no clips"
+            )
         if info.shared:
             from signllm_jax.prompted import PromptedSignLLM
 

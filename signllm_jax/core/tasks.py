@@ -17,7 +17,7 @@ class TaskInfo:
 
     Attributes:
         name: value of `config.task`.
-        title: what a run of it holds, in an error message.
+        title: what goes in and what comes out, in words.
         shared: name of the group that all languages share; None: one group per language.
         makes_poses: whether the model produces clips.
         reads_poses: whether the model reads clips.
@@ -43,7 +43,7 @@ TASKS = {
     for info in (
         TaskInfo(
             name="mlsf",
-            title="text to poses",
+            title="text to sign language poses",
             shared=None,
             makes_poses=True,
             reads_poses=False,
@@ -52,7 +52,7 @@ TASKS = {
         ),
         TaskInfo(
             name="back_translation",
-            title="a reader of poses",
+            title="sign language poses to text",
             shared=None,
             makes_poses=False,
             reads_poses=True,
@@ -61,7 +61,7 @@ TASKS = {
         ),
         TaskInfo(
             name="prompt2langgloss",
-            title="prompts to poses",
+            title="prompts to sign language poses",
             shared=SHARED,
             makes_poses=True,
             reads_poses=False,
@@ -70,7 +70,7 @@ TASKS = {
         ),
         TaskInfo(
             name="text2gloss",
-            title="a text stage",
+            title="text to gloss",
             shared=SHARED,
             makes_poses=False,
             reads_poses=False,
