@@ -19,8 +19,9 @@ class TaskInfo:
         name: value of `config.task`.
         title: what goes in and what comes out, in words.
         shared: name of the group that all languages share; None: one group per language.
-        makes_poses: whether the model produces clips.
         reads_poses: whether the model reads clips.
+        pipeline: the `inference.pipelines.Pipeline` from texts to clips as `module:name`; None
+            where the model makes no clips.
         trainer: the `train.task.Task` as `module:name`.
         report: the function that evaluates a run as `module:name`; see `eval/dispatch.py`.
     """
@@ -28,10 +29,15 @@ class TaskInfo:
     name: str
     title: str
     shared: str | None
-    makes_poses: bool
     reads_poses: bool
+    pipeline: str | None
     trainer: str
     report: str
+
+    @property
+    def makes_poses(self) -> bool:
+        """Whether the model produces clips."""
+        return self.pipeline is not None
 
     def groups(self, languages: Sequence[str]) -> tuple[str, ...]:
         """Names of the groups of a run of these languages."""
@@ -45,8 +51,8 @@ TASKS = {
             name="mlsf",
             title="text to sign language poses",
             shared=None,
-            makes_poses=True,
             reads_poses=False,
+            pipeline="signllm_jax.inference.pipelines:TextPipeline",
             trainer="signllm_jax.train.mlsf:MlsfTask",
             report="signllm_jax.eval.report:report_clips",
         ),
@@ -54,8 +60,8 @@ TASKS = {
             name="back_translation",
             title="sign language poses to text",
             shared=None,
-            makes_poses=False,
             reads_poses=True,
+            pipeline=None,
             trainer="signllm_jax.train.back_translation:BackTranslationTask",
             report="signllm_jax.eval.report:report_clips",
         ),
@@ -63,8 +69,8 @@ TASKS = {
             name="prompt2langgloss",
             title="prompts to sign language poses",
             shared=SHARED,
-            makes_poses=True,
             reads_poses=False,
+            pipeline="signllm_jax.inference.pipelines:PromptPipeline",
             trainer="signllm_jax.train.prompt2langgloss:Prompt2LangGlossTask",
             report="signllm_jax.eval.prompt_report:report_prompts",
         ),
@@ -72,8 +78,8 @@ TASKS = {
             name="text2gloss",
             title="text to gloss",
             shared=SHARED,
-            makes_poses=False,
             reads_poses=False,
+            pipeline=None,
             trainer="signllm_jax.train.text2gloss:Text2GlossTask",
             report="signllm_jax.eval.text_report:report_lines",
         ),

@@ -130,7 +130,7 @@ class _DevLines:
         self._translator = Translator(group.model, group.text_stage, mesh, config.batch_size)
         for code, own in self._pairs.items():
             for pair in own:  # what cannot be read is refused before anything is trained
-                self._translator.encode(pair.text, code)
+                group.text_stage.encode(pair.text, code)
 
     def score(self, params):
         """See `train.task.DevSet`: the mean of the languages' figures."""
