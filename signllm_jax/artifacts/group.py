@@ -29,8 +29,6 @@ from signllm_jax.poses.features import Statistics
 from signllm_jax.text.stage import TextStage
 from signllm_jax.text.tokenizer import Tokenizer
 
-SHARED = "shared"
-"""Name of the group that languages share in Prompt2LangGloss and text to gloss."""
 _DESCRIPTION, _TOKENIZER = "group.json", "tokenizer.model"
 _PARAMS = r"params-[0-9]{1,18}\.msgpack"
 _FILES = re.compile(rf"group\.json|tokenizer\.model|{_PARAMS}")

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core.errors import ConfigError
+from signllm_jax.core.tasks import get_info, resolve
 
 
 def evaluate_run(
@@ -29,22 +30,9 @@ def evaluate_run(
     Raises ConfigError when an option has no meaning for the run; others as the reports do.
     """
     config, _ = Workdir(workdir).read_config()
-    if ensemble and config.task != "text2gloss":
-        raise ConfigError("an ensemble is of text stages only")
-    if config.task == "text2gloss":
-        from signllm_jax.eval import text_report
-
-        report = text_report.evaluate_text(
-            workdir, split, output, ensemble=ensemble, data_dir=data_dir
-        )
-        return text_report.summary(report)
-    if config.task == "prompt2langgloss":
-        from signllm_jax.eval import prompt_report
-
-        report = prompt_report.evaluate_prompts(workdir, split, output, data_dir=data_dir)
-        return prompt_report.summary(report)
-    from signllm_jax.eval import report, report_text
-
-    return report_text.summary(
-        report.evaluate(workdir, split, output, data_dir=data_dir, **options)
-    )
+    info = get_info(config.task)
+    if ensemble:
+        if info.makes_poses or info.reads_poses:
+            raise ConfigError("an ensemble is of text stages only")
+        options["ensemble"] = ensemble
+    return resolve(info.report)(workdir, split, output, data_dir=data_dir, **options)

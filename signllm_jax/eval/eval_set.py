@@ -152,16 +152,7 @@ def _produce(languages: dict[str, Language], config: Config) -> None:
     mesh = sharding.make_mesh({}, jax.local_devices()[:1])
     params = jax.device_put(jax.tree.map(lambda *p: np.stack(p), *(g.params for g in groups)))
     batch_size = min(config.eval.batch_size, max(len(each.texts) for each in every))
-    producer = Producer(
-        config.model,
-        [group.tokenizer for group in groups],
-        statistics,
-        mesh,
-        tokens=groups[0].row_tokens,
-        max_frames=groups[0].max_frames,
-        batch_size=batch_size,
-    )
-    made = producer(params, [each.texts for each in every])
+    made = Producer(groups, mesh, batch_size)(params, [each.texts for each in every])
     ids = [each.ids for each in every]
     real = [each.references for each in every]
     forced = baselines.teacher_forced(config.model, params, ids, real, statistics, mesh, batch_size)

@@ -18,18 +18,22 @@ import numpy as np
 from signllm_jax.artifacts.group import SHARED, load_group, write_file
 from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core.errors import DataError
+from signllm_jax.core.tasks import SHARED
 from signllm_jax.corpora import fingerspelling
+from signllm_jax.corpora.published import is_spelled
 from signllm_jax.data import splits
 from signllm_jax.eval import provenance
 from signllm_jax.eval.prompt_dev import (
-    PromptModel,
+    ask_model,
     open_asked,
     own_spoken,
     prompts_for,
     score_poses,
+    sign_glosses,
     spelled_asked,
 )
 from signllm_jax.eval.text_report import mean_scores, report_path
+from signllm_jax.inference.prompt_to_pose import PromptToPose
 from signllm_jax.metrics.gloss_metrics import score_lines
 from signllm_jax.parallel import sharding
 from signllm_jax.text.langgloss import split_marks
@@ -72,14 +76,14 @@ def evaluate_prompts(
     output = report_path(workdir, split, output)
     group = load_group(workdir.group(SHARED))
     mesh = sharding.make_mesh({}, jax.local_devices()[:1])
-    model = PromptModel(group, mesh, config)
+    model = PromptToPose(group, mesh, config.eval.batch_size)
     params = jax.device_put(jax.tree.map(lambda leaf: leaf[None], group.params))
     folder = data_dir or config.data.data_dir or None
 
     def open_all(name):
         return {code: splits.open_split(config.data.dataset, code, name, folder) for code in codes}
 
-    if split == "test" and config.data.dataset == "fingerspelling":
+    if split == "test" and is_spelled(config.data.dataset):
         words = {code: fingerspelling.prompt_words(code) for code in codes}
         asked = spelled_asked(words, open_all("train"), config.data.layout)
     else:
@@ -94,17 +98,15 @@ def evaluate_prompts(
         lines, alone, wrong[code] = [], [], []
         for spoken in SPOKEN:
             prompts, callers = prompts_for(own.texts, code, [spoken] * len(own.texts), templates)
-            alone += model.lines(params, prompts, callers)
-            understood = model.understood(params, prompts, callers, templates)
-            lines += understood
+            alone += model.unaided(params, prompts, callers)
+            understood = ask_model(model, group, params, prompts, callers, templates)
+            lines += [line.split() for line in understood]
             for prompt, line, right in zip(prompts, understood, own.lines):
-                exact[spoken].append(" ".join(line) == right)
+                exact[spoken].append(line == right)
                 if not exact[spoken][-1] and len(wrong[code]) < WRONG:
-                    wrong[code].append([prompt, " ".join(line), right])
+                    wrong[code].append([prompt, line, right])
             if spoken == own_spoken(code):
-                poses[code] = score_poses(
-                    own, model.clips(params, [" ".join(x) for x in understood])
-                )
+                poses[code] = score_poses(own, sign_glosses(model, params, understood))
         text[code] = score_lines(lines, glosses * len(SPOKEN), code)
         text[code]["prompts"] = len(lines)
         unaided[code] = score_lines(alone, glosses * len(SPOKEN), code)
@@ -122,6 +124,11 @@ def evaluate_prompts(
     }
     write_file(output, json.dumps(report, indent=1, ensure_ascii=False).encode())
     return report
+
+
+def report_prompts(workdir, split, output, *, data_dir=None, **_) -> str:
+    """The summary of `evaluate_prompts`."""
+    return summary(evaluate_prompts(workdir, split, output, data_dir=data_dir))
 
 
 def summary(report: dict) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 from signllm_jax.artifacts.group import write_file
 from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core.errors import ConfigError, OutputError
+from signllm_jax.core.tasks import get_info
 from signllm_jax.eval import (
     baselines,
     figures,
@@ -83,7 +84,7 @@ def evaluate(
     workdir = Workdir(workdir)
     config, _ = workdir.read_config()
     output = _output(workdir, split, output, predictions)
-    if config.task == "back_translation":
+    if get_info(config.task).reads_poses:
         if evaluators or predictions or export_to:
             raise ConfigError(f"{workdir.path}: holds readers, which produce no clips to judge")
         return evaluate_reader(workdir, config, split, output, seed=seed, data_dir=data_dir)
@@ -166,6 +167,11 @@ def evaluate(
     other = paper_table.other_split(output.parent, report)
     write_file(output.with_suffix(".md"), report_text.markdown(report, other).encode())
     return report
+
+
+def report_clips(workdir: str | os.PathLike, split: str, output, **options) -> str:
+    """The summary of `evaluate`, whose arguments it takes."""
+    return report_text.summary(evaluate(workdir, split, output, **options))
 
 
 def _output(workdir: Workdir, split: str, output, predictions) -> Path:

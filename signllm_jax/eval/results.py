@@ -6,6 +6,7 @@ from pathlib import Path
 
 from signllm_jax.artifacts.group import write_file
 from signllm_jax.core.errors import DataError
+from signllm_jax.corpora.published import is_spelled
 from signllm_jax.eval.text_results import prompt_table, spoken_line, text_runs, text_table
 from signllm_jax.metrics.spread import spread
 
@@ -79,7 +80,7 @@ def summary(reports: Sequence[dict]) -> str:
     versions = ", ".join(f"{k} {v}" for k, v in sorted(runs[0]["versions"].items()))
     hardware = runs[0]["hardware"]
     said = ", ".join(f"{k} {v}" for k, v in hardware.items())
-    what = "Test words" if runs[0]["dataset"] == "fingerspelling" else "Test clips"
+    what = "Test words" if is_spelled(runs[0]["dataset"]) else "Test clips"
     prompted = "text_stage" in reports[0]
     if prompted:
         what = "Words and templates"

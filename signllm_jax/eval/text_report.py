@@ -8,9 +8,10 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from signllm_jax.artifacts.group import SHARED, load_group, write_file
+from signllm_jax.artifacts.group import load_group, write_file
 from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core.errors import ConfigError, OutputError
+from signllm_jax.core.tasks import SHARED
 from signllm_jax.corpora import gloss_corpora
 from signllm_jax.eval import provenance
 from signllm_jax.inference.text_to_gloss import Translator
@@ -79,6 +80,11 @@ def evaluate_text(
     }
     write_file(output, json.dumps(report, indent=1, ensure_ascii=False).encode())
     return report
+
+
+def report_lines(workdir, split, output, *, data_dir=None, ensemble=(), **_) -> str:
+    """The summary of `evaluate_text`."""
+    return summary(evaluate_text(workdir, split, output, data_dir=data_dir, ensemble=ensemble))
 
 
 def mean_scores(scores: dict[str, dict[str, float]]) -> dict[str, float]:
