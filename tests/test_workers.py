@@ -8,9 +8,9 @@ import pytest
 from test_prepare import PHX, bits, corpus, files_of, prepare
 
 from signllm_jax.core.errors import DataError
-from signllm_jax.corpora import shards
+from signllm_jax.corpora import shards, workers
 from signllm_jax.corpora.prepare import make_example
-from signllm_jax.data import prepare_corpus, workers
+from signllm_jax.data import prepare_corpus
 
 DEADLY = ("train/clip2", "train/clip5")
 

@@ -15,7 +15,7 @@ from collections import defaultdict
 import jax
 import numpy as np
 
-from signllm_jax.artifacts.group import SHARED, load_group, write_file
+from signllm_jax.artifacts.group import load_group, write_file
 from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core.errors import DataError
 from signllm_jax.core.tasks import SHARED
