@@ -61,11 +61,16 @@ BASE = $(COMPILE) --config=configs/mlsf.py:fingerspelling,base $(EIGHT)
 SUPER = $(COMPILE) --config=configs/mlsf.py:fingerspelling,super $(EIGHT) --config.model.remat=products
 LARGE = $(COMPILE) --config=configs/mlsf.py:fingerspelling,large $(EIGHT)
 TWO = --mesh=language:8,fsdp:2 --config.train.batch_size=32 --config.rl.strata=2
+ONE = --config.data.languages="('asl',)" --config.train.batch_size=32 --config.rl.strata=1
 slices: $(VENV)/tpu
 	$(COMPILE) --config=configs/mlsf.py --config.data.languages="('asl', 'gsl', 'dsgs', 'tsl')" \
 	  --topology=v5e:2x2 --output=docs/slices/tiny-v5e-2x2.json
 	for slice in v5e:4x4 v6e:4x4 v5p:2x2x4 v4:2x2x4; do \
 	  $(BASE) $(TWO) --topology=$$slice --output=docs/slices/base-$$(echo $$slice | tr : -).json || exit; \
+	done
+	$(BASE) $(TWO) --topology=tpu7x:2x2x2 --output=docs/slices/base-tpu7x-2x2x2.json
+	for slice in v5e:1x1 v6e:1x1; do \
+	  $(BASE) $(ONE) --topology=$$slice --output=docs/slices/base-$$(echo $$slice | tr : -).json || exit; \
 	done
 	$(BASE) --topology=v5e:4x4 --mesh=language:8,fsdp:2 --decode --config.eval.batch_size=8 \
 	  --config.eval.max_frames=300 --output=docs/slices/generation-v5e-4x4.json

@@ -1,8 +1,9 @@
 """Published figures of the TPU chips that programs are compiled for.
 
-Sources: the system architecture pages of the Cloud TPU documentation for v4, v5e, v5p and v6e
-(peak compute, HBM capacity and bandwidth, interchip bandwidth, matrix units). A device of jax is
-a chip; on v4 its two cores are joined, as jax asks for.
+Sources: the system architecture pages of the Cloud TPU documentation for v4, v5e, v5p, v6e and
+TPU7x (peak compute, HBM capacity and bandwidth, interchip bandwidth, matrix units). A device of
+jax is a chip; on v4 its two cores are joined, as jax asks for. On TPU7x a device is one of a
+chip's two cores, with half of its memory and bandwidths.
 """
 
 import dataclasses
@@ -40,12 +41,16 @@ CHIPS = {
     "v5e": Chip(197e12, 4 * 128 * 128 * 2, 16 << 30, 819e9, 200e9),
     "v5p": Chip(459e12, 8 * 128 * 128 * 2, 95 << 30, 2765e9, 600e9),
     "v6e": Chip(918e12, 4 * 256 * 256 * 2, 32 << 30, 1640e9, 448e9),
+    # half a chip; its matrix units counted twice, as those of v6e are
+    "tpu7x": Chip(1153.5e12, 4 * 256 * 256 * 2, 94 << 30, 3690e9, 600e9),
 }
 
 
 def get_chip(topology: str) -> Chip:
     """The chip of a topology such as `v5e:4x4`; raises ConfigError on an unknown one."""
     name = topology.partition(":")[0]
+    if name in ("v7x", "tpu7", "v7"):
+        raise ConfigError(f"--topology: the chip {name!r} is called tpu7x: tpu7x:2x2x1")
     if name not in CHIPS:
         raise ConfigError(f"--topology: unknown chip {name!r}: known are {', '.join(CHIPS)}")
     return CHIPS[name]

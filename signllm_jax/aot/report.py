@@ -8,6 +8,7 @@ from jax.sharding import Mesh
 from signllm_jax.aot.chips import Chip
 from signllm_jax.aot.estimate import UNCOUNTED_LIMIT, estimate
 from signllm_jax.aot.program import Compiled
+from signllm_jax.aot.slices import devices_per_chip
 from signllm_jax.core.config import Config
 
 _VERSIONS = ("jax", "jaxlib", "libtpu", "flax", "optax")
@@ -29,20 +30,22 @@ def describe(
         lanes: names in the order of L.
         topology: such as `v5e:4x4`.
         mesh: over its devices.
-        chip: what they are.
+        chip: what each of the devices is.
         program: `train_step` or `generate`.
         compiled: the result.
 
     Raises:
         ValueError: the program's text has something that is not known.
     """
+    per_chip = devices_per_chip(mesh.devices.ravel())
     report = {
         "program": program,
         "size": config.size,
         "lanes": list(lanes),
         "topology": topology,
         "mesh": {axis: size for axis, size in mesh.shape.items() if size > 1},
-        "chips": mesh.size,
+        "chips": mesh.size // per_chip,
+        "devices": mesh.size,
         "batch_size": config.train.batch_size,
         "row_frames": config.data.row_frames,
         "row_tokens": config.data.row_tokens,
@@ -50,8 +53,9 @@ def describe(
         "row_dropout": config.model.row_dropout,
         "attention": config.model.attention,
         "parameters": compiled.parameters,
-        "hbm_bytes_per_chip": compiled.total_bytes,
-        "hbm_limit_bytes": chip.hbm_bytes,
+        "hbm_bytes_per_chip": compiled.total_bytes * per_chip,
+        "hbm_limit_bytes": chip.hbm_bytes * per_chip,
+        "hbm_bytes_per_device": compiled.total_bytes,
         "fits": compiled.fits and compiled.total_bytes <= chip.hbm_bytes,
         "compile_seconds": compiled.wall_seconds,
         "compile_cpu_seconds": compiled.cpu_seconds,

@@ -1,6 +1,7 @@
 """A TPU slice that is not at hand: its description, and a mesh over its devices."""
 
 import os
+from collections.abc import Sequence
 
 from signllm_jax.aot.chips import Chip, get_chip
 from signllm_jax.core.errors import ConfigError
@@ -28,9 +29,13 @@ def open_slice(topology: str) -> tuple[list, Chip]:
     chip = get_chip(topology)
     from jax.experimental import topologies  # after the environment was prepared
 
-    joined = {"chip_config_name": "megacore"} if topology.startswith("v4:") else {}
+    form = {}
+    if topology.startswith("v4:"):
+        form["chip_config_name"] = "megacore"
+    if set(topology.partition(":")[2].split("x")) == {"1"}:  # else a host of four chips is meant
+        form["chips_per_host_bounds"] = [1, 1, 1]
     try:
-        described = topologies.get_topology_desc(platform="tpu", topology_name=topology, **joined)
+        described = topologies.get_topology_desc(platform="tpu", topology_name=topology, **form)
     except Exception as error:  # the plugin raises kinds of its own
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         if "support not installed" in str(error):
@@ -40,6 +45,12 @@ def open_slice(topology: str) -> tuple[list, Chip]:
             ) from error
         raise ConfigError(f"--topology={topology}: no such slice: {reason}") from error
     return list(described.devices), chip
+
+
+def devices_per_chip(devices: Sequence) -> int:
+    """Number of devices that each chip has; the chips of a TPU differ in their coordinates."""
+    chips = {tuple(getattr(device, "coords", [device.id])) for device in devices}
+    return len(devices) // len(chips)
 
 
 def parse_mesh(text: str, devices: list, lanes: int):
