@@ -1,5 +1,6 @@
 """The command that compiles for TPU slices: meshes, refusals, its reports and their table."""
 
+import collections
 import json
 import os
 import subprocess
@@ -11,7 +12,7 @@ import jax.numpy as jnp
 import pytest
 
 from signllm_jax.aot.plan import candidates
-from signllm_jax.aot.slices import default_shape, parse_mesh
+from signllm_jax.aot.slices import default_shape, devices_per_chip, parse_mesh
 from signllm_jax.aot.table import write_page, write_scaling, write_table
 from signllm_jax.core.errors import ConfigError
 
@@ -127,9 +128,10 @@ def command(folder, *args, compiler=True):
         ([], ["--topology"]),
         (["--readme=README.md"], ["--table"]),
         (["--topology=v9:2x2"], ["unknown chip 'v9'", "v5e"]),
+        (["--topology=v7x:2x2x1"], ["the chip 'v7x' is called tpu7x: tpu7x:2x2x1"]),
         (["--topology=v5e:2x2"], ["pip install 'signllm_jax[tpu]'"]),
     ],
-    ids=["no topology", "no table", "chip", "no compiler"],
+    ids=["no topology", "no table", "chip", "another name", "no compiler"],
 )
 def test_what_cannot_be_compiled_for_is_one_line(args, words, tmp_path):
     result = command(tmp_path, *args, compiler=False)
@@ -158,6 +160,32 @@ def test_a_mesh_that_does_not_divide_what_it_splits_is_refused(mesh, rows, words
     result = command(tmp_path, "--topology=v5e:2x2", f"--mesh={mesh}", *given)
     assert result.returncode == 2 and words in result.stderr
     assert len(result.stderr.splitlines()) == 1 and not list(tmp_path.iterdir())
+
+
+def test_chips_are_counted_by_their_coordinates():
+    device = collections.namedtuple("device", "coords id")
+    cores = [device([x, y, 0], 0) for x in range(2) for y in range(2) for _ in range(2)]
+    assert devices_per_chip(cores) == 2
+    assert devices_per_chip(cores[::2]) == 1
+    assert devices_per_chip(jax.devices()) == 1  # of a CPU each counts as a chip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("topology", "devices", "chips"), [("tpu7x:2x2x1", 8, 4), ("v5e:1x1", 1, 1), ("v6e:1x1", 1, 1)]
+)
+def test_chips_and_devices_are_reported_apart(topology, devices, chips, tmp_path):
+    """A device of TPU7x is half a chip; one chip is a slice as well."""
+    given = ["--config.data.languages=('asl',)", f"--config.train.batch_size={devices}"]
+    given += ["--config.rl.plc=False", f"--topology={topology}"]
+    result = command(tmp_path, *given)
+    assert result.returncode == 0, result.stderr
+    report = json.loads((tmp_path / "aot.json").read_text())
+    assert (report["devices"], report["chips"]) == (devices, chips)
+    assert report["hbm_bytes_per_chip"] == report["hbm_bytes_per_device"] * devices // chips
+    assert report["fits"] and report["cross_language_bytes"] == 0
+    if topology.startswith("tpu7x"):
+        assert report["hbm_limit_bytes"] == 2 * (94 << 30)
 
 
 @pytest.mark.slow
