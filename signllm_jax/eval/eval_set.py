@@ -45,7 +45,7 @@ class Language:
     ids: list[list[int]]
     references: list[PoseClip]
     excluded: Counter
-    baselines: dict[str, list[PoseClip | None]] = dataclasses.field(default_factory=dict)
+    rows: dict[str, list[PoseClip | None]] = dataclasses.field(default_factory=dict)
     cut_off: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0, bool))
 
 
