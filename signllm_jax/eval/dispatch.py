@@ -1,10 +1,19 @@
 """Evaluates a run as its kind of model asks for, and says the main figures in a few lines."""
 
+import importlib
+import inspect
 import os
-from collections.abc import Sequence
 
 from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core.errors import ConfigError
+
+REPORTS = {
+    "mlsf": "signllm_jax.eval.pose_report:evaluate",
+    "prompt2langgloss": "signllm_jax.eval.prompt_report:evaluate",
+    "text2gloss": "signllm_jax.eval.text_report:evaluate",
+    "back_translation": "signllm_jax.eval.reading_report:evaluate",
+}
+"""Task -> its report, as module:function."""
 
 
 def evaluate_run(
@@ -13,38 +22,30 @@ def evaluate_run(
     output: str | os.PathLike | None = None,
     *,
     data_dir: str | None = None,
-    ensemble: Sequence[str] = (),
     **options,
 ) -> str:
     """Writes the report of a run and returns its summary.
 
     Args:
-        workdir: of the run.
-        split: what is evaluated.
-        output: report.json, by default in the workdir.
-        data_dir: by default the run's.
-        ensemble: further runs of a text stage, see `text_report.evaluate_text`.
-        options: of `report.evaluate`, for models of poses from text.
+        workdir: Work directory of the run.
+        split: Split that is evaluated.
+        output: File of the report, by default report.json in the work directory.
+        data_dir: Folder of the prepared data, by default the run's.
+        options: Keyword arguments of the run's report by the names of the flags of
+            launch/evaluate.py; those that are None or empty are taken as not given.
 
-    Raises ConfigError when an option has no meaning for the run; others as the reports do.
+    Raises:
+        ConfigError: An option has no meaning for the run; other errors as the reports raise them.
     """
+    from signllm_jax.eval.pages import summary
+    from signllm_jax.eval.report import Report
+
     config, _ = Workdir(workdir).read_config()
-    if ensemble and config.task != "text2gloss":
-        raise ConfigError("an ensemble is of text stages only")
-    if config.task == "text2gloss":
-        from signllm_jax.eval import text_report
-
-        report = text_report.evaluate_text(
-            workdir, split, output, ensemble=ensemble, data_dir=data_dir
-        )
-        return text_report.summary(report)
-    if config.task == "prompt2langgloss":
-        from signllm_jax.eval import prompt_report
-
-        report = prompt_report.evaluate_prompts(workdir, split, output, data_dir=data_dir)
-        return prompt_report.summary(report)
-    from signllm_jax.eval import report, report_text
-
-    return report_text.summary(
-        report.evaluate(workdir, split, output, data_dir=data_dir, **options)
-    )
+    module, _, name = REPORTS[config.task].partition(":")
+    evaluate = getattr(importlib.import_module(module), name)
+    given = {key: value for key, value in options.items() if value not in (None, [], (), "")}
+    for key in given:
+        if key not in inspect.signature(evaluate).parameters:
+            raise ConfigError(f"--{key}: has no meaning for {workdir}, a run of {config.task}")
+    found = evaluate(workdir, split, output, data_dir=data_dir, **given)
+    return summary(Report.from_dict(found))
