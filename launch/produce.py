@@ -20,7 +20,7 @@ OUTPUT = flags.DEFINE_string(
 def main() -> None:
     """Reads the flags and writes the clip."""
     from signllm_jax.api import SignLLM
-    from signllm_jax.core.errors import ConfigError
+    from signllm_jax.core.errors import ConfigError, SignLLMError
     from signllm_jax.render.save import check_output, save_clip
 
     for flag in (WORKDIR, OUTPUT):
@@ -28,11 +28,14 @@ def main() -> None:
             raise ConfigError(f"--{flag.name} is missing")
     check_output(OUTPUT.value)
     model = SignLLM.load(WORKDIR.value)
-    text, _ = model.resolve(TEXT.value, LANGUAGE.value, PROMPT.value)
+    request = model.read(TEXT.value, PROMPT.value, LANGUAGE.value)
+    (signed,) = model.sign([request])
+    if isinstance(signed, SignLLMError):
+        raise signed
     if PROMPT.value is not None:
-        print(model.understood(TEXT.value, LANGUAGE.value, PROMPT.value))
-    clip = model.produce(TEXT.value, LANGUAGE.value, prompt=PROMPT.value)
-    save_clip(OUTPUT.value, clip, text=text)
+        print(signed.gloss or f"{request.language}: {request.text!r}")
+    clip = signed.clip
+    save_clip(OUTPUT.value, clip, text=request.text)
     print(f"{OUTPUT.value}: {len(clip)} frames, {len(clip) / clip.fps:.1f} s")
 
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import tiny
 
-from signllm_jax.artifacts.group import SHARED, Group
+from signllm_jax.artifacts.group import Group
 from signllm_jax.core.config import EvalConfig, ModelConfig, TextConfig
+from signllm_jax.core.tasks import SHARED
 from signllm_jax.data import splits
 from signllm_jax.data.prompt_sampling import PromptData
 from signllm_jax.parallel import sharding

@@ -10,8 +10,9 @@ from tiny_run import tiny_config, write_run
 import signllm_jax
 from signllm_jax import SignLLM
 from signllm_jax.__main__ import commands
-from signllm_jax.api import BATCH
 from signllm_jax.core.errors import CheckpointError, ConfigError, TextError
+from signllm_jax.inference.pipelines import BATCH, TextPipeline
+from signllm_jax.inference.request import Request
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +23,7 @@ def model(data_dir, tmp_path_factory, cheap_compiles):
 
 @pytest.fixture(scope="module")
 def single(model):
-    return SignLLM({"gsl": model.describe("gsl")})
+    return SignLLM(TextPipeline({"gsl": model.describe("gsl")}))
 
 
 def test_importing_the_package_loads_nothing_but_itself_and_says_nothing():
@@ -58,8 +59,17 @@ def test_many_texts_give_what_each_gives_alone(model):
     assert model.produce_many([], "asl") == []
 
 
+def test_requests_of_several_languages_are_signed_in_their_order(model):
+    requests = [model.read(text, language=code) for text, code in (("abc", "gsl"), ("b", "asl"))]
+    for request, signed in zip(requests, model.sign(requests), strict=True):
+        alone = model.produce(request.text, request.language)
+        np.testing.assert_array_equal(signed.clip.positions, alone.positions)
+        assert signed.gloss is None
+
+
 def test_a_prompt_says_text_and_language(model):
-    assert model.resolve(None, None, "How do you sign 'abc' in ASL?") == ("abc", "asl")
+    request = model.read(prompt="How do you sign 'abc' in ASL?")
+    assert request == Request("asl", "abc", "abc") and model.gloss(request) is None
     prompted = model.produce(prompt="Wie gebärdet man „abc“?", language="gsl")
     np.testing.assert_array_equal(prompted.positions, model.produce("abc", "gsl").positions)
 
@@ -68,7 +78,7 @@ def test_a_run_of_one_language_need_not_be_told_it(single, model):
     np.testing.assert_array_equal(
         single.produce("abc").positions, model.produce("abc", "gsl").positions
     )
-    assert single.resolve(None, None, "How do you sign 'abc'?") == ("abc", "gsl")
+    assert single.read(prompt="How do you sign 'abc'?") == ("gsl", "abc", "abc")
 
 
 def test_errors_are_typed_and_say_what_would_be_accepted(model, tmp_path):

@@ -172,15 +172,7 @@ def held(config, tmp_path_factory):
 
 
 def producer(held, mesh, batch_size=2):
-    return Producer(
-        MODEL,
-        [group.tokenizer for group in held],
-        [group.statistics for group in held],
-        mesh,
-        tokens=12,
-        max_frames=MAX_FRAMES,
-        batch_size=batch_size,
-    )
+    return Producer(held, mesh, batch_size)
 
 
 def test_producing_is_deterministic_and_keeps_the_order_of_the_texts(held, mesh, stacked):

@@ -7,8 +7,11 @@ import flax.linen as nn
 import jax
 import numpy as np
 import pytest
+from commands import run
 
 from launch.benchmarks.takes import take_split, write_manifest
+from signllm_jax.api import SignLLM
+from signllm_jax.artifacts.export import export_run
 from signllm_jax.artifacts.group import save_group
 from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core.config import Config, EvalConfig, ModelConfig, ReadingConfig, TrainConfig
@@ -116,6 +119,30 @@ def test_a_reader_has_a_report_of_its_own(workdir, cheap_compiles):
     assert named["cer_real"] == overall["cer"]
     assert named["memorised"] is (named["cer_real"] - named["cer_train"] > MEMORISED["cer"])
     assert "most frequent train text" in (workdir / "dev.md").read_text()
+
+
+def test_a_reader_makes_no_clips_and_says_so_in_one_line(workdir, tmp_path):
+    produce = ["--text=a", f"--output={tmp_path / 'a.npz'}"]
+    for command, flags in (("produce", produce), ("serve", [])):
+        code, out, err = run(tmp_path, command, [f"--workdir={workdir}", *flags])
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert f"{workdir}: holds a model of sign language poses to text, which makes no" in err
+    with pytest.raises(ConfigError, match="makes no clips"):
+        SignLLM.load(workdir)
+
+
+def test_the_card_of_an_exported_reader_tells_how_it_judges(workdir, tmp_path):
+    export_run(workdir, tmp_path / "out")
+    card = (tmp_path / "out" / "README.md").read_text("utf-8")
+    assert "# Sign language poses to text: asl" in card and "pose-to-text" in card
+    assert (
+        "--evaluators=" in card and "model.produce" not in card and "It makes skeletons" not in card
+    )
+    assert open_evaluator(str(tmp_path / "out"), ("asl",)).sha256 == (
+        open_evaluator(str(workdir), ("asl",)).sha256
+    )
+    with pytest.raises(ConfigError, match="makes no clips"):
+        SignLLM.load(tmp_path / "out")
 
 
 def test_the_nearest_train_clip_says_its_text(data_dir, cheap_compiles):

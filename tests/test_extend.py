@@ -2,19 +2,28 @@
 
 import dataclasses
 
+import jax
 import numpy as np
 import pytest
+import tiny
 from prompted import CODES, TEXT, config_for
 
-from signllm_jax.artifacts.group import SHARED, load_group, save_group
+from signllm_jax.artifacts.group import load_group, save_group
 from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core.errors import CheckpointError, ConfigError
+from signllm_jax.core.tasks import SHARED
 from signllm_jax.corpora import fingerspelling
-from signllm_jax.prompted import PromptedSignLLM
+from signllm_jax.inference.prompt_to_pose import PromptToPose
 from signllm_jax.train.loop import train
 from signllm_jax.train.shared import extend_run
 
 pytestmark = pytest.mark.usefixtures("cheap_compiles")
+
+
+def stages(group):
+    """Both stages of a group and its stacked parameters."""
+    model = PromptToPose(group, tiny.one_device(), 1)
+    return model, jax.device_put(jax.tree.map(lambda leaf: leaf[None], group.params))
 
 
 @pytest.mark.slow
@@ -24,19 +33,12 @@ def test_a_language_added_leaves_what_is_understood_unchanged(prompted_run, data
     assert f"--config.init_from={grown}" in flags
     old, new = load_group(prompted_run / "groups" / SHARED), load_group(grown / "groups" / SHARED)
     assert new.text_stage.vocabulary.languages == (*CODES, "gsl")
-    before, after = PromptedSignLLM(old), PromptedSignLLM(new)
+    both = stages(old), stages(new)
     prompts = [f"How do you sign '{word}'?" for word in fingerspelling.words("asl")["dev"][:4]]
     for code in CODES:
-        lines = [
-            model._translators[1](model._text_params, [p], [code])[0]
-            for model in (before, after)
-            for p in prompts
-        ]
+        lines = [model.unaided(params, [p], [code])[0] for model, params in both for p in prompts]
         assert lines[:4] == lines[4:]
-        clips = [
-            model._pose_stages[1](model._pose_params, [[f"<{code}:A> <{code}:B>"]])[0][0][0]
-            for model in (before, after)
-        ]
+        clips = [model.clips(params, [f"<{code}:A> <{code}:B>"])[0] for model, params in both]
         np.testing.assert_allclose(clips[0].positions, clips[1].positions, atol=1e-5)
     config, codes = Workdir(grown).read_config()
     assert codes == (*CODES, "gsl")
@@ -83,10 +85,7 @@ def test_tables_that_must_grow_do(prompted_run, tmp_path):
     assert new.params["langgloss"]["gloss"].shape[0] == new.model.vocab
     assert new.params["langgloss"]["language"].shape[0] == 4
     prompts, asked = ["How do you sign 'cat'?"], ["asl"]
-    lines = [
-        PromptedSignLLM(g)._translators[1](PromptedSignLLM(g)._text_params, prompts, asked)
-        for g in (own, new)
-    ]
+    lines = [model.unaided(params, prompts, asked) for model, params in (stages(own), stages(new))]
     assert lines[0] == lines[1]
     with pytest.raises(ConfigError, match="has 'asl' already"):
         extend_run(prompted_run, ["asl"], tmp_path / "other")

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from glosses import LINES, MODEL, TEXT, TEXTS
 
-from signllm_jax.artifacts.group import SHARED, load_group
+from signllm_jax.artifacts.group import load_group
 from signllm_jax.core.config import Config, DataConfig, EvalConfig
 from signllm_jax.core.errors import DataError
+from signllm_jax.core.tasks import SHARED
 from signllm_jax.corpora import gloss_corpora
 from signllm_jax.data.packing import MixedPlan
 from signllm_jax.eval import text_report

@@ -50,15 +50,12 @@ class Held:
     def __init__(self, model):
         self.model, self.signed, self.go = model, [], threading.Event()
         self.languages, self.describe = model.languages, model.describe
-        self.resolve = model.resolve
+        self.read = model.read
 
-    def asked(self, *args):
-        return self.resolve(*args)
-
-    def sign(self, texts, language):
-        self.signed.append((language, list(texts)))
+    def sign(self, requests):
+        self.signed.append((requests[0].language, [r.model_input for r in requests]))
         assert self.go.wait(60)
-        return self.model.sign(texts, language)
+        return self.model.sign(requests)
 
 
 def until(condition):
@@ -86,15 +83,23 @@ def test_a_prompted_model_says_what_it_understood_and_a_misunderstanding_is_its_
     """What a model with a text stage answers, of which one prompt is not understood."""
 
     class Prompted(Held):
-        def asked(self, text, language=None, prompt=None):
-            return prompt or f"sign {text}", self.resolve(text, language, prompt)[1]
+        def __init__(self, model):
+            super().__init__(model)
+            self.read = self.read_prompt
+            self.go.set()
 
-        def sign(self, asked, language):
-            self.signed.append((language, list(asked)))
-            made = self.model.sign(["abc"] * len(asked), language)
+        def read_prompt(self, text=None, prompt=None, language=None):
+            request = self.model.read(text, prompt, language)
+            return request._replace(model_input=prompt or f"sign {text}")
+
+        def sign(self, requests):
+            self.signed.append((requests[0].language, [r.model_input for r in requests]))
+            made = self.model.sign([r._replace(model_input=r.text) for r in requests])
             return [
-                TextError("not understood") if "cab" in one else signed._replace(gloss="<asl:A>")
-                for one, signed in zip(asked, made)
+                TextError("not understood")
+                if request.text == "cab"
+                else signed._replace(gloss="<asl:A>")
+                for request, signed in zip(requests, made)
             ]
 
     held = Prompted(model)

@@ -12,8 +12,8 @@ import pytest
 import tiny
 from glosses import LINES, MODEL, PAIRS, TEXT, TEXTS
 
-from signllm_jax.artifacts.group import SHARED
 from signllm_jax.core.errors import ConfigError, TextError
+from signllm_jax.core.tasks import SHARED
 from signllm_jax.data.gloss_batches import LineData
 from signllm_jax.inference.gloss_decoding import decode_lines, score_choices
 from signllm_jax.inference.text_to_gloss import Translator

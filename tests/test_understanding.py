@@ -50,9 +50,9 @@ def test_other_data_sets_and_prompts_without_a_word_are_written_freely(reading):
 
 def test_a_quoted_text_is_asked_for_as_one_without_a_prompt_is():
     quoted = "Hiya! Whoever knows “tree”, in ASL, let me see it"
-    asked, code, text = question(quoted)
-    assert (asked, code, text) == question("»tree« - ASL?!")
-    assert "tree" in asked and (code, text) == ("asl", "tree")
-    assert "Hiya" not in asked
+    asked = question(quoted)
+    assert asked == question("»tree« - ASL?!")
+    assert "tree" in asked.prompt and (asked.language, asked.text) == ("asl", "tree")
+    assert asked.certain and "Hiya" not in asked.prompt
     bare = "Whoever knows tree in ASL, let me see it"
-    assert question(bare) == (bare, "asl", None)
+    assert question(bare) == (bare, "asl", None, False)

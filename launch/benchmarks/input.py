@@ -24,6 +24,7 @@ from configs import mlsf
 from launch.benchmarks import rounds, sentences, workload
 from launch.benchmarks.sentences import LANGUAGE, NAME
 from signllm_jax.core.config import Config, read_config
+from signllm_jax.corpora.published import is_spelled
 from signllm_jax.data import batches as pipeline
 from signllm_jax.data import splits
 from signllm_jax.parallel import sharding
@@ -126,7 +127,7 @@ class _Run:
 
 def _config(corpus: str, work: Path) -> Config:
     """The config of a corpus, whose data are prepared: the demo's, or with the flags' model."""
-    if corpus == "fingerspelling":
+    if is_spelled(corpus):
         values = mlsf.get_config().to_dict()
         languages = splits.languages(corpus)
     else:

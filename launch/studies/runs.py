@@ -72,15 +72,7 @@ class Bench:
             self._config, data=dataclasses.replace(self._config.data, corrupt=share)
         )
         group = make_group(config, self._lanes[0])
-        producer = Producer(
-            config.model,
-            [group.tokenizer],
-            [group.statistics],
-            self._mesh,
-            tokens=config.data.row_tokens,
-            max_frames=config.eval.max_frames,
-            batch_size=config.eval.batch_size,
-        )
+        producer = Producer([group], self._mesh, config.eval.batch_size)
         return group, producer, corruption.open_train(config.data, self._lanes[0])
 
     def _data(self, group, split, config):

@@ -15,14 +15,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from signllm_jax.artifacts import model_card
-from signllm_jax.artifacts.group import SHARED, copy_group, digest, load_group, write_file
+from signllm_jax.artifacts.group import copy_group, digest, load_group, write_file
 from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core.errors import CheckpointError, ConfigError, OutputError
 from signllm_jax.core.storage import ask_for
+from signllm_jax.core.tasks import get_info
 from signllm_jax.core.version import __version__
 
 MANIFEST, CARD = "model.json", "README.md"
-_OWN = ("prompt2langgloss", "text2gloss")  # tasks whose languages share one group
 
 
 def export_run(
@@ -50,12 +50,13 @@ def export_run(
     config, trained = run.read_config()
     kept = run.read_kept()
     has = (*kept, *trained)
-    if config.task in _OWN and languages:
+    info = get_info(config.task)
+    if info.shared and languages:
         raise ConfigError(f"{workdir}: its languages share one group: they go together")
     if missing := [code for code in languages if code not in has]:
         raise ConfigError(f"{workdir}: has no {missing[0]!r}: it has {', '.join(has)}")
     chosen = [code for code in has if code in (languages or has)]
-    names = [SHARED] if config.task in _OWN else chosen
+    names = info.groups(chosen)
     if output.exists():
         raise OutputError(f"{output}: exists already")
     groups = {name: load_group(run.group(name)) for name in names}

@@ -28,9 +28,6 @@ from signllm_jax.poses.features import Statistics
 from signllm_jax.text.stage import TextStage
 from signllm_jax.text.tokenizer import Tokenizer
 
-SHARED = "shared"
-"""Name of the group that languages share in Prompt2LangGloss and text to gloss."""
-
 
 @dataclasses.dataclass(frozen=True)
 class Group:

@@ -10,7 +10,35 @@ from signllm_jax.artifacts.group import Group
 from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core import markdown
 from signllm_jax.core.languages import get_language
+from signllm_jax.core.tasks import get_info
 from signllm_jax.metrics import catalogue
+
+USAGE = {
+    "text-to-pose": """\
+```python
+from signllm_jax import SignLLM
+
+model = SignLLM.load("THIS FOLDER")  # or gs://BUCKET/FOLDER
+clip = model.produce("TEXT", "{code}")  # positions [T, J, 3] in shoulder widths
+clip.save("clip.html")
+```""",
+    "pose-to-text": """\
+It reads clips and makes none. It judges the clips of another run, and its own report says how
+well it reads real ones:
+
+```bash
+python launch/evaluate.py --workdir=RUN --evaluators="THIS FOLDER"
+python launch/evaluate.py --workdir="THIS FOLDER"
+```""",
+    "text-to-gloss": """\
+It writes gloss and makes no clips. Its report says how well, and training goes on from it:
+
+```bash
+python launch/evaluate.py --workdir="THIS FOLDER" --data_dir=DIR
+python launch/train.py --config=configs/text2gloss.py --config.init_from="THIS FOLDER"
+```""",
+}
+"""Kind of model, as a tag of the card -> how it is used."""
 
 METRICS = (
     *("clips", "dtw_mean_pose_ratio", "cer", "cer_real", "bleu4"),
@@ -60,24 +88,21 @@ def write(described: Mapping, groups: Mapping[str, Group]) -> str:
 
     codes = described["languages"]
     reported = described["reports"]
+    info = get_info(described["task"])
+    makes = "text-to-pose" if info.makes_poses else "text-to-gloss"
+    kind = "pose-to-text" if info.reads_poses else makes
     lines = [
         "---",
         "library_name: signllm_jax",
-        "tags: [sign-language, sign-language-production, pose, text-to-pose, jax]",
+        f"tags: [sign-language, sign-language-production, pose, {kind}, jax]",
         f"language: [{', '.join(dict.fromkeys(get_language(code).iso for code in codes))}]",
         "---",
-        f"# Text to sign language poses: {', '.join(codes)}",
+        f"# {info.title[0].upper()}{info.title[1:]}: {', '.join(codes)}",
         "",
         f"Made by signllm_jax {described['signllm_jax']} ({described['task']}, size "
         f"{described['size']}), an open implementation of SignLLM (arXiv 2405.10718).",
         "",
-        "```python",
-        "from signllm_jax import SignLLM",
-        "",
-        'model = SignLLM.load("THIS FOLDER")  # or gs://BUCKET/FOLDER',
-        f'clip = model.produce("TEXT", "{codes[0]}")  # positions [T, J, 3] in shoulder widths',
-        'clip.save("clip.html")',
-        "```",
+        USAGE[kind].format(code=codes[0]),
         "",
         "## What is in it",
         "",
@@ -114,7 +139,9 @@ def write(described: Mapping, groups: Mapping[str, Group]) -> str:
     missing = [code for code in codes if code not in reported]
     if missing:
         lines += ["", f"Not evaluated: {', '.join(missing)}."]
-    lines += ["", "## What it cannot do", "", LIMITS, ""]
+    # the first limit is that of clips
+    limits = LIMITS if info.makes_poses else LIMITS[LIMITS.index("\n- ") + 1 :]
+    lines += ["", "## What it cannot do", "", limits, ""]
     return "\n".join(lines)
 
 

@@ -27,6 +27,7 @@ from signllm_jax.core.config_sections import (
 )
 from signllm_jax.core.errors import ConfigError
 from signllm_jax.core.skeleton import LAYOUTS, get_layout
+from signllm_jax.core.tasks import get_info
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Config:
 
     Attributes:
         name: the config file's name, part of the default workdir's.
-        task: the kind of model, see `train/task.py`.
+        task: the kind of model, see `core/tasks.py`.
         size: `tiny`, `base`, `large`, `super` or a name of one's own.
         init_from: a workdir to take parameters from, `WORKDIR` or `WORKDIR:language`.
         extend_from: a workdir whose groups are taken along as they are, beside the languages that
@@ -151,7 +152,7 @@ def _check_kernel(config: Config) -> None:
     """Raises ConfigError where the kernel of `config.model.attention` cannot attend."""
     model, data = config.model, config.data
     place = f"config.model.attention: {model.attention}"
-    if config.task not in ("mlsf", "prompt2langgloss"):
+    if not get_info(config.task).makes_poses:
         raise ConfigError(f"{place}: the task {config.task} has xla alone")
     patches, head = data.row_frames // model.patch, model.width // model.heads
     if model.attention == "cudnn":

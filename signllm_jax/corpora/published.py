@@ -22,6 +22,8 @@ class Corpus:
         licence: its terms in short; the owner's text counts.
         homepage: where it is asked for.
         citation: key of its entry in CITATIONS.bib.
+        spelled: whether its LangGloss is a word of the text, letter by letter. Such a data set
+            is made from recorded letters, which a package brings along.
         prepare: flags of `launch/prepare.py` beside --source, --language and --name.
     """
 
@@ -32,6 +34,7 @@ class Corpus:
     homepage: str
     citation: str
     prepare: str = "--format=pose"
+    spelled: bool = False
 
     def instructions(self, name: str) -> str:
         """How a user gets it ready, in two or three lines."""
@@ -118,13 +121,19 @@ CORPORA: dict[str, Corpus] = {
         "MIT",
         "https://pypi.org/project/spoken-to-signed/",
         "moryossef2023open",
+        spelled=True,
     ),
 }
-"""name of a source -> its corpus; `fingerspelling` comes with a package and needs no preparing."""
+"""Name of a corpus -> the corpus; a spelled one needs no preparing."""
 
-PREPARED = {name: corpus for name, corpus in CORPORA.items() if name != FINGERSPELLING}
+PREPARED = {name: corpus for name, corpus in CORPORA.items() if not corpus.spelled}
 LANGUAGES = tuple(dict.fromkeys(code for c in PREPARED.values() for code in c.languages))
 _PAPER, _PROJECT = "fang2024signllm", "https://signllm.github.io"
+
+
+def is_spelled(dataset: str) -> bool:
+    """Whether the LangGloss of a data set is a word of the text, letter by letter."""
+    return dataset in CORPORA and CORPORA[dataset].spelled
 
 
 def _of(language: str, source: str) -> list[Corpus]:

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from signllm_jax.artifacts.group import SHARED
 from signllm_jax.core.errors import TextError
 from signllm_jax.core.languages import get_language
+from signllm_jax.core.tasks import SHARED
 from signllm_jax.core.typing import Batch, LineBatch
 from signllm_jax.corpora import fingerspelling
 from signllm_jax.data.batches import TrainData
@@ -19,8 +19,8 @@ from signllm_jax.data.packing import MixedPlan
 from signllm_jax.data.splits import Source
 from signllm_jax.poses.features import Statistics
 from signllm_jax.text.asking import ask, frame_words
-from signllm_jax.text.langgloss import EOS, split_marks, to_langgloss
-from signllm_jax.text.stage import TextStage
+from signllm_jax.text.langgloss import EOS, to_langgloss
+from signllm_jax.text.stage import LineTokenizer, TextStage
 
 CLIPS_ASKED = 1
 """Clips of a row that are asked for where made-up words take the rest of the room."""
@@ -28,18 +28,6 @@ HALVES, FRAME = 0.45, 0.15
 """Shares of made-up words from two halves, and of words that stand around texts."""
 LONGEST = 8
 """Letters of a made-up word at most, unless it is from two halves."""
-
-
-class LineTokenizer:
-    """Marked LangGloss lines `<asl:H> <asl:I>` -> tokens, where a pose stage wants a tokenizer."""
-
-    def __init__(self, stage: TextStage):
-        self._stage = stage
-
-    def encode(self, line: str) -> list[int]:
-        """Tokens of a line, none of an empty one; raises TextError on what is no LangGloss."""
-        pairs = split_marks(line)
-        return [token for code, gloss in pairs for token in self._stage.write([gloss], code)]
 
 
 class PooledSource:

@@ -22,12 +22,11 @@ from signllm_jax.core.errors import DataError, SignLLMError
 from signllm_jax.core.languages import LANGUAGES
 from signllm_jax.core.skeleton import DWPOSE128, OPENPOSE50
 from signllm_jax.core.storage import ask_for, is_remote
-from signllm_jax.corpora import fingerspelling
+from signllm_jax.corpora.published import CORPORA, is_spelled
 from signllm_jax.corpora.shards import FOLDER as PREPARED
 from signllm_jax.corpora.shards import prepared_sources
 from signllm_jax.poses.clip import PoseClip
 from tfds_builders.prompt2sign import (
-    FINGERSPELLING,
     Prompt2Sign,
     Prompt2SignConfig,
     chosen_sources,
@@ -105,12 +104,13 @@ def languages(dataset: str, data_dir: str | os.PathLike | None = None) -> tuple[
         data_dir: where prepared corpora are looked for.
     """
     ask_for(data_dir or default_data_dir(), DataError, missing_ok=True)
-    if dataset == FINGERSPELLING:
-        return fingerspelling.LANGUAGES
+    if is_spelled(dataset):
+        return CORPORA[dataset].languages
     name, _, config = dataset.partition("/")
     if name != Prompt2Sign.name:
+        known = ", ".join(filter(is_spelled, CORPORA))
         raise DataError(
-            f"unknown data set {dataset!r}: known are {FINGERSPELLING}, {Prompt2Sign.name}, "
+            f"unknown data set {dataset!r}: known are {known}, {Prompt2Sign.name}, "
             f"{Prompt2Sign.name}/CONFIG"
         )
     folder = epath.Path(data_dir or default_data_dir())
@@ -134,8 +134,8 @@ def languages(dataset: str, data_dir: str | os.PathLike | None = None) -> tuple[
 
 def _config(dataset: str, language: str) -> Prompt2SignConfig:
     """The builder config of a language of a data set; raises DataError on an unknown one."""
-    if dataset == FINGERSPELLING:
-        return Prompt2SignConfig(language, FINGERSPELLING)
+    if is_spelled(dataset):
+        return Prompt2SignConfig(language, dataset)
     config = dataset.partition("/")[2]
     if config in ("", DWPOSE128.name):
         return Prompt2SignConfig(language, layout=config or OPENPOSE50.name)

@@ -1,19 +1,11 @@
 """Evaluates a run as its kind of model asks for, and says the main figures in a few lines."""
 
-import importlib
 import inspect
 import os
 
 from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core.errors import ConfigError
-
-REPORTS = {
-    "mlsf": "signllm_jax.eval.pose_report:evaluate",
-    "prompt2langgloss": "signllm_jax.eval.prompt_report:evaluate",
-    "text2gloss": "signllm_jax.eval.text_report:evaluate",
-    "back_translation": "signllm_jax.eval.reading_report:evaluate",
-}
-"""Task -> its report, as module:function."""
+from signllm_jax.core.tasks import get_info, resolve
 
 
 def evaluate_run(
@@ -41,8 +33,7 @@ def evaluate_run(
     from signllm_jax.eval.report import Report
 
     config, _ = Workdir(workdir).read_config()
-    module, _, name = REPORTS[config.task].partition(":")
-    evaluate = getattr(importlib.import_module(module), name)
+    evaluate = resolve(get_info(config.task).report)
     given = {key: value for key, value in options.items() if value not in (None, [], (), "")}
     for key in given:
         if key not in inspect.signature(evaluate).parameters:

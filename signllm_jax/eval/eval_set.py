@@ -208,16 +208,7 @@ def _produce(found: EvalSet) -> tuple[dict[str, Any], dict[str, Any]]:
     mesh = sharding.make_mesh({}, jax.local_devices()[:1])
     params = jax.device_put(jax.tree.map(lambda *p: np.stack(p), *(g.params for g in groups)))
     batch_size = min(config.eval.batch_size, max(len(each.texts) for each in languages))
-    producer = Producer(
-        config.model,
-        [group.tokenizer for group in groups],
-        statistics,
-        mesh,
-        tokens=groups[0].row_tokens,
-        max_frames=groups[0].max_frames,
-        batch_size=batch_size,
-    )
-    made = producer(params, [each.texts for each in languages])
+    made = Producer(groups, mesh, batch_size)(params, [each.texts for each in languages])
     ids = [each.ids for each in languages]
     real = [each.references for each in languages]
     forced = baselines.teacher_forced(config.model, params, ids, real, statistics, mesh, batch_size)

@@ -18,6 +18,7 @@ import tqdm
 from signllm_jax.artifacts.group import digest, load_group
 from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core.errors import ConfigError
+from signllm_jax.core.tasks import get_info
 from signllm_jax.eval.back_translate import (
     ReaderConfig,
     load_reader,
@@ -116,7 +117,7 @@ def open_evaluator(path: str, languages: Sequence[str], batch_size: int = 16) ->
     """
     workdir = Workdir(path)
     config, has = workdir.read_config()
-    if config.task != "back_translation":
+    if not get_info(config.task).reads_poses:
         raise ConfigError(f"{path}: holds a run of {config.name}, which reads no poses")
     missing = [code for code in languages if code not in has]
     if missing:

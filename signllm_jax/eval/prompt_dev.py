@@ -1,26 +1,25 @@
 """Prompts to LangGloss to poses, free-running, scored: on dev while training and for the report."""
 
 import collections
+import dataclasses
 import itertools
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from signllm_jax.artifacts.group import SHARED, Group
+from signllm_jax.artifacts.group import Group
 from signllm_jax.core.config import Config
-from signllm_jax.core.errors import TextError
+from signllm_jax.core.errors import ConfigError, TextError
 from signllm_jax.core.languages import get_language
+from signllm_jax.core.tasks import SHARED
 from signllm_jax.core.typing import Tree
-from signllm_jax.data.prompt_sampling import LineTokenizer
 from signllm_jax.data.splits import Source
 from signllm_jax.eval.eval_set import Language, add_clips
-from signllm_jax.inference.prompt_to_gloss import understand
-from signllm_jax.inference.text_to_gloss import Translator
-from signllm_jax.inference.text_to_pose import Producer
+from signllm_jax.inference.prompt_to_gloss import read_prompt
+from signllm_jax.inference.prompt_to_pose import PromptToPose
 from signllm_jax.metrics.gloss_metrics import score_lines
 from signllm_jax.metrics.pairs import held, score_clips, summarize
-from signllm_jax.models.prompt2langgloss import pose_params, text_params
 from signllm_jax.parallel import hosts
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.features import collect_statistics
@@ -29,10 +28,10 @@ from signllm_jax.text.langgloss import to_langgloss
 from signllm_jax.text.language_names import abbreviations, names
 from signllm_jax.text.prompt_forms import KNOWN
 from signllm_jax.text.prompt_templates import NAME, SLOT
-from signllm_jax.text.prompts import SPOKEN, question, templates
+from signllm_jax.text.prompts import SPOKEN, templates
 
-REFUSED = ["<refused:->"]
-"""The line of a prompt whose sign language the rules do not find: its mark is no language's."""
+REFUSED = "<refused:->"
+"""The LangGloss of a prompt that the server would refuse: its mark is no language's."""
 SCORED = ("dtw", "hand_travel", "duration_ratio")
 POSES = ("dtw", "dtw_mean_pose_ratio", "hand_travel_ratio", "duration_ratio", "unproduced")
 
@@ -101,72 +100,52 @@ def prompts_for(
     return prompts, callers
 
 
-def read_as(prompt: str, caller: str | None, split: str) -> tuple[str, str | None]:
-    """What `produce` would ask the text stage for a prompt, and the sign language it would sign.
+def ask_model(
+    model: PromptToPose,
+    group: Group,
+    params: Tree,
+    prompts: Sequence[str],
+    callers: Sequence[str | None],
+    split: str,
+) -> list[str]:
+    """The LangGloss of prompts as the server understands them, REFUSED where it would refuse.
 
-    The language is None where it would refuse. The rules know the templates of other splits than
-    the one that the prompt is from.
+    Args:
+        model: both stages of the group, compiled.
+        group: whose text stage reads.
+        params: of the group, stacked [1, ...].
+        prompts: what is asked.
+        callers: the sign language that a caller names beside each prompt, or None.
+        split: of the prompts' templates, which the rules that read prompts do not know here.
     """
-    try:
-        return question(prompt, caller, tuple(s for s in KNOWN if s != split))[:2]
-    except TextError:
-        return prompt, None
+    known = tuple(name for name in KNOWN if name != split)
+    requests = []
+    for prompt, caller in zip(prompts, callers, strict=True):
+        try:
+            requests.append(read_prompt(group, None, prompt, caller, known))
+        except (TextError, ConfigError):
+            requests.append(None)
+    glosses = iter(model.gloss(params, [request for request in requests if request]))
+    return [next(glosses) if request else REFUSED for request in requests]
 
 
-class PromptModel:
-    """Both stages of a group, compiled: prompts to LangGloss, and LangGloss to clips."""
+def sign_glosses(
+    model: PromptToPose, params: Tree, glosses: Sequence[str], asked: Language
+) -> list[tuple[PoseClip, bool]]:
+    """The clips of LangGloss, and whether each ended by itself.
 
-    def __init__(self, group: Group, mesh, config: Config):
-        self._group = group
-        self._translator = Translator(group.model, group.text_stage, mesh, config.eval.batch_size)
-        self._producer = Producer(
-            group.model,
-            [LineTokenizer(group.text_stage)],
-            [group.statistics],
-            mesh,
-            tokens=group.row_tokens,
-            max_frames=group.max_frames,
-            batch_size=config.eval.batch_size,
-            languages=group.text_stage.config.languages,
-        )
+    What is refused, among it REFUSED, has a clip without frames.
+    """
+    made = model.made(params, ["" if gloss == REFUSED else gloss for gloss in glosses])
+    return [
+        (_without_frames(real), True) if isinstance(clip, TextError) else clip
+        for clip, real in zip(made, asked.references, strict=True)
+    ]
 
-    def lines(
-        self, params: Tree, prompts: Sequence[str], callers: Sequence[str | None]
-    ) -> list[list[str]]:
-        """The LangGloss of prompts; see `Translator`. `params` are stacked [1, ...]."""
-        return self._translator(text_params(params), prompts, callers)
 
-    def understood(
-        self,
-        params: Tree,
-        prompts: Sequence[str],
-        callers: Sequence[str | None],
-        split: str,
-    ) -> list[list[str]]:
-        """The LangGloss of prompts as `produce` understands them, REFUSED where it would refuse.
-
-        `split` is that of the prompts' templates.
-        """
-        read = [read_as(p, caller, split) for p, caller in zip(prompts, callers, strict=True)]
-        lines = [REFUSED] * len(read)
-        known = [i for i, (_, language) in enumerate(read) if language]
-        asked = [list(column) for column in zip(*(read[i] for i in known))] or ([], [])
-        dataset = self._group.dataset
-        found = understand(self._translator, dataset, text_params(params), *asked)
-        for i, line in zip(known, found):
-            lines[i] = line
-        return lines
-
-    def clips(self, params: Tree, lines: Sequence[str]) -> list[tuple[PoseClip, bool]]:
-        """The clips of LangGloss lines, and whether each ended by itself.
-
-        A line that is too long, refused or empty has a clip without frames.
-        """
-        most = self._group.row_tokens
-        tokenizer = LineTokenizer(self._group.text_stage)
-        lines = ["" if line == REFUSED[0] else line for line in lines]
-        fitting = [line if len(tokenizer.encode(line)) <= most else "" for line in lines]
-        return self._producer(pose_params(params), [fitting])[0]
+def _without_frames(clip: PoseClip) -> PoseClip:
+    positions, confidence = clip.positions[:0], clip.confidence[:0]
+    return dataclasses.replace(clip, positions=positions, confidence=confidence)
 
 
 def score_poses(asked: Language, clips: Sequence[PoseClip]) -> dict[str, float]:
@@ -201,7 +180,8 @@ class PromptDev:
     ):
         asked = open_asked(dev, train, config.data.layout, config.eval.clips)
         self._asked = {code: language for code, language in asked.items() if language.texts}
-        self._model = PromptModel(group, mesh, config)
+        self._group = group
+        self._model = PromptToPose(group, mesh, config.eval.batch_size)
         self._trained = config.text.trained
         self._last: dict[str, list[PoseClip]] = {}
 
@@ -213,7 +193,8 @@ class PromptDev:
             if self._trained != "pose":
                 figures, lines = self._understood(params, code, asked)
             if self._trained != "text":
-                self._last[code] = [clip for clip, _ in self._model.clips(params, lines)]
+                made = sign_glosses(self._model, params, lines, asked)
+                self._last[code] = [clip for clip, _ in made]
                 if hosts.is_first():  # the others help to produce
                     figures |= score_poses(asked, self._last[code])
             scores.append(figures)
@@ -223,21 +204,20 @@ class PromptDev:
 
     def _understood(self, params, code, asked) -> tuple[dict[str, float], list[str]]:
         """Figures of the text stage, and what it understood in the language's own spoken one."""
-        glosses = [line.split() for line in asked.glosses]
+        glosses = [glosses.split() for glosses in asked.glosses]
         own, others = own_spoken(code), [s for s in SPOKEN if s != own_spoken(code)]
         spoken = [others[i % len(others)] for i in range(len(asked.said))]
         prompts, callers = prompts_for(asked.said, code, [own] * len(spoken) + spoken, "dev")
-        lines = self._model.understood(params, prompts, callers, "dev")
-        figures = score_lines(lines, glosses * 2, code)
+        lines = ask_model(self._model, self._group, params, prompts, callers, "dev")
+        figures = score_lines([line.split() for line in lines], glosses * 2, code)
         figures["inexact"] = 1 - figures["exact_match"]
-        return figures, [" ".join(line) for line in lines[: len(glosses)]]
+        return figures, lines[: len(glosses)]
 
     def pictures(self) -> Iterator[tuple[str, np.ndarray]]:
         """A contact strip of each language's first dev clip as last produced, over the real one."""
         for code, clips in self._last.items():
             if len(clips[0]):
                 asked = self._asked[code]
-                strip = contact_strip(
-                    clips[0], asked.references[0], text=f"{code}: {asked.texts[0]}"
-                )
+                text = f"{code}: {asked.texts[0]}"
+                strip = contact_strip(clips[0], asked.references[0], text=text)
                 yield f"dev/{code}", np.asarray(strip)

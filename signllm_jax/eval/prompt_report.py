@@ -16,12 +16,13 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from signllm_jax.artifacts.group import SHARED, load_group
+from signllm_jax.artifacts.group import load_group
 from signllm_jax.artifacts.workdir import Workdir
+from signllm_jax.core.tasks import SHARED
 from signllm_jax.core.typing import Tree
 from signllm_jax.corpora import fingerspelling
+from signllm_jax.corpora.published import is_spelled
 from signllm_jax.data import splits
-from signllm_jax.data.prompt_sampling import LineTokenizer
 from signllm_jax.eval import baselines, pose_report
 from signllm_jax.eval.eval_set import (
     EvalSet,
@@ -31,18 +32,20 @@ from signllm_jax.eval.eval_set import (
 )
 from signllm_jax.eval.figures import line_metrics
 from signllm_jax.eval.prompt_dev import (
-    PromptModel,
+    ask_model,
     open_asked,
     open_language,
     own_spoken,
     prompts_for,
+    sign_glosses,
     true_line,
 )
 from signllm_jax.eval.report import TEXT_STAGE, UNAIDED
-from signllm_jax.inference.prompt_to_gloss import SPELLED
+from signllm_jax.inference.prompt_to_pose import PromptToPose
 from signllm_jax.models.prompt2langgloss import pose_params
 from signllm_jax.parallel import sharding
 from signllm_jax.text.prompts import SPOKEN
+from signllm_jax.text.stage import LineTokenizer
 from signllm_jax.text.tokenizer import train_tokenizer
 
 WRONG = 20
@@ -61,7 +64,7 @@ def open_prompts(workdir: Workdir, split: str, data_dir: str | None = None) -> E
     config, codes = workdir.read_config()
     group = load_group(workdir.group(SHARED))
     folder = data_dir or config.data.data_dir or None
-    spelled = config.data.dataset == SPELLED
+    spelled = is_spelled(config.data.dataset)
 
     def open_all(name):
         return {code: splits.open_split(config.data.dataset, code, name, folder) for code in codes}
@@ -93,7 +96,7 @@ def _prompt_words(train: splits.Source, layout: str) -> Language:
     for word in fingerspelling.prompt_words(code):
         language.texts.append(word)
         language.said.append(word)
-        language.names.append(f"{code}_{SPELLED}_{word}")
+        language.names.append(f"{code}_fingerspelling_{word}")
         language.glosses.append(" ".join(fingerspelling.spell(word, code)))
         language.references.append(fingerspelling.spelled_clip(word, code))
     return language
@@ -107,7 +110,7 @@ def _produce(found: EvalSet, templates: str) -> tuple[dict[str, Any], dict[str, 
     """
     (group,) = found.groups.values()
     mesh = sharding.make_mesh({}, jax.local_devices()[:1])
-    model = PromptModel(group, mesh, found.config)
+    model = PromptToPose(group, mesh, found.config.eval.batch_size)
     params = jax.device_put(jax.tree.map(lambda leaf: leaf[None], group.params))
     exact, wrong = defaultdict(list), defaultdict(list)
     lines, unaided, glosses, true = defaultdict(list), defaultdict(list), {}, {}
@@ -117,17 +120,16 @@ def _produce(found: EvalSet, templates: str) -> tuple[dict[str, Any], dict[str, 
         glosses[code] = [glosses_of.split() for glosses_of in language.glosses] * len(SPOKEN)
         for spoken in SPOKEN:
             prompts, callers = prompts_for(language.said, code, [spoken] * count, templates)
-            unaided[code] += model.lines(params, prompts, callers)
-            understood = model.understood(params, prompts, callers, templates)
-            lines[code] += understood
-            written = [" ".join(tokens) for tokens in understood]
+            unaided[code] += model.unaided(params, prompts, callers)
+            written = ask_model(model, group, params, prompts, callers, templates)
+            lines[code] += [said.split() for said in written]
             for prompt, said, right in zip(prompts, written, true[code]):
                 exact[spoken].append(said == right)
                 if said != right and len(wrong[code]) < WRONG:
                     wrong[code].append([prompt, said, right])
             if spoken == own_spoken(code):
-                _fill(language, "produced", model.clips(params, written))
-        _fill(language, "true_langgloss", model.clips(params, true[code]))
+                _fill(language, "produced", sign_glosses(model, params, written, language))
+        _fill(language, "true_langgloss", sign_glosses(model, params, true[code], language))
     _follow(found, params, [x for lines_of in true.values() for x in lines_of], mesh)
     rows = {
         TEXT_STAGE: line_metrics(lines, glosses, seed=0),
@@ -143,7 +145,7 @@ def _produce(found: EvalSet, templates: str) -> tuple[dict[str, Any], dict[str, 
 def _fill(language: Language, row: str, made: list) -> None:
     language.rows[row] = [clip for clip, _ in made]
     if row == "produced":
-        language.cut_off = np.array([bool(len(clip)) and not ended for clip, ended in made])
+        language.cut_off = np.array([not ended for _, ended in made], bool)
 
 
 def _follow(found: EvalSet, params: Tree, true: list[str], mesh: Mesh) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from signllm_jax.artifacts.group import write_file
 from signllm_jax.core import markdown as md
 from signllm_jax.core.errors import DataError
+from signllm_jax.corpora.published import is_spelled
 from signllm_jax.eval.pages import PRODUCTIONS, UNDERSTOOD
 from signllm_jax.eval.report import ALL, MAIN, TEXT_STAGE, Report
 from signllm_jax.metrics.catalogue import spread_cell, table_of_runs
@@ -103,7 +104,7 @@ def summary(reports: Sequence[dict]) -> str:
     runs = [report["run"] for report in reports]
     versions = ", ".join(f"{k} {v}" for k, v in sorted(runs[0]["versions"].items()))
     hardware = ", ".join(f"{k} {v}" for k, v in runs[0]["hardware"].items())
-    what = "Test words" if runs[0]["dataset"] == "fingerspelling" else "Test clips"
+    what = "Test words" if is_spelled(runs[0]["dataset"]) else "Test clips"
     spoken = []
     if stage := reports[0].get("text_stage"):
         what = "Words and templates"

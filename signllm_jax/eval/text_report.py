@@ -7,9 +7,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from signllm_jax.artifacts.group import SHARED, load_group
+from signllm_jax.artifacts.group import load_group
 from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core.errors import ConfigError, DataError
+from signllm_jax.core.tasks import SHARED
 from signllm_jax.corpora import gloss_corpora
 from signllm_jax.eval import pages, provenance, warnings
 from signllm_jax.eval.figures import line_metrics

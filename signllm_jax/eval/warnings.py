@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from signllm_jax.core.config import Config
+from signllm_jax.corpora.published import is_spelled
 from signllm_jax.eval.predictions import Predictions
 
 
@@ -63,7 +64,7 @@ def of_clips(
     if metrics[""].get("cut_off"):
         found.append(f"{metrics['']['cut_off']} productions did not end by themselves.")
     found += of_skipped(skipped)
-    if config.data.dataset == "fingerspelling":
+    if is_spelled(config.data.dataset):
         found.append(
             "There is one recording of each letter: what can be learnt here is to compose letters "
             "to words, not how signers differ. A reference's letters are those of the train clips."

@@ -8,20 +8,51 @@ every other data set, the text stage writes freely.
 
 from collections.abc import Mapping, Sequence
 
+from signllm_jax.artifacts.group import Group
 from signllm_jax.core.errors import TextError
 from signllm_jax.core.typing import Tree
 from signllm_jax.corpora import fingerspelling
+from signllm_jax.corpora.published import is_spelled
+from signllm_jax.inference.request import Request, choose_language, only_language
 from signllm_jax.inference.text_to_gloss import Translator
 from signllm_jax.text.langgloss import mark_as, split_marks, to_langgloss
+from signllm_jax.text.prompt_forms import KNOWN
+from signllm_jax.text.prompts import make_prompt, question
 
-SPELLED = "fingerspelling"
-"""The data set whose LangGloss is a word of the text, letter by letter."""
 
+def read_prompt(
+    group: Group,
+    text: str | None,
+    prompt: str | None,
+    language: str | None,
+    known: tuple[str, ...] = KNOWN,
+) -> Request:
+    """What a group with a text stage is asked for; nothing is produced.
 
-def check_text(dataset: str, text: str, language: str) -> None:
-    """Raises TextError where a text that is asked for is to be spelled and cannot be."""
-    if dataset == SPELLED:
+    A text, and one that a prompt quotes, is put into one of the templates; every other prompt is
+    read as it is.
+
+    Args:
+        group: whose text stage reads.
+        text: what to sign, None where there is a prompt.
+        prompt: a question for it, None where there is a text.
+        language: code, or None where the prompt names it or the group has only one.
+        known: see `parse_prompt`.
+
+    Raises:
+        ConfigError: the group has no such language, or which one is meant is not said.
+        TextError: the prompt is not understood or too long; a text is to be spelled and cannot be.
+    """
+    has, certain = group.text_stage.vocabulary.languages, True
+    if prompt is not None:
+        asked, language, text, certain = question(prompt, language or only_language(has), known)
+    language = choose_language(has, language)
+    if prompt is None:
+        asked = make_prompt(text, language, text)
+    if certain and is_spelled(group.dataset):
         fingerspelling.spell(text, language)
+    group.text_stage.encode(asked, language)
+    return Request(language, prompt if text is None else text, asked)
 
 
 def understand(
@@ -48,7 +79,7 @@ def understand(
     """
     lines: list[list[str]] = [[] for _ in prompts]
     free = list(range(len(prompts)))
-    if dataset == SPELLED:
+    if is_spelled(dataset):
         words = [
             fingerspelling.word_units(prompt, code) if code in fingerspelling.LANGUAGES else {}
             for prompt, code in zip(prompts, languages)

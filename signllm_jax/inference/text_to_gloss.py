@@ -6,7 +6,6 @@ import jax
 import numpy as np
 
 from signllm_jax.core.config import ModelConfig
-from signllm_jax.core.errors import TextError
 from signllm_jax.core.typing import Tree
 from signllm_jax.inference.gloss_decoding import decode_lines, score_choices
 from signllm_jax.models.layers.precision import compute_dtype
@@ -47,21 +46,13 @@ class Translator:
         self._decode = jax.jit(decode, out_shardings=everywhere)
         self._score = jax.jit(score, out_shardings=everywhere)
 
-    def encode(self, text: str, language: str | None) -> np.ndarray:
-        """Units int32 [S, 1 + G]; raises TextError when the text is empty or too long."""
-        units = self._stage.units.encode(text, language)
-        if len(units) > self._stage.config.longest:
-            raise TextError(
-                f"the text has {len(units) - 1} {self._stage.units.kind}, the model reads at most "
-                f"{self._stage.config.longest - 1}: {text[:40]!r}"
-            )
-        return units
-
     def tokens(
         self, params: Tree, texts: Sequence[str], languages: Sequence[str | None]
     ) -> np.ndarray:
         """Token ids int32 [N, line] of the texts, 0 after the end; see `__call__`."""
-        units = [self.encode(text, code) for text, code in zip(texts, languages, strict=True)]
+        units = [
+            self._stage.encode(text, code) for text, code in zip(texts, languages, strict=True)
+        ]
         parts = [np.zeros((0, self._stage.config.line), np.int32)]
         for batch, count in self._batches(units):
             with sharding.use_mesh(self._mesh):
@@ -109,7 +100,7 @@ class Translator:
         rows, units, lines = [], [], []
         longest = self._stage.config.line
         for i, (text, code) in enumerate(zip(texts, languages, strict=True)):
-            read = self.encode(text, code)
+            read = self._stage.encode(text, code)
             tokens = [[*self._stage.write(line, code), EOS] for line in choices[i]]
             tokens = [line for line in tokens if len(line) <= longest]
             for start in range(0, len(tokens), CHOICES):

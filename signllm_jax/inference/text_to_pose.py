@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import jax
 import numpy as np
 
+from signllm_jax.artifacts.group import Group
 from signllm_jax.core.config import ModelConfig
 from signllm_jax.core.errors import TextError
 from signllm_jax.core.skeleton import DWPOSE128
@@ -16,37 +17,29 @@ from signllm_jax.models.text2pose import Text2Pose
 from signllm_jax.parallel import sharding
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.features import Statistics, restore_frames
-from signllm_jax.text.tokenizer import Tokenizer
+from signllm_jax.text.stage import LineTokenizer
 
 
 class Producer:
     """Free-running production for L languages on a mesh; one compilation a batch shape.
 
     Args:
-        model: sizes of a group.
-        tokenizers, statistics: one a language, in the order of the language axis.
+        groups: one per language in the order of the language axis, all of the same sizes. A group
+            with a text stage reads LangGloss. The limits of the first one hold for all.
         mesh: where the parameters lie.
-        tokens: S, the longest text in tokens; longer ones are refused.
-        max_frames: longest clip.
         batch_size: texts of a language decoded together, a multiple of the mesh's row axes.
-        languages: rows of the language marks where the texts are LangGloss, 0 = they are not.
     """
 
-    def __init__(
-        self,
-        model: ModelConfig,
-        tokenizers: Sequence[Tokenizer],
-        statistics: Sequence[Statistics],
-        mesh,
-        *,
-        tokens: int,
-        max_frames: int,
-        batch_size: int,
-        languages: int = 0,
-    ):
-        self._tokenizers, self._statistics = tokenizers, statistics
-        self._mesh, self._tokens, self._batch_size = mesh, tokens, batch_size
-        self._generate = _compiled(model, mesh, max_frames, languages)
+    def __init__(self, groups: Sequence[Group], mesh, batch_size: int):
+        first = groups[0]
+        self._tokenizers = [
+            LineTokenizer(group.text_stage) if group.text_stage else group.tokenizer
+            for group in groups
+        ]
+        self._statistics = [group.statistics for group in groups]
+        self._mesh, self._tokens, self._batch_size = mesh, first.row_tokens, batch_size
+        languages = first.text_stage.config.languages if first.text_stage else 0
+        self._generate = _compiled(first.model, mesh, first.max_frames, languages)
 
     def encode(self, text: str, language: int) -> list[int]:
         """Token ids of a text; raises TextError when it cannot be written or is too long."""

@@ -20,9 +20,12 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 import signllm_jax
-from signllm_jax.api import BATCH, Signed, SignLLM
+from signllm_jax.api import SignLLM
 from signllm_jax.core.errors import ConfigError, OutputError, SignLLMError, TextError
 from signllm_jax.core.languages import get_language
+from signllm_jax.inference.pipelines import BATCH
+from signllm_jax.inference.request import Request as ModelRequest
+from signllm_jax.inference.request import Signed
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.render.page import STATIC as PLAYER
 from signllm_jax.render.page import clip_dict
@@ -48,13 +51,6 @@ _PROBLEMS = {
         429: "too many requests wait already; Retry-After says when to come back",
     }.items()
 }
-
-
-class Ask(NamedTuple):
-    """A checked request: what the model reads, and the text that is shown for it."""
-
-    asked: str
-    text: str
 
 
 class Answer(NamedTuple):
@@ -103,7 +99,7 @@ def make_app(model: SignLLM, queue: int = QUEUE, renderings: int = RENDERINGS) -
     @app.post("/produce", response_model=schema.Produced, responses=_PROBLEMS)
     async def produce(ask: schema.Ask) -> Response:
         """Produces a clip."""
-        answer = await desk.answer(*desk.read(ask.text, ask.language, ask.prompt))
+        answer = await desk.answer(model.read(ask.text, ask.prompt, ask.language))
         return Response(answer.body, media_type="application/json")
 
     files = {200: {"content": {"application/octet-stream": {}}, "description": "the file"}}
@@ -116,10 +112,10 @@ def make_app(model: SignLLM, queue: int = QUEUE, renderings: int = RENDERINGS) -
         language: Annotated[schema.Code | None, Query(description="code")] = None,
     ) -> Response:
         """Produces a clip as a file to keep."""
-        ask, language = desk.read(text, language, prompt)
-        answer = await desk.answer(ask, language)
-        content = await desk.render(answer.clip, ask.text, format.value)
-        headers = {"content-disposition": _attachment(ask.text, format.value)}
+        request = model.read(text, prompt, language)
+        answer = await desk.answer(request)
+        content = await desk.render(answer.clip, request.text, format.value)
+        headers = {"content-disposition": _attachment(request.text, format.value)}
         return Response(content, media_type="application/octet-stream", headers=headers)
 
     def page(name: str):
@@ -142,7 +138,7 @@ class _Desk:
         self._model, self._renderings, self._rendering = model, renderings, 0
         self._batches = Batches(self._produce, BATCH, queue)
         self._renderer = ThreadPoolExecutor(1, thread_name_prefix="render")
-        self._kept: OrderedDict[tuple[Ask, str], Answer] = OrderedDict()
+        self._kept: OrderedDict[ModelRequest, Answer] = OrderedDict()
 
     @contextlib.asynccontextmanager
     async def running(self):
@@ -172,17 +168,12 @@ class _Desk:
             )
         return schema.Languages(languages=described, formats=[*Format], max_text=schema.MAX_TEXT)
 
-    def read(self, text: str | None, language: str | None, prompt: str | None) -> tuple[Ask, str]:
-        """A request and its language, checked; errors are those of `SignLLM.produce`."""
-        shown, code = self._model.resolve(text, language, prompt)
-        return Ask(self._model.asked(text, language, prompt)[0], shown), code
-
-    async def answer(self, ask: Ask, language: str) -> Answer:
+    async def answer(self, request: ModelRequest) -> Answer:
         """Produces, or takes from what is kept; raises BusyError, or TextError: not understood."""
-        if (key := (ask, language)) not in self._kept:
-            self._kept[key] = await self._batches.submit(ask, language)
-        self._kept.move_to_end(key)
-        answer = self._kept[key]
+        if request not in self._kept:
+            self._kept[request] = await self._batches.submit(request, request.language)
+        self._kept.move_to_end(request)
+        answer = self._kept[request]
         while len(self._kept) > _KEPT:
             self._kept.popitem(last=False)
         return answer
@@ -198,19 +189,17 @@ class _Desk:
         finally:
             self._rendering -= 1
 
-    def _produce(self, asks: Sequence[Ask], language: str) -> list[Answer | SignLLMError]:
-        made = self._model.sign([ask.asked for ask in asks], language)
+    def _produce(self, requests: Sequence[ModelRequest], _: str) -> list[Answer | SignLLMError]:
+        made = self._model.sign(requests)
         return [
-            one
-            if isinstance(one, SignLLMError)
-            else Answer(one.clip, _body(one, ask.text, language))
-            for ask, one in zip(asks, made, strict=True)
+            one if isinstance(one, SignLLMError) else Answer(one.clip, _body(one, request))
+            for request, one in zip(requests, made, strict=True)
         ]
 
 
-def _body(signed: Signed, text: str, language: str) -> bytes:
+def _body(signed: Signed, request: ModelRequest) -> bytes:
     seconds = round(len(signed.clip) / signed.clip.fps, 3)
-    answer = {"text": text, "language": language, "seconds": seconds}
+    answer = {"text": request.text, "language": request.language, "seconds": seconds}
     if signed.gloss is not None:
         answer["gloss"] = signed.gloss
     answer["clip"] = clip_dict(signed.clip)

@@ -10,6 +10,7 @@ Reading a prompt, what stands in the payload never decides which sign language i
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from signllm_jax.core.errors import ConfigError, TextError
 from signllm_jax.core.languages import LANGUAGES, get_language
@@ -20,6 +21,7 @@ from signllm_jax.text.prompt_templates import NAME, SLOT, SPLITS, SPOKEN, read_t
 __all__ = [
     "SPLITS",
     "SPOKEN",
+    "Question",
     "make_prompt",
     "parse_prompt",
     "question",
@@ -146,18 +148,32 @@ def read_request(prompt: str, language: str | None = None) -> tuple[str, str]:
     return payload, found
 
 
+class Question(NamedTuple):
+    """What a model that reads prompts is asked.
+
+    Attributes:
+        prompt: what it reads.
+        language: code of the sign language.
+        text: what is to be signed, None where no rule finds it.
+        certain: whether the text is certain, since it stands within quotation marks.
+    """
+
+    prompt: str
+    language: str
+    text: str | None
+    certain: bool
+
+
 def question(
     prompt: str, language: str | None = None, known: tuple[str, ...] = prompt_forms.KNOWN
-) -> tuple[str, str, str | None]:
-    """What a model that reads prompts is asked for a prompt, and what is certain of it.
+) -> Question:
+    """What a model that reads prompts is asked for a prompt.
 
     A text within quotation marks is certain, so it is asked for as one without a prompt is, with a
     template; all other prompts are read as they are. Arguments and errors as in `parse_prompt`.
-
-    Returns:
-        What is asked, the code of the sign language, and the text where it is certain, else None.
     """
     reading, found = _parse(prompt, language, (), known)
     if not reading.quoted:
-        return prompt, found, None
-    return make_prompt(reading.payload, found, reading.payload), found, reading.payload
+        return Question(prompt, found, reading.payload, False)
+    asked = make_prompt(reading.payload, found, reading.payload)
+    return Question(asked, found, reading.payload, True)

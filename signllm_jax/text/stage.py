@@ -7,9 +7,11 @@ A LangGloss token is one integer to the models, `mark * rows + id`, with the mar
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 
+import numpy as np
+
 from signllm_jax.core.config import TextConfig
-from signllm_jax.core.errors import ConfigError
-from signllm_jax.text.langgloss import LangGlossVocabulary
+from signllm_jax.core.errors import ConfigError, TextError
+from signllm_jax.text.langgloss import LangGlossVocabulary, split_marks
 from signllm_jax.text.source_tokens import Units, collect_units
 
 
@@ -28,6 +30,19 @@ class TextStage:
     rows: int
     units: Units
     vocabulary: LangGlossVocabulary
+
+    def encode(self, text: str, language: str | None) -> np.ndarray:
+        """Units int32 [S, 1 + G] of a text or prompt.
+
+        Raises TextError when it is empty or too long.
+        """
+        units = self.units.encode(text, language)
+        if len(units) > self.config.longest:
+            raise TextError(
+                f"the text has {len(units) - 1} {self.units.kind}, the model reads at most "
+                f"{self.config.longest - 1}: {text[:40]!r}"
+            )
+        return units
 
     def write(self, glosses: Iterable[str], language: str) -> list[int]:
         """Tokens of a line, the end not included; errors as in `LangGlossVocabulary.encode`."""
@@ -62,6 +77,18 @@ class TextStage:
             Units.from_dict(values["units"]),
             LangGlossVocabulary.from_dict(values["vocabulary"]),
         )
+
+
+class LineTokenizer:
+    """Marked LangGloss lines `<asl:H> <asl:I>` -> tokens, where a pose stage wants a tokenizer."""
+
+    def __init__(self, stage: TextStage):
+        self._stage = stage
+
+    def encode(self, line: str) -> list[int]:
+        """Tokens of a line, none of an empty one; raises TextError on what is no LangGloss."""
+        pairs = split_marks(line)
+        return [token for code, gloss in pairs for token in self._stage.write([gloss], code)]
 
 
 def make_stage(

@@ -39,15 +39,7 @@ class DevSet:
             else None
             for group, clips in zip(groups, self._clips)
         ]
-        self._producer = Producer(
-            config.model,
-            [group.tokenizer for group in groups],
-            [group.statistics for group in groups],
-            mesh,
-            tokens=config.data.row_tokens,
-            max_frames=config.eval.max_frames,
-            batch_size=config.eval.batch_size,
-        )
+        self._producer = Producer(groups, mesh, config.eval.batch_size)
         for i, texts in enumerate(self._texts):
             for text in texts:  # what cannot be read is refused before anything is trained
                 self._producer.encode(text, i)

@@ -8,8 +8,7 @@ from signllm_jax.artifacts.group import copy_group, load_group
 from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core.config import Config
 from signllm_jax.core.errors import ConfigError
-
-TASK = "mlsf"
+from signllm_jax.core.tasks import get_info
 
 
 def kept_languages(config: Config, workdir: Workdir) -> tuple[str, ...]:
@@ -23,7 +22,7 @@ def kept_languages(config: Config, workdir: Workdir) -> tuple[str, ...]:
     """
     if not config.extend_from:
         return ()
-    if config.task != TASK:
+    if not _extends(config):
         raise ConfigError(
             f"config.extend_from: {config.task} is no MLSF: the tables of a model that languages "
             "share are grown by launch/extend.py"
@@ -32,12 +31,18 @@ def kept_languages(config: Config, workdir: Workdir) -> tuple[str, ...]:
         return kept
     extended = Workdir(config.extend_from)
     held, languages = extended.read_config()
-    if held.task != TASK:
+    if not _extends(held):
         raise ConfigError(f"config.extend_from: {config.extend_from} is a {held.task}, no MLSF")
     kept = (*extended.read_kept(), *languages)
     for code in kept:  # refuses what is damaged before anything is written
         load_group(extended.group(code))
     return kept
+
+
+def _extends(config: Config) -> bool:
+    """Whether it is a run with one producing group per language."""
+    info = get_info(config.task)
+    return info.makes_poses and not info.shared
 
 
 def take_along(config: Config, workdir: Workdir, languages: tuple[str, ...]) -> None:

@@ -6,9 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from signllm_jax.artifacts.group import SHARED, Group
+from signllm_jax.artifacts.group import Group
 from signllm_jax.core.errors import ConfigError
+from signllm_jax.core.tasks import SHARED
 from signllm_jax.core.typing import Array, Batch, TokenScores
+from signllm_jax.corpora.published import is_spelled
 from signllm_jax.data import splits
 from signllm_jax.data.prompt_sampling import PromptData
 from signllm_jax.eval.prompt_dev import PromptDev
@@ -86,10 +88,6 @@ class Prompt2LangGlossTask(MlsfTask):
             "pose": "DTW ratio to the mean pose, from true LangGloss",
             "text": "share of prompts whose LangGloss is not right",
         }[self.config.text.trained]
-
-    def lanes(self, languages):
-        """See Task: languages share one model."""
-        return (SHARED,)
 
     def init_lane(self, key):
         """See Task."""
@@ -187,7 +185,7 @@ class Prompt2LangGlossTask(MlsfTask):
             groups[0].statistics,
             row_units=data.row_units,
             temperature=data.temperature,
-            invented=config.text.invented and data.dataset == "fingerspelling",
+            invented=config.text.invented and is_spelled(data.dataset),
             asks=config.text.trained != "pose",
             batch_size=config.batch_rows[0],
             strata=config.rl.strata if config.rl.plc else 1,

@@ -5,11 +5,12 @@ import os
 from collections.abc import Sequence
 
 from signllm_jax.artifacts.extend import extend_group, extend_stage
-from signllm_jax.artifacts.group import SHARED, Group, load_group, save_group
+from signllm_jax.artifacts.group import Group, load_group, save_group
 from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core.config import Config
 from signllm_jax.core.errors import CheckpointError, ConfigError
 from signllm_jax.core.languages import get_language
+from signllm_jax.core.tasks import SHARED, get_info
 from signllm_jax.train.task import get_task
 
 
@@ -56,7 +57,7 @@ def extend_run(
         CheckpointError: the run cannot be read, or the output is a run already.
     """
     config, codes = Workdir(workdir).read_config()
-    if config.task not in ("prompt2langgloss", "text2gloss"):
+    if not get_info(config.task).shared:
         raise ConfigError(f"{os.fspath(workdir)}: languages are added to a shared model only")
     for code in languages:
         get_language(code)

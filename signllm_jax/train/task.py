@@ -1,7 +1,6 @@
 """What the loop and the step need to know of a model that is trained: one Task a kind of model."""
 
 import abc
-import importlib
 from collections.abc import Iterator, Sequence
 from typing import ClassVar, NamedTuple, Protocol
 
@@ -11,17 +10,10 @@ from signllm_jax.artifacts.group import Group
 from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core.config import Config
 from signllm_jax.core.errors import ConfigError
+from signllm_jax.core.tasks import get_info, resolve
 from signllm_jax.core.typing import Array, Batch, Tree
 from signllm_jax.data import splits
 from signllm_jax.rl.clips import Clips
-
-TASKS = {
-    "mlsf": ("signllm_jax.train.mlsf", "MlsfTask"),
-    "back_translation": ("signllm_jax.train.back_translation", "BackTranslationTask"),
-    "prompt2langgloss": ("signllm_jax.train.prompt2langgloss", "Prompt2LangGlossTask"),
-    "text2gloss": ("signllm_jax.train.text2gloss", "Text2GlossTask"),
-}
-"""config.task -> module and class; a module is imported when its task is run."""
 
 
 class Learning(NamedTuple):
@@ -84,8 +76,8 @@ class Task(abc.ABC):
         return splits.languages(data.dataset, data.data_dir or None)
 
     def lanes(self, languages: tuple[str, ...]) -> tuple[str, ...]:
-        """Names of the models on the leading axis: one a language unless a task shares one."""
-        return languages
+        """Names of the models on the leading axis: one per language unless languages share one."""
+        return get_info(self.config.task).groups(languages)
 
     @abc.abstractmethod
     def init_lane(self, key: Array) -> Tree:
@@ -123,10 +115,7 @@ class Task(abc.ABC):
 
 def get_task(config: Config) -> Task:
     """The task of a config; raises ConfigError on an unknown one."""
-    if config.task not in TASKS:
-        raise ConfigError(f"config.task: {config.task!r} is not one of {', '.join(TASKS)}")
-    module, name = TASKS[config.task]
-    task = getattr(importlib.import_module(module), name)(config)
+    task = resolve(get_info(config.task).trainer)(config)
     if (config.rl.plc or config.rl.loss != "mse") and not task.rewards:
         raise ConfigError(f"config.rl: the task {config.task} has no rewards to learn from")
     return task

@@ -4,9 +4,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from signllm_jax.artifacts.group import SHARED, Group
+from signllm_jax.artifacts.group import Group
 from signllm_jax.core.config import TextConfig
 from signllm_jax.core.errors import ConfigError
+from signllm_jax.core.tasks import SHARED
 from signllm_jax.core.typing import Array
 from signllm_jax.corpora import gloss_corpora
 from signllm_jax.data.gloss_batches import LineData
@@ -40,10 +41,6 @@ class Text2GlossTask(Task):
         """See Task."""
         known = gloss_corpora.languages(self.config.data.dataset)
         return known or super().data_languages()
-
-    def lanes(self, languages):
-        """See Task: languages share one model."""
-        return (SHARED,)
 
     def init_lane(self, key):
         """See Task."""
@@ -133,7 +130,7 @@ class _DevLines:
         self._translator = Translator(group.model, group.text_stage, mesh, config.batch_size)
         for code, own in self._pairs.items():
             for pair in own:  # what cannot be read is refused before anything is trained
-                self._translator.encode(pair.text, code)
+                group.text_stage.encode(pair.text, code)
 
     def score(self, params):
         """See `train.task.DevSet`: the mean of the languages' figures."""

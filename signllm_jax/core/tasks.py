@@ -1,0 +1,101 @@
+"""The kinds of models that can be trained, and what the rest of the package asks about them."""
+
+import dataclasses
+import importlib
+from collections.abc import Sequence
+from typing import Any
+
+from signllm_jax.core.errors import ConfigError
+
+SHARED = "shared"
+"""Name of the group of a model that all languages of a run share."""
+
+
+@dataclasses.dataclass(frozen=True)
+class TaskInfo:
+    """A kind of model.
+
+    Attributes:
+        name: value of `config.task`.
+        title: what goes in and what comes out, in words.
+        shared: name of the group that all languages share; None: one group per language.
+        reads_poses: whether the model reads clips.
+        pipeline: the `inference.pipelines.Pipeline` from texts to clips as `module:name`; None
+            where the model makes no clips.
+        trainer: the `train.task.Task` as `module:name`.
+        report: the function that evaluates a run as `module:name`; see `eval/dispatch.py`.
+    """
+
+    name: str
+    title: str
+    shared: str | None
+    reads_poses: bool
+    pipeline: str | None
+    trainer: str
+    report: str
+
+    @property
+    def makes_poses(self) -> bool:
+        """Whether the model produces clips."""
+        return self.pipeline is not None
+
+    def groups(self, languages: Sequence[str]) -> tuple[str, ...]:
+        """Names of the groups of a run of these languages."""
+        return (self.shared,) if self.shared else tuple(languages)
+
+
+TASKS = {
+    info.name: info
+    for info in (
+        TaskInfo(
+            name="mlsf",
+            title="text to sign language poses",
+            shared=None,
+            reads_poses=False,
+            pipeline="signllm_jax.inference.pipelines:TextPipeline",
+            trainer="signllm_jax.train.mlsf:MlsfTask",
+            report="signllm_jax.eval.pose_report:evaluate",
+        ),
+        TaskInfo(
+            name="back_translation",
+            title="sign language poses to text",
+            shared=None,
+            reads_poses=True,
+            pipeline=None,
+            trainer="signllm_jax.train.back_translation:BackTranslationTask",
+            report="signllm_jax.eval.reading_report:evaluate",
+        ),
+        TaskInfo(
+            name="prompt2langgloss",
+            title="prompts to sign language poses",
+            shared=SHARED,
+            reads_poses=False,
+            pipeline="signllm_jax.inference.pipelines:PromptPipeline",
+            trainer="signllm_jax.train.prompt2langgloss:Prompt2LangGlossTask",
+            report="signllm_jax.eval.prompt_report:evaluate",
+        ),
+        TaskInfo(
+            name="text2gloss",
+            title="text to gloss",
+            shared=SHARED,
+            reads_poses=False,
+            pipeline=None,
+            trainer="signllm_jax.train.text2gloss:Text2GlossTask",
+            report="signllm_jax.eval.text_report:evaluate",
+        ),
+    )
+}
+"""Name -> task. This is the only place that lists them."""
+
+
+def get_info(task: str) -> TaskInfo:
+    """The entry of a task; raises ConfigError when there is no such task."""
+    if task not in TASKS:
+        raise ConfigError(f"config.task: {task!r} is not one of {', '.join(TASKS)}")
+    return TASKS[task]
+
+
+def resolve(place: str) -> Any:
+    """Imports what `module:name` names."""
+    module, _, name = place.partition(":")
+    return getattr(importlib.import_module(module), name)

@@ -1,0 +1,151 @@
+"""From a user's text or prompt to clips: one pipeline per kind of model that makes poses."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import jax
+
+from signllm_jax.artifacts.group import Group
+from signllm_jax.core.errors import CheckpointError, TextError
+from signllm_jax.core.typing import Tree
+from signllm_jax.inference.prompt_to_gloss import read_prompt
+from signllm_jax.inference.prompt_to_pose import PromptToPose
+from signllm_jax.inference.request import Request, Signed, choose_language, only_language
+from signllm_jax.inference.text_to_pose import Producer
+from signllm_jax.parallel import sharding
+from signllm_jax.text.prompts import read_request
+
+BATCH = 8
+"""Requests decoded together; a single request is decoded by itself."""
+_SIZES = (1, BATCH)
+
+
+class Pipeline(Protocol):
+    """What `api.SignLLM` needs of a model.
+
+    Attributes:
+        groups: the group of every language that can be produced.
+    """
+
+    groups: Mapping[str, Group]
+
+    def read(self, text: str | None, prompt: str | None, language: str | None) -> Request:
+        """Checks a text or a prompt, one of which is None; see `SignLLM.read`."""
+
+    def gloss(self, requests: Sequence[Request]) -> list[str | None]:
+        """The LangGloss of requests: '' where nothing is understood, None without a text stage."""
+
+    def sign(self, requests: Sequence[Request]) -> list[Signed | TextError]:
+        """The clips of requests; what cannot be signed is that request's error alone."""
+
+    def warm_up(self) -> None:
+        """Compiles, or loads what has been compiled."""
+
+
+class TextPipeline:
+    """One group per language, which reads texts (MLSF).
+
+    Args:
+        groups: group of every language, with parameters.
+    """
+
+    def __init__(self, groups: Mapping[str, Group]):
+        self.groups, self._mesh = groups, _one_device()
+        self._ready: dict[str, tuple[dict[int, Producer], Tree]] = {}
+
+    def _prepared(self, language: str) -> tuple[dict[int, Producer], Tree]:
+        if language not in self._ready:
+            group = self.groups[language]
+            params = _stacked(group)
+            producers = {size: Producer([group], self._mesh, size) for size in _SIZES}
+            self._ready[language] = producers, params
+        return self._ready[language]
+
+    def read(self, text: str | None, prompt: str | None, language: str | None) -> Request:
+        """See Pipeline."""
+        has = tuple(self.groups)
+        if prompt is not None:
+            text, language = read_request(prompt, language or only_language(has))
+        language = choose_language(has, language)
+        self._prepared(language)[0][1].encode(text, 0)
+        return Request(language, text, text)
+
+    def gloss(self, requests: Sequence[Request]) -> list[None]:
+        """See Pipeline."""
+        return [None] * len(requests)
+
+    def sign(self, requests: Sequence[Request]) -> list[Signed]:
+        """See Pipeline.
+
+        Texts of similar length are decoded together, since a batch takes as long as its longest
+        clip.
+        """
+        signed = {}
+        for code in dict.fromkeys(request.language for request in requests):
+            texts = {i: r.model_input for i, r in enumerate(requests) if r.language == code}
+            producers, params = self._prepared(code)
+            producer = producers[_size(texts)]
+            order = sorted(texts, key=lambda i: len(producer.encode(texts[i], 0)))
+            made = producer(params, [[texts[i] for i in order]])[0]
+            signed |= {i: Signed(clip, None) for i, (clip, _) in zip(order, made)}
+        return [signed[i] for i in range(len(requests))]
+
+    def warm_up(self) -> None:
+        """See Pipeline."""
+        for language in self.groups:
+            producers, params = self._prepared(language)
+            for producer in producers.values():
+                producer.warm_up(params)
+
+
+class PromptPipeline:
+    """One group that all languages share, which reads prompts (Prompt2LangGloss).
+
+    Args:
+        groups: the group by its own name, with parameters.
+    """
+
+    def __init__(self, groups: Mapping[str, Group]):
+        (group,) = groups.values()
+        self._group, self._params = group, _stacked(group)
+        self.groups = dict.fromkeys(group.text_stage.vocabulary.languages, group)
+        mesh = _one_device()
+        self._models = {size: PromptToPose(group, mesh, size) for size in _SIZES}
+
+    def read(self, text: str | None, prompt: str | None, language: str | None) -> Request:
+        """See Pipeline."""
+        return read_prompt(self._group, text, prompt, language)
+
+    def gloss(self, requests: Sequence[Request]) -> list[str]:
+        """See Pipeline."""
+        return self._models[_size(requests)].gloss(self._params, requests)
+
+    def sign(self, requests: Sequence[Request]) -> list[Signed | TextError]:
+        """See Pipeline."""
+        model = self._models[_size(requests)]
+        glosses = model.gloss(self._params, requests)
+        clips = model.clips(self._params, glosses)
+        return [
+            clip if isinstance(clip, TextError) else Signed(clip, gloss)
+            for clip, gloss in zip(clips, glosses, strict=True)
+        ]
+
+    def warm_up(self) -> None:
+        """See Pipeline."""
+        for model in self._models.values():
+            model.warm_up(self._params)
+
+
+def _size(requests) -> int:
+    return BATCH if len(requests) > 1 else 1
+
+
+def _one_device():
+    return sharding.make_mesh({}, jax.devices()[:1])
+
+
+def _stacked(group: Group) -> Tree:
+    """The parameters with a leading axis of 1, on the device."""
+    if group.params is None:
+        raise CheckpointError(f"the group {group.language} has no parameters")
+    return jax.device_put(jax.tree.map(lambda leaf: leaf[None], group.params))

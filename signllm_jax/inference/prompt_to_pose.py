@@ -1,0 +1,75 @@
+"""Prompt to LangGloss to clip: both stages of a Prompt2LangGloss group, compiled once.
+
+This is what is served and what is measured.
+"""
+
+from collections.abc import Sequence
+
+from signllm_jax.artifacts.group import Group
+from signllm_jax.core.errors import TextError
+from signllm_jax.core.typing import Tree
+from signllm_jax.inference.prompt_to_gloss import understand
+from signllm_jax.inference.request import Request
+from signllm_jax.inference.text_to_gloss import Translator
+from signllm_jax.inference.text_to_pose import Producer
+from signllm_jax.models.prompt2langgloss import pose_params, text_params
+from signllm_jax.poses.clip import PoseClip
+
+
+class PromptToPose:
+    """The stages of a group; `params` of its methods are stacked [1, ...].
+
+    Args:
+        group: sizes, tables and statistics.
+        mesh: where the parameters lie.
+        batch_size: prompts decoded together, a multiple of the mesh's row axes.
+    """
+
+    def __init__(self, group: Group, mesh, batch_size: int):
+        self._dataset, self._batch_size = group.dataset, batch_size
+        self._language = group.text_stage.vocabulary.languages[0]
+        self._translator = Translator(group.model, group.text_stage, mesh, batch_size)
+        self._producer = Producer([group], mesh, batch_size)
+
+    def gloss(self, params: Tree, requests: Sequence[Request]) -> list[str]:
+        """The LangGloss of requests, `<asl:H> <asl:I>` each; '' where nothing is understood."""
+        prompts = [request.model_input for request in requests]
+        languages = [request.language for request in requests]
+        lines = understand(self._translator, self._dataset, text_params(params), prompts, languages)
+        return [" ".join(line) for line in lines]
+
+    def unaided(
+        self, params: Tree, prompts: Sequence[str], callers: Sequence[str | None]
+    ) -> list[list[str]]:
+        """The lines that the text stage writes by itself; arguments as of `Translator`."""
+        return self._translator(text_params(params), prompts, callers)
+
+    def clips(self, params: Tree, glosses: Sequence[str]) -> list[PoseClip | TextError]:
+        """The clips of LangGloss, or why there is none: it is empty or too long."""
+        made = self.made(params, glosses)
+        return [clip if isinstance(clip, TextError) else clip[0] for clip in made]
+
+    def made(self, params: Tree, glosses: Sequence[str]) -> list[tuple[PoseClip, bool] | TextError]:
+        """As `clips`, each clip with whether it ended by itself."""
+        made: list[tuple[PoseClip, bool] | TextError | None]
+        made = [self._refusal(gloss) for gloss in glosses]
+        fitting = [i for i, refusal in enumerate(made) if refusal is None]
+        clips = self._producer(pose_params(params), [[glosses[i] for i in fitting]])[0]
+        for i, clip in zip(fitting, clips, strict=True):
+            made[i] = clip
+        return made
+
+    def _refusal(self, gloss: str) -> TextError | None:
+        if not gloss:
+            return TextError("nothing to sign was understood")
+        try:
+            self._producer.encode(gloss, 0)
+        except TextError as error:
+            return error
+        return None
+
+    def warm_up(self, params: Tree) -> None:
+        """Compiles, or loads what has been compiled."""
+        for prompt in ("a", "1"):  # with a word that can be spelled, and without one
+            self.gloss(params, [Request(self._language, prompt, prompt)] * self._batch_size)
+        self._producer.warm_up(pose_params(params))
