@@ -5,7 +5,12 @@ defaults.
 """
 
 import ast
+import sys
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from signllm_jax.core import markdown
 
 ROOT = Path(__file__).resolve().parents[1]
 SEE = {
@@ -88,27 +93,21 @@ def table(listed: list[tuple[str, str, str, str]]) -> list[str]:
     """Lines of Markdown."""
     if not listed:
         return []
-    head = ["| flag | kind | default | |", "|---|---|---|---|"]
-    rows = []
-    for name, kind, default, said in listed:
-        cells = (f"`--{name}`", kind, f"`{default}`", said)
-        rows.append(
-            "| "
-            + " | ".join(cell.replace("|", "\\|").replace("<", "&lt;") for cell in cells)
-            + " |"
-        )
-    return [*head, *rows, ""]
+    rows = (
+        [f"`--{name}`", *map(markdown.escape, (kind, f"`{default}`", said))]
+        for name, kind, default, said in listed
+    )
+    return [markdown.table(["flag", "kind", "default", ""], rows, align="l"), ""]
 
 
 def pages() -> dict[str, str]:
     """Name of every page -> its text, the list of all among them."""
     made = {path.stem: page(path) for path in sorted((ROOT / "launch").glob("[!_]*.py"))}
-    lines = ["# Commands", "", "| command | |", "|---|---|"]
+    rows = []
     for name in made:
         tree = ast.parse((ROOT / "launch" / f"{name}.py").read_text("utf-8"))
-        said = prose(tree)[0]
-        lines.append(f"| [{name}]({name}.md) | {said} |")
-    lines += ["", END]
+        rows.append([f"[{name}]({name}.md)", prose(tree)[0]])
+    lines = ["# Commands", "", markdown.table(["command", ""], rows, align="l"), "", END]
     return made | {"index": "\n".join(lines) + "\n"}
 
 

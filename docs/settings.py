@@ -11,6 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from signllm_jax.core import markdown
 from signllm_jax.core.config import Config
 
 MARK = "<!-- settings -->"
@@ -28,7 +29,7 @@ def described(kind: type) -> tuple[str, dict[str, str]]:
 def table(kind: type, prefix: str) -> list[str]:
     """Lines of Markdown: every plain field with its default, range and meaning."""
     _, meaning = described(kind)
-    lines = ["| setting | default | range | |", "|---|---|---|---|"]
+    rows = []
     for field in dataclasses.fields(kind):
         if dataclasses.is_dataclass(field.default_factory):
             continue
@@ -40,9 +41,9 @@ def table(kind: type, prefix: str) -> list[str]:
             span = ", ".join(f"`{choice}`" for choice in limits["choices"])
         elif limits.get("low") is not None:
             span = f"{limits['low']:,} to {limits['high']:,}"
-        words = meaning.get(field.name, "").replace("|", "\\|").replace("<", "&lt;")
-        lines.append(f"| `{prefix}{field.name}` | `{default!r}` | {span} | {words} |")
-    return [*lines, ""]
+        words = markdown.escape(meaning.get(field.name, ""))
+        rows.append([f"`{prefix}{field.name}`", f"`{default!r}`", span, words])
+    return [markdown.table(["setting", "default", "range", ""], rows, align="l"), ""]
 
 
 def tables() -> str:

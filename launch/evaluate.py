@@ -1,4 +1,6 @@
-"""Evaluates: python launch/evaluate.py --workdir=DIR [--split=test] [--output=DIR/report.json]."""
+"""Evaluates: python launch/evaluate.py --workdir=DIR [--split=test] [--output=DIR/report.json].
+
+A flag that has no meaning for the kind of run is refused."""
 
 from absl import flags
 
@@ -11,10 +13,16 @@ EVALUATORS = flags.DEFINE_list(
     "evaluators", [], "work directories of back-translation runs that read the clips"
 )
 READERS = flags.DEFINE_integer(
-    "readers", 1, "without evaluators: CTC readers of letters, seeds 0, 1, ...", lower_bound=1
+    "readers",
+    None,
+    "without evaluators: number of CTC readers of letters, seeds 0, 1, ..., by default 1",
+    lower_bound=1,
 )
 SAMPLES = flags.DEFINE_integer(
-    "samples", None, "clips of a language to render, by default the config's", lower_bound=0
+    "samples",
+    None,
+    "clips of a language to render, by default the config's; of a text stage texts to list",
+    lower_bound=0,
 )
 DATA_DIR = flags.DEFINE_string("data_dir", None, "prepared data, by default the run's")
 ENSEMBLE = flags.DEFINE_list("ensemble", [], "further runs of a text stage, to be averaged")
@@ -38,12 +46,12 @@ def main() -> None:
         SPLIT.value,
         OUTPUT.value,
         evaluators=EVALUATORS.value,
-        reader_seeds=range(READERS.value),
+        readers=READERS.value,
         data_dir=DATA_DIR.value,
         ensemble=ENSEMBLE.value,
         samples=SAMPLES.value,
         predictions=PREDICTIONS.value,
-        export_to=EXPORT.value,
+        export=EXPORT.value,
     )
     print(summary)
 

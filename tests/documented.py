@@ -103,10 +103,10 @@ class QuickReader:
     """A hook of commands.py: readers of letters that are trained for two steps."""
 
     def arm(self):
-        from signllm_jax.eval import report
+        from signllm_jax.eval import pose_report
         from signllm_jax.eval.back_translate import ReaderConfig
 
-        report.evaluate.__kwdefaults__["reader_config"] = ReaderConfig(steps=2)
+        pose_report.evaluate.__kwdefaults__["reader_config"] = ReaderConfig(steps=2)
 
 
 class Checkout:

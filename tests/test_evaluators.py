@@ -18,10 +18,10 @@ from signllm_jax.core.config import Config, EvalConfig, ModelConfig, ReadingConf
 from signllm_jax.core.errors import ConfigError, DataError
 from signllm_jax.corpora import fingerspelling
 from signllm_jax.data.splits import open_split
-from signllm_jax.eval import report_warnings
+from signllm_jax.eval import reading_report
+from signllm_jax.eval import warnings as report_warnings
+from signllm_jax.eval.dispatch import evaluate_run
 from signllm_jax.eval.evaluators import MEMORISED, Evaluator, describe, open_evaluator
-from signllm_jax.eval.reading_report import _nearest_train
-from signllm_jax.eval.report import evaluate
 from signllm_jax.parallel import language_axis
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.train.groups import make_group
@@ -97,8 +97,8 @@ def test_what_an_evaluator_cannot_judge_is_refused(workdir, tmp_path):
     Workdir(other).claim(Config(), ("asl",))
     with pytest.raises(ConfigError, match="reads no poses"):
         open_evaluator(str(other), ("asl",))
-    with pytest.raises(ConfigError, match="produce no clips"):
-        evaluate(workdir, evaluators=[str(workdir)])
+    with pytest.raises(ConfigError, match="--evaluators: has no meaning"):
+        evaluate_run(workdir, evaluators=[str(workdir)])
     reader = open_evaluator(str(workdir), ("asl",))
     clip = fingerspelling.spelled_clip("at", "asl")
     with pytest.raises(DataError, match="25 frames per second, not 50"):
@@ -109,7 +109,7 @@ def test_what_an_evaluator_cannot_judge_is_refused(workdir, tmp_path):
 
 
 def test_a_reader_has_a_report_of_its_own(workdir, cheap_compiles):
-    report = evaluate(workdir, "dev", workdir / "dev.json")
+    report = reading_report.evaluate(workdir, "dev", workdir / "dev.json")
     overall = report["overall"]
     assert overall["clips"] == len(fingerspelling.words("asl")["dev"])
     assert {"cer", "wer", "exact_match", "cer_low", "excluded"} <= set(overall)
@@ -149,9 +149,9 @@ def test_the_nearest_train_clip_says_its_text(data_dir, cheap_compiles):
     train = open_split("fingerspelling", "asl", "train", data_dir)
     few = _Few(train, (3, 8, 5))
     language = _Language([], few, [train.clip(5), train.clip(3)])
-    assert _nearest_train({"asl": language}) == {"asl": [few.texts[2], few.texts[0]]}
+    assert reading_report._nearest_train({"asl": language}) == {"asl": [few.texts[2], few.texts[0]]}
     language.references *= 2000
-    assert _nearest_train({"asl": language}) is None
+    assert reading_report._nearest_train({"asl": language}) is None
 
 
 class _Few:
@@ -215,10 +215,10 @@ def test_evaluators_of_one_seed_count_as_one():
     one = {"seed": 4, "memorised": False}
     metrics = {"": {}}
     assert any(
-        "One evaluator" in x for x in report_warnings.warnings(Config(), [one, one], metrics, {})
+        "One evaluator" in x for x in report_warnings.of_clips(Config(), [one, one], metrics, {})
     )
     two = [one, one | {"seed": 5}]
-    assert not any("One" in x for x in report_warnings.warnings(Config(), two, metrics, {}))
+    assert not any("One" in x for x in report_warnings.of_clips(Config(), two, metrics, {}))
 
 
 def test_takes_are_held_out_by_their_number(tmp_path):

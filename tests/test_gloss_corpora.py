@@ -14,7 +14,7 @@ from signllm_jax.core.errors import DataError
 from signllm_jax.core.tasks import SHARED
 from signllm_jax.corpora import gloss_corpora
 from signllm_jax.data.packing import MixedPlan
-from signllm_jax.eval.text_report import evaluate_text
+from signllm_jax.eval import text_report
 from signllm_jax.train.loop import train
 
 pytestmark = pytest.mark.usefixtures("cheap_compiles")
@@ -109,12 +109,12 @@ def run(tmp_path_factory):
 
 @pytest.mark.slow
 def test_a_run_learns_its_lines_and_reports_them(run):
-    report = evaluate_text(run)
+    report = text_report.evaluate(run)
     assert report == json.loads((run / "report.json").read_text()) | {"run": report["run"]}
     stage = report["text_stage"]
     assert stage["exact_match"] == 1 and stage["language_accuracy"] == 1
     assert stage["languages"]["gsl"]["texts"] == 4 and stage["foreign_marks"] == 0
-    twice = evaluate_text(run, "dev", ensemble=[run])
+    twice = text_report.evaluate(run, "dev", ensemble=[run])
     assert twice["text_stage"]["exact_match"] == 1
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from launch.benchmarks.metrics import _COLUMNS, _markdown, independent, variants
+from launch.benchmarks.metrics import COLUMNS, _markdown, independent, variants
 from signllm_jax.metrics.pairs import score_clips, summarize
 from signllm_jax.poses.clip import PoseClip
 
@@ -30,5 +30,5 @@ def test_every_variant_is_another_and_has_a_row(clips, cheap_compiles):
     assert len(made["warped in time (a tenth shorter)"][1]) == 10
     lines = _markdown(table, {"dtw": 3e-7}, 2).splitlines()
     assert len(lines) == 2 + len(made) + 1 + 2
-    assert all(line.count("|") == len(_COLUMNS) + 2 for line in lines[:-2])
+    assert all(line.count("|") == len(COLUMNS) + 2 for line in lines[:-2])
     assert "| 3e-07 |" in lines[-3]

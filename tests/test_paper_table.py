@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from signllm_jax.eval.paper_table import other_split, section
+from signllm_jax.eval.pages import dev_and_test, other_split
+from signllm_jax.eval.report import Report
 
 TEST = {
     "split": "test",
@@ -25,13 +26,14 @@ DEV = copy.deepcopy(TEST) | {"split": "dev", "overall": {"bleu4": 9.0, "dtw": 0.
 def test_dev_stands_before_test_whichever_was_evaluated_last(tmp_path):
     (tmp_path / "report-dev.json").write_text(json.dumps(DEV))
     (tmp_path / "report.json").write_text(json.dumps(TEST))
-    head, table = section(TEST, other_split(tmp_path, TEST))
-    assert section(DEV, other_split(tmp_path, DEV)) == [head, table]
+    dev, test = Report.from_dict(DEV), Report.from_dict(TEST)
+    head, table = dev_and_test(test, other_split(tmp_path, test))
+    assert dev_and_test(dev, other_split(tmp_path, dev)) == [head, table]
     lines = table.splitlines()
     assert lines[0] == (
-        "| | DEV BLEU-4 | DEV ROUGE | DEV DTW | TEST BLEU-4 | TEST ROUGE | TEST DTW |"
+        "|  | DEV BLEU-4 ↑ | DEV ROUGE ↑ | DEV DTW ↓ | TEST BLEU-4 ↑ | TEST ROUGE ↑ | TEST DTW ↓ |"
     )
-    assert lines[-1] == "| **all clips** | 9.00 | – | 0.5000 | 12.00 | – | 0.2500 |"
+    assert lines[-1] == "| **all** | 9.00 | – | 0.5000 | 12.00 | – | 0.2500 |"
 
 
 @pytest.mark.parametrize(
@@ -49,10 +51,11 @@ def test_a_report_of_another_run_is_not_put_beside(change, tmp_path):
     other = copy.deepcopy(DEV)
     change(other)
     (tmp_path / "report-dev.json").write_text(json.dumps(other))
-    assert other_split(tmp_path, TEST) is None
+    assert other_split(tmp_path, Report.from_dict(TEST)) is None
 
 
 def test_without_the_other_report_there_is_no_table(tmp_path):
-    assert other_split(tmp_path, TEST) is None and section(TEST, None) == []
+    test = Report.from_dict(TEST)
+    assert other_split(tmp_path, test) is None and dev_and_test(test, None) == []
     (tmp_path / "report-dev.json").write_text("{")
-    assert other_split(tmp_path, TEST) is None
+    assert other_split(tmp_path, Report.from_dict(TEST)) is None

@@ -4,7 +4,6 @@ import dataclasses
 import json
 import pickle
 import zipfile
-from collections import Counter
 
 import numpy as np
 import pytest
@@ -15,8 +14,9 @@ from test_report import Words
 from signllm_jax.core.errors import DataError, OutputError
 from signllm_jax.eval import eval_set
 from signllm_jax.eval.export import export
+from signllm_jax.eval.pose_report import evaluate
 from signllm_jax.eval.predictions import file_name, match, read_predictions
-from signllm_jax.eval.report import _output, evaluate
+from signllm_jax.eval.report import report_path
 from signllm_jax.eval.slrtp import POINTS, challenge_points, write_slrtp
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.pose_file import read_pose_file
@@ -58,7 +58,7 @@ def tensors(path):
 @pytest.fixture
 def languages(workdir, words):
     """The clips of the test split, every production a copy of its reference."""
-    found, _ = eval_set.open_languages(eval_set.Workdir(workdir), "test")
+    found = eval_set.open_texts(eval_set.Workdir(workdir), "test").languages
     for each in found.values():
         each.rows = {"ground_truth": each.references, "produced": list(each.references)}
     return found
@@ -181,8 +181,8 @@ def test_the_report_of_a_peer_says_whose_it_is_and_what_is_left_out(workdir, pee
         workdir,
         output=tmp_path / "report.json",
         predictions=peer,
-        export_to=tmp_path / "export",
-        reader_seeds=(),
+        export=tmp_path / "export",
+        readers=0,
         samples=1,
     )
     assert report["excluded"] == EXCLUDED
@@ -203,8 +203,8 @@ def test_the_report_of_a_peer_says_whose_it_is_and_what_is_left_out(workdir, pee
 
 def test_the_report_of_a_peer_leaves_the_runs_own_alone(workdir):
     workdir = eval_set.Workdir(workdir)
-    assert _output(workdir, "test", None, None).name == "report.json"
-    assert _output(workdir, "test", None, "them/peer.skels").name == "report-peer.json"
+    assert report_path(workdir, "test", None, None).name == "report.json"
+    assert report_path(workdir, "test", None, "them/peer.skels").name == "report-peer.json"
 
 
 def test_a_systems_own_unit_and_place_do_not_matter(languages, tmp_path):
@@ -232,7 +232,7 @@ def test_a_systems_own_unit_and_place_do_not_matter(languages, tmp_path):
 def test_predictions_of_nothing_that_is_there_are_one_clear_error(workdir, words, tmp_path):
     def refused(path, reason):
         with pytest.raises(DataError, match=reason) as error:
-            evaluate(workdir, predictions=path, reader_seeds=())
+            evaluate(workdir, predictions=path, readers=0)
         assert "\n" not in str(error.value)
 
     refused(tmp_path / "none.skels", "a .skels file or a folder")
@@ -257,7 +257,7 @@ def test_predictions_of_nothing_that_is_there_are_one_clear_error(workdir, words
 def test_real_sentences_come_back_from_the_exported_forms(shared_data, tmp_path):
     clips = phoenix(shared_data)
     names = [f"dev/{i}" for i in range(5)]
-    each = eval_set.Language(None, None, list("abcde"), names, [""] * 5, [], clips, Counter())
+    each = eval_set.Language(None, None, None, list("abcde"), names, [""] * 5, clips)
     each.rows = {"ground_truth": clips, "produced": [*clips[:4], None]}
     export(tmp_path, "dev", {"gsl": each})
     assert not (tmp_path / "gsl" / "produced" / "dev.gloss").exists()
@@ -275,7 +275,7 @@ def test_flat_clips_are_exported_without_the_challenges_file(tmp_path):
     positions = np.zeros((3, 128, 3), np.float32)
     positions[:, [2, 5], 0], positions[..., 2] = [-0.5, 0.5], 1
     clip = PoseClip(positions, np.ones((3, 128), np.float32), 25, "dwpose128")
-    each = eval_set.Language(None, None, ["a"], ["1"], ["A"], [], [clip], Counter())
+    each = eval_set.Language(None, None, None, ["a"], ["1"], ["A"], [clip])
     each.rows = {"ground_truth": [clip], "produced": [clip]}
     export(tmp_path, "test", {"tsl": each})
     names = sorted(path.name for path in (tmp_path / "tsl" / "produced").iterdir())

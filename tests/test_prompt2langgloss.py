@@ -12,7 +12,9 @@ from prompted import CODES, MODEL, TEXT, config_for
 from configs.prompt2langgloss import get_config
 from signllm_jax.core.config import RLConfig, read_config
 from signllm_jax.core.typing import TokenScores
-from signllm_jax.eval.prompt_report import evaluate_prompts
+from signllm_jax.eval import prompt_report
+from signllm_jax.eval.back_translate import ReaderConfig
+from signllm_jax.eval.baselines import ROWS
 from signllm_jax.parallel import language_axis, sharding
 from signllm_jax.text.langgloss import EOS
 from signllm_jax.text.prompts import SPOKEN
@@ -109,11 +111,36 @@ def test_it_learns_from_the_replay_buffer_as_mlsf_does(data_dir, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_run_reports_both_stages(prompted_run):
-    report = evaluate_prompts(prompted_run, "dev")
+def test_a_run_reports_both_stages_and_all_that_mlsf_reports(prompted_run):
+    report = prompt_report.evaluate(
+        prompted_run,
+        reader_config=ReaderConfig(steps=2, batch_size=2, width=8),
+        samples=1,
+        export=prompted_run / "export",
+    )
     assert set(report["languages"]) == set(CODES)
-    assert report["text_stage"]["languages"]["asl"]["prompts"] == 40 * len(SPOKEN)
-    assert report["text_stage"]["language_accuracy"] == 1  # as used: the prompt is parsed
-    assert 0 <= report["text_stage"]["unaided"]["language_accuracy"] <= 1
+    stage = report["text_stage"]
+    assert stage["languages"]["asl"]["prompts"] == 40 * len(SPOKEN)
+    assert stage["language_accuracy"] == 1  # as used: the prompt is parsed
+    assert 0 <= stage["unaided"]["language_accuracy"] <= 1
+    assert stage["unaided"]["exact_match_low"] <= stage["unaided"]["exact_match"]
     true = report["rows"]["true_langgloss"]["overall"]
     assert true["dtw_mean_pose_ratio"] > 0 and true["unproduced"] == 0
+    overall = report["overall"]
+    for name in ("cer", "cer_real", "dtw_mean_pose_ratio", "dtw_other_clip_ratio"):
+        assert overall[f"{name}_low"] <= overall[name] <= overall[f"{name}_high"]
+        means = [report["languages"][code][name] for code in CODES]
+        assert overall[name] == pytest.approx(np.mean(means))  # languages count alike
+    assert isinstance(overall["collapse"], bool) and overall["clips"] == 80
+    assert set(ROWS) == {"produced", *report["rows"]}
+    assert any("One evaluator" in line for line in report["warnings"])
+    page = (prompted_run / "report.md").read_text()
+    for said in ("## LangGloss", "from true LangGloss", "One evaluator", "produced from prompts"):
+        assert said in page
+    assert list((prompted_run / "samples").glob("tsl-*.mp4"))
+
+    theirs = prompt_report.evaluate(
+        prompted_run, predictions=prompted_run / "export" / "asl" / "reference-pose", readers=0
+    )
+    assert theirs["overall"]["dtw_mean_pose_ratio"] < 0.1 and "text_stage" not in theirs
+    assert theirs["skipped"] == {"tsl": "no usable prediction"}

@@ -15,11 +15,13 @@ from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core.config import Config, EvalConfig, ModelConfig
 from signllm_jax.core.errors import CheckpointError, DataError, OutputError
 from signllm_jax.corpora import fingerspelling
-from signllm_jax.eval import eval_set, figures, plots, report_warnings
+from signllm_jax.eval import eval_set, figures, plots
+from signllm_jax.eval import warnings as report_warnings
 from signllm_jax.eval.back_translate import ReaderConfig
 from signllm_jax.eval.baselines import ROWS, nearest_texts, other_clips
-from signllm_jax.eval.eval_set import fill_rows, open_languages
-from signllm_jax.eval.report import evaluate
+from signllm_jax.eval.eval_set import fill_rows, open_texts
+from signllm_jax.eval.pose_report import evaluate
+from signllm_jax.metrics.bootstrap import interval
 from signllm_jax.metrics.pairs import held
 from signllm_jax.models import mlsf
 from signllm_jax.poses.clip import PoseClip
@@ -74,7 +76,7 @@ def words(monkeypatch):
     """(language, split) -> Words, what evaluations of the test see."""
     held = {(c, s): Words(c, s) for c in LANGUAGES for s in WORDS}
     monkeypatch.setattr(
-        eval_set.source, "open_split", lambda dataset, code, split, data_dir: held[code, split]
+        eval_set.splits, "open_split", lambda dataset, code, split, data_dir: held[code, split]
     )
     return held
 
@@ -144,7 +146,7 @@ def test_a_report_has_its_rows_pictures_and_samples_and_counts_what_it_leaves_ou
     pooled = sum(languages[c]["dtw"] * languages[c]["clips"] for c in LANGUAGES) / 5
     assert overall["dtw"] == pytest.approx(pooled, rel=1e-5)
     assert isinstance(overall["collapse"], bool)
-    assert set(report["rows"]) == set(ROWS) - {"produced"}
+    assert set(report["rows"]) == set(ROWS) - {"produced", "true_langgloss"}
     assert report["rows"]["ground_truth"]["overall"]["dtw"] == 0
     assert report["rows"]["mean_pose"]["overall"]["collapse"] is True
     assert report["rows"]["teacher_forced"]["overall"]["duration_ratio"] == 1
@@ -158,7 +160,12 @@ def test_a_report_has_its_rows_pictures_and_samples_and_counts_what_it_leaves_ou
     assert any("one recording" in line for line in report["warnings"])
 
     text = (workdir / "report.md").read_text()
-    for said in (*ROWS.values(), "Turkish Sign Language", "1 × pose unreadable", "one recording"):
+    for said in (
+        *(ROWS[row] for row in report["rows"]),
+        "Turkish Sign Language",
+        "1 × pose unreadable",
+        "one recording",
+    ):
         assert said in text
     assert "nan" not in text
     assert len(report["pictures"]) == 4
@@ -177,12 +184,14 @@ def test_references_that_cannot_be_scored_are_counted_by_reason(workdir, words, 
     test.change(3, positions=clip.positions[:1], confidence=clip.confidence[:1])
     flat = PoseClip(np.zeros((2, 128, 3), np.float32), np.ones((2, 128)), 25.0, "dwpose128")
     monkeypatch.setattr(test, "clip", lambda index: flat if index == 2 else read(index))
-    languages, skipped = open_languages(Workdir(workdir), "test")
+    found = open_texts(Workdir(workdir), "test")
+    languages, skipped = found.languages, found.skipped
     counted = {"no joint observed": 1, "no frames": 1, "a dwpose128 pose": 1}
     assert languages["asl"].excluded == counted and not skipped
     assert [len(each) for each in languages["asl"].references] == [1]  # one frame is a clip
     test.change(3, text="")
-    languages, skipped = open_languages(Workdir(workdir), "test")
+    found = open_texts(Workdir(workdir), "test")
+    languages, skipped = found.languages, found.skipped
     assert list(languages) == ["tsl"] and "1 no text" in skipped["asl"]
 
 
@@ -196,12 +205,15 @@ def test_a_reference_swapped_for_noise_changes_no_production(
 ):
     # the row that is meant to see the references, and takes long to compile
     monkeypatch.setattr(
-        eval_set.rows, "teacher_forced", lambda model, params, ids, references, *rest: references
+        eval_set.baselines,
+        "teacher_forced",
+        lambda model, params, ids, references, *rest: references,
     )
     random = np.random.default_rng(0)
     produced = []
     for swapped in (False, True):
-        languages, _ = open_languages(Workdir(workdir), "test")
+        found = open_texts(Workdir(workdir), "test")
+        languages = found.languages
         if swapped:
             for each in languages.values():
                 each.references = [
@@ -212,7 +224,7 @@ def test_a_reference_swapped_for_noise_changes_no_production(
                     )
                     for size in random.integers(5, 120, len(each.references))
                 ]
-        fill_rows(languages, CONFIG, 0)
+        fill_rows(found, 0)
         produced.append([clip for each in languages.values() for clip in each.rows["produced"]])
     for first, second in zip(*produced):
         np.testing.assert_array_equal(first.positions, second.positions)
@@ -231,7 +243,7 @@ def _metrics(clips, produced):
         "mean_pose": figures.score_row(clips, [held(pose, c) for c in clips], figures.BRIEF),
         "random_other": figures.score_row(clips, [None] * len(clips), figures.BRIEF),
     }
-    return figures.flat_metrics(rows, "produced", np.arange(len(clips)), (), None, 0)
+    return figures.flat_metrics(rows, "produced", [np.arange(len(clips))], (), None, 0)
 
 
 def test_a_held_pose_is_called_a_collapse_and_the_real_clip_is_not(clips, cheap_compiles):
@@ -254,12 +266,20 @@ def test_an_empty_production_is_counted_and_not_averaged_in(clips, cheap_compile
 def test_the_interval_shrinks_with_more_clips_and_is_the_same_for_a_seed():
     random = np.random.default_rng(1)
     top, bottom = random.uniform(0, 1, 4000), random.uniform(1, 2, 4000)
-    few = figures.interval(top[:40], bottom[:40], 3)
-    many = figures.interval(top, bottom, 3)
-    assert few == figures.interval(top[:40], bottom[:40], 3)
+    few = interval([(top[:40], bottom[:40])], 3)
+    many = interval([(top, bottom)], 3)
+    assert few == interval([(top[:40], bottom[:40])], 3)
     assert many[0] < top.sum() / bottom.sum() < many[1]
     assert many[1] - many[0] < 0.25 * (few[1] - few[0])
-    assert figures.interval(top[:1], bottom[:1], 3) is None
+    assert interval([(top[:1], bottom[:1])], 3) is None
+
+
+def test_parts_count_alike_whatever_their_size_and_have_an_interval_around_their_mean():
+    random = np.random.default_rng(1)
+    parts = [(random.uniform(m, m + 0.1, n), np.ones(n)) for m, n in ((0.1, 400), (0.5, 20))]
+    low, high = interval(parts, 3)
+    assert low < 0.35 < high < 0.37
+    assert interval([*parts, (np.ones(1), np.ones(1))], 3) is None
 
 
 def test_another_clip_is_never_the_clip_itself_and_the_nearest_text_is_the_first_of_equals():
@@ -278,7 +298,7 @@ def test_what_the_reader_cannot_be_trusted_with_is_said():
     metrics = {"": {"collapse": False, "cut_off": 2}, "asl": {"collapse": True}}
     skipped = {"tsl": "no test clip"}
     said = " ".join(
-        report_warnings.warnings(CONFIG, [memorised, memorised | {"seed": 5}], metrics, skipped)
+        report_warnings.of_clips(CONFIG, [memorised, memorised | {"seed": 5}], metrics, skipped)
     )
     for part in ("seed 4 has memorised", "Collapse in asl", "2 productions", "tsl is skipped"):
         assert part in said

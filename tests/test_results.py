@@ -38,13 +38,16 @@ def test_readers_stand_beside_what_knows_nothing_of_signing():
         each["rows"] = {"nearest_train": {"overall": {"exact_match": 0.7, "cer": 0.2, "wer": 0.3}}}
         each["run"]["dataset"] = "prompt2sign"
     text = results.summary(reports)
-    assert "| | read right | CER | WER |" in text and "Test clips never" in text
-    assert "| *nearest train text* | 70.0% ± 0.0% | 20.00% ± 0.00% |" in text
+    assert "|  | read right ↑ | CER ↓ | WER ↓ |" in text and "Test clips never" in text
+    assert "| *nearest train text* | 70.0% ± 0.0% | 20.0% ± 0.0% |" in text
 
 
 def test_a_metric_that_does_not_apply_is_a_dash_and_not_zero():
-    line = results.table([report(0, 0.01)]).splitlines()[2]
-    assert line.split("|")[5].strip() == "–"
+    first, second = report(0, 0.01), report(1, 0.03)
+    del first["languages"]["asl"]["cer_real"], second["languages"]["asl"]
+    second["languages"]["asl"] = {"hand_travel_ratio": 0.5}
+    first["overall"] = second["overall"] = {"cer": 0.01}
+    assert results.table([second]).splitlines()[2] == "| asl | – | 0.500 |"
 
 
 def test_only_what_is_between_the_marks_is_replaced(tmp_path):
@@ -90,7 +93,7 @@ def test_text_stages_are_compared_language_by_language():
     averaged = text_report(0, {"gsl": 22.0}, ensemble=["other"])
     text = results.summary([*alone, *others, averaged])
     assert (
-        "| | texts | a model of its own | one model of 2 languages | a model of its own, 2" in text
+        "|  | texts | a model of its own | one model of 2 languages | a model of its own, 2" in text
     )
     assert "| gsl | 7 | 21.00 ± 1.41 | 19.00 | 22.00 | 4 |" in text
     assert "| ksl | 7 | 6.00 | 7.00 | – | 2 |" in text

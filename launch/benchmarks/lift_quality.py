@@ -14,6 +14,7 @@ import numpy as np
 from absl import flags
 
 from launch.benchmarks.lift import clips_of
+from signllm_jax.core import markdown
 from signllm_jax.core.errors import ConfigError
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.frames import write_file
@@ -88,21 +89,21 @@ def rows() -> Iterator[dict]:
 
 def _write(folder: Path, table: dict, lifted: dict, clips: list[np.ndarray]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
+    head = ["mode", "bones in the picture plane", "of the hands", "wrist depth motion a frame"]
     lines = [
-        "| mode | bones in the picture plane | of the hands | wrist depth motion a frame "
-        "| projected pose to keypoints |",
-        "|---|---|---|---|---|",
+        [
+            _NAMES[mode],
+            f"{each['planar_share']:.1%}",
+            f"{each['planar_hand_share']:.1%}",
+            f"{each['wrist_depth_motion']:.4f}",
+            f"{each['pixels']:.1f} px ({each['shoulder_widths']:.3f})",
+        ]
+        for mode, each in table.items()
     ]
-    for mode, each in table.items():
-        lines.append(
-            f"| {_NAMES[mode]} | {each['planar_share']:.1%} | {each['planar_hand_share']:.1%} "
-            f"| {each['wrist_depth_motion']:.4f} | {each['pixels']:.1f} px "
-            f"({each['shoulder_widths']:.3f}) |"
-        )
     count, frames = len(clips), sum(map(len, clips))
     page = f"""# The 2D-to-3D lift, reference and best mode
 
-{chr(10).join(lines)}
+{markdown.table([*head, "projected pose to keypoints"], lines)}
 
 {count} sentence clips of How2Sign, {frames} frames, OpenPose keypoints at 1280 x 720. A bone lies
 in the picture plane when its depth is under {PLANAR:.0%} of its length. Lengths are in shoulder

@@ -15,20 +15,19 @@ from pathlib import Path
 import numpy as np
 from absl import flags
 
-from signllm_jax.eval.report_text import POSE
+from signllm_jax.core import markdown
+from signllm_jax.eval.pages import POSE
+from signllm_jax.metrics.catalogue import cell, heading
 from signllm_jax.poses.clip import PoseClip
 
 PHOENIX = flags.DEFINE_string("phoenix", None, "folder of dev.skels and train.skels")
 DOCUMENT = flags.DEFINE_string("document", None, "Markdown file to write the table into")
 
 NOISE = (0.01, 0.05)  # shoulder widths
-_TRAVEL = "wrist_travel_ratio"
-_COLUMNS = {name: column for name, column in POSE.items() if name != _TRAVEL} | {
-    "hand_travel_ratio": ("hand travel", "{:.3f}"),
-    _TRAVEL: POSE[_TRAVEL],
-    "duration_ratio": ("duration", "{:.3f}"),
-    "collapse": ("collapse", "{}"),
-}
+COLUMNS = (
+    *(name for name in POSE if name != "wrist_travel_ratio"),
+    *("hand_travel_ratio", "wrist_travel_ratio", "duration_ratio", "collapse"),
+)
 
 
 def variants(clips: Sequence[PoseClip], train: Sequence[PoseClip]) -> dict[str, list[PoseClip]]:
@@ -132,7 +131,7 @@ def rows() -> Iterator[dict]:
             for metric, value in independent(*pair).items():
                 apart = abs(float(scores[metric][i]) - value)
                 largest[metric] = max(largest.get(metric, 0.0), apart)
-        yield timed.row(name, len(clips)) | {m: table[name][m] for m in _COLUMNS}
+        yield timed.row(name, len(clips)) | {m: table[name][m] for m in COLUMNS}
     yield _Timed().row("largest difference from NumPy and SciPy", len(clips)) | largest
     if DOCUMENT.value:
         write_readme(DOCUMENT.value, _markdown(table, largest, len(clips)))
@@ -157,11 +156,8 @@ class _Timed:
 
 
 def _markdown(table: dict[str, dict], largest: dict[str, float], count: int) -> str:
-    heads = [title for title, _ in _COLUMNS.values()]
-    lines = ["| against | " + " | ".join(heads) + " |", "|---" + "|---:" * len(heads) + "|"]
-    for name, metrics in table.items():
-        cells = [form.format(metrics[key]) for key, (_, form) in _COLUMNS.items()]
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    cells = [f"{largest[key]:.0e}" if key in largest else "" for key in _COLUMNS]
-    lines.append("| *largest difference* | " + " | ".join(cells) + " |")
-    return "\n".join([*lines, "", f"{count} dev clips; noise and lengths in shoulder widths."])
+    lines = [[name, *(cell(metrics, key) for key in COLUMNS)] for name, metrics in table.items()]
+    apart = (f"{largest[key]:.0e}" if key in largest else "" for key in COLUMNS)
+    lines.append(["*largest difference*", *apart])
+    written = markdown.table(["against", *map(heading, COLUMNS)], lines)
+    return f"{written}\n\n{count} dev clips; noise and lengths in shoulder widths."

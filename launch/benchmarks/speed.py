@@ -12,6 +12,7 @@ from pathlib import Path
 
 from absl import flags
 
+from signllm_jax.core import markdown
 from signllm_jax.core.errors import ConfigError, DataError
 
 DOCUMENT = flags.DEFINE_string(
@@ -21,13 +22,14 @@ DOCUMENT = flags.DEFINE_string(
 
 def rows() -> Iterator[dict]:
     """Writes the page and its figure; yields the lines that they are made of."""
+    from signllm_jax.core.version import versions
     from signllm_jax.eval.plots import plot_costs
-    from signllm_jax.eval.provenance import hardware, versions
+    from signllm_jax.eval.provenance import PACKAGES, hardware
     from signllm_jax.eval.results import write_readme
 
     page = Path(DOCUMENT.value)
     measured = read(page.with_suffix(""))
-    said = [f"{name} {value}" for name, value in (hardware() | versions()).items()]
+    said = [f"{name} {value}" for name, value in (hardware() | versions(*PACKAGES)).items()]
     write_readme(str(page), f"{tables(measured)}\n\nMeasured on: {', '.join(said)}.")
     plot_costs(costs(measured), page.with_suffix(".png"))
     yield from measured
@@ -63,7 +65,7 @@ def tables(measured: Sequence[Mapping]) -> str:
         lines = [make(row) for row in of[name] if row["variant"] != "matmul_peak"]
         if lines:
             told = f" Matrix peak in the same runs: {_span(peak, '.0f')} GFLOP/s." if peak else ""
-            parts += [f"## {title}", _markdown(head, lines), f"Medians of rounds.{told}"]
+            parts += [f"## {title}", markdown.table(head, lines), f"Medians of rounds.{told}"]
     return "\n\n".join(parts)
 
 
@@ -148,11 +150,6 @@ def _rate(row: Mapping) -> list[str]:
 def _span(values: Sequence[float], form: str) -> str:
     low, high = format(min(values), form), format(max(values), form)
     return low if low == high else f"{low} to {high}"
-
-
-def _markdown(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    rows = [head, ["---"] * len(head), *lines]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in rows)
 
 
 _RATES = ["frames/s (range)", "frames a CPU second"]

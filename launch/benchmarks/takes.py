@@ -78,7 +78,7 @@ def _prepare(signs: Path, work: Path) -> None:
 def _run(work: Path, seed: int) -> dict:
     from configs.back_translation import get_config
     from signllm_jax.core.config import read_config
-    from signllm_jax.eval.report import evaluate
+    from signllm_jax.eval.reading_report import evaluate
     from signllm_jax.train.loop import train
 
     config = get_config("prompt2sign")

@@ -7,15 +7,12 @@ import scipy.stats
 
 from launch.studies.records import Key
 from launch.studies.study import Settings, by_setting
+from signllm_jax.core import markdown
+from signllm_jax.metrics.catalogue import METRICS
+from signllm_jax.metrics.spread import spread
 
 STAGES = ("early", "middle", "late", "end")
 TESTED = (("dtw", ".4f"), ("cer", ".3f"), ("hand_travel", ".3f"))
-
-
-def spread(values: Sequence[float], form: str = ".3f") -> str:
-    """Mean ± standard deviation (of a sample)."""
-    deviation = np.std(values, ddof=1) if len(values) > 1 else 0.0
-    return f"{np.mean(values):{form}} ± {deviation:{form}}"
 
 
 def interval(values: Sequence[float], form: str = ".3f") -> str:
@@ -50,8 +47,7 @@ def stages(curve: Sequence[dict]) -> list[dict]:
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """The table, or a word that there is none."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) if rows else "Not run."
+    return markdown.table(head, rows) if rows else "Not run."
 
 
 def told(values: Mapping) -> str:
@@ -140,19 +136,20 @@ def further_test(results: Mapping[Key, dict]) -> str:
 def demo(results: Mapping[Key, dict]) -> str:
     """The demo of several seeds, by what it was trained with, and its worst language."""
     columns = {
-        "cer": ("CER", ".1%", max),
-        "dtw_mean_pose_ratio": ("DTW / mean pose", ".3f", max),
-        "hand_travel_ratio": ("hand travel", ".3f", _farthest),
-        "duration_ratio": ("duration", ".3f", _farthest),
+        "cer": max,
+        "dtw_mean_pose_ratio": max,
+        "hand_travel_ratio": _farthest,
+        "duration_ratio": _farthest,
     }
     rows = []
     for name, _, own in by_setting(results):
         row = [name, ", ".join(str(r["seed"]) for r in own)]
-        for metric, (_, form, worst) in columns.items():
+        for metric, worst in columns.items():
+            form = METRICS[metric].form
             row.append(spread([r["overall"][metric] for r in own], form))
             row.append(f"{worst(x[metric] for r in own for x in r['languages'].values()):{form}}")
         rows.append([*row, spread([r["cpu_seconds"] for r in own], ".0f")])
-    heads = [part for head, *_ in columns.values() for part in (head, "worst")]
+    heads = [part for name in columns for part in (METRICS[name].title, "worst")]
     return table(["trained by", "seeds", *heads, "CPU seconds"], rows)
 
 

@@ -1,8 +1,5 @@
 """`aot.json`: what a program needs and would cost on a slice, and its line in a table."""
 
-import platform
-from importlib.metadata import PackageNotFoundError, version
-
 from jax.sharding import Mesh
 
 from signllm_jax.aot.chips import Chip
@@ -10,8 +7,9 @@ from signllm_jax.aot.estimate import UNCOUNTED_LIMIT, estimate
 from signllm_jax.aot.program import Compiled
 from signllm_jax.aot.slices import devices_per_chip
 from signllm_jax.core.config import Config
+from signllm_jax.core.version import versions
 
-_VERSIONS = ("jax", "jaxlib", "libtpu", "flax", "optax")
+_PACKAGES = ("jax", "jaxlib", "libtpu", "flax", "optax")
 
 
 def describe(
@@ -60,7 +58,7 @@ def describe(
         "compile_seconds": compiled.wall_seconds,
         "compile_cpu_seconds": compiled.cpu_seconds,
         "compile_peak_bytes": compiled.peak_bytes,
-        "versions": {"python": platform.python_version()} | _installed(),
+        "versions": versions(*_PACKAGES),
     }
     if program == "train_step" and config.rl.plc:
         report["replay_capacity"] = config.rl.capacity
@@ -93,16 +91,6 @@ def describe(
             share = compiled.model_flops / mesh.size / chip.flops / cost.seconds
             report["cycle_utilization"] = share
     return report
-
-
-def _installed() -> dict[str, str]:
-    found = {}
-    for name in _VERSIONS:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def line(report: dict) -> str:

@@ -2,10 +2,10 @@
 
 import collections
 import json
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from signllm_jax.aot.estimate import UNCOUNTED_LIMIT
+from signllm_jax.core import markdown
 from signllm_jax.core.errors import ConfigError
 
 _HEAD = """# Slices
@@ -68,7 +68,8 @@ def write_table(folder: Path) -> str:
     """
     reports = _reports(folder)
     versions = sorted({_versions(report) for report in reports})
-    return f"{_lines(_COLUMNS, map(_row, reports))}\nVersions: {'; '.join(versions)}.\n"
+    table = markdown.table(_COLUMNS, map(_row, reports), align="l")
+    return f"{table}\n\nVersions: {'; '.join(versions)}.\n"
 
 
 def write_scaling(folder: Path) -> str:
@@ -89,7 +90,7 @@ def write_scaling(folder: Path) -> str:
         if len({report["chips"] for report in reports}) > 1
         for report in reports
     ]
-    return _SCALING + _lines(_SCALING_COLUMNS, rows) if rows else ""
+    return _SCALING + markdown.table(_SCALING_COLUMNS, rows, align="l") + "\n" if rows else ""
 
 
 def write_long(folder: Path) -> str:
@@ -110,7 +111,7 @@ def write_long(folder: Path) -> str:
         ]
         for report in reports
     ]
-    return _LONG + _lines(_LONG_COLUMNS, rows)
+    return _LONG + markdown.table(_LONG_COLUMNS, rows, align="l") + "\n"
 
 
 def _reports(folder: Path) -> list[dict]:
@@ -121,11 +122,6 @@ def _reports(folder: Path) -> list[dict]:
     return sorted(
         reports, key=lambda r: (r["program"] != "train_step", r["parameters"], r["chips"])
     )
-
-
-def _lines(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    every = (columns, ("---",) * len(columns), *rows)
-    return "".join(f"| {' | '.join(row)} |\n" for row in every)
 
 
 def _read(path: Path) -> dict:

@@ -8,8 +8,10 @@ from collections.abc import Mapping, Sequence
 
 from signllm_jax.artifacts.group import Group
 from signllm_jax.artifacts.workdir import Workdir
+from signllm_jax.core import markdown
 from signllm_jax.core.languages import get_language
 from signllm_jax.core.tasks import get_info
+from signllm_jax.metrics import catalogue
 
 USAGE = {
     "text-to-pose": """\
@@ -38,17 +40,11 @@ python launch/train.py --config=configs/text2gloss.py --config.init_from="THIS F
 }
 """Kind of model, as a tag of the card -> how it is used."""
 
-METRICS = {
-    "clips": ("clips", "{}"),
-    "dtw_mean_pose_ratio": ("DTW / mean pose", "{:.3f}"),
-    "cer": ("CER", "{:.1%}"),
-    "cer_real": ("CER, real clips", "{:.1%}"),
-    "bleu4": ("BLEU-4", "{:.2f}"),
-    "hand_travel_ratio": ("hand travel", "{:.3f}"),
-    "duration_ratio": ("duration", "{:.3f}"),
-    "collapse": ("collapsed", "{}"),
-}
-"""Name in report.json -> head of its column, and how it is written."""
+METRICS = (
+    *("clips", "dtw_mean_pose_ratio", "cer", "cer_real", "bleu4"),
+    *("hand_travel_ratio", "duration_ratio", "collapse"),
+)
+"""The metrics of report.json that a card shows."""
 
 LIMITS = """\
 - It makes skeletons: shoulders, arms and hands in 3D. There is **no face**, no mouthing, no gaze
@@ -110,32 +106,32 @@ def write(described: Mapping, groups: Mapping[str, Group]) -> str:
         "",
         "## What is in it",
         "",
-        "| group | parameters | data set | step | SHA-256 of the parameters |",
-        "|---|---:|---|---:|---|",
-        *(
-            f"| {name} | {told['parameters']:,} | {told['dataset']} | {told['step']} | "
-            f"`{told['params_sha256']}` |"
-            for name, told in described["groups"].items()
+        markdown.table(
+            ["group", "parameters", "data set", "step", "SHA-256 of the parameters"],
+            (
+                [
+                    name,
+                    f"{group['parameters']:,}",
+                    group["dataset"],
+                    str(group["step"]),
+                    f"`{group['params_sha256']}`",
+                ]
+                for name, group in described["groups"].items()
+            ),
+            align="lrlrl",
         ),
         "",
-        "| code | sign language | texts in | data and terms |",
-        "|---|---|---|---|",
     ]
+    languages = []
     for code in codes:
         language, group = get_language(code), groups.get(code) or next(iter(groups.values()))
         terms = published.licences(code, _source(group.dataset, code))
-        lines.append(f"| {code} | {language.name} | {language.spoken} | {terms} |")
-    lines += ["", "## How good it is", ""]
+        languages.append([code, language.name, language.spoken, terms])
+    head = ["code", "sign language", "texts in", "data and terms"]
+    lines += [markdown.table(head, languages, align="l"), "", "## How good it is", ""]
     if reported:
-        shown = [name for name in METRICS if any(name in told for told in reported.values())]
         lines += [
-            "| | " + " | ".join(METRICS[name][0] for name in shown) + " |",
-            "|---" * (len(shown) + 1) + "|",
-        ]
-        for code, told in reported.items():
-            cells = [METRICS[n][1].format(told[n]) if n in told else "–" for n in shown]
-            lines.append(f"| {code} | " + " | ".join(cells) + " |")
-        lines += [
+            catalogue.table("", METRICS, list(reported.items())),
             "",
             "On the test split, from the run's `report.json`. DTW / mean pose: 0 is the real clip, "
             "1 no better than standing still; CER: of a reader that was trained on real clips.",

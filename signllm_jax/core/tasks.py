@@ -54,7 +54,7 @@ TASKS = {
             reads_poses=False,
             pipeline="signllm_jax.inference.pipelines:TextPipeline",
             trainer="signllm_jax.train.mlsf:MlsfTask",
-            report="signllm_jax.eval.report:report_clips",
+            report="signllm_jax.eval.pose_report:evaluate",
         ),
         TaskInfo(
             name="back_translation",
@@ -63,7 +63,7 @@ TASKS = {
             reads_poses=True,
             pipeline=None,
             trainer="signllm_jax.train.back_translation:BackTranslationTask",
-            report="signllm_jax.eval.report:report_clips",
+            report="signllm_jax.eval.reading_report:evaluate",
         ),
         TaskInfo(
             name="prompt2langgloss",
@@ -72,7 +72,7 @@ TASKS = {
             reads_poses=False,
             pipeline="signllm_jax.inference.pipelines:PromptPipeline",
             trainer="signllm_jax.train.prompt2langgloss:Prompt2LangGlossTask",
-            report="signllm_jax.eval.prompt_report:report_prompts",
+            report="signllm_jax.eval.prompt_report:evaluate",
         ),
         TaskInfo(
             name="text2gloss",
@@ -81,7 +81,7 @@ TASKS = {
             reads_poses=False,
             pipeline=None,
             trainer="signllm_jax.train.text2gloss:Text2GlossTask",
-            report="signllm_jax.eval.text_report:report_lines",
+            report="signllm_jax.eval.text_report:evaluate",
         ),
     )
 }

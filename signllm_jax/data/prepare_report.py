@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 
+from signllm_jax.core import markdown
 from signllm_jax.corpora.shards import Prepared, write_whole
 from signllm_jax.poses.clip import PoseClip
 
@@ -113,9 +114,7 @@ def _text(report: dict) -> str:
         "",
         "![random clips](contact_sheet.png)",
         "",
-        "| what was done | count |",
-        "|---|---|",
-        *(f"| {name} | {count} |" for name, count in report["repairs"].items()),
+        _counted("what was done", "count", report["repairs"]),
         "",
     ]
     if frames["total"]:
@@ -124,13 +123,10 @@ def _text(report: dict) -> str:
             f"{frames['longest']}, median {frames['median']:g}. The left hand is seen in "
             f"{hands['left']:.0%} of a clip's frames, the right one in {hands['right']:.0%}.",
             "",
-            "| frames | clips |",
-            "|---|---|",
-            *(f"| {name} | {count} |" for name, count in frames["histogram"].items()),
+            _counted("frames", "clips", frames["histogram"]),
             "",
         ]
-    lines += ["| clips lost | why |", "|---|---|"]
-    lines += [f"| {count} | {reason} |" for reason, count in report["lost_by_reason"].items()]
+    lines.append(_counted("why clips are lost", "clips", report["lost_by_reason"]))
     lines += ["", f"Missing: {report['missing']}."] if report["missing"] else []
     lost = [(row["name"], f"{row['reason']} ({row['place']})") for row in report["odd_rows"]]
     lost += [(each["id"], each["reason"]) for each in report["lost"]]
@@ -138,6 +134,10 @@ def _text(report: dict) -> str:
     if len(lost) > _SHOWN:
         lines.append(f"- and {len(lost) - _SHOWN} more in prepare_report.json")
     return "\n".join(lines) + "\n"
+
+
+def _counted(name: str, count: str, counts: dict[str, int]) -> str:
+    return markdown.table([name, count], ([key, str(value)] for key, value in counts.items()))
 
 
 def contact_sheet(prepared: Prepared, clips: int) -> bytes:

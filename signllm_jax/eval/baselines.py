@@ -18,6 +18,7 @@ from signllm_jax.poses.features import Statistics, make_frames
 ROWS = {
     "ground_truth": "real clip (ceiling)",
     "produced": "**produced**",
+    "true_langgloss": "from true LangGloss (same model, not asked by a prompt)",
     "teacher_forced": "teacher-forced (same model, sees the real past)",
     "nearest_train": "nearest train clip by text (edit distance)",
     "random_other": "another clip of the split (random)",
@@ -34,6 +35,7 @@ def teacher_forced(
     statistics: Sequence[Statistics],
     mesh,
     batch_size: int,
+    languages: int = 0,
 ) -> list[list[PoseClip]]:
     """What the model predicts when it is given the real frames before each patch.
 
@@ -47,8 +49,9 @@ def teacher_forced(
         statistics: one a language.
         mesh: where the parameters lie.
         batch_size: clips of a language at a time.
+        languages: rows of the language marks where the texts are LangGloss, 0 = they are not.
     """
-    module = Text2Pose(model, compute_dtype(model.dtype))
+    module = Text2Pose(model, compute_dtype(model.dtype), languages)
     tokens = max((len(text) for group in ids for text in group), default=1)
     longest = max((len(clip) for group in references for clip in group), default=1)
     frames = -(-longest // model.patch) * model.patch

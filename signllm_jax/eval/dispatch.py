@@ -1,7 +1,7 @@
 """Evaluates a run as its kind of model asks for, and says the main figures in a few lines."""
 
+import inspect
 import os
-from collections.abc import Sequence
 
 from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core.errors import ConfigError
@@ -14,25 +14,29 @@ def evaluate_run(
     output: str | os.PathLike | None = None,
     *,
     data_dir: str | None = None,
-    ensemble: Sequence[str] = (),
     **options,
 ) -> str:
     """Writes the report of a run and returns its summary.
 
     Args:
-        workdir: of the run.
-        split: what is evaluated.
-        output: report.json, by default in the workdir.
-        data_dir: by default the run's.
-        ensemble: further runs of a text stage, see `text_report.evaluate_text`.
-        options: of `report.evaluate`, for models of poses from text.
+        workdir: Work directory of the run.
+        split: Split that is evaluated.
+        output: File of the report, by default report.json in the work directory.
+        data_dir: Folder of the prepared data, by default the run's.
+        options: Keyword arguments of the run's report by the names of the flags of
+            launch/evaluate.py; those that are None or empty are taken as not given.
 
-    Raises ConfigError when an option has no meaning for the run; others as the reports do.
+    Raises:
+        ConfigError: An option has no meaning for the run; other errors as the reports raise them.
     """
+    from signllm_jax.eval.pages import summary
+    from signllm_jax.eval.report import Report
+
     config, _ = Workdir(workdir).read_config()
-    info = get_info(config.task)
-    if ensemble:
-        if info.makes_poses or info.reads_poses:
-            raise ConfigError("an ensemble is of text stages only")
-        options["ensemble"] = ensemble
-    return resolve(info.report)(workdir, split, output, data_dir=data_dir, **options)
+    evaluate = resolve(get_info(config.task).report)
+    given = {key: value for key, value in options.items() if value not in (None, [], (), "")}
+    for key in given:
+        if key not in inspect.signature(evaluate).parameters:
+            raise ConfigError(f"--{key}: has no meaning for {workdir}, a run of {config.task}")
+    found = evaluate(workdir, split, output, data_dir=data_dir, **given)
+    return summary(Report.from_dict(found))

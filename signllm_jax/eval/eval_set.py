@@ -2,7 +2,8 @@
 
 import dataclasses
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import jax
 import numpy as np
@@ -17,7 +18,8 @@ from signllm_jax.inference.text_to_pose import Producer
 from signllm_jax.metrics.pairs import held
 from signllm_jax.parallel import sharding
 from signllm_jax.poses.clip import PoseClip
-from signllm_jax.text.tokenizer import normalize_text
+from signllm_jax.poses.features import Statistics
+from signllm_jax.text.tokenizer import Tokenizer, normalize_text
 
 
 @dataclasses.dataclass
@@ -25,138 +27,193 @@ class Language:
     """What is evaluated of one language.
 
     Attributes:
-        group: its model.
-        train: its train split.
-        texts: normalised.
-        names: the ids of the clips.
-        glosses: '' where there is none.
-        ids: token ids of the texts.
-        references: real clips.
-        excluded: reason -> number of clips left out.
-        rows: row -> clips in the order of the texts, None where a row has none.
-        cut_off: whether each production was cut off at the longest length bool [N].
+        train: Its train split.
+        tokenizer: Tokenizer that its readers write with; None where nothing is read.
+        statistics: Statistics of its train clips.
+        texts: Texts, normalized.
+        names: Ids of the clips.
+        glosses: Glosses, empty where there are none.
+        references: Real clips.
+        ids: Token ids that the model reads for each text.
+        said: Texts as the corpus has them.
+        excluded: Reason -> number of clips left out.
+        rows: Row -> clips in the order of the texts, None where a row has none.
+        cut_off: Whether each production was cut off at the greatest length, bool [N].
     """
 
-    group: Group
-    train: splits.Source
-    texts: list[str]
-    names: list[str]
-    glosses: list[str]
-    ids: list[list[int]]
-    references: list[PoseClip]
-    excluded: Counter
-    baselines: dict[str, list[PoseClip | None]] = dataclasses.field(default_factory=dict)
+    train: splits.Source | None
+    tokenizer: Tokenizer | None
+    statistics: Statistics | None
+    texts: list[str] = dataclasses.field(default_factory=list)
+    names: list[str] = dataclasses.field(default_factory=list)
+    glosses: list[str] = dataclasses.field(default_factory=list)
+    references: list[PoseClip] = dataclasses.field(default_factory=list)
+    ids: list[list[int]] = dataclasses.field(default_factory=list)
+    said: list[str] = dataclasses.field(default_factory=list)
+    excluded: Counter = dataclasses.field(default_factory=Counter)
+    rows: dict[str, list[PoseClip | None]] = dataclasses.field(default_factory=dict)
     cut_off: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0, bool))
 
+    def keep(self, chosen: Sequence[int]) -> None:
+        """Leaves the clips `chosen` alone; call it before there are rows."""
+        for field in ("texts", "names", "glosses", "references", "ids", "said"):
+            values = getattr(self, field)
+            setattr(self, field, [values[index] for index in chosen] if values else [])
 
-def open_languages(
-    workdir: Workdir, split: str, data_dir: str | None = None
-) -> tuple[dict[str, Language], dict[str, str]]:
-    """Loads a run's groups and the clips of `split`.
 
-    Returns:
-        The languages that have clips, and of the others code -> why they are skipped.
+@dataclasses.dataclass
+class EvalSet:
+    """All that a report evaluates.
+
+    Attributes:
+        config: Config of the run.
+        languages: Code -> what is evaluated.
+        skipped: Code of a language without a clip -> why.
+        groups: Name -> group of the run.
+        spelled: Whether texts are words that are spelled letter by letter.
+        produce: Fills the rows of the run's own model from the texts alone; returns further rows
+            and facts of the report.
+        alike: Whether languages count alike in the figures over all of them, and a text of which
+            nothing was produced counts as the mean pose; otherwise clips are pooled.
+    """
+
+    config: Config
+    languages: dict[str, Language]
+    skipped: dict[str, str]
+    groups: dict[str, Group]
+    spelled: bool
+    produce: Callable[["EvalSet"], tuple[dict[str, Any], dict[str, Any]]]
+    alike: bool = False
+
+
+def open_texts(workdir: Workdir, split: str, data_dir: str | None = None) -> EvalSet:
+    """Loads the groups of a run, a group for each language, and the clips of `split`.
 
     Raises:
-        CheckpointError: there is no run, or a group has no parameters yet.
-        DataError: no language has a clip that can be scored.
+        CheckpointError: There is no run, or a group has no parameters yet.
+        DataError: No language has a clip that can be scored.
     """
     config, codes = workdir.read_config()
-    data_dir = data_dir or config.data.data_dir or None
-    languages: dict[str, Language] = {}
-    skipped: dict[str, str] = {}
-    for code in codes:
-        group = load_group(workdir.group(code))
-        clips = splits.open_split(config.data.dataset, code, split, data_dir)
-        train = splits.open_split(config.data.dataset, code, "train", data_dir)
-        each = _usable(clips, train, group)
-        if each.texts:
-            languages[code] = each
-        else:
-            reasons = ", ".join(f"{n} {why}" for why, n in each.excluded.items())
-            skipped[code] = f"no {split} clip" + (f" ({reasons})" if reasons else "")
-    if not languages:
-        raise DataError(f"{workdir.path}: no clip of {split} can be scored: {skipped}")
-    return languages, skipped
+    groups = {code: load_group(workdir.group(code)) for code in codes}
+    folder = data_dir or config.data.data_dir or None
+    found = EvalSet(config, {}, {}, groups, config.text.kind == "letters", _produce)
+    for code, group in groups.items():
+        clips, train = (
+            splits.open_split(config.data.dataset, code, name, folder) for name in (split, "train")
+        )
+        language = Language(train, group.tokenizer, group.statistics)
+        add_clips(language, clips, group.tokenizer.encode, group.row_tokens)
+        add_language(found, code, language, split)
+    check_not_empty(found, workdir, split)
+    return found
 
 
-def _usable(clips: splits.Source, train: splits.Source, group: Group) -> Language:
-    """The clips of a split that can be scored; the others are counted by reason."""
-    each = Language(group, train, [], [], [], [], [], Counter())
-    for index in range(len(clips)):
-        text = normalize_text(clips.texts[index], group.language)
+def add_language(found: EvalSet, code: str, language: Language, split: str) -> None:
+    """Adds a language to the set, or the reason why it is skipped."""
+    if language.texts:
+        found.languages[code] = language
+    else:
+        reasons = ", ".join(f"{n} {why}" for why, n in language.excluded.items())
+        found.skipped[code] = f"no {split} clip" + (f" ({reasons})" if reasons else "")
+
+
+def check_not_empty(found: EvalSet, workdir: Workdir, split: str) -> None:
+    """Raises DataError when no language has a clip."""
+    if not found.languages:
+        raise DataError(f"{workdir.path}: no clip of {split} can be scored: {found.skipped}")
+
+
+def add_clips(
+    language: Language,
+    clips: splits.Source,
+    encode: Callable[[str], list[int]] | None = None,
+    longest: int = 0,
+    limit: int = 0,
+) -> None:
+    """Adds the clips of a split that can be scored, and counts the others by reason.
+
+    Args:
+        language: What they are added to.
+        clips: The split.
+        encode: Normalized text -> token ids; None where a model reads something else.
+        longest: Greatest number of token ids that the model reads.
+        limit: Number of clips that are looked at, 0 = all.
+    """
+    for index in range(min(len(clips), limit) if limit else len(clips)):
+        text = normalize_text(clips.texts[index], clips.language)
         try:
-            ids = group.tokenizer.encode(text) if text else []
+            ids = encode(text) if text and encode else []
             clip = clips.clip(index)
         except TextError:
-            each.excluded["text cannot be written"] += 1
+            language.excluded["text cannot be written"] += 1
             continue
         except SignLLMError:
-            each.excluded["pose unreadable"] += 1
+            language.excluded["pose unreadable"] += 1
             continue
         if not text:
-            each.excluded["no text"] += 1
-        elif len(ids) > group.row_tokens:
-            each.excluded["text too long"] += 1
+            language.excluded["no text"] += 1
+        elif len(ids) > longest and encode:
+            language.excluded["text too long"] += 1
         elif not len(clip):
-            each.excluded["no frames"] += 1
-        elif clip.layout != group.statistics.layout:
-            each.excluded[f"a {clip.layout} pose"] += 1
+            language.excluded["no frames"] += 1
+        elif clip.layout != language.statistics.layout:
+            language.excluded[f"a {clip.layout} pose"] += 1
         elif not clip.observed.any():
-            each.excluded["no joint observed"] += 1
+            language.excluded["no joint observed"] += 1
         else:
-            each.texts.append(text)
-            each.names.append(clips.ids[index])
-            each.glosses.append(" ".join(clips.units[index]))
-            each.ids.append(ids)
-            each.references.append(clip)
-    return each
+            language.texts.append(text)
+            language.said.append(clips.texts[index])
+            language.names.append(clips.ids[index])
+            language.glosses.append(" ".join(clips.units[index]))
+            language.ids.append(ids)
+            language.references.append(clip)
 
 
 def fill_rows(
-    languages: dict[str, Language],
-    config: Config,
-    seed: int,
-    predictions: Mapping[str, Sequence[PoseClip]] | None = None,
-) -> None:
+    found: EvalSet, seed: int, predictions: Mapping[str, Sequence[PoseClip]] | None = None
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Makes the clips of all rows.
 
     Productions come from the texts alone, before a reference is looked at; or they are somebody
     else's `predictions`, by language, and then no row is made by the run's model.
+
+    Returns:
+        Further rows of the report and further facts.
     """
-    for each in languages.values():
-        trained = [normalize_text(text, each.group.language) for text in each.train.texts]
-        nearest = baselines.nearest_texts(each.texts, trained)
-        other = baselines.other_clips(len(each.texts), seed)
-        pose = each.group.statistics.mean_pose
-        each.rows = {
-            "ground_truth": each.references,
-            "nearest_train": [each.train.clip(index) for index in nearest],
-            "random_other": [each.references[i] for i in other] if other else [None],
-            "mean_pose": [held(pose, clip) for clip in each.references],
+    for code, language in found.languages.items():
+        trained = [normalize_text(text, code) for text in language.train.texts]
+        nearest = baselines.nearest_texts(language.texts, trained)
+        other = baselines.other_clips(len(language.texts), seed)
+        pose = language.statistics.mean_pose
+        language.rows = {
+            "ground_truth": language.references,
+            "nearest_train": [language.train.clip(index) for index in nearest],
+            "random_other": [language.references[i] for i in other] if other else [None],
+            "mean_pose": [held(pose, clip) for clip in language.references],
         }
     if predictions is None:
-        _produce(languages, config)
-    else:
-        for code, each in languages.items():
-            each.rows["produced"] = list(predictions[code])
-            each.rows["teacher_forced"] = [None] * len(each.texts)
-            each.cut_off = np.zeros(len(each.texts), bool)
+        return found.produce(found)
+    for code, language in found.languages.items():
+        language.rows["produced"] = list(predictions[code])
+        language.rows["teacher_forced"] = [None] * len(language.texts)
+        language.cut_off = np.zeros(len(language.texts), bool)
+    return {}, {}
 
 
-def _produce(languages: dict[str, Language], config: Config) -> None:
-    """Makes the rows `produced` and `teacher_forced` with the run's models."""
-    every = list(languages.values())
-    groups = [each.group for each in every]
-    statistics = [group.statistics for group in groups]
+def _produce(found: EvalSet) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Makes the rows `produced` and `teacher_forced` with a model for each language."""
+    config, languages = found.config, list(found.languages.values())
+    groups = [found.groups[code] for code in found.languages]
+    statistics = [language.statistics for language in languages]
     mesh = sharding.make_mesh({}, jax.local_devices()[:1])
     params = jax.device_put(jax.tree.map(lambda *p: np.stack(p), *(g.params for g in groups)))
-    batch_size = min(config.eval.batch_size, max(len(each.texts) for each in every))
-    made = Producer(groups, mesh, batch_size)(params, [each.texts for each in every])
-    ids = [each.ids for each in every]
-    real = [each.references for each in every]
+    batch_size = min(config.eval.batch_size, max(len(each.texts) for each in languages))
+    made = Producer(groups, mesh, batch_size)(params, [each.texts for each in languages])
+    ids = [each.ids for each in languages]
+    real = [each.references for each in languages]
     forced = baselines.teacher_forced(config.model, params, ids, real, statistics, mesh, batch_size)
-    for each, produced, followed in zip(every, made, forced):
-        each.cut_off = np.array([not ended for _, ended in produced], bool)
-        each.rows["produced"] = [clip for clip, _ in produced]
-        each.rows["teacher_forced"] = followed
+    for language, produced, followed in zip(languages, made, forced):
+        language.cut_off = np.array([not ended for _, ended in produced], bool)
+        language.rows["produced"] = [clip for clip, _ in produced]
+        language.rows["teacher_forced"] = followed
+    return {}, {}

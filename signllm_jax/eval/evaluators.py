@@ -70,9 +70,8 @@ def trained_inside(
     reader_config: ReaderConfig,
 ) -> list[Evaluator]:
     """CTC readers of all languages that are evaluated, trained where they are missing."""
-    groups = [each.group for each in languages.values()]
     codes = tuple(languages)
-    tokenizers, statistics = zip(*((group.tokenizer, group.statistics) for group in groups))
+    tokenizers, statistics = zip(*((x.tokenizer, x.statistics) for x in languages.values()))
     evaluators = []
     for seed in dict.fromkeys(seeds):
         chosen = dataclasses.replace(reader_config, seed=seed)

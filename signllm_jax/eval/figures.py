@@ -1,17 +1,25 @@
-"""The figures of a report: one number a clip and row in, flat metrics with intervals out."""
+"""The figures of a report: one number per clip and row in, flat metrics with intervals out."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from signllm_jax.core.errors import ConfigError
+from signllm_jax.eval.report import ALL
+from signllm_jax.metrics.bootstrap import interval
+from signllm_jax.metrics.gloss_metrics import score_lines
 from signllm_jax.metrics.pairs import score_clips, summarize
+from signllm_jax.metrics.pose_metrics import COLLAPSE
 from signllm_jax.metrics.text_metrics import cer, score_texts
 from signllm_jax.poses.clip import PoseClip
+from signllm_jax.text.langgloss import split_marks
 
-RESAMPLES = 1000
 BRIEF = ("dtw", "hand_travel", "duration_ratio")
 """The metrics of rows other than the production: all that their tables show."""
+MODEL_ROWS = ("produced", "true_langgloss")
+"""Rows that are compared with the mean pose and with another clip."""
+Ratios = dict[str, tuple[np.ndarray, np.ndarray]]
+"""Name of a ratio -> numerator and denominator of each clip."""
 
 
 def score_row(
@@ -48,59 +56,54 @@ def character_edits(texts: Sequence[str], read: Sequence[str | None]) -> np.ndar
     return np.array([np.nan if r is None else Levenshtein.distance(t, r) for t, r in pairs])
 
 
-def interval(
-    top: np.ndarray, bottom: np.ndarray, seed: int, level: float = 0.95
-) -> tuple[float, float] | None:
-    """The bootstrap interval of sum(top) / sum(bottom) over resampled clips (percentile method).
+def mean_metrics(parts: Sequence[Mapping]) -> dict[str, float]:
+    """The means of the parts' metrics, each over the parts that have it; counts are summed.
 
-    Source: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13. None for
-    fewer than two clips.
+    Intervals are left out.
     """
-    if len(top) < 2:
-        return None
-    random = np.random.default_rng(seed)
-    totals = np.zeros((2, RESAMPLES))
-    for start in range(0, RESAMPLES, 100):  # bounds the table of drawn clips
-        drawn = random.integers(len(top), size=(100, len(top)))
-        totals[:, start : start + 100] = top[drawn].sum(1), bottom[drawn].sum(1)
-    ratios = totals[0, totals[1] > 0] / totals[1, totals[1] > 0]
-    if not len(ratios):
-        return None
-    low, high = np.quantile(ratios, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+    if len(parts) == 1:
+        return dict(parts[0])
+    found = {}
+    for name in dict.fromkeys(name for part in parts for name in part):
+        values = [part[name] for part in parts if name in part]
+        if name.endswith(("_low", "_high")):
+            continue
+        counted = isinstance(values[0], int) and not isinstance(values[0], bool)
+        found[name] = sum(values) if counted else float(np.mean(values))
+    if "collapse" in found:
+        found["collapse"] = found["hand_travel_ratio"] < COLLAPSE
+    return found
 
 
-def _ratio(metrics: dict, name: str, top: np.ndarray, bottom: np.ndarray, seed=None) -> None:
-    """Adds sum(top) / sum(bottom) over the clips that have both, with its interval."""
-    both = np.isfinite(top) & np.isfinite(bottom)
-    top, bottom = top[both].astype(np.float64), bottom[both].astype(np.float64)
-    if bottom.sum() <= 0:
-        return
-    metrics[name] = float(top.sum() / bottom.sum())
-    bounds = None if seed is None else interval(top, bottom, seed)
-    if bounds:
-        metrics[f"{name}_low"], metrics[f"{name}_high"] = bounds
+def with_intervals(metrics: dict, parts: Sequence[Ratios], seed: int) -> dict:
+    """The metrics with the interval of each ratio that all parts have, as `_low` and `_high`."""
+    for name in parts[0] if parts else ():
+        if all(name in part for part in parts):
+            bounds = interval([part[name] for part in parts], seed)
+            if bounds:
+                metrics[f"{name}_low"], metrics[f"{name}_high"] = bounds
+    return metrics
 
 
 def flat_metrics(
     rows: Mapping[str, dict[str, np.ndarray]],
     row: str,
-    chosen: np.ndarray,
+    parts: Sequence[np.ndarray],
     texts: Sequence[str],
     read: Mapping[str, Sequence[Sequence[str | None]]] | None,
     seed: int,
     letters: bool = True,
 ) -> dict[str, float]:
-    """The flat metrics of a row over the clips `chosen` (one language's, or all: pooled).
+    """The flat metrics of a row: the means over parts, within each of which clips are pooled.
 
     Args:
-        rows: scores [N] of every row.
-        row: which one.
-        chosen: indices of clips.
-        texts: the N texts.
-        read: row -> evaluator -> the N texts it read (None where there is no clip); or None.
-        seed: of the intervals.
-        letters: whether words are spelled; where they are not, BLEU, chrF, ROUGE-L, WER and the
+        rows: Scores [N] of every row.
+        row: Row that is wanted.
+        parts: Indices of clips: those of one language, of all (pooled), or of each language.
+        texts: The N texts.
+        read: Row -> evaluator -> the N texts it read (None where there is no clip); or None.
+        seed: Seed of the intervals.
+        letters: Whether words are spelled; where they are not, BLEU, chrF, ROUGE-L, WER and the
             share of texts that are right as a whole stand beside CER.
 
     Returns:
@@ -109,32 +112,46 @@ def flat_metrics(
         `duration_ratio` as total over total, `cer` (mean over evaluators), each ratio with its 95%
         bootstrap interval as `<name>_low` and `<name>_high`.
     """
-    scores = {name: values[chosen] for name, values in rows[row].items()}
-    if "dtw" not in scores:
+    if "dtw" not in rows[row]:
         return {}
-    there = np.isfinite(scores["seconds"])
-    seconds = {name: scores.pop(name) for name in ("seconds", "seconds_reference")}
-    metrics = summarize({name: values[there] for name, values in scores.items()})
-    if row == "produced":
-        for name, against in (
-            ("dtw_mean_pose_ratio", "mean_pose"),
-            ("dtw_other_clip_ratio", "random_other"),
-        ):
-            if "dtw" in rows[against]:
-                _ratio(metrics, name, scores["dtw"], rows[against]["dtw"][chosen], seed)
-    metrics.pop("duration_ratio", None)
-    _ratio(metrics, "duration_ratio", seconds["seconds"], seconds["seconds_reference"])
+    found = [_pose_part(rows, row, part) for part in parts]
     if read is not None:
-        metrics |= _text_scores(row, chosen, texts, read[row], seed, letters)
-    return metrics
+        for part, (metrics, ratios) in zip(parts, found):
+            more, edits = _text_part(row, part, texts, read[row], letters)
+            metrics |= more
+            ratios |= edits
+    metrics, ratios = zip(*found)
+    return with_intervals(mean_metrics(metrics), ratios, seed)
 
 
-def _text_scores(row, chosen, texts, readers, seed, letters) -> dict[str, float]:
+def _pose_part(rows, row, chosen) -> tuple[dict[str, float], Ratios]:
+    scores = {name: values[chosen] for name, values in rows[row].items()}
+    seconds = scores.pop("seconds"), scores.pop("seconds_reference")
+    there = np.isfinite(seconds[0])
+    metrics = summarize({name: values[there] for name, values in scores.items()})
+    metrics.pop("duration_ratio", None)
+    ratios = {"duration_ratio": seconds}
+    if row in MODEL_ROWS:
+        for name, other in (("mean_pose", "mean_pose"), ("other_clip", "random_other")):
+            if "dtw" in rows[other]:
+                ratios[f"dtw_{name}_ratio"] = scores["dtw"], rows[other]["dtw"][chosen]
+    kept: Ratios = {}
+    for name, (top, bottom) in ratios.items():
+        both = np.isfinite(top) & np.isfinite(bottom)
+        top, bottom = top[both].astype(np.float64), bottom[both].astype(np.float64)
+        if bottom.sum() > 0:
+            metrics[name] = float(top.sum() / bottom.sum())
+            if name != "duration_ratio":
+                kept[name] = top, bottom
+    return metrics, kept
+
+
+def _text_part(row, chosen, texts, readers, letters) -> tuple[dict[str, float], Ratios]:
     """Means over evaluators; those of the real clips end in `_real`."""
     suffix = "_real" if row == "ground_truth" else ""
     references = [texts[i] for i in chosen if readers[0][i] is not None]
     if not references:
-        return {}
+        return {}, {}
     edits, scores = [], []
     for read in readers:
         produced = [read[i] for i in chosen if read[i] is not None]
@@ -145,8 +162,29 @@ def _text_scores(row, chosen, texts, readers, seed, letters) -> dict[str, float]
             scores.append(score_texts(produced, references)[0])
     metrics = {name + suffix: float(np.mean([s[name] for s in scores])) for name in scores[0]}
     size = np.array([len(text) for text in references], np.float64)
-    bounds = interval(np.mean(edits, axis=0), size, seed)
-    if bounds:
-        name = "cer" + suffix
-        metrics[f"{name}_low"], metrics[f"{name}_high"] = bounds
-    return metrics
+    return metrics, {"cer" + suffix: (np.mean(edits, axis=0), size)}
+
+
+def line_metrics(
+    lines: Mapping[str, Sequence[Sequence[str]]],
+    glosses: Mapping[str, Sequence[Sequence[str]]],
+    seed: int,
+) -> dict[str, dict[str, float]]:
+    """The metrics of LangGloss per language and, under ALL, their means; counts are summed.
+
+    Args:
+        lines: Language -> lines that were written, marked tokens each.
+        glosses: Language -> the true glosses of each line.
+        seed: Seed of the intervals.
+    """
+    table, ratios = {}, []
+    for code, written in lines.items():
+        pairs = [split_marks(line) for line in written]
+        own = np.array([all(mark == code for mark, _ in line) for line in pairs], np.float64)
+        written_as = [" ".join(gloss for _, gloss in line) for line in pairs]
+        same = [a == " ".join(b) for a, b in zip(written_as, glosses[code], strict=True)]
+        ones = np.ones(len(own))
+        ratios.append({"exact_match": (own * same, ones), "language_accuracy": (own, ones)})
+        table[code] = score_lines(written, glosses[code], code)
+        with_intervals(table[code], ratios[-1:], seed)
+    return {ALL: with_intervals(mean_metrics(list(table.values())), ratios, seed), **table}

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from signllm_jax.core.errors import OutputError
+from signllm_jax.metrics.catalogue import METRICS, known
 from signllm_jax.poses.clip import PoseClip
 
 
@@ -69,20 +70,17 @@ def plot_training(metrics: Path, languages: Sequence[str], path: Path) -> Path |
     return _save(figure.savefig, path, metadata={"Software": None})
 
 
-def plot_languages(metrics: Mapping[str, Mapping[str, float]], path: Path) -> Path:
+def plot_languages(
+    metrics: Mapping[str, Mapping[str, float]], names: Sequence[str], path: Path
+) -> Path:
     """Bars of the main ratios of every language, with their intervals.
 
     Args:
         metrics: language -> flat metrics.
+        names: Metrics that are shown, where a language has them.
         path: of the picture.
     """
-    shown = {
-        "DTW / mean pose": "dtw_mean_pose_ratio",
-        "DTW / other clip": "dtw_other_clip_ratio",
-        "CER": "cer",
-        "CER, real clips": "cer_real",
-    }
-    shown = {k: v for k, v in shown.items() if any(v in m for m in metrics.values())}
+    shown = {METRICS[name].title: name for name in known(names, metrics.values())}
     figure, axes = _axes(1.6 + 1.5 * max(len(metrics), 3))
     place = np.arange(len(metrics))
     width = 0.8 / max(len(shown), 1)

@@ -181,8 +181,7 @@ def match(predictions: Predictions, languages: dict[str, Language]) -> dict[str,
                 reasons[clip] += 1
         if keep:
             matched[code] = clips
-            for field in ("texts", "names", "glosses", "ids", "references"):
-                setattr(each, field, [getattr(each, field)[index] for index in keep])
+            each.keep(keep)
         else:
             del languages[code]
     predictions.unknown = sorted(set(predictions.clips) - known)

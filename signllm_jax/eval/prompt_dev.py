@@ -14,9 +14,8 @@ from signllm_jax.core.errors import ConfigError, TextError
 from signllm_jax.core.languages import get_language
 from signllm_jax.core.tasks import SHARED
 from signllm_jax.core.typing import Tree
-from signllm_jax.corpora import fingerspelling
-from signllm_jax.data.prompt_sampling import line_of
 from signllm_jax.data.splits import Source
+from signllm_jax.eval.eval_set import Language, add_clips
 from signllm_jax.inference.prompt_to_gloss import read_prompt
 from signllm_jax.inference.prompt_to_pose import PromptToPose
 from signllm_jax.metrics.gloss_metrics import score_lines
@@ -25,7 +24,7 @@ from signllm_jax.parallel import hosts
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.features import collect_statistics
 from signllm_jax.render.figure import contact_strip
-from signllm_jax.text.langgloss import split_marks, to_langgloss
+from signllm_jax.text.langgloss import to_langgloss
 from signllm_jax.text.language_names import abbreviations, names
 from signllm_jax.text.prompt_forms import KNOWN
 from signllm_jax.text.prompt_templates import NAME, SLOT
@@ -37,53 +36,33 @@ SCORED = ("dtw", "hand_travel", "duration_ratio")
 POSES = ("dtw", "dtw_mean_pose_ratio", "hand_travel_ratio", "duration_ratio", "unproduced")
 
 
-@dataclasses.dataclass
-class Asked:
-    """What is asked for in one language.
-
-    Attributes:
-        texts: of the split.
-        lines: their true LangGloss, marked tokens joined by spaces.
-        clips: the real ones.
-        mean_pose: float32 [J, 3] of the language's train clips.
-    """
-
-    texts: list[str]
-    lines: list[str]
-    clips: list[PoseClip]
-    mean_pose: np.ndarray
-
-
 def open_asked(
     split: Mapping[str, Source], train: Mapping[str, Source], layout: str, limit: int = 0
-) -> dict[str, Asked]:
-    """What a split asks for in every language that has clips of it; `limit` 0 = all."""
+) -> dict[str, Language]:
+    """What a split asks for in each language that has clips of it.
+
+    Args:
+        split: The split of each language.
+        train: Its train split.
+        layout: Skeleton of the clips.
+        limit: Number of clips of a language that are looked at, 0 = all.
+    """
     asked = {}
-    for code, data in split.items():
-        count = min(limit, len(data)) if limit else len(data)
-        if count:
-            real = (train[code][i] for i in range(len(train[code])))
-            asked[code] = Asked(
-                data.texts[:count],
-                [line_of(data, i) for i in range(count)],
-                [data.clip(i) for i in range(count)],
-                collect_statistics(real, layout).mean_pose,
-            )
+    for code, clips in split.items():
+        asked[code] = open_language(train[code], layout)
+        add_clips(asked[code], clips, limit=limit)
     return asked
 
 
-def spelled_asked(words: Mapping[str, Sequence[str]], train: Mapping[str, Source], layout: str):
-    """What words ask for, `Asked` by language, from the recorded letters."""
-    asked = {}
-    for code, own in words.items():
-        real = (train[code][i] for i in range(len(train[code])))
-        asked[code] = Asked(
-            list(own),
-            [" ".join(to_langgloss(fingerspelling.spell(word, code), code)) for word in own],
-            [fingerspelling.spelled_clip(word, code) for word in own],
-            collect_statistics(real, layout).mean_pose,
-        )
-    return asked
+def open_language(train: Source, layout: str) -> Language:
+    """A language without clips yet, with the statistics of its train split."""
+    real = (train[index] for index in range(len(train)))
+    return Language(train, None, collect_statistics(real, layout))
+
+
+def true_line(language: Language, code: str, index: int) -> str:
+    """The true LangGloss of text `index`, marked tokens joined by spaces."""
+    return " ".join(to_langgloss(language.glosses[index].split(), code))
 
 
 def own_spoken(language: str) -> str:
@@ -151,26 +130,34 @@ def ask_model(
 
 
 def sign_glosses(
-    model: PromptToPose, params: Tree, glosses: Sequence[str]
-) -> list[PoseClip | TextError]:
-    """The clips of LangGloss, a TextError where there is none; REFUSED is not signed."""
-    return model.clips(params, ["" if gloss == REFUSED else gloss for gloss in glosses])
+    model: PromptToPose, params: Tree, glosses: Sequence[str], asked: Language
+) -> list[tuple[PoseClip, bool]]:
+    """The clips of LangGloss, and whether each ended by itself.
+
+    What is refused, among it REFUSED, has a clip without frames.
+    """
+    made = model.made(params, ["" if gloss == REFUSED else gloss for gloss in glosses])
+    return [
+        (_without_frames(real), True) if isinstance(clip, TextError) else clip
+        for clip, real in zip(made, asked.references, strict=True)
+    ]
 
 
-def score_poses(asked: Asked, clips: Sequence[PoseClip | TextError]) -> dict[str, float]:
+def _without_frames(clip: PoseClip) -> PoseClip:
+    positions, confidence = clip.positions[:0], clip.confidence[:0]
+    return dataclasses.replace(clip, positions=positions, confidence=confidence)
+
+
+def score_poses(asked: Language, clips: Sequence[PoseClip]) -> dict[str, float]:
     """Figures of clips against the real ones; what was not produced counts as the mean pose."""
-    still = [held(asked.mean_pose, clip) for clip in asked.clips]
-    made = [clip if _has_frames(clip) else pose for clip, pose in zip(clips, still)]
-    figures = summarize(score_clips(asked.clips, made, SCORED))
+    still = [held(asked.statistics.mean_pose, clip) for clip in asked.references]
+    made = [clip if len(clip) else pose for clip, pose in zip(clips, still)]
+    figures = summarize(score_clips(asked.references, made, SCORED))
     figures["dtw_mean_pose_ratio"] = figures["dtw"] / float(
-        np.nanmean(score_clips(asked.clips, still, SCORED)["dtw"])
+        np.nanmean(score_clips(asked.references, still, SCORED)["dtw"])
     )
-    figures["unproduced"] = sum(not _has_frames(clip) for clip in clips)
+    figures["unproduced"] = sum(not len(clip) for clip in clips)
     return {name: figures[name] for name in POSES if name in figures}
-
-
-def _has_frames(clip: PoseClip | TextError) -> bool:
-    return isinstance(clip, PoseClip) and len(clip) > 0
 
 
 class PromptDev:
@@ -191,21 +178,23 @@ class PromptDev:
         mesh,
         config: Config,
     ):
-        self._asked = open_asked(dev, train, config.data.layout, config.eval.clips)
+        asked = open_asked(dev, train, config.data.layout, config.eval.clips)
+        self._asked = {code: language for code, language in asked.items() if language.texts}
         self._group = group
         self._model = PromptToPose(group, mesh, config.eval.batch_size)
         self._trained = config.text.trained
-        self._last: dict[str, list[PoseClip | TextError]] = {}
+        self._last: dict[str, list[PoseClip]] = {}
 
     def score(self, params: Tree) -> dict[str, dict[str, float]]:
         """See `train.task.DevSet`: the mean of the languages' figures."""
         scores = []
         for code, asked in self._asked.items():
-            figures, lines = {}, asked.lines
+            figures, lines = {}, [true_line(asked, code, i) for i in range(len(asked.texts))]
             if self._trained != "pose":
                 figures, lines = self._understood(params, code, asked)
             if self._trained != "text":
-                self._last[code] = sign_glosses(self._model, params, lines)
+                made = sign_glosses(self._model, params, lines, asked)
+                self._last[code] = [clip for clip, _ in made]
                 if hosts.is_first():  # the others help to produce
                     figures |= score_poses(asked, self._last[code])
             scores.append(figures)
@@ -215,10 +204,10 @@ class PromptDev:
 
     def _understood(self, params, code, asked) -> tuple[dict[str, float], list[str]]:
         """Figures of the text stage, and what it understood in the language's own spoken one."""
-        glosses = [[gloss for _, gloss in split_marks(line)] for line in asked.lines]
+        glosses = [glosses.split() for glosses in asked.glosses]
         own, others = own_spoken(code), [s for s in SPOKEN if s != own_spoken(code)]
-        spoken = [others[i % len(others)] for i in range(len(asked.texts))]
-        prompts, callers = prompts_for(asked.texts, code, [own] * len(spoken) + spoken, "dev")
+        spoken = [others[i % len(others)] for i in range(len(asked.said))]
+        prompts, callers = prompts_for(asked.said, code, [own] * len(spoken) + spoken, "dev")
         lines = ask_model(self._model, self._group, params, prompts, callers, "dev")
         figures = score_lines([line.split() for line in lines], glosses * 2, code)
         figures["inexact"] = 1 - figures["exact_match"]
@@ -227,7 +216,8 @@ class PromptDev:
     def pictures(self) -> Iterator[tuple[str, np.ndarray]]:
         """A contact strip of each language's first dev clip as last produced, over the real one."""
         for code, clips in self._last.items():
-            if _has_frames(clips[0]):
+            if len(clips[0]):
                 asked = self._asked[code]
-                strip = contact_strip(clips[0], asked.clips[0], text=f"{code}: {asked.texts[0]}")
+                text = f"{code}: {asked.texts[0]}"
+                strip = contact_strip(clips[0], asked.references[0], text=text)
                 yield f"dev/{code}", np.asarray(strip)

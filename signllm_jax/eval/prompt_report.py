@@ -1,151 +1,175 @@
-"""The report of Prompt2LangGloss: both stages, apart and together, on prompts never trained on.
+"""The report of Prompt2LangGloss: that of clips, and both stages apart and together.
 
 The text stage is asked for every text of the split in all spoken languages, with templates that no
 model is trained on (of fingerspelling at `test` for words that are in no split, which nothing was
 chosen on either); once as `produce` asks it, with the sign language that `parse_prompt` finds by
 rules that do not know those templates, and once unaided, told the language only where the prompt
-does not say it. The pose stage is given the true LangGloss, and what the text stage understood of
-the prompts in each sign language's own spoken language.
+does not say it. Clips are produced from what the text stage understood of the prompts in each sign
+language's own spoken language, and from the true LangGloss.
 """
 
-import json
-import os
+import functools
 from collections import defaultdict
+from typing import Any
 
 import jax
 import numpy as np
+from jax.sharding import Mesh
 
-from signllm_jax.artifacts.group import load_group, write_file
+from signllm_jax.artifacts.group import load_group
 from signllm_jax.artifacts.workdir import Workdir
-from signllm_jax.core.errors import DataError
 from signllm_jax.core.tasks import SHARED
+from signllm_jax.core.typing import Tree
 from signllm_jax.corpora import fingerspelling
 from signllm_jax.corpora.published import is_spelled
 from signllm_jax.data import splits
-from signllm_jax.eval import provenance
+from signllm_jax.eval import baselines, pose_report
+from signllm_jax.eval.eval_set import (
+    EvalSet,
+    Language,
+    add_language,
+    check_not_empty,
+)
+from signllm_jax.eval.figures import line_metrics
 from signllm_jax.eval.prompt_dev import (
     ask_model,
     open_asked,
+    open_language,
     own_spoken,
     prompts_for,
-    score_poses,
     sign_glosses,
-    spelled_asked,
+    true_line,
 )
-from signllm_jax.eval.text_report import mean_scores, report_path
+from signllm_jax.eval.report import TEXT_STAGE, UNAIDED
 from signllm_jax.inference.prompt_to_pose import PromptToPose
-from signllm_jax.metrics.gloss_metrics import score_lines
+from signllm_jax.models.prompt2langgloss import pose_params
 from signllm_jax.parallel import sharding
-from signllm_jax.text.langgloss import split_marks
 from signllm_jax.text.prompts import SPOKEN
+from signllm_jax.text.stage import LineTokenizer
+from signllm_jax.text.tokenizer import train_tokenizer
 
 WRONG = 20
-"""Prompts that were misunderstood which a report lists, of each sign language."""
+"""Greatest number of misunderstood prompts that a report lists per sign language."""
 
 
-def evaluate_prompts(
-    workdir: str | os.PathLike,
-    split: str = "test",
-    output: str | os.PathLike | None = None,
-    *,
-    data_dir: str | None = None,
-) -> dict:
-    """Asks a run's best parameters for the texts of a split and writes the report.
+def open_prompts(workdir: Workdir, split: str, data_dir: str | None = None) -> EvalSet:
+    """Loads the group of a run and what a split asks for.
 
-    Args:
-        workdir: of the run.
-        split: `train`, `dev` or `test` of the texts, and `dev` or `test` of the templates (with
-            train texts those of dev).
-        output: see `evaluate_text`.
-        data_dir: of the prepared data; by default the run's.
-
-    Returns:
-        What is written: `overall` and `languages.<code>` with the pose figures from prompts,
-        `rows.true_langgloss` with those from true LangGloss, `text_stage` with the figures of
-        `score_lines` (overall, `languages.<code>`, `unaided`, and `spoken.<code>`: exact match
-        only), `misunderstood` and `run`.
+    Templates are those of `test` with texts of test, and those of `dev` with all others.
 
     Raises:
-        CheckpointError: there is no run, or it has no parameters yet.
-        DataError: no language has a clip of the split.
-        OutputError: the report cannot be written.
+        CheckpointError: There is no run, or it has no parameters yet.
+        DataError: No language has a clip that can be scored.
     """
-    began = provenance.spent()
-    workdir = Workdir(workdir)
     config, codes = workdir.read_config()
-    output = report_path(workdir, split, output)
     group = load_group(workdir.group(SHARED))
-    mesh = sharding.make_mesh({}, jax.local_devices()[:1])
-    model = PromptToPose(group, mesh, config.eval.batch_size)
-    params = jax.device_put(jax.tree.map(lambda leaf: leaf[None], group.params))
     folder = data_dir or config.data.data_dir or None
+    spelled = is_spelled(config.data.dataset)
 
     def open_all(name):
         return {code: splits.open_split(config.data.dataset, code, name, folder) for code in codes}
 
-    if split == "test" and is_spelled(config.data.dataset):
-        words = {code: fingerspelling.prompt_words(code) for code in codes}
-        asked = spelled_asked(words, open_all("train"), config.data.layout)
+    train = open_all("train")
+    if spelled and split == "test":
+        asked = {code: _prompt_words(train[code], config.data.layout) for code in codes}
     else:
-        asked = open_asked(open_all(split), open_all("train"), config.data.layout)
-    templates = "test" if split == "test" else "dev"
-    if not asked:
-        raise DataError(f"{workdir.path}: no clip of {split} can be scored")
-    text, unaided, poses, true, wrong = {}, {}, {}, {}, {}
-    exact = defaultdict(list)
-    for code, own in asked.items():
-        glosses = [[gloss for _, gloss in split_marks(line)] for line in own.lines]
-        lines, alone, wrong[code] = [], [], []
+        asked = open_asked(open_all(split), train, config.data.layout)
+    produce = functools.partial(_produce, templates="test" if split == "test" else "dev")
+    found = EvalSet(config, {}, {}, {SHARED: group}, spelled, produce, alike=True)
+    for code, language in asked.items():
+        if spelled:
+            letters = [unit for units in language.train.units for unit in units]
+            language.tokenizer = train_tokenizer(
+                language.train.texts, letters, "letters", group.model.vocab, code
+            )
+        add_language(found, code, language, split)
+    check_not_empty(found, workdir, split)
+    return found
+
+
+evaluate = functools.partial(pose_report.evaluate, opened=open_prompts)
+
+
+def _prompt_words(train: splits.Source, layout: str) -> Language:
+    """Words that are in no split, and their clips from the recorded letters."""
+    language, code = open_language(train, layout), train.language
+    for word in fingerspelling.prompt_words(code):
+        language.texts.append(word)
+        language.said.append(word)
+        language.names.append(f"{code}_fingerspelling_{word}")
+        language.glosses.append(" ".join(fingerspelling.spell(word, code)))
+        language.references.append(fingerspelling.spelled_clip(word, code))
+    return language
+
+
+def _produce(found: EvalSet, templates: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Asks for all texts and fills the rows that the model makes.
+
+    Returns:
+        The rows of the text stage, and further facts of the report.
+    """
+    (group,) = found.groups.values()
+    mesh = sharding.make_mesh({}, jax.local_devices()[:1])
+    model = PromptToPose(group, mesh, found.config.eval.batch_size)
+    params = jax.device_put(jax.tree.map(lambda leaf: leaf[None], group.params))
+    exact, wrong = defaultdict(list), defaultdict(list)
+    lines, unaided, glosses, true = defaultdict(list), defaultdict(list), {}, {}
+    for code, language in found.languages.items():
+        count = len(language.texts)
+        true[code] = [true_line(language, code, index) for index in range(count)]
+        glosses[code] = [glosses_of.split() for glosses_of in language.glosses] * len(SPOKEN)
         for spoken in SPOKEN:
-            prompts, callers = prompts_for(own.texts, code, [spoken] * len(own.texts), templates)
-            alone += model.unaided(params, prompts, callers)
-            understood = ask_model(model, group, params, prompts, callers, templates)
-            lines += [line.split() for line in understood]
-            for prompt, line, right in zip(prompts, understood, own.lines):
-                exact[spoken].append(line == right)
-                if not exact[spoken][-1] and len(wrong[code]) < WRONG:
-                    wrong[code].append([prompt, line, right])
+            prompts, callers = prompts_for(language.said, code, [spoken] * count, templates)
+            unaided[code] += model.unaided(params, prompts, callers)
+            written = ask_model(model, group, params, prompts, callers, templates)
+            lines[code] += [said.split() for said in written]
+            for prompt, said, right in zip(prompts, written, true[code]):
+                exact[spoken].append(said == right)
+                if said != right and len(wrong[code]) < WRONG:
+                    wrong[code].append([prompt, said, right])
             if spoken == own_spoken(code):
-                poses[code] = score_poses(own, sign_glosses(model, params, understood))
-        text[code] = score_lines(lines, glosses * len(SPOKEN), code)
-        text[code]["prompts"] = len(lines)
-        unaided[code] = score_lines(alone, glosses * len(SPOKEN), code)
-        true[code] = score_poses(own, model.clips(params, own.lines))
-    report = {
-        "overall": mean_scores(poses),
-        "languages": poses,
-        "rows": {"true_langgloss": {"overall": mean_scores(true), "languages": true}},
-        "text_stage": mean_scores(text)
-        | {"unaided": mean_scores(unaided) | {"languages": unaided}}
-        | {"languages": text, "spoken": {k: float(np.mean(v)) for k, v in exact.items()}},
-        "misunderstood": wrong,
-        "split": split,
-        "run": provenance.describe_run(workdir.path, config, {SHARED: group}, began, 0.0),
+                _fill(language, "produced", sign_glosses(model, params, written, language))
+        _fill(language, "true_langgloss", sign_glosses(model, params, true[code], language))
+    _follow(found, params, [x for lines_of in true.values() for x in lines_of], mesh)
+    rows = {
+        TEXT_STAGE: line_metrics(lines, glosses, seed=0),
+        UNAIDED: line_metrics(unaided, glosses, seed=0),
     }
-    write_file(output, json.dumps(report, indent=1, ensure_ascii=False).encode())
-    return report
+    for code, metrics in rows[TEXT_STAGE].items():
+        metrics["prompts"] = sum(map(len, lines.values())) if code == "" else len(lines[code])
+    shares = {spoken: float(np.mean(right)) for spoken, right in exact.items()}
+    misunderstood = {code: wrong[code] for code in found.languages}
+    return rows, {"spoken": shares, "misunderstood": misunderstood}
 
 
-def report_prompts(workdir, split, output, *, data_dir=None, **_) -> str:
-    """The summary of `evaluate_prompts`."""
-    return summary(evaluate_prompts(workdir, split, output, data_dir=data_dir))
+def _fill(language: Language, row: str, made: list) -> None:
+    language.rows[row] = [clip for clip, _ in made]
+    if row == "produced":
+        language.cut_off = np.array([not ended for _, ended in made], bool)
 
 
-def summary(report: dict) -> str:
-    """A few lines for a terminal."""
-    text, true = report["text_stage"], report["rows"]["true_langgloss"]
-    lines = [
-        f"{'':8} {'prompts':>8} {'language':>9} {'LangGloss':>10} {'DTW/mean pose':>14} {'true':>7}"
-    ]
-    table = {code: (text["languages"][code], poses) for code, poses in report["languages"].items()}
-    for code, (own, poses) in {**table, "all": (text, report["overall"])}.items():
-        given = true["languages"].get(code, true["overall"])["dtw_mean_pose_ratio"]
-        lines.append(
-            f"{code:8} {own['prompts']:8} {own['language_accuracy']:9.1%} "
-            f"{own['exact_match']:10.1%} {poses['dtw_mean_pose_ratio']:14.3f} {given:7.3f}"
-        )
-    alone = text["unaided"]
-    lines.append(
-        f"unaided: language {alone['language_accuracy']:.1%}, LangGloss {alone['exact_match']:.1%}"
+def _follow(found: EvalSet, params: Tree, true: list[str], mesh: Mesh) -> None:
+    """Fills the row `teacher_forced` from the true lines of all languages, one after the other.
+
+    The clip of a line that is too long is None.
+    """
+    (group,) = found.groups.values()
+    ids = [LineTokenizer(group.text_stage).encode(said) for said in true]
+    references = [clip for language in found.languages.values() for clip in language.references]
+    fitting = [i for i, tokens in enumerate(ids) if len(tokens) <= group.row_tokens]
+    (followed,) = baselines.teacher_forced(
+        group.model,
+        pose_params(params),
+        [[ids[i] for i in fitting]],
+        [[references[i] for i in fitting]],
+        [group.statistics],
+        mesh,
+        found.config.eval.batch_size,
+        group.text_stage.config.languages,
     )
-    return "\n".join(lines)
+    made = dict(zip(fitting, followed))
+    every = [made.get(i) for i in range(len(ids))]
+    start = 0
+    for language in found.languages.values():
+        language.rows["teacher_forced"] = every[start : start + len(language.texts)]
+        start += len(language.texts)

@@ -5,15 +5,16 @@ import os
 import platform
 import resource
 import time
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import jax
 
 from signllm_jax.artifacts.group import Group
 from signllm_jax.core.config import Config
+from signllm_jax.core.version import versions
 
-_VERSIONS = ("jax", "flax", "optax", "numpy", "jiwer")
+PACKAGES = ("signllm_jax", "jax", "flax", "optax", "numpy", "jiwer")
+"""What the figures of a report depend on."""
 
 
 def spent() -> tuple[float, float]:
@@ -35,17 +36,6 @@ def hardware() -> dict[str, str | int]:
         pass  # not Linux, or a processor that does not say
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {"cpu": model, "cores": cores, "device": jax.local_devices()[0].device_kind}
-
-
-def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that the figures depend on."""
-    found = {"python": platform.python_version()}
-    for name in ("signllm_jax", *_VERSIONS):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def describe_run(
@@ -92,6 +82,6 @@ def describe_run(
         "evaluation_seconds": wall,
         "evaluation_cpu_seconds": cpu,
         "total_cpu_seconds": final.get("cpu_seconds", 0.0) + kept_seconds + cpu,
-        "versions": versions() | final.get("versions", {}),
+        "versions": versions(*PACKAGES) | final.get("versions", {}),
         "hardware": hardware(),
     }

@@ -5,28 +5,22 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from signllm_jax.artifacts.group import write_file
+from signllm_jax.core import markdown as md
 from signllm_jax.core.errors import DataError
 from signllm_jax.corpora.published import is_spelled
-from signllm_jax.eval.text_results import prompt_table, spoken_line, text_runs, text_table
+from signllm_jax.eval.pages import PRODUCTIONS, UNDERSTOOD
+from signllm_jax.eval.report import ALL, MAIN, TEXT_STAGE, Report
+from signllm_jax.metrics.catalogue import spread_cell, table_of_runs
 from signllm_jax.metrics.spread import spread
 
 BLOCK = "results"
-
-# report name -> (column, how a number is written)
-COLUMNS = {
-    "cer": ("CER, produced", "{:.1%}"),
-    "cer_real": ("CER, real clips", "{:.1%}"),
-    "dtw_mean_pose_ratio": ("DTW / mean pose", "{:.3f}"),
-    "dtw_other_clip_ratio": ("DTW / other word", "{:.3f}"),
-    "hand_travel_ratio": ("hand travel", "{:.3f}"),
-    "duration_ratio": ("duration", "{:.3f}"),
-}
-READING = {
-    "exact_match": ("read right", "{:.1%}"),
-    "cer": ("CER", "{:.2%}"),
-    "wer": ("WER", "{:.1%}"),
-}
-"""The columns of reports of readers, which produce nothing."""
+PROMPTED = (
+    *(name for name in UNDERSTOOD if name.endswith(("prompts", "language_accuracy", "match"))),
+    "dtw_mean_pose_ratio",
+    "true_langgloss.dtw_mean_pose_ratio",
+    *("cer", "cer_real", "hand_travel_ratio"),
+)
+READING = ("exact_match", "cer", "wer")
 
 
 def read_reports(workdirs: Sequence[str]) -> list[dict]:
@@ -47,56 +41,94 @@ def read_reports(workdirs: Sequence[str]) -> list[dict]:
 
 def table(reports: Sequence[dict]) -> str:
     """A Markdown table: languages by metrics, mean and standard deviation over the reports."""
-    if "text_stage" in reports[0]:
-        return (prompt_table if "rows" in reports[0] else text_table)(reports)
-    kinds = reports[0]["overall"]
-    columns = READING if "exact_match" in kinds and "dtw" not in kinds else COLUMNS
-    heads = [head for head, _ in columns.values()]
-    lines = ["| | " + " | ".join(heads) + " |", "|---" * (len(heads) + 1) + "|"]
-    rows = [(code, [r["languages"][code] for r in reports]) for code in reports[0]["languages"]]
-    rows.append(("**all**", [report["overall"] for report in reports]))
-    if columns is READING:  # what knows nothing of signing
-        rows += [
-            (
-                f"*{row.replace('_', ' ')} text*",
-                [report["rows"][row]["overall"] for report in reports],
-            )
-            for row in reports[0]["rows"]
+    runs = [Report.from_dict(report) for report in reports]
+    first = runs[0]
+    if MAIN not in first.rows:
+        return _text_stages(runs)
+    rows = [(code or "**all**", [run.flat(code) for run in runs]) for code in (*first.codes, ALL)]
+    if TEXT_STAGE in first.rows:
+        return table_of_runs("", PROMPTED, rows)
+    if "exact_match" in first.flat() and "dtw" not in first.flat():
+        rows += [  # what knows nothing of signing
+            (f"*{row.replace('_', ' ')} text*", [run.rows[row][ALL] for run in runs])
+            for row in first.rows
+            if row != MAIN
         ]
-    for name, figures in rows:
-        cells = [
-            spread([f[key] for f in figures if key in f], form)
-            for key, (_, form) in columns.items()
-        ]
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        return table_of_runs("", READING, rows)
+    return table_of_runs("", PRODUCTIONS, rows)
+
+
+def _text_stages(runs: Sequence[Report]) -> str:
+    """BLEU-4 of each language by the kind of model.
+
+    Models of one language alone stand beside those of several and beside ensembles; models of the
+    same kind and languages are seeds. Tokens with another language's mark are summed.
+    """
+    kinds: dict[tuple[int, int], list[Report]] = {}
+    for run in runs:
+        models = len(run.facts["run"]["ensemble"]) + 1
+        kinds.setdefault((len(run.codes), models), []).append(run)
+    heads = [
+        ("a model of its own" if several == 1 else f"one model of {several} languages")
+        + (f", {models} averaged" if models > 1 else "")
+        for several, models in kinds
+    ]
+    lines = []
+    for code in dict.fromkeys(code for run in runs for code in run.codes):
+        found = [[r.flat(code) for r in kind if code in r.codes] for kind in kinds.values()]
+        every = [metrics for kind in found for metrics in kind]
+        foreign = sum(metrics["text_stage.foreign_marks"] for metrics in every)
+        cells = [spread_cell(kind, "text_stage.bleu4") for kind in found]
+        texts = max(metrics["text_stage.texts"] for metrics in every)
+        lines.append([code, str(texts), *cells, str(foreign)])
+    return md.table(["", "texts", *heads, "tokens of another language"], lines)
+
+
+def _text_runs(reports: Sequence[dict]) -> str:
+    """What the runs of text stages were: data set, seed, steps, BLEU on dev and test, cost."""
+    lines = []
+    for report in reports:
+        run, stage = report["run"], report["text_stage"]
+        if not run["ensemble"]:
+            (dev,) = (100 - group["dev_score"] for group in run["groups"].values())
+            figures = f"{dev:.2f}", f"{stage['bleu4']:.2f}", f"{run['cpu_seconds']:.0f}"
+            name = f"{run['dataset']}: {', '.join(stage['languages'])}"
+            lines.append([name, str(run["seed"]), str(run["steps"]), *figures])
+    return md.table(["run", "seed", "steps", "dev", "test", "CPU seconds"], lines)
 
 
 def summary(reports: Sequence[dict]) -> str:
     """The table, and a line about what the runs were and what they cost."""
-    if "text_stage" in reports[0] and "rows" not in reports[0]:
-        return f"{table(reports)}\n\n{text_runs(reports)}"
+    if "overall" not in reports[0]:
+        return f"{table(reports)}\n\n{_text_runs(reports)}"
     runs = [report["run"] for report in reports]
     versions = ", ".join(f"{k} {v}" for k, v in sorted(runs[0]["versions"].items()))
-    hardware = runs[0]["hardware"]
-    said = ", ".join(f"{k} {v}" for k, v in hardware.items())
+    hardware = ", ".join(f"{k} {v}" for k, v in runs[0]["hardware"].items())
     what = "Test words" if is_spelled(runs[0]["dataset"]) else "Test clips"
-    prompted = "text_stage" in reports[0]
-    if prompted:
+    spoken = []
+    if stage := reports[0].get("text_stage"):
         what = "Words and templates"
-    lines = [
-        table(reports),
-        *(["", spoken_line(reports)] if prompted else []),
-        "",
-        f"{what} never trained on, mean ± standard deviation over seeds "
-        f"{', '.join(str(run['seed']) for run in runs)}; {runs[0]['steps']} steps. Training took "
-        f"{spread([run['cpu_seconds'] for run in runs], '{:.0f}')} CPU seconds "
-        f"({spread([run['seconds'] for run in runs], '{:.0f}')} s of wall time), "
-        f"the whole command with the report "
-        f"{spread([run['total_cpu_seconds'] for run in runs], '{:.0f}')} CPU seconds. "
-        f"Hardware: {said}. Versions: {versions}.",
-    ]
-    return "\n".join(lines)
+        shares = (
+            f"{code} {spread([r['text_stage']['spoken'][code] for r in reports], '.1%')}"
+            for code in stage["spoken"]
+        )
+        right = "LangGloss right by the spoken language of the prompt"
+        spoken = ["", f"{right}: {', '.join(shares)}."]
+    wall, cpu, total = (
+        spread([run[name] for run in runs], ".0f")
+        for name in ("seconds", "cpu_seconds", "total_cpu_seconds")
+    )
+    return "\n".join(
+        [
+            table(reports),
+            *spoken,
+            "",
+            f"{what} never trained on, mean ± standard deviation over seeds "
+            f"{', '.join(str(run['seed']) for run in runs)}; {runs[0]['steps']} steps. Training "
+            f"took {cpu} CPU seconds ({wall} s of wall time), the whole command with the report "
+            f"{total} CPU seconds. Hardware: {hardware}. Versions: {versions}.",
+        ]
+    )
 
 
 def marks(block: str = BLOCK) -> tuple[str, str]:

@@ -1,50 +1,57 @@
 """The report of a text stage: texts of a corpus to LangGloss, one model or the mean of several."""
 
-import json
 import os
 from collections.abc import Sequence
-from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
 
-from signllm_jax.artifacts.group import load_group, write_file
+from signllm_jax.artifacts.group import load_group
 from signllm_jax.artifacts.workdir import Workdir
-from signllm_jax.core.errors import ConfigError, OutputError
+from signllm_jax.core.errors import ConfigError, DataError
 from signllm_jax.core.tasks import SHARED
 from signllm_jax.corpora import gloss_corpora
-from signllm_jax.eval import provenance
+from signllm_jax.eval import pages, provenance, warnings
+from signllm_jax.eval.figures import line_metrics
+from signllm_jax.eval.report import ALL, TEXT_STAGE, Report, report_path
 from signllm_jax.inference.text_to_gloss import Translator
-from signllm_jax.metrics.gloss_metrics import score_lines
 from signllm_jax.parallel import sharding
 
+SAMPLES = 5
 
-def evaluate_text(
+
+def evaluate(
     workdir: str | os.PathLike,
     split: str = "test",
     output: str | os.PathLike | None = None,
     *,
     ensemble: Sequence[str | os.PathLike] = (),
+    samples: int = SAMPLES,
+    seed: int = 0,
     data_dir: str | None = None,
-) -> dict:
+) -> dict[str, Any]:
     """Translates a split with a run's best parameters and writes its report.
 
     Args:
-        workdir: of the run.
+        workdir: Work directory of the run.
         split: `train`, `dev` or `test`.
-        output: report.json; by default in the workdir, for another split than test
-            `report-<split>.json`.
-        ensemble: further runs of the same data and sizes, whose probabilities are averaged.
-        data_dir: of the corpora; by default the run's.
+        output: File of report.json; by default in the work directory, for another split than test
+            `report-<split>.json`. report.md lies beside it.
+        ensemble: Further runs of the same data and sizes, whose probabilities are averaged.
+        samples: Number of texts of a language that are shown with their LangGloss.
+        seed: Seed of the bootstrap.
+        data_dir: Folder of the corpora; by default the run's.
 
     Returns:
         What is written: `text_stage` with the figures of `score_lines` over all languages (their
         mean) and `languages.<code>`, `samples` (text, produced, true), and `run`.
 
     Raises:
-        CheckpointError: there is no run, or it has no parameters yet.
-        ConfigError: the runs of an ensemble have other glosses or sizes.
-        OutputError: the report cannot be written.
+        CheckpointError: There is no run, or it has no parameters yet.
+        ConfigError: The runs of an ensemble have other glosses or sizes.
+        DataError: No language has a text of the split.
+        OutputError: The report cannot be written.
     """
     began = provenance.spent()
     workdir = Workdir(workdir)
@@ -58,66 +65,30 @@ def evaluate_text(
     params = jax.tree.map(lambda *leaves: np.stack(leaves), *(g.params for g in groups))
     mesh = sharding.make_mesh({}, jax.local_devices()[:1])
     translator = Translator(group.model, group.text_stage, mesh, config.eval.batch_size)
-    scores, samples = {}, {}
+    lines, glosses, shown, skipped = {}, {}, {}, {}
     for code in codes:
         pairs = gloss_corpora.read_pairs(data_dir or config.data.data_dir, code, split)
         if not pairs:
+            skipped[code] = f"no text of {split}"
             continue
         texts = [pair.text for pair in pairs]
-        lines = translator(jax.device_put(params), texts, [code] * len(pairs))
-        scores[code] = score_lines(lines, [pair.glosses for pair in pairs], code)
-        scores[code]["texts"] = len(pairs)
-        samples[code] = [
-            [pair.text, " ".join(line), " ".join(pair.glosses)]
-            for pair, line in list(zip(pairs, lines))[:5]
+        glosses[code] = [pair.glosses for pair in pairs]
+        lines[code] = translator(jax.device_put(params), texts, [code] * len(pairs))
+        shown[code] = [
+            [text, " ".join(line), " ".join(true)]
+            for text, line, true in list(zip(texts, lines[code], glosses[code]))[:samples]
         ]
-    report = {
-        "text_stage": mean_scores(scores) | {"languages": scores},
-        "samples": samples,
+    if not lines:
+        raise DataError(f"{workdir.path}: no text of {split} can be translated: {skipped}")
+    table = line_metrics(lines, glosses, seed)
+    for code, metrics in table.items():
+        metrics["texts"] = sum(map(len, lines.values())) if code == ALL else len(lines[code])
+    facts = {
+        "samples": shown,
+        "skipped": skipped,
+        "warnings": warnings.of_skipped(skipped),
         "split": split,
         "run": provenance.describe_run(workdir.path, config, {SHARED: group}, began, 0.0)
-        | {"ensemble": [os.fspath(path) for path in ensemble]},
+        | {"ensemble": [os.fspath(path) for path in ensemble], "evaluation_seed": seed},
     }
-    write_file(output, json.dumps(report, indent=1, ensure_ascii=False).encode())
-    return report
-
-
-def report_lines(workdir, split, output, *, data_dir=None, ensemble=(), **_) -> str:
-    """The summary of `evaluate_text`."""
-    return summary(evaluate_text(workdir, split, output, data_dir=data_dir, ensemble=ensemble))
-
-
-def mean_scores(scores: dict[str, dict[str, float]]) -> dict[str, float]:
-    """The mean of the languages' figures, counts as sums."""
-    every = list(scores.values())
-    return {
-        name: sum(score[name] for score in every)
-        if isinstance(every[0][name], int)
-        else float(np.mean([score[name] for score in every]))
-        for name in every[0]
-    }
-
-
-def report_path(workdir: Workdir, split: str, output) -> Path:
-    """Where a report goes; raises OutputError when it cannot go there."""
-    name = "report.json" if split == "test" else f"report-{split}.json"
-    output = Path(output) if output else workdir.path / name
-    if output.suffix != ".json":
-        raise OutputError(f"cannot write the report to {output}: its name must end in .json")
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot write to {output.parent}: {error.strerror}") from None
-    return output
-
-
-def summary(report: dict) -> str:
-    """A few lines for a terminal."""
-    stage = report["text_stage"]
-    lines = [f"{'':10} {'BLEU-4':>8} {'exact':>8} {'language':>8} {'foreign':>8}"]
-    for code, own in {**stage["languages"], "all": stage}.items():
-        lines.append(
-            f"{code:10} {own['bleu4']:8.2f} {own['exact_match']:8.1%} "
-            f"{own['language_accuracy']:8.1%} {own['foreign_marks']:8}"
-        )
-    return "\n".join(lines)
+    return pages.write(Report({TEXT_STAGE: table}, facts), output)

@@ -46,10 +46,16 @@ class PromptToPose:
 
     def clips(self, params: Tree, glosses: Sequence[str]) -> list[PoseClip | TextError]:
         """The clips of LangGloss, or why there is none: it is empty or too long."""
-        made: list[PoseClip | TextError | None] = [self._refusal(gloss) for gloss in glosses]
+        made = self.made(params, glosses)
+        return [clip if isinstance(clip, TextError) else clip[0] for clip in made]
+
+    def made(self, params: Tree, glosses: Sequence[str]) -> list[tuple[PoseClip, bool] | TextError]:
+        """As `clips`, each clip with whether it ended by itself."""
+        made: list[tuple[PoseClip, bool] | TextError | None]
+        made = [self._refusal(gloss) for gloss in glosses]
         fitting = [i for i, refusal in enumerate(made) if refusal is None]
         clips = self._producer(pose_params(params), [[glosses[i] for i in fitting]])[0]
-        for i, (clip, _) in zip(fitting, clips, strict=True):
+        for i, clip in zip(fitting, clips, strict=True):
             made[i] = clip
         return made
 

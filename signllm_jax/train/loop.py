@@ -16,6 +16,7 @@ from signllm_jax.artifacts.group import digest, write_file
 from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core.config import Config, to_dict
 from signllm_jax.core.errors import CheckpointError, TrainingError
+from signllm_jax.core.version import versions
 from signllm_jax.data import batches as pipeline
 from signllm_jax.parallel import hosts, sharding
 from signllm_jax.rl import plc
@@ -24,7 +25,7 @@ from signllm_jax.train.checkpoint import Checkpoints
 from signllm_jax.train.log import open_log
 from signllm_jax.train.optimizer import evaluated
 from signllm_jax.train.preemption import StopSignal
-from signllm_jax.train.setup import chosen_languages, make_run_mesh, versions
+from signllm_jax.train.setup import PACKAGES, chosen_languages, make_run_mesh
 from signllm_jax.train.state import TrainState, abstract_state, make_state, state_shardings
 from signllm_jax.train.step import gather_metrics, make_train_step
 from signllm_jax.train.task import get_task
@@ -44,7 +45,9 @@ def train(config: Config, path: str | os.PathLike) -> dict | None:
         SignLLMError: bad input; the work directory is then as it was.
         TrainingError: the loss is not finite; the last good checkpoint is kept.
     """
-    hosts.agree({"workdir": os.fspath(path), "config": to_dict(config), "versions": versions()})
+    hosts.agree(
+        {"workdir": os.fspath(path), "config": to_dict(config), "versions": versions(*PACKAGES)}
+    )
     workdir = Workdir(path)
     kept = extension.kept_languages(config, workdir)
     languages = chosen_languages(config, kept)
@@ -274,7 +277,7 @@ class _Run:
             "devices": jax.device_count(),
             "hosts": hosts.count(),
             "threads": len(os.sched_getaffinity(0)),
-            "versions": versions(),
+            "versions": versions(*PACKAGES),
         }
         if hosts.is_first():
             write_file(self._workdir.path / "final.json", json.dumps(final, indent=1).encode())

@@ -2,8 +2,6 @@
 
 import dataclasses
 import math
-import platform
-from importlib.metadata import version
 
 import jax
 
@@ -14,12 +12,8 @@ from signllm_jax.models.layers.kernels import check_platform
 from signllm_jax.parallel import hosts, sharding
 from signllm_jax.train.task import get_task
 
-VERSIONS = ("jax", "flax", "optax", "orbax-checkpoint", "grain", "tensorflow-datasets", "numpy")
-
-
-def versions() -> dict[str, str]:
-    """Of all that the numbers of a run depend on."""
-    return {"python": platform.python_version()} | {name: version(name) for name in VERSIONS}
+PACKAGES = ("jax", "flax", "optax", "orbax-checkpoint", "grain", "tensorflow-datasets", "numpy")
+"""What the numbers of a run depend on."""
 
 
 def chosen_languages(config: Config, kept: tuple[str, ...] = ()) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from signllm_jax.corpora.published import is_spelled
 from signllm_jax.eval.predictions import Predictions
 
 
-def warnings(
+def of_clips(
     config: Config,
     evaluators: Sequence[Mapping],
     metrics: Mapping[str, Mapping[str, float]],
@@ -63,13 +63,18 @@ def warnings(
             found.append(memorised(each))
     if metrics[""].get("cut_off"):
         found.append(f"{metrics['']['cut_off']} productions did not end by themselves.")
-    found += [f"{code} is skipped: {why}." for code, why in skipped.items()]
+    found += of_skipped(skipped)
     if is_spelled(config.data.dataset):
         found.append(
             "There is one recording of each letter: what can be learnt here is to compose letters "
             "to words, not how signers differ. A reference's letters are those of the train clips."
         )
     return found
+
+
+def of_skipped(skipped: Mapping[str, str]) -> list[str]:
+    """The warnings of the languages that are left out."""
+    return [f"{code} is skipped: {why}." for code, why in skipped.items()]
 
 
 def memorised(evaluator: Mapping) -> str:

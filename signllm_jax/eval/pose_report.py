@@ -1,0 +1,250 @@
+"""The report of a run that produces clips: its productions, held against reference rows.
+
+Productions are free-running: only texts or prompts reach the model. `report.json` is for machines,
+`report.md` for people; pictures lie beside them and sample clips in the run's `samples/`.
+"""
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from signllm_jax.artifacts.workdir import Workdir
+from signllm_jax.core.errors import ConfigError
+from signllm_jax.eval import baselines, figures, pages, plots, provenance, warnings
+from signllm_jax.eval.back_translate import ReaderConfig
+from signllm_jax.eval.eval_set import EvalSet, Language, fill_rows, open_texts
+from signllm_jax.eval.evaluators import Evaluator, describe, open_evaluator, trained_inside
+from signllm_jax.eval.export import export as export_clips
+from signllm_jax.eval.predictions import match, read_predictions
+from signllm_jax.eval.report import ALL, Report, report_path
+from signllm_jax.render.save import save_clip
+
+READER = ReaderConfig()
+"""How CTC readers are trained, but for their seed."""
+BARS = ("dtw_mean_pose_ratio", "dtw_other_clip_ratio", "cer", "cer_real")
+
+
+def evaluate(
+    workdir: str | os.PathLike,
+    split: str = "test",
+    output: str | os.PathLike | None = None,
+    *,
+    evaluators: Sequence[str] = (),
+    readers: int | None = None,
+    seed: int = 0,
+    data_dir: str | None = None,
+    samples: int | None = None,
+    reader_config: ReaderConfig = READER,
+    predictions: str | os.PathLike | None = None,
+    export: str | os.PathLike | None = None,
+    opened: Callable[[Workdir, str, str | None], EvalSet] = open_texts,
+) -> dict[str, Any]:
+    """Produces a split's texts with a run's best parameters and writes its report.
+
+    Args:
+        workdir: Work directory of the run.
+        split: `train`, `dev` or `test`.
+        output: File of report.json; by default in the work directory, for another split than test
+            `report-<split>.json`. `<name>.md` and a folder of pictures `<name>/` lie beside it.
+        evaluators: Work directories of back-translation runs that read the clips; without any,
+            fingerspelling is read by CTC readers that are trained here.
+        readers: Number of the CTC readers, of seeds 0, 1, ..., by default 1; they are trained when
+            they are not in `reader/`.
+        seed: Seed of the permutation of other clips and of the bootstrap.
+        data_dir: Folder of the prepared data; by default the run's.
+        samples: Clips of a language rendered to `samples/`; by default the config's.
+        reader_config: Sizes of the CTC readers; its seed is replaced.
+        predictions: Another system's clips (`eval.predictions`), scored in the place of the run's
+            own; the report is then `report-<their name>.json`, and sample clips lie beside it.
+        export: Folder that productions and references are written to (`eval.export`).
+        opened: Opens what is evaluated, as the kind of run asks for.
+
+    Returns:
+        What is written to report.json.
+
+    Raises:
+        CheckpointError: There is no run, or it has no parameters yet.
+        ConfigError: An evaluator is no back-translation run or lacks a language, or readers are
+            asked for where there are none.
+        DataError: The split has no clip that can be scored, or no prediction can.
+        OutputError: The report or the export cannot be written.
+    """
+    began = provenance.spent()
+    if readers and evaluators:
+        raise ConfigError("--readers: none are trained where --evaluators read; give one of both")
+    workdir = Workdir(workdir)
+    output = report_path(workdir, split, output, predictions)
+    found = opened(workdir, split, data_dir)
+    if readers and not found.spelled:
+        raise ConfigError(f"--readers: they spell words, but {workdir.path} has sentences")
+    theirs, matched = None, None
+    if predictions is not None:
+        theirs, matched = _predicted(found, predictions)
+    judges = [open_evaluator(path, tuple(found.languages)) for path in evaluators]
+    more_rows, more_facts = fill_rows(found, seed, matched)
+    if export is not None:
+        export_clips(export, split, found.languages)
+    if found.spelled and not judges:  # CTC over letters is no judge of sentences
+        seeds = range(1 if readers is None else readers)
+        judges = trained_inside(workdir, found.languages, seeds, reader_config)
+    read = _read(judges, found.languages) if judges else None
+    texts = [text for language in found.languages.values() for text in language.texts]
+    where = _places(found.languages)
+    scores = _scores(found)
+    rows = _tables(found, scores, where, texts, read, seed)
+    named = [
+        describe(judge, found.languages, read["ground_truth"][i], found.spelled)
+        for i, judge in enumerate(judges)
+    ]
+    folder = workdir.path / "samples" if theirs is None else output.parent / output.stem
+    _samples(folder, found.languages, found.config.eval.samples if samples is None else samples)
+    run = provenance.describe_run(
+        workdir.path, found.config, found.groups, began, sum(j.kept_seconds for j in judges)
+    )
+    facts = {
+        "excluded": {code: dict(each.excluded) for code, each in found.languages.items()},
+        "skipped": found.skipped,
+        "misread": _misread(where, texts, read),
+        "pictures": _pictures(workdir, output, found, rows["produced"], scores, where),
+        "warnings": warnings.of_clips(found.config, named, rows["produced"], found.skipped, theirs),
+        "split": split,
+        **({"predictions": theirs.describe()} if theirs else {}),
+        "run": run | {"evaluators": named, "evaluation_seed": seed},
+    }
+    return pages.write(Report(rows | more_rows, facts | more_facts), output)
+
+
+def _predicted(found: EvalSet, path):
+    """Another system's predictions, and its clips by language; languages without any go."""
+    rates = {
+        name: clip.fps
+        for language in found.languages.values()
+        for name, clip in zip(language.names, language.references)
+    }
+    codes = tuple(found.languages)
+    theirs = read_predictions(path, rates)
+    matched = match(theirs, found.languages)
+    found.skipped |= {c: "no usable prediction" for c in codes if c not in found.languages}
+    return theirs, matched
+
+
+def _places(languages: dict[str, Language]) -> dict[str, np.ndarray]:
+    """Language -> the places of its clips among those of all."""
+    ends = np.cumsum([0, *(len(language.texts) for language in languages.values())])
+    return {code: np.arange(*ends[i : i + 2]) for i, code in enumerate(languages)}
+
+
+def _read(judges: Sequence[Evaluator], languages) -> dict[str, list[list[str | None]]]:
+    """Row -> reader -> what it reads from the clips of all languages, None where there is none."""
+    read: dict[str, list[list[str | None]]] = {}
+    for row in _row_names(languages):
+        read[row] = []
+        for judge in judges:
+            texts: list[str | None] = []
+            for code, language in languages.items():
+                there = [clip for clip in language.rows[row] if clip is not None]
+                found = iter(judge.read(code, there))
+                texts += [None if clip is None else next(found) for clip in language.rows[row]]
+            read[row].append(texts)
+    return read
+
+
+def _row_names(languages: dict[str, Language]) -> list[str]:
+    return [row for row in baselines.ROWS if row in next(iter(languages.values())).rows]
+
+
+def _scores(found: EvalSet) -> dict[str, dict[str, np.ndarray]]:
+    """Row -> scores of all clips."""
+    languages, scores = found.languages.values(), {}
+    references = [clip for language in languages for clip in language.references]
+    for row in _row_names(found.languages):
+        clips = [clip for language in languages for clip in language.rows[row]]
+        if found.alike and row in figures.MODEL_ROWS:
+            still = (clip for language in languages for clip in language.rows["mean_pose"])
+            clips = [clip if len(clip) else pose for clip, pose in zip(clips, still)]
+        only = () if row == "produced" else figures.BRIEF
+        scores[row] = figures.score_row(references, clips, only)
+    return scores
+
+
+def _tables(found: EvalSet, scores, where, texts, read, seed) -> dict[str, dict[str, dict]]:
+    """Row -> language, or ALL -> flat metrics."""
+    every = list(where.values()) if found.alike else [np.arange(len(texts))]
+    parts = {ALL: every} | {code: [chosen] for code, chosen in where.items()}
+    rows = {
+        row: {
+            code: figures.flat_metrics(scores, row, part, texts, read, seed, found.spelled)
+            for code, part in parts.items()
+        }
+        for row in ("produced", *(row for row in scores if row != "produced"))
+    }
+    for code, metrics in rows["produced"].items():
+        chosen = found.languages.values() if code == ALL else [found.languages[code]]
+        metrics["cut_off"] = int(sum(language.cut_off.sum() for language in chosen))
+        metrics["excluded"] = sum(sum(language.excluded.values()) for language in chosen)
+        real = rows["ground_truth"][code]
+        metrics |= {name: real[name] for name in real if "_real" in name}
+        for row in figures.MODEL_ROWS if found.alike else ():
+            if row in rows:
+                clips = (clip for language in chosen for clip in language.rows[row])
+                rows[row][code]["unproduced"] = sum(not len(clip) for clip in clips)
+    return rows
+
+
+def _misread(where, texts, read) -> dict[str, list[list[str]]]:
+    """Language -> (text, what the first reader read from its production) where they differ."""
+    if read is None:
+        return {}
+    found = read["produced"][0]
+    return {
+        code: [[texts[i], found[i]] for i in chosen if texts[i] != found[i]]
+        for code, chosen in where.items()
+    }
+
+
+def _pictures(workdir, output, found: EvalSet, metrics, scores, where) -> dict[str, str]:
+    """Draws the plots into a folder beside the report; name -> path relative to it."""
+    folder = output.parent / output.stem
+    folder.mkdir(exist_ok=True)
+    produced, pose = scores["produced"], scores["mean_pose"]
+    lengths = {
+        code: (produced["seconds_reference"][chosen], produced["seconds"][chosen])
+        for code, chosen in where.items()
+    }
+    drawn = {
+        "DTW ratio over training": plots.plot_training(
+            workdir.path / "metrics.jsonl", tuple(found.groups), folder / "training.png"
+        ),
+        "Ratios of every language": plots.plot_languages(
+            {code: metrics[code] for code in where}, BARS, folder / "languages.png"
+        ),
+        "Length against length": plots.plot_lengths(lengths, folder / "lengths.png"),
+    }
+    every = [(c, i) for c, each in found.languages.items() for i in range(len(each.texts))]
+    ratio = produced["dtw"] / pose["dtw"]
+    order = [i for i in np.argsort(ratio) if np.isfinite(ratio[i])]
+    if order:
+        chosen = {"best": order[0], "median": order[len(order) // 2], "worst": order[-1]}
+        clips = []
+        for name, place in chosen.items():
+            code, i = every[place]
+            each = found.languages[code]
+            text = f"{name}: {each.texts[i]} ({code}), DTW / mean pose {ratio[place]:.3f}"
+            clips.append((text, each.rows["produced"][i], each.references[i]))
+        drawn["Best, median and worst production"] = plots.strip(clips, folder / "strip.png")
+    return {name: f"{folder.name}/{path.name}" for name, path in drawn.items() if path}
+
+
+def _samples(folder: Path, languages: dict[str, Language], count: int) -> None:
+    """Renders the first `count` clips of each language, the first also as gif and strip."""
+    for code, each in languages.items():
+        shown = [i for i, clip in enumerate(each.rows["produced"]) if len(clip)][:count]
+        for number, i in enumerate(shown):
+            name = re.sub(r"[^\w-]+", "_", each.texts[i])[:40]
+            for suffix in (".mp4", ".gif", ".png") if number == 0 else (".mp4",):
+                path = folder / f"{code}-{name}{suffix}"
+                save_clip(path, each.rows["produced"][i], each.references[i], each.texts[i])

@@ -1,0 +1,133 @@
+"""The catalogue of metrics: how each is called, written and read, and tables of their figures.
+
+A report's rows other than the judged one put their name before that of the metric, as in
+`unaided.exact_match`.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from signllm_jax.core import markdown
+from signllm_jax.metrics.spread import spread
+
+LOWER, HIGHER, ONE = "↓", "↑", "→ 1"
+"""Directions: which figures are better."""
+WIDTHS, PER_FRAME = "shoulder widths", "shoulder widths a frame"
+
+
+class Metric(NamedTuple):
+    """A figure of a report.
+
+    Attributes:
+        title: Head of its column.
+        form: Format specification of its numbers.
+        better: Direction in which it gets better, empty where it has none.
+        unit: Unit, empty for a share or a ratio.
+    """
+
+    title: str
+    form: str
+    better: str = LOWER
+    unit: str = ""
+
+
+METRICS: dict[str, Metric] = {
+    "clips": Metric("clips", "d", ""),
+    "texts": Metric("texts", "d", ""),
+    "prompts": Metric("prompts", "d", ""),
+    "dtw": Metric("DTW", ".4f", unit=WIDTHS),
+    "dtw_mean_pose_ratio": Metric("DTW / mean pose", ".3f"),
+    "dtw_other_clip_ratio": Metric("DTW / other clip", ".3f"),
+    "dtw_mje": Metric("DTW-MJE", ".4f", unit=WIDTHS),
+    "ndtw_mje": Metric("nDTW-MJE", ".3f", unit=WIDTHS),
+    "progressive_dtw": Metric("progressive DTW", ".3f", unit=WIDTHS),
+    "mje": Metric("MPJPE", ".4f", unit=WIDTHS),
+    "pa_mpjpe_body": Metric("PA-MPJPE body", ".4f", unit=WIDTHS),
+    "pa_mpjpe_hands": Metric("PA-MPJPE hands", ".4f", unit=WIDTHS),
+    "velocity_error": Metric("velocity", ".4f", unit=PER_FRAME),
+    "acceleration_error": Metric("acceleration", ".4f", unit=f"{PER_FRAME} squared"),
+    "hand_travel_ratio": Metric("hand travel", ".3f", ONE),
+    "wrist_travel_ratio": Metric("wrist travel", ".3f", ONE),
+    "duration_ratio": Metric("duration", ".3f", ONE),
+    "collapse": Metric("collapse", "", ""),
+    "unproduced": Metric("not produced", "d"),
+    "cer": Metric("CER", ".1%"),
+    "cer_real": Metric("CER, real clips", ".1%"),
+    "wer": Metric("WER", ".1%"),
+    "exact_match": Metric("read right", ".1%", HIGHER),
+    "bleu1": Metric("BLEU-1", ".2f", HIGHER),
+    "bleu2": Metric("BLEU-2", ".2f", HIGHER),
+    "bleu3": Metric("BLEU-3", ".2f", HIGHER),
+    "bleu4": Metric("BLEU-4", ".2f", HIGHER),
+    "rouge_l": Metric("ROUGE", ".2f", HIGHER),
+    "chrf": Metric("chrF", ".2f", HIGHER),
+    "text_stage.texts": Metric("texts", "d", ""),
+    "text_stage.prompts": Metric("prompts", "d", ""),
+    "text_stage.bleu4": Metric("BLEU-4 of LangGloss", ".2f", HIGHER),
+    "text_stage.language_accuracy": Metric("language right", ".1%", HIGHER),
+    "unaided.language_accuracy": Metric("language right, unaided", ".1%", HIGHER),
+    "text_stage.exact_match": Metric("LangGloss right", ".1%", HIGHER),
+    "unaided.exact_match": Metric("LangGloss right, unaided", ".1%", HIGHER),
+    "text_stage.foreign_marks": Metric("tokens of another language", "d"),
+    "true_langgloss.dtw_mean_pose_ratio": Metric("DTW / mean pose, true LangGloss", ".3f"),
+}
+"""Name in report.json -> the metric, in the order of the columns of a table."""
+
+
+def heading(name: str) -> str:
+    """The head of a metric's column: its title, and which way it gets better."""
+    metric = METRICS[name]
+    return f"{metric.title} {metric.better}".rstrip()
+
+
+def cell(metrics: Mapping, name: str, intervals: bool = False) -> str:
+    """A metric as it is written, with its interval where that is asked for and known."""
+    if name not in metrics:
+        return markdown.MISSING
+    form = METRICS[name].form
+    said = format(metrics[name], form)
+    if intervals and f"{name}_low" in metrics:
+        said += " [{}, {}]".format(*(format(metrics[f"{name}_{e}"], form) for e in ("low", "high")))
+    return said
+
+
+def spread_cell(metrics: Sequence[Mapping], name: str) -> str:
+    """Mean ± standard deviation of a metric over several runs."""
+    values = [each[name] for each in metrics if name in each]
+    if values and METRICS[name].form == "d" and len(set(values)) == 1:
+        return str(values[0])
+    return spread(values, METRICS[name].form.replace("d", ".0f"))
+
+
+def known(names: Iterable[str], metrics: Iterable[Mapping]) -> list[str]:
+    """Those of the names that one of the flat metrics has at least."""
+    metrics = list(metrics)
+    return [name for name in names if any(name in each for each in metrics)]
+
+
+def table(
+    head: str, names: Iterable[str], rows: Sequence[tuple[str, Mapping]], intervals: bool = False
+) -> str:
+    """A Markdown table of figures.
+
+    Args:
+        head: Title of the first column.
+        names: Metrics; one that no row has is left out.
+        rows: Name and flat metrics of each row.
+        intervals: Whether bootstrap intervals stand beside the numbers.
+    """
+    shown = known(names, (metrics for _, metrics in rows))
+    return _table(head, shown, rows, lambda metrics, name: cell(metrics, name, intervals))
+
+
+def table_of_runs(
+    head: str, names: Iterable[str], rows: Sequence[tuple[str, Sequence[Mapping]]]
+) -> str:
+    """A Markdown table of means and standard deviations; each row has the metrics of every run."""
+    shown = known(names, (metrics for _, runs in rows for metrics in runs))
+    return _table(head, shown, rows, spread_cell)
+
+
+def _table(head: str, names: Sequence[str], rows: Sequence, write: Callable) -> str:
+    lines = ([title, *(write(metrics, name) for name in names)] for title, metrics in rows)
+    return markdown.table([head, *map(heading, names)], lines)
