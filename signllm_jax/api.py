@@ -58,13 +58,21 @@ class SignLLM:
         config, languages = run.read_config()
         check_export(run)
         keep_programs()
-        if config.task == "text2gloss":
-            raise ConfigError(f"{os.fspath(workdir)}: a text stage makes no clips")
-        if config.task == "prompt2langgloss":
+        if config.task in ("text2gloss", "back_translation"):
+            kind = "a text stage" if config.task == "text2gloss" else "a reader"
+            raise ConfigError(f"{os.fspath(workdir)}: {kind} makes no clips")
+        prompted = config.task == "prompt2langgloss"
+        codes = ("shared",) if prompted else (*run.read_kept(), *languages)
+        groups = {code: load_group(run.group(code)) for code in codes}
+        for code, group in groups.items():
+            parts = (group.statistics, group.text_stage if prompted else group.tokenizer)
+            if None in parts:
+                raise CheckpointError(f"{run.group(code)}: is no group of {config.task}")
+        if prompted:
             from signllm_jax.prompted import PromptedSignLLM
 
-            return PromptedSignLLM(load_group(run.group("shared")))
-        return cls({code: load_group(run.group(code)) for code in (*run.read_kept(), *languages)})
+            return PromptedSignLLM(groups["shared"])
+        return cls(groups)
 
     @property
     def languages(self) -> tuple[str, ...]:

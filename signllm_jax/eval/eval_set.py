@@ -66,7 +66,7 @@ def open_languages(
     languages: dict[str, Language] = {}
     skipped: dict[str, str] = {}
     for code in codes:
-        group = load_group(workdir.group(code))
+        group = load_group(workdir.group(code), reading=config.reader)
         clips = splits.open_split(config.data.dataset, code, split, data_dir)
         train = splits.open_split(config.data.dataset, code, "train", data_dir)
         each = _usable(clips, train, group)
