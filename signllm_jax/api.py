@@ -46,7 +46,12 @@ class SignLLM:
                 f"{os.fspath(workdir)}: holds a model of {info.title}, which makes no clips"
             )
         names = info.groups((*run.read_kept(), *languages))
-        return cls(resolve(info.pipeline)({name: load_group(run.group(name)) for name in names}))
+        groups = {name: load_group(run.group(name)) for name in names}
+        for name, group in groups.items():
+            reads = group.text_stage if info.shared else group.tokenizer
+            if group.statistics is None or reads is None:
+                raise CheckpointError(f"{run.group(name)}: is no group of {config.task}")
+        return cls(resolve(info.pipeline)(groups))
 
     @property
     def languages(self) -> tuple[str, ...]:

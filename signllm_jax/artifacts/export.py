@@ -19,12 +19,20 @@ from signllm_jax.artifacts.group import copy_group, digest, load_group, write_fi
 from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core.errors import CheckpointError, ConfigError, OutputError
 from signllm_jax.core.plain_files import read_plain
+from signllm_jax.core.schema import parse_json, read_as
 from signllm_jax.core.storage import ask_for, is_remote
 from signllm_jax.core.tasks import get_info
 from signllm_jax.core.version import __version__
 
 MANIFEST, CARD = "model.json", "README.md"
 _MOST = 1 << 24  # bytes of the list of files
+
+
+@dataclasses.dataclass(frozen=True)
+class ExportFile:
+    """What is asked of `model.json`: `files`, the SHA-256 of every file by its path."""
+
+    files: dict[str, str]
 
 
 def export_run(
@@ -61,7 +69,7 @@ def export_run(
     names = info.groups(chosen)
     if output.exists():
         raise OutputError(f"{output}: exists already")
-    groups = {name: load_group(run.group(name)) for name in names}
+    groups = {name: load_group(run.group(name), reading=config.reader) for name in names}
     beside = output.with_name(f".{output.name}.{os.getpid()}")
     plain = dataclasses.replace(
         config, init_from="", extend_from="", data=dataclasses.replace(config.data, data_dir="")
@@ -129,10 +137,10 @@ def check_export(run: Workdir) -> None:
     if not manifest.exists() and (is_remote(manifest) or not manifest.is_symlink()):
         return
     try:
-        listed = json.loads(read_plain(run.path, MANIFEST, _MOST))["files"]
-        for name, sha256 in listed.items():
+        values = parse_json(read_plain(run.path, MANIFEST, _MOST))
+        for name, sha256 in read_as(ExportFile, values, MANIFEST, strict=False).files.items():
             if hashlib.sha256(read_plain(run.path, name)).hexdigest() != sha256:
                 raise CheckpointError(f"{run.path / name}: is not the file that was exported")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, ConfigError) as error:
         reason = getattr(error, "strerror", None) or error
         raise CheckpointError(f"{manifest}: no readable export ({reason})") from None

@@ -18,21 +18,22 @@ import flax.serialization
 import jax
 import numpy as np
 
+from signllm_jax.artifacts.group_file import DESCRIPTION, PARAMS, check_sizes, read_description
 from signllm_jax.core.buckets import write_object
-from signllm_jax.core.config import ModelConfig
-from signllm_jax.core.errors import CheckpointError, ConfigError
-from signllm_jax.core.languages import LANGUAGES, Language, add_language, check_code
+from signllm_jax.core.config import ModelConfig, ReadingConfig
+from signllm_jax.core.errors import CheckpointError, ConfigError, DataError
+from signllm_jax.core.languages import LANGUAGES, add_language
 from signllm_jax.core.plain_files import check_folder, read_plain
 from signllm_jax.core.storage import as_path, is_remote
 from signllm_jax.core.typing import Tree
+from signllm_jax.models import shapes
 from signllm_jax.poses.features import Statistics
 from signllm_jax.text.stage import TextStage
 from signllm_jax.text.tokenizer import Tokenizer
 
-_DESCRIPTION, _TOKENIZER = "group.json", "tokenizer.model"
-_PARAMS = r"params-[0-9]{1,18}\.msgpack"
-_FILES = re.compile(rf"group\.json|tokenizer\.model|{_PARAMS}")
-_MOST = 1 << 26  # bytes of a description, and of a tokenizer
+_TOKENIZER = "tokenizer.model"
+_FILES = re.compile(rf"group\.json|tokenizer\.model|{PARAMS}")
+_MOST = 1 << 26  # bytes of a tokenizer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,7 +130,7 @@ def save_group(folder: str | os.PathLike, group: Group) -> None:
         name = f"params-{group.step}.msgpack"
         write_file(folder / name, flax.serialization.msgpack_serialize(group.params))
         described["params"] = {"file": name, "sha256": digest(group.params)}
-    write_file(folder / _DESCRIPTION, json.dumps(described, indent=1).encode())
+    write_file(folder / DESCRIPTION, json.dumps(described, indent=1).encode())
     for old in folder.glob("params-*.msgpack"):
         if group.params is None or old.name != described["params"]["file"]:
             old.unlink()
@@ -152,7 +153,7 @@ def copy_group(source: str | os.PathLike, target: Path) -> None:
         reason = error.strerror or error
         raise CheckpointError(f"{source}: cannot be copied ({reason})") from None
     if is_remote(target):  # a group is there when group.json is, which is written last
-        for name in sorted(files, key=lambda name: name == _DESCRIPTION):
+        for name in sorted(files, key=lambda name: name == DESCRIPTION):
             write_file(target / name, files[name])
         return
     beside = target.with_name(f".{target.name}.{os.getpid()}")
@@ -172,50 +173,56 @@ def _codes(group: Group) -> tuple[str, ...]:
     return (group.language,)
 
 
-def load_group(folder: str | os.PathLike, with_params: bool = True) -> Group:
+def load_group(
+    folder: str | os.PathLike, with_params: bool = True, reading: ReadingConfig | None = None
+) -> Group:
     """Reads a group, which brings its language along where the registry has no such entry.
+
+    Args:
+        folder: of the group, `groups/<language>` of a run.
+        with_params: whether its parameters are read as well.
+        reading: `config.reader` of the run.
 
     Raises CheckpointError naming the file that is missing or damaged.
     """
     folder = as_path(folder)
     try:
         check_folder(folder)
-        described = json.loads(read_plain(folder, _DESCRIPTION, _MOST))
-        for entry in described.get("registry", ()):
-            if entry["code"] not in LANGUAGES:
-                add_language(Language(**entry))
-        kind, statistics = described["tokenizer"], described["statistics"]
-        stage = described.get("text_stage")  # absent from the groups of older runs
-        model = b"" if kind is None else read_plain(folder, _TOKENIZER, _MOST)
+        held = read_description(folder)
+        for entry in held.registry:
+            if entry.code not in LANGUAGES:
+                add_language(entry)
+        model = b"" if held.tokenizer is None else read_plain(folder, _TOKENIZER, _MOST)
         group = Group(
-            language=check_code(described["language"]),
-            model=ModelConfig(**described["model"]),
-            tokenizer=None if kind is None else Tokenizer(model, kind, described["language"]),
-            statistics=None if statistics is None else Statistics.from_dict(statistics),
-            dataset=described["dataset"],
-            max_frames=described["max_frames"],
-            row_tokens=described["row_tokens"],
-            step=described["step"],
-            dev_score=described["dev_score"],
-            glosses=tuple(described.get("glosses", ())),
-            text_stage=None if stage is None else TextStage.from_dict(stage),
+            language=held.language,
+            model=held.model,
+            tokenizer=held.tokenizer and Tokenizer(model, held.tokenizer, held.language),
+            statistics=held.statistics,
+            dataset=held.dataset,
+            max_frames=held.max_frames,
+            row_tokens=held.row_tokens,
+            step=held.step,
+            dev_score=held.dev_score,
+            glosses=held.glosses,
+            text_stage=held.text_stage,
         )
-    except (OSError, KeyError, TypeError, ValueError, RuntimeError, ConfigError) as error:
-        raise CheckpointError(f"{folder}: no readable group ({error})") from None
+        check_sizes(held, group.tokenizer)
+    except (OSError, RuntimeError, ConfigError, DataError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise CheckpointError(f"{folder}: no readable group ({reason})") from None
     if not with_params:
         return group
-    if described["params"] is None:
+    if held.params is None:
         raise CheckpointError(f"{folder}: the group has no parameters yet: it was never evaluated")
-    name = described["params"]["file"]
-    if not isinstance(name, str) or not re.fullmatch(_PARAMS, name):
-        raise CheckpointError(
-            f"{folder}: no readable group ({name!r:.60} is no file of parameters)"
-        )
-    file = folder / name
+    file = folder / held.params.file
     try:
-        params = flax.serialization.msgpack_restore(read_plain(folder, name))
+        params = flax.serialization.msgpack_restore(read_plain(folder, held.params.file))
     except Exception as error:  # msgpack raises many kinds
-        raise CheckpointError(f"{file}: cannot be read ({error})") from None
-    if digest(params) != described["params"]["sha256"]:
+        reason = getattr(error, "strerror", None) or error
+        raise CheckpointError(f"{file}: cannot be read ({reason})") from None
+    difference = shapes.difference(params, group.model, group.text_stage, reading)
+    if difference:
+        raise CheckpointError(f"{file}: has not the sizes of group.json: {difference}")
+    if digest(params) != held.params.sha256:
         raise CheckpointError(f"{file}: is damaged: its digest is not the one in group.json")
     return dataclasses.replace(group, params=params)

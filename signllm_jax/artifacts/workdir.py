@@ -1,6 +1,7 @@
 """A run's work directory: what lies where, the lock on it, and the config it belongs to."""
 
 import contextlib
+import dataclasses
 import fcntl
 import json
 import os
@@ -13,6 +14,7 @@ from signllm_jax.core.config import Config, read_config, to_dict
 from signllm_jax.core.errors import CheckpointError, ConfigError
 from signllm_jax.core.languages import check_code
 from signllm_jax.core.plain_files import read_plain
+from signllm_jax.core.schema import parse_json, read_as
 from signllm_jax.core.storage import as_path, ask_for, is_remote
 
 _MOST = 1 << 20  # bytes of a config
@@ -29,6 +31,21 @@ _MAY_DIFFER = (
     "eval.report",
     "eval.samples",
 )
+
+
+@dataclasses.dataclass(frozen=True)
+class RunFile:
+    """What `config.json` holds.
+
+    Attributes:
+        config: sections of a Config.
+        languages: codes in the order of the language axis.
+        kept: codes of the languages that were taken along from the run that it extends.
+    """
+
+    config: dict[str, object]
+    languages: tuple[str, ...]
+    kept: tuple[str, ...] = ()
 
 
 class Workdir:
@@ -69,16 +86,15 @@ class Workdir:
 
     def _read(self) -> tuple[Config, tuple[str, ...], tuple[str, ...]]:
         try:
-            held = json.loads(read_plain(self.path, self.config_file.name, _MOST))
-            config = read_config(held["config"])
-            codes = [held["languages"], held.get("kept", [])]
-            if not all(isinstance(each, list) for each in codes):
-                raise ValueError("its languages are no lists")
-            languages, kept = (tuple(check_code(code) for code in each) for each in codes)
-        except (OSError, ValueError, KeyError, TypeError, RecursionError, ConfigError) as error:
+            values = parse_json(read_plain(self.path, self.config_file.name, _MOST))
+            held = read_as(RunFile, values, self.config_file.name)
+            config = read_config(held.config)
+            for code in (*held.languages, *held.kept):
+                check_code(code)
+        except (OSError, ConfigError) as error:
             reason = getattr(error, "strerror", None) or error
             raise CheckpointError(f"{self.config_file}: no readable run ({reason})") from None
-        return config, languages, kept
+        return config, held.languages, held.kept
 
     def check(self, config: Config, languages: tuple[str, ...]) -> None:
         """Raises ConfigError when the run here, if any, has another config; names the first.

@@ -97,8 +97,13 @@ def _report(error: Exception, debug: bool) -> int:
         traceback.print_exception(error)
     name = os.path.basename(sys.argv[0])
     message = " ".join(str(error).split()) or type(error).__name__
-    print(f"{name}: {message}", file=sys.stderr)
+    print(f"{name}: {printable(message)}", file=sys.stderr)
     return BAD_INPUT
+
+
+def printable(text: str) -> str:
+    """A text whose control characters a terminal shows and does not obey."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def _be_quiet() -> None:

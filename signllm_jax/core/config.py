@@ -6,8 +6,6 @@ range. Nothing below the edge sees a ConfigDict.
 """
 
 import dataclasses
-import types
-import typing
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,6 +25,7 @@ from signllm_jax.core.config_sections import (
 )
 from signllm_jax.core.errors import ConfigError
 from signllm_jax.core.languages import check_code
+from signllm_jax.core.schema import read_as
 from signllm_jax.core.skeleton import LAYOUTS, get_layout
 from signllm_jax.core.tasks import get_info
 
@@ -63,6 +62,11 @@ class Config:
     log: LogConfig = dataclasses.field(default_factory=LogConfig)
 
     @property
+    def reader(self) -> ReadingConfig | None:
+        """What a reader of poses is made with besides its sizes; None in all other tasks."""
+        return self.reading if self.task == "back_translation" else None
+
+    @property
     def batch_rows(self) -> tuple[int, int]:
         """Rows of a language in a batch: those of the data in order, and those by priority."""
         rows, strata = self.train.batch_size, self.rl.strata
@@ -79,7 +83,7 @@ def read_config(values: Mapping[str, Any]) -> Config:
         ConfigError: naming the key: unknown, of the wrong type, or out of range; or values that
             contradict each other.
     """
-    config = _read(Config, values, "config")
+    config = read_as(Config, values, "config")
     config = _with_strata(_with_frame_size(config))
     model, data = config.model, config.data
     try:
@@ -87,12 +91,7 @@ def read_config(values: Mapping[str, Any]) -> Config:
             check_code(code)
     except ConfigError as error:
         raise ConfigError(f"config.data.languages: {error}") from None
-    if model.width % model.heads:
-        raise ConfigError(
-            f"config.model.width: {model.width} is not a multiple of heads = {model.heads}"
-        )
-    if model.progress_features % 2:
-        raise ConfigError("config.model.progress_features: must be even")
+    check_model(model)
     if data.row_frames % model.patch:
         raise ConfigError(
             f"config.data.row_frames: {data.row_frames} is not a multiple of "
@@ -108,6 +107,16 @@ def read_config(values: Mapping[str, Any]) -> Config:
     if model.attention != "xla":
         _check_kernel(config)
     return config
+
+
+def check_model(model: ModelConfig, where: str = "config.model") -> None:
+    """Raises ConfigError where the sizes of a model do not fit each other."""
+    if model.width % model.heads:
+        raise ConfigError(
+            f"{where}.width: {model.width} is not a multiple of heads = {model.heads}"
+        )
+    if model.progress_features % 2:
+        raise ConfigError(f"{where}.progress_features: must be even")
 
 
 def _with_frame_size(config: Config) -> Config:
@@ -181,49 +190,3 @@ def _check_kernel(config: Config) -> None:
 def to_dict(config: Config) -> dict[str, Any]:
     """Nested plain values, ready for JSON; `read_config` reads them back."""
     return dataclasses.asdict(config)
-
-
-def _read(cls, values, where):
-    if not isinstance(values, Mapping):
-        raise ConfigError(f"{where}: expected a section, not {values!r}")
-    fields = {field.name: field for field in dataclasses.fields(cls)}
-    hints = typing.get_type_hints(cls)
-    for key in values:
-        if key not in fields:
-            known = ", ".join(fields)
-            raise ConfigError(f"unknown config key {where}.{key}: known are {known}")
-    read = {}
-    for key, value in values.items():
-        place, hint = f"{where}.{key}", hints[key]
-        if dataclasses.is_dataclass(hint):
-            read[key] = _read(hint, value, place)
-        else:
-            read[key] = _checked(_typed(value, hint, place), fields[key].metadata, place)
-    return cls(**read)
-
-
-def _typed(value, hint, where):
-    origin = typing.get_origin(hint) or hint
-    if origin is tuple and isinstance(value, (tuple, list)):
-        item = typing.get_args(hint)[0]
-        return tuple(_typed(v, item, where) for v in value)
-    if origin is dict and isinstance(value, Mapping):
-        item = typing.get_args(hint)[1]
-        return {str(k): _typed(v, item, f"{where}.{k}") for k, v in value.items()}
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if isinstance(hint, types.UnionType) or (
-        isinstance(value, origin) and (hint is bool or not isinstance(value, bool))
-    ):
-        return value
-    name = getattr(hint, "__name__", str(hint))
-    raise ConfigError(f"{where}: expected {name}, not {value!r}")
-
-
-def _checked(value, limits, where):
-    low, high, choices = (limits.get(key) for key in ("low", "high", "choices"))
-    if choices is not None and value not in choices:
-        raise ConfigError(f"{where}: {value!r} is not one of {', '.join(choices)}")
-    if low is not None and not low <= value <= high:  # also refuses NaN
-        raise ConfigError(f"{where}: {value} is outside {low}..{high}")
-    return value

@@ -2,11 +2,7 @@
 
 import dataclasses
 
-
-def _at(default, low=None, high=None, choices=None):
-    """A field with a closed range or a set of choices."""
-    limits = {"low": low, "high": high, "choices": choices}
-    return dataclasses.field(default=default, metadata=limits)
+from signllm_jax.core.schema import bounded as _at
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,8 +32,8 @@ class DataConfig:
     layout: str = _at("openpose50", choices=("openpose50", "dwpose128"))
     data_dir: str = ""
     row_frames: int = _at(256, 1, 1 << 16)
-    row_tokens: int = _at(32, 1, 1 << 16)
-    row_units: int = _at(128, 1, 1 << 16)
+    row_tokens: int = _at(32, 1, 1 << 12)
+    row_units: int = _at(128, 1, 1 << 12)
     row_clips: int = _at(4, 1, 1 << 12)
     temperature: float = _at(2.0, 1.0, 1e6)
     threads: int = _at(2, 1, 256)
@@ -95,7 +91,7 @@ class TextConfig:
     unit_drop: float = _at(0.05, 0.0, 0.9)
     word_drop: float = _at(0.3, 0.0, 0.9)
     smoothing: float = _at(0.1, 0.0, 0.9)
-    longest: int = _at(64, 2, 1 << 16)
+    longest: int = _at(64, 2, 1 << 12)
     line: int = _at(32, 2, 1 << 12)
     beams: int = _at(5, 1, 64)
     length_penalty: float = _at(2.0, 0.0, 10.0)

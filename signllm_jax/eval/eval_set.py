@@ -94,7 +94,7 @@ def open_texts(workdir: Workdir, split: str, data_dir: str | None = None) -> Eva
         DataError: No language has a clip that can be scored.
     """
     config, codes = workdir.read_config()
-    groups = {code: load_group(workdir.group(code)) for code in codes}
+    groups = {code: load_group(workdir.group(code), reading=config.reader) for code in codes}
     folder = data_dir or config.data.data_dir or None
     found = EvalSet(config, {}, {}, groups, config.text.kind == "letters", _produce)
     for code, group in groups.items():

@@ -125,7 +125,7 @@ def open_evaluator(path: str, languages: Sequence[str], batch_size: int = 16) ->
             f"{path}: reads {', '.join(has)}, but {', '.join(missing)} is to be evaluated"
         )
     mesh = sharding.make_mesh({}, jax.local_devices()[:1])
-    groups = {code: load_group(workdir.group(code)) for code in languages}
+    groups = {code: load_group(workdir.group(code), reading=config.reader) for code in languages}
     readers = {
         code: BackTranslator(config, [group], mesh, batch_size) for code, group in groups.items()
     }

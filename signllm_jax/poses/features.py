@@ -10,7 +10,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from signllm_jax.core.errors import DataError
+from signllm_jax.core.errors import ConfigError, DataError
+from signllm_jax.core.schema import bounded, read_as
 from signllm_jax.core.skeleton import Layout, get_layout
 from signllm_jax.core.typing import Array
 
@@ -35,8 +36,8 @@ class Statistics:
     layout: str
     mean: np.ndarray
     deviation: np.ndarray
-    fps: float
-    frames: int
+    fps: float = bounded(low=0.1, high=1000.0)
+    frames: int = bounded(low=0, high=1 << 31)
     seen: np.ndarray
 
     @property
@@ -57,11 +58,17 @@ class Statistics:
 
     @classmethod
     def from_dict(cls, values: dict) -> "Statistics":
-        """The inverse of `to_dict`."""
-        array = {k: np.asarray(values[k], np.float32) for k in ("mean", "deviation", "seen")}
-        return cls(
-            layout=values["layout"], fps=float(values["fps"]), frames=int(values["frames"]), **array
-        )
+        """The inverse of `to_dict`; raises ConfigError where they are not those of a layout."""
+        return read_as(cls, values, "statistics")
+
+    def __post_init__(self):
+        joints = get_layout(self.layout).size
+        shapes = {"mean": (joints, 3), "deviation": (joints,), "seen": (joints,)}
+        for name, shape in shapes.items():
+            if getattr(self, name).shape != shape:
+                raise ConfigError(f"statistics.{name}: {self.layout} has the shape {shape}")
+        if not (self.deviation > 0).all():
+            raise ConfigError("statistics.deviation: is not positive")
 
 
 def relative(positions: Array, layout: Layout) -> Array:

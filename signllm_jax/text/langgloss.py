@@ -12,8 +12,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from signllm_jax.core.errors import DataError, TextError
+from signllm_jax.core.errors import ConfigError, DataError, TextError
 from signllm_jax.core.languages import get_language
+from signllm_jax.core.schema import read_as
 from signllm_jax.text.gloss import CORPORA, clean_gloss, gloss_or_words, words
 
 __all__ = [
@@ -113,6 +114,8 @@ class LangGlossVocabulary:
 
     def __post_init__(self):
         ids = {piece: _FIRST_PIECE + i for i, piece in enumerate(self.pieces)}
+        if not all(len(piece) > 1 and piece[0] in _CHARACTER + _GLOSS for piece in self.pieces):
+            raise DataError("damaged LangGloss vocabulary: a piece is no character and no gloss")
         if len(ids) < len(self.pieces) or len({*self.languages}) < len(self.languages):
             raise DataError("a LangGloss vocabulary has an entry twice")
         object.__setattr__(self, "_ids", ids)
@@ -245,14 +248,9 @@ class LangGlossVocabulary:
     def from_dict(cls, content: Mapping) -> "LangGlossVocabulary":
         """The inverse of `to_dict`; raises DataError when it is damaged."""
         try:
-            languages, pieces = content["languages"], content["pieces"]
-            if not all(isinstance(entry, str) for entry in (*languages, *pieces)):
-                raise TypeError("an entry is not text")
-            if not all(len(piece) > 1 and piece[0] in _CHARACTER + _GLOSS for piece in pieces):
-                raise ValueError("a piece is neither a character nor a gloss")
-        except (KeyError, TypeError, ValueError) as error:
+            return read_as(cls, content, "vocabulary")
+        except ConfigError as error:
             raise DataError(f"damaged LangGloss vocabulary: {error}") from None
-        return cls(tuple(languages), tuple(pieces))
 
 
 def _readable(content: bytes) -> str:

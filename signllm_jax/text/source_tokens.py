@@ -22,6 +22,7 @@ import numpy as np
 
 from signllm_jax.core.config import TextConfig
 from signllm_jax.core.errors import ConfigError, TextError
+from signllm_jax.core.schema import bounded, read_as
 
 PAD, UNKNOWN, ANY = range(3)
 """Ids of padding, of an unknown unit and of the mark that leaves the language to the text."""
@@ -51,12 +52,12 @@ class Units:
         familiar: words that, where they are not frequent, characters only know to be familiar.
     """
 
-    kind: str
+    kind: str = bounded(choices=("words", "characters"))
     languages: tuple[str, ...]
-    marks: int
+    marks: int = bounded(low=0, high=1 << 10)
     known: tuple[str, ...]
     frequent: tuple[str, ...]
-    buckets: int
+    buckets: int = bounded(low=0, high=1 << 20)
     familiar: tuple[str, ...] = ()
 
     @functools.cached_property
@@ -164,8 +165,8 @@ class Units:
 
     @classmethod
     def from_dict(cls, values: dict) -> "Units":
-        """The inverse of `to_dict`."""
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+        """The inverse of `to_dict`; raises ConfigError naming what is wrong."""
+        return read_as(cls, values, "units")
 
 
 def columns(config: TextConfig) -> int:

@@ -11,6 +11,8 @@ import numpy as np
 
 from signllm_jax.core.config import TextConfig
 from signllm_jax.core.errors import ConfigError, TextError
+from signllm_jax.core.languages import check_code
+from signllm_jax.core.schema import bounded, read_as
 from signllm_jax.text.langgloss import LangGlossVocabulary, split_marks
 from signllm_jax.text.source_tokens import Units, collect_units
 
@@ -27,7 +29,7 @@ class TextStage:
     """
 
     config: TextConfig
-    rows: int
+    rows: int = bounded(low=4, high=1 << 20)
     units: Units
     vocabulary: LangGlossVocabulary
 
@@ -70,13 +72,8 @@ class TextStage:
 
     @classmethod
     def from_dict(cls, values: dict) -> "TextStage":
-        """The inverse of `to_dict`."""
-        return cls(
-            TextConfig(**values["config"]),
-            values["rows"],
-            Units.from_dict(values["units"]),
-            LangGlossVocabulary.from_dict(values["vocabulary"]),
-        )
+        """The inverse of `to_dict`; raises ConfigError where the parts do not fit each other."""
+        return checked(read_as(cls, values, "text_stage"))
 
 
 class LineTokenizer:
@@ -121,6 +118,18 @@ def make_stage(
         familiar=familiar,
     )
     return fitting(TextStage(config, rows, units, vocabulary))
+
+
+def checked(stage: TextStage) -> TextStage:
+    """The stage itself; raises ConfigError where its parts do not fit each other."""
+    units, languages = stage.units, stage.vocabulary.languages
+    for code in (*units.languages, *languages):
+        check_code(code)
+    if units.size > stage.config.units or units.marks < len(units.languages):
+        raise ConfigError(f"text_stage.units: {units.size} do not fit {stage.config.units} rows")
+    if (units.kind, units.buckets) != (stage.config.kind, stage.config.buckets):
+        raise ConfigError("text_stage.units: are not those of its config")
+    return fitting(stage)
 
 
 def fitting(stage: TextStage) -> TextStage:

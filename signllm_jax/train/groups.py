@@ -84,7 +84,7 @@ def initial_params(config: Config, languages: Sequence[str], fresh: Tree) -> Tre
     path, _, named = config.init_from.partition(":")
     taken = []
     for code in languages:
-        group = load_group(Workdir(path).group(named or code))
+        group = load_group(Workdir(path).group(named or code), reading=config.reader)
         if group.model != config.model:
             raise ConfigError(
                 f"config.init_from: the group {named or code} of {path} has another model"

@@ -1,0 +1,96 @@
+"""What `group.json` may hold, checked before anything is built of it."""
+
+import dataclasses
+import re
+from pathlib import Path
+
+from signllm_jax.core.config import ModelConfig, TextConfig, check_model
+from signllm_jax.core.errors import ConfigError
+from signllm_jax.core.languages import Language, check_code
+from signllm_jax.core.plain_files import read_plain
+from signllm_jax.core.schema import bounded, parse_json, read_as
+from signllm_jax.core.skeleton import get_layout
+from signllm_jax.poses.features import Statistics
+from signllm_jax.text.stage import TextStage, checked
+from signllm_jax.text.tokenizer import Tokenizer
+
+DESCRIPTION = "group.json"
+PARAMS = r"params-[0-9]{1,18}\.msgpack"
+_MOST = 1 << 26  # bytes
+
+
+@dataclasses.dataclass(frozen=True)
+class Parameters:
+    """Where the parameters lie: `file` in the group's folder, and their digest `sha256`."""
+
+    file: str
+    sha256: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Description:
+    """The file's keys; see `group.Group` for those that are not told here.
+
+    Attributes:
+        tokenizer: its kind, None where there is none.
+        registry: entries of the registry of languages, for those who have no such entry.
+        params: None before the first evaluation.
+    """
+
+    language: str
+    model: ModelConfig
+    tokenizer: str | None
+    statistics: Statistics | None
+    dataset: str
+    dev_score: float | None
+    params: Parameters | None
+    max_frames: int = bounded(low=1, high=1 << 16)
+    row_tokens: int = bounded(low=1, high=1 << 12)
+    step: int = bounded(low=0, high=1 << 62)
+    text_stage: TextStage | None = None  # absent from the groups of older runs
+    glosses: tuple[str, ...] = ()
+    registry: tuple[Language, ...] = ()
+
+
+def read_description(folder: Path) -> Description:
+    """The description of the group in a folder.
+
+    Raises OSError when the file cannot be read, and ConfigError naming the value that is wrong.
+    """
+    values = parse_json(read_plain(folder, DESCRIPTION, _MOST))
+    held = read_as(Description, values, DESCRIPTION)
+    check_code(held.language)
+    for entry in held.registry:
+        check_code(entry.code)
+    kinds = dataclasses.fields(TextConfig)[0].metadata["choices"]
+    if held.tokenizer not in (None, *kinds):
+        raise ConfigError(f"{DESCRIPTION}.tokenizer: {held.tokenizer!r:.60} is no kind of one")
+    if held.params is not None and not re.fullmatch(PARAMS, held.params.file):
+        raise ConfigError(
+            f"{DESCRIPTION}.params.file: no file of parameters: {held.params.file!r:.60}"
+        )
+    return held
+
+
+def check_sizes(held: Description, tokenizer: Tokenizer | None) -> None:
+    """Raises ConfigError where the sizes of a group's parts do not fit each other."""
+    model = held.model
+    check_model(model, f"{DESCRIPTION}.model")
+    if held.max_frames % model.patch:
+        raise ConfigError(
+            f"{DESCRIPTION}.max_frames: {held.max_frames} is no multiple of patch = {model.patch}"
+        )
+    if held.statistics is not None:
+        size = get_layout(held.statistics.layout).frame_size
+        if model.frame_size != size:
+            raise ConfigError(
+                f"{DESCRIPTION}.model.frame_size: its layout has {size}, not {model.frame_size}"
+            )
+    if tokenizer is not None and tokenizer.size > model.vocab:
+        raise ConfigError(
+            f"{DESCRIPTION}.model.vocab: {model.vocab} rows for {tokenizer.size} tokens"
+        )
+    if held.text_stage is not None:
+        checked(held.text_stage)
+        if held.text_stage.rows != model.vocab:
+            raise ConfigError(f"{DESCRIPTION}.text_stage.rows: the model has {model.vocab}")
