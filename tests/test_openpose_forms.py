@@ -121,7 +121,7 @@ def test_parts_of_a_picture_are_scaled_by_its_size_or_refused(tmp_path, scale):
     for one in people:  # a joint that is not there is (0, 0, 0) at any scale
         one["pose_keypoints_2d"] = [round(number, 6) for number in one["pose_keypoints_2d"]]
     frames = [{"people": [one]} for one in people]
-    with pytest.raises(PoseFormatError, match=r"clip\.json: coordinates from .* --picture=WIDTH"):
+    with pytest.raises(PoseFormatError, match=r"clip\.json: .* are parts .* --picture=WIDTH"):
         read(tmp_path, frames)
     found = read(tmp_path, frames, picture=(1280, 720))
     np.testing.assert_allclose(found[..., :2], KEYPOINTS[..., :2], atol=0.1)

@@ -25,6 +25,23 @@ class Job:
     stamp: str = ""
 
 
+# what may stand after a clip's id in the name of its file or folder, the likeliest first
+_ENDS = {
+    "openpose": (
+        "",
+        ".json",
+        ".json.gz",
+        ".zip",
+        ".openpose.json",
+        "_openpose.json",
+        "_openpose.json.gz",
+    ),
+    "dwpose": (".npz", ".json", "/poses.npz", "/npz/poses.npz", ""),
+    "pose": (".pose",),
+    "mediapipe": ("", ".npy"),
+}
+
+
 def find_jobs(
     entries: list[Entry], form: str, source: str | os.PathLike
 ) -> tuple[list[Job], list[str]]:
@@ -32,7 +49,7 @@ def find_jobs(
 
     Args:
         entries: of the manifest, with splits.
-        form: `openpose`, `dwpose`, `pose` or `skels`.
+        form: `openpose`, `dwpose`, `pose`, `mediapipe` or `skels`.
         source: folder of the corpus.
 
     Returns:
@@ -46,16 +63,52 @@ def find_jobs(
         raise DataError(f"{source}: there is no such folder")
     if form == "skels":
         return _skels_jobs(entries, source)
-    suffix = {"openpose": "", "dwpose": ".npz", "pose": ".pose"}[form]
     jobs, used = [], set()
     for entry in entries:
-        places = [source / f"{entry.id}{suffix}"]
-        places += [source / entry.id] if form == "dwpose" else []
-        path = next((place for place in places if place.exists()), None)
+        path = find_pose(source, entry.id, form)
         if path is not None:
             used.add(os.fspath(path))
         jobs.append(Job(entry, os.fspath(path) if path else "", stamp=_stamp(path)))
     return jobs, [name for name in _clips_in(source, form) if name not in used]
+
+
+def takes_in(source: str | os.PathLike) -> list[Entry]:
+    """Lists the takes of folders SIGN/TAKE/FRAME.npy, whose sign is their text.
+
+    Raises DataError where there is none.
+    """
+    source = Path(source)
+    found = [Path(path).relative_to(source) for path in _clips_in(source, "mediapipe")]
+    entries = [
+        Entry(path.with_suffix("").as_posix(), path.parts[0].replace("_", " "))
+        for path in found
+        if len(path.parts) > 1
+    ]
+    if not entries:
+        raise DataError(f"{source}: no SIGN/TAKE/FRAME.npy in it: give --manifest")
+    return entries
+
+
+def find_pose(source: Path, name: str, form: str) -> Path | None:
+    """The file or folder of a clip, or None; `name` is its id.
+
+    Of a file of several cameras a clip is named by file and camera: `FILE_CAMERA`.
+    """
+    names = [f"{name}{end}" for end in _ENDS[form]]
+    recording, mark, camera = name.rpartition("_")
+    if form == "openpose" and mark and camera and recording:
+        names += [f"{recording}{end}" for end in _ENDS[form] if "json" in end]
+    return next((source / each for each in names if (source / each).exists()), None)
+
+
+def camera_of(path: str, name: str) -> str:
+    """The camera in the id of a clip, where its file is named without; see `find_pose`."""
+    stem, last = os.path.basename(path), name.rpartition("/")[2]
+    for end in sorted(_ENDS["openpose"], key=len, reverse=True):
+        if end and stem.endswith(end):
+            stem = stem.removesuffix(end)
+            return last.removeprefix(f"{stem}_") if last.startswith(f"{stem}_") else ""
+    return ""
 
 
 def _clips_in(source: Path, form: str) -> list[str]:
@@ -63,9 +116,11 @@ def _clips_in(source: Path, form: str) -> list[str]:
     found = []
     for folder, folders, files in os.walk(source):
         folders.sort()
-        endings = {"openpose": "_keypoints.json", "dwpose": ".npz", "pose": ".pose"}
-        fitting = [os.path.join(folder, name) for name in files if name.endswith(endings[form])]
-        frames = form == "openpose" or (form == "dwpose" and Path(folder) != source)
+        endings = {"openpose": "_keypoints.json", "pose": ".pose", "mediapipe": ".npy"}
+        ending = endings.get(form, ".npz")
+        fitting = [os.path.join(folder, name) for name in files if name.endswith(ending)]
+        whole = any(os.path.basename(path) == "poses.npz" for path in fitting)
+        frames = form == "openpose" or (form != "pose" and Path(folder) != source and not whole)
         found += [folder] if fitting and frames else fitting
     return sorted(found)
 

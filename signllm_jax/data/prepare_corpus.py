@@ -16,7 +16,7 @@ from etils import epath
 
 from signllm_jax.core.errors import DataError
 from signllm_jax.core.skeleton import OPENPOSE50
-from signllm_jax.corpora.clip_jobs import Job, find_jobs
+from signllm_jax.corpora.clip_jobs import Job, find_jobs, takes_in
 from signllm_jax.corpora.export_skels import export_skels
 from signllm_jax.corpora.manifest import assign_splits, read_manifest
 from signllm_jax.corpora.prepare import Settings
@@ -52,7 +52,8 @@ def prepare_corpus(
         settings: how.
         source: its folder.
         data_dir: where everything is written.
-        manifest: csv file or folder of texts; by default the source's folder.
+        manifest: csv file or folder of texts; by default the source's folder, and of mediapipe
+            its folders SIGN/TAKE.
         split: of all clips, instead of the corpus's own or a hash.
         limit: prepares the first clips that have a pose, for a trial, a text that was taken
             before only after all new ones; 0 = all.
@@ -66,7 +67,10 @@ def prepare_corpus(
     Raises:
         DataError: bad manifest or folders, or no clip is left.
     """
-    entries = read_manifest(manifest or source)
+    if settings.format == "mediapipe" and not manifest:
+        entries = takes_in(source)
+    else:
+        entries = read_manifest(manifest or source)
     own = [entry for entry in entries if entry.language in ("", settings.language)]
     if not own:
         raise DataError(f"{manifest or source}: the manifest has no clip of {settings.language}")

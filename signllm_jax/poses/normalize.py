@@ -34,8 +34,8 @@ def to_pixels(
         return flat
     if picture is None or min(picture) <= LARGEST_PART:
         raise PoseFormatError(
-            f"{place}: coordinates from {shown.min():.3g} to {shown.max():.3g} are parts of a "
-            "picture whose size is not known: give --picture=WIDTHxHEIGHT"
+            f"{place}: coordinates are parts of a picture whose size is not known (0 to 1, or -1 "
+            "to 1): give --picture=WIDTHxHEIGHT"
         )
     centred = (shown < 0).mean() > _NEGATIVE
     scaled = flat.astype(np.float64)
