@@ -14,8 +14,9 @@ from absl import flags
 
 from signllm_jax.core import cli
 
+FORMATS = ("openpose", "dwpose", "pose", "mediapipe", "skels")
 SOURCE = flags.DEFINE_string("source", None, "folder of the corpus")
-FORMAT = flags.DEFINE_enum("format", None, ("openpose", "dwpose", "pose", "skels"), "of its poses")
+FORMAT = flags.DEFINE_enum("format", None, FORMATS, "of its poses")
 LANGUAGE = flags.DEFINE_string("language", None, "code of the sign language, for example asl")
 NAME = flags.DEFINE_string("name", None, "name of the corpus, by default that of its folder")
 MANIFEST = flags.DEFINE_string("manifest", None, "file or folder of labels, by default --source")
@@ -30,7 +31,8 @@ GLOSS_RULES = flags.DEFINE_string(
 )
 MAX_BAD = flags.DEFINE_string("max_bad", "100%", "stop when more of the clips than this are bad")
 DATA_DIR = flags.DEFINE_string("data_dir", None, "where it is written, by default the cache")
-FPS = flags.DEFINE_float("fps", 0.0, "frames per second, where the format does not store them")
+FPS = flags.DEFINE_float("fps", 0.0, "frames per second, instead of those that a file stores")
+PICTURE = flags.DEFINE_string("picture", None, "WIDTHxHEIGHT of coordinates of 0 to 1 or -1 to 1")
 LIFT = flags.DEFINE_enum("lift", "best", ("best", "reference"), "how flat keypoints get depth")
 LAYOUT = flags.DEFINE_enum("layout", "openpose50", ("openpose50", "dwpose128"), "of the clips made")
 PROMPTS = flags.DEFINE_string("prompts", None, "file of prompt templates, by default our own")
@@ -48,7 +50,7 @@ def main() -> None:
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
     from signllm_jax.core.errors import ConfigError, SignLLMError
     from signllm_jax.corpora.manifest import Reading, read_manifest
-    from signllm_jax.corpora.prepare import Settings
+    from signllm_jax.corpora.prepare import Settings, picture_size
     from signllm_jax.data.prepare_corpus import prepare_corpus, read_share
     from signllm_jax.data.prepare_report import summary
     from signllm_jax.data.splits import default_data_dir
@@ -82,6 +84,7 @@ def main() -> None:
             lift=LIFT.value,
             layout=LAYOUT.value,
             templates=tuple(read_templates(PROMPTS.value)) if PROMPTS.value else (),
+            picture=picture_size(PICTURE.value),
         )
     except SignLLMError as error:
         try:  # what is wrong with the manifest is said at the same time

@@ -113,7 +113,11 @@ def test_of_several_people_the_most_confident_gets_its_own_hands(tmp_path):
     path = save(tmp_path / "00000001.npz", num_persons=2, person_0=first, person_1=second)
     repairs = Repairs()
     clip = read_dwpose(path, 24.0, repairs=repairs)
-    assert repairs == {"frames with several people": 1, "hands given back to their person": 2}
+    assert repairs == {
+        "frames with several people": 1,
+        "hands given back to their person": 2,
+        "poses of other people left out": 1,
+    }
     body = second["body_keypoints"]
     assert clip.confidence[0, 60] == np.float32(0.8)
     width = np.linalg.norm(body[2] - body[5])

@@ -84,7 +84,7 @@ def test_of_several_people_the_most_confident_is_taken_and_counted(tmp_path):
     write_frame(folder, 0, person(0, 0.3), person(1, 0.9), person(2, 0.5))
     keypoints = read_openpose_keypoints(folder, repairs)
     np.testing.assert_allclose(keypoints[0, :8].ravel(), person(1, 0.9)["pose_keypoints_2d"][:24])
-    assert repairs == {"frames with several people": 1}
+    assert repairs == {"frames with several people": 1, "poses of other people left out": 2}
 
 
 def test_frames_without_a_person_keep_their_time(tmp_path):

@@ -1,7 +1,10 @@
 import importlib.resources
+import struct
 
 import numpy as np
 import pytest
+from pose_format import Pose
+from pose_format.pose_header import PoseHeaderCache
 
 from signllm_jax.core.errors import PoseFormatError
 from signllm_jax.poses.pose_file import read_pose_file
@@ -60,3 +63,53 @@ def test_a_damaged_file_is_refused_by_name(tmp_path, damage):
 def test_a_missing_file_is_refused_by_name(tmp_path):
     with pytest.raises(PoseFormatError, match=r"absent\.pose"):
         read_pose_file(tmp_path / "absent.pose")
+
+
+def with_rate(path, rate, source=TURKISH_A):
+    """A copy of a file of version 0.2 that says another rate."""
+    content = source.read_bytes()
+    clip = read_pose_file(source)
+    body = content.index(struct.pack("<fIH", clip.fps, len(clip), 1))
+    path.write_bytes(content[:body] + struct.pack("<f", rate) + content[body + 4 :])
+    return path
+
+
+def test_a_given_rate_counts_instead_of_the_stored_one(tmp_path, clip):
+    assert read_pose_file(TURKISH_A, fps=29.97).fps == 29.97
+    path = with_rate(tmp_path / "variable.pose", 0.0)
+    with pytest.raises(PoseFormatError, match=r"variable\.pose: 0 frames .* give --fps"):
+        read_pose_file(path)
+    assert len(read_pose_file(path, fps=29.97)) == len(clip)
+
+
+def test_a_time_base_is_no_rate(tmp_path, clip):
+    path = with_rate(tmp_path / "webm.pose", 1000.0)
+    with pytest.raises(PoseFormatError, match=r"webm\.pose: 1000 .* time base .* give --fps"):
+        read_pose_file(path)
+    assert read_pose_file(path, fps=25.0).fps == 25
+
+
+def test_the_depth_of_a_file_does_not_depend_on_what_was_done_to_another():
+    theirs = Pose.read(TURKISH_A.read_bytes())
+    (width,) = struct.unpack_from("<H", TURKISH_A.read_bytes(), 4)
+    theirs.header.dimensions.width *= 3  # what scaling a pose does
+    alone = read_pose_file(TURKISH_A, hand_depth=width)
+    np.testing.assert_array_equal(read_pose_file(TURKISH_A).positions, alone.positions)
+    assert Pose.read(TURKISH_A.read_bytes()).header.dimensions.width == width
+
+
+def test_parts_of_the_picture_are_scaled_by_the_size_in_the_header(tmp_path, clip):
+    pose = Pose.read(TURKISH_A.read_bytes())
+    size = pose.header.dimensions
+    pose.body.data[..., 0] /= size.width
+    pose.body.data[..., 1] /= size.height
+    with open(tmp_path / "parts.pose", "wb") as file:
+        pose.write(file)
+    found = read_pose_file(tmp_path / "parts.pose", hand_depth=450)
+    np.testing.assert_allclose(found.positions, clip.positions, atol=1e-3)
+    pose.header.dimensions.width = pose.header.dimensions.height = 1
+    with open(tmp_path / "unknown.pose", "wb") as file:
+        pose.write(file)
+    with pytest.raises(PoseFormatError, match=r"unknown\.pose: .* give --picture"):
+        read_pose_file(tmp_path / "unknown.pose")
+    PoseHeaderCache.clear_cache()

@@ -59,7 +59,8 @@ def test_a_killed_process_costs_its_clip_which_is_named_and_counted(tmp_path, ki
 
 def test_a_clip_that_memory_does_not_suffice_for_is_lost_alone(tmp_path):
     folder = corpus(tmp_path / "corpus", train=4)
-    jobs, _ = prepare_corpus.find_jobs(prepare_corpus.read_manifest(folder), PHX.format, folder)
+    entries = prepare_corpus.read_manifest(folder).entries
+    jobs = prepare_corpus.find_jobs(entries, PHX.format, folder).jobs
     (part,) = shards.plan_parts(jobs, PHX)
     name = shards.make_part(part, PHX, tmp_path, make_without_memory)
     with np.load(tmp_path / name) as archive:

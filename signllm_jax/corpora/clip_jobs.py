@@ -3,6 +3,7 @@
 import collections
 import dataclasses
 import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -12,8 +13,10 @@ from signllm_jax.corpora.entries import Entry, clip_id, split_of
 from signllm_jax.corpora.manifest import listed_lines
 
 _SHOWN = 3
-_ENDINGS = {"openpose": "_keypoints.json", "dwpose": ".npz", "pose": ".pose"}
-_ONE_FILE = (".json", ".json.gz", ".zip")  # a clip in one file, or labels: found by name only
+_ENDINGS = {"openpose": "_keypoints.json", "dwpose": ".npz", "pose": ".pose", "mediapipe": ".npy"}
+# a clip in one file, or labels: found by name only
+_ONE_FILE = {"openpose": (".json", ".json.gz", ".zip"), "dwpose": (".json",)}
+_MARK = re.compile(r"[._]openpose$")  # `ID.openpose.json`, `ID_openpose.json.gz`
 _PLAIN_FOLDERS = {
     *("npz", "pose", "poses", "keypoints", "openpose", "json", "video", "videos", "rgb"),
 }
@@ -85,7 +88,7 @@ def find_jobs(
 
     Args:
         entries: Of the manifest, with splits.
-        form: `openpose`, `dwpose`, `pose` or `skels`.
+        form: `openpose`, `dwpose`, `pose`, `mediapipe` or `skels`.
         source: Folder of the corpus.
         known: Further entries that are not prepared; their clips are not unlisted.
 
@@ -121,6 +124,29 @@ def find_jobs(
     return Jobs(jobs, unlisted, found.ignored, found.there, looked_for)
 
 
+def takes_in(source: str | os.PathLike) -> list[Entry]:
+    """Lists the takes of folders SIGN/TAKE/FRAME.npy, whose sign is their text.
+
+    Raises DataError where there is none.
+    """
+    source = Path(source)
+    found = [Path(path).relative_to(source) for path in _walk(source, "mediapipe").clips]
+    entries = [
+        Entry(path.with_suffix("").as_posix(), path.parts[0].replace("_", " "))
+        for path in found
+        if len(path.parts) > 1
+    ]
+    if not entries:
+        raise DataError(f"{source}: no SIGN/TAKE/FRAME.npy in it: give --manifest")
+    return entries
+
+
+def camera_of(path: str, name: str) -> str:
+    """The camera in the id of a clip, where its file is named without: `FILE_CAMERA`."""
+    stem, last = _MARK.sub("", clip_id(os.path.basename(path))), name.rpartition("/")[2]
+    return last.removeprefix(f"{stem}_") if last.startswith(f"{stem}_") else ""
+
+
 def names_of(entry: Entry, form: str) -> str:
     """What is looked for to find an entry's clip, in words."""
     if form == "skels":
@@ -148,7 +174,7 @@ class _Index:
             parts = list(Path(path).relative_to(source).parts)
             while len(parts) > 1 and clip_id(parts[-1]) in _PLAIN_FOLDERS:
                 parts.pop()  # VIDEO/npz/poses.npz
-            name = clip_id("/".join(parts))
+            name = _MARK.sub("", clip_id("/".join(parts)))
             self._paths.setdefault(name, path)
             folders, last = _parts(name)
             self._below[last].append((folders, path))
@@ -165,6 +191,10 @@ class _Index:
             if len(fit) == 1:
                 return fit.pop(), cut, 1
             several = max(several, len(fit))
+        for name, cut in _names(entry):  # one of the cameras of a file: FILE_CAMERA
+            path = self._paths.get(name.rpartition("_")[0], "")
+            if path.endswith((".json", ".json.gz")):
+                return path, cut, 1
         return "", False, several
 
 
@@ -189,17 +219,18 @@ def _walk(source: Path, form: str) -> _Found:
         names = sorted(name for name in files if not name.startswith("._"))
         suffixes.update(Path(name).suffix.lower() or "without suffix" for name in names)
         fitting = [os.path.join(folder, name) for name in names if name.endswith(_ENDINGS[form])]
-        if fitting and (form == "openpose" or (form == "dwpose" and Path(folder) != source)):
-            # frames of a clip; or of DWPose a folder of clips, which its files' names tell
+        below = form in ("dwpose", "mediapipe") and Path(folder) != source
+        if fitting and (form == "openpose" or below):
+            # frames of a clip; or a folder of clips, which its files' names tell
             if [os.path.basename(path) for path in fitting] == ["poses.npz"]:
                 clips += fitting
             else:
                 clips.append(folder)
-                inside[folder] = fitting if form == "dwpose" else []
+                inside[folder] = fitting if below else []
             continue
         clips += fitting
-        if form == "openpose":
-            alone += [os.path.join(folder, name) for name in names if name.endswith(_ONE_FILE)]
+        whole = [name for name in names if name.endswith(_ONE_FILE.get(form, ()))]
+        alone += [os.path.join(folder, name) for name in whole]
         odd = [name for name in files if name.startswith("._") and name.endswith(_ENDINGS[form])]
         ignored += [os.path.join(folder, name) for name in odd]
     shown = ", ".join(os.path.relpath(path, source) for path in sorted(clips)[:_SHOWN])

@@ -13,7 +13,7 @@ import numpy as np
 from signllm_jax.core.errors import ConfigError, DataError, PoseFormatError
 from signllm_jax.core.languages import get_language
 from signllm_jax.core.skeleton import OPENPOSE50, get_layout
-from signllm_jax.corpora.clip_jobs import Job
+from signllm_jax.corpora.clip_jobs import Job, camera_of
 from signllm_jax.corpora.entries import Entry
 from signllm_jax.corpora.segments import segment_frames
 from signllm_jax.poses.clean import clean
@@ -22,10 +22,10 @@ from signllm_jax.poses.frames import Repairs
 from signllm_jax.poses.normalize import to_shoulder_widths
 from signllm_jax.text.prompts import make_prompt
 
-FORMATS = ("openpose", "dwpose", "pose", "skels")
-VERSION = 2
+FORMATS = ("openpose", "dwpose", "pose", "mediapipe", "skels")
+VERSION = 3
 """Of what is done to a clip; a change makes everything be prepared again."""
-_WITHOUT_FPS = ("openpose", "dwpose", "skels")
+_WITHOUT_FPS = ("openpose", "mediapipe", "skels")
 FARTHEST = 20.0  # shoulder widths from the neck; no signer reaches it
 LEAST_HANDS = 0.1  # share of frames that show a hand, or the clip shows no signing
 
@@ -37,11 +37,12 @@ class Settings:
     Attributes:
         language: code.
         source: name of the corpus, part of the prepared data set's name.
-        format: `openpose`, `dwpose`, `pose` or `skels`.
-        fps: frames per second of formats that do not store them.
+        format: `openpose`, `dwpose`, `pose`, `mediapipe` or `skels`.
+        fps: frames per second, instead of those that a file stores; 0 = those.
         lift: `best` or `reference`.
         layout: `openpose50` (3D), or `dwpose128` (2D with the face, from DWPose only).
         templates: of prompts, or none for our own.
+        picture: width and height in pixels, of coordinates that are parts of the picture.
     """
 
     language: str
@@ -51,6 +52,7 @@ class Settings:
     lift: str = "best"
     layout: str = "openpose50"
     templates: tuple[str, ...] = ()
+    picture: tuple[int, int] | None = None
 
     def __post_init__(self):
         get_language(self.language)
@@ -61,8 +63,24 @@ class Settings:
             raise ConfigError(f"a source is named by letters, digits and -, not {self.source!r}")
         if self.format in _WITHOUT_FPS and not 0 < self.fps < 1000:
             raise ConfigError(f"{self.format} does not store frames per second: give --fps")
-        if self.layout != OPENPOSE50.name and self.format == "openpose":
+        if not 0 <= self.fps < 1000:
+            raise ConfigError(f"--fps must be above 0 and below 1000, not {self.fps:g}")
+        if self.format == "mediapipe" and self.picture is None:
+            raise ConfigError("mediapipe does not store the picture's size: give --picture")
+        if self.picture is not None and self.format == "skels":
+            raise ConfigError("--picture says nothing about skels, which have no picture")
+        if self.layout != OPENPOSE50.name and self.format in ("openpose", "mediapipe"):
             raise ConfigError(f"{self.format} is not read as {self.layout}")
+
+
+def picture_size(text: str | None) -> tuple[int, int] | None:
+    """Reads `WIDTHxHEIGHT`; raises ConfigError for anything else, None stays None."""
+    if text is None:
+        return None
+    sides = text.lower().split("x")
+    if len(sides) != 2 or not all(side.isdecimal() and 1 < int(side) < 1e5 for side in sides):
+        raise ConfigError(f"--picture is WIDTHxHEIGHT in pixels, as 1280x720, not {text!r:.40}")
+    return int(sides[0]), int(sides[1])
 
 
 class Lost(DataError):
@@ -138,7 +156,12 @@ def _lifted(job: Job, settings: Settings, repairs: Repairs) -> PoseClip:
     from signllm_jax.poses import lift, openpose
 
     if settings.format == "openpose":
-        keypoints = openpose.read_openpose_keypoints(job.path, repairs)
+        keypoints = openpose.read_openpose_keypoints(
+            job.path,
+            repairs,
+            picture=settings.picture,
+            camera=camera_of(job.path, job.entry.id),
+        )
         if job.cut:
             keypoints = keypoints[segment_frames(job.entry, len(keypoints), settings.fps, repairs)]
         return lift.lift_keypoints(keypoints, settings.fps, settings.lift, job.entry.id)
@@ -176,15 +199,29 @@ def _read(job: Job, settings: Settings, repairs: Repairs) -> PoseClip:
     if settings.format == "openpose":
         from signllm_jax.poses.openpose import read_openpose
 
-        return read_openpose(job.path, settings.fps, repairs)
+        camera = camera_of(job.path, job.entry.id)
+        return read_openpose(
+            job.path, settings.fps, repairs, picture=settings.picture, camera=camera
+        )
     if settings.format == "dwpose":
         from signllm_jax.poses.dwpose import read_dwpose
 
-        return read_dwpose(job.path, settings.fps, repairs=repairs)
+        aspect = settings.picture[0] / settings.picture[1] if settings.picture else None
+        return read_dwpose(job.path, settings.fps, aspect, repairs)
+    if settings.format == "mediapipe":
+        from signllm_jax.poses.mediapipe_arrays import read_mediapipe
+
+        return read_mediapipe(job.path, settings.fps, settings.picture, repairs)
     if settings.format == "pose":
         from signllm_jax.poses.pose_file import read_pose_file
 
-        clip = read_pose_file(job.path, repairs=repairs, layout=settings.layout)
+        clip = read_pose_file(
+            job.path,
+            repairs=repairs,
+            layout=settings.layout,
+            fps=settings.fps or None,
+            picture=settings.picture,
+        )
         if clip.layout != OPENPOSE50.name:
             return clip
         return dataclasses.replace(clip, positions=clip.positions * np.float32([1, 1, 0]))

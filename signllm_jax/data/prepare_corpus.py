@@ -16,11 +16,11 @@ from etils import epath
 
 from signllm_jax.core.errors import ConfigError, DataError
 from signllm_jax.core.skeleton import OPENPOSE50
-from signllm_jax.corpora.clip_jobs import Job, find_jobs
+from signllm_jax.corpora.clip_jobs import Job, find_jobs, takes_in
 from signllm_jax.corpora.dialects import DIALECTS
 from signllm_jax.corpora.entries import Entry
 from signllm_jax.corpora.export_skels import export_skels
-from signllm_jax.corpora.manifest import Reading, read_manifest
+from signllm_jax.corpora.manifest import Manifest, Reading, read_manifest
 from signllm_jax.corpora.prepare import Settings
 from signllm_jax.corpora.shards import (
     COMPLETE,
@@ -58,7 +58,8 @@ def prepare_corpus(
         settings: how.
         source: its folder.
         data_dir: where everything is written.
-        manifest: File or folder of labels; by default the source's folder.
+        manifest: File or folder of labels; by default the source's folder, and of
+            mediapipe its folders SIGN/TAKE.
         reading: How the manifest is read; language and corpus are those of `settings`.
         max_bad: Share of the manifest's clips and rows that may be lost.
         split: of all clips, instead of the corpus's own or a hash.
@@ -81,7 +82,10 @@ def prepare_corpus(
         any_split=bool(split),
     )
     path = manifest or source
-    listed = read_manifest(path, reading, source)
+    if settings.format == "mediapipe" and not manifest:
+        listed = Manifest(takes_in(source), [], (), [], "")
+    else:
+        listed = read_manifest(path, reading, source)
     others = Counter(entry.language for entry in listed.others)
     odd = Counter(row.reason for row in listed.odd)
     if not listed.entries:

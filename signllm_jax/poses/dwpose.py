@@ -1,13 +1,13 @@
 """Reads and writes DWPose `.npz`: a folder of one file a frame, or one file a clip.
 
 Key layouts in use: `person_0` holding a dictionary (Prompt2Sign's tools-new-2025), the same keys
-spelled out as `person_000_body_keypoints` or `person_0/body_keypoints` (SignVerse-2M), a list
-`frame_payloads` of such frames, and `bodies` / `hands` / `faces` with their scores. Coordinates are
-parts of the picture's width and height.
+spelled out as `person_000_body_keypoints` or `person_0/body_keypoints`, a list `frame_payloads` of
+such frames with `fps` and `frame_indices` (SignVerse-2M's `poses.npz`), and `bodies` / `hands` /
+`faces` with their scores; coordinates are parts of the picture's width and height. The whole-body
+points of `poses.wholebody` are read as well, as `.npz` of `keypoints` and `scores` and as `.json`.
 """
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,56 +17,17 @@ from signllm_jax.core.errors import OutputError, PoseFormatError
 from signllm_jax.core.skeleton import DWPOSE128
 from signllm_jax.poses.budget import BUDGET, Budget
 from signllm_jax.poses.clip import PoseClip
-from signllm_jax.poses.dwpose_keys import best_person
-from signllm_jax.poses.frames import Repairs, numbered_files
+from signllm_jax.poses.dwpose_frames import find_frames
+from signllm_jax.poses.frames import Repairs
 from signllm_jax.poses.normalize import to_shoulder_widths
-from signllm_jax.poses.npz import load_npz, save_npz
+from signllm_jax.poses.npz import save_npz
+from signllm_jax.poses.people import signers
 
 LAYOUTS = ("person", "bodies")
 LARGEST_PART = 4.0  # a coordinate beyond it is a pixel, not a part of the picture
 _JOINTS = DWPOSE128.groups
 # where clips are written to: a fifth of a square picture to a shoulder width, the neck at the top
 _PART_A_WIDTH, _NECK = 0.2, np.array([0.5, 0.3])
-
-
-def _is_clip(archive: dict[str, Any]) -> bool:
-    """Whether arrays have a leading axis of time."""
-    if isinstance(archive.get("hands"), np.ndarray):
-        return archive["hands"].ndim == 4
-    return any(
-        isinstance(value, np.ndarray) and value.ndim == 3 and key.endswith("body_keypoints")
-        for key, value in archive.items()
-    )
-
-
-def _frames_of(archive: dict[str, Any], path: Path, budget: Budget) -> Iterator[dict[str, Any]]:
-    """The frames of one file: those of a clip, or its only one."""
-    if "frame_payloads" in archive:
-        frames = archive["frame_payloads"]
-        if not isinstance(frames, list):
-            raise PoseFormatError(f"{path}: frame_payloads is no list of frames")
-        budget.ask(str(path), frames=len(frames))
-        yield from frames
-    elif _is_clip(archive):
-        arrays = {key: value for key, value in archive.items() if np.ndim(value)}
-        lengths = {len(value) for value in arrays.values()}
-        if len(lengths) > 1:
-            raise PoseFormatError(f"{path}: arrays of {sorted(lengths)} frames in one clip")
-        whole = {key: value for key, value in archive.items() if not np.ndim(value)}
-        length = lengths.pop()
-        budget.ask(str(path), frames=length)
-        for frame in range(length):
-            yield whole | {key: value[frame] for key, value in arrays.items()}
-    else:
-        yield archive
-
-
-def _aspect(frame: dict[str, Any]) -> float | None:
-    sizes = [frame.get(f"frame_{side}") for side in ("width", "height")]
-    if not all(isinstance(size, np.ndarray) and size.size == 1 for size in sizes):
-        return None
-    width, height = (float(size.reshape(())) for size in sizes)
-    return width / height if 0 < width < 1e5 and 0 < height < 1e5 else None
 
 
 def read_dwpose(
@@ -76,15 +37,16 @@ def read_dwpose(
     repairs: Repairs | None = None,
     budget: Budget = BUDGET,
 ) -> PoseClip:
-    """Reads one clip of DWPose keypoints, in any of the module's key layouts.
+    """Reads one clip of whole-body keypoints, in any of the module's forms.
 
-    Of several people the one with the highest mean confidence of body and hands is taken, frame by
-    frame; hands that the extraction gave to the wrong person are given back. Frames without a
-    person are missing frames. Files are never unpickled: see `poses.npz`.
+    Of several people the signer is followed (see `poses.people`); hands that the extraction gave to
+    the wrong person are given back. Frames without the signer are missing frames. Files are never
+    unpickled: see `poses.npz`.
 
     Args:
-        path: a `.npz` file, or a folder of one `.npz` a frame, ordered by the numbers in the names.
-        fps: frames per second.
+        path: a `.npz` or `.json` file, or a folder of one `.npz` a frame, ordered by the numbers in
+            the names.
+        fps: frames per second; 0 = those that the file stores.
         aspect: width of the picture / its height. Default: what the file says, else 1, the
             square that Prompt2Sign crops its videos to.
         repairs: counts what was put right.
@@ -94,41 +56,36 @@ def read_dwpose(
         A dwpose128 clip in shoulder widths, the third number being the confidence.
 
     Raises:
-        PoseFormatError: a damaged, hostile or oversized file, or no person; it names the file.
+        PoseFormatError: a damaged, hostile or oversized file, no person, or no frames per second;
+            it names the file.
     """
     repairs = Repairs() if repairs is None else repairs
-    path = Path(path)
-    if path.is_dir():
-        files, length = numbered_files(path, r"(\d+)\.npz$", budget)
-        frames = ((number, _single(file, budget), f"{file}") for number, file in files)
-        if length > len(files):
-            repairs["frames without a file"] += length - len(files)
-    else:
-        whole = list(_frames_of(load_npz(path, budget), path, budget))
-        length = len(whole)
-        frames = ((number, frame, f"{path}: frame {number}") for number, frame in enumerate(whole))
-        if not length:
-            raise PoseFormatError(f"{path}: 0 frames")
-    budget.ask(str(path), fps, frames=length)
-    keypoints = np.zeros((length, DWPOSE128.size, 3), np.float32)
-    for number, frame, place in frames:
-        person = best_person(frame, place, repairs)
-        if person is None:
-            repairs["frames without a person"] += 1
-        else:
-            keypoints[number] = person
-        if aspect is None:
-            aspect = _aspect(frame)
-    if not keypoints[:, :, 2].any():
+    found = find_frames(Path(path), budget)
+    rate = fps or found.fps
+    if not rate > 0:
+        raise PoseFormatError(f"{path}: no frames per second in it: give --fps")
+    length = max(found.people) + 1
+    budget.ask(str(path), rate, frames=length)
+    people = [np.zeros((0, DWPOSE128.size, 3), np.float32)] * length
+    size = empty = 0
+    for number, make in found.people.items():
+        people[number] = make(repairs)
+        empty += not len(people[number])
+        size += people[number].nbytes
+        budget.ask(str(path), bytes=size)
+    if empty == len(found.people):
         raise PoseFormatError(f"{path}: nobody in any of {length} frames")
-    return dwpose_clip(keypoints, fps, aspect, str(path), repairs)
-
-
-def _single(path: Path, budget: Budget) -> dict[str, Any]:
-    frames = list(_frames_of(load_npz(path, budget), path, budget))
-    if len(frames) != 1:
-        raise PoseFormatError(f"{path}: {len(frames)} frames in a file of a folder, not 1")
-    return frames[0]
+    for name, count in (
+        ("frames without a person", empty),
+        ("frames without a file", length - len(found.people)),
+    ):
+        if count:
+            repairs[name] += count
+    keypoints = np.zeros((length, DWPOSE128.size, 3), np.float32)
+    for number, person in enumerate(signers(people, DWPOSE128, repairs)):
+        if person >= 0:
+            keypoints[number] = people[number][person]
+    return dwpose_clip(keypoints, rate, aspect or found.aspect, str(path), repairs)
 
 
 def dwpose_clip(

@@ -7,6 +7,7 @@ import numpy as np
 
 from signllm_jax.core.errors import PoseFormatError
 from signllm_jax.core.skeleton import DWPOSE128
+from signllm_jax.poses import wholebody
 from signllm_jax.poses.frames import Repairs, clear_unusable
 
 LARGEST_COORDINATE = 1e5  # pixels are let through; anything larger is damage
@@ -118,30 +119,33 @@ def _give_back_hands(people: list[dict[str, np.ndarray]], repairs: Repairs) -> N
         repairs["hands given back to their person"] += given
 
 
-def best_person(frame: dict[str, Any], place: str, repairs: Repairs) -> np.ndarray | None:
-    """Picks the most confident person of a frame.
+def people_in(frame: dict[str, Any], place: str, repairs: Repairs) -> np.ndarray:
+    """The people of a frame of whom anything is seen.
 
     Args:
         frame: the members of a frame, of any layout.
         place: the file, to name in an error.
-        repairs: counts frames of several people, hands given back, and unusable joints.
+        repairs: counts hands given back, and unusable joints.
 
     Returns:
-        float32 [128, 3], x, y and confidence in dwpose128, or None where nobody is seen.
+        float32 [N, 128, 3], x, y and confidence in dwpose128.
 
     Raises:
         PoseFormatError: no known layout, or arrays of other shapes.
     """
     if not isinstance(frame, dict):
         raise PoseFormatError(f"{place}: a frame is no dictionary")
+    if "keypoints" in frame:
+        whole = wholebody.people_of(frame["keypoints"], wholebody.scores_of(frame), place)
+        whole = clear_unusable(whole, LARGEST_COORDINATE, repairs)
+        return whole[(whole[..., 2] > 0).any(axis=1)]
     if "bodies" in frame:
         people = _people_by_part(frame, place)
     else:
         people = _people_by_key(frame, place)
         if not people and "num_persons" not in frame:
-            raise PoseFormatError(f"{place}: neither person_0 nor bodies in it")
+            raise PoseFormatError(f"{place}: neither person_0 nor bodies nor keypoints in it")
     if len(people) > 1:
-        repairs["frames with several people"] += 1
         _give_back_hands(people, repairs)
     found = []
     for person in people:
@@ -151,4 +155,4 @@ def best_person(frame: dict[str, Any], place: str, repairs: Repairs) -> np.ndarr
         keypoints = clear_unusable(keypoints, LARGEST_COORDINATE, repairs)
         if keypoints[:, 2].any():
             found.append(keypoints)
-    return max(found, key=lambda keypoints: keypoints[:60, 2].mean()) if found else None
+    return np.stack(found) if found else np.zeros((0, DWPOSE128.size, 3), np.float32)

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from signllm_jax.core.errors import PoseFormatError
-from signllm_jax.poses import arrays
+from signllm_jax.poses import arrays, json_files
 from signllm_jax.poses.budget import BUDGET, Budget
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.dwpose import read_dwpose
@@ -13,6 +13,7 @@ from signllm_jax.poses.npz import load_npz
 from signllm_jax.poses.openpose import read_openpose
 from signllm_jax.poses.pose_file import read_pose_file
 from signllm_jax.poses.skels import read_skels
+from signllm_jax.poses.wholebody import is_wholebody
 
 SUFFIXES = (".npz", ".pose", ".skels", ".json", ".zip")
 
@@ -26,8 +27,8 @@ def read_clip(
     """Reads a file that holds one clip.
 
     Args:
-        path: `.npz` (our own arrays, or DWPose), `.pose`, `.skels` of one line, or OpenPose's
-            `.json` and `.zip`.
+        path: `.npz` (our own arrays, DWPose or COCO-WholeBody), `.pose`, `.skels` of one line,
+            `.json` or `.json.gz` (OpenPose or COCO-WholeBody), or OpenPose's `.zip`.
         fps: frames per second, where the format does not store them.
         repairs: counts what was put right.
         budget: limits of a clip.
@@ -48,7 +49,9 @@ def read_clip(
         if arrays.is_clip(archive):
             return arrays.clip_of(archive, str(path), budget)
         return read_dwpose(path, fps, repairs=repairs, budget=budget)
-    if suffix in (".json", ".zip"):
+    if suffix in json_files.SUFFIXES and is_wholebody(json_files.load_json(path, budget)):
+        return read_dwpose(path, fps, repairs=repairs, budget=budget)
+    if suffix in (*json_files.SUFFIXES, ".zip"):
         return read_openpose(path, fps, repairs, budget)
     if suffix == ".skels":
         clips = list(read_skels(path, fps, repairs=repairs, budget=budget))

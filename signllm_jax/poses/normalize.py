@@ -6,6 +6,41 @@ from signllm_jax.core.errors import PoseFormatError
 from signllm_jax.core.skeleton import get_layout
 
 LEAST_WIDTH = 1e-6  # of the shoulders in the reader's own units
+LARGEST_PART = 2.0
+"""Coordinates whose median is within it are parts of a picture: nobody is four pixels wide."""
+_NEGATIVE = 0.15  # share of coordinates below 0 that only a range from -1 to 1 has
+
+
+def to_pixels(
+    flat: np.ndarray, seen: np.ndarray, picture: tuple[int, int] | None, place: str
+) -> np.ndarray:
+    """Scales coordinates that are parts of a picture, 0 to 1 or -1 to 1, by its size.
+
+    Args:
+        flat: float [..., 2], x and y.
+        seen: bool [...]; only these are looked at and scaled.
+        picture: width and height in pixels, where they are known.
+        place: what to name in an error.
+
+    Returns:
+        The same array where the coordinates are pixels already, else a new one.
+
+    Raises:
+        PoseFormatError: parts of a picture of unknown size: its sides are in different units.
+    """
+    seen = seen & np.isfinite(flat).all(axis=-1)
+    shown = flat[seen].astype(np.float64)
+    if not len(shown) or not np.median(np.abs(shown)) <= LARGEST_PART:
+        return flat
+    if picture is None or min(picture) <= LARGEST_PART:
+        raise PoseFormatError(
+            f"{place}: coordinates are parts of a picture whose size is not known (0 to 1, or -1 "
+            "to 1): give --picture=WIDTHxHEIGHT"
+        )
+    centred = (shown < 0).mean() > _NEGATIVE
+    scaled = flat.astype(np.float64)
+    scaled[seen] = ((shown + 1) / 2 if centred else shown) * np.array(picture, np.float64)
+    return scaled
 
 
 def to_shoulder_widths(

@@ -9,6 +9,7 @@ import io
 import os
 import struct
 import zipfile
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ import numpy as np
 from signllm_jax.core.errors import PoseFormatError
 from signllm_jax.poses.archives import open_archive
 from signllm_jax.poses.budget import BUDGET, Budget
-from signllm_jax.poses.frames import write_file
+from signllm_jax.poses.frames import read_file, write_file
 from signllm_jax.poses.safe_pickle import Dtype, Refused, make_array, read_pickle
 
 MAX_HEADER = 4096
@@ -78,6 +79,19 @@ def load_npz(path: str | os.PathLike, budget: Budget = BUDGET) -> dict[str, Any]
             if value is not None:
                 result[name] = value
     return result
+
+
+def load_npy(path: str | os.PathLike, budget: Budget = BUDGET) -> np.ndarray:
+    """Reads a `.npy` file of numbers; raises PoseFormatError for any other, naming it."""
+    content = read_file(Path(path), budget.bytes)
+    try:
+        value = _member(content, budget)
+    except Exception as error:  # damage shows as almost any error of ast or struct
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise PoseFormatError(f"{path}: {reason:.200}") from None
+    if not isinstance(value, np.ndarray) or value.dtype.kind not in "fiu":
+        raise PoseFormatError(f"{path}: no array of numbers")
+    return value
 
 
 def save_npz(path: str | os.PathLike, members: dict[str, Any]) -> None:

@@ -1,186 +1,85 @@
-"""Reads and writes OpenPose's JSON: a folder of one file a frame, or the same as one file.
+"""Reads and writes OpenPose's JSON: a folder of one file a frame, or a clip in one file.
 
 The format is that of OpenPose's `--write_json` (BODY_25 or COCO body, two hands; the face is not
-used). A keypoint that OpenPose did not find is (0, 0, 0). As one file a clip is a zip of such files
-(`.zip`), or a list of what is in them (`.json`), which OpenPose itself does not write.
+used). A keypoint that OpenPose did not find is (0, 0, 0). The forms of a clip in one file are those
+of `openpose_frames`; what is written is a zip of a file a frame, or a list of what is in them.
 """
 
 import io
 import json
 import os
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from signllm_jax.core.errors import OutputError, PoseFormatError
 from signllm_jax.core.skeleton import OPENPOSE50
-from signllm_jax.poses.archives import open_archive
 from signllm_jax.poses.budget import BUDGET, Budget
 from signllm_jax.poses.clip import PoseClip
-from signllm_jax.poses.frames import (
-    Repairs,
-    clear_unusable,
-    numbered_files,
-    numbered_names,
-    read_file,
-    write_file,
-)
-from signllm_jax.poses.normalize import to_shoulder_widths
+from signllm_jax.poses.frames import Repairs, write_file
+from signllm_jax.poses.normalize import to_pixels, to_shoulder_widths
+from signllm_jax.poses.openpose_frames import find_frames, people_in
+from signllm_jax.poses.people import signers
 
-FRAME_BYTES = 2 * 2**20  # of one frame's file; a crowd of a hundred people has 1 MB
-LARGEST_PIXEL = 1e5
-_NAME = r"(?:^|_)(\d+)_keypoints\.json$"
-_BODY_SIZES = (54, 75)  # numbers of COCO and BODY_25; their first eight joints are openpose50's
-_HAND_SIZE = 63
 # the picture that clips are written into: 1280 x 720, the neck in the upper middle
 _PIXELS_A_WIDTH, _NECK = 200.0, np.array([640.0, 300.0])
 
 
-def _numbers(person: dict, key: str, sizes: tuple[int, ...], place: str) -> np.ndarray | None:
-    values = person.get(key)
-    if values is None or values == []:
-        return None
-    if not isinstance(values, list) or len(values) not in sizes:
-        size = len(values) if isinstance(values, list) else type(values).__name__
-        expected = " or ".join(map(str, sizes))
-        raise PoseFormatError(f"{place}: {key} has {size} numbers, not {expected}")
-    if not all(type(value) in (int, float) for value in values):
-        raise PoseFormatError(f"{place}: {key} holds what is no number")
-    try:
-        return np.array(values, np.float64).reshape(-1, 3)
-    except OverflowError:
-        raise PoseFormatError(f"{place}: {key} holds a number that is too large") from None
-
-
-def _person(person: object, place: str, repairs: Repairs) -> np.ndarray:
-    """One person's keypoints, float32 [50, 3]."""
-    if not isinstance(person, dict):
-        raise PoseFormatError(f"{place}: a person is no JSON object")
-    keypoints = np.zeros((OPENPOSE50.size, 3))
-    body = _numbers(person, "pose_keypoints_2d", _BODY_SIZES, place)
-    if body is not None:
-        keypoints[:8] = body[:8]
-    for group, side in (("left_hand", "left"), ("right_hand", "right")):
-        hand = _numbers(person, f"hand_{side}_keypoints_2d", (_HAND_SIZE,), place)
-        if hand is not None:
-            keypoints[list(OPENPOSE50.groups[group])] = hand
-    return clear_unusable(keypoints, LARGEST_PIXEL, repairs)
-
-
-def _json(content: bytes, place: str, budget: Budget) -> object:
-    budget.ask_json(content, place)
-    try:
-        return json.loads(content.decode("utf-8"))
-    except RecursionError:
-        raise PoseFormatError(f"{place}: JSON nested too deep") from None
-    except ValueError as error:  # damaged JSON, bad UTF-8, a number of thousands of digits
-        raise PoseFormatError(f"{place}: {error}") from None
-
-
-def _best_person(
-    content: object, place: str, repairs: Repairs, budget: Budget
-) -> np.ndarray | None:
-    """The most confident person of a frame, float32 [50, 3], or None without anybody."""
-    people = content.get("people") if isinstance(content, dict) else None
-    if not isinstance(people, list):
-        raise PoseFormatError(f"{place}: no list of people in it")
-    budget.ask(place, people=len(people))
-    if len(people) > 1:
-        repairs["frames with several people"] += 1
-    found = [_person(person, place, repairs) for person in people]
-    found = [keypoints for keypoints in found if keypoints[:, 2].any()]
-    return max(found, key=lambda keypoints: keypoints[:, 2].mean()) if found else None
-
-
-def _frames(path: Path, budget: Budget) -> tuple[Iterator[tuple[int, str, object]], int]:
-    """(frame, place, JSON) of a folder, an archive or a list, and the length in frames."""
-    if path.suffix.lower() == ".zip" and not path.is_dir():
-        return _archived(path, budget)
-    if path.suffix.lower() == ".json" and not path.is_dir():
-        frames = _json(read_file(path, budget.bytes), str(path), budget)
-        if not isinstance(frames, list) or not frames:
-            raise PoseFormatError(f"{path}: no list of frames in it")
-        budget.ask(str(path), frames=len(frames))
-        named = ((n, f"{path}: frame {n}", frame) for n, frame in enumerate(frames))
-        return named, len(frames)
-    files, length = numbered_files(path, _NAME, budget)
-    return _in_folder(files, str(path), budget), length
-
-
-def _in_folder(files, folder: str, budget: Budget) -> Iterator[tuple[int, str, object]]:
-    total = 0
-    for number, file in files:
-        content = read_file(file, min(FRAME_BYTES, budget.bytes))
-        total += len(content)
-        budget.ask(folder, bytes=total)
-        yield number, str(file), _json(content, str(file), budget)
-
-
-def _archived(path: Path, budget: Budget) -> tuple[Iterator[tuple[int, str, object]], int]:
-    limit = min(FRAME_BYTES, budget.bytes)
-    with open_archive(path, budget) as archive:
-        names = [member.filename for member in archive.infolist()]
-        found, length = numbered_names(names, _NAME, str(path), budget)
-        contents, total = [], 0
-        for number, name in found:
-            try:
-                with archive.open(name) as file:  # an announced size is not to be trusted
-                    content = file.read(limit + 1)
-            except Exception as error:  # damage shows as almost any error of zipfile and zlib
-                reason = " ".join(f"{error}".split()) or type(error).__name__
-                raise PoseFormatError(f"{path}: not a readable archive: {reason:.200}") from None
-            total += len(content)
-            budget.ask(str(path), bytes=total)
-            if len(content) > limit:
-                raise PoseFormatError(f"{path}: {name:.80} is larger than {limit} bytes")
-            contents.append((number, f"{path}: {name:.80}", content))
-    read = ((number, place, _json(content, place, budget)) for number, place, content in contents)
-    return read, length
-
-
 def read_openpose_keypoints(
-    path: str | os.PathLike, repairs: Repairs | None = None, budget: Budget = BUDGET
+    path: str | os.PathLike,
+    repairs: Repairs | None = None,
+    budget: Budget = BUDGET,
+    picture: tuple[int, int] | None = None,
+    camera: str = "",
 ) -> np.ndarray:
     """Reads a clip of OpenPose JSON as pixels.
 
-    Frames are ordered by the number in their names. Of several people the one with the highest
-    mean confidence is taken, frame by frame. A frame without a person, or whose file is absent
-    between others, is a frame of zeros: it keeps its time.
+    Frames are ordered by the number in their names. Of several people the signer is followed (see
+    `poses.people`). A frame without the signer, or whose file is absent between others, is a frame
+    of zeros: it keeps its time.
 
     Args:
-        path: one clip: a folder or a `.zip` of files named `<clip>_<number>_keypoints.json`, or a
-            `.json` list of their contents.
+        path: one clip, as `openpose_frames.find_frames`.
         repairs: counts what was put right.
         budget: limits of a clip.
+        picture: width and height in pixels, which coordinates of 0 to 1 or -1 to 1 are parts of
+            (OpenPose's `--keypoint_scale` 3 and 4); by default what the file says.
+        camera: which recording, where a file wraps several.
 
     Returns:
         float32 [T, 50, 3] in openpose50: x and y in pixels and confidence as OpenPose gives it
         (it may exceed 1), (0, 0, 0) where missing.
 
     Raises:
-        PoseFormatError: no frames, a damaged file, or nobody in any frame; it names the file.
+        PoseFormatError: no frames, a damaged file, nobody in any frame, or parts of a picture of
+            unknown size; it names the file.
     """
     repairs = Repairs() if repairs is None else repairs
-    frames, length = _frames(Path(path), budget)
-    keypoints = np.zeros((length, OPENPOSE50.size, 3), np.float32)
-    files = empty = 0
-    for frame, place, content in frames:
+    place = str(path)
+    found = find_frames(Path(path), budget, camera)
+    people = [np.zeros((0, OPENPOSE50.size, 3), np.float32)] * found.length
+    files = empty = size = 0
+    for frame, name, content in found.parsed:
         files += 1
-        person = _best_person(content, place, repairs, budget)
-        if person is None:
-            empty += 1
-        else:
-            keypoints[frame] = person
+        people[frame] = people_in(content, name, repairs, budget)
+        empty += not len(people[frame])
+        size += people[frame].nbytes
+        budget.ask(place, bytes=size)
     if empty == files:
-        raise PoseFormatError(f"{path}: nobody in any of {length} frames")
+        raise PoseFormatError(f"{place}: nobody in any of {found.length} frames")
     for name, count in (
         ("frames without a person", empty),
-        ("frames without a file", length - files),
+        ("frames without a file", found.length - files),
     ):
         if count:
             repairs[name] += count
+    keypoints = np.zeros((found.length, OPENPOSE50.size, 3), np.float32)
+    for frame, person in enumerate(signers(people, OPENPOSE50, repairs)):
+        if person >= 0:
+            keypoints[frame] = people[frame][person]
+    flat = keypoints[..., :2]
+    keypoints[..., :2] = to_pixels(flat, keypoints[..., 2] > 0, picture or found.picture, place)
     return keypoints
 
 
@@ -189,6 +88,8 @@ def read_openpose(
     fps: float,
     repairs: Repairs | None = None,
     budget: Budget = BUDGET,
+    picture: tuple[int, int] | None = None,
+    camera: str = "",
 ) -> PoseClip:
     """Reads a clip of OpenPose JSON as a flat clip, z = 0; `poses.lift` gives it depth.
 
@@ -196,7 +97,7 @@ def read_openpose(
         path: one clip, as `read_openpose_keypoints`.
         fps: frames per second, which OpenPose does not store.
         repairs: counts what was put right.
-        budget: limits of a clip.
+        budget, picture, camera: as `read_openpose_keypoints`.
 
     Returns:
         An openpose50 clip in shoulder widths, confidence cut to 0..1.
@@ -204,7 +105,7 @@ def read_openpose(
     Raises:
         PoseFormatError: as `read_openpose_keypoints`, and where no frame shows both shoulders.
     """
-    keypoints = read_openpose_keypoints(path, repairs, budget)
+    keypoints = read_openpose_keypoints(path, repairs, budget, picture, camera)
     budget.ask(str(path), fps, frames=len(keypoints))
     confidence = np.clip(keypoints[:, :, 2], 0, 1)
     positions = np.zeros(keypoints.shape, np.float32)

@@ -14,17 +14,19 @@ import numpy as np
 
 from signllm_jax.core.errors import OutputError, PoseFormatError
 from signllm_jax.core.skeleton import DWPOSE128, OPENPOSE50, get_layout
-from signllm_jax.poses import pose_headers
+from signllm_jax.poses import pose_headers, pose_points
 from signllm_jax.poses.budget import BUDGET, Budget
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.dwpose import dwpose_clip
 from signllm_jax.poses.frames import Repairs, write_file
-from signllm_jax.poses.normalize import to_shoulder_widths
-from signllm_jax.poses.pose_body import load_pose
+from signllm_jax.poses.normalize import to_pixels, to_shoulder_widths
+from signllm_jax.poses.people import signers
+from signllm_jax.poses.pose_body import PoseBody, load_pose
 
 ARM_DEPTH = 0.15
 """Arm depth factor as a part of the hands' one: MediaPipe's body model draws arms that much too
 deep (least variation of upper arm and forearm lengths over signers at 0.13 to 0.2)."""
+MOST_FPS = 240.0  # of a camera; a higher rate is a time base (1000 in webm)
 LARGEST = 1e6  # a coordinate beyond it is damage
 PIXEL_DEPTH = 0.02
 """A hand whose extent in z is more than this part of its extent in pixels has z in pixels: corpora
@@ -43,13 +45,15 @@ def read_pose_file(
     repairs: Repairs | None = None,
     layout: str = "openpose50",
     budget: Budget = BUDGET,
+    fps: float | None = None,
+    picture: tuple[int, int] | None = None,
 ) -> PoseClip:
-    """Reads the first person of a `.pose` file.
+    """Reads the signer of a `.pose` file; of several people see `poses.people`.
 
     Headers that are read: MediaPipe Holistic with its 33 body points or only shoulders, elbows,
-    wrists and hips, with any face or none, and OpenPose. The neck, where there is none, is the
-    middle of the shoulders; the nose, where there is none, lies between eyes and lip of the face,
-    and is missing without a face.
+    wrists and hips, with any face or none, OpenPose, and COCO-WholeBody. The neck, where there is
+    none, is the middle of the shoulders; the nose, where there is none, lies between eyes and lip
+    of the face, and is missing without a face.
 
     Args:
         path: the file: a name, a Path or a package resource.
@@ -58,8 +62,12 @@ def read_pose_file(
             never rescaled; 1 where z is in pixels already (`PIXEL_DEPTH`).
         arm_depth: pixels per unit of body z, relative to the neck; default `ARM_DEPTH` of it.
         repairs: counts what was put right.
-        layout: openpose50, or dwpose128 (OpenPose headers only; flat).
+        layout: openpose50, or dwpose128 (not of MediaPipe; flat).
         budget: limits of a clip.
+        fps: frames per second, instead of the stored ones; needed where the file says 0, for a
+            variable rate, or over `MOST_FPS`.
+        picture: width and height in pixels, for coordinates that are parts of the picture; by
+            default the size in the file's header.
 
     Returns:
         A clip [T, J, 3] in shoulder widths. A missing joint has position 0 and confidence 0. Of
@@ -71,17 +79,17 @@ def read_pose_file(
     repairs = Repairs() if repairs is None else repairs
     path = Path(path) if isinstance(path, str) else path
     name = PurePath(str(path)).name
-    header, positions, confidence, fps = _load(path, name, budget)
+    header, positions, confidence, fps = _load(path, name, fps, picture, repairs, budget)
     skeleton = get_layout(layout)
-    rows = pose_headers.joint_rows(header, skeleton, name)
+    rows = pose_points.joint_rows(header, skeleton, name)
     there = rows >= 0
     clip, seen = _usable(positions[:, rows], np.where(there, confidence[:, rows], 0), repairs)
-    if layout == DWPOSE128.name:
-        return dwpose_clip(np.concatenate([clip[..., :2], seen[..., None]], -1), fps, place=name)
     if not there[_NECK]:
         clip[:, _NECK] = (clip[:, _RIGHT] + clip[:, _LEFT]) / 2
         seen[:, _NECK] = np.minimum(seen[:, _RIGHT], seen[:, _LEFT])
-    if pose_headers.family(header, name) == "openpose":
+    if layout == DWPOSE128.name:
+        return dwpose_clip(np.concatenate([clip[..., :2], seen[..., None]], -1), fps, place=name)
+    if pose_points.family(header, name) != pose_points.HOLISTIC:
         flat = to_shoulder_widths(clip, seen, layout, name)
         return PoseClip(flat, seen.astype(np.float32), fps)
     if not there[_NOSE]:
@@ -110,7 +118,7 @@ def read_pose_file(
 def read_pose_keypoints(
     path: str | os.PathLike, budget: Budget = BUDGET
 ) -> tuple[np.ndarray, float]:
-    """Reads the first person of a `.pose` file as it stands in the picture.
+    """Reads the signer of a `.pose` file as it stands in the picture.
 
     Args:
         path: as `read_pose_file`.
@@ -124,8 +132,8 @@ def read_pose_keypoints(
         PoseFormatError: as `read_pose_file`.
     """
     path = Path(path)
-    header, positions, confidence, fps = _load(path, path.name, budget)
-    rows = pose_headers.joint_rows(header, OPENPOSE50, path.name)
+    header, positions, confidence, fps = _load(path, path.name, None, None, Repairs(), budget)
+    rows = pose_points.joint_rows(header, OPENPOSE50, path.name)
     there = rows >= 0
     points, seen = _usable(positions[:, rows], np.where(there, confidence[:, rows], 0), Repairs())
     if not there[_NECK]:
@@ -193,13 +201,52 @@ def _attach_hand(clip: np.ndarray, seen: np.ndarray, wrist: int, start: int) -> 
     seen[shown, wrist] = np.maximum(seen[shown, wrist], seen[shown, start])
 
 
-def _load(path, name: str, budget: Budget):
-    """The header, positions [T, P, 3], confidence [T, P] and frame rate of the first person."""
-    header, positions, confidence, fps = load_pose(path, name, budget)
-    if not (np.isfinite(fps) and 0 < fps < 1e6):
-        raise PoseFormatError(f"{name}: {fps:g} frames per second")
-    budget.ask(name, fps, frames=len(positions))
-    return header, positions[:, 0], confidence[:, 0], fps
+def _load(path, name: str, fps: float | None, picture, repairs: Repairs, budget: Budget):
+    """The header, positions [T, P, 3], confidence [T, P] and frame rate of the signer."""
+    body = load_pose(path, name, budget)
+    fps = _rate(body.fps, fps, name)
+    budget.ask(name, fps, frames=len(body.positions))
+    positions, confidence = _signer(body, name, repairs, budget)
+    size = body.header.dimensions.width, body.header.dimensions.height
+    with np.errstate(invalid="ignore"):  # what is not finite is cleared later
+        flat = to_pixels(positions[..., :2], confidence > 0, picture or size, name)
+        positions = np.concatenate([flat, positions[..., 2:]], axis=-1)
+    return body.header, positions, confidence, fps
+
+
+def _rate(stored: float, given: float | None, name: str) -> float:
+    if given:
+        return given
+    if not np.isfinite(stored) or stored < 0:
+        raise PoseFormatError(f"{name}: {stored:g} frames per second")
+    if stored == 0:
+        raise PoseFormatError(f"{name}: 0 frames per second mean a variable rate: give --fps")
+    if stored > MOST_FPS:
+        raise PoseFormatError(
+            f"{name}: {stored:g} frames per second are the time base of a video, not its rate: "
+            "give --fps"
+        )
+    return stored
+
+
+def _signer(body: PoseBody, name: str, repairs: Repairs, budget: Budget):
+    """Positions [T, P, 3] and confidence [T, P] of the one who signs."""
+    positions, confidence = body.positions, body.confidence
+    if positions.shape[1] == 1:
+        return positions[:, 0], confidence[:, 0]
+    rows = pose_points.joint_rows(body.header, OPENPOSE50, name)
+    budget.ask(name, bytes=positions.shape[0] * positions.shape[1] * len(rows) * 12)
+    keypoints = np.concatenate([positions[:, :, rows, :2], confidence[:, :, rows, None]], axis=-1)
+    keypoints[:, :, rows < 0] = 0
+    keypoints = np.where(np.isfinite(keypoints).all(-1, keepdims=True), keypoints, 0)
+    there = (keypoints[..., 2] > 0).any(axis=-1)  # [T, people]
+    frames = [people[shown] for people, shown in zip(keypoints, there)]
+    chosen = signers(frames, OPENPOSE50, repairs)
+    moments = np.arange(len(chosen))
+    # from the place among those who are there to the place in the file
+    places = np.argsort(~there, axis=1, kind="stable")[moments, np.maximum(chosen, 0)]
+    seen = np.where((chosen >= 0)[:, None], confidence[moments, places], 0)
+    return positions[moments, places], seen
 
 
 def write_pose_file(path: str | os.PathLike, clip: PoseClip, header: str | None = None) -> None:

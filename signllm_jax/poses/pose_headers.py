@@ -1,4 +1,4 @@
-"""The headers of `.pose` files: which of their named points is which joint, and headers to write.
+"""The headers of `.pose` files that are written, of MediaPipe Holistic and of OpenPose.
 
 MediaPipe Holistic comes whole (33 body points, often a face of 468 or 478, 21 points a hand) or
 reduced to 8 body points with a face of 128 (178 points) or without one (50). OpenPose's components
@@ -7,10 +7,8 @@ are those of pose-format: BODY_25, a face of 70, 21 points a hand.
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from signllm_jax.core.errors import OutputError, PoseFormatError
-from signllm_jax.core.skeleton import DWPOSE128, Layout
+from signllm_jax.core.errors import OutputError
+from signllm_jax.core.skeleton import DWPOSE128
 
 if TYPE_CHECKING:
     from pose_format.pose_header import PoseHeader, PoseHeaderComponent
@@ -20,7 +18,7 @@ HEADERS = ("holistic", "holistic_face", "holistic178", "openpose")
 
 BODY, FACE = "POSE_LANDMARKS", "FACE_LANDMARKS"
 HANDS = {"left": "LEFT_HAND_LANDMARKS", "right": "RIGHT_HAND_LANDMARKS"}
-_OPENPOSE_BODY, _OPENPOSE_FACE = "pose_keypoints_2d", "face_keypoints_2d"
+OPENPOSE_BODY, _OPENPOSE_FACE = "pose_keypoints_2d", "face_keypoints_2d"
 _OPENPOSE_HANDS = {side: f"hand_{side}_keypoints_2d" for side in HANDS}
 
 NOSE_FROM = (("133", "362"), "0")
@@ -76,7 +74,7 @@ def _pairs(limbs: str) -> list[tuple[int, int]]:
     return [tuple(map(int, limb.split("-"))) for limb in limbs.split()]
 
 
-def _holistic_points() -> dict[str, tuple[str, str]]:
+def holistic_points() -> dict[str, tuple[str, str]]:
     """Joint of openpose50 -> (component, point) of MediaPipe Holistic; it has no neck."""
     points = {"nose": (BODY, "NOSE")}
     for side in HANDS:
@@ -85,7 +83,7 @@ def _holistic_points() -> dict[str, tuple[str, str]]:
     return points | _hand_points(HANDS, HAND_POINTS)
 
 
-def _openpose_points() -> dict[str, tuple[str, str]]:
+def openpose_points() -> dict[str, tuple[str, str]]:
     """Joint of dwpose128 (and so of openpose50) -> (component, point) of pose-format's OpenPose."""
     from pose_format.utils.openpose import FACE_POINTS
     from pose_format.utils.openpose import HAND_POINTS as HAND
@@ -93,7 +91,7 @@ def _openpose_points() -> dict[str, tuple[str, str]]:
     points = {}
     for joint in DWPOSE128.groups["body"]:
         side, _, part = DWPOSE128.joints[joint].rpartition("_")
-        points[DWPOSE128.joints[joint]] = _OPENPOSE_BODY, side[:1].upper() + part.capitalize()
+        points[DWPOSE128.joints[joint]] = OPENPOSE_BODY, side[:1].upper() + part.capitalize()
     # pose-format orders the face's points by region; their names carry OpenPose's number
     by_number = {int(point.partition("_")[2]): point for point in FACE_POINTS if point[1] != "B"}
     by_number |= {int(p[3:]): p for p in FACE_POINTS if p.startswith("FB_")}
@@ -121,57 +119,11 @@ def point_rows(header: "PoseHeader") -> dict[tuple[str, str], int]:
     return rows
 
 
-def family(header: "PoseHeader", place: str) -> str:
-    """`holistic` or `openpose`; raises PoseFormatError, naming `place`, for any other header."""
-    names = [component.name for component in header.components]
-    for name, component in (("holistic", BODY), ("openpose", _OPENPOSE_BODY)):
-        if component in names:
-            return name
-    named = ", ".join(names[:4]) or "none"
-    raise PoseFormatError(
-        f"{place}: neither MediaPipe Holistic nor OpenPose: its components are {named:.200}"
-    )
-
-
-def joint_rows(header: "PoseHeader", layout: Layout, place: str) -> np.ndarray:
-    """Where a layout's joints stand among a frame's points.
-
-    Args:
-        header: of a `.pose` file, of either family.
-        layout: openpose50, or for OpenPose headers dwpose128 too.
-        place: what to name in an error.
-
-    Returns:
-        int [J], -1 where the header has no such point.
-
-    Raises:
-        PoseFormatError: an unknown header, one without arms or hands, or one of MediaPipe for
-            dwpose128.
-    """
-    kind = family(header, place)
-    if kind == "holistic" and layout.name == DWPOSE128.name:
-        raise PoseFormatError(f"{place}: MediaPipe Holistic has no {layout.name} face")
-    points = _holistic_points() if kind == "holistic" else _openpose_points()
-    rows = point_rows(header)
-    found = np.array([rows.get(points.get(joint), -1) for joint in layout.joints])
-    arms = [f"{side}_{part}" for side in HANDS for part in ("shoulder", "elbow", "wrist")]
-    hands = [joint for joint in layout.joints if "hand_wrist" in joint or joint[-1:].isdigit()]
-    needed = arms + [joint for joint in hands if "face" not in joint]
-    missing = [points[joint] for joint in needed if found[layout.index(joint)] < 0]
-    if missing:
-        whole = "MediaPipe Holistic" if kind == "holistic" else "OpenPose"
-        raise PoseFormatError(
-            f"{place}: not the whole of {whole}: {len(missing)} points are missing, "
-            f"the first is {'.'.join(missing[0])}"
-        )
-    return found
-
-
 def written_points(name: str) -> dict[str, tuple[str, str]]:
     """Joint -> (component, point) of a header in `HEADERS`, for the joints that it has."""
     if name == "openpose":
-        return _openpose_points()
-    points = _holistic_points()
+        return openpose_points()
+    points = holistic_points()
     if name == "holistic178":
         del points["nose"]
     return points

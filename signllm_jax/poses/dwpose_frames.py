@@ -1,0 +1,146 @@
+"""Where the frames of a clip of whole-body keypoints lie, whatever the form of its files."""
+
+import contextlib
+import functools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from signllm_jax.core.errors import PoseFormatError
+from signllm_jax.core.skeleton import DWPOSE128
+from signllm_jax.poses.budget import Budget
+from signllm_jax.poses.dwpose_keys import LARGEST_COORDINATE, people_in
+from signllm_jax.poses.frames import Repairs, clear_unusable, numbered_files
+from signllm_jax.poses.json_files import SUFFIXES, load_json
+from signllm_jax.poses.npz import load_npz
+from signllm_jax.poses.wholebody import flat_people, json_frames, scores_of
+
+
+class Found(NamedTuple):
+    """The frames of a clip.
+
+    Attributes:
+        people: frame -> what reads its people, float32 [N, 128, 3] of dwpose128.
+        fps: frames per second, 0 where no file says them.
+        aspect: width of the picture / its height, where a file says it.
+    """
+
+    people: dict[int, Callable[[Repairs], np.ndarray]]
+    fps: float = 0.0
+    aspect: float | None = None
+
+
+def find_frames(path: Path, budget: Budget) -> Found:
+    """Finds the frames of a clip: in a folder of one `.npz` a frame, a `.npz` or a `.json`.
+
+    Raises PoseFormatError, naming the file.
+    """
+    if path.is_dir():
+        files, _ = numbered_files(path, r"(\d+)\.npz$", budget)
+        people = {
+            number: functools.partial(_people_in_file, file, budget) for number, file in files
+        }
+        with contextlib.suppress(PoseFormatError):  # it is named where its people are read
+            return Found(people, aspect=_aspect(load_npz(files[0][1], budget)))
+        return Found(people)
+    if path.suffix.lower() in SUFFIXES:
+        frames, fps = json_frames(load_json(path, budget), str(path), budget)
+        return Found(
+            {
+                n: functools.partial(_people_of_json, own, f"{path}: frame {n}")
+                for n, own in frames.items()
+            },
+            fps,
+        )
+    archive = load_npz(path, budget)
+    frames = list(_frames_of(archive, str(path), budget))
+    if not frames:
+        raise PoseFormatError(f"{path}: 0 frames")
+    people = {
+        number: functools.partial(people_in, frame, f"{path}: frame {number}")
+        for number, frame in zip(_numbers_of(archive, len(frames)), frames)
+    }
+    sizes = (_aspect(frame) for frame in frames if isinstance(frame, dict))
+    aspect = next((size for size in sizes if size is not None), None)
+    return Found(people, _stored(archive, "fps"), aspect)
+
+
+def _people_in_file(path: Path, budget: Budget, repairs: Repairs) -> np.ndarray:
+    """The people of a file of one frame."""
+    archive = load_npz(path, budget)
+    if "keypoints" in archive:
+        return people_in(archive, str(path), repairs)
+    frames = list(_frames_of(archive, str(path), budget))
+    if len(frames) != 1:
+        raise PoseFormatError(f"{path}: {len(frames)} frames in a file of a folder, not 1")
+    return people_in(frames[0], str(path), repairs)
+
+
+def _people_of_json(entries: list[dict[str, Any]], place: str, repairs: Repairs) -> np.ndarray:
+    people = [flat_people(entry, place) for entry in entries]
+    whole = np.concatenate([np.zeros((0, DWPOSE128.size, 3)), *people])
+    whole = clear_unusable(whole, LARGEST_COORDINATE, repairs)
+    return whole[(whole[..., 2] > 0).any(axis=1)]
+
+
+def _is_clip(archive: dict[str, Any]) -> bool:
+    """Whether arrays have a leading axis of time."""
+    if isinstance(archive.get("hands"), np.ndarray):
+        return archive["hands"].ndim == 4
+    return any(
+        isinstance(value, np.ndarray) and value.ndim == 3 and key.endswith("body_keypoints")
+        for key, value in archive.items()
+    )
+
+
+def _frames_of(archive: dict[str, Any], place: str, budget: Budget) -> Iterator[dict[str, Any]]:
+    """The frames of one file: those of a clip, or its only one."""
+    if "frame_payloads" in archive:
+        frames = archive["frame_payloads"]
+        if not isinstance(frames, list):
+            raise PoseFormatError(f"{place}: frame_payloads is no list of frames")
+        budget.ask(place, frames=len(frames))
+        yield from frames
+    elif "keypoints" in archive:
+        keypoints, scores = archive["keypoints"], scores_of(archive)
+        length = len(keypoints) if np.ndim(keypoints) else 0
+        if scores is not None and (not np.ndim(scores) or len(scores) != length):
+            raise PoseFormatError(f"{place}: keypoints and scores of different lengths")
+        budget.ask(place, frames=length)
+        for frame in range(length):
+            weights = None if scores is None else scores[frame]
+            yield {"keypoints": keypoints[frame], "scores": weights}
+    elif _is_clip(archive):
+        arrays = {key: value for key, value in archive.items() if np.ndim(value)}
+        lengths = {len(value) for value in arrays.values()}
+        if len(lengths) > 1:
+            raise PoseFormatError(f"{place}: arrays of {sorted(lengths)} frames in one clip")
+        whole = {key: value for key, value in archive.items() if not np.ndim(value)}
+        length = lengths.pop()
+        budget.ask(place, frames=length)
+        for frame in range(length):
+            yield whole | {key: value[frame] for key, value in arrays.items()}
+    else:
+        yield archive
+
+
+def _numbers_of(archive: dict[str, Any], length: int) -> list[int]:
+    """The frame that each of `length` payloads is: SignVerse-2M leaves out frames by a stride."""
+    places = archive.get("frame_indices")
+    if not isinstance(places, np.ndarray) or places.shape != (length,) or places.dtype.kind != "i":
+        return list(range(length))
+    if (np.diff(places) <= 0).any():
+        return list(range(length))
+    return [int(place) - int(places[0]) for place in places]
+
+
+def _stored(archive: dict[str, Any], name: str) -> float:
+    value = archive.get(name)
+    return float(value.reshape(())) if isinstance(value, np.ndarray) and value.size == 1 else 0.0
+
+
+def _aspect(frame: dict[str, Any]) -> float | None:
+    width, height = (_stored(frame, f"frame_{side}") for side in ("width", "height"))
+    return width / height if 0 < width < 1e5 and 0 < height < 1e5 else None

@@ -1,0 +1,38 @@
+"""Reads JSON of strangers: regular files of a bounded size, and what they hold once parsed."""
+
+import gzip
+import json
+from pathlib import Path
+
+from signllm_jax.core.errors import PoseFormatError
+from signllm_jax.core.storage import open_regular
+from signllm_jax.poses.budget import Budget
+from signllm_jax.poses.frames import read_file
+
+SUFFIXES = (".json", ".gz")
+
+
+def parse_json(content: bytes, place: str, budget: Budget) -> object:
+    """Parses JSON after the budget was asked for its objects; raises PoseFormatError."""
+    budget.ask_json(content, place)
+    try:
+        return json.loads(content.decode("utf-8-sig"))
+    except RecursionError:
+        raise PoseFormatError(f"{place}: JSON nested too deep") from None
+    except ValueError as error:  # damaged JSON, bad UTF-8, a number of thousands of digits
+        raise PoseFormatError(f"{place}: {error}") from None
+
+
+def load_json(path: Path, budget: Budget) -> object:
+    """Reads a `.json` or `.json.gz` file; raises PoseFormatError, naming the file."""
+    if path.suffix.lower() != ".gz":
+        return parse_json(read_file(path, budget.bytes), str(path), budget)
+    try:
+        with open_regular(path) as file, gzip.GzipFile(fileobj=file) as unpacked:
+            content = unpacked.read(budget.bytes + 1)
+    except OSError as error:  # BadGzipFile is one
+        raise PoseFormatError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except Exception as error:  # damage shows as almost any error of zlib
+        raise PoseFormatError(f"{path}: not a readable .gz file: {error!s:.100}") from None
+    budget.ask(str(path), bytes=len(content))
+    return parse_json(content, str(path), budget)

@@ -1,0 +1,139 @@
+"""Which named point of a `.pose` file is which joint, for every header that is read.
+
+MediaPipe Holistic, whole or reduced; OpenPose's BODY_25 or COCO body with its face and hands;
+OpenPose's single list BODY_135; and the 133 or 136 points of COCO-WholeBody that AlphaPose, MMPose
+and RTMPose give.
+"""
+
+import re
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from signllm_jax.core.errors import PoseFormatError
+from signllm_jax.core.skeleton import DWPOSE128, Layout
+from signllm_jax.poses.pose_headers import (
+    BODY,
+    HANDS,
+    OPENPOSE_BODY,
+    holistic_points,
+    openpose_points,
+    point_rows,
+)
+
+if TYPE_CHECKING:
+    from pose_format.pose_header import PoseHeader
+
+HOLISTIC, OPENPOSE, BODY_135, WHOLEBODY = "holistic", "openpose", "body_135", "wholebody"
+_TITLES = {
+    HOLISTIC: "MediaPipe Holistic",
+    OPENPOSE: "OpenPose",
+    BODY_135: "OpenPose's BODY_135",
+    WHOLEBODY: "COCO-WholeBody",
+}
+_WHOLE = re.compile(r"^BODY(_133|_136)?$")
+_FINGERS = ("Thumb", "Index", "Middle", "Ring", "Pinky")
+_PARTS = ("1Knuckles", "2PIP", "3DIP", "4FingerTip")
+_THUMB_PARTS = ("1CMC", "2Knuckles", "3IP", "4FingerTip")
+# BODY_135 names the face's points by region
+_FACE_REGIONS = (
+    *(f"FaceContour{number}" for number in range(17)),
+    *(f"REyeBrow{number}" for number in range(5)),
+    *(f"LEyeBrow{number}" for number in range(4, -1, -1)),
+    *(f"NoseUpper{number}" for number in range(4)),
+    *(f"NoseLower{number}" for number in range(5)),
+    *(f"REye{number}" for number in range(6)),
+    *(f"LEye{number}" for number in range(6)),
+    *(f"OMouth{number}" for number in range(12)),
+    *(f"IMouth{number}" for number in range(8)),
+)
+
+
+def family(header: "PoseHeader", place: str) -> str:
+    """Which points a header has; raises PoseFormatError, naming `place`, for unknown ones."""
+    names = [component.name for component in header.components]
+    for name, component in ((HOLISTIC, BODY), (OPENPOSE, OPENPOSE_BODY), (BODY_135, "BODY_135")):
+        if component in names:
+            return name
+    if any(_WHOLE.match(name) for name in names):
+        return WHOLEBODY
+    named = ", ".join(names[:4]) or "none"
+    raise PoseFormatError(
+        f"{place}: neither MediaPipe Holistic nor OpenPose nor COCO-WholeBody: its components are "
+        f"{named:.200}"
+    )
+
+
+def joint_rows(header: "PoseHeader", layout: Layout, place: str) -> np.ndarray:
+    """Where a layout's joints stand among a frame's points.
+
+    Args:
+        header: of a `.pose` file, of any family.
+        layout: openpose50, or dwpose128 for any header but MediaPipe's.
+        place: what to name in an error.
+
+    Returns:
+        int [J], -1 where the header has no such point.
+
+    Raises:
+        PoseFormatError: an unknown header, one without arms or hands, or one of MediaPipe for
+            dwpose128.
+    """
+    kind = family(header, place)
+    if kind == HOLISTIC and layout.name == DWPOSE128.name:
+        raise PoseFormatError(f"{place}: MediaPipe Holistic has no {layout.name} face")
+    makers = {HOLISTIC: holistic_points, OPENPOSE: openpose_points, BODY_135: _body_135_points}
+    points = _wholebody_points(header) if kind == WHOLEBODY else makers[kind]()
+    rows = point_rows(header)
+    found = np.array([rows.get(points.get(joint), -1) for joint in layout.joints])
+    arms = [f"{side}_{part}" for side in HANDS for part in ("shoulder", "elbow", "wrist")]
+    hands = [joint for joint in layout.joints if "hand_wrist" in joint or joint[-1:].isdigit()]
+    needed = arms + [joint for joint in hands if "face" not in joint]
+    missing = [points[joint] for joint in needed if found[layout.index(joint)] < 0]
+    if missing:
+        raise PoseFormatError(
+            f"{place}: not the whole of {_TITLES[kind]}: {len(missing)} points are missing, "
+            f"the first is {'.'.join(missing[0])}"
+        )
+    return found
+
+
+def _group(name: str) -> list[str]:
+    return [DWPOSE128.joints[joint] for joint in DWPOSE128.groups[name]]
+
+
+def _wholebody_points(header: "PoseHeader") -> dict[str, tuple[str, str]]:
+    """Joint of dwpose128 -> (component, point) of COCO-WholeBody; 133 points have no neck."""
+    names = [component.name for component in header.components]
+    end = next(match.group(1) or "" for match in map(_WHOLE.match, names) if match)
+    points = {joint: (f"BODY{end}", joint) for joint in _group("body")}
+    given = {component.name: component.points for component in header.components}
+    for part, component in (
+        ("face", f"FACE{end}"),
+        ("left_hand", f"LEFT_HAND{end}"),
+        ("right_hand", f"RIGHT_HAND{end}"),
+    ):
+        own = given.get(component, [])
+        # the names differ between tools ("face-0", "face_0", "hand_0"), the order does not
+        for number, joint in enumerate(_group(part)):
+            points[joint] = component, own[number] if number < len(own) else f"{part}_{number}"
+    return points
+
+
+def _body_135_points() -> dict[str, tuple[str, str]]:
+    """Joint of dwpose128 -> (component, point) of BODY_135; a hand begins at the arm's wrist."""
+    points = {}
+    for joint in _group("body"):
+        side, _, part = joint.rpartition("_")
+        if joint != "neck":
+            points[joint] = f"{side[:1].upper()}{part.capitalize()}"
+    for side in ("left", "right"):
+        letter = side[0].upper()
+        names = [f"{letter}Wrist"] + [
+            f"{letter}{finger}{part}"
+            for finger in _FINGERS
+            for part in (_THUMB_PARTS if finger == "Thumb" else _PARTS)
+        ]
+        points |= dict(zip(_group(f"{side}_hand"), names))
+    points |= dict(zip(_group("face"), _FACE_REGIONS))
+    return {joint: ("BODY_135", point) for joint, point in points.items()}
