@@ -70,6 +70,8 @@ def _person(person: object, place: str, repairs: Repairs) -> np.ndarray:
 
 
 def _json(content: bytes, place: str) -> object:
+    if not content.strip():  # a frame that was not written to its end shows nobody
+        return {"people": []}
     try:
         return json.loads(content.decode("utf-8"))
     except RecursionError:
