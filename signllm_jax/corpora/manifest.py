@@ -154,7 +154,8 @@ def _read_folder(
     if reading.dialect != "subtitles":
         by_split = [p for p in named if splits_in(p.stem)]
         exact = [p for p in by_split if split_of(p.stem)]
-        chosen = exact or by_split
+        # PHOENIX has a second table of its train clips, with other glosses
+        chosen = exact or [p for p in by_split if "complex-annotation" not in p.stem] or by_split
         if not chosen and reading.dialect not in ("", "dgs", "aihub"):
             chosen = [p for p in named if not p.name.startswith("SignList")]
         for file in chosen:

@@ -46,6 +46,11 @@ class Frames(NamedTuple):
     picture: tuple[int, int] | None = None
 
 
+def _frame(content: bytes, place: str, budget: Budget) -> object:
+    """The JSON of one frame; a file that was not written to its end shows nobody."""
+    return parse_json(content, place, budget) if content.strip() else {"people": []}
+
+
 def find_frames(path: Path, budget: Budget, camera: str = "") -> Frames:
     """Finds the frames of a clip.
 
@@ -73,7 +78,7 @@ def _in_folder(files, folder: str, budget: Budget) -> Iterator[tuple[int, str, o
         content = read_file(file, min(FRAME_BYTES, budget.bytes))
         total += len(content)
         budget.ask(folder, bytes=total)
-        yield number, str(file), parse_json(content, str(file), budget)
+        yield number, str(file), _frame(content, str(file), budget)
 
 
 def _archived(path: Path, budget: Budget) -> Frames:
@@ -94,7 +99,7 @@ def _archived(path: Path, budget: Budget) -> Frames:
             if len(content) > limit:
                 raise PoseFormatError(f"{path}: {name:.80} is larger than {limit} bytes")
             contents.append((number, f"{path}: {name:.80}", content))
-    parsed = ((n, place, parse_json(content, place, budget)) for n, place, content in contents)
+    parsed = ((n, place, _frame(content, place, budget)) for n, place, content in contents)
     return Frames(parsed, length)
 
 
