@@ -23,6 +23,7 @@ from signllm_jax.core.skeleton import OPENPOSE50
 from signllm_jax.corpora.clip_jobs import Job, find_jobs
 from signllm_jax.corpora.export_skels import export_skels
 from signllm_jax.corpora.manifest import assign_splits, read_manifest
+from signllm_jax.corpora.outputs import check_outside
 from signllm_jax.corpora.prepare import Settings
 from signllm_jax.corpora.shards import (
     COMPLETE,
@@ -68,7 +69,14 @@ def prepare_corpus(
 
     Raises:
         DataError: bad manifest or folders, or no clip is left.
+        OutputError: an output would be written into the corpus.
     """
+    folder = source_folder(data_dir, settings.language, settings.source)
+    configs = _configs(settings)
+    built = [epath.Path(data_dir) / opened.Prompt2Sign.name / config for config in configs]
+    read = (source, manifest or source)
+    written = (data_dir, folder, *built, *([skels] if skels else []))
+    check_outside(written, read, replaced=(folder, *built))
     entries = read_manifest(manifest or source)
     own = [entry for entry in entries if entry.language in ("", settings.language)]
     if not own:
@@ -81,7 +89,6 @@ def prepare_corpus(
         raise DataError(f"{source}: no {settings.format} file for any of {len(own)} clips")
     placed, how = assign_splits([job.entry for job in jobs], split)
     jobs = [dataclasses.replace(job, entry=entry) for job, entry in zip(jobs, placed)]
-    folder = source_folder(data_dir, settings.language, settings.source)
     folder.mkdir(parents=True, exist_ok=True)
     with opened.locked(folder, "prepare"):
         parts = plan_parts(jobs, settings)
@@ -102,10 +109,15 @@ def prepare_corpus(
         raise DataError(f"{source}: no clip could be prepared: {reasons}")
     if skels:
         export_skels(prepared, skels)
-    flat = "" if settings.layout == OPENPOSE50.name else f"_{settings.layout}"
-    for config in (f"{settings.language}_{settings.source}{flat}", f"{settings.language}{flat}"):
+    for config in configs:
         opened.prepare(f"prompt2sign/{config}", settings.language, data_dir, fresh=True)
     return report
+
+
+def _configs(settings: Settings) -> tuple[str, str]:
+    """The configs of the builder that the corpus is a part of."""
+    flat = "" if settings.layout == OPENPOSE50.name else f"_{settings.layout}"
+    return f"{settings.language}_{settings.source}{flat}", f"{settings.language}{flat}"
 
 
 def _first(jobs: list[Job], limit: int) -> list[Job]:
