@@ -303,7 +303,7 @@ def test_bad_calls_are_refused_in_one_line(small, tmp_path):
     with pytest.raises(DataError, match="no such folder"):
         prepare(tmp_path / "missing", tmp_path, manifest=folder)
     with pytest.raises(DataError, match="no pose file"):
-        prepare(tmp_path, tmp_path, Settings("gsl", "phx", "pose"), manifest=folder)
+        prepare(tmp_path, tmp_path.parent, Settings("gsl", "phx", "pose"), manifest=folder)
     (folder / "train.text").rename(folder / "kept")
     try:
         with pytest.raises(DataError, match=r"train\.text"):

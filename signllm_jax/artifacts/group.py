@@ -132,7 +132,8 @@ def save_group(folder: str | os.PathLike, group: Group) -> None:
         described["params"] = {"file": name, "sha256": digest(group.params)}
     write_file(folder / DESCRIPTION, json.dumps(described, indent=1).encode())
     for old in folder.glob("params-*.msgpack"):
-        if group.params is None or old.name != described["params"]["file"]:
+        own = old.name.removeprefix("params-").removesuffix(".msgpack").isdigit()
+        if own and (group.params is None or old.name != described["params"]["file"]):
             old.unlink()
 
 

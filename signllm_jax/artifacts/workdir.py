@@ -5,8 +5,10 @@ import dataclasses
 import fcntl
 import json
 import os
+import re
 import shutil
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from signllm_jax.artifacts.group import write_file
@@ -31,6 +33,9 @@ _MAY_DIFFER = (
     "eval.report",
     "eval.samples",
 )
+_FILES = r"config\.json|metrics\.jsonl|final\.json"  # that a trainer writes into the directory
+_GROUP_FILES = r"tokenizer\.model|group\.json|params-\d+\.msgpack"  # and into a group
+_NAMED = 3  # foreign files that a refusal names
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,12 +102,21 @@ class Workdir:
         return config, held.languages, held.kept
 
     def check(self, config: Config, languages: tuple[str, ...]) -> None:
-        """Raises ConfigError when the run here, if any, has another config; names the first.
+        """Refuses what cannot be trained here; reads only.
 
-        Raises CheckpointError when the directory is on a bucket that does not answer.
+        Args:
+            config: of the run to train.
+            languages: that it trains.
+
+        Raises:
+            ConfigError: the run here has another config (the first difference is named), or the
+                directory holds something else than a run.
+            CheckpointError: the run here has a trained model and no checkpoint to go on from, or
+                the directory is on a bucket that does not answer.
         """
         ask_for(self.path, CheckpointError, missing_ok=True)
         if not self.config_file.exists():
+            self.check_empty()
             return
         held, held_languages = self.read_config()
         if held_languages != languages:
@@ -114,21 +128,107 @@ class Workdir:
                 f"{self.path}: holds a run of another config: {difference}; "
                 "choose another --workdir"
             )
+        if self._has_lost_checkpoints(held_languages):
+            raise CheckpointError(
+                f"{self.path}: the checkpoints are gone, and training again from step 0 would "
+                "replace the model that is left: choose a new --workdir, with "
+                f"--config.init_from={self.path} to start from that model"
+            )
 
-    def claim(self, config: Config, languages: tuple[str, ...], kept: tuple[str, ...] = ()) -> None:
-        """Writes the config of the run; raises CheckpointError when that cannot be done.
+    def claim(
+        self,
+        config: Config,
+        languages: tuple[str, ...],
+        kept: tuple[str, ...] = (),
+        saved: bool | None = None,
+    ) -> None:
+        """Writes the config of the run and removes what killed trainers left of its files.
 
-        Also removes what killed writers left; call it under the lock.
+        Call it under the lock, after `check`.
+
+        Args:
+            config: of the run.
+            languages: that it trains.
+            kept: languages that it has taken along from the run that it extends.
+            saved: whether the run has had a checkpoint; None where it will have none.
+
+        Raises:
+            CheckpointError: the config cannot be written.
         """
-        for part in _left(self.path):
-            if part.is_dir():
-                shutil.rmtree(part)
-            else:
-                part.unlink(missing_ok=True)
+        if not is_remote(self.path):  # on a bucket there is no file that is half written
+            self._remove_leftovers((*languages, *kept))
         described = {"config": to_dict(config), "languages": list(languages)}
         if kept:
             described["kept"] = list(kept)
+        if saved is not None:
+            described["saved"] = saved
         write_file(self.config_file, json.dumps(described, indent=1).encode())
+
+    def note_saved(self) -> None:
+        """Writes that the run has had a checkpoint: without one it is no longer trained."""
+        described = json.loads(self.config_file.read_text()) | {"saved": True}
+        write_file(self.config_file, json.dumps(described, indent=1).encode())
+
+    def check_empty(self) -> None:
+        """Raises ConfigError when the directory holds anything; a killed start leaves nothing."""
+        if not self.path.is_dir():
+            return
+        leftover = re.compile(rf"\.lock|\.({_FILES})\.\d+")
+        names = sorted(p.name for p in self.path.iterdir() if not leftover.fullmatch(p.name))
+        if names:
+            more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+            raise ConfigError(
+                f"{self.path}: holds no run but {', '.join(names[:_NAMED])}{more}: "
+                "choose an empty --workdir"
+            )
+
+    @contextlib.contextmanager
+    def appearing(self) -> Iterator["Workdir"]:
+        """Gives a work directory to write to, which becomes this one at the end.
+
+        Nothing is left of a failure. On a bucket, which has no rename, it is this one.
+        Raises CheckpointError when it cannot be written.
+        """
+        if is_remote(self.path):
+            yield self
+            return
+        beside = self.path.with_name(f".{self.path.name}.{os.getpid()}")
+        try:
+            beside.mkdir(parents=True)
+            yield Workdir(beside)
+            os.rename(beside, self.path)
+        except OSError as error:
+            raise CheckpointError(f"{self.path}: cannot be written: {error.strerror}") from None
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+
+    def _has_lost_checkpoints(self, languages: tuple[str, ...]) -> bool:
+        """Whether there was a checkpoint, or a trained model, and there is no checkpoint now."""
+        if self.checkpoints.is_dir() and any(p.name.isdigit() for p in self.checkpoints.iterdir()):
+            return False
+        saved = json.loads(self.config_file.read_text()).get("saved")
+        if saved is not None:
+            return saved
+        if (self.path / "final.json").exists():
+            return True
+        # a run from before this was noted: its groups have parameters once it has evaluated
+        groups = self.path / "groups"
+        names = {p.name for p in groups.iterdir()} if groups.is_dir() else set()
+        trained = names - set(self.read_kept())
+        return any(any(self.group(name).glob("params-*.msgpack")) for name in trained)
+
+    def _remove_leftovers(self, codes: tuple[str, ...]) -> None:
+        """Removes what killed writers left: exact names, where they are written, behind no link."""
+        groups = self.path / "groups"
+        own = [p for p in groups.iterdir() if not p.name.startswith(".")] if _real(groups) else []
+        for folder, names in ((self.path, _FILES), *((group, _GROUP_FILES) for group in own)):
+            for path in folder.iterdir() if folder == self.path or _real(folder) else ():
+                if re.fullmatch(rf"\.({names})\.\d+", path.name) and _real(path, Path.is_file):
+                    path.unlink(missing_ok=True)
+        codes = "|".join(map(re.escape, codes))
+        for path in groups.iterdir() if _real(groups) else ():
+            if re.fullmatch(rf"\.({codes})\.\d+", path.name) and _real(path):
+                shutil.rmtree(path)
 
     def seen(self, seconds: float = 60) -> None:
         """Returns when the run is seen here; raises CheckpointError when another host's is not."""
@@ -187,9 +287,9 @@ class Workdir:
         return file
 
 
-def _left(path) -> list[Path]:
-    """What `write_file` and `copy_group` left when they were killed; on buckets they leave none."""
-    return [] if is_remote(path) else list(path.rglob(".*.[0-9]*"))
+def _real(path: Path, kind: Callable[[Path], bool] = Path.is_dir) -> bool:
+    """Whether a path is of a kind itself, and no link to one."""
+    return kind(path) and not path.is_symlink()
 
 
 def _remove_empty(folders) -> None:

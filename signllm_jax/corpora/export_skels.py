@@ -8,6 +8,7 @@ import numpy as np
 
 from signllm_jax.core.errors import OutputError
 from signllm_jax.corpora.entries import SPLITS
+from signllm_jax.corpora.outputs import check_outside
 from signllm_jax.corpora.shards import Prepared
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.skels import write_skels
@@ -26,8 +27,9 @@ def export_skels(prepared: Prepared, folder: str | os.PathLike) -> list[str]:
         The splits written; one without a clip is not.
 
     Raises:
-        OutputError: a place that cannot be written.
+        OutputError: a place that cannot be written, or the prepared source itself.
     """
+    check_outside([folder], [prepared.folder])
     listed = [example for part in prepared.listed() for example in part["examples"]]
     written = []
     for split in SPLITS:

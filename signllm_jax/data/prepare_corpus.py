@@ -21,6 +21,7 @@ from signllm_jax.corpora.dialects import DIALECTS
 from signllm_jax.corpora.entries import Entry
 from signllm_jax.corpora.export_skels import export_skels
 from signllm_jax.corpora.manifest import Manifest, Reading, read_manifest
+from signllm_jax.corpora.outputs import check_outside
 from signllm_jax.corpora.prepare import Settings
 from signllm_jax.corpora.shards import (
     COMPLETE,
@@ -74,7 +75,14 @@ def prepare_corpus(
 
     Raises:
         DataError: Bad manifest or folders, more is lost than `max_bad`, or no clip is left.
+        OutputError: An output would be written into the corpus.
     """
+    folder = source_folder(data_dir, settings.language, settings.source)
+    configs = _configs(settings)
+    built = [epath.Path(data_dir) / opened.Prompt2Sign.name / config for config in configs]
+    read = (source, manifest or source)
+    written = (data_dir, folder, *built, *([skels] if skels else []))
+    check_outside(written, read, replaced=(folder, *built))
     reading = dataclasses.replace(
         reading or Reading(),
         language=settings.language,
@@ -106,7 +114,6 @@ def prepare_corpus(
         jobs = _first([job for job in jobs if job.path], limit)
     placed, how = assign_splits([job.entry for job in jobs], split)
     jobs = [dataclasses.replace(job, entry=entry) for job, entry in zip(jobs, placed)]
-    folder = source_folder(data_dir, settings.language, settings.source)
     folder.mkdir(parents=True, exist_ok=True)
     with opened.locked(folder, "prepare"):
         parts = plan_parts(jobs, settings)
@@ -134,8 +141,7 @@ def prepare_corpus(
         raise DataError(f"{source}: no clip could be prepared: {_counts(report['lost_by_reason'])}")
     if skels:
         export_skels(prepared, skels)
-    flat = "" if settings.layout == OPENPOSE50.name else f"_{settings.layout}"
-    for config in (f"{settings.language}_{settings.source}{flat}", f"{settings.language}{flat}"):
+    for config in configs:
         opened.prepare(f"prompt2sign/{config}", settings.language, data_dir, fresh=True)
     return report
 
@@ -167,6 +173,12 @@ def _check_share(path, lost: Mapping[str, int], of: int, most: float) -> None:
 def _lost(folder: epath.Path, names: Sequence[str]) -> Counter[str]:
     """Reason -> clips that parts lost."""
     return Counter(lost["reason"] for name in names for lost in read_part(folder, name)[0]["lost"])
+
+
+def _configs(settings: Settings) -> tuple[str, str]:
+    """The configs of the builder that the corpus is a part of."""
+    flat = "" if settings.layout == OPENPOSE50.name else f"_{settings.layout}"
+    return f"{settings.language}_{settings.source}{flat}", f"{settings.language}{flat}"
 
 
 def _first(jobs: list[Job], limit: int) -> list[Job]:

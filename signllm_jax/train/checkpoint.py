@@ -115,6 +115,12 @@ class Checkpoints:
         self.close()  # the manager counts a save that has begun
         return max(self.steps(), default=None)
 
+    def has_complete(self) -> bool:
+        """Whether this host sees a complete checkpoint, and no save is under way."""
+        if self._manager is None or self._manager.is_saving_in_progress():
+            return False
+        return any(path.name.isdigit() for path in self.folder.iterdir())
+
     def _whole(self):
         """Steps of the checkpoints that are as they were written, by their lists of files."""
         for path in self.folder.iterdir() if self.folder.exists() else ():

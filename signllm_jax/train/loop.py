@@ -84,6 +84,7 @@ class _Run:
         self._checkpoints = Checkpoints(workdir.checkpoints, config.checkpoint.keep)
         self._pending: tuple[int, dict] | None = None  # metrics not fetched yet
         self._saved = -1
+        self._noted = False  # whether the work directory knows of a checkpoint
         self._began = (time.monotonic(), time.process_time())
         # per lane: best dev score and evaluations without a better one; and time spent
         self._record = {
@@ -99,7 +100,7 @@ class _Run:
         # all that can be refused has been read by now: the first thing that is written
         hosts.agree({group.language: group.description for group in self._groups})
         if hosts.is_first():
-            self._workdir.claim(config, self._languages, self._kept)
+            self._workdir.claim(config, self._languages, self._kept, saved=start > 0)
             extension.take_along(config, self._workdir, self._kept)
             groups.freeze(self._workdir, self._groups)
         hosts.wait("the work directory")
@@ -154,7 +155,7 @@ class _Run:
             if config.rl.plc:
                 state = plc.with_clips(state, like.replay, self._data.clip)
             self._record |= record
-            self._saved = int(state.step)
+            self._saved, self._noted = int(state.step), True
             return state, int(state.step)
         taken = config.init_from and groups.initial_params(config, lanes, like.params)
         state = make_state(config, lanes, self._mesh)
@@ -182,6 +183,7 @@ class _Run:
                 state, metrics = resident_fn(state)
             step += 1
             self._log.advance()
+            self._note_saved()
             self._fetch()
             last = step == self._steps
             evaluates = step % config.eval.every == 0 or last
@@ -200,6 +202,7 @@ class _Run:
             if saves:
                 self._save(step, state)
         self._checkpoints.wait()
+        self._note_saved()
         if step < self._steps:
             self._log.say(f"stopped at step {step}; the same command goes on from here")
         return state, step < self._steps
@@ -260,6 +263,13 @@ class _Run:
         record = dict(self._record, **self._spent())
         self._checkpoints.save(step, plc.without_clips(state), record)
         self._saved = step
+
+    def _note_saved(self) -> None:
+        """Notes the first checkpoint in the work directory when it is complete."""
+        if not self._noted and self._saved >= 0 and self._checkpoints.has_complete():
+            self._noted = True
+            if hosts.is_first():
+                self._workdir.note_saved()
 
     def _spent(self) -> dict[str, float]:
         wall, cpu = self._began

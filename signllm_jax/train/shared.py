@@ -46,15 +46,17 @@ def extend_run(
     Args:
         workdir: a trained run of a model that languages share.
         languages: codes that it has not yet; their train split is read.
-        output: folder, made when missing.
+        output: folder, which appears when it is whole.
         data_dir: of the languages' data, by default the run's.
 
     Returns:
         The flags that training it needs, one line.
 
     Raises:
-        ConfigError: the run is of another kind, or has a language already.
-        CheckpointError: the run cannot be read, or the output is a run already.
+        ConfigError: the run is of another kind or has a language already, or the output folder
+            holds something.
+        CheckpointError: the run cannot be read, or the output is a run already or cannot be
+            written.
     """
     config, codes = Workdir(workdir).read_config()
     if not get_info(config.task).shared:
@@ -63,8 +65,10 @@ def extend_run(
         get_language(code)
         if code in codes:
             raise ConfigError(f"{os.fspath(workdir)}: has {code!r} already")
-    if Workdir(output).config_file.exists():
+    target = Workdir(output)
+    if target.config_file.exists():
         raise CheckpointError(f"{os.fspath(output)}: holds a run already")
+    target.check_empty()
     if data_dir is not None:
         data = dataclasses.replace(config.data, data_dir=data_dir)
         config = dataclasses.replace(config, data=data)
@@ -79,9 +83,9 @@ def extend_run(
         data=dataclasses.replace(config.data, languages=every),
         init_from="",
     )
-    Workdir(output).path.mkdir(parents=True, exist_ok=True)
-    save_group(Workdir(output).group(SHARED), group)
-    Workdir(output).claim(grown, every)
+    with target.appearing() as made:
+        save_group(made.group(SHARED), group)
+        made.claim(grown, every)
     return (
         f"--config.init_from={os.fspath(output)} --config.model.vocab={group.model.vocab} "
         f"--config.text.units={grown.text.units} --config.text.languages={grown.text.languages} "
