@@ -50,7 +50,8 @@ def main() -> None:
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
     from signllm_jax.core.errors import ConfigError, SignLLMError
     from signllm_jax.corpora.manifest import Reading, read_manifest
-    from signllm_jax.corpora.prepare import Settings, picture_size
+    from signllm_jax.corpora.pose_formats import picture_size
+    from signllm_jax.corpora.prepare import Settings
     from signllm_jax.data.prepare_corpus import prepare_corpus, read_share
     from signllm_jax.data.prepare_report import summary
     from signllm_jax.data.splits import default_data_dir

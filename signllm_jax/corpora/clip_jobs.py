@@ -13,10 +13,15 @@ from signllm_jax.corpora.entries import Entry, clip_id, split_of
 from signllm_jax.corpora.manifest import listed_lines
 
 _SHOWN = 3
-_ENDINGS = {"openpose": "_keypoints.json", "dwpose": ".npz", "pose": ".pose", "mediapipe": ".npy"}
-# a clip in one file, or labels: found by name only
-_ONE_FILE = {"openpose": (".json", ".json.gz", ".zip"), "dwpose": (".json",)}
-_MARK = re.compile(r"[._]openpose$")  # `ID.openpose.json`, `ID_openpose.json.gz`
+_ENDINGS = {
+    "openpose": "_keypoints.json",
+    "dwpose": ".npz",
+    "pose": ".pose",
+    "mediapipe": ".npy",
+}
+_ONE_FILE = {"openpose": (".json", ".json.gz", ".zip"), "dwpose": (".json", ".json.gz")}
+"""Endings of a clip in one file, or of labels: found by name only."""
+_WRAPPER = re.compile(r"[._]openpose$")  # what the DGS Corpus adds to the name of a session
 _PLAIN_FOLDERS = {
     *("npz", "pose", "poses", "keypoints", "openpose", "json", "video", "videos", "rgb"),
 }
@@ -35,6 +40,7 @@ class Job:
         cut: Whether the entry's segment is cut out of the file.
         first: Whether it is the first job of its file, which counts what is repaired there.
         lacking: Why there is no file, where it is not just missing.
+        camera: Which recording of its file, where that wraps several.
     """
 
     entry: Entry
@@ -44,6 +50,7 @@ class Job:
     cut: bool = False
     first: bool = True
     lacking: str = ""
+    camera: str = ""
 
 
 class _Found(NamedTuple):
@@ -84,11 +91,12 @@ def find_jobs(
     """Finds the pose file of every clip.
 
     Names are compared without their suffixes and in NFC. A clip lies in the folder by its id, below
-    a folder of its split, or below any other folder where its name is there only once.
+    a folder of its split, or below any other folder where its name is there only once. Of a file
+    that wraps several cameras a clip is named by both, `FILE_CAMERA`.
 
     Args:
         entries: Of the manifest, with splits.
-        form: `openpose`, `dwpose`, `pose`, `mediapipe` or `skels`.
+        form: Of `pose_formats.FORMATS`.
         source: Folder of the corpus.
         known: Further entries that are not prepared; their clips are not unlisted.
 
@@ -103,15 +111,20 @@ def find_jobs(
     found = _walk(source, form)
     frames = [path for paths in found.inside.values() for path in paths]
     index = _Index(source, [*found.clips, *frames, *found.alone])
-    jobs, used, looked_for = [], set(), ""
+    jobs, used, read, looked_for = [], set(), set(), ""
     for entry in entries:
         path, cut, several = index.find(entry)
+        camera = ""
+        if form == "openpose" and not path:
+            path, cut, camera = index.find_camera(entry)
         if path or not entry.optional:
             stamp = _stamp(Path(path)) if path else ""
             lacking = f"{several} files of that name" if several > 1 else ""
-            jobs.append(Job(entry, path, -1, stamp, cut, bool(path) and path not in used, lacking))
+            first = bool(path) and (path, camera) not in read
+            jobs.append(Job(entry, path, -1, stamp, cut, first, lacking, camera))
         if path:
             used.add(path)
+            read.add((path, camera))
         elif not (looked_for or entry.optional):
             looked_for = names_of(entry, form)
     used |= {index.find(entry)[0] for entry in known}
@@ -129,22 +142,15 @@ def takes_in(source: str | os.PathLike) -> list[Entry]:
 
     Raises DataError where there is none.
     """
-    source = Path(source)
-    found = [Path(path).relative_to(source) for path in _walk(source, "mediapipe").clips]
+    found = [Path(path).relative_to(source) for path in _walk(Path(source), "mediapipe").clips]
     entries = [
-        Entry(path.with_suffix("").as_posix(), path.parts[0].replace("_", " "))
+        Entry(path.as_posix(), path.parts[0].replace("_", " "))
         for path in found
         if len(path.parts) > 1
     ]
     if not entries:
         raise DataError(f"{source}: no SIGN/TAKE/FRAME.npy in it: give --manifest")
     return entries
-
-
-def camera_of(path: str, name: str) -> str:
-    """The camera in the id of a clip, where its file is named without: `FILE_CAMERA`."""
-    stem, last = _MARK.sub("", clip_id(os.path.basename(path))), name.rpartition("/")[2]
-    return last.removeprefix(f"{stem}_") if last.startswith(f"{stem}_") else ""
 
 
 def names_of(entry: Entry, form: str) -> str:
@@ -174,8 +180,9 @@ class _Index:
             parts = list(Path(path).relative_to(source).parts)
             while len(parts) > 1 and clip_id(parts[-1]) in _PLAIN_FOLDERS:
                 parts.pop()  # VIDEO/npz/poses.npz
-            name = _MARK.sub("", clip_id("/".join(parts)))
+            name = clip_id("/".join(parts))
             self._paths.setdefault(name, path)
+            self._paths.setdefault(_WRAPPER.sub("", name), path)
             folders, last = _parts(name)
             self._below[last].append((folders, path))
 
@@ -191,11 +198,16 @@ class _Index:
             if len(fit) == 1:
                 return fit.pop(), cut, 1
             several = max(several, len(fit))
-        for name, cut in _names(entry):  # one of the cameras of a file: FILE_CAMERA
-            path = self._paths.get(name.rpartition("_")[0], "")
-            if path.endswith((".json", ".json.gz")):
-                return path, cut, 1
         return "", False, several
+
+    def find_camera(self, entry: Entry) -> tuple[str, bool, str]:
+        """The path of the file that wraps an entry's recording or "", the cut, and the camera."""
+        for name, cut in _names(entry):
+            session, _, camera = name.rpartition("_")
+            path = self._paths.get(session, "")
+            if path.endswith(_ONE_FILE["openpose"]):
+                return path, cut, camera
+        return "", False, ""
 
 
 def _parts(name: str) -> tuple[list[str], str]:
@@ -219,18 +231,18 @@ def _walk(source: Path, form: str) -> _Found:
         names = sorted(name for name in files if not name.startswith("._"))
         suffixes.update(Path(name).suffix.lower() or "without suffix" for name in names)
         fitting = [os.path.join(folder, name) for name in names if name.endswith(_ENDINGS[form])]
-        below = form in ("dwpose", "mediapipe") and Path(folder) != source
-        if fitting and (form == "openpose" or below):
-            # frames of a clip; or a folder of clips, which its files' names tell
+        whole = form == "openpose" or (form != "pose" and Path(folder) != source)
+        if fitting and whole:
+            # frames of a clip; or of DWPose a folder of clips, which its files' names tell
             if [os.path.basename(path) for path in fitting] == ["poses.npz"]:
                 clips += fitting
             else:
                 clips.append(folder)
-                inside[folder] = fitting if below else []
+                inside[folder] = [] if form == "openpose" else fitting
             continue
         clips += fitting
-        whole = [name for name in names if name.endswith(_ONE_FILE.get(form, ()))]
-        alone += [os.path.join(folder, name) for name in whole]
+        ones = _ONE_FILE.get(form, ())
+        alone += [os.path.join(folder, name) for name in names if ones and name.endswith(ones)]
         odd = [name for name in files if name.startswith("._") and name.endswith(_ENDINGS[form])]
         ignored += [os.path.join(folder, name) for name in odd]
     shown = ", ".join(os.path.relpath(path, source) for path in sorted(clips)[:_SHOWN])

@@ -13,8 +13,15 @@ import numpy as np
 from signllm_jax.core.errors import ConfigError, DataError, PoseFormatError
 from signllm_jax.core.languages import get_language
 from signllm_jax.core.skeleton import OPENPOSE50, get_layout
-from signllm_jax.corpora.clip_jobs import Job, camera_of
+from signllm_jax.corpora.clip_jobs import Job
 from signllm_jax.corpora.entries import Entry
+from signllm_jax.corpora.pose_formats import (
+    FORMATS,
+    WITHOUT_FACE,
+    WITHOUT_FPS,
+    Source,
+    read_pose,
+)
 from signllm_jax.corpora.segments import segment_frames
 from signllm_jax.poses.clean import clean
 from signllm_jax.poses.clip import PoseClip
@@ -22,10 +29,8 @@ from signllm_jax.poses.frames import Repairs
 from signllm_jax.poses.normalize import to_shoulder_widths
 from signllm_jax.text.prompts import make_prompt
 
-FORMATS = ("openpose", "dwpose", "pose", "mediapipe", "skels")
 VERSION = 3
 """Of what is done to a clip; a change makes everything be prepared again."""
-_WITHOUT_FPS = ("openpose", "mediapipe", "skels")
 FARTHEST = 20.0  # shoulder widths from the neck; no signer reaches it
 LEAST_HANDS = 0.1  # share of frames that show a hand, or the clip shows no signing
 
@@ -37,7 +42,7 @@ class Settings:
     Attributes:
         language: code.
         source: name of the corpus, part of the prepared data set's name.
-        format: `openpose`, `dwpose`, `pose`, `mediapipe` or `skels`.
+        format: of `pose_formats.FORMATS`.
         fps: frames per second, instead of those that a file stores; 0 = those.
         lift: `best` or `reference`.
         layout: `openpose50` (3D), or `dwpose128` (2D with the face, from DWPose only).
@@ -61,26 +66,21 @@ class Settings:
             raise ConfigError(f"unknown format {self.format!r}: known are {', '.join(FORMATS)}")
         if not self.source.replace("-", "").isalnum():
             raise ConfigError(f"a source is named by letters, digits and -, not {self.source!r}")
-        if self.format in _WITHOUT_FPS and not 0 < self.fps < 1000:
+        if self.format in WITHOUT_FPS and not self.fps:
             raise ConfigError(f"{self.format} does not store frames per second: give --fps")
         if not 0 <= self.fps < 1000:
-            raise ConfigError(f"--fps must be above 0 and below 1000, not {self.fps:g}")
+            raise ConfigError(f"--fps is above 0 and below 1000, not {self.fps:g}")
         if self.format == "mediapipe" and self.picture is None:
             raise ConfigError("mediapipe does not store the picture's size: give --picture")
-        if self.picture is not None and self.format == "skels":
+        if self.format == "skels" and self.picture is not None:
             raise ConfigError("--picture says nothing about skels, which have no picture")
-        if self.layout != OPENPOSE50.name and self.format in ("openpose", "mediapipe"):
+        if self.layout != OPENPOSE50.name and self.format in WITHOUT_FACE:
             raise ConfigError(f"{self.format} is not read as {self.layout}")
 
-
-def picture_size(text: str | None) -> tuple[int, int] | None:
-    """Reads `WIDTHxHEIGHT`; raises ConfigError for anything else, None stays None."""
-    if text is None:
-        return None
-    sides = text.lower().split("x")
-    if len(sides) != 2 or not all(side.isdecimal() and 1 < int(side) < 1e5 for side in sides):
-        raise ConfigError(f"--picture is WIDTHxHEIGHT in pixels, as 1280x720, not {text!r:.40}")
-    return int(sides[0]), int(sides[1])
+    @property
+    def reading(self) -> Source:
+        """What its reader has to be told."""
+        return Source(self.format, self.fps, self.layout, self.picture)
 
 
 class Lost(DataError):
@@ -157,10 +157,7 @@ def _lifted(job: Job, settings: Settings, repairs: Repairs) -> PoseClip:
 
     if settings.format == "openpose":
         keypoints = openpose.read_openpose_keypoints(
-            job.path,
-            repairs,
-            picture=settings.picture,
-            camera=camera_of(job.path, job.entry.id),
+            job.path, repairs, picture=settings.picture, camera=job.camera
         )
         if job.cut:
             keypoints = keypoints[segment_frames(job.entry, len(keypoints), settings.fps, repairs)]
@@ -178,9 +175,11 @@ def _read_segment(job: Job, settings: Settings, repairs: Repairs) -> PoseClip:
     in a file is counted once, by its first segment.
     """
     if not job.cut:
-        return _read(job, settings, repairs)
-    of_file = Job(Entry("", "", line=job.entry.line), job.path, job.offset, job.stamp)
-    clip, made = _read_file(of_file, settings)
+        return read_pose(job, settings.reading, repairs)
+    of_file = Job(
+        Entry("", "", line=job.entry.line), job.path, job.offset, job.stamp, camera=job.camera
+    )
+    clip, made = _read_file(of_file, settings.reading)
     if job.first:
         repairs.update(made)
     rows = segment_frames(job.entry, len(clip), clip.fps, repairs)
@@ -189,48 +188,9 @@ def _read_segment(job: Job, settings: Settings, repairs: Repairs) -> PoseClip:
 
 
 @functools.lru_cache(maxsize=1)
-def _read_file(job: Job, settings: Settings) -> tuple[PoseClip, Repairs]:
+def _read_file(job: Job, source: Source) -> tuple[PoseClip, Repairs]:
     made = Repairs()
-    return _read(job, settings, made), made
-
-
-def _read(job: Job, settings: Settings, repairs: Repairs) -> PoseClip:
-    """The clip as its reader gives it."""
-    if settings.format == "openpose":
-        from signllm_jax.poses.openpose import read_openpose
-
-        camera = camera_of(job.path, job.entry.id)
-        return read_openpose(
-            job.path, settings.fps, repairs, picture=settings.picture, camera=camera
-        )
-    if settings.format == "dwpose":
-        from signllm_jax.poses.dwpose import read_dwpose
-
-        aspect = settings.picture[0] / settings.picture[1] if settings.picture else None
-        return read_dwpose(job.path, settings.fps, aspect, repairs)
-    if settings.format == "mediapipe":
-        from signllm_jax.poses.mediapipe_arrays import read_mediapipe
-
-        return read_mediapipe(job.path, settings.fps, settings.picture, repairs)
-    if settings.format == "pose":
-        from signllm_jax.poses.pose_file import read_pose_file
-
-        clip = read_pose_file(
-            job.path,
-            repairs=repairs,
-            layout=settings.layout,
-            fps=settings.fps or None,
-            picture=settings.picture,
-        )
-        if clip.layout != OPENPOSE50.name:
-            return clip
-        return dataclasses.replace(clip, positions=clip.positions * np.float32([1, 1, 0]))
-    from signllm_jax.poses.skels_lines import read_skels_line
-
-    clip = read_skels_line(job.path, job.offset, job.entry.line + 1, settings.fps, repairs=repairs)
-    if clip is None:
-        raise Lost("an empty line")
-    return clip
+    return read_pose(job, source, made), made
 
 
 def _one_scale(clip: PoseClip, settings: Settings, place: str) -> PoseClip:

@@ -91,7 +91,7 @@ def prepare_corpus(
     )
     path = manifest or source
     if settings.format == "mediapipe" and not manifest:
-        listed = Manifest(takes_in(source), [], (), [], "")
+        listed = Manifest(takes_in(source), [], (), [], "plain")
     else:
         listed = read_manifest(path, reading, source)
     others = Counter(entry.language for entry in listed.others)
@@ -129,7 +129,7 @@ def prepare_corpus(
             "ignored_files": found.ignored,
             "odd_rows": [dataclasses.asdict(row) for row in listed.odd],
             "other_languages": dict(others.most_common()),
-            "read_as": [DIALECTS[name].title for name in listed.dialects],
+            "read_as": [DIALECTS[name].title for name in listed.dialects] or ["folders SIGN/TAKE"],
             "gloss_rules": listed.gloss_rules,
             "missing": missing,
         }

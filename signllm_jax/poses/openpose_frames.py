@@ -134,8 +134,12 @@ def _recording(recordings: list[dict], place: str, camera: str) -> Mapping:
     if len(recordings) == 1 and not camera:
         return recordings[0]
     names = [str(each.get("camera", number)) for number, each in enumerate(recordings)]
-    if camera in names:
-        return recordings[names.index(camera)]
+    # "1a1" and "a" mean camera "a1"
+    fit = [
+        n for n, name in enumerate(names) if name and camera and (name in camera or camera in name)
+    ]
+    if camera in names or len(fit) == 1:
+        return recordings[names.index(camera) if camera in names else fit[0]]
     stem = Path(place).name.partition(".")[0]
     wanted = f"no camera {camera!r}" if camera else "several cameras"
     raise PoseFormatError(
