@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from signllm_jax.core.typing import Array, Tree
-from signllm_jax.models.layers.attention import empty_cache
+from signllm_jax.models import generation
 from signllm_jax.models.losses import frame_error
 from signllm_jax.models.text2pose import Text2Pose, teacher_forcing
 from signllm_jax.rl.clips import Clips
@@ -117,8 +117,8 @@ def rollout(
 ) -> tuple[Array, Array, Array]:
     """Free-running clips of a fixed number of patches.
 
-    Unlike `decoding.generate` it takes noise, and does not wait for the last clip to end: a loop
-    of a fixed length needs no word between devices.
+    Unlike `pose_decoding.generate` it takes noise, and does not wait for the last clip to end: a
+    loop of a fixed length needs no word between devices.
 
     Args:
         model: of the group.
@@ -131,41 +131,17 @@ def rollout(
         frames float32 [N, F, D - 1] as they were fed back, the counter [N, F], and the length
         int32 [N] at which the counter says that the clip ends.
     """
-    c = model.config
-    clips, size = len(text), c.patch * (c.frame_size - 1)
-    segment = (text > 0).astype(jnp.int32)
-    memory = model.apply({"params": params}, text, segment, method="encode")
-    cache = empty_cache(clips, patches, c.width, c.heads, model.dtype)
-    caches = tuple(cache for _ in range(c.decoder_layers))
+    clips = len(text)
+    memory = generation.read_text(model, params, text)
     if noise is None:
         noise = jnp.zeros((clips, patches, 1))
 
-    def step(carry, inputs):
-        history, counter, caches = carry
-        index, noise = inputs
-        predicted, caches = model.apply(
-            {"params": params},
-            memory,
-            history[:, None],
-            counter[:, None],
-            jnp.ones((clips, 1), jnp.int32),
-            jnp.full((clips, 1), index),
-            jnp.broadcast_to(jnp.arange(patches) <= index, (clips, 1, patches)),
-            caches,
-            index,
-            method="decode",
-        )
-        frames = predicted.frames.reshape(clips, size) + noise
-        reached = predicted.counter[:, 0]
-        return (frames, reached[:, -1], caches), (frames, reached)
+    def step(past, inputs):
+        past, patch = generation.next_patch(model, params, memory, past, *inputs)
+        return past, (patch.frames, patch.counter)
 
-    start = (jnp.zeros((clips, size)), jnp.zeros(clips), caches)
-    _, (frames, counter) = jax.lax.scan(
-        step, start, (jnp.arange(patches), jnp.moveaxis(noise, 1, 0))
-    )
-    frames = jnp.moveaxis(frames, 0, 1).reshape(clips, patches * c.patch, -1)
-    counter = jnp.moveaxis(counter, 0, 1).reshape(clips, -1)
-    before = jnp.pad(counter, ((0, 0), (1, 0)))[:, :-1]
-    ends = counter + 0.5 * jnp.maximum(counter - before, 0) >= 1
-    length = jnp.where(ends.any(1), jnp.argmax(ends, 1) + 1, frames.shape[1])
-    return frames, counter, length.astype(jnp.int32)
+    inputs = jnp.arange(patches), jnp.moveaxis(noise, 1, 0)
+    made = jax.lax.scan(step, generation.begin(model, clips, patches), inputs)[1]
+    frames, counter = (jnp.moveaxis(x, 0, 1).reshape(clips, -1) for x in made)
+    frames = frames.reshape(clips, patches * model.config.patch, -1)
+    return frames, counter, generation.first_end(counter)[1]
