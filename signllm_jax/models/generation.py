@@ -9,14 +9,15 @@ import jax.numpy as jnp
 
 from signllm_jax.core.typing import Array, Tree
 from signllm_jax.models.layers.steps import Caches, empty_caches, next_step
-from signllm_jax.models.text2pose import Text2Pose
+from signllm_jax.models.text2pose import Text2Pose, fed_back
 
 
 class Past(NamedTuple):
     """What the next patch of B clips follows from.
 
     Attributes:
-        history: float32 [B, P (D - 1)], the frames of the patch before, 0 at the start.
+        history: float32 [B, P (D - 1)], the frames of the patch before as they are fed back: 0 for
+            joints that it does not show, and at the start.
         counter: float32 [B], the counter reached, 0 at the start.
         caches: each layer's keys and values.
     """
@@ -69,7 +70,8 @@ def next_patch(
         memory: from `read_text`.
         past: from `begin` or the call before.
         index: int32 [], number of the patch.
-        noise: float32 [B, P (D - 1)], added to what is predicted and fed back with it.
+        noise: float32 [B, P (D - 1)], added to what is predicted, and fed back with it where
+            a joint is shown.
     """
     clips = len(past.counter)
     predicted, caches = model.apply(
@@ -83,7 +85,8 @@ def next_patch(
     frames = predicted.frames.reshape(clips, -1) + noise
     counter = predicted.counter[:, 0]
     seen = predicted.seen.reshape(clips, -1) > 0
-    return Past(frames, counter[:, -1], caches), Patch(frames, counter, seen)
+    past = Past(fed_back(frames, seen), counter[:, -1], caches)
+    return past, Patch(frames, counter, seen)
 
 
 def first_end(counter: Array, before: Array | float = 0.0) -> tuple[Array, Array]:

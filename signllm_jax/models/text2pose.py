@@ -50,6 +50,22 @@ def teacher_forcing(frames: Array, segment: Array, patch: int) -> tuple[Array, A
     return history * follows[..., None], counter * follows, segment
 
 
+def fed_back(frames: Array, shown: Array) -> Array:
+    """The history that a produced patch leaves: joints that are not shown are 0.
+
+    That is what a missing joint is in the frames that the decoder is trained on. A prediction for
+    a joint that is not shown has never been trained and must not be read.
+
+    Args:
+        frames: [..., P (D - 1)], predicted frames of a patch.
+        shown: bool [..., P J], whether each of their joints is shown.
+
+    Returns:
+        [..., P (D - 1)].
+    """
+    return frames * jnp.repeat(shown, 3, axis=-1)
+
+
 class Text2Pose(nn.Module):
     """One encoder-decoder group.
 

@@ -1,10 +1,11 @@
 """A policy gradient over whole clips: REINFORCE with a self-critical baseline.
 
 The policy is Gaussian around the predicted frames; a clip is rolled out free-running, each patch
-of frames fed back to the decoder as it was drawn. The baseline is the reward of the greedy
-rollout (Rennie et al. 2017, Self-critical sequence training), so that what is learnt from is
-whether the noise made the clip better. The deviation is annealed and not learnt, hence the
-policy's entropy is constant and an entropy term would have no gradient.
+of frames fed back to the decoder as it was drawn, but for joints that are not shown, which are 0.
+The baseline is the reward of the greedy rollout (Rennie et al. 2017, Self-critical sequence
+training), so that what is learnt from is whether the noise made the clip better. The deviation is
+annealed and not learnt, hence the policy's entropy is constant and an entropy term would have no
+gradient.
 """
 
 import jax
@@ -13,7 +14,7 @@ import jax.numpy as jnp
 from signllm_jax.core.typing import Array, Tree
 from signllm_jax.models import generation
 from signllm_jax.models.losses import frame_error
-from signllm_jax.models.text2pose import Text2Pose, teacher_forcing
+from signllm_jax.models.text2pose import Text2Pose, fed_back, teacher_forcing
 from signllm_jax.rl.clips import Clips
 from signllm_jax.rl.reward import sequence_errors
 
@@ -80,7 +81,7 @@ def policy_loss(
     patches = time // model.config.patch
     noise = deviation * jax.random.normal(key, (count, patches, size * model.config.patch))
     # both rollouts in one loop, which no gradient goes into: its caches are written in place
-    frames, counter, ends = rollout(
+    frames, shown, counter, ends = rollout(
         model,
         jax.lax.stop_gradient(params),
         jnp.concatenate([clips.text, clips.text]),
@@ -101,7 +102,8 @@ def policy_loss(
 
     sampled, greedy = rewards(frames[:count], ends[:count]), rewards(frames[count:], ends[count:])
     real = (jnp.arange(time) < clips.length[:, None]).astype(jnp.int32)
-    with_counter = jnp.concatenate([frames[:count], counter[:count, :, None]], -1)
+    fed = fed_back(frames[:count], shown[:count])
+    with_counter = jnp.concatenate([fed, counter[:count, :, None]], -1)
     history, before, segment = teacher_forcing(with_counter, real, model.config.patch)
     spoken = (clips.text > 0).astype(jnp.int32)
     mean = model.apply({"params": params}, clips.text, spoken, history, before, segment).frames
@@ -114,7 +116,7 @@ def policy_loss(
 
 def rollout(
     model: Text2Pose, params: Tree, text: Array, patches: int, noise: Array | None = None
-) -> tuple[Array, Array, Array]:
+) -> tuple[Array, Array, Array, Array]:
     """Free-running clips of a fixed number of patches.
 
     Unlike `pose_decoding.generate` it takes noise, and does not wait for the last clip to end: a
@@ -128,8 +130,9 @@ def rollout(
         noise: float32 [N, patches, P (D - 1)], added to what is predicted; None = greedy.
 
     Returns:
-        frames float32 [N, F, D - 1] as they were fed back, the counter [N, F], and the length
-        int32 [N] at which the counter says that the clip ends.
+        frames float32 [N, F, D - 1] as they were drawn, the joints bool [N, F, J] that are shown
+        (the others were fed back as 0), the counter [N, F], and the length int32 [N] at which the
+        counter says that the clip ends.
     """
     clips = len(text)
     memory = generation.read_text(model, params, text)
@@ -138,10 +141,11 @@ def rollout(
 
     def step(past, inputs):
         past, patch = generation.next_patch(model, params, memory, past, *inputs)
-        return past, (patch.frames, patch.counter)
+        return past, patch
 
     inputs = jnp.arange(patches), jnp.moveaxis(noise, 1, 0)
     made = jax.lax.scan(step, generation.begin(model, clips, patches), inputs)[1]
-    frames, counter = (jnp.moveaxis(x, 0, 1).reshape(clips, -1) for x in made)
-    frames = frames.reshape(clips, patches * model.config.patch, -1)
-    return frames, counter, generation.first_end(counter)[1]
+    made = generation.Patch(*(jnp.moveaxis(x, 0, 1).reshape(clips, -1) for x in made))
+    time = patches * model.config.patch
+    frames, seen = (x.reshape(clips, time, -1) for x in (made.frames, made.seen))
+    return frames, seen, made.counter, generation.first_end(made.counter)[1]
