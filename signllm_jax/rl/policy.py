@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from signllm_jax.core.typing import Array, Tree
-from signllm_jax.models.layers.attention import empty_cache
+from signllm_jax.models import generation
 from signllm_jax.models.losses import frame_error
 from signllm_jax.models.text2pose import Text2Pose, fed_back, teacher_forcing
 from signllm_jax.rl.clips import Clips
@@ -119,8 +119,8 @@ def rollout(
 ) -> tuple[Array, Array, Array, Array]:
     """Free-running clips of a fixed number of patches.
 
-    Unlike `decoding.generate` it takes noise, and does not wait for the last clip to end: a loop
-    of a fixed length needs no word between devices.
+    Unlike `pose_decoding.generate` it takes noise, and does not wait for the last clip to end: a
+    loop of a fixed length needs no word between devices.
 
     Args:
         model: of the group.
@@ -134,44 +134,18 @@ def rollout(
         (the others were fed back as 0), the counter [N, F], and the length int32 [N] at which the
         counter says that the clip ends.
     """
-    c = model.config
-    clips, size = len(text), c.patch * (c.frame_size - 1)
-    segment = (text > 0).astype(jnp.int32)
-    memory = model.apply({"params": params}, text, segment, method="encode")
-    cache = empty_cache(clips, patches, c.width, c.heads, model.dtype)
-    caches = tuple(cache for _ in range(c.decoder_layers))
+    clips = len(text)
+    memory = generation.read_text(model, params, text)
     if noise is None:
         noise = jnp.zeros((clips, patches, 1))
 
-    def step(carry, inputs):
-        history, counter, caches = carry
-        index, noise = inputs
-        predicted, caches = model.apply(
-            {"params": params},
-            memory,
-            history[:, None],
-            counter[:, None],
-            jnp.ones((clips, 1), jnp.int32),
-            jnp.full((clips, 1), index),
-            jnp.broadcast_to(jnp.arange(patches) <= index, (clips, 1, patches)),
-            caches,
-            index,
-            method="decode",
-        )
-        frames = predicted.frames.reshape(clips, size) + noise
-        shown = predicted.seen.reshape(clips, size // 3) > 0
-        reached = predicted.counter[:, 0]
-        return (fed_back(frames, shown), reached[:, -1], caches), (frames, shown, reached)
+    def step(past, inputs):
+        past, patch = generation.next_patch(model, params, memory, past, *inputs)
+        return past, patch
 
-    start = (jnp.zeros((clips, size)), jnp.zeros(clips), caches)
-    _, (frames, shown, counter) = jax.lax.scan(
-        step, start, (jnp.arange(patches), jnp.moveaxis(noise, 1, 0))
-    )
-    frames, shown = (
-        jnp.moveaxis(x, 0, 1).reshape(clips, patches * c.patch, -1) for x in (frames, shown)
-    )
-    counter = jnp.moveaxis(counter, 0, 1).reshape(clips, -1)
-    before = jnp.pad(counter, ((0, 0), (1, 0)))[:, :-1]
-    ends = counter + 0.5 * jnp.maximum(counter - before, 0) >= 1
-    length = jnp.where(ends.any(1), jnp.argmax(ends, 1) + 1, frames.shape[1])
-    return frames, shown, counter, length.astype(jnp.int32)
+    inputs = jnp.arange(patches), jnp.moveaxis(noise, 1, 0)
+    made = jax.lax.scan(step, generation.begin(model, clips, patches), inputs)[1]
+    made = generation.Patch(*(jnp.moveaxis(x, 0, 1).reshape(clips, -1) for x in made))
+    time = patches * model.config.patch
+    frames, seen = (x.reshape(clips, time, -1) for x in (made.frames, made.seen))
+    return frames, seen, made.counter, generation.first_end(made.counter)[1]
