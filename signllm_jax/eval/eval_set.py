@@ -41,9 +41,9 @@ class Language:
         cut_off: Whether each production was cut off at the greatest length, bool [N].
     """
 
-    train: splits.Source | None
+    train: splits.Source
     tokenizer: Tokenizer | None
-    statistics: Statistics | None
+    statistics: Statistics
     texts: list[str] = dataclasses.field(default_factory=list)
     names: list[str] = dataclasses.field(default_factory=list)
     glosses: list[str] = dataclasses.field(default_factory=list)

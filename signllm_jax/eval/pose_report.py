@@ -76,11 +76,11 @@ def evaluate(
     began = provenance.spent()
     if readers and evaluators:
         raise ConfigError("--readers: none are trained where --evaluators read; give one of both")
-    workdir = Workdir(workdir)
-    output = report_path(workdir, split, output, predictions)
-    found = opened(workdir, split, data_dir)
+    place = Workdir(workdir)
+    output = report_path(place, split, output, predictions)
+    found = opened(place, split, data_dir)
     if readers and not found.spelled:
-        raise ConfigError(f"--readers: they spell words, but {workdir.path} has sentences")
+        raise ConfigError(f"--readers: they spell words, but {place.path} has sentences")
     theirs, matched = None, None
     if predictions is not None:
         theirs, matched = _predicted(found, predictions)
@@ -90,7 +90,7 @@ def evaluate(
         export_clips(export, split, found.languages)
     if found.spelled and not judges:  # CTC over letters is no judge of sentences
         seeds = range(1 if readers is None else readers)
-        judges = trained_inside(workdir, found.languages, seeds, reader_config)
+        judges = trained_inside(place, found.languages, seeds, reader_config)
     read = _read(judges, found.languages) if judges else None
     texts = [text for language in found.languages.values() for text in language.texts]
     where = _places(found.languages)
@@ -100,16 +100,16 @@ def evaluate(
         describe(judge, found.languages, read["ground_truth"][i], found.spelled)
         for i, judge in enumerate(judges)
     ]
-    folder = workdir.path / "samples" if theirs is None else output.parent / output.stem
+    folder = place.path / "samples" if theirs is None else output.parent / output.stem
     _samples(folder, found.languages, found.config.eval.samples if samples is None else samples)
     run = provenance.describe_run(
-        workdir.path, found.config, found.groups, began, sum(j.kept_seconds for j in judges)
+        place.path, found.config, found.groups, began, sum(j.kept_seconds for j in judges)
     )
     facts = {
         "excluded": {code: dict(each.excluded) for code, each in found.languages.items()},
         "skipped": found.skipped,
         "misread": _misread(where, texts, read),
-        "pictures": _pictures(workdir, output, found, rows["produced"], scores, where),
+        "pictures": _pictures(place, output, found, rows["produced"], scores, where),
         "warnings": warnings.of_clips(found.config, named, rows["produced"], found.skipped, theirs),
         "split": split,
         **({"predictions": theirs.describe()} if theirs else {}),

@@ -47,11 +47,11 @@ def evaluate(
         What is written to report.json. Raises as `pose_report.evaluate` does.
     """
     began = provenance.spent()
-    workdir = Workdir(workdir)
-    output = report_path(workdir, split, output)
-    found = open_texts(workdir, split, data_dir)
+    place = Workdir(workdir)
+    output = report_path(place, split, output)
+    found = open_texts(place, split, data_dir)
     languages = found.languages
-    reader = open_evaluator(workdir.path, tuple(languages))
+    reader = open_evaluator(place.path, tuple(languages))
     read = {code: reader.read(code, each.references) for code, each in languages.items()}
     readings = {
         MAIN: read,
@@ -64,7 +64,7 @@ def evaluate(
     excluded = {code: dict(each.excluded) for code, each in languages.items()}
     rows[MAIN][ALL]["excluded"] = sum(sum(reasons.values()) for reasons in excluded.values())
     named = describe(reader, languages, [t for c in languages for t in read[c]], found.spelled)
-    run = provenance.describe_run(workdir.path, found.config, found.groups, began, 0.0)
+    run = provenance.describe_run(place.path, found.config, found.groups, began, 0.0)
     facts = {
         "excluded": excluded,
         "skipped": found.skipped,
