@@ -87,10 +87,25 @@ def test_cached_decoding_is_teacher_forcing_fed_with_its_own_output(params, monk
         np.testing.assert_allclose(frames[:, part][:, kept], made[:, part][:, kept], atol=1e-4)
         np.testing.assert_array_equal(generated.seen[:, part], kept[:, None] & (seen[:, part] > 0))
         if patch + 1 < patches:
-            history[:, patch + 1] = made[:, part].reshape(2, -1)
+            shown = np.repeat(seen[:, part] > 0, 3, axis=-1)
+            history[:, patch + 1] = (made[:, part] * shown).reshape(2, -1)
             counter[:, patch + 1] = reached[:, part.stop - 1]
     assert np.abs(frames[:, 4:8] - frames[:, 8:12]).max() > 0.01  # the history matters
     assert not frames[:, 18:].any()
+
+
+def test_a_hand_that_is_not_shown_is_not_fed_back(params):
+    """In training a hidden joint is 0, so what the head says of it must not reach the decoder."""
+    hidden = np.isin(np.arange(MODEL.frame_size - 1) // 3, range(8, 29))
+    logit = jnp.where(jnp.tile(hidden[::3], MODEL.patch), -9.0, 9.0)
+    seen = {"kernel": jnp.zeros_like(params["seen_head"]["kernel"]), "bias": logit}
+    params = ending_at(params, 18) | {"seen_head": seen}
+    planted = jnp.tile(jnp.where(hidden, 50.0, 0.0), MODEL.patch)
+    head = params["frame_head"] | {"bias": params["frame_head"]["bias"] + planted}
+    made, other = generate(params, TEXT), generate(params | {"frame_head": head}, TEXT)
+    assert np.abs(other.frames - made.frames)[:2, :18, hidden].min() > 40
+    np.testing.assert_allclose(other.frames[..., ~hidden], made.frames[..., ~hidden], atol=1e-5)
+    assert not made.seen[..., hidden[::3]].any() and made.seen[:2, :18, ~hidden[::3]].all()
 
 
 @pytest.mark.parametrize(("counted", "length"), [(10, 10), (10.4, 10), (10.6, 11), (3, 3), (1, 1)])

@@ -174,12 +174,9 @@ def _search(module, params, frames, length, tokens):
         logits = np.asarray(logits[0])
         logits = np.where(np.isin(np.arange(logits.shape[-1]), (END, 2, 3)), logits, -1e9)
         scores = jax.nn.log_softmax(logits)
-        score = sum(scores[i, t] for i, t in enumerate(text))
-        steps = len(text)
-        if len(text) < tokens:
-            score, steps = score + scores[len(text), END], steps + 1
-        if score / max(steps, 1) > best:
-            best, found = score / max(steps, 1), text
+        score = sum(scores[i, t] for i, t in enumerate((*text, END))) / (len(text) + 1)
+        if score > best:
+            best, found = score, text
     return list(found), float(best)
 
 

@@ -1,9 +1,12 @@
 """Training Prompt2LangGloss: sizes, losses, stages, and the report."""
 
 import dataclasses
+import functools
+import json
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import tiny
@@ -16,11 +19,12 @@ from signllm_jax.eval import prompt_report
 from signllm_jax.eval.back_translate import ReaderConfig
 from signllm_jax.eval.baselines import ROWS
 from signllm_jax.parallel import language_axis, sharding
+from signllm_jax.rl import plc
 from signllm_jax.text.langgloss import EOS
 from signllm_jax.text.prompts import SPOKEN
 from signllm_jax.train.loop import train
 from signllm_jax.train.prompt2langgloss import own_text
-from signllm_jax.train.task import get_task
+from signllm_jax.train.task import Learning, get_task
 
 pytestmark = pytest.mark.usefixtures("cheap_compiles")
 
@@ -32,6 +36,9 @@ def test_both_stages_together_have_the_size_of_the_name(size, millions):
     assert sum(leaf.size for leaf in leaves) == pytest.approx(millions * 1e6, rel=0.05)
 
 
+ROWS = np.arange(2)
+
+
 def test_own_langgloss_takes_the_place_of_the_true_one_clip_by_clip(prompt_data):
     _, train_data = prompt_data
     batch = jax.tree.map(lambda x: x[0], train_data.batch(0, [0], [0, 1]))
@@ -41,20 +48,54 @@ def test_own_langgloss_takes_the_place_of_the_true_one_clip_by_clip(prompt_data)
         jax.nn.one_hot(line // MODEL.vocab, TEXT.languages),
     )
     key = jax.random.key(0)
-    np.testing.assert_array_equal(own_text(batch, right, key, 1.0), batch.text)
+    np.testing.assert_array_equal(own_text(batch, right, key, 1.0, ROWS), batch.text)
     other = line + (batch.prompts.line_segment == 1) * (line != EOS)
     wrong = TokenScores(
         jax.nn.one_hot(other % MODEL.vocab, MODEL.vocab),
         jax.nn.one_hot(other // MODEL.vocab, TEXT.languages),
     )
-    np.testing.assert_array_equal(own_text(batch, wrong, key, 0.0), batch.text)
+    np.testing.assert_array_equal(own_text(batch, wrong, key, 0.0, ROWS), batch.text)
     made = np.mean(
-        [np.asarray(own_text(batch, wrong, jax.random.key(i), 1.0)) for i in range(20)], 0
+        [np.asarray(own_text(batch, wrong, jax.random.key(i), 1.0, ROWS)) for i in range(20)], 0
     )
     first = batch.text_segment == 1
     changed = made != batch.text
     assert changed[first].all() and not changed[~first].any()
     assert (made - batch.text)[first].max() < 1  # not every time
+
+
+def replay_config(data_dir, strata):
+    rl = RLConfig(plc=True, loss="reward", share=0.5, strata=strata, capacity=16, clip_frames=96)
+    config = config_for(data_dir, rl=rl, text=dataclasses.replace(TEXT, own=1.0))
+    return dataclasses.replace(config, train=dataclasses.replace(config.train, batch_size=4))
+
+
+def drawn_batch(config, host):
+    """The batch of a step of one lane: rows from the host, and rows from its replay buffer."""
+    host, keys = jax.tree.map(lambda x: x[None], host), jax.random.split(jax.random.key(0), 1)
+    with sharding.use_mesh(tiny.one_device()):
+        begin = jax.jit(sharding.on_own_rows(functools.partial(plc.begin, config=config)))
+        batch = begin(plc.init(config, 1), host, keys, jnp.zeros((), jnp.int32))[1]
+    return jax.tree.map(lambda x: x[0], batch)
+
+
+@pytest.mark.parametrize("strata", [1, 2])
+def test_own_langgloss_is_of_the_rows_that_have_the_prompts(strata, prompt_data, data_dir):
+    """Whatever the order of a batch with a replay buffer is."""
+    config = replay_config(data_dir, strata)
+    host = jax.tree.map(lambda x: x[0], prompt_data[1].batch(0, [0], [0, 1]))
+    batch, rows = drawn_batch(config, host), plc.host_rows(config)
+    np.testing.assert_array_equal(batch.text[rows], host.text)
+    np.testing.assert_array_equal(batch.example[rows], host.example)
+    other = host.prompts.line + (host.prompts.line_segment == 1) * (host.prompts.line != EOS)
+    wrong = TokenScores(
+        jax.nn.one_hot(other % MODEL.vocab, MODEL.vocab),
+        jax.nn.one_hot(other // MODEL.vocab, TEXT.languages),
+    )
+    texts = [own_text(batch, wrong, jax.random.key(i), 1.0, rows) for i in range(20)]
+    changed = (np.stack(texts) != batch.text).any(0)
+    np.testing.assert_array_equal(changed[rows], host.text_segment == 1)
+    assert not np.delete(changed, rows, 0).any()
 
 
 @pytest.mark.slow
@@ -102,12 +143,34 @@ def test_a_stage_alone_leaves_the_other_and_the_table_of_another_run(
 
 
 @pytest.mark.slow
-def test_it_learns_from_the_replay_buffer_as_mlsf_does(data_dir, tmp_path):
-    config = config_for(
-        data_dir, rl=RLConfig(plc=True, loss="reward", share=0.5, strata=2, capacity=16)
-    )
-    config = dataclasses.replace(config, train=dataclasses.replace(config.train, batch_size=4))
+def test_it_learns_from_the_rows_of_the_replay_buffer(prompt_data, data_dir):
+    """What was drawn has an error of its own and a gradient of its own."""
+    config = replay_config(data_dir, 2)
+    host = jax.tree.map(lambda x: x[0], prompt_data[1].batch(0, [0], [0, 1]))
+    batch, rows = drawn_batch(config, host), plc.host_rows(config)
+    drawn = np.delete(np.arange(4), rows)
+    task, key = get_task(config), jax.random.key(1)
+    without = batch._replace(segment=batch.segment.at[drawn].set(0))
+    with sharding.use_mesh(tiny.one_device()):
+        params = nn.unbox(task.init_lane(jax.random.key(0)))
+        learning = Learning(None, jnp.zeros(()))
+        loss = lambda p, b: task.loss(p, b, key, learning)  # noqa: E731
+        gradient = jax.jit(jax.grad(loss, has_aux=True))
+        (found, terms), (plain, _) = gradient(params, batch), gradient(params, without)
+    there = np.asarray(batch.example)[drawn] >= 0
+    assert there.any() and np.isfinite(np.asarray(terms["clip_error"])[drawn][there]).all()
+    moved = jax.tree.map(lambda a, b: float(np.abs(a - b).max()), found, plain)
+    assert max(jax.tree.leaves(moved["pose_stage"])) > 0
+    assert max(jax.tree.leaves(moved["text_stage"])) == 0  # prompts are the host's alone
+
+
+@pytest.mark.slow
+def test_a_run_keeps_its_clips_in_the_replay_buffer(data_dir, tmp_path):
+    config = replay_config(data_dir, 2)
     assert train(config, tmp_path / "run")["step"] == 2
+    lines = map(json.loads, (tmp_path / "run" / "metrics.jsonl").read_text().splitlines())
+    held = [line["shared"]["replay_clips"] for line in lines if line["kind"] == "train"]
+    assert 0 < held[0] <= held[-1] <= 16
 
 
 @pytest.mark.slow

@@ -148,12 +148,39 @@ def model():
     return Text2Pose(MODEL), jax.tree.map(jnp.float32, params)
 
 
+def hiding(params, joints):
+    """Parameters by which the joints numbered in `joints` are never shown, and all others are."""
+    logit = jnp.where(jnp.isin(jnp.arange(MODEL.patch * J) % J, jnp.array(joints)), -9.0, 9.0)
+    head = {"kernel": jnp.zeros_like(params["seen_head"]["kernel"]), "bias": logit}
+    return params | {"seen_head": head}
+
+
+def test_a_rollout_does_not_read_a_hand_that_it_does_not_show(model):
+    """What is planted into the head of hidden joints changes no other joint."""
+    module, params = model
+    params, hidden = hiding(params, range(8, 29)), np.isin(np.arange(3 * J) // 3, range(8, 29))
+    planted = jnp.tile(jnp.where(hidden, 50.0, 0.0), MODEL.patch)
+    head = params["frame_head"] | {"bias": params["frame_head"]["bias"] + planted}
+    text = jnp.asarray(packed_batch().text[0, :3])
+    with sharding.use_mesh(one_device()):
+        rollout = jax.jit(lambda p: policy.rollout(module, p, text, 4))
+        frames, shown, *rest = rollout(params)
+        other, _, *other_rest = rollout(params | {"frame_head": head})
+    assert np.abs(other - frames)[..., hidden].min() > 40
+    np.testing.assert_allclose(other[..., ~hidden], frames[..., ~hidden], atol=1e-5)
+    np.testing.assert_array_equal(shown, np.broadcast_to(~hidden[::3], shown.shape))
+    for one, two in zip(rest, other_rest):
+        np.testing.assert_allclose(one, two, atol=1e-6)
+
+
 def test_a_greedy_rollout_is_what_decoding_produces(model):
     module, params = model
+    params = hiding(params, range(29, 50))
     text = jnp.asarray(packed_batch().text[0, :3] * (np.arange(12) < 4))
     with sharding.use_mesh(one_device()):
         made = jax.jit(lambda p: pose_decoding.generate(module, p, text, 16))(params)
-        frames, _, length = jax.jit(lambda p: policy.rollout(module, p, text, 4))(params)
+        frames, shown, _, length = jax.jit(lambda p: policy.rollout(module, p, text, 4))(params)
     np.testing.assert_array_equal(length, made.length)
     kept = np.arange(16) < np.asarray(length)[:, None]
     np.testing.assert_allclose(frames * kept[..., None], made.frames, atol=1e-5)
+    np.testing.assert_array_equal(shown & kept[..., None], made.seen)

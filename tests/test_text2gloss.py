@@ -229,19 +229,17 @@ def test_the_best_of_many_lines_is_chosen_whatever_their_order(stage, sharp):
     assert best[0] == best[2] and best[1][0].startswith("<dsgs:")
     with sharding.use_mesh(tiny.one_device()):
         alone = {
-            tuple(line): translator._score(
-                stacked(sharp), *one_of(translator, stage, texts[0], line)
-            )[0, 0]
+            tuple(line): translator._score(stacked(sharp), *one_of(stage, texts[0], line))[0, 0]
             for line in many
         }
     assert best[0] == [f"<gsl:{gloss}>" for gloss in max(alone, key=alone.get)]
     assert translator.choose(stacked(sharp), texts[:2], codes[:2], [[], [["TAG"] * 8]]) == [[], []]
 
 
-def one_of(translator, stage, text, line):
+def one_of(stage, text, line):
     """A batch of two texts, one of them none, with one line."""
     units = np.zeros((2, TEXT.longest, stage.units.columns), np.int32)
-    read = translator.encode(text, "gsl")
+    read = stage.encode(text, "gsl")
     units[0, : len(read)] = read
     lines = np.zeros((2, 1, TEXT.line), np.int32)
     tokens = [*stage.write(line, "gsl"), EOS]
@@ -269,9 +267,8 @@ def test_a_row_of_only_padding_has_an_empty_line(sharp, units):
 
 
 def test_a_text_that_is_too_long_is_refused(stage):
-    translator = Translator(MODEL, stage, tiny.one_device(), 2)
     with pytest.raises(TextError, match="10001 words, the model reads at most 11"):
-        translator.encode("regen " * 10_001, "gsl")
+        stage.encode("regen " * 10_001, "gsl")
 
 
 def test_marks_of_other_languages_are_counted():

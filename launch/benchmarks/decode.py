@@ -19,6 +19,7 @@ from launch.benchmarks import rounds, workload
 from signllm_jax.core.typing import Array, Tree
 from signllm_jax.inference import pose_decoding
 from signllm_jax.models import mlsf
+from signllm_jax.models.layers.steps import packed_steps
 from signllm_jax.models.text2pose import Text2Pose
 from signllm_jax.parallel import sharding
 
@@ -47,16 +48,12 @@ def uncached(model: Text2Pose, params: Tree, text: Array, frames: int) -> Array:
 
     def step(index, carry, window):
         history, counter = carry
-        place = jnp.broadcast_to(jnp.arange(window), (len(text), window))
-        mask = np.tri(window, dtype=bool) & segment[:, :1, None].astype(bool)
         predicted, _ = model.apply(
             {"params": params},
             memory,
             history[:, :window],
             counter[:, :window],
-            jnp.ones((len(text), window), jnp.int32),
-            place,
-            mask,
+            packed_steps(jnp.ones((len(text), window), jnp.int32)),
             method="decode",
         )
         update = jax.lax.dynamic_update_index_in_dim

@@ -191,7 +191,7 @@ class Bench:
                 {"params": params}, clips.text, spoken, history, before, patches
             ).frames
             forced, _ = clip_errors(clips.frames, clips.mask, segment, made, weights, 1)
-            made, _, length = policy.rollout(
+            made, _, _, length = policy.rollout(
                 model, params, clips.text, clips.frames.shape[1] // patch
             )
             free = sequence_errors(clips.frames, clips.mask, clips.length, made, length, "mse")

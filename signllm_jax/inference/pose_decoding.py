@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from signllm_jax.core.typing import Array, Tree
-from signllm_jax.models.layers.attention import empty_cache
+from signllm_jax.models import generation
 from signllm_jax.models.text2pose import Text2Pose
 from signllm_jax.parallel import language_axis as lane_axis
 from signllm_jax.parallel import sharding
@@ -75,10 +75,9 @@ def generate(model: Text2Pose, params: Tree, text: Array, max_frames: int) -> Ge
 def generate_lanes(model: Text2Pose, params: Tree, text: Array, max_frames: int) -> Generated:
     """Produces one clip for each text of every lane.
 
-    A clip ends at the frame whose counter is nearest to 1: the first one from which half a frame
-    more would reach it. Each place of the mesh's `language` axis stops by itself, when all its
-    clips have ended. Lanes that share a place share its loop: with one that stops by itself in
-    each of them, every step would copy all caches.
+    A clip ends as `generation.first_end` says. Each place of the mesh's `language` axis stops by
+    itself, when all its clips have ended. Lanes that share a place share its loop: with one that
+    stops by itself in each of them, every step would copy all caches.
 
     Args:
         model: the module of the groups.
@@ -98,66 +97,30 @@ def _generate_together(model: Text2Pose, max_frames: int, params: Tree, text: Ar
     c = model.config
     lanes, rows, patches = *text.shape[:2], max_frames // c.patch
     size = c.patch * (c.frame_size - 1)
-    segment = (text > 0).astype(jnp.int32)
-
-    def encode(params, text, segment):
-        return model.apply({"params": params}, text, segment, method="encode")
-
-    memory = lane_axis.lift(encode)(params, text, segment)
-    empty = ~segment.any(-1)
-    none = empty_cache(rows, 0, c.width, c.heads, model.dtype)
-    none = jax.tree.map(lambda x: jnp.broadcast_to(x, (lanes, *x.shape)), none)
+    memory = lane_axis.lift(functools.partial(generation.read_text, model))(params, text)
+    empty = ~(text > 0).any(-1)
+    past = generation.begin(model, rows, 0)
     carry = {
         "index": jnp.zeros((), jnp.int32),
-        "history": jnp.zeros((lanes, rows, size)),
-        "counter": jnp.zeros((lanes, rows)),
-        "caches": tuple(none for _ in range(c.decoder_layers)),
+        "past": jax.tree.map(lambda x: jnp.broadcast_to(x, (lanes, *x.shape)), past),
         "frames": jnp.zeros((lanes, rows, patches, size)),
         "seen": jnp.zeros((lanes, rows, patches, size // 3), bool),
         "length": jnp.zeros((lanes, rows), jnp.int32),
         "ended": empty,
     }
+    next_patch = lane_axis.hold(functools.partial(generation.next_patch, model), params, memory)
 
-    def decode(params, memory, history, counter, caches, index, window):
-        place = jnp.full((rows, 1), index)
-        mask = jnp.broadcast_to(jnp.arange(window) <= index, (rows, 1, window))
-        return model.apply(
-            {"params": params},
-            memory,
-            history[:, None],
-            counter[:, None],
-            jnp.ones((rows, 1), jnp.int32),
-            place,
-            mask,
-            caches,
-            index,
-            method="decode",
-        )
-
-    decode_lanes = lane_axis.hold(decode, params, memory)
-
-    def step(carry, window):
-        index = carry["index"]
-        predicted, caches = decode_lanes(
-            carry["history"], carry["counter"], carry["caches"], index=index, window=window
-        )
-        frames = predicted.frames.reshape(lanes, rows, size)
-        counter = predicted.counter[:, :, 0]
-        seen = predicted.seen.reshape(lanes, rows, size // 3) > 0
-        before = jnp.concatenate([carry["counter"][..., None], counter[..., :-1]], -1)
-        reached = counter + 0.5 * jnp.maximum(counter - before, 0) >= 1
-        ends = reached.any(-1)
-        new = jnp.where(ends, jnp.argmax(reached, -1) + 1, c.patch)
-        running = ~carry["ended"]
+    def step(carry):
+        index, before = carry["index"], carry["past"].counter
+        past, patch = next_patch(carry["past"], index=index)
+        ends, new = generation.first_end(patch.counter, before)
         put = jax.lax.dynamic_update_index_in_dim
         return {
             "index": index + 1,
-            "history": frames,
-            "counter": counter[..., -1],
-            "caches": caches,
-            "frames": put(carry["frames"], frames, index, 2),
-            "seen": put(carry["seen"], seen, index, 2),
-            "length": carry["length"] + jnp.where(running, new, 0),
+            "past": past,
+            "frames": put(carry["frames"], patch.frames, index, 2),
+            "seen": put(carry["seen"], patch.seen, index, 2),
+            "length": carry["length"] + jnp.where(carry["ended"], 0, new),
             "ended": carry["ended"] | ends,
         }
 
@@ -169,8 +132,9 @@ def _generate_together(model: Text2Pose, max_frames: int, params: Tree, text: Ar
         def grown(x, window=window):
             return jnp.pad(x, ((0, 0), (0, 0), (0, 0), (0, window - x.shape[3]), (0, 0)))
 
-        carry["caches"] = jax.tree.map(grown, carry["caches"])
-        carry = jax.lax.while_loop(unfinished, functools.partial(step, window=window), carry)
+        caches = jax.tree.map(grown, carry["past"].caches)
+        carry["past"] = carry["past"]._replace(caches=caches)
+        carry = jax.lax.while_loop(unfinished, step, carry)
     frames = carry["frames"].reshape(lanes, rows, max_frames, c.frame_size - 1)
     seen = carry["seen"].reshape(lanes, rows, max_frames, -1)
     kept = (jnp.arange(max_frames) < carry["length"][..., None])[..., None]

@@ -21,6 +21,7 @@ from signllm_jax.core.typing import Array
 from signllm_jax.models.layers.bias import nearness, nearness_params, place_bias, place_params
 from signllm_jax.models.layers.blocks import Block, Dense, Norm
 from signllm_jax.models.layers.embed import Embed, segment_positions, sinusoids
+from signllm_jax.models.layers.steps import Steps, packed_steps
 from signllm_jax.parallel.sharding import constrain
 
 END = 0
@@ -157,32 +158,28 @@ class Pose2Text(nn.Module):
         return Memory(keys_values, segment, before + worth / 2, total, gloss)
 
     def decode(
-        self, memory, history, segment, place, mask, caches=None, index=0, training=False
+        self, memory: Memory, history: Array, steps: Steps, training: bool = False
     ) -> tuple[Array, tuple]:
         """Scores the tokens that follow a history.
 
         Args:
             memory: what `encode` returned.
             history: int32 [B, S], the token before each; 0 = hidden, and at a text's start.
-            segment: int32 [B, S], which clip of the row is read, 0 = padding.
-            place: int32 [B, S], the token's number in its text from 0.
-            mask: bool [B, S, S] of self-attention (or [B, S, cache length]).
-            caches: each layer's keys and values while decoding step by step.
-            index: where this step's keys and values are written.
+            steps: of the tokens.
             training: whether dropout is on.
 
         Returns:
             Logits float32 [B, S, V] and the layers' new caches.
         """
-        c = self.config
+        c, segment, place = self.config, steps.segment, steps.place
         x = self.embed_text(history) * (history > 0)[..., None]
         x = x + (place == 0)[..., None] * self.start + sinusoids(place, c.width)
         same = (segment[:, :, None] == memory.segment[:, None, :]) & (segment[:, :, None] > 0)
         distance = None
         if c.progress_bias:
             # every step of a clip knows its total
-            steps = jnp.maximum(same.sum(-1), 1)
-            total = (same * memory.total[:, None, :]).sum(-1) / steps
+            count = jnp.maximum(same.sum(-1), 1)
+            total = (same * memory.total[:, None, :]).sum(-1) / count
             left = jnp.clip(total - place, -2.0, 2.0)
             x = x + self.left(jnp.stack([left, jnp.square(left)], -1))
             distance = memory.count[:, None, :] - place[:, :, None] - 0.5
@@ -190,9 +187,8 @@ class Pose2Text(nn.Module):
         new_caches = []
         for layer, block in enumerate(self.decoder):
             bias = nearness(*(x[layer] for x in self.bias), distance) if c.progress_bias else None
-            cache = None if caches is None else (caches[layer], index)
             layer_memory = (memory.keys_values[layer], same, bias)
-            x, new = block(x, mask, layer_memory, cache, training)
+            x, new = block(x, steps.mask, layer_memory, steps.cache(layer), training)
             new_caches.append(new)
         return self.token_head(self.norm_text(x)), tuple(new_caches)
 
@@ -210,8 +206,5 @@ class Pose2Text(nn.Module):
             Logits float32 [B, S, V] and the Memory.
         """
         memory = self.encode(frames, frame_segment, training)
-        place, _ = segment_positions(segment)
-        mask = (segment[:, :, None] == segment[:, None, :]) & (segment[:, :, None] > 0)
-        mask &= np.tri(segment.shape[1], dtype=bool)
-        logits, _ = self.decode(memory, history, segment, place, mask, training=training)
+        logits, _ = self.decode(memory, history, packed_steps(segment), training)
         return logits, memory

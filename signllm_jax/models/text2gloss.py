@@ -11,13 +11,13 @@ the marked line fed to the decoder while training.
 
 import flax.linen as nn
 import jax.numpy as jnp
-import numpy as np
 
 from signllm_jax.core.config import ModelConfig, TextConfig
 from signllm_jax.core.typing import TokenScores
 from signllm_jax.models.layers.bias import place_bias, place_params
 from signllm_jax.models.layers.blocks import Block, Norm
 from signllm_jax.models.layers.embed import MarkedEmbed, UnitEmbed, segment_positions, sinusoids
+from signllm_jax.models.layers.steps import Steps, packed_steps
 from signllm_jax.parallel.sharding import constrain
 from signllm_jax.text.langgloss import BOS
 
@@ -73,33 +73,28 @@ class Text2Gloss(nn.Module):
         x = self.norm_text(x)
         return tuple(block.memory(x) for block in self.decoder), segment
 
-    def decode(
-        self, memory, before, segment, place, mask, caches=None, index=0, training=False
-    ) -> tuple[TokenScores, tuple]:
+    def decode(self, memory, before, steps: Steps, training=False) -> tuple[TokenScores, tuple]:
         """Scores the tokens that follow.
 
         Args:
             memory: what `encode` returned.
             before: int32 [B, N], the token before each, BOS at a line's start.
-            segment: int32 [B, N].
-            place: int32 [B, N], the token's number in its line from 0.
-            mask: bool [B, N, N] of self-attention (or [B, N, cache length]).
-            caches: each layer's keys and values while decoding step by step.
-            index: where this step's keys and values are written.
+            steps: of the tokens.
             training: whether dropout is on.
 
         Returns:
             The scores [B, N, ...] and the layers' new caches.
         """
         keys_values, text_segment = memory
-        x = self.embed_gloss(before) + sinusoids(place, self.config.width)
+        segment = steps.segment
+        x = self.embed_gloss(before) + sinusoids(steps.place, self.config.width)
         x = self.drop(x, deterministic=not training)
         x = constrain(x.astype(self.dtype), "rows", "time", "width")
         seen = (segment[:, :, None] == text_segment[:, None, :]) & (segment[:, :, None] > 0)
         new_caches = []
         for layer, block in enumerate(self.decoder):
-            cache = None if caches is None else (caches[layer], index)
-            x, new = block(x, mask, (keys_values[layer], seen, None), cache, training)
+            layer_memory = (keys_values[layer], seen, None)
+            x, new = block(x, steps.mask, layer_memory, steps.cache(layer), training)
             new_caches.append(new)
         return self.embed_gloss.scores(self.norm_gloss(x)), tuple(new_caches)
 
@@ -117,10 +112,7 @@ class Text2Gloss(nn.Module):
             The scores [B, N, ...] of the tokens of `gloss`.
         """
         memory = self.encode(units, unit_segment, training)
-        place, _ = segment_positions(segment)
-        mask = segment[:, :, None] == segment[:, None, :]
-        mask &= np.tri(segment.shape[1], dtype=bool)
-        mask &= segment[:, :, None] > 0
+        steps = packed_steps(segment)
         before = jnp.pad(gloss, ((0, 0), (1, 0)))[:, :-1]
-        before = jnp.where(place == 0, BOS, before)
-        return self.decode(memory, before, segment, place, mask, training=training)[0]
+        before = jnp.where(steps.place == 0, BOS, before)
+        return self.decode(memory, before, steps, training)[0]

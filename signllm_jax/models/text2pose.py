@@ -10,7 +10,6 @@ mean pose.
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from signllm_jax.core.config import ModelConfig
 from signllm_jax.core.typing import Array, Prediction
@@ -24,6 +23,7 @@ from signllm_jax.models.layers.embed import (
     segment_positions,
     sinusoids,
 )
+from signllm_jax.models.layers.steps import Steps, packed_steps
 from signllm_jax.parallel.sharding import constrain
 
 
@@ -48,6 +48,22 @@ def teacher_forcing(frames: Array, segment: Array, patch: int) -> tuple[Array, A
     history = previous[..., :-1].reshape(rows, time // patch, -1)
     counter = previous[:, :, -1, -1]
     return history * follows[..., None], counter * follows, segment
+
+
+def fed_back(frames: Array, shown: Array) -> Array:
+    """The history that a produced patch leaves: joints that are not shown are 0.
+
+    That is what a missing joint is in the frames that the decoder is trained on. A prediction for
+    a joint that is not shown has never been trained and must not be read.
+
+    Args:
+        frames: [..., P (D - 1)], predicted frames of a patch.
+        shown: bool [..., P J], whether each of their joints is shown.
+
+    Returns:
+        [..., P (D - 1)].
+    """
+    return frames * jnp.repeat(shown, 3, axis=-1)
 
 
 class Text2Pose(nn.Module):
@@ -124,21 +140,14 @@ class Text2Pose(nn.Module):
         keys_values = tuple(block.memory(x) for block in self.decoder)
         return keys_values, text_segment, progress, length
 
-    def decode(
-        self, memory, history, counter, segment, place, mask, caches=None, index=0, training=False
-    ):
+    def decode(self, memory, history, counter, steps: Steps, training=False):
         """Predicts the patches that follow a history.
 
         Args:
             memory: what `encode` returned.
             history: [B, N, P (D - 1)], the patch before each, zeros at a clip's start.
             counter: float32 [B, N], the counter reached before each patch, 0 at a clip's start.
-            segment: int32 [B, N].
-            place: int32 [B, N], the patch's number in its clip from 0.
-            mask: bool [B, N, N] of self-attention, which hides what comes later (or [B, N, cache
-                length]).
-            caches: each layer's keys and values while decoding step by step.
-            index: where this step's keys and values are written.
+            steps: of the patches.
             training: whether dropout is on, and self-attention `config.attention`'s: all else,
                 generation above all, attends by XLA.
 
@@ -147,6 +156,7 @@ class Text2Pose(nn.Module):
         """
         c = self.config
         keys_values, text_segment, progress, length = memory
+        segment, place = steps.segment, steps.place
         x = self.embed_history(history) + (place == 0)[..., None] * self.start
         if c.progress_features:
             x = x + self.frame_progress(progress_features(counter, c.progress_features))
@@ -159,10 +169,12 @@ class Text2Pose(nn.Module):
         new_caches = []
         for layer, block in enumerate(self.decoder):
             bias = nearness(*(x[layer] for x in self.bias), distance) if c.progress_bias else None
-            cache = None if caches is None else (caches[layer], index)
             layer_memory = (keys_values[layer], memory_mask, bias)
+            cache = steps.cache(layer)
             whole = cache is None
-            x, new = block(x, mask, layer_memory, cache, training, None, whole, kernel_segment)
+            x, new = block(
+                x, steps.mask, layer_memory, cache, training, None, whole, kernel_segment
+            )
             new_caches.append(new)
         x = self.norm_frames(x)
         shape = (*x.shape[:2], c.patch)
@@ -188,13 +200,7 @@ class Text2Pose(nn.Module):
             The Prediction [B, T, ...].
         """
         memory = self.encode(text, text_segment, training)
-        place, _ = segment_positions(segment)
-        mask = segment[:, :, None] == segment[:, None, :]
-        mask &= np.tri(segment.shape[1], dtype=bool)
-        mask &= segment[:, :, None] > 0
-        predicted, _ = self.decode(
-            memory, history, counter, segment, place, mask, training=training
-        )
+        predicted, _ = self.decode(memory, history, counter, packed_steps(segment), training)
         rows, patches = segment.shape
         time = patches * self.config.patch
         return jax.tree.map(lambda x: x.reshape(rows, time, *x.shape[3:]), predicted)

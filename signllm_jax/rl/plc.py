@@ -44,6 +44,17 @@ def specs(replay: Replay | None) -> Tree:
     return jax.tree.map(lambda _: sharding.partition_spec(("language", "rows")), replay)
 
 
+def host_rows(config: Config) -> np.ndarray:
+    """Numbers of the rows of a batch that come from the host, int64 [cyclic rows], in its order.
+
+    The rows of a stratum lie together, those from the host before those drawn by priority; without
+    a buffer all rows come from the host.
+    """
+    strata = config.rl.strata if config.rl.plc else 1
+    rows = np.arange(config.train.batch_size).reshape(strata, -1)
+    return rows[:, : config.batch_rows[0] // strata].reshape(-1)
+
+
 def begin(
     replay: Replay, batch: Batch | None, key: Array, step: Array, config: Config
 ) -> tuple[Replay, Batch, Array, Array]:
@@ -60,9 +71,8 @@ def begin(
         config: the run's.
 
     Returns:
-        The buffer, the Batch [B, ...] (prompts are of the first rows of each stratum only, those
-        in the order of the data), the slot int32 [B, K] of every clip in its stratum (C =
-        none) and its importance float32 [B, K].
+        The buffer, the Batch [B, ...] (prompts are of the `host_rows` only), the slot int32 [B, K]
+        of every clip in its stratum (C = none) and its importance float32 [B, K].
     """
     strata, data = len(replay.example), config.data
     cyclic, priority = (rows // config.rl.strata for rows in config.batch_rows)

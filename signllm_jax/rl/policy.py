@@ -1,19 +1,20 @@
 """A policy gradient over whole clips: REINFORCE with a self-critical baseline.
 
 The policy is Gaussian around the predicted frames; a clip is rolled out free-running, each patch
-of frames fed back to the decoder as it was drawn. The baseline is the reward of the greedy
-rollout (Rennie et al. 2017, Self-critical sequence training), so that what is learnt from is
-whether the noise made the clip better. The deviation is annealed and not learnt, hence the
-policy's entropy is constant and an entropy term would have no gradient.
+of frames fed back to the decoder as it was drawn, but for joints that are not shown, which are 0.
+The baseline is the reward of the greedy rollout (Rennie et al. 2017, Self-critical sequence
+training), so that what is learnt from is whether the noise made the clip better. The deviation is
+annealed and not learnt, hence the policy's entropy is constant and an entropy term would have no
+gradient.
 """
 
 import jax
 import jax.numpy as jnp
 
 from signllm_jax.core.typing import Array, Tree
-from signllm_jax.models.layers.attention import empty_cache
+from signllm_jax.models import generation
 from signllm_jax.models.losses import frame_error
-from signllm_jax.models.text2pose import Text2Pose, teacher_forcing
+from signllm_jax.models.text2pose import Text2Pose, fed_back, teacher_forcing
 from signllm_jax.rl.clips import Clips
 from signllm_jax.rl.reward import sequence_errors
 
@@ -80,7 +81,7 @@ def policy_loss(
     patches = time // model.config.patch
     noise = deviation * jax.random.normal(key, (count, patches, size * model.config.patch))
     # both rollouts in one loop, which no gradient goes into: its caches are written in place
-    frames, counter, ends = rollout(
+    frames, shown, counter, ends = rollout(
         model,
         jax.lax.stop_gradient(params),
         jnp.concatenate([clips.text, clips.text]),
@@ -101,7 +102,8 @@ def policy_loss(
 
     sampled, greedy = rewards(frames[:count], ends[:count]), rewards(frames[count:], ends[count:])
     real = (jnp.arange(time) < clips.length[:, None]).astype(jnp.int32)
-    with_counter = jnp.concatenate([frames[:count], counter[:count, :, None]], -1)
+    fed = fed_back(frames[:count], shown[:count])
+    with_counter = jnp.concatenate([fed, counter[:count, :, None]], -1)
     history, before, segment = teacher_forcing(with_counter, real, model.config.patch)
     spoken = (clips.text > 0).astype(jnp.int32)
     mean = model.apply({"params": params}, clips.text, spoken, history, before, segment).frames
@@ -114,11 +116,11 @@ def policy_loss(
 
 def rollout(
     model: Text2Pose, params: Tree, text: Array, patches: int, noise: Array | None = None
-) -> tuple[Array, Array, Array]:
+) -> tuple[Array, Array, Array, Array]:
     """Free-running clips of a fixed number of patches.
 
-    Unlike `decoding.generate` it takes noise, and does not wait for the last clip to end: a loop
-    of a fixed length needs no word between devices.
+    Unlike `pose_decoding.generate` it takes noise, and does not wait for the last clip to end: a
+    loop of a fixed length needs no word between devices.
 
     Args:
         model: of the group.
@@ -128,44 +130,22 @@ def rollout(
         noise: float32 [N, patches, P (D - 1)], added to what is predicted; None = greedy.
 
     Returns:
-        frames float32 [N, F, D - 1] as they were fed back, the counter [N, F], and the length
-        int32 [N] at which the counter says that the clip ends.
+        frames float32 [N, F, D - 1] as they were drawn, the joints bool [N, F, J] that are shown
+        (the others were fed back as 0), the counter [N, F], and the length int32 [N] at which the
+        counter says that the clip ends.
     """
-    c = model.config
-    clips, size = len(text), c.patch * (c.frame_size - 1)
-    segment = (text > 0).astype(jnp.int32)
-    memory = model.apply({"params": params}, text, segment, method="encode")
-    cache = empty_cache(clips, patches, c.width, c.heads, model.dtype)
-    caches = tuple(cache for _ in range(c.decoder_layers))
+    clips = len(text)
+    memory = generation.read_text(model, params, text)
     if noise is None:
         noise = jnp.zeros((clips, patches, 1))
 
-    def step(carry, inputs):
-        history, counter, caches = carry
-        index, noise = inputs
-        predicted, caches = model.apply(
-            {"params": params},
-            memory,
-            history[:, None],
-            counter[:, None],
-            jnp.ones((clips, 1), jnp.int32),
-            jnp.full((clips, 1), index),
-            jnp.broadcast_to(jnp.arange(patches) <= index, (clips, 1, patches)),
-            caches,
-            index,
-            method="decode",
-        )
-        frames = predicted.frames.reshape(clips, size) + noise
-        reached = predicted.counter[:, 0]
-        return (frames, reached[:, -1], caches), (frames, reached)
+    def step(past, inputs):
+        past, patch = generation.next_patch(model, params, memory, past, *inputs)
+        return past, patch
 
-    start = (jnp.zeros((clips, size)), jnp.zeros(clips), caches)
-    _, (frames, counter) = jax.lax.scan(
-        step, start, (jnp.arange(patches), jnp.moveaxis(noise, 1, 0))
-    )
-    frames = jnp.moveaxis(frames, 0, 1).reshape(clips, patches * c.patch, -1)
-    counter = jnp.moveaxis(counter, 0, 1).reshape(clips, -1)
-    before = jnp.pad(counter, ((0, 0), (1, 0)))[:, :-1]
-    ends = counter + 0.5 * jnp.maximum(counter - before, 0) >= 1
-    length = jnp.where(ends.any(1), jnp.argmax(ends, 1) + 1, frames.shape[1])
-    return frames, counter, length.astype(jnp.int32)
+    inputs = jnp.arange(patches), jnp.moveaxis(noise, 1, 0)
+    made = jax.lax.scan(step, generation.begin(model, clips, patches), inputs)[1]
+    made = generation.Patch(*(jnp.moveaxis(x, 0, 1).reshape(clips, -1) for x in made))
+    time = patches * model.config.patch
+    frames, seen = (x.reshape(clips, time, -1) for x in (made.frames, made.seen))
+    return frames, seen, made.counter, generation.first_end(made.counter)[1]

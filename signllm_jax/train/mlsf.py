@@ -125,7 +125,7 @@ class MlsfTask(Task):
     def free_running_errors(self, params, clips):
         """See Task."""
         patches = clips.frames.shape[1] // self.config.model.patch
-        made, _, length = policy.rollout(self._model, params, clips.text, patches)
+        made, _, _, length = policy.rollout(self._model, params, clips.text, patches)
         return sequence_errors(
             clips.frames, clips.mask, clips.length, made, length, self.config.rl.reward
         )

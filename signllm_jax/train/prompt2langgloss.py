@@ -19,6 +19,7 @@ from signllm_jax.models.layers.precision import compute_dtype
 from signllm_jax.models.losses import line_losses
 from signllm_jax.models.prompt2langgloss import pose_params, text_params
 from signllm_jax.poses.features import collect_statistics
+from signllm_jax.rl import plc
 from signllm_jax.text.asking import ask, frame_words
 from signllm_jax.text.langgloss import EOS
 from signllm_jax.text.prompt_templates import SPOKEN
@@ -31,7 +32,7 @@ ASKED = 8
 """Prompts of every train clip from which the units are collected."""
 
 
-def own_text(batch: Batch, scores: TokenScores, key: Array, most: float, strata: int = 1) -> Array:
+def own_text(batch: Batch, scores: TokenScores, key: Array, most: float, rows: np.ndarray) -> Array:
     """LangGloss for the pose stage, of some clips as the text stage writes it.
 
     What it writes next, given the true line so far, stands in for a line of its own, so that both
@@ -43,17 +44,15 @@ def own_text(batch: Batch, scores: TokenScores, key: Array, most: float, strata:
         scores: of the tokens of its lines.
         key: random key.
         most: largest share.
-        strata: parts of the batch; prompts are of the first rows of each.
+        rows: int [R], the rows of the batch that have the R rows of prompts, see `plc.host_rows`.
 
     Returns:
         int32 [B, S] like `batch.text`, which it is but for the chosen clips.
     """
     line, segment = batch.prompts.line, batch.prompts.line_segment
-    first = (jnp.arange(len(batch.text)).reshape(strata, -1)[:, : len(line) // strata]).reshape(-1)
-    text, text_segment = batch.text[first], batch.text_segment[first]
-    rows = scores.gloss.shape[-1]
+    text, text_segment = batch.text[rows], batch.text_segment[rows]
     mark = 1 + scores.language[..., 1:].argmax(-1)
-    written = mark * rows + scores.gloss.argmax(-1)
+    written = mark * scores.gloss.shape[-1] + scores.gloss.argmax(-1)
     token = (segment > 0) & (line != EOS)
     right = ((written == line) & token).sum() / jnp.maximum(token.sum(), 1)
     # a line has one token more than its text, the end, and so have those before it
@@ -65,7 +64,7 @@ def own_text(batch: Batch, scores: TokenScores, key: Array, most: float, strata:
     chosen = jax.random.bernoulli(key, most * right, clips)
     chosen = jnp.take_along_axis(chosen, text_segment, axis=1)
     text = jnp.where(chosen & same & (text_segment > 0), own, text)
-    return jnp.asarray(batch.text).at[first].set(text)
+    return jnp.asarray(batch.text).at[rows].set(text)
 
 
 class Prompt2LangGlossTask(MlsfTask):
@@ -129,8 +128,8 @@ class Prompt2LangGlossTask(MlsfTask):
         if config.text.trained == "text":
             frames = (batch.segment > 0).sum().astype(jnp.float32)
             return lines["loss"], lines | {"frames": frames}
-        strata = config.rl.strata if config.rl.plc else 1
-        text = own_text(batch, jax.lax.stop_gradient(scores), own_key, config.text.own, strata)
+        scores = jax.lax.stop_gradient(scores)
+        text = own_text(batch, scores, own_key, config.text.own, plc.host_rows(config))
         poses = batch._replace(text=text, prompts=None)
         loss, terms = super().loss(pose_params(params), poses, pose_key, *learning)
         loss = loss + config.text.weight * lines["loss"]

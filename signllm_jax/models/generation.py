@@ -1,0 +1,109 @@
+"""Free-running generation with Text2Pose: one patch after the other, and where a clip ends.
+
+Decoding for users and rollouts of reinforcement learning are made of this.
+"""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+
+from signllm_jax.core.typing import Array, Tree
+from signllm_jax.models.layers.steps import Caches, empty_caches, next_step
+from signllm_jax.models.text2pose import Text2Pose, fed_back
+
+
+class Past(NamedTuple):
+    """What the next patch of B clips follows from.
+
+    Attributes:
+        history: float32 [B, P (D - 1)], the frames of the patch before as they are fed back: 0 for
+            joints that it does not show, and at the start.
+        counter: float32 [B], the counter reached, 0 at the start.
+        caches: each layer's keys and values.
+    """
+
+    history: Array
+    counter: Array
+    caches: Caches
+
+
+class Patch(NamedTuple):
+    """A patch of B clips.
+
+    Attributes:
+        frames: float32 [B, P (D - 1)].
+        counter: float32 [B, P].
+        seen: bool [B, P J], the joints that are shown.
+    """
+
+    frames: Array
+    counter: Array
+    seen: Array
+
+
+def read_text(model: Text2Pose, params: Tree, text: Array) -> tuple:
+    """What the decoder reads of texts int32 [B, S], 0 = padding."""
+    segment = (text > 0).astype(jnp.int32)
+    return model.apply({"params": params}, text, segment, method="encode")
+
+
+def begin(model: Text2Pose, clips: int, patches: int) -> Past:
+    """The past of clips that have not begun, with caches for so many patches."""
+    c = model.config
+    caches = empty_caches(c.decoder_layers, clips, patches, c.width, c.heads, model.dtype)
+    return Past(jnp.zeros((clips, c.patch * (c.frame_size - 1))), jnp.zeros(clips), caches)
+
+
+def next_patch(
+    model: Text2Pose,
+    params: Tree,
+    memory: tuple,
+    past: Past,
+    index: Array,
+    noise: Array | float = 0.0,
+) -> tuple[Past, Patch]:
+    """The patch that follows, and the past of the one after it.
+
+    Args:
+        model: of the group.
+        params: its parameters.
+        memory: from `read_text`.
+        past: from `begin` or the call before.
+        index: int32 [], number of the patch.
+        noise: float32 [B, P (D - 1)], added to what is predicted, and fed back with it where
+            a joint is shown.
+    """
+    clips = len(past.counter)
+    predicted, caches = model.apply(
+        {"params": params},
+        memory,
+        past.history[:, None],
+        past.counter[:, None],
+        next_step(past.caches, index),
+        method="decode",
+    )
+    frames = predicted.frames.reshape(clips, -1) + noise
+    counter = predicted.counter[:, 0]
+    seen = predicted.seen.reshape(clips, -1) > 0
+    past = Past(fed_back(frames, seen), counter[:, -1], caches)
+    return past, Patch(frames, counter, seen)
+
+
+def first_end(counter: Array, before: Array | float = 0.0) -> tuple[Array, Array]:
+    """Where clips end: at the frame whose counter is nearest to 1.
+
+    That is the first frame from which half a frame more would reach 1.
+
+    Args:
+        counter: float32 [..., N], of consecutive frames.
+        before: float32 [...], the counter of the frame before them.
+
+    Returns:
+        Whether a clip ends within these frames, bool [...], and after how many of them, int32
+        [...]; N where it does not.
+    """
+    before = jnp.broadcast_to(before, counter.shape[:-1])[..., None]
+    previous = jnp.concatenate([before, counter[..., :-1]], -1)
+    reached = counter + 0.5 * jnp.maximum(counter - previous, 0) >= 1
+    ends = reached.any(-1)
+    return ends, jnp.where(ends, jnp.argmax(reached, -1) + 1, counter.shape[-1]).astype(jnp.int32)

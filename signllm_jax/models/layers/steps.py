@@ -1,0 +1,61 @@
+"""The steps that a decoder computes: whole packed rows in training, one step in generation."""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+
+from signllm_jax.core.typing import Array
+from signllm_jax.models.layers.attention import empty_cache
+from signllm_jax.models.layers.embed import segment_positions
+
+Caches = tuple[tuple[Array, Array], ...]
+
+
+class Steps(NamedTuple):
+    """The N steps of B rows that a decoder computes at once.
+
+    Attributes:
+        segment: int32 [B, N], which sequence of the row a step belongs to, 0 = padding.
+        place: int32 [B, N], the step's number in its sequence from 0.
+        mask: bool [B, N, N] of self-attention, which hides what comes later ([B, N, cache length]
+            with caches).
+        caches: each layer's keys and values, None in whole rows.
+        index: where the keys and values of this step are written.
+    """
+
+    segment: Array
+    place: Array
+    mask: Array
+    caches: Caches | None = None
+    index: Array | int = 0
+
+    def cache(self, layer: int) -> tuple[tuple[Array, Array], Array | int] | None:
+        """What a layer's attention reads and writes; None in whole rows."""
+        return None if self.caches is None else (self.caches[layer], self.index)
+
+
+def packed_steps(segment: Array) -> Steps:
+    """All steps of packed rows: each sees those before it in its sequence.
+
+    Args:
+        segment: int32 [B, N], 0 = padding.
+    """
+    place, _ = segment_positions(segment)
+    mask = segment[:, :, None] == segment[:, None, :]
+    mask &= np.tri(segment.shape[1], dtype=bool)
+    mask &= segment[:, :, None] > 0
+    return Steps(segment, place, mask)
+
+
+def next_step(caches: Caches, index: Array) -> Steps:
+    """Step `index` of rows with one sequence each, of which all steps before are in the caches."""
+    rows, _, length, _ = caches[0][0].shape
+    mask = jnp.broadcast_to(jnp.arange(length) <= index, (rows, 1, length))
+    one = jnp.ones((rows, 1), jnp.int32)
+    return Steps(one, jnp.full((rows, 1), index), mask, caches, index)
+
+
+def empty_caches(layers: int, *size) -> Caches:
+    """The caches of a decoder before its first step; arguments of `empty_cache` for one layer."""
+    return tuple(empty_cache(*size) for _ in range(layers))
