@@ -155,7 +155,7 @@ def _collectives(report: dict) -> str:
     )
 
 
-def _number(report: dict, name: str, form: str, scale: float) -> str:
+def _number(report: dict, name: str, form: str = "", scale: float = 1) -> str:
     """A number of a report in units of `scale`, or a text; nothing where it does not apply."""
     if name not in report:
         return ""
