@@ -76,7 +76,7 @@ def page(path: Path) -> str:
     lines = [f"# launch/{name}.py", "", *prose(tree), ""]
     lines += table(flags(tree))
     if name == "benchmark":
-        for part in sorted((ROOT / "signllm_jax" / "benchmarks").glob("[!_]*.py")):
+        for part in sorted((ROOT / "launch" / "benchmarks").glob("[!_]*.py")):
             tree = ast.parse(part.read_text("utf-8"))
             if any(isinstance(x, ast.FunctionDef) and x.name == "rows" for x in tree.body):
                 lines += [f"## {part.stem}", "", *prose(tree), "", *table(flags(tree))]

@@ -15,9 +15,8 @@ from prompted import CODES, MODEL, TEXT, config_for
 from configs.prompt2langgloss import get_config
 from signllm_jax.core.config import RLConfig, read_config
 from signllm_jax.core.typing import TokenScores
-from signllm_jax.eval import prompt_report
+from signllm_jax.eval import baselines, prompt_report
 from signllm_jax.eval.back_translate import ReaderConfig
-from signllm_jax.eval.baselines import ROWS
 from signllm_jax.parallel import language_axis, sharding
 from signllm_jax.rl import plc
 from signllm_jax.text.langgloss import EOS
@@ -195,7 +194,7 @@ def test_a_run_reports_both_stages_and_all_that_mlsf_reports(prompted_run):
         means = [report["languages"][code][name] for code in CODES]
         assert overall[name] == pytest.approx(np.mean(means))  # languages count alike
     assert isinstance(overall["collapse"], bool) and overall["clips"] == 80
-    assert set(ROWS) == {"produced", *report["rows"]}
+    assert set(baselines.ROWS) == {"produced", *report["rows"]}
     assert any("One evaluator" in line for line in report["warnings"])
     page = (prompted_run / "report.md").read_text()
     for said in ("## LangGloss", "from true LangGloss", "One evaluator", "produced from prompts"):

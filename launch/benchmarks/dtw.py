@@ -4,12 +4,12 @@ Both compute the score of Progressive Transformers (city block distance over 150
 accumulated along the best path); that they agree is checked before a time is reported.
 """
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import jax
 import numpy as np
 
+from launch.benchmarks.rows import row, timed
 from signllm_jax.core.errors import DataError
 from signllm_jax.metrics.pose_metrics import progressive_dtw
 
@@ -59,20 +59,6 @@ def rows() -> Iterator[dict]:
         spent = {name: np.zeros(2) for name in names}
         for _ in range(_ROUNDS):
             for name, (run, _) in names.items():
-                spent[name] += _timed(run)
+                spent[name] += timed(run)[:2]
         for name, (_, pairs) in names.items():
-            cpu, wall = spent[name].tolist()
-            yield {
-                "benchmark": "dtw",
-                "variant": name,
-                "cpu_seconds": cpu,
-                "wall_seconds": wall,
-                "pairs": pairs * _ROUNDS,
-                "per_cpu_second": pairs * _ROUNDS / cpu,
-            }
-
-
-def _timed(run: Callable[[], object]) -> np.ndarray:
-    cpu, wall = time.process_time(), time.perf_counter()
-    run()
-    return np.array([time.process_time() - cpu, time.perf_counter() - wall])
+            yield row("dtw", name, *spent[name].tolist(), pairs * _ROUNDS, "pairs")

@@ -6,15 +6,16 @@ original (TensorFlow 1, 1000 steps) took about 43 CPU seconds for five clips of 
     python launch/benchmark.py lift --clips=FOLDER_OF_OPENPOSE_FOLDERS
 """
 
+import functools
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from absl import flags
 
+from launch.benchmarks.rows import row, timed
 from signllm_jax.core.errors import DataError
 from signllm_jax.poses import lift
 from signllm_jax.poses.lift_best import USUAL_LENGTHS
@@ -70,38 +71,20 @@ def rows() -> Iterator[dict]:
     clips = clips_of(_CLIPS.value)
     frames = sum(map(len, clips))
     for mode in lift.MODES:
-        for variant, seconds in (("cold", _cold(mode)), ("warm", _warm(clips, mode))):
-            cpu, wall = seconds
-            yield {
-                "benchmark": "lift",
-                "variant": f"{mode}-{variant}",
-                "cpu_seconds": cpu,
-                "wall_seconds": wall,
-                "frames": frames,
-                "per_cpu_second": frames / cpu,
-            }
-
-
-def _warm(clips: list[np.ndarray], mode: str) -> tuple[float, float]:
-    lift_all(clips, mode)
-    cpu, wall = time.process_time(), time.perf_counter()
-    for _ in range(_ROUNDS):
-        lift_all(clips, mode)
-    return (time.process_time() - cpu) / _ROUNDS, (time.perf_counter() - wall) / _ROUNDS
+        lift_all(clips, mode)  # compiles
+        rounds = [timed(lambda mode=mode: lift_all(clips, mode))[:2] for _ in range(_ROUNDS)]
+        for variant, spent in (("cold", _cold(mode)), ("warm", np.mean(rounds, 0).tolist())):
+            yield row("lift", f"{mode}-{variant}", *spent, frames, "frames")
 
 
 def _cold(mode: str) -> tuple[float, float]:
     program = (
-        "import sys, time; from launch.benchmarks import lift; "
-        "lift.lift_all(lift.clips_of(sys.argv[1]), sys.argv[2]); print(time.process_time())"
+        "import sys; from launch.benchmarks import lift; "
+        "lift.lift_all(lift.clips_of(sys.argv[1]), sys.argv[2])"
     )
-    wall = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, "-c", program, _CLIPS.value, mode],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = [sys.executable, "-c", program, _CLIPS.value, mode]
+    run = functools.partial(subprocess.run, command, stderr=subprocess.PIPE, text=True, check=False)
+    cpu, wall, done = timed(run)
     if done.returncode:
         raise DataError(f"the lift failed in a process of its own: {done.stderr.strip()[-200:]}")
-    return float(done.stdout.split()[-1]), time.perf_counter() - wall
+    return cpu, wall

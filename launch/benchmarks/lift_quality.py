@@ -6,7 +6,6 @@ With `--docs` it writes `lift.md` (a table), `lift_side.png` (the first clip fro
 modes) and `lift_overlay.png` (the best mode laid over the keypoints).
 """
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import numpy as np
 from absl import flags
 
 from launch.benchmarks.lift import clips_of
+from launch.benchmarks.rows import clocks, row, since
 from signllm_jax.core import markdown
 from signllm_jax.core.errors import ConfigError
 from signllm_jax.poses.clip import PoseClip
@@ -48,9 +48,9 @@ def wrist_depth_motion(clip: PoseClip) -> float:
     return float(np.abs(np.diff(clip.positions[:, _WRISTS, 2], axis=0))[seen].mean())
 
 
-def _lifted(clips: list[np.ndarray]) -> Iterator[tuple[str, list[PoseClip], float]]:
+def _lifted(clips: list[np.ndarray]) -> Iterator[tuple[str, list[PoseClip], tuple[float, float]]]:
     for mode in reversed(MODES):
-        began = time.process_time()
+        began = clocks()
         yield mode, [lift_keypoints(each, _FPS, mode) for each in clips], began
 
 
@@ -75,14 +75,7 @@ def rows() -> Iterator[dict]:
             "pixels": mean([each["mean"] for each in off]),
             "shoulder_widths": mean([each["mean_shoulder_widths"] for each in off]),
         }
-        spent = time.process_time() - began
-        yield {
-            "benchmark": "lift_quality",
-            "variant": mode,
-            "cpu_seconds": spent,
-            "frames": int(frames.sum()),
-            **table[mode],
-        }
+        yield row("lift_quality", mode, *since(began), int(frames.sum()), "frames", **table[mode])
     if _DOCS.value:
         _write(Path(_DOCS.value), table, lifted, clips)
 

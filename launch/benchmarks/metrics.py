@@ -8,13 +8,13 @@ the largest difference of a figure of a clip from computations in NumPy and SciP
 with ours. With --document the tables are written between its marks.
 """
 
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from absl import flags
 
+from launch.benchmarks.rows import clocks, row, since
 from signllm_jax.core import markdown
 from signllm_jax.eval.pages import POSE
 from signllm_jax.metrics.catalogue import cell, heading
@@ -124,35 +124,19 @@ def rows() -> Iterator[dict]:
     table: dict[str, dict] = {}
     largest: dict[str, float] = {}
     for name, produced in variants(clips, train).items():
-        timed = _Timed()
+        began = clocks()
         scores = score_clips(clips, produced)
         table[name] = summarize(scores)
         for i, pair in enumerate(zip(clips, produced)):
             for metric, value in independent(*pair).items():
                 apart = abs(float(scores[metric][i]) - value)
                 largest[metric] = max(largest.get(metric, 0.0), apart)
-        yield timed.row(name, len(clips)) | {m: table[name][m] for m in COLUMNS}
-    yield _Timed().row("largest difference from NumPy and SciPy", len(clips)) | largest
+        shown = {metric: table[name][metric] for metric in COLUMNS}
+        yield row("metrics", name, *since(began), len(clips), "pairs", **shown)
+    name = "largest difference from NumPy and SciPy"
+    yield row("metrics", name, 0.0, 0.0, len(clips), "pairs", **largest)
     if DOCUMENT.value:
         write_readme(DOCUMENT.value, _markdown(table, largest, len(clips)))
-
-
-class _Timed:
-    """What a row says of its costs."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic):
-        self._clock, self._wall, self._cpu = clock, clock(), time.process_time()
-
-    def row(self, name: str, pairs: int) -> dict:
-        cpu = time.process_time() - self._cpu
-        return {
-            "benchmark": "metrics",
-            "variant": name,
-            "cpu_seconds": cpu,
-            "wall_seconds": self._clock() - self._wall,
-            "pairs": pairs,
-            "per_cpu_second": pairs / max(cpu, 1e-9),
-        }
 
 
 def _markdown(table: dict[str, dict], largest: dict[str, float], count: int) -> str:

@@ -5,7 +5,6 @@ clock runs. A difference of seconds counts everything that the channel does in a
 """
 
 import dataclasses
-import time
 from collections.abc import Iterator
 
 import jax
@@ -13,6 +12,7 @@ import numpy as np
 from absl import flags
 
 from configs import mlsf
+from launch.benchmarks.rows import row, timed
 from signllm_jax.core.config import Config, read_config
 from signllm_jax.parallel import sharding
 from signllm_jax.train.groups import make_group
@@ -52,22 +52,19 @@ def rows() -> Iterator[dict]:
     spent = {name: [] for name in runs}
     for _ in range(ROUNDS.value):
         for name, run in runs.items():
-            spent[name].append(run.timed(STEPS.value))
+            spent[name].append(timed(lambda run=run: run.steps(STEPS.value)))
     base = np.array(spent["mse"])[:, 0]
     for name, measured in spent.items():
         cpu, wall, frames = np.sum(measured, 0).tolist()
         ratios = np.array(measured)[:, 0] / base
-        yield {
-            "benchmark": "replay",
-            "variant": f"{SIZE.value}-{name}",
-            "cpu_seconds": cpu,
-            "wall_seconds": wall,
-            "frames": int(frames),
-            "per_cpu_second": frames / cpu,
-            "steps": ROUNDS.value * STEPS.value,
-            "over_mse": float(np.median(ratios)),
-            "over_mse_quartiles": np.quantile(ratios, (0.25, 0.75)).tolist(),
-        }
+        yield row(
+            "replay",
+            f"{SIZE.value}-{name}",
+            *(cpu, wall, int(frames), "frames"),
+            steps=ROUNDS.value * STEPS.value,
+            over_mse=float(np.median(ratios)),
+            over_mse_quartiles=np.quantile(ratios, (0.25, 0.75)).tolist(),
+        )
 
 
 class _Run:
@@ -82,16 +79,15 @@ class _Run:
         with sharding.use_mesh(self._mesh):
             self._state = make_state(config, lanes, self._mesh)
             self._step = make_train_step(config, lanes, self._mesh)
-        self.timed(2)
+        self.steps(2)
 
-    def timed(self, steps: int) -> tuple[float, float, float]:
-        """CPU seconds, wall seconds and real frames of some steps."""
+    def steps(self, steps: int) -> float:
+        """Makes some steps; returns their real frames."""
+        frames = []
         with sharding.use_mesh(self._mesh):
-            cpu, wall, frames = time.process_time(), time.perf_counter(), []
             for number in range(steps):
                 batch = self._batches[number % len(self._batches)]
                 self._state, metrics = self._step(self._state, batch)
                 frames.append(metrics["frames"])
             jax.block_until_ready(self._state)
-            spent = time.process_time() - cpu, time.perf_counter() - wall
-        return *spent, float(np.sum(frames))
+        return float(np.sum(frames))

@@ -1,10 +1,7 @@
 """Measuring in turns: what is compared runs once a round, and a busy machine slows all alike."""
 
-import contextlib
-import resource
 import shlex
 import subprocess
-import time
 from collections.abc import Callable, Mapping
 
 import jax
@@ -12,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from absl import flags
 
+from launch.benchmarks import rows
 from signllm_jax.core.errors import ConfigError
 
 ROUNDS = flags.DEFINE_integer("rounds", 5, "in which every variant runs once", lower_bound=1)
@@ -46,7 +44,7 @@ def measure(variants: Mapping[str, Callable[[], float]]) -> dict[str, np.ndarray
     spent = {name: [] for name in variants}
     for _ in range(ROUNDS.value):
         for name, run in variants.items():
-            spent[name].append(_timed(run))
+            spent[name].append(rows.timed(run))
     if PROFILE.value:
         with jax.profiler.trace(PROFILE.value, create_perfetto_trace=True):
             for name, run in variants.items():
@@ -66,19 +64,14 @@ def row(benchmark: str, variant: str, measured: np.ndarray, unit: str = "frames"
     """
     cpu, wall, work = np.median(measured, 0).tolist()
     rates = measured[:, 2] / measured[:, 1]
-    return {
-        "benchmark": benchmark,
-        "variant": variant,
-        "cpu_seconds": cpu,
-        "wall_seconds": wall,
-        unit: work,
+    spread = {
         "per_cpu_second": float(np.median(measured[:, 2] / measured[:, 0])),
         "per_second": float(np.median(rates)),
         "per_second_low": float(rates.min()),
         "per_second_high": float(rates.max()),
         "rounds": len(measured),
-        **more,
     }
+    return rows.row(benchmark, variant, cpu, wall, work, unit, **(spread | more))
 
 
 def other_rows(benchmark: str, measured: Mapping[str, np.ndarray]):
@@ -91,23 +84,6 @@ def other_rows(benchmark: str, measured: Mapping[str, np.ndarray]):
 def ratio(one: np.ndarray, other: np.ndarray, column: int = 1) -> float:
     """Median over rounds of one rate by the other's of the same round; column 0 = by CPU second."""
     return float(np.median((one[:, 2] / one[:, column]) / (other[:, 2] / other[:, column])))
-
-
-@contextlib.contextmanager
-def children():
-    """Collects the CPU seconds of the child processes that end inside, as a list of one number."""
-    before, found = resource.getrusage(resource.RUSAGE_CHILDREN), [0.0]
-    yield found
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    found[0] = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-
-
-def _timed(run: Callable[[], float]) -> tuple[float, float, float]:
-    with children() as child:
-        cpu, wall = time.process_time(), time.perf_counter()
-        work = run()
-        cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
-    return cpu + child[0], wall, work
 
 
 def _peak() -> Callable[[], float]:

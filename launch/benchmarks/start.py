@@ -19,6 +19,7 @@ import numpy as np
 from absl import flags
 
 from launch.benchmarks import rounds
+from launch.benchmarks.rows import clocks, since
 from signllm_jax.core import cli
 from signllm_jax.core.errors import TrainingError
 
@@ -42,20 +43,19 @@ def _first_step(work: Path, name: str, cache: Path) -> tuple[float, float, float
     command = [sys.executable, str(TRAIN), f"--config={cli.config_path('configs/mlsf.py')}"]
     command += [f"--workdir={work / name}", "--config.log.every=1"]
     command += [f"--config.{change}" for change in SET.value]
-    with rounds.children() as child:
-        began = time.perf_counter()
-        process = subprocess.Popen(
-            command,
-            env=dict(os.environ, SIGNLLM_CACHE_DIR=str(cache)),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-        )
-        metrics = work / name / "metrics.jsonl"
-        while process.poll() is None and not (metrics.exists() and metrics.stat().st_size):
-            time.sleep(0.02)
-        wall = time.perf_counter() - began
-        process.send_signal(signal.SIGTERM)
-        _, error = process.communicate()
+    began = clocks()
+    process = subprocess.Popen(
+        command,
+        env=dict(os.environ, SIGNLLM_CACHE_DIR=str(cache)),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    metrics = work / name / "metrics.jsonl"
+    while process.poll() is None and not (metrics.exists() and metrics.stat().st_size):
+        time.sleep(0.02)
+    _, wall = since(began)
+    process.send_signal(signal.SIGTERM)
+    _, error = process.communicate()
     if process.returncode:
         raise TrainingError(f"the run that was timed failed: {error.decode().strip()[-200:]}")
-    return child[0], wall, 1.0
+    return since(began)[0], wall, 1.0

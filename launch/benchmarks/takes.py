@@ -12,11 +12,12 @@ import csv
 import re
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from absl import flags
+
+from launch.benchmarks.rows import clocks, row, since
 
 SIGNS = flags.DEFINE_string("signs", None, "folder of the clips with their index.csv")
 LANGUAGES = flags.DEFINE_list("languages", ["ksl", "tsl"], "which are read, side by side")
@@ -84,18 +85,11 @@ def _run(work: Path, seed: int) -> dict:
     config = get_config("prompt2sign")
     config.data.update(data_dir=str(work / "data"), languages=tuple(LANGUAGES.value))
     config.train.update(seed=seed, steps=STEPS.value)
-    began, spent = time.monotonic(), time.process_time()
+    began = clocks()
     train(read_config(config.to_dict()), work / f"seed-{seed}")
     report = evaluate(work / f"seed-{seed}", "test")
     overall, evaluator = report["overall"], report["run"]["evaluators"][0]
-    cpu = time.process_time() - spent
-    return {
-        "benchmark": "takes",
-        "variant": f"seed {seed}",
-        "cpu_seconds": cpu,
-        "wall_seconds": time.monotonic() - began,
-        "examples": overall["clips"],
-        "per_cpu_second": overall["clips"] / cpu,
+    return row("takes", f"seed {seed}", *since(began), overall["clips"], "examples") | {
         "languages": list(report["languages"]),
         "exact_match": overall["exact_match"],
         "exact_match_train": evaluator["exact_match_train"],

@@ -20,7 +20,7 @@ from signllm_jax.data import batches, corruption, splits
 from signllm_jax.data.corruption import KINDS
 from signllm_jax.eval.back_translate import train_reader
 from signllm_jax.inference.text_to_pose import Producer
-from signllm_jax.metrics.pairs import held, score_clips
+from signllm_jax.metrics.mean_pose import MeanPoseScore
 from signllm_jax.metrics.text_metrics import cer
 from signllm_jax.models.losses import joint_weights
 from signllm_jax.models.text2pose import Text2Pose, teacher_forcing
@@ -34,7 +34,6 @@ from signllm_jax.train.state import init_state, state_shardings
 from signllm_jax.train.step import train_step
 
 TRACED = ("eta", "threshold", "supervised", "policy", "deviation", "final_deviation")
-SCORED = ("dtw", "hand_travel")
 
 
 class Bench:
@@ -162,16 +161,13 @@ class Bench:
     def _produce(self, params, share, split):
         _, producer, _ = self._part(share)
         made = [clip for clip, _ in producer(params, [self._sets[split].texts])[0]]
-        real = self._clips[split]
-        scores = score_clips(real, made, SCORED)
-        travel = scores["hand_travel"].sum() / scores["hand_travel_reference"].sum()
-        ratio = np.mean(scores["dtw"]) / self._mean_pose(split)
-        return {"dtw": float(ratio), "hand_travel": float(travel)}, made
+        scores = self._score(split)(made)
+        names = {"dtw": "dtw_mean_pose_ratio", "hand_travel": "hand_travel_ratio"}
+        return {name: scores[metric] for name, metric in names.items()}, made
 
     @functools.cache  # noqa: B019
-    def _mean_pose(self, split):
-        pose, clips = self._clean.statistics.mean_pose, self._clips[split]
-        return np.mean(score_clips(clips, [held(pose, c) for c in clips], SCORED)["dtw"])
+    def _score(self, split):
+        return MeanPoseScore(self._clips[split], self._clean.statistics.mean_pose)
 
     @functools.cached_property
     def _measure(self):

@@ -1,6 +1,6 @@
 """Tables of the study, in Markdown: mean and deviation or interval over seeds."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import scipy.stats
@@ -158,11 +158,9 @@ def _farthest(ratios):
 
 
 def _tested(own: Sequence[dict], part: str) -> list[str]:
-    each: list[Callable] = [
-        lambda metric=metric, form=form: interval([r[part][metric] for r in own], form)
-        for metric, form in TESTED
-    ]
     return [
-        write() if all(metric in r[part] for r in own) else "-"
-        for write, (metric, _) in zip(each, TESTED)
+        interval([r[part][metric] for r in own], form)
+        if all(metric in r[part] for r in own)
+        else "-"
+        for metric, form in TESTED
     ]

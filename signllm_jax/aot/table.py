@@ -1,7 +1,9 @@
 """The table of slices: one row for each kept `aot.json`."""
 
 import collections
+import functools
 import json
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from signllm_jax.aot.estimate import UNCOUNTED_LIMIT
@@ -19,10 +21,6 @@ instructions without a cycle count, and none of them a kernel. Memory is a chip'
 buffer included.
 
 """
-_COLUMNS = (
-    *("size", "rows a language", "slice", "mesh", "GB a chip", "collectives"),
-    *("bytes between languages", "ms", "interconnect ms", "utilisation", "compile CPU s"),
-)
 _SCALING = """
 ## Weak scaling
 
@@ -32,10 +30,6 @@ well: once that axis is there, what a step exchanges no longer grows with it. Me
 replay buffer is spread. Bytes are of the collectives' results, a chip and step.
 
 """
-_SCALING_COLUMNS = (
-    *("size", "rows a chip", "slice", "chips", "mesh", "GB a chip"),
-    *("MB in collectives", "ms", "interconnect ms"),
-)
 _LONG = """
 ## Long rows
 
@@ -43,10 +37,6 @@ The same frames a step in longer rows, by XLA's attention and by a kernel (`mode
 cycles the compiler does not count: a step with kernels takes its milliseconds and theirs.
 
 """
-_LONG_COLUMNS = (
-    *("size", "frames a row", "rows a language", "slice", "attention", "GB a chip", "ms"),
-    *("kernels beside", "utilisation"),
-)
 _TAIL = """
 Written by `python launch/compile.py --table=docs/slices.md --readme=README.md` from the reports in
 `docs/slices/`, each of them an `aot.json` of `launch/compile.py`.
@@ -68,8 +58,7 @@ def write_table(folder: Path) -> str:
     """
     reports = _reports(folder)
     versions = sorted({_versions(report) for report in reports})
-    table = markdown.table(_COLUMNS, map(_row, reports), align="l")
-    return f"{table}\n\nVersions: {'; '.join(versions)}.\n"
+    return f"{_table(_COLUMNS, reports)}\n\nVersions: {'; '.join(versions)}.\n"
 
 
 def write_scaling(folder: Path) -> str:
@@ -82,36 +71,20 @@ def write_scaling(folder: Path) -> str:
     for report in _reports(folder):
         if "collectives" in report and report["program"] == "train_step":
             chip, _, _ = report["topology"].partition(":")
-            rows = report["batch_size"] * len(report["lanes"]) / report["chips"]
-            alike[_size(report), chip, rows].append(report)
-    rows = [
-        _scaling_row(size, rows, report)
-        for (size, _, rows), reports in alike.items()
+            alike[_size(report), chip, _rows_a_chip(report)].append(report)
+    shown = [
+        report
+        for reports in alike.values()
         if len({report["chips"] for report in reports}) > 1
         for report in reports
     ]
-    return _SCALING + markdown.table(_SCALING_COLUMNS, rows, align="l") + "\n" if rows else ""
+    return f"{_SCALING}{_table(_SCALING_COLUMNS, shown)}\n" if shown else ""
 
 
 def write_long(folder: Path) -> str:
     """Steps of long rows with and without kernels; raises ConfigError as `write_table` does."""
     reports = sorted(_reports(folder), key=lambda r: (r["row_frames"], r["uncounted_kernels"]))
-    rows = [
-        [
-            f"{report['size']}, {len(report['lanes'])} x "
-            + _count(report["parameters"] / len(report["lanes"])),
-            str(report["row_frames"]),
-            str(report["batch_size"]),
-            report["topology"],
-            report["attention"],
-            f"{report['hbm_bytes_per_chip'] / 1e9:.2f}",
-            f"{report['cycle_milliseconds']:.2f}",
-            str(report["uncounted_kernels"]),
-            f"{report['cycle_utilization']:.1%}" if "cycle_utilization" in report else "",
-        ]
-        for report in reports
-    ]
-    return _LONG + markdown.table(_LONG_COLUMNS, rows, align="l") + "\n"
+    return f"{_LONG}{_table(_LONG_COLUMNS, reports)}\n"
 
 
 def _reports(folder: Path) -> list[dict]:
@@ -127,16 +100,20 @@ def _reports(folder: Path) -> list[dict]:
 def _read(path: Path) -> dict:
     try:
         report = json.loads(path.read_text())
-        _row(report)
+        _table(_COLUMNS, [report])
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError(f"--table: {path}: no report of launch/compile.py: {error}") from error
     return report
 
 
+def _lanes(report: dict) -> str:
+    lanes = len(report["lanes"])
+    return f"{report['size']}, {lanes} x {_count(report['parameters'] / lanes)}"
+
+
 def _size(report: dict) -> str:
     """What is trained or generated, in words."""
-    size = f"{report['size']}, {len(report['lanes'])} x "
-    size += _count(report["parameters"] / len(report["lanes"]))
+    size = _lanes(report)
     if report.get("remat", "none") != "none":
         size += f", remat of all but {report['remat']}"
     if report.get("row_dropout"):
@@ -154,46 +131,39 @@ def _mesh(report: dict) -> str:
     return ", ".join(f"{axis} {count}" for axis, count in report["mesh"].items())
 
 
-def _scaling_row(size: str, rows: float, report: dict) -> list[str]:
-    exchanged = sum(one["bytes"] for one in report["collectives"])
-    return [
-        size,
-        f"{rows:g}",
-        report["topology"],
-        str(report["chips"]),
-        _mesh(report),
-        f"{report['hbm_bytes_per_chip'] / 1e9:.2f}",
-        f"{exchanged / 1e6:,.0f}",
-        f"{report['cycle_milliseconds']:.2f}",
-        f"{report['interconnect_milliseconds']:.2f}",
-    ]
+def _rows_a_chip(report: dict) -> float:
+    return report["batch_size"] * len(report["lanes"]) / report["chips"]
 
 
-def _row(report: dict) -> list[str]:
-    time = f"{report['cycle_milliseconds']:.2f}" if "cycle_milliseconds" in report else ""
+def _time(report: dict) -> str:
+    time = _number(report, "cycle_milliseconds", ".2f")
     if "microseconds_per_frame" in report:
         time += f" ({report['microseconds_per_frame']:.0f} µs a frame)"
-    utilization = report.get("cycle_utilization")
+    return time
+
+
+def _memory(report: dict) -> str:
     memory = f"{report['hbm_bytes_per_chip'] / 1e9:.2f} of {report['hbm_limit_bytes'] / 1e9:.1f}"
-    return [
-        _size(report),
-        str(report["batch_size"]),
-        report["topology"],
-        _mesh(report),
-        memory if report["fits"] else f"{memory}: does not fit",
-        "; ".join(
-            f"{one['count']} {one['kind']} over {'*'.join(one['axes']) or 'none'}, "
-            f"{one['bytes'] / 1e6:.0f} MB"
-            for one in report.get("collectives", ())
-        ),
-        str(report.get("cross_language_bytes", "")),
-        time,
-        f"{report['interconnect_milliseconds']:.2f}"
-        if "interconnect_milliseconds" in report
-        else "",
-        "" if utilization is None else f"{utilization:.1%}",
-        f"{report['compile_cpu_seconds']:.0f}",
-    ]
+    return memory if report["fits"] else f"{memory}: does not fit"
+
+
+def _collectives(report: dict) -> str:
+    return "; ".join(
+        f"{one['count']} {one['kind']} over {'*'.join(one['axes']) or 'none'}, "
+        f"{one['bytes'] / 1e6:.0f} MB"
+        for one in report.get("collectives", ())
+    )
+
+
+def _number(report: dict, name: str, form: str = "", scale: float = 1) -> str:
+    """A number of a report in units of `scale`, or a text; nothing where it does not apply."""
+    if name not in report:
+        return ""
+    return format(report[name] / scale if form else report[name], form)
+
+
+def _column(name: str, form: str = "", scale: float = 1) -> Callable[[dict], str]:
+    return functools.partial(_number, name=name, form=form, scale=scale)
 
 
 def _count(parameters: float) -> str:
@@ -202,3 +172,45 @@ def _count(parameters: float) -> str:
 
 def _versions(report: dict) -> str:
     return ", ".join(f"{name} {number}" for name, number in report["versions"].items())
+
+
+def _table(columns: Mapping[str, Callable[[dict], str]], reports: Sequence[dict]) -> str:
+    rows = ([write(report) for write in columns.values()] for report in reports)
+    return markdown.table(list(columns), rows, align="l")
+
+
+_COLUMNS = {
+    "size": _size,
+    "rows a language": _column("batch_size"),
+    "slice": _column("topology"),
+    "mesh": _mesh,
+    "GB a chip": _memory,
+    "collectives": _collectives,
+    "bytes between languages": _column("cross_language_bytes"),
+    "ms": _time,
+    "interconnect ms": _column("interconnect_milliseconds", ".2f"),
+    "utilisation": _column("cycle_utilization", ".1%"),
+    "compile CPU s": _column("compile_cpu_seconds", ".0f"),
+}
+_SCALING_COLUMNS = {
+    "size": _size,
+    "rows a chip": lambda report: f"{_rows_a_chip(report):g}",
+    "slice": _column("topology"),
+    "chips": _column("chips"),
+    "mesh": _mesh,
+    "GB a chip": _column("hbm_bytes_per_chip", ".2f", 1e9),
+    "MB in collectives": lambda r: f"{sum(one['bytes'] for one in r['collectives']) / 1e6:,.0f}",
+    "ms": _column("cycle_milliseconds", ".2f"),
+    "interconnect ms": _column("interconnect_milliseconds", ".2f"),
+}
+_LONG_COLUMNS = {
+    "size": _lanes,
+    "frames a row": _column("row_frames"),
+    "rows a language": _column("batch_size"),
+    "slice": _column("topology"),
+    "attention": _column("attention"),
+    "GB a chip": _column("hbm_bytes_per_chip", ".2f", 1e9),
+    "ms": _column("cycle_milliseconds", ".2f"),
+    "kernels beside": _column("uncounted_kernels"),
+    "utilisation": _column("cycle_utilization", ".1%"),
+}

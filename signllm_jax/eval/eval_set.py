@@ -41,9 +41,9 @@ class Language:
         cut_off: Whether each production was cut off at the greatest length, bool [N].
     """
 
-    train: splits.Source | None
+    train: splits.Source
     tokenizer: Tokenizer | None
-    statistics: Statistics | None
+    statistics: Statistics
     texts: list[str] = dataclasses.field(default_factory=list)
     names: list[str] = dataclasses.field(default_factory=list)
     glosses: list[str] = dataclasses.field(default_factory=list)
@@ -96,31 +96,31 @@ def open_texts(workdir: Workdir, split: str, data_dir: str | None = None) -> Eva
     config, codes = workdir.read_config()
     groups = {code: load_group(workdir.group(code), reading=config.reader) for code in codes}
     folder = data_dir or config.data.data_dir or None
-    found = EvalSet(config, {}, {}, groups, config.text.kind == "letters", _produce)
+    evaluated = EvalSet(config, {}, {}, groups, config.text.kind == "letters", _produce)
     for code, group in groups.items():
         clips, train = (
             splits.open_split(config.data.dataset, code, name, folder) for name in (split, "train")
         )
         language = Language(train, group.tokenizer, group.statistics)
         add_clips(language, clips, group.tokenizer.encode, group.row_tokens)
-        add_language(found, code, language, split)
-    check_not_empty(found, workdir, split)
-    return found
+        add_language(evaluated, code, language, split)
+    check_not_empty(evaluated, workdir, split)
+    return evaluated
 
 
-def add_language(found: EvalSet, code: str, language: Language, split: str) -> None:
+def add_language(evaluated: EvalSet, code: str, language: Language, split: str) -> None:
     """Adds a language to the set, or the reason why it is skipped."""
     if language.texts:
-        found.languages[code] = language
+        evaluated.languages[code] = language
     else:
         reasons = ", ".join(f"{n} {why}" for why, n in language.excluded.items())
-        found.skipped[code] = f"no {split} clip" + (f" ({reasons})" if reasons else "")
+        evaluated.skipped[code] = f"no {split} clip" + (f" ({reasons})" if reasons else "")
 
 
-def check_not_empty(found: EvalSet, workdir: Workdir, split: str) -> None:
+def check_not_empty(evaluated: EvalSet, workdir: Workdir, split: str) -> None:
     """Raises DataError when no language has a clip."""
-    if not found.languages:
-        raise DataError(f"{workdir.path}: no clip of {split} can be scored: {found.skipped}")
+    if not evaluated.languages:
+        raise DataError(f"{workdir.path}: no clip of {split} can be scored: {evaluated.skipped}")
 
 
 def add_clips(
@@ -170,7 +170,7 @@ def add_clips(
 
 
 def fill_rows(
-    found: EvalSet, seed: int, predictions: Mapping[str, Sequence[PoseClip]] | None = None
+    evaluated: EvalSet, seed: int, predictions: Mapping[str, Sequence[PoseClip]] | None = None
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Makes the clips of all rows.
 
@@ -180,7 +180,7 @@ def fill_rows(
     Returns:
         Further rows of the report and further facts.
     """
-    for code, language in found.languages.items():
+    for code, language in evaluated.languages.items():
         trained = [normalize_text(text, code) for text in language.train.texts]
         nearest = baselines.nearest_texts(language.texts, trained)
         other = baselines.other_clips(len(language.texts), seed)
@@ -192,18 +192,18 @@ def fill_rows(
             "mean_pose": [held(pose, clip) for clip in language.references],
         }
     if predictions is None:
-        return found.produce(found)
-    for code, language in found.languages.items():
+        return evaluated.produce(evaluated)
+    for code, language in evaluated.languages.items():
         language.rows["produced"] = list(predictions[code])
         language.rows["teacher_forced"] = [None] * len(language.texts)
         language.cut_off = np.zeros(len(language.texts), bool)
     return {}, {}
 
 
-def _produce(found: EvalSet) -> tuple[dict[str, Any], dict[str, Any]]:
+def _produce(evaluated: EvalSet) -> tuple[dict[str, Any], dict[str, Any]]:
     """Makes the rows `produced` and `teacher_forced` with a model for each language."""
-    config, languages = found.config, list(found.languages.values())
-    groups = [found.groups[code] for code in found.languages]
+    config, languages = evaluated.config, list(evaluated.languages.values())
+    groups = [evaluated.groups[code] for code in evaluated.languages]
     statistics = [language.statistics for language in languages]
     mesh = sharding.make_mesh({}, jax.local_devices()[:1])
     params = jax.device_put(jax.tree.map(lambda *p: np.stack(p), *(g.params for g in groups)))

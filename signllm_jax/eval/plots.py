@@ -23,7 +23,7 @@ def _axes(width: float = 6.4, height: float = 3.8, count: int = 1):
     panels = [figure.add_subplot(1, count, number + 1) for number in range(count)]
     for axes in panels:
         axes.spines[["top", "right"]].set_visible(False)
-    return figure, panels[0] if count == 1 else panels
+    return figure, panels
 
 
 def _save(write: Callable[..., None], path: Path, **options) -> Path:
@@ -61,7 +61,7 @@ def plot_training(metrics: Path, languages: Sequence[str], path: Path) -> Path |
                 found.append((values["step"], ratio))
     if not any(lines.values()):
         return None
-    figure, axes = _axes()
+    figure, (axes,) = _axes()
     for code, found in lines.items():
         if found:
             axes.plot(*zip(*found), marker="o", markersize=3, label=code)
@@ -81,7 +81,7 @@ def plot_languages(
         path: of the picture.
     """
     shown = {METRICS[name].title: name for name in known(names, metrics.values())}
-    figure, axes = _axes(1.6 + 1.5 * max(len(metrics), 3))
+    figure, (axes,) = _axes(1.6 + 1.5 * max(len(metrics), 3))
     place = np.arange(len(metrics))
     width = 0.8 / max(len(shown), 1)
     for number, (label, name) in enumerate(shown.items()):
@@ -107,7 +107,7 @@ def plot_lengths(
         lengths: language -> (seconds of the references, seconds of the productions).
         path: of the picture.
     """
-    figure, axes = _axes(4.6, 4.2)
+    figure, (axes,) = _axes(4.6, 4.2)
     for code, (real, made) in lengths.items():
         axes.scatter(real, made, s=12, alpha=0.6, label=code)
     values = [v for pair in lengths.values() for side in pair for v in side]
@@ -153,7 +153,7 @@ def plot_curves(
         path: of the picture.
     """
     figure, places = _axes(4.8 * len(panels), 3.8, len(panels))
-    for axes, (title, lines) in zip(places if len(panels) > 1 else [places], panels.items()):
+    for axes, (title, lines) in zip(places, panels.items()):
         for name, (steps, values) in lines.items():
             mean, deviation = values.mean(0), values.std(0)
             (line,) = axes.plot(steps, mean, label=name)
@@ -176,7 +176,7 @@ def plot_costs(
         path: of the picture.
     """
     figure, places = _axes(4.4 * len(panels), 3.6, len(panels))
-    for axes, (label, lines) in zip(places if len(panels) > 1 else [places], panels.items()):
+    for axes, (label, lines) in zip(places, panels.items()):
         for name, points in lines.items():
             axes.plot(*zip(*points), marker="o", markersize=3, label=name)
         axes.set_xscale("log", base=2)

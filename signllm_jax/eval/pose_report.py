@@ -76,41 +76,45 @@ def evaluate(
     began = provenance.spent()
     if readers and evaluators:
         raise ConfigError("--readers: none are trained where --evaluators read; give one of both")
-    workdir = Workdir(workdir)
-    output = report_path(workdir, split, output, predictions)
-    found = opened(workdir, split, data_dir)
-    if readers and not found.spelled:
-        raise ConfigError(f"--readers: they spell words, but {workdir.path} has sentences")
+    run_dir = Workdir(workdir)
+    output = report_path(run_dir, split, output, predictions)
+    evaluated = opened(run_dir, split, data_dir)
+    if readers and not evaluated.spelled:
+        raise ConfigError(f"--readers: they spell words, but {run_dir.path} has sentences")
     theirs, matched = None, None
     if predictions is not None:
-        theirs, matched = _predicted(found, predictions)
-    judges = [open_evaluator(path, tuple(found.languages)) for path in evaluators]
-    more_rows, more_facts = fill_rows(found, seed, matched)
+        theirs, matched = _predicted(evaluated, predictions)
+    judges = [open_evaluator(path, tuple(evaluated.languages)) for path in evaluators]
+    more_rows, more_facts = fill_rows(evaluated, seed, matched)
     if export is not None:
-        export_clips(export, split, found.languages)
-    if found.spelled and not judges:  # CTC over letters is no judge of sentences
+        export_clips(export, split, evaluated.languages)
+    if evaluated.spelled and not judges:  # CTC over letters is no judge of sentences
         seeds = range(1 if readers is None else readers)
-        judges = trained_inside(workdir, found.languages, seeds, reader_config)
-    read = _read(judges, found.languages) if judges else None
-    texts = [text for language in found.languages.values() for text in language.texts]
-    where = _places(found.languages)
-    scores = _scores(found)
-    rows = _tables(found, scores, where, texts, read, seed)
+        judges = trained_inside(run_dir, evaluated.languages, seeds, reader_config)
+    read = _read(judges, evaluated.languages) if judges else None
+    texts = [text for language in evaluated.languages.values() for text in language.texts]
+    where = _places(evaluated.languages)
+    scores = _scores(evaluated)
+    rows = _tables(evaluated, scores, where, texts, read, seed)
     named = [
-        describe(judge, found.languages, read["ground_truth"][i], found.spelled)
+        describe(judge, evaluated.languages, read["ground_truth"][i], evaluated.spelled)
         for i, judge in enumerate(judges)
     ]
-    folder = workdir.path / "samples" if theirs is None else output.parent / output.stem
-    _samples(folder, found.languages, found.config.eval.samples if samples is None else samples)
+    folder = run_dir.path / "samples" if theirs is None else output.parent / output.stem
+    _samples(
+        folder, evaluated.languages, evaluated.config.eval.samples if samples is None else samples
+    )
     run = provenance.describe_run(
-        workdir.path, found.config, found.groups, began, sum(j.kept_seconds for j in judges)
+        run_dir.path, evaluated.config, evaluated.groups, began, sum(j.kept_seconds for j in judges)
     )
     facts = {
-        "excluded": {code: dict(each.excluded) for code, each in found.languages.items()},
-        "skipped": found.skipped,
+        "excluded": {code: dict(each.excluded) for code, each in evaluated.languages.items()},
+        "skipped": evaluated.skipped,
         "misread": _misread(where, texts, read),
-        "pictures": _pictures(workdir, output, found, rows["produced"], scores, where),
-        "warnings": warnings.of_clips(found.config, named, rows["produced"], found.skipped, theirs),
+        "pictures": _pictures(run_dir, output, evaluated, rows["produced"], scores, where),
+        "warnings": warnings.of_clips(
+            evaluated.config, named, rows["produced"], evaluated.skipped, theirs
+        ),
         "split": split,
         **({"predictions": theirs.describe()} if theirs else {}),
         "run": run | {"evaluators": named, "evaluation_seed": seed},
@@ -118,17 +122,17 @@ def evaluate(
     return pages.write(Report(rows | more_rows, facts | more_facts), output)
 
 
-def _predicted(found: EvalSet, path):
+def _predicted(evaluated: EvalSet, path):
     """Another system's predictions, and its clips by language; languages without any go."""
     rates = {
         name: clip.fps
-        for language in found.languages.values()
+        for language in evaluated.languages.values()
         for name, clip in zip(language.names, language.references)
     }
-    codes = tuple(found.languages)
+    codes = tuple(evaluated.languages)
     theirs = read_predictions(path, rates)
-    matched = match(theirs, found.languages)
-    found.skipped |= {c: "no usable prediction" for c in codes if c not in found.languages}
+    matched = match(theirs, evaluated.languages)
+    evaluated.skipped |= {c: "no usable prediction" for c in codes if c not in evaluated.languages}
     return theirs, matched
 
 
@@ -157,13 +161,13 @@ def _row_names(languages: dict[str, Language]) -> list[str]:
     return [row for row in baselines.ROWS if row in next(iter(languages.values())).rows]
 
 
-def _scores(found: EvalSet) -> dict[str, dict[str, np.ndarray]]:
+def _scores(evaluated: EvalSet) -> dict[str, dict[str, np.ndarray]]:
     """Row -> scores of all clips."""
-    languages, scores = found.languages.values(), {}
+    languages, scores = evaluated.languages.values(), {}
     references = [clip for language in languages for clip in language.references]
-    for row in _row_names(found.languages):
+    for row in _row_names(evaluated.languages):
         clips = [clip for language in languages for clip in language.rows[row]]
-        if found.alike and row in figures.MODEL_ROWS:
+        if evaluated.alike and row in figures.MODEL_ROWS:
             still = (clip for language in languages for clip in language.rows["mean_pose"])
             clips = [clip if len(clip) else pose for clip, pose in zip(clips, still)]
         only = () if row == "produced" else figures.BRIEF
@@ -171,24 +175,24 @@ def _scores(found: EvalSet) -> dict[str, dict[str, np.ndarray]]:
     return scores
 
 
-def _tables(found: EvalSet, scores, where, texts, read, seed) -> dict[str, dict[str, dict]]:
+def _tables(evaluated: EvalSet, scores, where, texts, read, seed) -> dict[str, dict[str, dict]]:
     """Row -> language, or ALL -> flat metrics."""
-    every = list(where.values()) if found.alike else [np.arange(len(texts))]
+    every = list(where.values()) if evaluated.alike else [np.arange(len(texts))]
     parts = {ALL: every} | {code: [chosen] for code, chosen in where.items()}
     rows = {
         row: {
-            code: figures.flat_metrics(scores, row, part, texts, read, seed, found.spelled)
+            code: figures.flat_metrics(scores, row, part, texts, read, seed, evaluated.spelled)
             for code, part in parts.items()
         }
         for row in ("produced", *(row for row in scores if row != "produced"))
     }
     for code, metrics in rows["produced"].items():
-        chosen = found.languages.values() if code == ALL else [found.languages[code]]
+        chosen = evaluated.languages.values() if code == ALL else [evaluated.languages[code]]
         metrics["cut_off"] = int(sum(language.cut_off.sum() for language in chosen))
         metrics["excluded"] = sum(sum(language.excluded.values()) for language in chosen)
         real = rows["ground_truth"][code]
         metrics |= {name: real[name] for name in real if "_real" in name}
-        for row in figures.MODEL_ROWS if found.alike else ():
+        for row in figures.MODEL_ROWS if evaluated.alike else ():
             if row in rows:
                 clips = (clip for language in chosen for clip in language.rows[row])
                 rows[row][code]["unproduced"] = sum(not len(clip) for clip in clips)
@@ -206,7 +210,7 @@ def _misread(where, texts, read) -> dict[str, list[list[str]]]:
     }
 
 
-def _pictures(workdir, output, found: EvalSet, metrics, scores, where) -> dict[str, str]:
+def _pictures(workdir, output, evaluated: EvalSet, metrics, scores, where) -> dict[str, str]:
     """Draws the plots into a folder beside the report; name -> path relative to it."""
     folder = output.parent / output.stem
     folder.mkdir(exist_ok=True)
@@ -217,14 +221,14 @@ def _pictures(workdir, output, found: EvalSet, metrics, scores, where) -> dict[s
     }
     drawn = {
         "DTW ratio over training": plots.plot_training(
-            workdir.path / "metrics.jsonl", tuple(found.groups), folder / "training.png"
+            workdir.path / "metrics.jsonl", tuple(evaluated.groups), folder / "training.png"
         ),
         "Ratios of every language": plots.plot_languages(
             {code: metrics[code] for code in where}, BARS, folder / "languages.png"
         ),
         "Length against length": plots.plot_lengths(lengths, folder / "lengths.png"),
     }
-    every = [(c, i) for c, each in found.languages.items() for i in range(len(each.texts))]
+    every = [(c, i) for c, each in evaluated.languages.items() for i in range(len(each.texts))]
     ratio = produced["dtw"] / pose["dtw"]
     order = [i for i in np.argsort(ratio) if np.isfinite(ratio[i])]
     if order:
@@ -232,7 +236,7 @@ def _pictures(workdir, output, found: EvalSet, metrics, scores, where) -> dict[s
         clips = []
         for name, place in chosen.items():
             code, i = every[place]
-            each = found.languages[code]
+            each = evaluated.languages[code]
             text = f"{name}: {each.texts[i]} ({code}), DTW / mean pose {ratio[place]:.3f}"
             clips.append((text, each.rows["produced"][i], each.references[i]))
         drawn["Best, median and worst production"] = plots.strip(clips, folder / "strip.png")

@@ -19,7 +19,7 @@ from signllm_jax.eval.eval_set import Language, add_clips
 from signllm_jax.inference.prompt_to_gloss import read_prompt
 from signllm_jax.inference.prompt_to_pose import PromptToPose
 from signllm_jax.metrics.gloss_metrics import score_lines
-from signllm_jax.metrics.pairs import held, score_clips, summarize
+from signllm_jax.metrics.mean_pose import MeanPoseScore
 from signllm_jax.parallel import hosts
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.features import collect_statistics
@@ -32,7 +32,6 @@ from signllm_jax.text.prompts import SPOKEN, templates
 
 REFUSED = "<refused:->"
 """The LangGloss of a prompt that the server would refuse: its mark is no language's."""
-SCORED = ("dtw", "hand_travel", "duration_ratio")
 POSES = ("dtw", "dtw_mean_pose_ratio", "hand_travel_ratio", "duration_ratio", "unproduced")
 
 
@@ -148,18 +147,6 @@ def _without_frames(clip: PoseClip) -> PoseClip:
     return dataclasses.replace(clip, positions=positions, confidence=confidence)
 
 
-def score_poses(asked: Language, clips: Sequence[PoseClip]) -> dict[str, float]:
-    """Figures of clips against the real ones; what was not produced counts as the mean pose."""
-    still = [held(asked.statistics.mean_pose, clip) for clip in asked.references]
-    made = [clip if len(clip) else pose for clip, pose in zip(clips, still)]
-    figures = summarize(score_clips(asked.references, made, SCORED))
-    figures["dtw_mean_pose_ratio"] = figures["dtw"] / float(
-        np.nanmean(score_clips(asked.references, still, SCORED)["dtw"])
-    )
-    figures["unproduced"] = sum(not len(clip) for clip in clips)
-    return {name: figures[name] for name in POSES if name in figures}
-
-
 class PromptDev:
     """The dev words of all languages, asked for with templates of dev.
 
@@ -180,6 +167,11 @@ class PromptDev:
     ):
         asked = open_asked(dev, train, config.data.layout, config.eval.clips)
         self._asked = {code: language for code, language in asked.items() if language.texts}
+        self._scores = {
+            code: MeanPoseScore(language.references, language.statistics.mean_pose)
+            for code, language in self._asked.items()
+            if config.text.trained != "text" and hosts.is_first()
+        }
         self._group = group
         self._model = PromptToPose(group, mesh, config.eval.batch_size)
         self._trained = config.text.trained
@@ -196,11 +188,18 @@ class PromptDev:
                 made = sign_glosses(self._model, params, lines, asked)
                 self._last[code] = [clip for clip, _ in made]
                 if hosts.is_first():  # the others help to produce
-                    figures |= score_poses(asked, self._last[code])
+                    figures |= self._score_poses(code)
             scores.append(figures)
         if not scores:
             return {SHARED: {}}
         return {SHARED: {name: float(np.mean([s[name] for s in scores])) for name in scores[0]}}
+
+    def _score_poses(self, code: str) -> dict[str, float]:
+        """See POSES; what was not produced counts as the mean pose."""
+        score, clips = self._scores[code], self._last[code]
+        figures = score([clip if len(clip) else pose for clip, pose in zip(clips, score.still)])
+        figures["unproduced"] = sum(not len(clip) for clip in clips)
+        return {name: figures[name] for name in POSES if name in figures}
 
     def _understood(self, params, code, asked) -> tuple[dict[str, float], list[str]]:
         """Figures of the text stage, and what it understood in the language's own spoken one."""

@@ -75,16 +75,16 @@ def open_prompts(workdir: Workdir, split: str, data_dir: str | None = None) -> E
     else:
         asked = open_asked(open_all(split), train, config.data.layout)
     produce = functools.partial(_produce, templates="test" if split == "test" else "dev")
-    found = EvalSet(config, {}, {}, {SHARED: group}, spelled, produce, alike=True)
+    evaluated = EvalSet(config, {}, {}, {SHARED: group}, spelled, produce, alike=True)
     for code, language in asked.items():
         if spelled:
             letters = [unit for units in language.train.units for unit in units]
             language.tokenizer = train_tokenizer(
                 language.train.texts, letters, "letters", group.model.vocab, code
             )
-        add_language(found, code, language, split)
-    check_not_empty(found, workdir, split)
-    return found
+        add_language(evaluated, code, language, split)
+    check_not_empty(evaluated, workdir, split)
+    return evaluated
 
 
 evaluate = functools.partial(pose_report.evaluate, opened=open_prompts)
@@ -102,19 +102,19 @@ def _prompt_words(train: splits.Source, layout: str) -> Language:
     return language
 
 
-def _produce(found: EvalSet, templates: str) -> tuple[dict[str, Any], dict[str, Any]]:
+def _produce(evaluated: EvalSet, templates: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Asks for all texts and fills the rows that the model makes.
 
     Returns:
         The rows of the text stage, and further facts of the report.
     """
-    (group,) = found.groups.values()
+    (group,) = evaluated.groups.values()
     mesh = sharding.make_mesh({}, jax.local_devices()[:1])
-    model = PromptToPose(group, mesh, found.config.eval.batch_size)
+    model = PromptToPose(group, mesh, evaluated.config.eval.batch_size)
     params = jax.device_put(jax.tree.map(lambda leaf: leaf[None], group.params))
     exact, wrong = defaultdict(list), defaultdict(list)
     lines, unaided, glosses, true = defaultdict(list), defaultdict(list), {}, {}
-    for code, language in found.languages.items():
+    for code, language in evaluated.languages.items():
         count = len(language.texts)
         true[code] = [true_line(language, code, index) for index in range(count)]
         glosses[code] = [glosses_of.split() for glosses_of in language.glosses] * len(SPOKEN)
@@ -130,7 +130,7 @@ def _produce(found: EvalSet, templates: str) -> tuple[dict[str, Any], dict[str, 
             if spoken == own_spoken(code):
                 _fill(language, "produced", sign_glosses(model, params, written, language))
         _fill(language, "true_langgloss", sign_glosses(model, params, true[code], language))
-    _follow(found, params, [x for lines_of in true.values() for x in lines_of], mesh)
+    _follow(evaluated, params, [x for lines_of in true.values() for x in lines_of], mesh)
     rows = {
         TEXT_STAGE: line_metrics(lines, glosses, seed=0),
         UNAIDED: line_metrics(unaided, glosses, seed=0),
@@ -138,7 +138,7 @@ def _produce(found: EvalSet, templates: str) -> tuple[dict[str, Any], dict[str, 
     for code, metrics in rows[TEXT_STAGE].items():
         metrics["prompts"] = sum(map(len, lines.values())) if code == "" else len(lines[code])
     shares = {spoken: float(np.mean(right)) for spoken, right in exact.items()}
-    misunderstood = {code: wrong[code] for code in found.languages}
+    misunderstood = {code: wrong[code] for code in evaluated.languages}
     return rows, {"spoken": shares, "misunderstood": misunderstood}
 
 
@@ -148,14 +148,14 @@ def _fill(language: Language, row: str, made: list) -> None:
         language.cut_off = np.array([not ended for _, ended in made], bool)
 
 
-def _follow(found: EvalSet, params: Tree, true: list[str], mesh: Mesh) -> None:
+def _follow(evaluated: EvalSet, params: Tree, true: list[str], mesh: Mesh) -> None:
     """Fills the row `teacher_forced` from the true lines of all languages, one after the other.
 
     The clip of a line that is too long is None.
     """
-    (group,) = found.groups.values()
+    (group,) = evaluated.groups.values()
     ids = [LineTokenizer(group.text_stage).encode(said) for said in true]
-    references = [clip for language in found.languages.values() for clip in language.references]
+    references = [clip for language in evaluated.languages.values() for clip in language.references]
     fitting = [i for i, tokens in enumerate(ids) if len(tokens) <= group.row_tokens]
     (followed,) = baselines.teacher_forced(
         group.model,
@@ -164,12 +164,12 @@ def _follow(found: EvalSet, params: Tree, true: list[str], mesh: Mesh) -> None:
         [[references[i] for i in fitting]],
         [group.statistics],
         mesh,
-        found.config.eval.batch_size,
+        evaluated.config.eval.batch_size,
         group.text_stage.config.languages,
     )
     made = dict(zip(fitting, followed))
     every = [made.get(i) for i in range(len(ids))]
     start = 0
-    for language in found.languages.values():
+    for language in evaluated.languages.values():
         language.rows["teacher_forced"] = every[start : start + len(language.texts)]
         start += len(language.texts)

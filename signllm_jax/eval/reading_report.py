@@ -47,11 +47,11 @@ def evaluate(
         What is written to report.json. Raises as `pose_report.evaluate` does.
     """
     began = provenance.spent()
-    workdir = Workdir(workdir)
-    output = report_path(workdir, split, output)
-    found = open_texts(workdir, split, data_dir)
-    languages = found.languages
-    reader = open_evaluator(workdir.path, tuple(languages))
+    run_dir = Workdir(workdir)
+    output = report_path(run_dir, split, output)
+    evaluated = open_texts(run_dir, split, data_dir)
+    languages = evaluated.languages
+    reader = open_evaluator(run_dir.path, tuple(languages))
     read = {code: reader.read(code, each.references) for code, each in languages.items()}
     readings = {
         MAIN: read,
@@ -59,22 +59,24 @@ def evaluate(
         "most_frequent": _most_frequent(languages),
     }
     rows = {
-        row: _scores(each, languages, found.spelled, seed) for row, each in readings.items() if each
+        row: _scores(each, languages, evaluated.spelled, seed)
+        for row, each in readings.items()
+        if each
     }
     excluded = {code: dict(each.excluded) for code, each in languages.items()}
     rows[MAIN][ALL]["excluded"] = sum(sum(reasons.values()) for reasons in excluded.values())
-    named = describe(reader, languages, [t for c in languages for t in read[c]], found.spelled)
-    run = provenance.describe_run(workdir.path, found.config, found.groups, began, 0.0)
+    named = describe(reader, languages, [t for c in languages for t in read[c]], evaluated.spelled)
+    run = provenance.describe_run(run_dir.path, evaluated.config, evaluated.groups, began, 0.0)
     facts = {
         "excluded": excluded,
-        "skipped": found.skipped,
+        "skipped": evaluated.skipped,
         "misread": {
             code: [list(pair) for pair in zip(each.texts, read[code]) if pair[0] != pair[1]]
             for code, each in languages.items()
         },
         "pictures": {},
         "warnings": [warnings.memorised(named)] * named["memorised"]
-        + warnings.of_skipped(found.skipped),
+        + warnings.of_skipped(evaluated.skipped),
         "split": split,
         "run": run | {"evaluators": [named], "evaluation_seed": seed},
     }

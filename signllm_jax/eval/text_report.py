@@ -54,14 +54,14 @@ def evaluate(
         OutputError: The report cannot be written.
     """
     began = provenance.spent()
-    workdir = Workdir(workdir)
-    config, codes = workdir.read_config()
-    output = report_path(workdir, split, output)
-    group = load_group(workdir.group(SHARED))
+    run_dir = Workdir(workdir)
+    config, codes = run_dir.read_config()
+    output = report_path(run_dir, split, output)
+    group = load_group(run_dir.group(SHARED))
     groups = [group, *(load_group(Workdir(path).group(SHARED)) for path in ensemble)]
     for path, other in zip(ensemble, groups[1:]):
         if (other.model, other.text_stage) != (group.model, group.text_stage):
-            raise ConfigError(f"{path}: has other glosses or sizes than {workdir.path}")
+            raise ConfigError(f"{path}: has other glosses or sizes than {run_dir.path}")
     params = jax.tree.map(lambda *leaves: np.stack(leaves), *(g.params for g in groups))
     mesh = sharding.make_mesh({}, jax.local_devices()[:1])
     translator = Translator(group.model, group.text_stage, mesh, config.eval.batch_size)
@@ -79,7 +79,7 @@ def evaluate(
             for text, line, true in list(zip(texts, lines[code], glosses[code]))[:samples]
         ]
     if not lines:
-        raise DataError(f"{workdir.path}: no text of {split} can be translated: {skipped}")
+        raise DataError(f"{run_dir.path}: no text of {split} can be translated: {skipped}")
     table = line_metrics(lines, glosses, seed)
     for code, metrics in table.items():
         metrics["texts"] = sum(map(len, lines.values())) if code == ALL else len(lines[code])
@@ -88,7 +88,7 @@ def evaluate(
         "skipped": skipped,
         "warnings": warnings.of_skipped(skipped),
         "split": split,
-        "run": provenance.describe_run(workdir.path, config, {SHARED: group}, began, 0.0)
+        "run": provenance.describe_run(run_dir.path, config, {SHARED: group}, began, 0.0)
         | {"ensemble": [os.fspath(path) for path in ensemble], "evaluation_seed": seed},
     }
     return pages.write(Report({TEXT_STAGE: table}, facts), output)

@@ -9,12 +9,10 @@ from signllm_jax.core.config import Config
 from signllm_jax.core.typing import Tree
 from signllm_jax.data import splits
 from signllm_jax.inference.text_to_pose import Producer
-from signllm_jax.metrics.pairs import held, score_clips, summarize
+from signllm_jax.metrics.mean_pose import MeanPoseScore
 from signllm_jax.parallel import hosts
-from signllm_jax.poses.clip import PoseClip
 from signllm_jax.render.figure import contact_strip
 
-SCORED = ("dtw", "hand_travel", "duration_ratio")  # the others cost more than they tell here
 METRICS = ("dtw", "dtw_mean_pose_ratio", "hand_travel_ratio", "duration_ratio", "ended")
 
 
@@ -33,10 +31,8 @@ class DevSet:
             count = min(limit, len(data)) if limit else len(data)
             self._texts.append(data.texts[:count])
             self._clips.append([data.clip(i) for i in range(count)])
-        self._mean_pose = [
-            _mean_pose_dtw(group.statistics.mean_pose, clips)
-            if clips and hosts.is_first()
-            else None
+        self._scores = [
+            MeanPoseScore(clips, group.statistics.mean_pose) if clips and hosts.is_first() else None
             for group, clips in zip(groups, self._clips)
         ]
         self._producer = Producer(groups, mesh, config.eval.batch_size)
@@ -61,9 +57,7 @@ class DevSet:
             if not self._clips[i]:
                 scores[code] = {}
                 continue
-            produced = [clip for clip, _ in self._last[i]]
-            summary = summarize(score_clips(self._clips[i], produced, SCORED))
-            summary["dtw_mean_pose_ratio"] = summary["dtw"] / self._mean_pose[i]
+            summary = self._scores[i]([clip for clip, _ in self._last[i]])
             summary["ended"] = float(np.mean([ended for _, ended in self._last[i]]))
             scores[code] = {name: summary[name] for name in METRICS if name in summary}
         return scores
@@ -74,7 +68,3 @@ class DevSet:
             if clips:
                 strip = contact_strip(made[0][0], clips[0], text=f"{code}: {texts[0]}")
                 yield f"dev/{code}", np.asarray(strip)
-
-
-def _mean_pose_dtw(pose: np.ndarray, clips: Sequence[PoseClip]) -> float:
-    return float(np.nanmean(score_clips(clips, [held(pose, c) for c in clips], SCORED)["dtw"]))

@@ -1,0 +1,43 @@
+"""A row of a benchmark as it is printed, and the clocks that it is measured by."""
+
+import resource
+import time
+from collections.abc import Callable
+from typing import Any
+
+
+def row(
+    benchmark: str, variant: str, cpu: float, wall: float, count: float, unit: str, **more: Any
+) -> dict[str, Any]:
+    """One line of `launch/benchmark.py`.
+
+    Args:
+        benchmark: Name of the benchmark.
+        variant: Name of what was measured.
+        cpu: CPU seconds of all threads.
+        wall: Seconds of a clock.
+        count: Amount of work.
+        unit: What the work is counted in, such as `frames`.
+        more: Further fields.
+    """
+    named = {"benchmark": benchmark, "variant": variant, "cpu_seconds": cpu, "wall_seconds": wall}
+    return named | {unit: count, "per_cpu_second": count / max(cpu, 1e-9)} | more
+
+
+def clocks() -> tuple[float, float]:
+    """CPU seconds of this process and of its children that have ended, and those of a clock."""
+    child = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + child.ru_utime + child.ru_stime, time.perf_counter()
+
+
+def since(began: tuple[float, float]) -> tuple[float, float]:
+    """CPU and wall seconds since `clocks` gave `began`."""
+    cpu, wall = clocks()
+    return cpu - began[0], wall - began[1]
+
+
+def timed(run: Callable[[], Any]) -> tuple[float, float, Any]:
+    """CPU seconds, wall seconds, and the result."""
+    began = clocks()
+    result = run()
+    return *since(began), result
