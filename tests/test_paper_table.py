@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from signllm_jax.eval.pages import dev_and_test, other_split
+from signllm_jax.eval.paper_table import dev_and_test, other_split
 from signllm_jax.eval.report import Report
 
 TEST = {

@@ -10,9 +10,9 @@ from typing import Any
 
 from signllm_jax.artifacts.group import write_file
 from signllm_jax.core import markdown as md
-from signllm_jax.core.languages import get_language
 from signllm_jax.eval.baselines import ROWS
-from signllm_jax.eval.report import ALL, MAIN, TEXT_STAGE, Report
+from signllm_jax.eval.paper_table import dev_and_test, other_split
+from signllm_jax.eval.report import ALL, MAIN, TEXT_STAGE, Report, named
 from signllm_jax.metrics import catalogue
 
 PRODUCTIONS = (
@@ -27,7 +27,6 @@ UNDERSTOOD = (
 AGAINST = ("dtw", "cer", "wer", "exact_match", "bleu4", "hand_travel_ratio", "duration_ratio")
 READ = ("clips", "exact_match", "cer", "wer", "bleu4", "bleu1", "rouge_l", "chrf")
 READ_BACK = (*("bleu4", "bleu3", "bleu2", "bleu1", "rouge_l", "chrf", "wer", "exact_match", "dtw"),)
-PAPER = ("bleu4", "bleu3", "bleu2", "bleu1", "rouge_l", "cer", "dtw")
 POSE = (
     *("dtw", "dtw_mje", "ndtw_mje", "progressive_dtw", "mje", "pa_mpjpe_body", "pa_mpjpe_hands"),
     *("velocity_error", "acceleration_error", "wrist_travel_ratio"),
@@ -38,9 +37,6 @@ READER_ROWS = {
 }
 SHOWN = 12
 """Greatest number of misread texts of a language on the page."""
-_OTHER = {"test": ("dev", "report-dev.json"), "dev": ("test", "report.json")}
-# what must be the same for two reports to stand in one table
-_SAME = ("name", "dataset", "seed", "steps")
 
 
 def write(report: Report, output: Path) -> dict[str, Any]:
@@ -100,12 +96,8 @@ def markdown(report: Report, other: Report | None = None) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _named(code: str) -> str:
-    return f"{get_language(code).name} ({code})" if code else "**all**"
-
-
 def _flat_rows(report: Report) -> list[tuple[str, dict]]:
-    return [(_named(code), report.flat(code)) for code in (*report.codes, ALL)]
+    return [(named(code), report.flat(code)) for code in (*report.codes, ALL)]
 
 
 def _opening(report: Report) -> str:
@@ -182,45 +174,6 @@ def _as_produced(metrics: Mapping) -> dict:
     return {k.removesuffix("_real"): v for k, v in metrics.items() if k.endswith("_real")}
 
 
-def other_split(folder: Path, report: Report) -> Report | None:
-    """The report on dev beside a report on test, or the other way round.
-
-    None where there is none, it cannot be read, or another run or other evaluators made it.
-    """
-    facts = report.facts
-    if MAIN not in report.rows or "predictions" in facts or facts["split"] not in _OTHER:
-        return None
-    split, name = _OTHER[facts["split"]]
-    try:
-        other = Report.from_dict(json.loads((folder / name).read_text()))
-        same = other.facts["split"] == split and "predictions" not in other.facts
-        same &= all(other.facts["run"][key] == facts["run"][key] for key in _SAME)
-        same &= _digests(other) == _digests(report)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None
-    return other if same else None
-
-
-def _digests(report: Report) -> list[str]:
-    return [each["sha256"] for each in report.facts["run"]["evaluators"]]
-
-
-def dev_and_test(report: Report, other: Report | None) -> list[str]:
-    """The layout of the paper's tables; nothing without the report of the other split."""
-    if other is None:
-        return []
-    splits = (report, other) if report.facts["split"] == "dev" else (other, report)
-    codes = [code for code in splits[1].codes if code in splits[0].codes]
-    rows = [(_named(code), [each.rows[MAIN][code] for each in splits]) for code in (*codes, ALL)]
-    shown = catalogue.known(PAPER, (metrics for _, both in rows for metrics in both))
-    heads = [f"{split} {catalogue.heading(name)}" for split in ("DEV", "TEST") for name in shown]
-    cells = (
-        [name, *(catalogue.cell(metrics, key) for metrics in both for key in shown)]
-        for name, both in rows
-    )
-    return ["## DEV and TEST", md.table(["", *heads], cells)]
-
-
 def _against(report: Report) -> list[str]:
     if "ground_truth" not in report.rows:
         return []
@@ -231,7 +184,7 @@ def _against(report: Report) -> list[str]:
             metrics = dict(report.rows.get(row, {}).get(code, {}))
             rows += [(name, metrics | _as_produced(metrics) if row == "ground_truth" else metrics)]
         rows = [(name, metrics) for name, metrics in rows if metrics]
-        title = _named(code) if code else "All languages"
+        title = named(code) if code else "All languages"
         parts += [f"### {title}", catalogue.table("", AGAINST, rows)]
     return [
         *parts,

@@ -8,6 +8,7 @@ from typing import Any
 
 from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core.errors import OutputError
+from signllm_jax.core.languages import get_language
 
 MAIN = "produced"
 """The row that is judged."""
@@ -86,6 +87,11 @@ def _nested(table: Mapping[str, Mapping]) -> dict[str, Any]:
 
 def _by_code(table: Mapping[str, Any]) -> dict[str, Mapping]:
     return {ALL: table["overall"], **table.get("languages", {})}
+
+
+def named(code: str) -> str:
+    """A language, or all, as a row of a table names it."""
+    return "**all**" if code == ALL else f"{get_language(code).name} ({code})"
 
 
 def report_path(

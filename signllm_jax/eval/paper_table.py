@@ -1,0 +1,52 @@
+"""The layout of the paper's tables: DEV and TEST of every language side by side."""
+
+import json
+from pathlib import Path
+
+from signllm_jax.core import markdown
+from signllm_jax.eval.report import ALL, MAIN, Report, named
+from signllm_jax.metrics import catalogue
+
+PAPER = ("bleu4", "bleu3", "bleu2", "bleu1", "rouge_l", "cer", "dtw")
+_OTHER = {"test": ("dev", "report-dev.json"), "dev": ("test", "report.json")}
+# what must be the same for two reports to stand in one table
+_SAME = ("name", "dataset", "seed", "steps")
+
+
+def other_split(folder: Path, report: Report) -> Report | None:
+    """The report on dev beside a report on test, or the other way round.
+
+    None where there is none, it cannot be read, or another run or other evaluators made it.
+    """
+    facts = report.facts
+    if MAIN not in report.rows or "predictions" in facts or facts["split"] not in _OTHER:
+        return None
+    split, name = _OTHER[facts["split"]]
+    try:
+        other = Report.from_dict(json.loads((folder / name).read_text()))
+        same = other.facts["split"] == split and "predictions" not in other.facts
+        same &= all(other.facts["run"][key] == facts["run"][key] for key in _SAME)
+        same &= _digests(other) == _digests(report)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return other if same else None
+
+
+def _digests(report: Report) -> list[str]:
+    return [each["sha256"] for each in report.facts["run"]["evaluators"]]
+
+
+def dev_and_test(report: Report, other: Report | None) -> list[str]:
+    """The layout of the paper's tables; nothing without the report of the other split."""
+    if other is None:
+        return []
+    splits = (report, other) if report.facts["split"] == "dev" else (other, report)
+    codes = [code for code in splits[1].codes if code in splits[0].codes]
+    rows = [(named(code), [each.rows[MAIN][code] for each in splits]) for code in (*codes, ALL)]
+    shown = catalogue.known(PAPER, (metrics for _, both in rows for metrics in both))
+    heads = [f"{split} {catalogue.heading(name)}" for split in ("DEV", "TEST") for name in shown]
+    cells = (
+        [name, *(catalogue.cell(metrics, key) for metrics in both for key in shown)]
+        for name, both in rows
+    )
+    return ["## DEV and TEST", markdown.table(["", *heads], cells)]
