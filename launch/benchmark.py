@@ -15,6 +15,7 @@ import sys
 
 from signllm_jax.core import cli
 from signllm_jax.core.errors import ConfigError
+from signllm_jax.memory import keep_freed
 
 # modules of launch.benchmarks, which may define flags of their own
 BENCHMARKS = (
@@ -40,6 +41,7 @@ def main():
     """Prints the rows of the benchmark that was named."""
     if module is None:
         raise ConfigError(f"name a benchmark, one of {', '.join(BENCHMARKS)}, not {name!r}")
+    keep_freed()  # as training does
     for row in module.rows():
         print(json.dumps(row), flush=True)
 

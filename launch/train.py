@@ -24,8 +24,10 @@ STOPPED_CODE = flags.DEFINE_integer(
 
 def main() -> int:
     """Joins the hosts of the run, if there are several, and trains with them."""
+    from signllm_jax.memory import keep_freed
     from signllm_jax.parallel import hosts
 
+    keep_freed()
     with hosts.together(COORDINATOR.value, PROCESSES.value, PROCESS.value, cli.report):
         return train_and_report()
 

@@ -102,6 +102,15 @@ def constrain(x: jax.Array, *names: str | None) -> jax.Array:
     return jax.lax.with_sharding_constraint(x, partition_spec(names))
 
 
+def on_cpu() -> bool:
+    """Whether what is traced now is for a mesh of CPUs; False outside of a mesh of devices.
+
+    The mesh tells, and not the machine: programs for TPUs are compiled on machines without one.
+    """
+    device = jax.sharding.get_abstract_mesh().abstract_device
+    return device is not None and device.platform == "cpu"
+
+
 def gather_weights(params: Tree) -> Tree:
     """Parameters [L, ...] that every device of a language has whole, inside `jax.set_mesh`.
 

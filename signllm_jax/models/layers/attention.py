@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from signllm_jax.core.typing import Array
 from signllm_jax.models.layers.bfloat16 import add_bias
 from signllm_jax.models.layers.kernels import attend_by_kernel
+from signllm_jax.models.layers.products import product
 from signllm_jax.parallel.sharding import constrain
 
 BLOCK, WIDE_BLOCK = 64, 256
@@ -82,7 +83,7 @@ class Attention(nn.Module):
 
     def _project(self, x, kernel, bias=None):
         """x [B, N, M] -> [B, H, N, M / H]."""
-        out = jnp.einsum("bnm,mk->bnk", x.astype(self.dtype), kernel.astype(self.dtype))
+        out = product(x.astype(self.dtype), kernel.astype(self.dtype))
         if bias is not None:
             out = add_bias(out, bias)
         out = out.reshape(*x.shape[:2], self.heads, -1)
@@ -140,7 +141,7 @@ class Attention(nn.Module):
         """[B, H, N, M / H] -> [B, N, M]."""
         out = jnp.moveaxis(out, 1, 2)
         out = out.reshape(*out.shape[:2], -1)
-        out = jnp.einsum("bnk,km->bnm", out, self.out_kernel.astype(self.dtype))
+        out = product(out, self.out_kernel.astype(self.dtype))
         return add_bias(out, self.out_bias)
 
 

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 
 from signllm_jax.models.layers.attention import Attention, put
 from signllm_jax.models.layers.bfloat16 import add_bias, gelu
+from signllm_jax.models.layers.products import product
 from signllm_jax.parallel.sharding import constrain
 
 
@@ -40,7 +41,7 @@ class Dense(nn.Module):
             nn.with_logical_partitioning(nn.initializers.zeros, (bias_name,)),
             (self.features,),
         )
-        return add_bias(jnp.dot(x.astype(self.dtype), kernel.astype(self.dtype)), bias)
+        return add_bias(product(x.astype(self.dtype), kernel.astype(self.dtype)), bias)
 
 
 class Norm(nn.Module):
