@@ -15,7 +15,7 @@ import sys
 
 from signllm_jax.core import cli
 from signllm_jax.core.errors import ConfigError
-from signllm_jax.memory import keep_freed
+from signllm_jax.core.memory import keep_freed
 
 # modules of launch.benchmarks, which may define flags of their own
 BENCHMARKS = (

@@ -24,7 +24,7 @@ STOPPED_CODE = flags.DEFINE_integer(
 
 def main() -> int:
     """Joins the hosts of the run, if there are several, and trains with them."""
-    from signllm_jax.memory import keep_freed
+    from signllm_jax.core.memory import keep_freed
     from signllm_jax.parallel import hosts
 
     keep_freed()

@@ -7,11 +7,11 @@ import sys
 
 import pytest
 
-from signllm_jax.memory import SETTINGS
+from signllm_jax.core.memory import SETTINGS
 
 PROBE = """
 import ctypes, resource, threading
-from signllm_jax.memory import keep_freed
+from signllm_jax.core.memory import keep_freed
 print(keep_freed())
 libc, size = ctypes.CDLL(None), 64 << 20
 libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
