@@ -14,7 +14,7 @@ import pytest
 import yaml
 from commands import run
 
-from launch.pods import manifests
+from launch.pods import manifests, scripts
 from signllm_jax.core import cli
 from signllm_jax.core.errors import ConfigError
 
@@ -160,7 +160,7 @@ class Cloud:
             (folder / name).chmod(0o755)
 
     def start(self, made):
-        (self.folder / "script").write_text(manifests.queued_resource(made))
+        (self.folder / "script").write_text(scripts.queued_resource(made))
         env = os.environ | {"PATH": f"{self.folder}:{os.environ['PATH']}"}
         return subprocess.Popen(
             [SHELL, str(self.folder / "script")], env=env, stderr=subprocess.DEVNULL
@@ -217,9 +217,9 @@ def test_a_resource_that_could_not_be_asked_for_is_not_deleted(tmp_path):
 
 
 def test_hosts_copy_the_prepared_data_and_not_the_runs_beside_it():
-    assert "rsync --recursive gs://BUCKET/signllm /data/signllm" in manifests.queued_resource(pod())
+    assert "rsync --recursive gs://BUCKET/signllm /data/signllm" in scripts.queued_resource(pod())
     with pytest.raises(ConfigError, match="no queued resources"):
-        manifests.queued_resource(pod(topology="tpu7x:2x2x1"))
+        scripts.queued_resource(pod(topology="tpu7x:2x2x1"))
 
 
 @pytest.mark.slow
@@ -231,7 +231,7 @@ def test_xpk_takes_the_workload_and_restarts_all_but_bad_input(tmp_path):
         pytest.skip("xpk is not installed: make xpk-env")
     manifest = tmp_path / "made.yaml"
     dry = f"create --dry-run --skip-validation --output-manifest-file={manifest}"
-    script = manifests.xpk(made).replace("workload create", f"workload {dry}")
+    script = scripts.xpk(made).replace("workload create", f"workload {dry}")
     env = os.environ | {"PATH": f"{xpk}:{os.environ['PATH']}"}
     done = subprocess.run([SHELL, "-c", script], env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -251,11 +251,11 @@ def test_xpk_takes_the_workload_and_restarts_all_but_bad_input(tmp_path):
 @pytest.mark.parametrize("slices", [1, 2])
 def test_the_scripts_are_shell_and_run_the_same_training(slices, tmp_path):
     made = pod(slices=slices)
-    for text in (manifests.xpk(made), manifests.queued_resource(made)):
+    for text in (scripts.xpk(made), scripts.queued_resource(made)):
         (tmp_path / "script").write_text(text)
         subprocess.run(["sh", "-n", str(tmp_path / "script")], check=True)
         assert shlex.join(made.command) in text
-    assert manifests.queued_resource(made).count("tpu-vm ssh") == slices
+    assert scripts.queued_resource(made).count("tpu-vm ssh") == slices
 
 
 def test_the_training_of_the_manifest_is_one_that_there_is(tmp_path):

@@ -16,7 +16,7 @@ def main() -> None:
     """Reads the description and writes jobset.yaml, xpk.sh and queued_resource.sh."""
     import yaml
 
-    from launch.pods import manifests
+    from launch.pods import manifests, scripts
     from signllm_jax.artifacts.group import write_file
     from signllm_jax.core.errors import ConfigError
 
@@ -31,8 +31,8 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     manifest = yaml.safe_dump(manifests.jobset(pod), sort_keys=False, width=100)
     write_file(folder / "jobset.yaml", f"# written by launch/pods/render.py\n{manifest}".encode())
-    write_file(folder / "xpk.sh", manifests.xpk(pod).encode())
-    write_file(folder / "queued_resource.sh", manifests.queued_resource(pod).encode())
+    write_file(folder / "xpk.sh", scripts.xpk(pod).encode())
+    write_file(folder / "queued_resource.sh", scripts.queued_resource(pod).encode())
     print(f"{pod.hosts} hosts of {pod.chips_per_host} chips, {pod.slices} slice(s): {folder}")
 
 
