@@ -10,7 +10,7 @@ PYTEST = $(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --duration
 demo: $(VENV)/demo-installed
 	$(RUN) launch/train.py --config=configs/mlsf.py --workdir=runs/mlsf
 
-# the demo over several seeds, and the README's table from their reports
+# the demo over several seeds, and the table of docs/results.md from their reports
 seeds: $(VENV)/demo-installed
 	for seed in $(SEEDS); do \
 	  $(RUN) launch/train.py --config=configs/mlsf.py --config.train.seed=$$seed \
@@ -22,7 +22,7 @@ FIRST = runs/mlsf-seed-$(firstword $(SEEDS))
 
 results: $(VENV)/demo-installed
 	$(RUN) launch/results.py --workdirs=$(shell echo $(SEEDS:%=runs/mlsf-seed-%) | tr ' ' ,) \
-	  --readme=README.md
+	  --readme=docs/results.md
 	mkdir -p docs
 	cp $(FIRST)/samples/asl-*.gif docs/demo.gif
 	for code in asl gsl dsgs tsl; do cp $(FIRST)/samples/$$code-*.png docs/$$code.png; done
@@ -52,7 +52,7 @@ speed: $(VENV)/demo-installed
 	$(MEASURE) work $(PEER) > docs/speed/work.jsonl
 	$(MEASURE) speed --document=docs/speed.md
 
-# docs/slices.md and the README's table: about an hour of one core
+# docs/slices.md: about an hour of one core
 LANGUAGES = ('asl', 'gsl', 'dsgs', 'lsf_ch', 'lis_ch', 'lsa', 'ksl', 'tsl')
 EIGHT = --config.data.languages="$(LANGUAGES)" --config.data.row_tokens=128 --config.rl.capacity=4096 \
   --config.rl.clip_frames=0 --config.rl.clip_tokens=0
@@ -92,7 +92,7 @@ slices: $(VENV)/tpu
 	    --config.model.attention=$$attention \
 	    --output=docs/slices/long/base-$$1-$$attention.json || exit; \
 	done; done
-	$(RUN) launch/compile.py --table=docs/slices.md --readme=README.md
+	$(RUN) launch/compile.py --table=docs/slices.md
 
 test: $(VENV)/test-installed
 	$(PYTEST) -m "not slow and not gpu" tests

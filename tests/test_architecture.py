@@ -1,6 +1,9 @@
 """The house as docs/architecture.md draws it: its rooms, its floors, the length of its files."""
 
 import configparser
+import functools
+import importlib
+import re
 import runpy
 import subprocess
 import sys
@@ -46,3 +49,13 @@ def test_a_file_above_300_lines_says_why_in_its_first_line():
 def test_the_drawing_of_the_floors_is_the_one_that_its_script_makes():
     drawn = runpy.run_path(str(ROOT / "docs" / "architecture.py"))["draw"]()
     assert (ROOT / "docs" / "architecture.svg").read_text("utf-8") == drawn
+
+
+def test_the_stops_of_the_journeys_are_there():
+    page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    stops = re.findall(r"`([a-z_.0-9]+):([\w.]+)`", page)
+    assert len(stops) > 30
+    for module, name in stops:
+        assert callable(functools.reduce(getattr, name.split("."), importlib.import_module(module)))
+    for path in re.findall(r"`(launch/\w+\.py|signllm_jax/[\w/.]+)`", page):
+        assert (ROOT / path).exists(), path

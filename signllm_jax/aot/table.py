@@ -38,7 +38,7 @@ cycles the compiler does not count: a step with kernels takes its milliseconds a
 
 """
 _TAIL = """
-Written by `python launch/compile.py --table=docs/slices.md --readme=README.md` from the reports in
+Written by `python launch/compile.py --table=docs/slices.md` from the reports in
 `docs/slices/`, each of them an `aot.json` of `launch/compile.py`.
 """
 
