@@ -158,19 +158,27 @@ def _made_clip(job: Job, settings: Settings, repairs: Repairs) -> tuple[PoseClip
 
 def _lifted(job: Job, settings: Settings, repairs: Repairs) -> PoseClip:
     """The clip as the original lifts it: OpenPose from pixels, which its numbers depend on."""
-    from signllm_jax.poses import lift, openpose
+    from signllm_jax.poses import lift
 
     if settings.format == "openpose":
-        keypoints = openpose.read_openpose_keypoints(
-            job.path, repairs, picture=settings.picture, camera=job.camera
-        )
-        if job.cut:
-            keypoints = keypoints[segment_frames(job.entry, len(keypoints), settings.fps, repairs)]
+        keypoints = reference_keypoints(job, settings, repairs)
         return lift.lift_keypoints(keypoints, settings.fps, settings.lift, job.entry.id)
     clip = _read_segment(job, settings, repairs)
     if not is_lifted(settings.format, clip):
         return clip
     return lift.lift_clip(clip, settings.lift, job.entry.id)
+
+
+def reference_keypoints(job: Job, settings: Settings, repairs: Repairs) -> np.ndarray:
+    """The pixels [T, 50, 3] of a clip in OpenPose's form; raises PoseFormatError."""
+    from signllm_jax.poses.openpose import read_openpose_keypoints
+
+    keypoints = read_openpose_keypoints(
+        job.path, repairs, picture=settings.picture, camera=job.camera
+    )
+    if not job.cut:
+        return keypoints
+    return keypoints[segment_frames(job.entry, len(keypoints), settings.fps, repairs)]
 
 
 def _read_segment(job: Job, settings: Settings, repairs: Repairs) -> PoseClip:
