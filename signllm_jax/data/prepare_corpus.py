@@ -16,7 +16,7 @@ from etils import epath
 
 from signllm_jax.core.errors import ConfigError, DataError
 from signllm_jax.core.skeleton import OPENPOSE50
-from signllm_jax.corpora.clip_jobs import Job, find_jobs, takes_in
+from signllm_jax.corpora.clip_jobs import Job, find_jobs
 from signllm_jax.corpora.dialects import DIALECTS
 from signllm_jax.corpora.entries import Entry
 from signllm_jax.corpora.export_reference import check_reference, export_reference
@@ -35,6 +35,7 @@ from signllm_jax.corpora.shards import (
     write_whole,
 )
 from signllm_jax.corpora.split_assignment import assign_splits
+from signllm_jax.corpora.takes import takes_in
 from signllm_jax.corpora.workers import make_parts
 from signllm_jax.data import splits as opened
 from signllm_jax.data.prepare_report import write_report
