@@ -39,6 +39,9 @@ PROMPTS = flags.DEFINE_string("prompts", None, "file of prompt templates, by def
 SPLIT = flags.DEFINE_enum("split", "", ("", "train", "dev", "test"), "of all clips, for a trial")
 LIMIT = flags.DEFINE_integer("limit", 0, "only the first clips, for a trial; 0 = all", 0)
 WORKERS = flags.DEFINE_integer("workers", os.cpu_count() or 1, "processes", 1)
+EXPORT_SKELS = flags.DEFINE_string(
+    "export_skels", None, "file to write the original's own numbers to, of --lift=reference"
+)
 SKELS = flags.DEFINE_string("skels", None, "folder to write it to as .skels and texts as well")
 BEAM_RUNNER = flags.DEFINE_string("beam_runner", "", "an Apache Beam runner instead of processes")
 CHECK = flags.DEFINE_bool("check", False, "say what is odd in the prepared data")
@@ -105,6 +108,7 @@ def main() -> None:
         workers=WORKERS.value,
         beam_runner=BEAM_RUNNER.value,
         skels=SKELS.value,
+        reference=EXPORT_SKELS.value,
     )
     report_md = os.path.join(data_dir, "prepared", settings.language, name, "prepare_report.md")
     print("\n".join(summary(report, report_md)))

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,9 @@ for line in sys.stdin:
     text = open(request["video"]).read()
     if text == "die":
         os._exit(9)
-    if text == "bad":
+    if text == "unfit":
+        answer = {"unfit": "mediapipe 9 has no solutions", "seconds": 0.1}
+    elif text == "bad":
         answer = {"error": "InvalidDataError: no video", "seconds": 0.1}
     else:
         body, hands = map(float, text.split())
@@ -167,3 +170,13 @@ def test_mediapipe_finds_the_person_and_says_where_there_is_none(tmp_path, share
     assert again == 0 and out.startswith("1 of 4 videos")
     code, _, err = run(tmp_path, "extract", [f"--videos={tmp_path / 'none'}", args[1]])
     assert code == cli.BAD_INPUT and err.count("\n") == 1
+
+
+def test_a_mediapipe_without_solutions_is_named_at_once(tmp_path, asked):
+    videos(tmp_path / "in", a="unfit", b="unfit")
+    with pytest.raises(ConfigError, match=r"python.*: mediapipe 9 has no solutions"):
+        extract(tmp_path)
+    current = types.SimpleNamespace(__version__="0.10.33", tasks=None)
+    assert "mediapipe 0.10.33 has no `solutions`" in extract_worker.unfit(current)
+    assert "make extract-env" in extract_worker.unfit(current)
+    assert not extract_worker.unfit(types.SimpleNamespace(solutions=None))

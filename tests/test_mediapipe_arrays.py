@@ -6,10 +6,11 @@ from signers import signer
 
 from signllm_jax.core.errors import ConfigError, DataError, PoseFormatError
 from signllm_jax.core.skeleton import OPENPOSE50
-from signllm_jax.corpora.clip_jobs import Job, find_jobs, takes_in
+from signllm_jax.corpora.clip_jobs import Job, find_jobs
 from signllm_jax.corpora.entries import Entry
 from signllm_jax.corpora.pose_formats import picture_size
 from signllm_jax.corpora.prepare import Settings, make_example
+from signllm_jax.corpora.takes import takes_in
 from signllm_jax.poses.budget import BUDGET
 from signllm_jax.poses.frames import Repairs
 from signllm_jax.poses.mediapipe_arrays import read_mediapipe

@@ -284,9 +284,9 @@ def test_the_check_says_what_is_odd(tmp_path):
     assert "gsl: no test clips" in told
     assert any("1 clips in several splits" in line and "dev/clip12" in line for line in told)
     assert any(line.startswith("gsl: characters of dev") and "ü" in line for line in told)
-    assert [line for line in told if "arms of" in line] == [
-        line for line in told if line.startswith("ksl: arms of")
-    ]
+    arms = [line for line in told if "arms of" in line]
+    assert [line[:14] for line in arms] == ["ksl: 2 of 2 cl", "ksl: arms of 2"]
+    assert "arms of an impossible length: ksl_phx_train/clip0 (2.36 shoulder widths)" in arms[0]
     assert "train 12, dev 2, test 0" in told[-1]
 
 

@@ -137,22 +137,6 @@ def find_jobs(
     return Jobs(jobs, unlisted, found.ignored, found.there, looked_for)
 
 
-def takes_in(source: str | os.PathLike) -> list[Entry]:
-    """Lists the takes of folders SIGN/TAKE/FRAME.npy, whose sign is their text.
-
-    Raises DataError where there is none.
-    """
-    found = [Path(path).relative_to(source) for path in _walk(Path(source), "mediapipe").clips]
-    entries = [
-        Entry(path.as_posix(), path.parts[0].replace("_", " "))
-        for path in found
-        if len(path.parts) > 1
-    ]
-    if not entries:
-        raise DataError(f"{source}: no SIGN/TAKE/FRAME.npy in it: give --manifest")
-    return entries
-
-
 def names_of(entry: Entry, form: str) -> str:
     """What is looked for to find an entry's clip, in words."""
     if form == "skels":

@@ -147,6 +147,7 @@ def extract(videos: str | Path, output: str | Path, python: Path, jobs: int = 1)
         `without_hands` and `unreadable`.
 
     Raises:
+        ConfigError: the environment has a MediaPipe that cannot be used.
         DataError: no videos, or none of them can be read.
         OutputError: the output cannot be written.
     """
@@ -170,6 +171,8 @@ def extract(videos: str | Path, output: str | Path, python: Path, jobs: int = 1)
         raise OutputError(f"{output}: cannot be written: {error.strerror}") from None
     with tqdm.tqdm(total=len(listed), initial=kept, unit="video", disable=None) as bar:
         for video, answer in _answers(to_do, python, jobs):
+            if "unfit" in answer:
+                raise ConfigError(f"{python}: {answer['unfit']}")
             told[video.name] = answer | {"stamp": video.stamp()}
             bar.set_postfix_str(video.name, refresh=False)
             bar.update()

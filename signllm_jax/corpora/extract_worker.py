@@ -1,8 +1,9 @@
 """Extracts poses with pose-format's MediaPipe front end. Runs in the environment of `extract-env`.
 
 Reads a JSON line `{"video": ..., "output": ...}` at a time from stdin and answers with a line:
-`frames`, `seconds`, `body` and `hands` (shares of frames that show them), or `error`. A video that
-shows no body is not written. It imports nothing of signllm_jax, which has other dependencies.
+`frames`, `seconds`, `body` and `hands` (shares of frames that show them), `error`, or `unfit` where
+this environment cannot extract anything. A video that shows no body is not written. It imports
+nothing of signllm_jax, which has other dependencies.
 """
 
 import json
@@ -15,8 +16,23 @@ HANDS = ("LEFT_HAND_LANDMARKS", "RIGHT_HAND_LANDMARKS")
 SURE = 0.5  # visibility of both shoulders in a frame that shows a signer
 
 
+def unfit(mediapipe) -> str:
+    """Why a version of the package `mediapipe` cannot be used, or nothing."""
+    if hasattr(mediapipe, "solutions"):
+        return ""
+    version = getattr(mediapipe, "__version__", "of an unknown version")
+    return (
+        f"mediapipe {version} has no `solutions` any more and brings no models; extraction is made "
+        "with 0.10.21, which has both and needs numpy below 2: `make extract-env` installs it"
+    )
+
+
 def extract(video: str, output: str) -> dict:
     """Extracts one video; see the module."""
+    import mediapipe
+
+    if reason := unfit(mediapipe):
+        return {"unfit": reason}
     from pose_format.utils.holistic import load_holistic
     from simple_video_utils.frames import read_frames_exact
     from simple_video_utils.metadata import video_metadata

@@ -27,6 +27,7 @@ from signllm_jax.poses.clean import clean
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.frames import Repairs
 from signllm_jax.poses.normalize import to_shoulder_widths
+from signllm_jax.poses.plausible import oddities, rate_oddities
 from signllm_jax.text.prompts import make_prompt
 
 VERSION = 3
@@ -96,8 +97,9 @@ def make_example(job: Job, settings: Settings, repairs: Repairs) -> tuple[dict, 
         repairs: counts what was put right; a lost clip adds nothing.
 
     Returns:
-        The strings `id text prompt gloss signer split` of its example, and its clip at 25 frames
-        per second, in shoulder widths about its median neck, as float16 numbers can say it.
+        The strings `id text prompt gloss signer split` of its example with `odd`, what is odd about
+        the clip by itself, as pairs of kind and detail; and its clip at 25 frames per second, in
+        shoulder widths about its median neck, as float16 numbers can say it.
 
     Raises:
         Lost: and why.
@@ -109,7 +111,7 @@ def make_example(job: Job, settings: Settings, repairs: Repairs) -> tuple[dict, 
         raise Lost(job.lacking or "no pose file")
     made = Repairs()
     try:
-        clip = _made_clip(job, settings, made)
+        clip, fps = _made_clip(job, settings, made)
     except PoseFormatError as error:
         reason = str(error)
         for name in (job.path, os.path.basename(job.path), entry.id):
@@ -130,42 +132,53 @@ def make_example(job: Job, settings: Settings, repairs: Repairs) -> tuple[dict, 
         "gloss": entry.gloss,
         "signer": entry.signer,
         "split": entry.split,
+        "odd": [list(each) for each in (*oddities(clip, entry.text), *rate_oddities(fps))],
     }
     return example, clip
 
 
-def _made_clip(job: Job, settings: Settings, repairs: Repairs) -> PoseClip:
-    """The clip read, cleaned and lifted.
+def _made_clip(job: Job, settings: Settings, repairs: Repairs) -> tuple[PoseClip, float]:
+    """The clip read, cleaned and lifted, and the frames per second that it was read with.
 
     The original lifts the keypoints as they are found, so its lift comes before cleaning; ours
     comes after it and never sees an outlier.
     """
     name = job.entry.id
     if settings.lift == "reference" and settings.layout == OPENPOSE50.name:
-        return _one_scale(clean(_lifted(job, settings, repairs), repairs, name), settings, name)
-    clip = clean(_read_segment(job, settings, repairs), repairs, name)
+        lifted = _lifted(job, settings, repairs)
+        return _one_scale(clean(lifted, repairs, name), settings, name), lifted.fps
+    read = _read_segment(job, settings, repairs)
+    clip = clean(read, repairs, name)
     if settings.layout == OPENPOSE50.name and is_lifted(settings.format, clip):
         from signllm_jax.poses.lift import lift_clip
 
         clip = lift_clip(clip, settings.lift, name)
-    return _one_scale(clip, settings, name)
+    return _one_scale(clip, settings, name), read.fps
 
 
 def _lifted(job: Job, settings: Settings, repairs: Repairs) -> PoseClip:
     """The clip as the original lifts it: OpenPose from pixels, which its numbers depend on."""
-    from signllm_jax.poses import lift, openpose
+    from signllm_jax.poses import lift
 
     if settings.format == "openpose":
-        keypoints = openpose.read_openpose_keypoints(
-            job.path, repairs, picture=settings.picture, camera=job.camera
-        )
-        if job.cut:
-            keypoints = keypoints[segment_frames(job.entry, len(keypoints), settings.fps, repairs)]
+        keypoints = reference_keypoints(job, settings, repairs)
         return lift.lift_keypoints(keypoints, settings.fps, settings.lift, job.entry.id)
     clip = _read_segment(job, settings, repairs)
     if not is_lifted(settings.format, clip):
         return clip
     return lift.lift_clip(clip, settings.lift, job.entry.id)
+
+
+def reference_keypoints(job: Job, settings: Settings, repairs: Repairs) -> np.ndarray:
+    """The pixels [T, 50, 3] of a clip in OpenPose's form; raises PoseFormatError."""
+    from signllm_jax.poses.openpose import read_openpose_keypoints
+
+    keypoints = read_openpose_keypoints(
+        job.path, repairs, picture=settings.picture, camera=job.camera
+    )
+    if not job.cut:
+        return keypoints
+    return keypoints[segment_frames(job.entry, len(keypoints), settings.fps, repairs)]
 
 
 def _read_segment(job: Job, settings: Settings, repairs: Repairs) -> PoseClip:

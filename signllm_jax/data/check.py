@@ -13,6 +13,7 @@ from signllm_jax.core.skeleton import DWPOSE128, get_layout
 from signllm_jax.corpora.entries import SPLITS
 from signllm_jax.corpora.shards import prepared_sources
 from signllm_jax.data import splits as source
+from signllm_jax.poses.plausible import oddities
 
 SCALE_TOLERANCE = 0.2
 _SHOWN = 5
@@ -66,7 +67,7 @@ def _some(names: list[str]) -> str:
 
 def _check_language(splits: dict[str, source.Source]) -> tuple[list[str], float | None]:
     """What is odd in a language, and its median arm length in shoulder widths."""
-    lines, arms = [], []
+    lines, arms, odd = [], [], collections.defaultdict(list)
     where = collections.defaultdict(set)
     names = collections.defaultdict(list)
     empty, short = [], []
@@ -83,9 +84,13 @@ def _check_language(splits: dict[str, source.Source]) -> tuple[list[str], float 
             elif len(clip) == 1:
                 short.append(opened.ids[index])
             arms.append(_arm(clip))
+            for kind, detail in oddities(clip, opened.texts[index]):
+                odd[kind].append(f"{opened.ids[index]} ({detail})")
     for what, ids in (("without any joint", empty), ("of one frame", short)):
         if ids:
             lines.append(f"{len(ids)} clips {what}: {_some(ids)}")
+    for kind, ids in odd.items():
+        lines.append(f"{len(ids)} of {len(arms)} clips with {kind}: {_some(ids)}")
     twice = [", ".join(names[key]) for key, found in where.items() if len(found) > 1]
     if twice:
         lines.append(f"{len(twice)} clips in several splits: {_some(twice)}")

@@ -16,9 +16,10 @@ from etils import epath
 
 from signllm_jax.core.errors import ConfigError, DataError
 from signllm_jax.core.skeleton import OPENPOSE50
-from signllm_jax.corpora.clip_jobs import Job, find_jobs, takes_in
+from signllm_jax.corpora.clip_jobs import Job, find_jobs
 from signllm_jax.corpora.dialects import DIALECTS
 from signllm_jax.corpora.entries import Entry
+from signllm_jax.corpora.export_reference import check_reference, export_reference
 from signllm_jax.corpora.export_skels import export_skels
 from signllm_jax.corpora.manifest import Manifest, Reading, read_manifest
 from signllm_jax.corpora.outputs import check_outside
@@ -34,6 +35,7 @@ from signllm_jax.corpora.shards import (
     write_whole,
 )
 from signllm_jax.corpora.split_assignment import assign_splits
+from signllm_jax.corpora.takes import takes_in
 from signllm_jax.corpora.workers import make_parts
 from signllm_jax.data import splits as opened
 from signllm_jax.data.prepare_report import write_report
@@ -52,6 +54,7 @@ def prepare_corpus(
     workers: int = 1,
     beam_runner: str = "",
     skels: str | os.PathLike | None = None,
+    reference: str | os.PathLike | None = None,
 ) -> dict:
     """Prepares a corpus as `prompt2sign/<language>_<source>` and as a part of `<language>`.
 
@@ -69,6 +72,7 @@ def prepare_corpus(
         workers: processes.
         beam_runner: name of an Apache Beam runner, instead of processes.
         skels: folder that the result is written to as `.skels` and texts as well.
+        reference: file that the original's own numbers are written to, by its lift.
 
     Returns:
         What is written to prepare_report.json.
@@ -81,8 +85,10 @@ def prepare_corpus(
     configs = _configs(settings)
     built = [epath.Path(data_dir) / opened.Prompt2Sign.name / config for config in configs]
     read = (source, manifest or source)
-    written = (data_dir, folder, *built, *([skels] if skels else []))
+    written = (data_dir, folder, *built, *(place for place in (skels, reference) if place))
     check_outside(written, read, replaced=(folder, *built))
+    if reference:
+        check_reference(settings, reference)
     reading = dataclasses.replace(
         reading or Reading(),
         language=settings.language,
@@ -141,6 +147,10 @@ def prepare_corpus(
         raise DataError(f"{source}: no clip could be prepared: {_counts(report['lost_by_reason'])}")
     if skels:
         export_skels(prepared, skels)
+    if reference:
+        made = (example["id"] for part in prepared.listed() for example in part["examples"])
+        start = f"{settings.language}_{settings.source}_"
+        export_reference(jobs, settings, reference, {name.removeprefix(start) for name in made})
     for config in configs:
         opened.prepare(f"prompt2sign/{config}", settings.language, data_dir, fresh=True)
     return report

@@ -29,7 +29,7 @@ def write_report(prepared: Prepared, told: dict) -> dict:
     """
     lengths, lost, repairs = [], [], collections.Counter()
     splits, hands, signers = collections.Counter(), [], set()
-    glosses = 0
+    glosses, odd = 0, collections.defaultdict(list)
     for part in prepared.listed():
         lost += part["lost"]
         repairs.update(part["repairs"])
@@ -39,6 +39,8 @@ def write_report(prepared: Prepared, told: dict) -> dict:
             hands.append([example["hands"]["left"], example["hands"]["right"]])
             signers.add(example["signer"])
             glosses += bool(example["gloss"])
+            for kind, detail in example["odd"]:
+                odd[kind].append([example["id"], detail])
     reasons = collections.Counter(each["reason"] for each in lost)
     reasons.update(row["reason"] for row in told["odd_rows"])
     reasons["in the folder, but not in the manifest"] += len(told["without_text"])
@@ -53,6 +55,7 @@ def write_report(prepared: Prepared, told: dict) -> dict:
         "splits_by": told["splits_by"],
         "lost_by_reason": dict((+reasons).most_common()),
         "repairs": dict(repairs),
+        "odd": {kind: odd[kind] for kind in sorted(odd)},
         "frames": _frames(lengths),
         "hands_seen": dict(zip(("left", "right"), _mean(hands))),
         "signers": len(signers - {""}),
@@ -76,6 +79,8 @@ def summary(report: dict, place: str) -> list[str]:
     for reason, count in report["lost_by_reason"].items():
         where = f" ({report['missing']})" if reason == "no pose file" else ""
         lines.append(f"lost: {count} x {reason}{where}")
+    for kind, clips in report["odd"].items():
+        lines.append(f"odd: {len(clips)} x {kind} ({clips[0][0]}: {clips[0][1]})")
     for language, count in report["other_languages"].items():
         lines.append(f"of another language: {count} x {language}")
     return lines
@@ -116,6 +121,7 @@ def _text(report: dict) -> str:
         "",
         _counted("what was done", "count", report["repairs"]),
         "",
+        *_odd(report["odd"]),
     ]
     if frames["total"]:
         lines += [
@@ -134,6 +140,14 @@ def _text(report: dict) -> str:
     if len(lost) > _SHOWN:
         lines.append(f"- and {len(lost) - _SHOWN} more in prepare_report.json")
     return "\n".join(lines) + "\n"
+
+
+def _odd(odd: dict[str, list]) -> list[str]:
+    """What is odd about clips by themselves; they are prepared all the same."""
+    if not odd:
+        return []
+    rows = ([kind, str(len(clips)), "{} ({})".format(*clips[0])] for kind, clips in odd.items())
+    return [markdown.table(["what is odd", "clips", "the first"], rows), ""]
 
 
 def _counted(name: str, count: str, counts: dict[str, int]) -> str:

@@ -39,7 +39,8 @@ def clean(
     Args:
         clip: any layout, flat or not.
         repairs: `joints rejected`, `joints interpolated`, `frames repaired` (with a rejected or
-            interpolated joint), `rest frames trimmed` and `clips resampled` are added to it.
+            interpolated joint), `rest frames trimmed` and `clips resampled` are added to it, and
+            what they are counted of, `joints read` and `frames read`.
         place: what to name in an error.
         budget: limits of a clip, asked before it is resampled: a low rate makes many frames of few.
 
@@ -62,6 +63,8 @@ def clean(
         raise PoseFormatError(f"{place}: no joint is seen well enough")
     positions, confidence, filled = fill_gaps(positions, confidence, layout, clip.fps)
     start, stop = working_part(positions, confidence, layout, clip.fps)
+    repairs["frames read"] += len(clip)
+    repairs["joints read"] += int(clip.observed.sum())
     repairs["joints rejected"] += int(rejected.sum())
     repairs["joints interpolated"] += int(filled.sum())
     repairs["frames repaired"] += int((rejected | filled).any(axis=1).sum())
