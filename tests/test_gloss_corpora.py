@@ -15,7 +15,7 @@ from signllm_jax.core.config import Config, DataConfig, EvalConfig
 from signllm_jax.core.errors import DataError
 from signllm_jax.core.tasks import SHARED
 from signllm_jax.corpora import gloss_corpora
-from signllm_jax.data.packing import MixedPlan
+from signllm_jax.data.packing import MixedPlan, Packing
 from signllm_jax.eval.text_report import evaluate_text
 from signllm_jax.train.checkpoint import Checkpoints
 from signllm_jax.train.loop import train
@@ -32,13 +32,9 @@ def test_languages_are_mixed_by_the_temperature_and_each_example_comes_equally_o
         "shared",
         [1] * count,
         [1] * count,
+        Packing(8, 8, 8),
         members=members,
         temperature=2.0,
-        seed=0,
-        row_frames=8,
-        row_tokens=8,
-        row_clips=8,
-        patch=1,
     )
     drawn = Counter()
     for epoch in range(40):
