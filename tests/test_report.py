@@ -74,7 +74,7 @@ def words(monkeypatch):
     """(language, split) -> Words, what evaluations of the test see."""
     held = {(c, s): Words(c, s) for c in LANGUAGES for s in WORDS}
     monkeypatch.setattr(
-        eval_set.source, "open_split", lambda dataset, code, split, data_dir: held[code, split]
+        eval_set.splits, "open_split", lambda dataset, code, split, data_dir: held[code, split]
     )
     return held
 
@@ -196,7 +196,7 @@ def test_a_reference_swapped_for_noise_changes_no_production(
 ):
     # the row that is meant to see the references, and takes long to compile
     monkeypatch.setattr(
-        eval_set.rows, "teacher_forced", lambda model, params, ids, references, *rest: references
+        eval_set.baselines, "teacher_forced", lambda model, params, ids, references, *rest: references
     )
     random = np.random.default_rng(0)
     produced = []

@@ -20,7 +20,6 @@ from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.frames import Repairs
 from signllm_jax.poses.normalize import to_shoulder_widths
 
-_NO_RATE = (".skels", ".json", ".zip")  # formats that do not store frames a second
 _NAMED = 5  # ids that are named in a report
 
 

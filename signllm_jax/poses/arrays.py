@@ -7,7 +7,7 @@ import numpy as np
 from signllm_jax.core.errors import PoseFormatError, SignLLMError
 from signllm_jax.core.skeleton import LAYOUTS
 from signllm_jax.poses.clip import PoseClip
-from signllm_jax.poses.npz import load_npz, save_npz
+from signllm_jax.poses.npz import save_npz
 
 _FIELDS = ("positions", "confidence", "fps")
 
@@ -34,14 +34,6 @@ def clip_of(archive: dict, place: str) -> PoseClip:
         return PoseClip(positions, confidence, float(fps.ravel()[0]), by_size[positions.shape[1]])
     except SignLLMError as error:
         raise PoseFormatError(f"{place}: {error}") from None
-
-
-def read_arrays(path: str | os.PathLike) -> PoseClip:
-    """Reads a clip that `write_arrays` wrote; raises PoseFormatError, naming the file."""
-    archive = load_npz(path)
-    if not is_clip(archive):
-        raise PoseFormatError(f"{path}: has no {', '.join(_FIELDS)}")
-    return clip_of(archive, str(path))
 
 
 def write_arrays(path: str | os.PathLike, clip: PoseClip) -> None:
