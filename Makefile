@@ -5,7 +5,7 @@ SEEDS ?= 0 1 2
 RUN = $(VENV)/bin/python
 PYTEST = $(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=10
 
-.PHONY: demo seeds seeds-plain results speed slices test test-slow browser-test browser-installed docs screenshots gpu-check extract-env beam-env tfds-env lint clean
+.PHONY: demo seeds seeds-plain results speed slices test test-slow browser-test browser-installed docs architecture screenshots gpu-check extract-env beam-env tfds-env lint clean
 
 demo: $(VENV)/demo-installed
 	$(RUN) launch/train.py --config=configs/mlsf.py --workdir=runs/mlsf
@@ -104,6 +104,10 @@ browser-test: $(VENV)/test-installed browser-installed
 docs: $(VENV)/test-installed
 	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --strict
 
+# docs/architecture.svg, from the imports of the code
+architecture: $(VENV)/test-installed
+	$(RUN) docs/architecture.py
+
 # pictures of the page for docs/, of the demo's run, and the time to a word's first frame
 screenshots: $(VENV)/test-installed
 	$(RUN) tests/browser/screenshots.py runs/mlsf docs
@@ -139,9 +143,12 @@ tfds-env: .venv-tfds/installed
 	  --constraint constraints-tfds.txt
 	touch $@
 
+# style, the floors of docs/architecture.md, and types
 lint: $(VENV)/test-installed
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/lint-imports
+	$(VENV)/bin/pyright
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

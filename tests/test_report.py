@@ -196,7 +196,9 @@ def test_a_reference_swapped_for_noise_changes_no_production(
 ):
     # the row that is meant to see the references, and takes long to compile
     monkeypatch.setattr(
-        eval_set.baselines, "teacher_forced", lambda model, params, ids, references, *rest: references
+        eval_set.baselines,
+        "teacher_forced",
+        lambda model, params, ids, references, *rest: references,
     )
     random = np.random.default_rng(0)
     produced = []

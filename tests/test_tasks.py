@@ -17,11 +17,6 @@ SOURCES = [
 ]
 
 
-def test_the_package_has_a_face_a_command_and_the_interface_at_its_root():
-    root = Path(__file__).parents[1] / "signllm_jax"
-    assert {path.name for path in root.glob("*.py")} == {"__init__.py", "__main__.py", "api.py"}
-
-
 @pytest.mark.parametrize("info", TASKS.values(), ids=TASKS)
 def test_every_task_names_its_trainer_and_its_report(info):
     assert issubclass(resolve(info.trainer), Task)

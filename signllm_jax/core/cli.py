@@ -63,7 +63,7 @@ def config_path(path: str) -> str:
     So an installed package, which has its configs with it, is used from anywhere.
     """
     file = path.partition(":")[0]
-    beside = Path(__file__).resolve().parents[1] / file
+    beside = Path(__file__).resolve().parents[2] / file
     own = file.startswith("configs/") and not os.path.exists(file) and beside.exists()
     return str(beside) + path[len(file) :] if own else path
 

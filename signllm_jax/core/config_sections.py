@@ -1,4 +1,4 @@
-"""The sections of a config, each a frozen dataclass with the range of every value."""
+"""The sections of a config as frozen dataclasses with ranges; one job: the list of settings."""
 
 import dataclasses
 

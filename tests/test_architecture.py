@@ -1,0 +1,48 @@
+"""The house as docs/architecture.md draws it: its rooms, its floors, the length of its files."""
+
+import configparser
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("signllm_jax", "configs", "launch", "tfds_builders")
+REASON = "one job:"
+"""What the first line of a file above 300 lines says, before it says which."""
+
+
+def sources():
+    return [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+
+
+def test_the_package_has_three_files_at_its_root():
+    found = {path.name for path in (ROOT / "signllm_jax").glob("*.py")}
+    assert found == {"__init__.py", "__main__.py", "api.py"}
+
+
+def test_every_room_stands_on_one_of_at_most_twenty_places_of_the_floors():
+    settings = configparser.ConfigParser()
+    settings.read(ROOT / "setup.cfg", encoding="utf-8")
+    layers = settings["importlinter:contract:floors"]["layers"].replace("|", "\n").split()
+    rooms = {path.parent.name for path in (ROOT / "signllm_jax").glob("*/*.py")}
+    inner = {f"signllm_jax.{room}" for room in rooms}
+    assert inner | {"signllm_jax.api", *PACKAGES[1:]} == {*layers}
+    assert len(layers) <= 20
+
+
+def test_imports_only_point_down_and_run_in_no_circle():
+    command = [Path(sys.executable).with_name("lint-imports"), "--no-cache"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+def test_a_file_above_300_lines_says_why_in_its_first_line():
+    for path in sources():
+        lines = path.read_text("utf-8").splitlines()
+        assert len(lines) <= 300 or REASON in lines[0], f"{path}: {len(lines)} lines"
+
+
+def test_the_drawing_of_the_floors_is_the_one_that_its_script_makes():
+    drawn = runpy.run_path(str(ROOT / "docs" / "architecture.py"))["draw"]()
+    assert (ROOT / "docs" / "architecture.svg").read_text("utf-8") == drawn
