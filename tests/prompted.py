@@ -12,6 +12,7 @@ from signllm_jax.artifacts.group import Group
 from signllm_jax.core.config import EvalConfig, ModelConfig, TextConfig
 from signllm_jax.core.tasks import SHARED
 from signllm_jax.data import splits
+from signllm_jax.data.packing import Packing
 from signllm_jax.data.prompt_sampling import PromptData
 from signllm_jax.parallel import sharding
 from signllm_jax.poses.features import collect_statistics
@@ -75,15 +76,10 @@ def prompt_data(data_dir):
         sources,
         stage,
         statistics,
+        Packing.of(config),
         row_units=config.data.row_units,
         temperature=2.0,
         invented=True,
-        batch_size=2,
-        seed=0,
-        row_frames=config.data.row_frames,
-        row_tokens=config.data.row_tokens,
-        row_clips=config.data.row_clips,
-        patch=MODEL.patch,
         cache_mb=8,
     )
 

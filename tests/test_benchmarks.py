@@ -14,7 +14,7 @@ from tiny import MODEL, one_device
 from launch.benchmarks import workload
 from launch.benchmarks.sentences import sentence_lengths
 from signllm_jax.aot.flops import matmul_flops
-from signllm_jax.data.packing import RowPlan
+from signllm_jax.data.packing import Packing, RowPlan
 from signllm_jax.models import mlsf
 from signllm_jax.models.text2pose import Text2Pose
 from signllm_jax.parallel import sharding
@@ -124,11 +124,7 @@ def test_rows_of_sentences_are_padded_by_less_than_five_percent(row):
         "gsl",
         frames.tolist(),
         [1] * len(frames),
-        seed=0,
-        row_frames=row,
-        row_tokens=96,
-        row_clips=16,
-        patch=1,
+        Packing(row_frames=row, row_tokens=96, row_clips=16),
     )
     assert 1 - frames.sum() / (plan.first_rows * row) < 0.05
 
@@ -143,10 +139,6 @@ def test_rows_of_real_clips_are_padded_by_less_than_five_percent(shared_data):
         "tsl",
         frames.tolist(),
         [1] * len(frames),
-        seed=0,
-        row_frames=512,
-        row_tokens=512,
-        row_clips=64,
-        patch=1,
+        Packing(row_frames=512, row_tokens=512, row_clips=64),
     )
     assert 1 - frames.sum() / (plan.first_rows * 512) < 0.05

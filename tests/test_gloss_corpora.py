@@ -4,18 +4,23 @@ import dataclasses
 import json
 from collections import Counter
 
+import jax
 import numpy as np
 import pytest
 from glosses import LINES, MODEL, TEXT, TEXTS
 
-from signllm_jax.artifacts.group import load_group
+from signllm_jax.artifacts.group import digest, load_group
+from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core.config import Config, DataConfig, EvalConfig
 from signllm_jax.core.errors import DataError
 from signllm_jax.core.tasks import SHARED
 from signllm_jax.corpora import gloss_corpora
-from signllm_jax.data.packing import MixedPlan
+from signllm_jax.data.packing import MixedPlan, Packing
 from signllm_jax.eval import text_report
+from signllm_jax.train.checkpoint import Checkpoints
 from signllm_jax.train.loop import train
+from signllm_jax.train.optimizer import evaluated
+from signllm_jax.train.state import abstract_state
 
 pytestmark = pytest.mark.usefixtures("cheap_compiles")
 
@@ -27,13 +32,9 @@ def test_languages_are_mixed_by_the_temperature_and_each_example_comes_equally_o
         "shared",
         [1] * count,
         [1] * count,
+        Packing(8, 8, 8),
         members=members,
         temperature=2.0,
-        seed=0,
-        row_frames=8,
-        row_tokens=8,
-        row_clips=8,
-        patch=1,
     )
     drawn = Counter()
     for epoch in range(40):
@@ -121,5 +122,13 @@ def test_a_run_learns_its_lines_and_reports_them(run):
 @pytest.mark.slow
 def test_what_is_kept_is_the_running_mean_of_the_parameters(run):
     group = load_group(run / "groups" / SHARED)
+    trained = json.loads((run / "final.json").read_text())["params_sha256"]
+    assert digest(jax.tree.map(lambda leaf: leaf[None], group.params)) != trained
+    config, _ = Workdir(run).read_config()
+    like = abstract_state(config, (SHARED,))
+    state, _ = Checkpoints(run / "checkpoints", keep=1).restore(like)
+    assert digest(jax.tree.map(np.asarray, state.params)) == trained
+    mean = jax.tree.map(lambda leaf: np.asarray(leaf[0]), evaluated(state.opt_state, state.params))
+    assert digest(mean) == digest(group.params)
     assert group.step == 80 and group.tokenizer is None and group.statistics is None
     assert group.text_stage.vocabulary.languages == ("gsl",)

@@ -12,6 +12,7 @@ from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.corpora.fingerspelling import LANGUAGES
 from signllm_jax.data import splits
 from signllm_jax.data.batches import TrainData
+from signllm_jax.data.packing import Packing
 from signllm_jax.parallel import sharding
 from signllm_jax.train.groups import open_groups
 from signllm_jax.train.state import make_state
@@ -56,12 +57,7 @@ def train(data_dir, tmp_path_factory):
             [splits.open_split("fingerspelling", code, "train", data_dir) for code in languages],
             [group.tokenizer for group in held],
             [group.statistics for group in held],
-            batch_size=2,
-            seed=config.train.seed,
-            row_frames=128,
-            row_tokens=config.data.row_tokens,
-            row_clips=config.data.row_clips,
-            patch=config.model.patch,
+            Packing.of(config),
             cache_mb=0,
         )
         mesh = one_device()

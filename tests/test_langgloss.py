@@ -204,7 +204,11 @@ def test_glosses_are_cleaned_by_the_rules_of_their_corpus(corpus, line, cleaned)
 @settings(deadline=None)
 @given(st.sampled_from(CORPORA), st.text())
 def test_cleaning_any_line_leaves_glosses(corpus, line):
-    to_langgloss(clean_gloss(line, corpus), "asl")
+    glosses = clean_gloss(line, corpus)
+    assert all(gloss and not any(map(str.isspace, gloss)) for gloss in glosses)
+    pairs = split_marks(to_langgloss(glosses, "asl"))
+    assert pairs == [("asl", gloss) for gloss in glosses]
+    assert clean_gloss(" ".join(glosses), "plain") == glosses
 
 
 def test_rules_that_there_are_not_are_refused():

@@ -221,3 +221,37 @@ def test_a_run_on_eight_devices_logs_the_losses_of_one(config, finished, default
         for code in LANGUAGES:
             if one["kind"] == "train":
                 assert eight[code]["loss"] == pytest.approx(one[code]["loss"], rel=1e-4)
+
+
+@pytest.mark.slow
+def test_a_language_stops_after_so_many_evaluations_without_a_better_one(
+    config, on_one_device, tmp_path, monkeypatch
+):
+    """`train.patience`: asl gets better at each evaluation, tsl never does after its first."""
+    turns = iter(range(STEPS))
+
+    class Dev:
+        def __init__(self, *_):
+            pass
+
+        def score(self, params):
+            return {"asl": {"dtw_mean_pose_ratio": 1.0 - next(turns) / 10}, "tsl": STILL}
+
+        def pictures(self):
+            return iter(())
+
+    monkeypatch.setattr("signllm_jax.train.mlsf.DevSet", Dev)
+    config = dataclasses.replace(
+        config,
+        train=dataclasses.replace(config.train, patience=2),
+        eval=dataclasses.replace(config.eval, every=1),
+    )
+    loop.train(config, tmp_path)
+    rates = [line for line in lines(tmp_path) if line["kind"] == "train"]
+    assert [line["tsl"]["learning_rate"] > 0 for line in rates] == [True, True, True, False]
+    assert all(line["asl"]["learning_rate"] > 0 for line in rates)
+    steps = [load_group(tmp_path / "groups" / code).step for code in LANGUAGES]
+    assert steps == [STEPS, 1]
+
+
+STILL = {"dtw_mean_pose_ratio": 1.0}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from signllm_jax.core.config import OptimizerConfig
-from signllm_jax.train.optimizer import learning_rate, make_optimizer
+from signllm_jax.train.optimizer import evaluated, learning_rate, make_optimizer
 
 CONFIG = OptimizerConfig(learning_rate=0.5, warmup=10, final=0.1)
 
@@ -57,3 +57,23 @@ def test_weight_decay_is_for_matrices_only():
     found = update(config, jax.tree.map(jnp.zeros_like, params), params)
     np.testing.assert_allclose(found["matrix"], -0.5, rtol=1e-6)
     assert not found["bias"].any()
+
+
+@pytest.mark.parametrize("decay", [0.3, 0.9])
+def test_what_is_evaluated_is_the_running_mean_of_the_parameters(decay):
+    """The decay is at most (1 + n) / (10 + n) after n updates; without one there is no mean."""
+    config = OptimizerConfig(name="sgd", learning_rate=1.0, warmup=0, clip=100.0)
+    averaging = dataclasses.replace(config, average=decay)
+    optimizer, plain = (make_optimizer(c, jnp.int32(1000)) for c in (averaging, config))
+    params = mean = jnp.array([1.0, -2.0])
+    state, plain_state = optimizer.init(params), plain.init(params)
+    for count, grads in enumerate(np.random.default_rng(0).normal(size=(12, 2))):
+        updates, state = optimizer.update(jnp.float32(grads), state, params)
+        same, plain_state = plain.update(jnp.float32(grads), plain_state, params)
+        np.testing.assert_array_equal(updates, same)  # what is trained does not change
+        params = params + updates
+        rate = min(decay, (1 + count) / (10 + count))
+        mean = rate * mean + (1 - rate) * params
+        np.testing.assert_allclose(evaluated(state, params), mean, rtol=1e-5)
+    assert np.abs(mean - params).max() > 0.1
+    assert evaluated(plain_state, params) is params

@@ -7,7 +7,7 @@ import pytest
 
 from signllm_jax.core.errors import DataError
 from signllm_jax.data.batches import TrainData, iterate
-from signllm_jax.data.packing import RowPlan
+from signllm_jax.data.packing import Packing, RowPlan
 from signllm_jax.poses.features import collect_statistics
 from signllm_jax.text.tokenizer import train_tokenizer
 
@@ -19,8 +19,8 @@ TOKENS = random.integers(2, 7, 60)
 
 
 def plan(language="asl", lengths=LENGTHS, tokens=TOKENS, **changed):
-    options = {"seed": 3, "patch": PATCH, **LIMITS, **changed}
-    return RowPlan(language, lengths, tokens, **options)
+    packing = Packing(**{"seed": 3, "patch": PATCH, **LIMITS, **changed})
+    return RowPlan(language, lengths, tokens, packing)
 
 
 def rows(of, count=80):
@@ -56,8 +56,10 @@ def train_data(languages=("asl", "gsl", "tsl"), **changed):
         for source in sources
     ]
     statistics = [collect_statistics(map(s.__getitem__, range(12)), "openpose50") for s in sources]
-    options = {"batch_size": 2, "seed": 1, "patch": PATCH, "cache_mb": 8, **LIMITS, **changed}
-    data = TrainData(sources, tokenizers, statistics, **options)
+    of_rows = {name: changed.pop(name) for name in {*changed} & Packing.__annotations__.keys()}
+    packing = Packing(**{"batch_size": 2, "seed": 1, "patch": PATCH, **LIMITS, **of_rows})
+    options = {"cache_mb": 8, **changed}
+    data = TrainData(sources, tokenizers, statistics, packing, **options)
     return SimpleNamespace(data=data, sources=sources, tokenizers=tokenizers, statistics=statistics)
 
 
@@ -117,7 +119,7 @@ def test_a_corpus_of_which_no_clip_fits_is_refused_by_name():
 
 def test_fewer_clips_than_strata_are_an_error():
     with pytest.raises(DataError, match=r"asl: 2 train clips for config\.rl\.strata = 4"):
-        RowPlan("asl", [8, 8], [2, 2], seed=0, patch=PATCH, **LIMITS, strata=4, stratum=1)
+        RowPlan("asl", [8, 8], [2, 2], Packing(patch=PATCH, **LIMITS, strata=4), 1)
 
 
 def test_a_batch_holds_its_rows_clips_frame_by_frame():

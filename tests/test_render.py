@@ -9,6 +9,7 @@ from PIL import Image
 from real_clips import letters, phoenix
 
 from signllm_jax.core.errors import OutputError
+from signllm_jax.render import lettering
 from signllm_jax.render.figure import CARD, contact_strip, draw_frame, signing_space
 from signllm_jax.render.save import SUFFIXES, save_clip
 from signllm_jax.render.video import video_frames
@@ -102,9 +103,34 @@ def test_a_contact_strip_has_a_row_for_each_clip_and_the_text_above():
     assert pixels(still, reddish=True).any()
 
 
-@pytest.mark.parametrize("text", ["hello", "şığ ößü", "안녕"])
-def test_any_script_can_be_written(text):
-    assert contact_strip(short(letters()[0]), text=text, frames=2).width > 0
+SCRIPTS = ("hello", "şığ ößü", "안녕", "жизнь", "手話", "\U0001f44b hi")
+
+
+@pytest.mark.parametrize("fonts", [lettering._FONTS, ()], ids=["this machine", "no other font"])
+@pytest.mark.parametrize("text", SCRIPTS)
+def test_any_script_can_be_written(text, fonts, monkeypatch):
+    """No letter is a box: each is another picture than what a font has for no letter."""
+    monkeypatch.setattr(lettering, "_FONTS", fonts)
+    lettering.legible.cache_clear()
+    try:
+        face, written = lettering.legible(16, text)
+        absent = face.getmask("\uffff")
+        for letter in set("".join(written.split())):
+            assert bytes(face.getmask(letter)) != bytes(absent), letter
+        strip, other = (
+            np.asarray(contact_strip(short(letters()[0]), text=shown, frames=2))
+            for shown in (text, text[::-1])
+        )
+        assert not np.array_equal(strip, other)  # boxes would be the same in any order
+    finally:
+        lettering.legible.cache_clear()
+
+
+def test_letters_that_no_font_has_are_written_by_their_sound(monkeypatch):
+    monkeypatch.setattr(lettering, "_FONTS", ())
+    lettering.legible.cache_clear()
+    assert lettering.legible(16, "hi 안녕")[1] == "hi annyeong"
+    lettering.legible.cache_clear()
 
 
 def test_a_video_lasts_as_long_as_the_longer_clip_and_has_even_sides():

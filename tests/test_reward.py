@@ -77,7 +77,7 @@ def test_the_quality_is_one_when_perfect_and_half_at_the_median():
     median = reward.median_error(error)
     assert median == 1.5
     np.testing.assert_allclose(
-        reward.quality(jnp.array([0, 1.5, 3, jnp.inf]), median), [1, 0.5, 0.25, 0]
+        jnp.exp2(reward.log_quality(jnp.array([0, 1.5, 3, jnp.inf]), median)), [1, 0.5, 0.25, 0]
     )
     assert reward.median_error(error[:3]) == 1 and reward.median_error(error[4:]) == 1
 

@@ -15,6 +15,7 @@ from glosses import LINES, MODEL, PAIRS, TEXT, TEXTS
 from signllm_jax.core.errors import ConfigError, TextError
 from signllm_jax.core.tasks import SHARED
 from signllm_jax.data.gloss_batches import LineData
+from signllm_jax.data.packing import Packing
 from signllm_jax.inference.gloss_decoding import decode_lines, score_choices
 from signllm_jax.inference.text_to_gloss import Translator
 from signllm_jax.metrics.gloss_metrics import score_lines
@@ -39,12 +40,9 @@ def batch(stage):
     data = LineData(
         {"gsl": PAIRS, "dsgs": PAIRS[:2]},
         stage,
+        Packing(row_frames=0, row_tokens=16, row_clips=3, batch_size=2),
         name=SHARED,
-        batch_size=2,
-        seed=0,
         row_units=24,
-        row_tokens=16,
-        row_clips=3,
         temperature=1.0,
     )
     return jax.tree.map(lambda x: x[0], data.batch(0, [0], range(2)))

@@ -14,7 +14,7 @@ import numpy as np
 from signllm_jax.core.config import Config
 from signllm_jax.core.errors import ConfigError
 from signllm_jax.core.typing import Batch
-from signllm_jax.data.packing import RowPlan
+from signllm_jax.data.packing import Packing, RowPlan
 from signllm_jax.data.splits import Source
 from signllm_jax.poses.features import Statistics, make_frames
 from signllm_jax.text.tokenizer import Tokenizer
@@ -27,14 +27,10 @@ class TrainData:
         sources: one train split a language.
         tokenizers: one a language.
         statistics: one a language.
-        batch_size: B.
-        seed: of the order.
-        row_frames, row_tokens, row_clips: limits of a row.
-        patch: clips start on multiples of it.
+        packing: of clips into rows.
         cache_mb: how many megabytes of standardised clips are kept.
         glosses: one list a language with the gloss ids of each of its clips; None = no gloss.
         row_glosses: G, the most glosses of a clip; a clip with more has none in its Batch.
-        strata: parts of the clips, each with its own rows of a batch; divides the batch size.
     """
 
     def __init__(
@@ -42,22 +38,15 @@ class TrainData:
         sources: Sequence[Source],
         tokenizers: Sequence[Tokenizer],
         statistics: Sequence[Statistics],
+        packing: Packing,
         *,
-        batch_size: int,
-        seed: int,
-        row_frames: int,
-        row_tokens: int,
-        row_clips: int,
-        patch: int,
         cache_mb: int,
         glosses: Sequence[Sequence[Sequence[int]]] | None = None,
         row_glosses: int = 0,
-        strata: int = 1,
     ):
         self._glosses, self._row_glosses = glosses, row_glosses
         self._sources, self._statistics = sources, statistics
-        self._limits = (row_frames, row_tokens, row_clips)
-        self._own_rows, self._patch = batch_size // strata, patch
+        self._packing, self._own_rows = packing, packing.batch_size // packing.strata
         self._room = cache_mb << 20
         self._cache: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}
         self._ids = [
@@ -67,18 +56,9 @@ class TrainData:
         self.plans = [
             [
                 self._plan(
-                    source,
-                    source.lengths.tolist(),
-                    [len(tokens) for tokens in ids],
-                    seed=seed,
-                    row_frames=row_frames,
-                    row_tokens=row_tokens,
-                    row_clips=row_clips,
-                    patch=patch,
-                    strata=strata,
-                    stratum=stratum,
+                    source, source.lengths.tolist(), [len(tokens) for tokens in ids], stratum
                 )
-                for stratum in range(strata)
+                for stratum in range(packing.strata)
             ]
             for source, ids in zip(sources, self._ids)
         ]
@@ -88,8 +68,8 @@ class TrainData:
             if plan[0].left_out
         ]
 
-    def _plan(self, source, lengths, tokens, **options) -> RowPlan:
-        return RowPlan(source.language, lengths, tokens, **options)
+    def _plan(self, source, lengths, tokens, stratum) -> RowPlan:
+        return RowPlan(source.language, lengths, tokens, self._packing, stratum)
 
     @classmethod
     def of(cls, config: Config, sources: Sequence[Source], groups: Sequence, **more) -> "TrainData":
@@ -105,12 +85,7 @@ class TrainData:
             sources,
             [group.tokenizer for group in groups],
             [group.statistics for group in groups],
-            batch_size=config.batch_rows[0],
-            seed=config.train.seed,
-            row_frames=config.data.row_frames,
-            row_tokens=config.data.row_tokens,
-            row_clips=config.data.row_clips,
-            patch=config.model.patch,
+            Packing.of(config),
             cache_mb=config.data.cache_mb,
             **more,
         )
@@ -155,8 +130,9 @@ class TrainData:
 
     def _row(self, language: int, step: int, row: int) -> tuple[np.ndarray, ...]:
         stratum, row = divmod(row, self._own_rows)
-        packed = self.plans[language][stratum].row(step * self._own_rows + row)
-        time, tokens, clips = self._limits
+        planned = self.plans[language][stratum].row(step * self._own_rows + row)
+        packing = self._packing
+        time, tokens, clips = packing.row_frames, packing.row_tokens, packing.row_clips
         size = self._statistics[language].mean.shape[0]
         text = np.zeros((2, tokens), np.int32)
         frames = np.zeros((time, 3 * size + 1), np.float32)
@@ -165,7 +141,7 @@ class TrainData:
         example = np.full(clips, -1, np.int32)
         gloss = np.zeros((clips, self._row_glosses), np.int32)
         token = frame = 0
-        for number, clip in enumerate(packed):
+        for number, clip in enumerate(planned):
             ids = self._ids[language][clip]
             values, seen = self._clip(language, clip)
             text[0, token : token + len(ids)] = ids
@@ -178,7 +154,7 @@ class TrainData:
             if self._glosses and len(own := self._glosses[language][clip]) <= self._row_glosses:
                 gloss[number, : len(own)] = own
             token += len(ids)
-            frame += math.ceil(len(values) / self._patch) * self._patch
+            frame += math.ceil(len(values) / packing.patch) * packing.patch
         row = text[0], text[1], frames, mask, place[0], place[1], example
         return (*row, gloss) if self._glosses else row
 

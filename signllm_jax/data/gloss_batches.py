@@ -1,12 +1,13 @@
 """Batches of texts and their LangGloss lines, packed in the order of `row_plans.MixedPlan`."""
 
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
 
 from signllm_jax.core.typing import LineBatch
 from signllm_jax.corpora.gloss_corpora import Pair
-from signllm_jax.data.packing import MixedPlan
+from signllm_jax.data.packing import MixedPlan, Packing
 from signllm_jax.text.langgloss import EOS
 from signllm_jax.text.stage import TextStage
 
@@ -18,9 +19,8 @@ class LineData:
         pairs: language -> its train pairs.
         stage: tables of units and glosses.
         name: of the lane, which orders the rows.
-        batch_size: B.
-        seed: of the order.
-        row_units, row_tokens, row_clips: limits of a row: units, LangGloss tokens, texts.
+        packing: of texts into rows; `row_tokens` is of their LangGloss tokens.
+        row_units: most units of a row.
         temperature: how languages are mixed, see MixedPlan.
     """
 
@@ -28,17 +28,14 @@ class LineData:
         self,
         pairs: dict[str, Sequence[Pair]],
         stage: TextStage,
+        packing: Packing,
         *,
         name: str,
-        batch_size: int,
-        seed: int,
         row_units: int,
-        row_tokens: int,
-        row_clips: int,
         temperature: float,
     ):
-        self._limits = (row_units, row_tokens)
-        self._columns, self._batch_size = stage.units.columns, batch_size
+        self._limits = (row_units, packing.row_tokens)
+        self._columns, self._batch_size = stage.units.columns, packing.batch_size
         self._units, self._lines = [], []
         for code, own in pairs.items():
             self._units += [stage.units.encode(pair.text, code) for pair in own]
@@ -47,13 +44,12 @@ class LineData:
             name,
             [len(line) for line in self._lines],
             [len(units) for units in self._units],
+            # a plan's first limit is of what is written here, and its second of what is read
+            dataclasses.replace(
+                packing, row_frames=packing.row_tokens, row_tokens=row_units, patch=1
+            ),
             members=[(code, len(own)) for code, own in pairs.items()],
             temperature=temperature,
-            seed=seed,
-            row_frames=row_tokens,
-            row_tokens=row_units,
-            row_clips=row_clips,
-            patch=1,
         )
         left = len(self.plan.left_out)
         self.notes = [f"{left} train texts fit no row and are left out"] if left else []

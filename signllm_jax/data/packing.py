@@ -4,17 +4,53 @@ For each language and epoch the clips are permuted and dealt first-fit into rows
 endless stream of rows.
 """
 
+import dataclasses
 import math
 import threading
 from collections.abc import Sequence
 
 import numpy as np
 
+from signllm_jax.core.config import Config
 from signllm_jax.core.errors import DataError
 from signllm_jax.core.languages import stable_hash
 
 OPEN_ROWS = 32
 """Rows that first-fit keeps open; bounds its time on corpora of millions of clips."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Packing:
+    """How the examples of a train split are packed into the rows of batches.
+
+    Attributes:
+        row_frames, row_tokens, row_clips: most frames, tokens and examples of a row.
+        patch: examples start on frames that are multiples of it.
+        seed: of the order.
+        batch_size: B, rows of a language in a batch.
+        strata: parts of the examples, each with its own rows of a batch; divides the batch size.
+    """
+
+    row_frames: int
+    row_tokens: int
+    row_clips: int
+    patch: int = 1
+    seed: int = 0
+    batch_size: int = 1
+    strata: int = 1
+
+    @classmethod
+    def of(cls, config: Config) -> "Packing":
+        """That of a run, of the rows that come in the order of the data."""
+        return cls(
+            config.data.row_frames,
+            config.data.row_tokens,
+            config.data.row_clips,
+            config.model.patch,
+            config.train.seed,
+            config.batch_rows[0],
+            config.rl.strata if config.rl.plc else 1,
+        )
 
 
 class RowPlan:
@@ -32,19 +68,16 @@ class RowPlan:
         language: str,
         lengths: Sequence[int],
         tokens: Sequence[int],
-        *,
-        seed: int,
-        row_frames: int,
-        row_tokens: int,
-        row_clips: int,
-        patch: int,
-        strata: int = 1,
+        packing: Packing,
         stratum: int = 0,
     ):
+        strata, patch = packing.strata, packing.patch
+        self._limits = (packing.row_frames, packing.row_tokens, packing.row_clips)
         frames = [math.ceil(n / patch) * patch for n in lengths]
-        fits = [0 < f <= row_frames and 0 < t <= row_tokens for f, t in zip(frames, tokens)]
+        most_frames, most_tokens, _ = self._limits
+        fits = [0 < f <= most_frames and 0 < t <= most_tokens for f, t in zip(frames, tokens)]
         self.left_out = [index for index, fit in enumerate(fits) if not fit]
-        self._seed = (seed, stable_hash(language))
+        self._seed = (packing.seed, stable_hash(language))
         self._usable = np.flatnonzero(fits)
         if strata > 1:
             if len(self._usable) < strata:
@@ -56,11 +89,10 @@ class RowPlan:
             self._usable, self._seed = dealt[stratum::strata], (*self._seed, stratum)
         if not len(self._usable):
             raise DataError(
-                f"{language}: none of {len(lengths)} train clips fits a row of {row_frames} frames "
-                f"and {row_tokens} tokens (config.data.row_frames, row_tokens)"
+                f"{language}: none of {len(lengths)} train clips fits a row of {most_frames} "
+                f"frames and {most_tokens} tokens (config.data.row_frames, row_tokens)"
             )
         self._frames, self._tokens = frames, list(tokens)
-        self._limits = (row_frames, row_tokens, row_clips)
         self._starts = [0]  # first row of each epoch met so far
         self._epochs: dict[int, list[tuple[int, ...]]] = {}
         self._lock = threading.Lock()  # reading threads ask for rows at the same time
@@ -130,12 +162,13 @@ class MixedPlan(RowPlan):
         name: str,
         lengths: Sequence[int],
         tokens: Sequence[int],
+        packing: Packing,
+        stratum: int = 0,
         *,
         members: Sequence[tuple[str, int]],
         temperature: float,
-        **limits,
     ):
-        super().__init__(name, lengths, tokens, **limits)
+        super().__init__(name, lengths, tokens, packing, stratum)
         ends = np.cumsum([count for _, count in members])
         parts = [
             (code, self._usable[(self._usable >= end - count) & (self._usable < end)])

@@ -15,7 +15,7 @@ from signllm_jax.core.tasks import SHARED
 from signllm_jax.core.typing import Batch, LineBatch
 from signllm_jax.corpora import fingerspelling
 from signllm_jax.data.batches import TrainData
-from signllm_jax.data.packing import MixedPlan
+from signllm_jax.data.packing import MixedPlan, Packing
 from signllm_jax.data.splits import Source
 from signllm_jax.poses.features import Statistics
 from signllm_jax.text.asking import ask, frame_words
@@ -105,11 +105,12 @@ class PromptData(TrainData):
         sources: one train split a language.
         stage: tables of units and LangGloss.
         statistics: pooled over the languages.
+        packing: of clips into rows.
         row_units: units of a row.
         temperature: how languages are mixed, see MixedPlan.
         invented: whether there are prompts for made-up words (fingerspelling).
         asks: whether there are prompts at all, which a pose stage alone has no use for.
-        options: the others of TrainData.
+        cache_mb: how many megabytes of standardised clips are kept.
     """
 
     def __init__(
@@ -117,28 +118,30 @@ class PromptData(TrainData):
         sources: Sequence[Source],
         stage: TextStage,
         statistics: Statistics,
+        packing: Packing,
         *,
         row_units: int,
         temperature: float,
         invented: bool,
         asks: bool = True,
-        **options,
+        cache_mb: int,
     ):
         self._stage, self._row_units, self._invented = stage, row_units, invented
         self._asks = asks
-        self._temperature, self._prompt_seed = temperature, options["seed"]
+        self._temperature = temperature
         self._texts = {source.language: source.texts for source in sources}
         pooled = PooledSource(sources)
-        super().__init__([pooled], [LineTokenizer(stage)], [statistics], **options)
+        super().__init__([pooled], [LineTokenizer(stage)], [statistics], packing, cache_mb=cache_mb)
 
-    def _plan(self, source, lengths, tokens, **options):
+    def _plan(self, source, lengths, tokens, stratum):
         return MixedPlan(
             source.language,
             lengths,
             tokens,
+            self._packing,
+            stratum,
             members=source.members,
             temperature=self._temperature,
-            **options,
         )
 
     def batch(self, step, lanes, rows) -> Batch:
@@ -152,9 +155,9 @@ class PromptData(TrainData):
 
     def _prompts(self, step: int, row: int, clips: np.ndarray) -> tuple[np.ndarray, ...]:
         """The prompts of one row: units, their segment, LangGloss lines and their segment."""
-        random = np.random.default_rng([self._prompt_seed, step, row])
+        random = np.random.default_rng([self._packing.seed, step, row])
         source = self._sources[0]
-        tokens = self._limits[1] + len(clips)
+        tokens = self._packing.row_tokens + len(clips)
         units = np.zeros((self._row_units, self._stage.units.columns), np.int32)
         segment = np.zeros(self._row_units, np.int32)
         line = np.zeros((2, tokens), np.int32)

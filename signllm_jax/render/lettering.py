@@ -1,5 +1,7 @@
 """Lettering on pictures: a font that has the letters, and lines that fit."""
 
+import contextlib
+import unicodedata
 from functools import lru_cache
 
 from PIL import ImageDraw, ImageFont
@@ -15,32 +17,47 @@ _FONTS = (
 )
 
 
+@lru_cache(maxsize=16)
+def font(size: int) -> ImageFont.FreeTypeFont:
+    """The font of `size` pixels that every machine has."""
+    return ImageFont.load_default(size)
+
+
 @lru_cache(maxsize=64)
-def font(size: int, text: str = "") -> ImageFont.FreeTypeFont:
-    """A font of `size` pixels that has every letter of `text`, where this machine has one."""
-    fallback = ImageFont.load_default(size)
-    if _has(fallback, text):
-        return fallback
+def legible(size: int, text: str) -> tuple[ImageFont.FreeTypeFont, str]:
+    """A font of `size` pixels that this machine has, and the text in letters that the font has.
+
+    Where no font has all letters, those that are missing are written by the last word of their
+    Unicode names, which is how they sound in most scripts: `안녕` is `annyeong`.
+    """
+    fonts = [font(size)]
     for name in _FONTS:
-        try:
-            candidate = ImageFont.truetype(name, size)
-        except OSError:
-            continue
-        if _has(candidate, text):
-            return candidate
-    return fallback
+        if not _missing(fonts[-1], text):
+            return fonts[-1], text
+        with contextlib.suppress(OSError):
+            fonts.append(ImageFont.truetype(name, size))
+    best = min(fonts, key=lambda face: len(_missing(face, text)))
+    missing = _missing(best, text)
+    return best, "".join(_sound(letter) if letter in missing else letter for letter in text)
 
 
-def _has(candidate: ImageFont.FreeTypeFont, text: str) -> bool:
-    absent = bytes(candidate.getmask("\U0010ffff"))
-    return all(bytes(candidate.getmask(letter)) != absent for letter in set("".join(text.split())))
+def _missing(face: ImageFont.FreeTypeFont, text: str) -> set[str]:
+    """The letters of a text that a font has not."""
+    absent = bytes(face.getmask("\U0010ffff"))
+    letters = {letter for letter in text if not letter.isspace()}
+    return {letter for letter in letters if bytes(face.getmask(letter)) == absent}
+
+
+def _sound(letter: str) -> str:
+    name = unicodedata.name(letter, f"U+{ord(letter):X}").rpartition(" ")[2].lower()
+    return name if name.isascii() else ""
 
 
 def write_lines(
     draw: ImageDraw.ImageDraw, at: tuple[int, int], text: str, width: int, size: int, colour: str
 ) -> int:
     """Writes `text` in at most two lines of `width` pixels; returns how many it took."""
-    face = font(size, text)
+    face, text = legible(size, text)
     lines, words = [""], text.split()
     for word in words:
         longer = f"{lines[-1]} {word}".strip()

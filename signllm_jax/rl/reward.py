@@ -95,8 +95,3 @@ def median_error(error: Array) -> Array:
 def log_quality(error: Array, median: Array) -> Array:
     """log2 of the quality: `-error / median`, 0 for a perfect clip, -inf for an infinite error."""
     return -error / jnp.maximum(median, jnp.finfo(jnp.float32).tiny)
-
-
-def quality(error: Array, median: Array) -> Array:
-    """`2^(-error / median)` in 0..1: 1 is perfect, 0.5 the median."""
-    return jnp.exp2(log_quality(error, median))

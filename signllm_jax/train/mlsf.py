@@ -138,8 +138,7 @@ class MlsfTask(Task):
         """See Task."""
         config = self.config
         sources = [open_train(config.data, code) for code in languages]
-        strata = config.rl.strata if config.rl.plc else 1
-        return batches.TrainData.of(config, sources, groups, strata=strata)
+        return batches.TrainData.of(config, sources, groups)
 
     def dev_set(self, languages, groups, mesh):
         """See Task."""

@@ -12,6 +12,7 @@ from signllm_jax.core.tasks import SHARED
 from signllm_jax.core.typing import Array, Batch, TokenScores
 from signllm_jax.corpora.published import is_spelled
 from signllm_jax.data import splits
+from signllm_jax.data.packing import Packing
 from signllm_jax.data.prompt_sampling import PromptData
 from signllm_jax.eval.prompt_dev import PromptDev
 from signllm_jax.models import prompt2langgloss as model
@@ -182,17 +183,11 @@ class Prompt2LangGlossTask(MlsfTask):
             list(self._open(languages, "train").values()),
             groups[0].text_stage,
             groups[0].statistics,
+            Packing.of(config),
             row_units=data.row_units,
             temperature=data.temperature,
             invented=config.text.invented and is_spelled(data.dataset),
             asks=config.text.trained != "pose",
-            batch_size=config.batch_rows[0],
-            strata=config.rl.strata if config.rl.plc else 1,
-            seed=config.train.seed,
-            row_frames=data.row_frames,
-            row_tokens=data.row_tokens,
-            row_clips=data.row_clips,
-            patch=config.model.patch,
             cache_mb=data.cache_mb,
         )
 

@@ -11,6 +11,7 @@ from signllm_jax.core.tasks import SHARED
 from signllm_jax.core.typing import Array
 from signllm_jax.corpora import gloss_corpora
 from signllm_jax.data.gloss_batches import LineData
+from signllm_jax.data.packing import Packing
 from signllm_jax.inference.text_to_gloss import Translator
 from signllm_jax.metrics.gloss_metrics import score_lines
 from signllm_jax.models.layers.precision import compute_dtype
@@ -98,12 +99,9 @@ class Text2GlossTask(Task):
         return LineData(
             self._pairs(languages, "train"),
             groups[0].text_stage,
+            Packing.of(self.config),
             name=SHARED,
-            batch_size=self.config.train.batch_size,
-            seed=self.config.train.seed,
             row_units=data.row_units,
-            row_tokens=data.row_tokens,
-            row_clips=data.row_clips,
             temperature=data.temperature,
         )
 
