@@ -7,6 +7,8 @@ from pathlib import Path
 from signllm_jax.core.errors import DataError
 from signllm_jax.corpora.manifest import Entry, listed_lines
 
+_LONGEST = 200  # bytes of a name, with room for what stands after it in that of a file
+
 
 @dataclasses.dataclass(frozen=True)
 class Job:
@@ -49,6 +51,9 @@ def find_jobs(
     suffix = {"openpose": "", "dwpose": ".npz", "pose": ".pose"}[form]
     jobs, used = [], set()
     for entry in entries:
+        if not is_place(entry.id):
+            jobs.append(Job(entry, ""))
+            continue
         places = [source / f"{entry.id}{suffix}"]
         places += [source / entry.id] if form == "dwpose" else []
         path = next((place for place in places if place.exists()), None)
@@ -56,6 +61,15 @@ def find_jobs(
             used.add(os.fspath(path))
         jobs.append(Job(entry, os.fspath(path) if path else "", stamp=_stamp(path)))
     return jobs, [name for name in _clips_in(source, form) if name not in used]
+
+
+def is_place(name: str) -> bool:
+    """Whether a clip's id can be the name of a file below the source: it may not lead out of it."""
+    parts = name.split("/")
+    return not any(
+        part in ("", ".", "..") or "\0" in part or len(os.fsencode(part)) > _LONGEST
+        for part in parts
+    )
 
 
 def _clips_in(source: Path, form: str) -> list[str]:

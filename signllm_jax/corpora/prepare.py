@@ -12,7 +12,7 @@ import numpy as np
 from signllm_jax.core.errors import ConfigError, DataError, PoseFormatError
 from signllm_jax.core.languages import get_language
 from signllm_jax.core.skeleton import OPENPOSE50, get_layout
-from signllm_jax.corpora.clip_jobs import Job
+from signllm_jax.corpora.clip_jobs import Job, is_place
 from signllm_jax.poses.clean import clean
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.frames import Repairs
@@ -85,7 +85,7 @@ def make_example(job: Job, settings: Settings, repairs: Repairs) -> tuple[dict, 
     if not entry.text:
         raise Lost("no text")
     if not job.path:
-        raise Lost("no pose file")
+        raise Lost("no pose file" if is_place(entry.id) else "an id that is no name of a file")
     made = Repairs()
     try:
         clip = _made_clip(job, settings, made)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from signllm_jax.core.errors import OutputError, PoseFormatError
+from signllm_jax.plain_files import new_beside
 
 MAX_FRAMES = 50_000  # of a clip: over half an hour; a stray number must not allocate without bound
 
@@ -92,8 +93,9 @@ def beside(path: str | os.PathLike) -> Iterator[str]:
 
     Raises OutputError for every OSError, naming `path`.
     """
-    part = f"{os.fspath(path)}.partial"
+    part = ""
     try:
+        part = new_beside(path)
         yield part
         os.replace(part, path)
     except OSError as error:
