@@ -109,7 +109,8 @@ def write_file(path: Path, data: bytes) -> None:
         return
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with open(beside, "wb") as file:
+        beside.unlink(missing_ok=True)  # of a process that was killed, or a link that waits here
+        with open(beside, "xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

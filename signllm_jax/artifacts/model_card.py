@@ -3,12 +3,13 @@
 `LIMITS` is also what docs/model_card.md says.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 
 from signllm_jax.artifacts.group import Group
+from signllm_jax.artifacts.report_file import read_report
 from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core import markdown
+from signllm_jax.core.errors import DataError
 from signllm_jax.core.languages import get_language
 from signllm_jax.core.tasks import get_info
 from signllm_jax.metrics import catalogue
@@ -66,12 +67,11 @@ LIMITS = """\
 def figures(run: Workdir, languages: Sequence[str]) -> dict[str, dict]:
     """What `report.json` of a run says of its languages, {} where there is no readable one."""
     try:
-        report = json.loads((run.path / "report.json").read_text())
-        found = report["languages"]
-    except (OSError, ValueError, KeyError):
+        found = read_report(run.path / "report.json").get("languages", {})
+    except DataError:
         return {}
     return {
-        code: {name: found[code][name] for name in METRICS if name in found[code]}
+        code: {name: found[code][name] for name in METRICS if found[code].get(name) is not None}
         for code in languages
         if code in found
     }

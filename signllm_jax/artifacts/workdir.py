@@ -46,11 +46,13 @@ class RunFile:
         config: sections of a Config.
         languages: codes in the order of the language axis.
         kept: codes of the languages that were taken along from the run that it extends.
+        saved: whether the run has had a checkpoint; None where that is not known.
     """
 
     config: dict[str, object]
     languages: tuple[str, ...]
     kept: tuple[str, ...] = ()
+    saved: bool | None = None
 
 
 class Workdir:

@@ -1,11 +1,12 @@
-"""Reading from folders that somebody else may have made, such as a model that was downloaded.
+"""Reading from folders that somebody else may have made, and writing into shared ones.
 
 What is read is a regular file below the folder: no link, which may lead out of it, and no device
-or pipe, which may never end.
+or pipe, which may never end. What is written is a new file: no link that waits under its name.
 """
 
 import errno
 import os
+import secrets
 import stat
 from pathlib import Path
 
@@ -47,6 +48,23 @@ def check_folder(folder: Path | epath.Path) -> None:
     """Raises OSError when a folder is a link, missing or no folder; buckets have no links."""
     if not is_remote(folder) and not stat.S_ISDIR(os.lstat(folder).st_mode):
         raise OSError(errno.ENOTDIR, f"{folder}: is a link or no folder")
+
+
+def new_beside(path: str | os.PathLike, suffix: str = ".partial") -> str:
+    """Makes an empty file beside a path, to be written and then renamed to it.
+
+    Nobody can know its name beforehand, so no link can wait there. It is short, so that every
+    name that a file may have has room for one beside it.
+
+    Args:
+        path: of this machine.
+        suffix: the end of its name.
+
+    Raises OSError when it cannot be made.
+    """
+    part = os.path.join(os.path.dirname(path), f".{secrets.token_hex(8)}{suffix}")
+    os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666))
+    return part
 
 
 def _no_more(data: bytes, most: int | None) -> bytes:

@@ -2,11 +2,13 @@
 
 import dataclasses
 import math
+import os
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 
 SPLITS = ("train", "dev", "test")
+_LONGEST = 200  # bytes of a name, with room for what stands after it in that of a file
 SPLIT_NAMES = {name: name for name in SPLITS} | {
     "training": "train",
     **dict.fromkeys(("val", "valid", "validation", "devel", "development"), "dev"),
@@ -80,6 +82,15 @@ class Odd:
     name: str
     reason: str
     place: str = ""
+
+
+def is_place(name: str) -> bool:
+    """Whether a clip's id can be the name of a file below a folder: it may not lead out of it."""
+    parts = name.split("/")
+    return not any(
+        part in ("", ".", "..") or "\0" in part or len(os.fsencode(part)) > _LONGEST
+        for part in parts
+    )
 
 
 def clip_id(name: str) -> str:

@@ -11,6 +11,7 @@ from signllm_jax.corpora.entries import SPLITS
 from signllm_jax.corpora.outputs import check_outside
 from signllm_jax.corpora.shards import Prepared
 from signllm_jax.poses.clip import PoseClip
+from signllm_jax.poses.frames import write_file
 from signllm_jax.poses.skels import write_skels
 
 _KINDS = {"files": "id", "text": "text", "gloss": "gloss"}
@@ -41,9 +42,7 @@ def export_skels(prepared: Prepared, folder: str | os.PathLike) -> list[str]:
             stem.parent.mkdir(parents=True, exist_ok=True)
             for kind, key in _KINDS.items():
                 lines = "".join(f"{example[key]}\n" for example in own)
-                beside = stem.with_suffix(f".{kind}.partial")
-                beside.write_text(lines, encoding="utf-8")
-                beside.replace(stem.with_suffix(f".{kind}"))
+                write_file(stem.with_suffix(f".{kind}"), lines.encode())
         except OSError as error:
             raise OutputError(f"{stem}: cannot be written: {error.strerror}") from None
         write_skels(stem.with_suffix(".skels"), _clips(prepared, split))

@@ -14,7 +14,7 @@ from signllm_jax.core.errors import ConfigError, DataError, PoseFormatError
 from signllm_jax.core.languages import get_language
 from signllm_jax.core.skeleton import OPENPOSE50, get_layout
 from signllm_jax.corpora.clip_jobs import Job
-from signllm_jax.corpora.entries import Entry
+from signllm_jax.corpora.entries import Entry, is_place
 from signllm_jax.corpora.pose_formats import (
     FORMATS,
     WITHOUT_FACE,
@@ -108,7 +108,8 @@ def make_example(job: Job, settings: Settings, repairs: Repairs) -> tuple[dict, 
     if not entry.text:
         raise Lost("no text")
     if not job.path:
-        raise Lost(job.lacking or "no pose file")
+        lacking = job.lacking or "no pose file"
+        raise Lost(lacking if is_place(entry.id) else "an id that is no name of a file")
     made = Repairs()
     try:
         clip, fps = _made_clip(job, settings, made)

@@ -9,13 +9,18 @@ import hashlib
 import io
 import json
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from etils import epath
 
-from signllm_jax.core.errors import DataError, PoseFormatError
-from signllm_jax.core.storage import read_regular
+from signllm_jax.core.errors import ConfigError, DataError, PoseFormatError
+from signllm_jax.core.languages import check_code
+from signllm_jax.core.plain_files import new_beside, read_plain
+from signllm_jax.core.schema import bounded, parse_json, read_as
+from signllm_jax.core.skeleton import get_layout
+from signllm_jax.core.storage import is_remote
 from signllm_jax.corpora.clip_jobs import Job, names_of
 from signllm_jax.corpora.prepare import VERSION, Lost, Settings, make_example
 from signllm_jax.poses.clip import PoseClip
@@ -25,6 +30,8 @@ from signllm_jax.poses.npz import load_npz
 PART_CLIPS = 32
 FOLDER = "prepared"
 COMPLETE = "source.json"
+_PART = r"part-[0-9A-Za-z-]{1,64}\.npz"
+_MOST = 1 << 26  # bytes of source.json
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,13 +115,63 @@ def _hands_seen(clip: PoseClip) -> dict[str, float]:
 
 def write_whole(path: epath.Path, content: bytes) -> None:
     """Writes a file beside and renames it; raises DataError where it cannot."""
-    beside = path.parent / f"{path.name}.{os.getpid()}.partial"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        if is_remote(path):  # there a file appears when it is whole
+            path.write_bytes(content)
+            return
+        beside = epath.Path(new_beside(path))
         beside.write_bytes(content)
         beside.replace(path)
     except OSError as error:
         raise DataError(f"{path}: cannot be written: {error.strerror or error}") from None
+
+
+@dataclasses.dataclass(frozen=True)
+class SourceSettings:
+    """What is asked of the settings of `source.json`; see `prepare.Settings`."""
+
+    language: str
+    source: str
+    layout: str
+
+
+@dataclasses.dataclass(frozen=True)
+class SourceFile:
+    """What is asked of `source.json`: `settings`, and the names of its `parts`."""
+
+    settings: SourceSettings
+    parts: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Example:
+    """A clip that a part lists: its texts, its split, and its length in frames."""
+
+    id: str
+    text: str
+    prompt: str
+    gloss: str
+    signer: str
+    split: str
+    frames: int = bounded(low=0, high=1 << 31)
+
+
+@dataclasses.dataclass(frozen=True)
+class LostClip:
+    """A clip that could not be prepared."""
+
+    id: str
+    reason: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Listed:
+    """What a part lists: its clips, those that were lost, and how often something was repaired."""
+
+    examples: tuple[Example, ...]
+    lost: tuple[LostClip, ...]
+    repairs: dict[str, int]
 
 
 def read_part(folder: epath.Path, name: str) -> tuple[dict, dict]:
@@ -125,8 +182,12 @@ def read_part(folder: epath.Path, name: str) -> tuple[dict, dict]:
     """
     try:
         members = load_npz(str(folder / name))
-        return json.loads(members["listed"].tobytes()), members
-    except (PoseFormatError, KeyError, ValueError) as error:
+        listed = parse_json(members["listed"].tobytes())
+        frames = [each.frames for each in read_as(Listed, listed, "listed", False).examples]
+        if (sum(frames), len(frames)) != (len(members["pose"]), len(members["fps"])):
+            raise ConfigError(f"{folder / name}: lists other clips than it has")
+        return listed, members
+    except (PoseFormatError, KeyError, TypeError, ConfigError) as error:
         raise DataError(f"{error}; delete {folder / name} and prepare again") from None
 
 
@@ -145,12 +206,17 @@ class Prepared:
     def __init__(self, folder: epath.Path):
         self.folder = folder
         try:
-            told = json.loads(read_regular(folder / COMPLETE))
-            settings = told["settings"]
-            self.language, self.source = settings["language"], settings["source"]
-            self.layout, self.parts = settings["layout"], told["parts"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise DataError(f"{folder}: not a complete prepared source ({error!r})") from None
+            values = parse_json(read_plain(folder, COMPLETE, _MOST))
+            told = read_as(SourceFile, values, COMPLETE, strict=False)
+            check_code(told.settings.language)
+            get_layout(told.settings.layout)
+            if wrong := [name for name in told.parts if not re.fullmatch(_PART, name)]:
+                raise ConfigError(f"{COMPLETE}.parts: {wrong[0]!r:.60} is no name of a part")
+        except (OSError, ConfigError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise DataError(f"{folder}: not a complete prepared source ({reason})") from None
+        self.language, self.source = told.settings.language, told.settings.source
+        self.layout, self.parts = told.settings.layout, list(told.parts)
         self.digest = hashlib.sha256(" ".join(self.parts).encode()).hexdigest()[:16]
 
     def listed(self) -> Iterator[dict]:

@@ -1,10 +1,10 @@
 """Puts the figures of several runs' reports into the README or another page, between two marks."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from signllm_jax.artifacts.group import write_file
+from signllm_jax.artifacts.report_file import read_report
 from signllm_jax.core import markdown as md
 from signllm_jax.core.errors import DataError
 from signllm_jax.corpora.published import is_spelled
@@ -26,16 +26,13 @@ READING = ("exact_match", "cer", "wer")
 def read_reports(workdirs: Sequence[str]) -> list[dict]:
     """The report.json of every run, or the report that is named itself (`ensemble.json`).
 
-    Raises DataError naming the first that is missing.
+    Raises DataError naming the first that is missing or no report.
     """
     reports = []
     for workdir in workdirs:
         path = Path(workdir)
         path = path if path.suffix == ".json" else path / "report.json"
-        try:
-            reports.append(json.loads(path.read_text()))
-        except (OSError, ValueError) as error:
-            raise DataError(f"{path}: no readable report ({error})") from None
+        reports.append(read_report(path))
     return reports
 
 
@@ -98,7 +95,17 @@ def _text_runs(reports: Sequence[dict]) -> str:
 
 
 def summary(reports: Sequence[dict]) -> str:
-    """The table, and a line about what the runs were and what they cost."""
+    """The table, and a line about what the runs were and what they cost.
+
+    Raises DataError where the reports are not of one kind, or lack a figure that is shown.
+    """
+    try:
+        return _summary(reports)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DataError(f"the reports cannot stand in one table ({error!r:.200})") from None
+
+
+def _summary(reports: Sequence[dict]) -> str:
     if "overall" not in reports[0]:
         return f"{table(reports)}\n\n{_text_runs(reports)}"
     runs = [report["run"] for report in reports]

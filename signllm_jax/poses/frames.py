@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from signllm_jax.core.errors import OutputError, PoseFormatError
+from signllm_jax.core.plain_files import new_beside
 from signllm_jax.core.storage import open_regular
 from signllm_jax.poses.budget import BUDGET, Budget
 
@@ -92,8 +93,9 @@ def beside(path: str | os.PathLike) -> Iterator[str]:
 
     Raises OutputError for every OSError, naming `path`.
     """
-    part = f"{os.fspath(path)}.partial"
+    part = ""
     try:
+        part = new_beside(path)
         yield part
         os.replace(part, path)
     except OSError as error:

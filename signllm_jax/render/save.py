@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 from signllm_jax.core.errors import OutputError
+from signllm_jax.core.plain_files import new_beside
 from signllm_jax.poses.arrays import write_arrays
 from signllm_jax.poses.clip import PoseClip, register_renderer
 from signllm_jax.poses.openpose import write_openpose
@@ -63,13 +64,13 @@ def save_clip(
     suffix = path.suffix.lower()
     if not len(produced):
         raise OutputError(f"cannot save {path.name!r}: the clip has no frames")
-    part = path.with_name(f".{path.stem}.{os.getpid()}{suffix}")
+    part = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if suffix in _POSES:
             _POSES[suffix](path, produced)
         else:
-            part.touch()
+            part = Path(new_beside(path, suffix))
             _PICTURES[suffix](part, produced, reference, text)
             part.replace(path)
     except (OSError, RuntimeError) as error:  # RuntimeError: there is no ffmpeg
@@ -81,7 +82,8 @@ def save_clip(
         ) from error
     finally:
         with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
+            if part is not None:
+                part.unlink(missing_ok=True)
     return path
 
 
