@@ -5,7 +5,7 @@ SEEDS ?= 0 1 2
 RUN = $(VENV)/bin/python
 PYTEST = $(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=10
 
-.PHONY: demo seeds seeds-plain results speed slices test test-slow browser-test browser-installed docs architecture screenshots gpu-check extract-env beam-env tfds-env xpk-env lint clean
+.PHONY: demo seeds seeds-plain results speed slices test test-slow browser-test browser-installed docs architecture screenshots gpu-check extract-env beam-env tfds-env peer-env xpk-env lint clean
 
 demo: $(VENV)/demo-installed
 	$(RUN) launch/train.py --config=configs/mlsf.py --workdir=runs/mlsf
@@ -40,16 +40,20 @@ seeds-plain: $(VENV)/demo-installed
 # docs/speed.md: about a quarter of an hour, on a machine that does nothing else
 MEASURE = $(RUN) launch/benchmark.py
 PEER = --like=progressive_transformers
-speed: $(VENV)/demo-installed
+AGAINST = --against=progressive_transformers
+speed: $(VENV)/demo-installed .venv-peer/installed
 	mkdir -p docs/speed
+	rm -f docs/speed/*.jsonl
+	$(MEASURE) train $(AGAINST) --steps=1 > docs/speed/ratio-train.jsonl
+	$(MEASURE) decode $(AGAINST) --frames=100 > docs/speed/ratio-decode.jsonl
 	$(MEASURE) start > docs/speed/start.jsonl
 	for rows in 5 16; do \
 	  $(MEASURE) train $(PEER) --rows=$$rows > docs/speed/train-$$rows.jsonl || exit; \
 	done
-	$(MEASURE) decode $(PEER) > docs/speed/decode.jsonl
-	$(MEASURE) input --corpora=fingerspelling > docs/speed/input-demo.jsonl
-	$(MEASURE) input $(PEER) > docs/speed/input-peer.jsonl
-	$(MEASURE) work $(PEER) > docs/speed/work.jsonl
+	$(MEASURE) decode $(PEER) --variants=cached > docs/speed/decode.jsonl
+	$(MEASURE) input --corpora=fingerspelling --rounds=3 > docs/speed/input-demo.jsonl
+	$(MEASURE) input $(PEER) --rounds=3 > docs/speed/input-peer.jsonl
+	$(MEASURE) work $(PEER) --rounds=3 > docs/speed/work.jsonl
 	$(MEASURE) speed --document=docs/speed.md
 
 # docs/slices.md: about an hour of one core
@@ -147,6 +151,14 @@ tfds-env: .venv-tfds/installed
 	.venv-tfds/bin/python -m pip install --quiet tensorflow-cpu tensorflow-datasets array_record \
 	  "etils[epath]" importlib_resources apache-beam mlcroissant dill pytest \
 	  --constraint constraints-tfds.txt
+	touch $@
+
+# PyTorch on CPU, for the ratios of docs/speed.md alone (1 GB; more where only a build for GPUs is had)
+peer-env: .venv-peer/installed
+
+.venv-peer/installed: constraints-peer.txt
+	$(PYTHON) -m venv .venv-peer
+	.venv-peer/bin/python -m pip install --quiet torch numpy --constraint constraints-peer.txt
 	touch $@
 
 # xpk as docs/pods.md uses it: it pins other versions, so it lives apart

@@ -5,7 +5,10 @@ import hashlib
 import html
 import json
 import re
+import shutil
+import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +16,7 @@ from real_clips import letters
 
 from signllm_jax.core.errors import OutputError
 from signllm_jax.poses.clip import PoseClip
-from signllm_jax.render.page import clip_dict, clip_page
+from signllm_jax.render.page import clip_dict, clip_page, packed_dict
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)> {{7*7}} ${7*7} & '\""
 
@@ -86,3 +89,16 @@ def test_a_notebook_gets_a_frame_that_cannot_reach_out(notebook):
     inner = re.fullmatch(r'<div><iframe srcdoc="([^"]*)" height="620" (.*)></iframe></div>', frame)
     assert html.unescape(inner[1]) == clip_page(clip, HOSTILE)
     assert 'sandbox="allow-scripts"' in inner[2]
+
+
+@pytest.mark.skipif(not shutil.which("node"), reason="needs Node.js")
+def test_the_page_of_the_server_unpacks_what_the_server_packs():
+    script = Path(__file__).parents[1] / "signllm_jax/serve/static/page.js"
+    function = re.search(r"(?s)function unpacked.*?\n}\n", script.read_text("utf-8"))[0]
+    clip = letters()[0]
+    program = f"{function} console.log(JSON.stringify(unpacked({json.dumps(packed_dict(clip))})))"
+    run = subprocess.run(["node", "-"], input=program, text=True, check=True, capture_output=True)
+    said = json.loads(run.stdout)
+    np.testing.assert_allclose(said["positions"], clip.positions, atol=1e-4)
+    np.testing.assert_allclose(said["confidence"], clip.confidence, atol=1 / 255)
+    np.testing.assert_array_equal(np.array(said["confidence"]) > 0, clip.observed)

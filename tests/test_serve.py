@@ -1,6 +1,7 @@
 """The server: what it answers, what it refuses, and what nobody can make it do."""
 
 import asyncio
+import base64
 import io
 import re
 import threading
@@ -18,7 +19,7 @@ from signllm_jax.core.errors import TextError
 from signllm_jax.core.languages import LANGUAGES
 from signllm_jax.poses.files import read_clip
 from signllm_jax.render.page import STATIC as PLAYER
-from signllm_jax.serve import limits
+from signllm_jax.serve import app, limits
 from signllm_jax.serve.app import _KEPT, STATIC, Format, _attachment, make_app
 from signllm_jax.serve.batches import Batches, BusyError
 from signllm_jax.serve.schema import MAX_TEXT
@@ -66,12 +67,50 @@ def until(condition):
 
 
 def test_a_text_is_answered_with_its_clip(client, model):
-    answer = client.post("/produce", json=HELLO)
+    answer = client.post("/produce", json=HELLO | {"positions": "floats"})
     said, clip = answer.json(), model.produce(**HELLO)
     assert answer.status_code == 200 and said.keys() == {"text", "language", "seconds", "clip"}
     assert said["seconds"] == pytest.approx(len(clip) / clip.fps, abs=1e-3)
     np.testing.assert_allclose(said["clip"]["positions"], clip.positions, atol=1e-4)
     np.testing.assert_array_equal(np.array(said["clip"]["confidence"]) > 0, clip.observed)
+
+
+def test_numbers_are_packed_unless_floats_are_asked_for(client, model):
+    said = client.post("/produce", json=HELLO).json()["clip"]
+    floats = client.post("/produce", json=HELLO | {"positions": "floats"}).json()["clip"]
+    assert said.keys() - floats.keys() == {"frames", "scale"}
+    shape, clip = (said["frames"], len(said["joints"])), model.produce(**HELLO)
+    positions = np.frombuffer(base64.b64decode(said["positions"]), "<i2").reshape(*shape, 3)
+    np.testing.assert_allclose(said["scale"] * positions, clip.positions, atol=said["scale"] / 1.9)
+    confidence = np.frombuffer(base64.b64decode(said["confidence"]), np.uint8).reshape(shape)
+    np.testing.assert_allclose(confidence / 255, clip.confidence, atol=1 / 255)
+    np.testing.assert_array_equal(confidence > 0, clip.observed)
+    assert client.post("/produce", json=HELLO | {"positions": "int8"}).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("accepted", "zipped"),
+    [("gzip, deflate", True), ("br, GZIP;q=0.5", True), ("gzip;q=0", False), ("identity", False)],
+)
+def test_an_answer_is_compressed_where_that_is_asked_for(client, accepted, zipped):
+    answer = client.post("/produce", json=HELLO, headers={"accept-encoding": accepted})
+    assert (answer.headers.get("content-encoding") == "gzip") is zipped
+    assert answer.headers["vary"] == "accept-encoding"
+    assert answer.json() == client.post("/produce", json=HELLO).json()
+
+
+def test_the_json_of_an_answer_is_made_beside_the_model(model, monkeypatch):
+    threads, make = [], app._body
+
+    def noted(*args):
+        threads.append(threading.current_thread().name.partition("_")[0])
+        return make(*args)
+
+    monkeypatch.setattr(app, "_body", noted)
+    with TestClient(make_app(model)) as client:
+        assert client.post("/produce", json=HELLO).status_code == 200
+        assert client.post("/produce", json=HELLO).status_code == 200
+    assert threads == ["encode"]  # once: it is kept with its answer
 
 
 def test_a_prompt_is_answered_like_its_text(client):

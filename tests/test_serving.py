@@ -1,6 +1,7 @@
 """The server as a process: under load, against hostile requests, and at its end."""
 
 import asyncio
+import base64
 import json
 import random
 import re
@@ -14,6 +15,7 @@ import time
 from pathlib import Path
 
 import httpx2
+import numpy as np
 import psutil
 import pytest
 from running import Server
@@ -186,15 +188,20 @@ def test_the_documented_requests_and_python_work(tmp_path, workdir):
     server = Server(tmp_path, workdir)
     requests = [line for line in blocks("serve.md", "bash")[1].splitlines() if line]
     assert len(requests) == 4 and all(line.startswith("curl ") for line in requests)
+    packed = None
     for line in requests:
         line = line.replace("curl ", "curl --fail --silent --show-error ", 1)
         line = line.replace("localhost:8000", server.url.removeprefix("http://"))
         done = subprocess.run(line, shell=True, cwd=tmp_path, capture_output=True, check=False)
         assert (done.returncode, done.stderr) == (0, b""), line
-        assert line.count("-OJ") or json.loads(done.stdout)
+        said = line.count("-OJ") or json.loads(done.stdout)
+        assert said
+        packed = said["clip"] if "/produce" in line else packed
     assert (tmp_path / "hello.pose").stat().st_size > 1000
     assert server.terminate() == 0
-    (python,) = blocks("serve.md", "python")
+    unpacking, python = blocks("serve.md", "python")
+    exec(unpacking, made := {"clip": packed, "np": np, "base64": base64})
+    assert made["positions"].shape == (packed["frames"], len(packed["joints"]), 3)
     assert "clip.show()" in python
     for page in (python, *(block for block in readme_python() if "SignLLM" in block)):
         code = page.replace("runs/mlsf", str(workdir)).replace("clip.show()", "pass")

@@ -2,20 +2,24 @@
 
     python launch/benchmark.py decode --like=progressive_transformers --frames=50,300 --clips=1
     python launch/benchmark.py decode --like=progressive_transformers --variants=cached
+    python launch/benchmark.py decode --against=progressive_transformers    # after make peer-env
 
 `cached` is `decoding.generate` as it is used; `uncached` runs the decoder over all frames so far
 for every further one, as decoders without a cache do. Clips never end before the last frame, so
 that lengths are what the flags say.
 """
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from absl import flags
 
-from launch.benchmarks import rounds, workload
+from launch.benchmarks import against, rounds, workload
+from signllm_jax.core.config import Config
+from signllm_jax.core.errors import ConfigError
 from signllm_jax.core.typing import Array, Tree
 from signllm_jax.inference import pose_decoding
 from signllm_jax.models import mlsf
@@ -71,38 +75,59 @@ def rows() -> Iterator[dict]:
     """Yields a row for every variant, length and number of clips; compilation is not counted.
 
     `over_uncached` is the median over rounds of the rate by that of `uncached` in the same round.
+    With --against, the rows are those of `against.rows`.
+    """
+    try:
+        lengths, clips = ([int(n) for n in flag.value] for flag in (FRAMES, CLIPS))
+    except ValueError:
+        lengths = clips = []
+    if not lengths or not clips or min(lengths + clips) < 1:
+        raise ConfigError("--frames and --clips are whole numbers, such as 50,300")
+    if against.AGAINST.value:
+        jobs = against.decode_jobs(clips, lengths, workload.TOKENS.value)
+        yield from against.rows("decode", jobs)
+        return
+    chosen = list(itertools.product(CHOSEN.value, lengths, clips))
+    config, runs = generations(chosen)
+    measured = rounds.measure({f"{v}-{f}-{c}": run for (v, f, c), run in runs.items()})
+    for variant, frames, count in runs:
+        own = measured[f"{variant}-{frames}-{count}"]
+        other = measured.get(f"uncached-{frames}-{count}")
+        more = {} if other is None else {"over_uncached": rounds.ratio(own, other)}
+        yield rounds.row(
+            "decode",
+            f"{variant}-{frames}-{count}",
+            own,
+            length=frames,
+            clips=count,
+            **more,
+            **workload.describe(config),
+        )
+    yield from rounds.other_rows("decode", measured)
+
+
+def generations(
+    chosen: Sequence[tuple[str, int, int]],
+) -> tuple[Config, dict[tuple[str, int, int], Callable[[], float]]]:
+    """The config of the flags, and functions that generate and return how many frames they made.
+
+    Args:
+        chosen: a variant, the frames of a clip and the number of clips, for each function.
     """
     config = workload.make_config(model={"patch": 1})
     model, tokens = Text2Pose(config.model), workload.TOKENS.value
     mesh = sharding.make_mesh({}, jax.devices()[:1])
     with sharding.use_mesh(mesh):
         params = jax.jit(lambda: mlsf.init(config.model, jax.random.key(0), ("asl",)))()
-        params = jax.tree.map(lambda leaf: leaf[0], params)
-        params["counter_head"] = jax.tree.map(jnp.zeros_like, params["counter_head"])
-        ids = workload.CountedTokens(tokens, config.model.vocab).encode("")
-        runs = {
-            (variant, int(frames), int(clips)): _run(
-                variant, mesh, model, params, np.tile(np.int32(ids), (int(clips), 1)), int(frames)
-            )
-            for frames in FRAMES.value
-            for clips in CLIPS.value
-            for variant in CHOSEN.value
-        }
-        measured = rounds.measure({f"{v}-{f}-{c}": run for (v, f, c), run in runs.items()})
-    for variant, frames, clips in runs:
-        own = measured[f"{variant}-{frames}-{clips}"]
-        other = measured.get(f"uncached-{frames}-{clips}")
-        more = {} if other is None else {"over_uncached": rounds.ratio(own, other)}
-        yield rounds.row(
-            "decode",
-            f"{variant}-{frames}-{clips}",
-            own,
-            length=frames,
-            clips=clips,
-            **more,
-            **workload.describe(config),
+    params = jax.tree.map(lambda leaf: leaf[0], params)
+    params["counter_head"] = jax.tree.map(jnp.zeros_like, params["counter_head"])
+    ids = np.int32(workload.CountedTokens(tokens, config.model.vocab).encode(""))
+    return config, {
+        (variant, frames, clips): _run(
+            variant, mesh, model, params, np.tile(ids, (clips, 1)), frames
         )
-    yield from rounds.other_rows("decode", measured)
+        for variant, frames, clips in chosen
+    }
 
 
 def _run(variant: str, mesh, model: Text2Pose, params: Tree, text: np.ndarray, frames: int):
@@ -117,4 +142,9 @@ def _run(variant: str, mesh, model: Text2Pose, params: Tree, text: np.ndarray, f
             return jnp.isfinite(made).all((0, 2)).sum() * len(text)
 
     function = jax.jit(generate, compiler_options=pose_decoding.compiler_options(mesh))
-    return lambda: float(function(params, text))
+
+    def run():
+        with sharding.use_mesh(mesh):
+            return float(function(params, text))
+
+    return run

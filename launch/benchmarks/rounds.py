@@ -35,7 +35,7 @@ def measure(variants: Mapping[str, Callable[[], float]]) -> dict[str, np.ndarray
         name -> float64 [rounds, 3]: CPU seconds of all threads, wall seconds, and work. `PEAK` is
         among them, its work in operations, and `peer` where --peer names a command.
     """
-    variants = {**variants, PEAK: _peak()}
+    variants = {**variants, PEAK: peak()}
     if PEER.value:
         variants["peer"] = _peer(shlex.split(PEER.value))
     for name, run in variants.items():
@@ -86,7 +86,8 @@ def ratio(one: np.ndarray, other: np.ndarray, column: int = 1) -> float:
     return float(np.median((one[:, 2] / one[:, column]) / (other[:, 2] / other[:, column])))
 
 
-def _peak() -> Callable[[], float]:
+def peak() -> Callable[[], float]:
+    """The machine's largest matrix product, as a function that returns its operations."""
     matrix = jnp.asarray(np.random.default_rng(0).normal(size=(_SIZE, _SIZE)), jnp.float32)
     product = jax.jit(jnp.dot)
 

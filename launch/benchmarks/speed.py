@@ -58,15 +58,36 @@ def tables(measured: Sequence[Mapping]) -> str:
     Args:
         measured: rows of `read`.
     """
-    of = {name: [r for r in measured if r["benchmark"] == name] for name in _TITLES}
+    compared = [row for row in measured if "torch" in row]
+    alone = [row for row in measured if "torch" not in row]
+    of = {name: [r for r in alone if r["benchmark"] == name] for name in _TITLES}
+    of["ratio"] = [row for row in compared if row["benchmark"] == "ratio"]
     parts = []
     for name, (title, head, make) in _TITLES.items():
         peak = [r["per_second"] / 1e9 for r in of[name] if r["variant"] == "matmul_peak"]
         lines = [make(row) for row in of[name] if row["variant"] != "matmul_peak"]
-        if lines:
+        if name == "ratio" and lines:
+            parts += [f"## {title}", markdown.table(head, lines), _machine(compared)]
+        elif lines:
             told = f" Matrix peak in the same runs: {_span(peak, '.0f')} GFLOP/s." if peak else ""
             parts += [f"## {title}", markdown.table(head, lines), f"Medians of rounds.{told}"]
     return "\n\n".join(parts)
+
+
+def _machine(compared: Sequence[Mapping]) -> str:
+    """What the machine could do in the run of the comparison."""
+
+    def of(name: str, threads: int) -> str:
+        found = [r for r in compared if r["variant"] == name and r["threads"] == threads]
+        return _span([row["per_second"] / 1e9 for row in found], ".0f")
+
+    said = [
+        f"with {count} of {compared[0]['cores']} cores a matrix peak of "
+        f"{of('matmul_peak', count)} GFLOP/s and {of('read_bandwidth', count)} GB/s read"
+        for count in sorted({row["threads"] for row in compared})
+    ]
+    flags = ", ".join(compared[0]["instructions"])
+    return f"Medians of rounds. In the same run: {'; '.join(said)}. The processor has {flags}."
 
 
 def costs(measured: Sequence[Mapping]) -> dict[str, dict[str, list[tuple[float, float]]]]:
@@ -85,6 +106,14 @@ def costs(measured: Sequence[Mapping]) -> dict[str, dict[str, list[tuple[float, 
             lines["wall"].append((row[keys[kind]], 1e3 * row["step_seconds"]))
             lines["CPU"].append((row[keys[kind]], 1e3 * row["step_cpu_seconds"]))
     return found
+
+
+def _ratio(row: Mapping) -> list[str]:
+    cells = [row["variant"], str(row["threads"])]
+    for end in ("", "_of_cpu"):
+        low, high = row[f"low{end}"], row[f"high{end}"]
+        cells.append(f"{row[f'times_peer{end}']:.2f} ({low:.2f} to {high:.2f})")
+    return [*cells, f"PyTorch {row['torch']}, {row['peer']}"]
 
 
 def _train(row: Mapping) -> list[str]:
@@ -154,6 +183,11 @@ def _span(values: Sequence[float], form: str) -> str:
 
 _RATES = ["frames/s (range)", "frames a CPU second"]
 _TITLES = {
+    "ratio": (
+        "Beside Progressive Transformers",
+        ["", "threads", "times its frames/s (range)", "a CPU second (range)", "the peer"],
+        _ratio,
+    ),
     "train": (
         "Training",
         ["rows", "of a batch", *_RATES, "share of the peak", "by CPU time", "padding"],

@@ -2,6 +2,8 @@
 
     python launch/benchmark.py train --like=progressive_transformers
 
+    python launch/benchmark.py train --against=progressive_transformers    # after make peer-env
+
 The variants run in turns: `packed` is the step as it is used, `padded` has one clip a row.
 `flops_share` counts only what real frames ask for (`workload.clip_flops`).
 """
@@ -11,10 +13,11 @@ from collections.abc import Iterator
 import numpy as np
 from absl import flags
 
-from launch.benchmarks import rounds, workload
+from launch.benchmarks import against, rounds, workload
 from launch.benchmarks.step_run import StepRun
 
 ROWS = flags.DEFINE_integer("rows", 5, "of a language in a batch", lower_bound=1)
+COMPARED_ROWS = (8, 16)  # with --against
 ROW_FRAMES = flags.DEFINE_integer("row_frames", 256, "of a packed row", lower_bound=1)
 STEPS = flags.DEFINE_integer("steps", 2, "of a variant in a round", lower_bound=1)
 LANGUAGES = flags.DEFINE_list("languages", ["asl"], "that are trained side by side")
@@ -22,7 +25,17 @@ CHOSEN = flags.DEFINE_list("variants", ["packed"], "packed, padded")
 
 
 def rows() -> Iterator[dict]:
-    """Yields a row a variant and one of the matrix peak; compilation is not counted."""
+    """Yields a row a variant and one of the matrix peak; compilation is not counted.
+
+    With --against, the rows are those of `against.rows`.
+    """
+    if against.AGAINST.value:
+        sizes = (ROWS.value,) if flags.FLAGS[ROWS.name].present else COMPARED_ROWS
+        jobs = against.train_jobs(
+            sizes, ROW_FRAMES.value, STEPS.value, workload.lengths(), workload.TOKENS.value
+        )
+        yield from against.rows("train", jobs)
+        return
     runs = {
         name: StepRun(
             tuple(LANGUAGES.value),

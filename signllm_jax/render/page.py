@@ -38,9 +38,30 @@ def clip_dict(clip: PoseClip) -> dict[str, Any]:
     Positions [T][J][3] are those of a PoseClip to `DECIMALS` decimals; the layout dwpose128 is
     flat, so its depth is 0.
     """
-    positions = clip.positions.astype(np.float64)
-    if clip.layout == DWPOSE128.name:
-        positions = positions * (1, 1, 0)
+    return _described(clip) | {
+        "positions": np.round(_shown(clip), DECIMALS).tolist(),
+        "confidence": np.round(clip.confidence.astype(np.float64), 2).tolist(),
+    }
+
+
+def packed_dict(clip: PoseClip) -> dict[str, Any]:
+    """`clip_dict` with its numbers as base64: a quarter of the bytes, and a hundredth of the time.
+
+    `positions` are little-endian int16 [T, J, 3], to be multiplied by `scale`; `confidence` is
+    uint8 [T, J] of 255ths, at least 1 where a joint is shown. `frames` is T.
+    """
+    positions = _shown(clip)
+    scale = max(10.0**-DECIMALS, float(np.abs(positions).max(initial=0)) / np.iinfo(np.int16).max)
+    confidence = np.ceil(np.clip(clip.confidence, 0, 1) * 255)
+    return _described(clip) | {
+        "frames": len(positions),
+        "scale": scale,
+        "positions": _base64(np.round(positions / scale).astype("<i2")),
+        "confidence": _base64(confidence.astype(np.uint8)),
+    }
+
+
+def _described(clip: PoseClip) -> dict[str, Any]:
     layout = clip.skeleton
     return {
         "layout": clip.layout,
@@ -48,9 +69,17 @@ def clip_dict(clip: PoseClip) -> dict[str, Any]:
         "joints": list(layout.joints),
         "bones": [list(bone) for bone in layout.bones],
         "groups": {name: list(joints) for name, joints in layout.groups.items()},
-        "positions": np.round(positions, DECIMALS).tolist(),
-        "confidence": np.round(clip.confidence.astype(np.float64), 2).tolist(),
     }
+
+
+def _shown(clip: PoseClip) -> np.ndarray:
+    """The positions float64 [T, J, 3] that are drawn."""
+    positions = clip.positions.astype(np.float64)
+    return positions * (1, 1, 0) if clip.layout == DWPOSE128.name else positions
+
+
+def _base64(array: np.ndarray) -> str:
+    return base64.b64encode(array.tobytes()).decode()
 
 
 def clip_page(clip: PoseClip, text: str = "") -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gzip
 import json
 import re
 import tempfile
@@ -28,7 +29,7 @@ from signllm_jax.inference.request import Request as ModelRequest
 from signllm_jax.inference.request import Signed
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.render.page import STATIC as PLAYER
-from signllm_jax.render.page import clip_dict
+from signllm_jax.render.page import clip_dict, packed_dict
 from signllm_jax.render.save import SUFFIXES
 from signllm_jax.serve import schema
 from signllm_jax.serve.batches import Batches, BusyError
@@ -54,10 +55,10 @@ _PROBLEMS = {
 
 
 class Answer(NamedTuple):
-    """A produced clip and its JSON."""
+    """What was produced, and the bodies of the JSON made of it so far, by form and compression."""
 
-    clip: PoseClip
-    body: bytes
+    signed: Signed
+    bodies: dict[tuple[schema.Form, bool], bytes]
 
 
 def make_app(model: SignLLM, queue: int = QUEUE, renderings: int = RENDERINGS) -> FastAPI:
@@ -97,10 +98,13 @@ def make_app(model: SignLLM, queue: int = QUEUE, renderings: int = RENDERINGS) -
         return desk.languages()
 
     @app.post("/produce", response_model=schema.Produced, responses=_PROBLEMS)
-    async def produce(ask: schema.Ask) -> Response:
+    async def produce(ask: schema.Ask, request: Request) -> Response:
         """Produces a clip."""
-        answer = await desk.answer(model.read(ask.text, ask.prompt, ask.language))
-        return Response(answer.body, media_type="application/json")
+        zipped = _takes_gzip(request.headers.get("accept-encoding", ""))
+        read = model.read(ask.text, ask.prompt, ask.language)
+        body = await desk.body(read, ask.positions, zipped)
+        headers = {"vary": "accept-encoding"} | ({"content-encoding": "gzip"} if zipped else {})
+        return Response(body, media_type="application/json", headers=headers)
 
     files = {200: {"content": {"application/octet-stream": {}}, "description": "the file"}}
 
@@ -114,7 +118,7 @@ def make_app(model: SignLLM, queue: int = QUEUE, renderings: int = RENDERINGS) -
         """Produces a clip as a file to keep."""
         request = model.read(text, prompt, language)
         answer = await desk.answer(request)
-        content = await desk.render(answer.clip, request.text, format.value)
+        content = await desk.render(answer.signed.clip, request.text, format.value)
         headers = {"content-disposition": _attachment(request.text, format.value)}
         return Response(content, media_type="application/octet-stream", headers=headers)
 
@@ -138,6 +142,8 @@ class _Desk:
         self._model, self._renderings, self._rendering = model, renderings, 0
         self._batches = Batches(self._produce, BATCH, queue)
         self._renderer = ThreadPoolExecutor(1, thread_name_prefix="render")
+        # neither the model waits for an encoding nor an encoding for a film
+        self._encoder = ThreadPoolExecutor(1, thread_name_prefix="encode")
         self._kept: OrderedDict[ModelRequest, Answer] = OrderedDict()
 
     @contextlib.asynccontextmanager
@@ -145,6 +151,7 @@ class _Desk:
         async with self._batches.running():
             yield
         self._renderer.shutdown()
+        self._encoder.shutdown()
 
     @property
     def waiting(self) -> int:
@@ -178,6 +185,15 @@ class _Desk:
             self._kept.popitem(last=False)
         return answer
 
+    async def body(self, request: ModelRequest, form: schema.Form, zipped: bool) -> bytes:
+        """The JSON of an answer; raises as `answer` does."""
+        answer = await self.answer(request)
+        if (form, zipped) not in answer.bodies:
+            loop = asyncio.get_running_loop()
+            args = answer.signed, request, form, zipped
+            answer.bodies[form, zipped] = await loop.run_in_executor(self._encoder, _body, *args)
+        return answer.bodies[form, zipped]
+
     async def render(self, clip: PoseClip, text: str, form: str) -> bytes:
         """The file's bytes; raises BusyError, and OutputError where a library is missing."""
         if self._rendering >= self._renderings:
@@ -191,19 +207,24 @@ class _Desk:
 
     def _produce(self, requests: Sequence[ModelRequest], _: str) -> list[Answer | SignLLMError]:
         made = self._model.sign(requests)
-        return [
-            one if isinstance(one, SignLLMError) else Answer(one.clip, _body(one, request))
-            for request, one in zip(requests, made, strict=True)
-        ]
+        return [one if isinstance(one, SignLLMError) else Answer(one, {}) for one in made]
 
 
-def _body(signed: Signed, request: ModelRequest) -> bytes:
+def _body(signed: Signed, request: ModelRequest, form: schema.Form, zipped: bool) -> bytes:
     seconds = round(len(signed.clip) / signed.clip.fps, 3)
     answer = {"text": request.text, "language": request.language, "seconds": seconds}
     if signed.gloss is not None:
         answer["gloss"] = signed.gloss
-    answer["clip"] = clip_dict(signed.clip)
-    return json.dumps(answer, separators=(",", ":")).encode()
+    answer["clip"] = packed_dict(signed.clip) if form == "int16" else clip_dict(signed.clip)
+    body = json.dumps(answer, separators=(",", ":")).encode()
+    return gzip.compress(body, 1) if zipped else body
+
+
+def _takes_gzip(header: str) -> bool:
+    """Whether an Accept-Encoding names gzip, and not to refuse it."""
+    codings = (part.replace(" ", "").lower().partition(";q=") for part in header.split(","))
+    shares = [share for name, _, share in codings if name == "gzip"]
+    return any(not share or share.strip("0.") for share in shares)
 
 
 def _render(clip: PoseClip, text: str, form: str) -> bytes:

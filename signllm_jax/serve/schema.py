@@ -1,6 +1,6 @@
 """What is asked and answered, as the OpenAPI description shows it."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -9,6 +9,7 @@ MAX_TEXT = 1000
 
 Text = Annotated[str, Field(max_length=MAX_TEXT)]
 Code = Annotated[str, Field(max_length=32)]
+Form = Literal["int16", "floats"]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
 
@@ -27,6 +28,9 @@ class Ask(BaseModel):
     language: Code | None = Field(
         None, description="code of GET /languages; may be left out where the prompt names it"
     )
+    positions: Form = Field(
+        "int16", description="form of the clip's numbers: packed in base64, or JSON's own floats"
+    )
     seed: Seed = Field(0, description="for models that draw at random; the present ones do not")
 
     @model_validator(mode="after")
@@ -36,16 +40,28 @@ class Ask(BaseModel):
         return self
 
 
-class Clip(BaseModel):
-    """A pose sequence: x right, y down, z away from the viewer, in shoulder widths."""
-
+class _AnyClip(BaseModel):
     layout: str
     fps: float
     joints: list[str]
     bones: list[tuple[int, int]]
     groups: dict[str, list[int]]
+
+
+class Clip(_AnyClip):
+    """A pose sequence: x right, y down, z away from the viewer, in shoulder widths."""
+
     positions: list[list[tuple[float, float, float]]] = Field(description="[frame][joint][x, y, z]")
     confidence: list[list[float]] = Field(description="[frame][joint], 0 = not shown")
+
+
+class PackedClip(_AnyClip):
+    """A Clip whose numbers are packed: arrays of little-endian integers in base64."""
+
+    frames: int = Field(description="T")
+    scale: float = Field(description="shoulder widths of 1 in `positions`")
+    positions: str = Field(description="int16 [T, joints, 3], to be multiplied by `scale`")
+    confidence: str = Field(description="uint8 [T, joints], 255ths, 0 = not shown")
 
 
 class Produced(BaseModel):
@@ -55,7 +71,7 @@ class Produced(BaseModel):
     language: str
     seconds: float
     gloss: str | None = Field(None, description="LangGloss, where the model has one")
-    clip: Clip
+    clip: PackedClip | Clip = Field(description="as `positions` of the request asks for it")
 
 
 class Language(BaseModel):

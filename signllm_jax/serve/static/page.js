@@ -50,13 +50,29 @@ async function ask() {
       method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(wanted),
     });
     const said = await answer.json();
-    if (answer.ok) show(said, wanted);
+    if (answer.ok) show({ ...said, clip: unpacked(said.clip) }, wanted);
     else if (answer.status === 429) tell("", words.busy);
     else tell("", words.refused, said.error);
   } catch {
     tell("", words.offline);
   }
   at("submit").removeAttribute("aria-disabled");
+}
+
+/** A clip as the player takes it, from one whose numbers are packed. */
+function unpacked(clip) {
+  const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const numbers = new DataView(bytes(clip.positions).buffer);
+  const seen = bytes(clip.confidence);
+  const joints = clip.joints.length;
+  const each = (count, make) => Array.from({ length: count }, (_, index) => make(index));
+  const at = (place) => clip.scale * numbers.getInt16(2 * place, true);
+  return {
+    ...clip,
+    positions: each(clip.frames, (time) => each(joints, (joint) => (
+      each(3, (axis) => at(3 * (time * joints + joint) + axis))))),
+    confidence: each(clip.frames, (time) => each(joints, (joint) => seen[time * joints + joint] / 255)),
+  };
 }
 
 /** Says how it stands, what is wrong, and the server's own words for it, which are English. */

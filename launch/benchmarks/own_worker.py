@@ -1,0 +1,76 @@
+"""The worker of this project for `--against`: its train step and its generation, told to run.
+
+    python -m launch.benchmarks.own_worker THREADS [--lengths=...] [--tokens=...]
+
+See `workers.py` for what it reads and writes; `matmul_peak` and `read_bandwidth` are the
+machine's own figures.
+"""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+
+_READ = 1 << 28  # bytes, more than a cache holds
+_READS = 4
+
+
+def answer(run: Callable[[], float]) -> dict:
+    """Runs once more, timed: seconds of all threads, of the clock, and how much work it was."""
+    cpu, wall = time.process_time(), time.perf_counter()
+    work = run()
+    cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+    return {"cpu_seconds": cpu, "wall_seconds": wall, "frames": work}
+
+
+def make(job: dict) -> Callable[[], float]:
+    """What a job asks for, compiled, as a function that returns its work (frames; operations of the
+    matrix peak; bytes of the bandwidth)."""
+    from launch.benchmarks import decode, rounds, workload
+    from launch.benchmarks.step_run import StepRun
+
+    if job["do"] == "train":
+        steps = job["steps"]
+        return StepRun(("asl",), workload.lengths(), job["rows"], job["row_frames"], steps).steps
+    if job["do"] == "decode":
+        chosen = "cached", job["frames"], job["clips"]
+        return decode.generations([chosen])[1][chosen]
+    return rounds.peak() if job["do"] == "matmul_peak" else _bandwidth()
+
+
+def _bandwidth() -> Callable[[], float]:
+    import jax
+    import jax.numpy as jnp
+
+    numbers = jnp.ones(_READ // 4, jnp.float32)
+    total = jax.jit(jnp.sum)
+
+    def run():
+        for _ in range(_READS):
+            total(numbers).block_until_ready()
+        return float(_READ * _READS)
+
+    return run
+
+
+def main() -> None:
+    """Answers jobs until standard input ends; a job is run once before it is first timed."""
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: int(sys.argv[1])])
+    from absl import flags
+    from signllm_jax.memory import keep_freed
+
+    from launch.benchmarks import workload  # noqa: F401 -- defines flags
+
+    keep_freed()
+    flags.FLAGS([sys.argv[0], "--like=progressive_transformers", *sys.argv[2:]])
+    made: dict[str, Callable[[], float]] = {}
+    for line in sys.stdin:
+        if line not in made:
+            made[line] = make(json.loads(line))
+            made[line]()
+        print(json.dumps(answer(made[line])), flush=True)
+
+
+if __name__ == "__main__":
+    main()

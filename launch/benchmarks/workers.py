@@ -1,0 +1,53 @@
+"""Processes that are kept alive and told to work, so that no import and no compilation is timed.
+
+A worker answers each JSON job, a line, with a JSON line of `cpu_seconds, wall_seconds, frames`.
+"""
+
+import contextlib
+import json
+import subprocess
+from collections.abc import Sequence
+
+from signllm_jax.core.errors import ConfigError
+
+
+class Worker:
+    """A process that answers jobs; a context manager that ends it.
+
+    Attributes:
+        name: what messages call it.
+    """
+
+    def __init__(self, name: str, command: Sequence[str], environment: dict[str, str]):
+        """Starts the process.
+
+        Args:
+            name: what messages call it.
+            command: program and arguments.
+            environment: all of its environment variables.
+        """
+        self.name = name
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen(
+            command, stdin=pipe, stdout=pipe, text=True, env=environment
+        )
+
+    def ask(self, job: dict) -> dict:
+        """The answer to a job; raises ConfigError where the process has ended."""
+        try:
+            self._process.stdin.write(json.dumps(job) + "\n")
+            self._process.stdin.flush()
+            return json.loads(self._process.stdout.readline())
+        except (OSError, ValueError):
+            raise ConfigError(
+                f"--against: the worker {self.name} ended without an answer"
+            ) from None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        with contextlib.suppress(OSError):  # it has ended before it read all of it
+            self._process.stdin.close()
+        self._process.wait()
+        self._process.stdout.close()
