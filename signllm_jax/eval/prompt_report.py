@@ -30,8 +30,8 @@ from signllm_jax.eval.prompt_dev import (
     score_poses,
     spelled_asked,
 )
-from signllm_jax.eval.text_report import mean_scores, report_path
-from signllm_jax.metrics.gloss_metrics import score_lines
+from signllm_jax.eval.text_report import report_path
+from signllm_jax.metrics.gloss_metrics import mean_scores, score_lines
 from signllm_jax.parallel import sharding
 from signllm_jax.text.langgloss import split_marks
 from signllm_jax.text.prompts import SPOKEN

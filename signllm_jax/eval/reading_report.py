@@ -22,7 +22,7 @@ from signllm_jax.eval.eval_set import Language, open_languages
 from signllm_jax.eval.evaluators import describe, open_evaluator
 from signllm_jax.eval.figures import character_edits, interval
 from signllm_jax.metrics.pairs import score_clips
-from signllm_jax.metrics.text_metrics import error_rates, score_texts
+from signllm_jax.metrics.text_metrics import SHORT, error_rates, score_texts, signatures
 from signllm_jax.text.tokenizer import normalize_text
 
 PAIRS = 5_000
@@ -31,6 +31,7 @@ PAIRS = 5_000
 _COLUMNS = {
     "clips": ("clips", "{:d}"),
     "exact_match": ("exact", "{:.1%}"),
+    "accuracy": ("accuracy", "{:.1%}"),
     "cer": ("CER", "{:.1%}"),
     "wer": ("WER", "{:.1%}"),
     "bleu4": ("BLEU-4", "{:.2f}"),
@@ -99,6 +100,7 @@ def evaluate_reader(
         "pictures": {},
         "warnings": _warnings(named, skipped),
         "split": split,
+        **({} if letters else {"signatures": signatures()}),
         "run": run | {"evaluators": [named], "evaluation_seed": seed},
     }
     write_file(output, json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False).encode())
@@ -163,6 +165,15 @@ def _warnings(named: Mapping, skipped: Mapping[str, str]) -> list[str]:
     return found + [f"{code} is skipped: {why}." for code, why in skipped.items()]
 
 
+def _scored(report: Mapping) -> list[str]:
+    """How the texts were scored, and why BLEU-4 may be absent."""
+    if "signatures" not in report:
+        return []
+    lacking = "" if "bleu4" in report["overall"] else f" BLEU-4 has no meaning: {SHORT}."
+    told = report["signatures"]
+    return [f"BLEU and chrF by sacrebleu: `{told['bleu']}`, `{told['chrf']}`.{lacking}"]
+
+
 def _markdown(report: Mapping) -> str:
     run = report["run"]
     names = {code: f"{get_language(code).name} ({code})" for code in report["languages"]}
@@ -175,6 +186,7 @@ def _markdown(report: Mapping) -> str:
         "In brackets: 95% bootstrap interval over clips.",
         *(f"> **Note.** {line}" for line in report["warnings"]),
         report_text.table("", _COLUMNS, rows, intervals=True),
+        *_scored(report),
         "Exact: the share of texts that are right as a whole, the word accuracy where a clip is "
         "one sign. The last rows are over all clips and know nothing of signing.",
         *report_text.misread(report, "## Clips that were misread"),

@@ -30,6 +30,7 @@ from signllm_jax.eval.evaluators import Evaluator, describe, open_evaluator, tra
 from signllm_jax.eval.export import export
 from signllm_jax.eval.predictions import match, read_predictions
 from signllm_jax.eval.reading_report import evaluate_reader
+from signllm_jax.metrics.text_metrics import signatures
 from signllm_jax.render.save import save_clip
 
 READER = ReaderConfig()
@@ -152,6 +153,7 @@ def evaluate(
         "pictures": pictures,
         "warnings": report_warnings.warnings(config, named, tables["produced"], skipped, found),
         "split": split,
+        **({"signatures": signatures()} if readers and not letters else {}),
         **({"predictions": found.describe()} if found else {}),
         "run": provenance.describe_run(
             workdir.path,

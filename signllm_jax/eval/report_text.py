@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from signllm_jax.core.languages import get_language
 from signllm_jax.eval import paper_table
 from signllm_jax.eval.baselines import ROWS
+from signllm_jax.metrics.text_metrics import SHORT
 
 # metric -> (column, how a number is written)
 _MAIN = {
@@ -34,6 +35,7 @@ _TEXT = {
     "chrf": ("chrF", "{:.2f}"),
     "wer": ("WER", "{:.1%}"),
     "exact_match": ("exact", "{:.1%}"),
+    "accuracy": ("accuracy", "{:.1%}"),
     "dtw": ("DTW", "{:.4f}"),
 }
 POSE = {
@@ -159,15 +161,19 @@ def _as_produced(metrics: Mapping) -> dict:
 
 def _texts(report: Mapping, names: Mapping[str, str]) -> list[str]:
     """The table in the layout of the paper: BLEU and ROUGE of every language, and DTW."""
-    if "bleu4" not in report["overall"]:
+    if "bleu1" not in report["overall"]:
         return []
     rows = []
     tables = [(f"{names[c]} ({c})", m) for c, m in report["languages"].items()]
     for name, metrics in (*tables, ("**all clips**", report["overall"])):
         rows += [(name, metrics), (f"{name}, real clips", _as_produced(metrics))]
+    lacking = [name for name, metrics in rows if "bleu1" in metrics and "bleu4" not in metrics]
     return [
         f"## Back-translation, {report['split'].upper()}",
         table("", _TEXT, rows),
+        *([f"BLEU-4 has no meaning for {', '.join(lacking)}: {SHORT}."] if lacking else []),
+        f"BLEU and chrF by sacrebleu: `{report['signatures']['bleu']}`, "
+        f"`{report['signatures']['chrf']}`.",
         "What the evaluators read, mean over them; the row of real clips is the best that they can "
         "do. Figures of different evaluators cannot be compared.",
     ]

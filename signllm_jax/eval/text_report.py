@@ -14,7 +14,8 @@ from signllm_jax.core.errors import ConfigError, OutputError
 from signllm_jax.corpora import gloss_corpora
 from signllm_jax.eval import provenance
 from signllm_jax.inference.text_to_gloss import Translator
-from signllm_jax.metrics.gloss_metrics import score_lines
+from signllm_jax.metrics.gloss_metrics import TOKENIZE, mean_scores, score_lines
+from signllm_jax.metrics.text_metrics import SHORT, signatures
 from signllm_jax.parallel import sharding
 from signllm_jax.train.text2gloss import LANE
 
@@ -39,7 +40,8 @@ def evaluate_text(
 
     Returns:
         What is written: `text_stage` with the figures of `score_lines` over all languages (their
-        mean) and `languages.<code>`, `samples` (text, produced, true), and `run`.
+        mean) and `languages.<code>`, `signatures` of BLEU and chrF, `samples` (text, produced,
+        true), and `run`.
 
     Raises:
         CheckpointError: there is no run, or it has no parameters yet.
@@ -73,6 +75,7 @@ def evaluate_text(
         ]
     report = {
         "text_stage": mean_scores(scores) | {"languages": scores},
+        "signatures": signatures(TOKENIZE),
         "samples": samples,
         "split": split,
         "run": provenance.describe_run(workdir.path, config, {LANE: group}, began, 0.0)
@@ -80,17 +83,6 @@ def evaluate_text(
     }
     write_file(output, json.dumps(report, indent=1, ensure_ascii=False).encode())
     return report
-
-
-def mean_scores(scores: dict[str, dict[str, float]]) -> dict[str, float]:
-    """The mean of the languages' figures, counts as sums."""
-    every = list(scores.values())
-    return {
-        name: sum(score[name] for score in every)
-        if isinstance(every[0][name], int)
-        else float(np.mean([score[name] for score in every]))
-        for name in every[0]
-    }
 
 
 def report_path(workdir: Workdir, split: str, output) -> Path:
@@ -109,10 +101,15 @@ def report_path(workdir: Workdir, split: str, output) -> Path:
 def summary(report: dict) -> str:
     """A few lines for a terminal."""
     stage = report["text_stage"]
-    lines = [f"{'':10} {'BLEU-4':>8} {'exact':>8} {'language':>8} {'foreign':>8}"]
+    lines = [f"{'':10} {'BLEU-4':>8} {'chrF':>8} {'exact':>8} {'language':>8} {'foreign':>8}"]
     for code, own in {**stage["languages"], "all": stage}.items():
+        bleu = f"{own['bleu4']:8.2f}" if "bleu4" in own else f"{'-':>8}"
         lines.append(
-            f"{code:10} {own['bleu4']:8.2f} {own['exact_match']:8.1%} "
+            f"{code:10} {bleu} {own['chrf']:8.2f} {own['exact_match']:8.1%} "
             f"{own['language_accuracy']:8.1%} {own['foreign_marks']:8}"
         )
+    lacking = [code for code, own in stage["languages"].items() if "bleu4" not in own]
+    if lacking:
+        lines.append(f"note: BLEU-4 has no meaning for {', '.join(lacking)}: {SHORT}.")
+    lines.append(f"note: glosses are told apart at spaces ({report['signatures']['bleu']}).")
     return "\n".join(lines)

@@ -39,7 +39,7 @@ def text_table(reports: Sequence[dict]) -> str:
         for of_kind in kinds.values():
             stages = (report["text_stage"]["languages"].get(code) for report in of_kind)
             found = [stage for stage in stages if stage]
-            cells.append(spread([stage["bleu4"] for stage in found], "{:.2f}"))
+            cells.append(spread([s["bleu4"] for s in found if "bleu4" in s], "{:.2f}"))
             texts = max([texts, *(stage["texts"] for stage in found)])
             foreign += sum(stage["foreign_marks"] for stage in found)
         lines.append(f"| {code} | {texts} | {' | '.join(cells)} | {foreign} |")
@@ -57,7 +57,7 @@ def text_runs(reports: Sequence[dict]) -> str:
         (dev,) = (100 - group["dev_score"] for group in run["groups"].values())
         lines.append(
             f"| {run['dataset']}: {languages} | {run['seed']} | {run['steps']} | {dev:.2f} | "
-            f"{stage['bleu4']:.2f} | {run['cpu_seconds']:.0f} |"
+            f"{stage.get('bleu4', float('nan')):.2f} | {run['cpu_seconds']:.0f} |"
         )
     return "\n".join(lines)
 
