@@ -141,7 +141,6 @@ def fill_rows(
         for code, each in languages.items():
             each.rows["produced"] = list(predictions[code])
             each.rows["teacher_forced"] = [None] * len(each.texts)
-            each.cut_off = np.zeros(len(each.texts), bool)
 
 
 def _produce(languages: dict[str, Language], config: Config) -> None:

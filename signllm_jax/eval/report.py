@@ -26,9 +26,15 @@ from signllm_jax.eval import (
 )
 from signllm_jax.eval.back_translate import ReaderConfig
 from signllm_jax.eval.eval_set import Language, fill_rows, open_languages
-from signllm_jax.eval.evaluators import Evaluator, describe, open_evaluator, trained_inside
+from signllm_jax.eval.evaluators import (
+    Evaluator,
+    describe,
+    lifting,
+    open_evaluator,
+    trained_inside,
+)
 from signllm_jax.eval.export import export
-from signllm_jax.eval.predictions import match, read_predictions
+from signllm_jax.eval.predictions import file_name, match, read_predictions
 from signllm_jax.eval.reading_report import evaluate_reader
 from signllm_jax.metrics.text_metrics import signatures
 from signllm_jax.render.save import save_clip
@@ -102,11 +108,14 @@ def evaluate(
         skipped |= {code: "no usable prediction" for code in codes if code not in languages}
     letters = config.text.kind == "letters"
     readers = [open_evaluator(path, tuple(languages)) for path in evaluators]
+    flat = found is not None and found.flat
+    if flat:
+        readers = [lifting(reader) for reader in readers]
     fill_rows(languages, config, seed, theirs)
     if export_to is not None:
         export(export_to, split, languages)
     if letters and not readers:  # CTC over letters is no judge of sentences
-        readers = trained_inside(workdir, languages, reader_seeds, reader_config)
+        readers = trained_inside(workdir, languages, reader_seeds, reader_config, flat)
     read = _read(readers, languages) if readers else None
     texts = [text for each in languages.values() for text in each.texts]
     references = [clip for each in languages.values() for clip in each.references]
@@ -115,6 +124,10 @@ def evaluate(
         clips = [clip for each in languages.values() for clip in each.rows[row]]
         only = () if row == "produced" else figures.BRIEF
         scores[row] = figures.score_row(references, clips, only)
+    if found is not None:
+        names = [file_name(name) for each in languages.values() for name in each.names]
+        lasts = np.array([found.seconds.get(name, np.nan) for name in names])
+        figures.leave_out(scores["produced"], lasts)
     where, start = {"": np.arange(len(texts))}, 0  # "" = all languages
     for code, each in languages.items():
         where[code] = np.arange(start, start + len(each.texts))

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from signllm_jax.core.config import Config
-from signllm_jax.eval.predictions import Predictions
+from signllm_jax.eval.predictions import ENDLESS, Predictions
 
 
 def warnings(
@@ -28,6 +28,18 @@ def warnings(
             f"What is called produced here are the predictions of {predictions.path}, not of this "
             "run's model; whether they saw a reference is not known here."
         )
+        if predictions.flat:
+            found.append(
+                "The predictions have no depth or other joints than the references. Both sides and "
+                "the mean pose are compared in x and y, on the 50 joints of OpenPose, in shoulder "
+                "widths of x and y: not comparable with figures of clips that have depth."
+            )
+        if predictions.seconds:
+            found.append(
+                f"{len(predictions.seconds)} predictions last over {ENDLESS:g} times as long as "
+                "the longest reference, as if they had no end: they are cut before they are read, "
+                "and left out of DTW and all other distances."
+            )
         left_out = metrics[""].get("excluded")
         if left_out:
             found.append(
@@ -60,7 +72,7 @@ def warnings(
     for each in evaluators:
         if each["memorised"]:
             found.append(memorised(each))
-    if metrics[""].get("cut_off"):
+    if metrics[""].get("cut_off") and predictions is None:
         found.append(f"{metrics['']['cut_off']} productions did not end by themselves.")
     found += [f"{code} is skipped: {why}." for code, why in skipped.items()]
     if config.data.dataset == "fingerspelling":
