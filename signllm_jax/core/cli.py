@@ -16,6 +16,7 @@ from absl import app, flags, logging
 from signllm_jax.core.compile_cache import BESIDE, keep_programs
 from signllm_jax.core.errors import SignLLMError
 from signllm_jax.core.storage import is_remote
+from signllm_jax.environment import set_back, without_device
 
 FAULT = 1
 BAD_INPUT = 2
@@ -30,6 +31,8 @@ def run(main: Callable[[], int | None]) -> NoReturn:
     arguments are refused.
     """
     _be_quiet()
+    for line in set_back():
+        print(f"note: {line}", file=sys.stderr)
     if "debug" not in flags.FLAGS:
         flags.DEFINE_boolean("debug", False, "Show tracebacks and the libraries' messages.")
     try:
@@ -81,6 +84,11 @@ def _call(main: Callable[[], int | None]) -> int:
         return main() or 0
     except (SignLLMError, KeyboardInterrupt) as error:
         return report(error)
+    except Exception as error:
+        told = without_device(error)
+        if told is None:
+            raise
+        return report(told.with_traceback(error.__traceback__))
 
 
 def report(error: BaseException) -> int:
