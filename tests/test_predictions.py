@@ -12,15 +12,22 @@ from real_clips import letters, phoenix
 from test_report import Words
 
 from signllm_jax.core.errors import DataError, OutputError
-from signllm_jax.eval import eval_set
+from signllm_jax.core.skeleton import DWPOSE_TO_OPENPOSE50
+from signllm_jax.eval import eval_set, figures
 from signllm_jax.eval.export import export
 from signllm_jax.eval.pose_report import evaluate
-from signllm_jax.eval.predictions import file_name, match, read_predictions
+from signllm_jax.eval.predictions import Predictions, file_name, match, read_predictions
 from signllm_jax.eval.report import report_path
 from signllm_jax.eval.slrtp import POINTS, challenge_points, write_slrtp
+from signllm_jax.eval.slrtp_reading import read_slrtp
+from signllm_jax.metrics.pairs import score_clips
 from signllm_jax.poses.clip import PoseClip
+from signllm_jax.poses.frames import Repairs
+from signllm_jax.poses.openpose import write_openpose
 from signllm_jax.poses.pose_file import read_pose_file
 from signllm_jax.poses.skels import read_skels, write_skels
+
+ARRAYS = ("positions", "confidence")
 
 words, workdir = test_report.words, test_report.workdir  # fixtures
 
@@ -109,7 +116,8 @@ def test_the_slrtp_layout_has_the_challenges_points_in_its_order(tmp_path):
     }
     for point, joint in names.items():
         index = clip.skeleton.index(joint)
-        np.testing.assert_array_equal(points[:, point], clip.positions[:, index])
+        shown = clip.positions[:, index] * clip.observed[:, index, None]
+        np.testing.assert_array_equal(points[:, point], shown)
     assert not points[:, [6, 7, *range(50, POINTS)]].any()
     slow = dataclasses.replace(clip, fps=clip.fps / 2)
     assert len(challenge_points(slow)) == 2 * len(clip)
@@ -130,6 +138,148 @@ def test_pytorch_itself_reads_the_slrtp_layout(tmp_path):
     found = torch.load(tmp_path / "a.pt", weights_only=True)
     assert found["a"]["text"] == "hello"
     np.testing.assert_array_equal(found["a"]["poses_3d"].numpy(), challenge_points(clip))
+
+
+def test_the_slrtp_layout_comes_back_but_for_the_nose(languages, tmp_path):
+    export(tmp_path, "test", languages)
+    path = tmp_path / "asl" / "produced" / "test.pt"
+    clips = match(read_predictions(path, rates(languages)), languages)
+    assert list(clips) == ["asl"]
+    for ours, clip in zip(languages["asl"].references, clips["asl"]):
+        np.testing.assert_array_equal(clip.observed[:, 2:], ours.observed[:, 2:])
+        assert not clip.observed[:, 0].any()
+        apart = np.diff(clip.positions[:, [3, 6]] - ours.positions[:, [3, 6]], axis=0)
+        assert np.abs(apart[ours.observed[1:, [3, 6]] & ours.observed[:-1, [3, 6]]]).max() < 0.05
+
+
+def torch_file(path, pickled, storages=()):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("archive/data.pkl", pickled)
+        for key, content in storages:
+            archive.writestr(f"archive/data/{key}", content)
+
+
+@pytest.mark.parametrize(
+    "pickled, reason",
+    [
+        (pickle.dumps(print, 2), "it asks for __builtin__.print"),
+        (pickle.dumps([1], 2), "no dictionary of clips, but list"),
+        (pickle.dumps({"a": 3}, 2), "'a' has no poses_3d"),
+        (b"", "no file of the SLRTP challenge"),
+    ],
+)
+def test_nothing_in_a_file_of_the_slrtp_layout_is_run(tmp_path, pickled, reason):
+    torch_file(tmp_path / "a.pt", pickled)
+    with pytest.raises(DataError, match=reason) as error:
+        list(read_slrtp(tmp_path / "a.pt"))
+    assert "\n" not in str(error.value)
+
+
+def test_a_tensor_may_not_reach_beyond_its_storage(tmp_path):
+    write_slrtp(tmp_path / "a.pt", [("a", letters()[0], {})])
+    assert [name for name, _ in read_slrtp(tmp_path / "a.pt")] == ["a"]
+    with zipfile.ZipFile(tmp_path / "a.pt") as archive:
+        pickled, storage = archive.read("archive/data.pkl"), archive.read("archive/data/0")
+    torch_file(tmp_path / "b.pt", pickled, [("0", storage[:-4])])
+    with pytest.raises(DataError, match="a tensor beyond its storage"):
+        list(read_slrtp(tmp_path / "b.pt"))
+
+
+def copies(languages, make):
+    """Predictions that are the references, each as `make` changes it."""
+    clips = {
+        file_name(name): make(clip)
+        for each in languages.values()
+        for name, clip in zip(each.names, each.references)
+    }
+    return Predictions("copies", clips, Repairs())
+
+
+def without_depth(clip):
+    return dataclasses.replace(clip, positions=clip.positions * np.float32([5, 5, 0]))
+
+
+def as_dwpose(clip):
+    points = np.zeros((len(clip), 128, 3), np.float32)
+    seen = np.zeros((len(clip), 128), np.float32)
+    rows = list(DWPOSE_TO_OPENPOSE50)
+    points[:, rows, :2], seen[:, rows] = clip.positions[..., :2], clip.confidence
+    points[..., 2] = seen
+    return PoseClip(points, seen, clip.fps, "dwpose128")
+
+
+@pytest.mark.parametrize("make", [without_depth, as_dwpose])
+def test_predictions_without_depth_are_compared_in_x_and_y_on_both_sides(languages, make):
+    predictions = copies(languages, make)
+    clips = match(predictions, languages)
+    assert predictions.flat and predictions.describe()["compared"] == "x and y"
+    for code, each in languages.items():
+        for ours, theirs in zip(each.references, clips[code]):
+            assert ours.layout == theirs.layout == "openpose50"
+            assert not ours.positions[..., 2].any() and not theirs.positions[..., 2].any()
+            seen = ours.observed & theirs.observed
+            assert seen.mean() > 0.5
+            np.testing.assert_allclose(theirs.positions[seen], ours.positions[seen], atol=1e-4)
+        assert not each.train.clip(0).positions[..., 2].any()
+        assert not each.statistics.mean_pose[:, 2].any()
+        scores = score_clips(each.references, clips[code], ("dtw",))
+        assert np.nanmax(scores["dtw"]) < 1e-3
+
+
+def test_predictions_with_depth_are_compared_with_it(languages):
+    predictions = copies(languages, lambda clip: clip)
+    match(predictions, languages)
+    assert not predictions.flat and predictions.describe()["compared"] == "x, y and z"
+    assert languages["asl"].references[0].positions[..., 2].any()
+
+
+def test_a_prediction_without_an_end_is_cut_and_left_out_of_distances(languages):
+    endless = file_name(languages["asl"].names[1])
+
+    def repeated(clip):
+        arrays = {name: np.concatenate([getattr(clip, name)] * 40) for name in ARRAYS}
+        return dataclasses.replace(clip, **arrays)
+
+    predictions = copies(languages, lambda clip: clip)
+    whole = predictions.clips[endless]
+    predictions.clips[endless] = repeated(whole)
+    asl = languages["asl"]
+    clips = match(predictions, languages)["asl"]
+    assert asl.cut_off.tolist() == [False, True, False, False]
+    assert not languages["tsl"].cut_off.any()
+    assert len(clips[1]) == max(map(len, asl.references))
+    assert predictions.seconds == {endless: pytest.approx(40 * len(whole) / whole.fps)}
+    scores = figures.score_row(asl.references, clips, ("dtw", "hand_travel", "duration_ratio"))
+    lasts = [predictions.seconds.get(file_name(name), np.nan) for name in asl.names]
+    figures.leave_out(scores, np.array(lasts))
+    assert np.isnan(scores["dtw"]).tolist() == [False, True, False, False]
+    assert np.isfinite(scores["hand_travel"]).all()
+    assert scores["seconds"][1] > 30
+
+
+def test_ids_may_be_the_corpus_own_and_have_the_suffix_of_a_video(languages, tmp_path):
+    each = languages["asl"]
+    each.names = ["asl_how2sign_a", "asl_how2sign_dev/b", "asl_how2sign_c", "asl_other_c"]
+    clips = each.references
+    for name, clip in zip(("a.mp4.npz", "b.npz", "c.npz", "other_c.npz"), clips):
+        clip.save(tmp_path / name)
+    found = read_predictions(tmp_path, rates({"asl": each}))
+    assert sorted(found.clips) == sorted(
+        ["asl_how2sign_a", "asl_how2sign_dev_b", "asl_other_c", "c"]
+    )
+
+
+def test_openpose_frames_in_a_folder_are_one_prediction(languages, tmp_path):
+    each = languages["asl"]
+    write_openpose(tmp_path / "all.json", each.references[0])
+    folder = tmp_path / "pred" / file_name(each.names[0])
+    folder.mkdir(parents=True)
+    for number, frame in enumerate(json.loads((tmp_path / "all.json").read_text())):
+        (folder / f"x_{number:012d}_keypoints.json").write_text(json.dumps(frame))
+    (folder / "._x_000000000000_keypoints.json").write_bytes(b"")
+    found = read_predictions(tmp_path / "pred", rates(languages))
+    assert list(found.clips) == [file_name(each.names[0])]
+    assert len(found.clips[file_name(each.names[0])]) == len(each.references[0])
 
 
 @pytest.fixture
@@ -235,7 +385,7 @@ def test_predictions_of_nothing_that_is_there_are_one_clear_error(workdir, words
             evaluate(workdir, predictions=path, readers=0)
         assert "\n" not in str(error.value)
 
-    refused(tmp_path / "none.skels", "a .skels file or a folder")
+    refused(tmp_path / "none.skels", "a .skels file, a .pt file or a folder")
     refused(tmp_path, "no predictions in it")
     write_skels(tmp_path / "a.skels", [Words("asl", "test").clip(0)] * 2)
     refused(tmp_path / "a.skels", r"a\.files: the ids of a\.skels cannot be read")
@@ -251,7 +401,7 @@ def test_predictions_of_nothing_that_is_there_are_one_clear_error(workdir, words
     (tmp_path / "wide").mkdir()
     for name in words["asl", "test"].ids + words["tsl", "test"].ids:
         wide.save(tmp_path / "wide" / f"{file_name(name)}.npz")
-    refused(tmp_path / "wide", "8 x prediction in the layout dwpose128")
+    refused(tmp_path / "wide", "8 x prediction without shoulders")
 
 
 def test_real_sentences_come_back_from_the_exported_forms(shared_data, tmp_path):

@@ -16,6 +16,7 @@ from signllm_jax.core.errors import ConfigError, TextError
 from signllm_jax.core.tasks import SHARED
 from signllm_jax.data.gloss_batches import LineData
 from signllm_jax.data.packing import Packing
+from signllm_jax.eval.figures import mean_metrics
 from signllm_jax.inference.gloss_decoding import decode_lines, score_choices
 from signllm_jax.inference.text_to_gloss import Translator
 from signllm_jax.metrics.gloss_metrics import score_lines
@@ -275,3 +276,12 @@ def test_marks_of_other_languages_are_counted():
     assert scores["foreign_marks"] == 1
     assert scores["language_accuracy"] == pytest.approx(2 / 3)
     assert scores["exact_match"] == pytest.approx(1 / 3)
+    assert "bleu2" in scores and "bleu3" not in scores and "accuracy" not in scores
+
+
+def test_a_mean_is_over_the_languages_that_have_a_figure():
+    signs = score_lines([["<gsl:A>"]], [("A",)], "gsl")
+    lines = score_lines([["<ksl:A>"] * 4], [("A",) * 4], "ksl")
+    mean = mean_metrics([signs, lines])
+    assert signs["accuracy"] == mean["accuracy"] == 1 and "bleu4" not in signs
+    assert mean["bleu4"] == lines["bleu4"] and mean["foreign_marks"] == 0

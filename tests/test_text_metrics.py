@@ -26,6 +26,30 @@ def test_bleu_orders_follow_from_the_counts():
     assert "tok:none" in signature
 
 
+def test_what_has_no_meaning_for_short_lines_is_absent_and_not_0():
+    signs = ["HOUSE", "TREE", "CAT", "YELLOW"]
+    scores, signatures = text_metrics.score_texts(signs, signs, "none")
+    assert {name for name in scores if name.startswith("bleu")} == {"bleu1"}
+    assert scores["bleu1"] == pytest.approx(100) and scores["chrf"] == pytest.approx(100)
+    assert scores["exact_match"] == scores["accuracy"] == 1
+    assert "tok:none" in signatures["bleu"]
+    wrong = text_metrics.score_texts(["HOUSE", "CAT", "CAT", "HOUSE"], signs, "none")[0]
+    assert wrong["accuracy"] == 0.5 and "bleu4" not in wrong
+    lines = ["ICH GEHEN", "DU KOMMEN HEUTE"]
+    scores, _ = text_metrics.score_texts(lines, lines, "none")
+    assert "accuracy" not in scores and scores["bleu3"] == pytest.approx(100)
+    assert "bleu4" not in scores
+    long = [*lines, "MORGEN REGEN NORD SUED"]
+    assert text_metrics.bleu(long, long, "none")[0]["bleu4"] == pytest.approx(100)
+    assert text_metrics.bleu(["A"] * 3, long, "none")[0]["bleu4"] == 0
+
+
+def test_the_signature_says_how_words_are_told_apart():
+    assert "tok:13a" in text_metrics.signatures()["bleu"]
+    told = text_metrics.signatures("none")
+    assert "tok:none" in told["bleu"] and "version:" in told["chrf"]
+
+
 def test_rouge_l_sees_umlauts_and_hangul():
     expected = 100 * (5 / 6 + 1 + 3 / 5) / 3
     assert text_metrics.rouge_l(PRODUCED, REFERENCES) == pytest.approx(expected)

@@ -14,6 +14,7 @@ from typing import NoReturn
 from absl import app, flags, logging
 
 from signllm_jax.core.compile_cache import keep_programs
+from signllm_jax.core.environment import set_back, without_device
 from signllm_jax.core.errors import SignLLMError
 
 FAULT = 1
@@ -29,6 +30,8 @@ def run(main: Callable[[], int | None]) -> NoReturn:
     arguments are refused.
     """
     _be_quiet()
+    for line in set_back():
+        print(f"note: {line}", file=sys.stderr)
     if "debug" not in flags.FLAGS:
         flags.DEFINE_boolean("debug", False, "Show tracebacks and the libraries' messages.")
     try:
@@ -79,6 +82,11 @@ def _call(main: Callable[[], int | None]) -> int:
         return main() or 0
     except (SignLLMError, KeyboardInterrupt) as error:
         return report(error)
+    except Exception as error:
+        told = without_device(error)
+        if told is None:
+            raise
+        return report(told.with_traceback(error.__traceback__))
 
 
 def report(error: BaseException) -> int:

@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 
 from signllm_jax.core.errors import DataError
-from signllm_jax.corpora.entries import Entry, Odd, make_entry, split_in, split_of
+from signllm_jax.corpora.entries import Entry, Odd, clip_id, make_entry, split_in, split_of
 from signllm_jax.corpora.tables import Row, Table
 
 Columns = Mapping[str, tuple[str, ...]]
@@ -207,7 +207,7 @@ def read_rows(table: Table, dialect: str, named: Mapping[str, str], any_split: b
     for row in table.rows:
         values, scale = _fields(row, columns)
         if row.fault:
-            yield Odd(values.get("id") or row.place, row.fault, row.place)
+            yield Odd(clip_id(values.get("id", "")) or row.place, row.fault, row.place)
             continue
         if any_split and not split_of(values.get("split", "")):
             values["split"] = ""

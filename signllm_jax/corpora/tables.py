@@ -132,23 +132,27 @@ def read_table(path: Path, encoding: str = "", spoken: str = "", header: bool = 
     delimiter = next((mark for mark in _MARKS if mark in lines[0]), ",")
     records = _records(lines, delimiter)
     first = next(records)
-    if first[1] is None:
+    if first[2]:
         raise DataError(f"{path}: line 1: {first[2]}")
     if not header:
         names = tuple(map(str, range(len(first[1]))))
         records = _records(lines, delimiter, len(names))
-        return Table(path, names, list(_rows(path, names, records)))
+        return Table(path, names, list(_rows(path, names, records, len(names))))
+    width = len(first[1])
     names = tuple(name.strip().lower() for name in first[1])
-    records = _records(lines, delimiter, len(names), first[3])
-    return Table(path, names, list(_rows(path, names, records)))
+    while names and not names[-1]:  # empty columns of spreadsheets
+        names = names[:-1]
+    records = _records(lines, delimiter, width, first[3])
+    return Table(path, names, list(_rows(path, names, records, width)))
 
 
 def _records(
     lines: list[str], delimiter: str, width: int = 0, start: int = 0
-) -> Iterator[tuple[int, list[str] | None, str, int]]:
-    """Yields (line number, fields or None, fault, next line), one record at a time.
+) -> Iterator[tuple[int, list[str], str, int]]:
+    """Yields (line number, fields, fault, next line), one record at a time.
 
-    A quoted field may hold line breaks; a quote that is never closed costs its own line only.
+    A quoted field may hold line breaks; a quote that is never closed costs its own line only, whose
+    fields are then told apart as if there were no quotes.
     """
     quotes = csv.QUOTE_NONE if delimiter in "|\t" else csv.QUOTE_MINIMAL  # there quotes are text
     number = start
@@ -168,29 +172,25 @@ def _records(
                 continue
             break
         if fields is None or (taken > 1 and width and len(fields) != width):
-            fields, fault, taken = None, fault or "a quote that is not closed", 1
+            fault, taken = fault or "a quote that is not closed", 1
+            fields = lines[number].split(delimiter)
         else:
             fault = ""
         yield number + 1, fields, fault, number + taken
         number += taken
 
 
-def _rows(path: Path, names: tuple[str, ...], records) -> Iterator[Row]:
+def _rows(path: Path, names: tuple[str, ...], records, width: int) -> Iterator[Row]:
     for line, fields, fault, _ in records:
         place = f"{path.name} line {line}"
-        if fields is None:
-            yield Row(place, {}, fault)
-            continue
-        while len(fields) > len(names) and not fields[-1].strip():  # empty columns of spreadsheets
-            fields = fields[:-1]
         if not any(field.strip() for field in fields):
             continue
         values = {name: field.strip() for name, field in zip(names, fields)}
-        if len(fields) != len(names):
-            few = "few" if len(fields) < len(names) else "many"
-            yield Row(place, values, f"a row with too {few} fields")
-            continue
-        yield Row(place, values)
+        if len(fields) < len(names):
+            fault = fault or "a row with too few fields"
+        elif len(fields) > width or any(field.strip() for field in fields[len(names) :]):
+            fault = fault or "a row with too many fields"
+        yield Row(place, values, fault)
 
 
 def read_json(path: Path, encoding: str = "", spoken: str = "") -> object:

@@ -196,7 +196,6 @@ def fill_rows(
     for code, language in evaluated.languages.items():
         language.rows["produced"] = list(predictions[code])
         language.rows["teacher_forced"] = [None] * len(language.texts)
-        language.cut_off = np.zeros(len(language.texts), bool)
     return {}, {}
 
 

@@ -17,7 +17,7 @@ import tqdm
 
 from signllm_jax.artifacts.group import digest, load_group
 from signllm_jax.artifacts.workdir import Workdir
-from signllm_jax.core.errors import ConfigError
+from signllm_jax.core.errors import ConfigError, PoseFormatError
 from signllm_jax.core.tasks import get_info
 from signllm_jax.eval.back_translate import (
     ReaderConfig,
@@ -68,14 +68,18 @@ def trained_inside(
     languages: Mapping[str, Language],
     seeds: Sequence[int],
     reader_config: ReaderConfig,
+    flat: bool = False,
 ) -> list[Evaluator]:
-    """CTC readers of all languages that are evaluated, trained where they are missing."""
+    """CTC readers of all languages that are evaluated, trained where they are missing.
+
+    Where what is evaluated is `flat`, they are readers of x and y, kept apart from the others.
+    """
     codes = tuple(languages)
     tokenizers, statistics = zip(*((x.tokenizer, x.statistics) for x in languages.values()))
     evaluators = []
     for seed in dict.fromkeys(seeds):
         chosen = dataclasses.replace(reader_config, seed=seed)
-        folder = workdir.path / "reader" / str(seed)
+        folder = workdir.path / ("reader-flat" if flat else "reader") / str(seed)
         reader = load_reader(folder, codes, tokenizers, statistics, chosen)
         kept_seconds = 0.0 if reader is None else reader.cpu_seconds
         if reader is None:
@@ -86,7 +90,7 @@ def trained_inside(
             save_reader(folder, reader)
         evaluators.append(
             Evaluator(
-                kind="CTC reader of letters",
+                kind="CTC reader of letters" + (" in x and y" if flat else ""),
                 seed=seed,
                 steps=chosen.steps,
                 sha256=digest(reader.params),
@@ -148,6 +152,22 @@ def open_evaluator(path: str, languages: Sequence[str], batch_size: int = 16) ->
         kept_seconds=0.0,
         read=read,
     )
+
+
+def lifting(evaluator: Evaluator) -> Evaluator:
+    """The same evaluator for flat clips: their depth is made by the lift before they are read."""
+    from signllm_jax.poses.lift import lift_clip
+
+    def lifted(clip):
+        try:
+            return lift_clip(clip)
+        except PoseFormatError:
+            return clip
+
+    def read(code, clips):
+        return evaluator.read(code, [lifted(clip) for clip in clips])
+
+    return dataclasses.replace(evaluator, kind=f"{evaluator.kind}, after a lift", read=read)
 
 
 def read_train(

@@ -46,6 +46,21 @@ def score_row(
     return scores
 
 
+def leave_out(scores: dict[str, np.ndarray], seconds: np.ndarray) -> None:
+    """Takes clips without an end out of every distance; how long they last and move is kept.
+
+    Args:
+        scores: of the row, which is changed.
+        seconds: float [N], how long such a clip lasts; NaN for all others.
+    """
+    endless = np.isfinite(seconds)
+    for name, values in scores.items():
+        if name == "seconds":
+            scores[name] = np.where(endless, seconds, values)
+        elif "travel" not in name and name not in ("seconds_reference", "duration_ratio"):
+            scores[name] = np.where(endless, np.nan, values)
+
+
 def character_edits(texts: Sequence[str], read: Sequence[str | None]) -> np.ndarray:
     """float64 [N]: edits between each text and what was read (NaN where None)."""
     try:

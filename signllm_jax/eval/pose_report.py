@@ -17,10 +17,17 @@ from signllm_jax.core.errors import ConfigError
 from signllm_jax.eval import baselines, figures, pages, plots, provenance, warnings
 from signllm_jax.eval.back_translate import ReaderConfig
 from signllm_jax.eval.eval_set import EvalSet, Language, fill_rows, open_texts
-from signllm_jax.eval.evaluators import Evaluator, describe, open_evaluator, trained_inside
+from signllm_jax.eval.evaluators import (
+    Evaluator,
+    describe,
+    lifting,
+    open_evaluator,
+    trained_inside,
+)
 from signllm_jax.eval.export import export as export_clips
-from signllm_jax.eval.predictions import match, read_predictions
+from signllm_jax.eval.predictions import Predictions, file_name, match, read_predictions
 from signllm_jax.eval.report import ALL, Report, report_path
+from signllm_jax.metrics.text_metrics import signatures
 from signllm_jax.render.save import save_clip
 
 READER = ReaderConfig()
@@ -85,16 +92,19 @@ def evaluate(
     if predictions is not None:
         theirs, matched = _predicted(evaluated, predictions)
     judges = [open_evaluator(path, tuple(evaluated.languages)) for path in evaluators]
+    flat = theirs is not None and theirs.flat
+    if flat:
+        judges = [lifting(judge) for judge in judges]
     more_rows, more_facts = fill_rows(evaluated, seed, matched)
     if export is not None:
         export_clips(export, split, evaluated.languages)
     if evaluated.spelled and not judges:  # CTC over letters is no judge of sentences
         seeds = range(1 if readers is None else readers)
-        judges = trained_inside(run_dir, evaluated.languages, seeds, reader_config)
+        judges = trained_inside(run_dir, evaluated.languages, seeds, reader_config, flat)
     read = _read(judges, evaluated.languages) if judges else None
     texts = [text for language in evaluated.languages.values() for text in language.texts]
     where = _places(evaluated.languages)
-    scores = _scores(evaluated)
+    scores = _scores(evaluated, theirs)
     rows = _tables(evaluated, scores, where, texts, read, seed)
     named = [
         describe(judge, evaluated.languages, read["ground_truth"][i], evaluated.spelled)
@@ -114,11 +124,14 @@ def evaluate(
         "pictures": _pictures(run_dir, output, evaluated, rows["produced"], scores, where),
         "warnings": warnings.of_clips(
             evaluated.config, named, rows["produced"], evaluated.skipped, theirs
-        ),
+        )
+        + warnings.of_short_lines(rows | more_rows),
         "split": split,
         **({"predictions": theirs.describe()} if theirs else {}),
         "run": run | {"evaluators": named, "evaluation_seed": seed},
     }
+    if read is not None and not evaluated.spelled:
+        facts["signatures"] = {"texts": signatures()} | more_facts.pop("signatures", {})
     return pages.write(Report(rows | more_rows, facts | more_facts), output)
 
 
@@ -161,8 +174,8 @@ def _row_names(languages: dict[str, Language]) -> list[str]:
     return [row for row in baselines.ROWS if row in next(iter(languages.values())).rows]
 
 
-def _scores(evaluated: EvalSet) -> dict[str, dict[str, np.ndarray]]:
-    """Row -> scores of all clips."""
+def _scores(evaluated: EvalSet, theirs: Predictions | None) -> dict[str, dict[str, np.ndarray]]:
+    """Row -> scores of all clips; predictions without an end are in no distance."""
     languages, scores = evaluated.languages.values(), {}
     references = [clip for language in languages for clip in language.references]
     for row in _row_names(evaluated.languages):
@@ -172,6 +185,10 @@ def _scores(evaluated: EvalSet) -> dict[str, dict[str, np.ndarray]]:
             clips = [clip if len(clip) else pose for clip, pose in zip(clips, still)]
         only = () if row == "produced" else figures.BRIEF
         scores[row] = figures.score_row(references, clips, only)
+    if theirs is not None:
+        names = [file_name(name) for language in languages for name in language.names]
+        lasts = np.array([theirs.seconds.get(name, np.nan) for name in names])
+        figures.leave_out(scores["produced"], lasts)
     return scores
 
 

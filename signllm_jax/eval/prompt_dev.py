@@ -16,6 +16,7 @@ from signllm_jax.core.tasks import SHARED
 from signllm_jax.core.typing import Tree
 from signllm_jax.data.splits import Source
 from signllm_jax.eval.eval_set import Language, add_clips
+from signllm_jax.eval.figures import mean_metrics
 from signllm_jax.inference.prompt_to_gloss import read_prompt
 from signllm_jax.inference.prompt_to_pose import PromptToPose
 from signllm_jax.metrics.gloss_metrics import score_lines
@@ -192,7 +193,7 @@ class PromptDev:
             scores.append(figures)
         if not scores:
             return {SHARED: {}}
-        return {SHARED: {name: float(np.mean([s[name] for s in scores])) for name in scores[0]}}
+        return {SHARED: mean_metrics(scores)}
 
     def _score_poses(self, code: str) -> dict[str, float]:
         """See POSES; what was not produced counts as the mean pose."""

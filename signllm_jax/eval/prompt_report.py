@@ -42,6 +42,8 @@ from signllm_jax.eval.prompt_dev import (
 )
 from signllm_jax.eval.report import TEXT_STAGE, UNAIDED
 from signllm_jax.inference.prompt_to_pose import PromptToPose
+from signllm_jax.metrics.gloss_metrics import TOKENIZE
+from signllm_jax.metrics.text_metrics import signatures
 from signllm_jax.models.prompt2langgloss import pose_params
 from signllm_jax.parallel import sharding
 from signllm_jax.text.prompts import SPOKEN
@@ -139,7 +141,8 @@ def _produce(evaluated: EvalSet, templates: str) -> tuple[dict[str, Any], dict[s
         metrics["prompts"] = sum(map(len, lines.values())) if code == "" else len(lines[code])
     shares = {spoken: float(np.mean(right)) for spoken, right in exact.items()}
     misunderstood = {code: wrong[code] for code in evaluated.languages}
-    return rows, {"spoken": shares, "misunderstood": misunderstood}
+    told = {"glosses": signatures(TOKENIZE)}
+    return rows, {"spoken": shares, "misunderstood": misunderstood, "signatures": told}
 
 
 def _fill(language: Language, row: str, made: list) -> None:

@@ -19,7 +19,7 @@ from signllm_jax.eval.evaluators import describe, open_evaluator
 from signllm_jax.eval.figures import character_edits, with_intervals
 from signllm_jax.eval.report import ALL, MAIN, Report, report_path
 from signllm_jax.metrics.pairs import score_clips
-from signllm_jax.metrics.text_metrics import error_rates, score_texts
+from signllm_jax.metrics.text_metrics import error_rates, score_texts, signatures
 from signllm_jax.text.tokenizer import normalize_text
 
 PAIRS = 5_000
@@ -76,7 +76,9 @@ def evaluate(
         },
         "pictures": {},
         "warnings": [warnings.memorised(named)] * named["memorised"]
-        + warnings.of_skipped(evaluated.skipped),
+        + warnings.of_skipped(evaluated.skipped)
+        + warnings.of_short_lines(rows),
+        **({} if evaluated.spelled else {"signatures": {"texts": signatures()}}),
         "split": split,
         "run": run | {"evaluators": [named], "evaluation_seed": seed},
     }

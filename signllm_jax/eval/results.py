@@ -10,7 +10,7 @@ from signllm_jax.core.errors import DataError
 from signllm_jax.corpora.published import is_spelled
 from signllm_jax.eval.pages import PRODUCTIONS, UNDERSTOOD
 from signllm_jax.eval.report import ALL, MAIN, TEXT_STAGE, Report
-from signllm_jax.metrics.catalogue import spread_cell, table_of_runs
+from signllm_jax.metrics.catalogue import cell, spread_cell, table_of_runs
 from signllm_jax.metrics.spread import spread
 
 BLOCK = "results"
@@ -88,7 +88,7 @@ def _text_runs(reports: Sequence[dict]) -> str:
         run, stage = report["run"], report["text_stage"]
         if not run["ensemble"]:
             (dev,) = (100 - group["dev_score"] for group in run["groups"].values())
-            figures = f"{dev:.2f}", f"{stage['bleu4']:.2f}", f"{run['cpu_seconds']:.0f}"
+            figures = f"{dev:.2f}", cell(stage, "bleu4"), f"{run['cpu_seconds']:.0f}"
             name = f"{run['dataset']}: {', '.join(stage['languages'])}"
             lines.append([name, str(run["seed"]), str(run["steps"]), *figures])
     return md.table(["run", "seed", "steps", "dev", "test", "CPU seconds"], lines)

@@ -24,8 +24,8 @@ FPS = 25.0
 POINTS = 178
 _ARMS = ("shoulder", "elbow", "wrist")
 # the 50 points that an openpose50 clip fills: right arm, left arm, (hips), right hand, left hand
-_FILLED = (*range(6), *range(8, 50))
-_JOINTS = (
+FILLED = (*range(6), *range(8, 50))
+JOINTS = (
     *(OPENPOSE50.index(f"{side}_{part}") for side in ("right", "left") for part in _ARMS),
     *OPENPOSE50.groups["right_hand"],
     *OPENPOSE50.groups["left_hand"],
@@ -46,7 +46,8 @@ def challenge_points(clip: PoseClip) -> np.ndarray:
     frames = max(round(len(clip) / clip.fps * FPS), 1) if len(clip) else 0
     times = ((np.arange(frames) + 0.5) * clip.fps / FPS).astype(int).clip(0, len(clip) - 1)
     points = np.zeros((frames, POINTS, 3), np.float32)
-    points[:, _FILLED] = clip.positions[times][:, _JOINTS]
+    shown = np.where(clip.observed[..., None], clip.positions, 0)  # not what a clip carries unseen
+    points[:, FILLED] = shown[times][:, JOINTS]
     return points
 
 

@@ -16,6 +16,8 @@ from signllm_jax.eval import pages, provenance, warnings
 from signllm_jax.eval.figures import line_metrics
 from signllm_jax.eval.report import ALL, TEXT_STAGE, Report, report_path
 from signllm_jax.inference.text_to_gloss import Translator
+from signllm_jax.metrics.gloss_metrics import TOKENIZE
+from signllm_jax.metrics.text_metrics import signatures
 from signllm_jax.parallel import sharding
 
 SAMPLES = 5
@@ -45,7 +47,8 @@ def evaluate(
 
     Returns:
         What is written: `text_stage` with the figures of `score_lines` over all languages (their
-        mean) and `languages.<code>`, `samples` (text, produced, true), and `run`.
+        mean) and `languages.<code>`, `signatures` of BLEU and chrF, `samples` (text, produced,
+        true), and `run`.
 
     Raises:
         CheckpointError: There is no run, or it has no parameters yet.
@@ -86,7 +89,8 @@ def evaluate(
     facts = {
         "samples": shown,
         "skipped": skipped,
-        "warnings": warnings.of_skipped(skipped),
+        "warnings": warnings.of_skipped(skipped) + warnings.of_short_lines({TEXT_STAGE: table}),
+        "signatures": {"glosses": signatures(TOKENIZE)},
         "split": split,
         "run": provenance.describe_run(run_dir.path, config, {SHARED: group}, began, 0.0)
         | {"ensemble": [os.fspath(path) for path in ensemble], "evaluation_seed": seed},

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from signllm_jax.core.config import Config
 from signllm_jax.corpora.published import is_spelled
-from signllm_jax.eval.predictions import Predictions
+from signllm_jax.eval.predictions import ENDLESS, Predictions
+from signllm_jax.metrics.text_metrics import SHORT
 
 
 def of_clips(
@@ -29,6 +30,18 @@ def of_clips(
             f"What is called produced here are the predictions of {predictions.path}, not of this "
             "run's model; whether they saw a reference is not known here."
         )
+        if predictions.flat:
+            found.append(
+                "The predictions have no depth or other joints than the references. Both sides and "
+                "the mean pose are compared in x and y, on the 50 joints of OpenPose, in shoulder "
+                "widths of x and y: not comparable with figures of clips that have depth."
+            )
+        if predictions.seconds:
+            found.append(
+                f"{len(predictions.seconds)} predictions last over {ENDLESS:g} times as long as "
+                "the longest reference, as if they had no end: they are cut before they are read, "
+                "and left out of DTW and all other distances."
+            )
         left_out = metrics[""].get("excluded")
         if left_out:
             found.append(
@@ -61,7 +74,7 @@ def of_clips(
     for each in evaluators:
         if each["memorised"]:
             found.append(memorised(each))
-    if metrics[""].get("cut_off"):
+    if metrics[""].get("cut_off") and predictions is None:
         found.append(f"{metrics['']['cut_off']} productions did not end by themselves.")
     found += of_skipped(skipped)
     if is_spelled(config.data.dataset):
@@ -75,6 +88,22 @@ def of_clips(
 def of_skipped(skipped: Mapping[str, str]) -> list[str]:
     """The warnings of the languages that are left out."""
     return [f"{code} is skipped: {why}." for code, why in skipped.items()]
+
+
+def of_short_lines(rows: Mapping[str, Mapping[str, Mapping]]) -> list[str]:
+    """The warning that BLEU-4 is absent, by name of the languages without a line of four words.
+
+    Args:
+        rows: Row -> language code, or '' for all -> flat metrics.
+    """
+    short = dict.fromkeys(
+        code or "all languages"
+        for table in rows.values()
+        for code, metrics in table.items()
+        for end in ("", "_real")
+        if f"bleu1{end}" in metrics and f"bleu4{end}" not in metrics
+    )
+    return [f"BLEU-4 has no meaning for {', '.join(short)}: {SHORT}."] if short else []
 
 
 def memorised(evaluator: Mapping) -> str:

@@ -4,8 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from signllm_jax.metrics.text_metrics import bleu
+from signllm_jax.metrics.text_metrics import bleu, chrf
 from signllm_jax.text.langgloss import split_marks
+
+TOKENIZE = "none"
+"""How glosses are told apart for BLEU: at spaces. Marks within a gloss do not divide it."""
 
 
 def score_lines(
@@ -19,9 +22,11 @@ def score_lines(
         language: the mark that is right.
 
     Returns:
-        `bleu4` (sacrebleu, tokenize none, of the glosses without marks), `exact_match` (share of
-        lines whose glosses and marks are all right), `language_accuracy` (share of lines that have
-        no other mark; an empty line has the right one) and `foreign_marks` (tokens of another).
+        `bleu1` to `bleu4` (sacrebleu, tokenize none, of the glosses without marks; without the
+        orders that no line has glosses for), `chrf`, `exact_match` (share of lines whose glosses
+        and marks are all right), `accuracy` (the same, where every line is one gloss),
+        `language_accuracy` (share of lines that have no other mark; an empty line has the right
+        one) and `foreign_marks` (tokens of another).
 
     Raises DataError as `bleu` does.
     """
@@ -30,9 +35,12 @@ def score_lines(
     wanted = [" ".join(reference) for reference in references]
     foreign = np.array([sum(code != language for code, _ in line) for line in pairs])
     exact = np.array([p == w for p, w in zip(produced, wanted)])
+    right = float((exact & (foreign == 0)).mean())
     return {
-        "bleu4": bleu(produced, wanted, tokenize="none")[0]["bleu4"],
-        "exact_match": float((exact & (foreign == 0)).mean()),
+        **bleu(produced, wanted, tokenize=TOKENIZE)[0],
+        "chrf": chrf(produced, wanted)[0],
+        "exact_match": right,
+        **({"accuracy": right} if all(len(line) == 1 for line in references) else {}),
         "language_accuracy": float((foreign == 0).mean()),
         "foreign_marks": int(foreign.sum()),
     }

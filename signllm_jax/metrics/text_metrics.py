@@ -11,6 +11,9 @@ from types import ModuleType
 
 from signllm_jax.core.errors import ConfigError, DataError
 
+SHORT = "no line has four words"
+"""Why BLEU-4 may be absent."""
+
 
 def _library(name: str, extra: str) -> ModuleType:
     try:
@@ -35,9 +38,11 @@ def bleu(
     """Corpus BLEU-1 to BLEU-4 and sacrebleu's signature of how they were computed.
 
     BLEU-n is the geometric mean of the precisions of orders 1 to n with the brevity penalty, so
-    `bleu1` is not the bare unigram precision. Source: Papineni et al., ACL 2002; Post, A Call for
-    Clarity in Reporting BLEU Scores, WMT 2018. For text that is tokenised already, such as
-    PHOENIX-2014T's, the field's figures are those of `tokenize='none'`.
+    `bleu1` is not the bare unigram precision. An order that no reference has words for has no
+    meaning and is left out: perfect lines of one gloss have BLEU-1 100 and no BLEU-4. Source:
+    Papineni et al., ACL 2002; Post, A Call for Clarity in Reporting BLEU Scores, WMT 2018. For text
+    that is tokenised already, such as PHOENIX-2014T's, the field's figures are those of
+    `tokenize='none'`.
 
     Raises:
         DataError: the counts differ, there is nothing to score, or a reference is empty.
@@ -48,8 +53,16 @@ def bleu(
     scores = {}
     for order in (1, 2, 3, 4):
         metric = metrics.BLEU(tokenize=tokenize, max_ngram_order=order)
-        scores[f"bleu{order}"] = float(metric.corpus_score(produced, [references]).score)
-    return scores, str(metric.get_signature())
+        if any(len(metric.tokenizer(text).split()) >= order for text in references):
+            scores[f"bleu{order}"] = float(metric.corpus_score(produced, [references]).score)
+            signature = str(metric.get_signature())
+    return scores, signature
+
+
+def signatures(tokenize: str = "13a") -> dict[str, str]:
+    """How BLEU and chrF are computed, `bleu` and `chrf`, in sacrebleu's words."""
+    text = ["a word"]
+    return {"bleu": bleu(text, text, tokenize)[1], "chrf": chrf(text, text)[1]}
 
 
 def chrf(produced: Sequence[str], references: Sequence[str]) -> tuple[float, str]:
@@ -97,6 +110,16 @@ def exact_match(produced: Sequence[str], references: Sequence[str]) -> float:
     return sum(a == b for a, b in zip(produced, references)) / len(references)
 
 
+def accuracy(produced: Sequence[str], references: Sequence[str]) -> dict[str, float]:
+    """`accuracy`, the share of signs that are right, where every reference is one word or gloss.
+
+    Nothing where one has several: the corpus is not one of isolated signs.
+    """
+    _check(produced, references)
+    single = all(len(reference.split()) == 1 for reference in references)
+    return {"accuracy": exact_match(produced, references)} if single else {}
+
+
 def error_rates(produced: Sequence[str], references: Sequence[str]) -> dict[str, float]:
     """`cer`, `wer` and `exact_match`, which need no more than jiwer. Raises as `bleu`."""
     return {
@@ -112,8 +135,8 @@ def score_texts(
     """All text metrics by their names in a report, and the signatures of BLEU and chrF.
 
     Returns:
-        `bleu1` to `bleu4`, `chrf`, `rouge_l` and those of `error_rates`; and the signatures `bleu`
-        and `chrf`. Raises as `bleu`.
+        `bleu1` to `bleu4`, `chrf`, `rouge_l` and those of `error_rates` and `accuracy`, what has
+        no meaning left out; and the signatures `bleu` and `chrf`. Raises as `bleu`.
     """
     scores, bleu_signature = bleu(produced, references, tokenize)
     score, chrf_signature = chrf(produced, references)
@@ -121,5 +144,5 @@ def score_texts(
         "chrf": score,
         "rouge_l": rouge_l(produced, references),
     }
-    scores |= error_rates(produced, references)
+    scores |= error_rates(produced, references) | accuracy(produced, references)
     return scores, {"bleu": bleu_signature, "chrf": chrf_signature}

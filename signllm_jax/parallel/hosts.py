@@ -10,6 +10,8 @@ import itertools
 import json
 import os
 import socket
+import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
@@ -27,6 +29,8 @@ from signllm_jax.parallel.heartbeat import HEARTBEAT, Watch
 T = TypeVar("T")
 PATIENCE = 300.0
 """Seconds that the hosts of a run may start apart."""
+SAID = 15.0
+"""Seconds between two lines that say what a host waits for."""
 DAY = 24 * 3600 * 1000
 """Milliseconds. Whoever waits for another host waits for long; a host that is lost ends all."""
 
@@ -89,17 +93,39 @@ def _start(coordinator, processes, process):
     if None not in (process, processes) and not 0 <= process < processes:
         raise ConfigError(f"--process={process}: there are {processes} processes, from 0")
     if coordinator and process:
-        _await(coordinator)
+        with saying(f"waiting for the coordinator at {coordinator}"):
+            _await(coordinator)
+    others = f"all {processes} processes" if processes else "the other processes"
     try:
-        jax.distributed.initialize(
-            coordinator, processes, process, heartbeat_timeout_seconds=HEARTBEAT
-        )
+        with saying(f"waiting for {others} to come to the coordinator"):
+            jax.distributed.initialize(
+                coordinator, processes, process, heartbeat_timeout_seconds=HEARTBEAT
+            )
     except ValueError as error:
         if told or "coordinator_address" not in str(error):
             raise ConfigError(f"--coordinator, --processes, --process: {error}") from None
     except RuntimeError as error:  # such as an address that is in use
         reason = str(error).partition("\n")[0]
         raise ConfigError(f"--coordinator: the processes do not come together: {reason}") from None
+
+
+@contextlib.contextmanager
+def saying(what: str):
+    """Says on stderr every `SAID` seconds what is waited for while the block runs."""
+    done = threading.Event()
+    began = time.monotonic()
+
+    def say():
+        while not done.wait(SAID):
+            print(f"{what}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+
+    thread = threading.Thread(target=say, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
 
 
 def _await(coordinator: str) -> None:

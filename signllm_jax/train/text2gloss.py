@@ -2,7 +2,6 @@
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from signllm_jax.artifacts.group import Group
 from signllm_jax.core.config import TextConfig
@@ -12,6 +11,7 @@ from signllm_jax.core.typing import Array
 from signllm_jax.corpora import gloss_corpora
 from signllm_jax.data.gloss_batches import LineData
 from signllm_jax.data.packing import Packing
+from signllm_jax.eval.figures import mean_metrics
 from signllm_jax.inference.text_to_gloss import Translator
 from signllm_jax.metrics.gloss_metrics import score_lines
 from signllm_jax.models.layers.precision import compute_dtype
@@ -132,15 +132,16 @@ class _DevLines:
 
     def score(self, params):
         """See `train.task.DevSet`: the mean of the languages' figures."""
-        scores = []
+        scores = {}
         for code, own in self._pairs.items():
             if own:
                 lines = self._translator(params, [pair.text for pair in own], [code] * len(own))
-                scores.append(score_lines(lines, [pair.glosses for pair in own], code))
+                scores[code] = score_lines(lines, [pair.glosses for pair in own], code)
         if not scores:
             return {SHARED: {}}
-        mean = {name: float(np.mean([score[name] for score in scores])) for name in scores[0]}
-        return {SHARED: mean | {"bleu4_gap": 100 - mean["bleu4"]}}
+        mean = mean_metrics(list(scores.values()))
+        # lines of fewer than four glosses have no BLEU-4: the best chrF is kept then
+        return {SHARED: mean | {"bleu4_gap": 100 - mean.get("bleu4", mean["chrf"])}}
 
     def pictures(self):
         """See `train.task.DevSet`: there are none."""

@@ -1,0 +1,64 @@
+"""What jax is told by environment variables: what is not used here, and devices that are absent.
+
+Everything is computed in types that the code names, so variables that change what numbers mean are
+set back; a platform that jax cannot start is one line.
+"""
+
+import os
+import sys
+import traceback
+
+from signllm_jax.core.errors import ConfigError
+
+_SET_BACK = {
+    "JAX_ENABLE_X64": "0",
+    "JAX_DEFAULT_DTYPE_BITS": "32",
+    "JAX_NUMPY_DTYPE_PROMOTION": "standard",
+    "JAX_NUMPY_RANK_PROMOTION": "allow",
+}
+"""Variable of jax -> the value that all is written for."""
+_OFF = ("", "0", "false", "off", "no", "n", "f")
+
+
+def set_back() -> list[str]:
+    """Gives the variables that change what numbers mean their usual values, for subprocesses too.
+
+    Call it before jax is first used.
+
+    Returns:
+        A line for each that had another value.
+    """
+    lines = []
+    for name, usual in _SET_BACK.items():
+        value = os.environ.get(name)
+        if value is None or value == usual or (usual == "0" and value.lower() in _OFF):
+            continue
+        os.environ[name] = usual
+        if "jax" in sys.modules:
+            import jax
+
+            jax.config.update(name.lower(), False if usual == "0" else usual)
+        lines.append(f"{name}={value} is not used: all is computed as with {name}={usual}")
+    return lines
+
+
+def without_device(error: BaseException) -> ConfigError | None:
+    """What to say where an error means that jax cannot start its devices; else None."""
+    frames = traceback.extract_tb(error.__traceback__)
+    starting = bool(frames) and frames[-1].filename.endswith(("xla_bridge.py", "xla_client.py"))
+    told = str(error).partition("\n")[0].partition(" (set JAX_PLATFORMS")[0]
+    if not told.startswith("Unable to initialize backend") and not (
+        starting and isinstance(error, RuntimeError | AssertionError)
+    ):
+        return None
+    named = os.environ.get("JAX_PLATFORMS", "")
+    reason = told or "no such device was found"
+    if named:
+        return ConfigError(
+            f"JAX_PLATFORMS={named}: jax cannot start it here: {reason:.200}; unset the variable, "
+            "or set JAX_PLATFORMS=cpu"
+        )
+    return ConfigError(
+        f"jax cannot start its devices: {reason:.200}; does another process use them? "
+        "JAX_PLATFORMS=cpu computes without"
+    )
