@@ -72,8 +72,8 @@ def check_flags(name: str, args: list[str]) -> None:
     listed = runpy.run_path(str(ROOT / "docs" / "commands.py"))["flags"]
     sources = [source]
     if name == "benchmark":
-        sources += [ROOT / "signllm_jax" / "benchmarks" / f"{args.pop(0)}.py"]
-        sources += [ROOT / "signllm_jax" / "benchmarks" / "lift.py"]  # whose flags lift_quality has
+        sources += [ROOT / "launch" / "benchmarks" / f"{args.pop(0)}.py"]
+        sources += [ROOT / "launch" / "benchmarks" / "lift.py"]  # whose flags lift_quality has
     known = {flag[0] for path in sources for flag in listed(ast.parse(path.read_text("utf-8")))}
     given, changes = {}, {}
     for arg in args:

@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 COMMAND = """
 from absl import flags
-from signllm_jax import cli
+from signllm_jax.core import cli
 from signllm_jax.core.errors import DataError
 
 NUMBER = flags.DEFINE_integer("number", 0, "what happens")

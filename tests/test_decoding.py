@@ -16,11 +16,12 @@ from signllm_jax.core.errors import TextError
 from signllm_jax.data import splits
 from signllm_jax.inference import pose_decoding
 from signllm_jax.inference.text_to_pose import Producer
+from signllm_jax.metrics import mean_pose
 from signllm_jax.models import mlsf
 from signllm_jax.models.text2pose import Text2Pose
 from signllm_jax.parallel import sharding
 from signllm_jax.poses.clip import PoseClip
-from signllm_jax.train import dev, groups
+from signllm_jax.train import groups
 from signllm_jax.train.dev import DevSet
 
 pytestmark = pytest.mark.usefixtures("cheap_compiles", "mesh")
@@ -219,11 +220,11 @@ def test_no_reference_leaks_into_what_is_produced(config, held, mesh, stacked, m
     """Dev clips swapped for noise of other lengths change the scores and no produced number."""
     scored = []
 
-    def recorded(references, produced, metrics, score=dev.score_clips):
+    def recorded(references, produced, metrics, score=mean_pose.score_clips):
         scored.append(produced)
         return score(references, produced, metrics)
 
-    monkeypatch.setattr(dev, "score_clips", recorded)
+    monkeypatch.setattr(mean_pose, "score_clips", recorded)
 
     def evaluate():
         evaluated = DevSet(config, ("asl", "tsl"), held, mesh)

@@ -138,6 +138,12 @@ def test_a_slice_has_as_many_hosts_as_its_chips_fill(topology, hosts, per_host, 
     assert spec["containers"][0]["resources"]["limits"]["google.com/tpu"] == per_host
 
 
+def _heed_signals():
+    """A shell cannot trap what it ignored from its start, as it does in the background."""
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+
+
 class Cloud:
     """Stand-ins for `gcloud` and `sleep`: states are given one at each question, the last stays."""
 
@@ -163,7 +169,10 @@ class Cloud:
         (self.folder / "script").write_text(scripts.queued_resource(made))
         env = os.environ | {"PATH": f"{self.folder}:{os.environ['PATH']}"}
         return subprocess.Popen(
-            [SHELL, str(self.folder / "script")], env=env, stderr=subprocess.DEVNULL
+            [SHELL, str(self.folder / "script")],
+            env=env,
+            stderr=subprocess.DEVNULL,
+            preexec_fn=_heed_signals,
         )
 
     def count(self, word):
