@@ -5,10 +5,11 @@ import json
 
 import numpy as np
 import pytest
+from damage import damaged, survives
 from signers import openpose_person, signer
 
 from signllm_jax.core.errors import PoseFormatError
-from signllm_jax.poses import files
+from signllm_jax.poses import files, json_stream, openpose_frames, openpose_session
 from signllm_jax.poses.frames import Repairs
 from signllm_jax.poses.openpose import read_openpose, read_openpose_keypoints
 
@@ -128,3 +129,61 @@ def test_parts_of_a_picture_are_scaled_by_its_size_or_refused(tmp_path, scale):
     wrapped = recordings()[:1]
     wrapped[0]["frames"] = {str(number): frame for number, frame in enumerate(frames)}
     np.testing.assert_array_equal(read(tmp_path, wrapped), found)  # it says its picture's size
+
+
+@pytest.fixture
+def large(monkeypatch):
+    """Reads every file of a clip as a large one, in small pieces."""
+    monkeypatch.setattr(openpose_frames, "LARGE_BYTES", 0)
+    monkeypatch.setattr(openpose_frames, "_LARGE_GZ", 0)
+    monkeypatch.setattr(json_stream, "_PIECE", 100)
+    # a little more than a frame, so that a recording does not fit
+    most = 2 * max(len(json.dumps({"people": [one]})) for one in PEOPLE)
+    monkeypatch.setattr(openpose_session, "FRAME_BYTES", most)
+    return most
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize("suffix", [".json", ".json.gz"])
+def test_a_large_session_is_read_frame_by_frame(tmp_path, large, indent, suffix):
+    content = json.dumps(recordings(), indent=indent)
+    if indent:
+        content = content.replace(",\n" + " " * 14, ", ")  # an indented frame is a larger one
+    path = tmp_path / f"s_openpose{suffix}"
+    path.write_bytes(gzip.compress(content.encode()) if suffix[-1] == "z" else content.encode())
+    np.testing.assert_allclose(read_openpose_keypoints(path, camera="1a1"), KEYPOINTS, rtol=1e-6)
+    assert (read_openpose_keypoints(path, camera="b1")[:, 1, 0] == 300).all()
+    with pytest.raises(PoseFormatError, match=r"several cameras in it but a1, b1: .* s_a1"):
+        read_openpose_keypoints(path)
+    with pytest.raises(PoseFormatError, match=r"no camera 'c' in it but a1, b1"):
+        read_openpose_keypoints(path, camera="c")
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda frames: frames,
+        lambda frames: {"frames": frames},
+        lambda frames: {str(number + 7): frame for number, frame in enumerate(frames)},
+        lambda frames: {"version": 1, "frames": {str(n): frame for n, frame in enumerate(frames)}},
+    ],
+)
+def test_a_large_clip_is_read_as_a_small_one(tmp_path, large, wrap):
+    frames = [{"version": 1.3, "people": [one]} for one in PEOPLE]
+    np.testing.assert_allclose(read(tmp_path, wrap(frames)), KEYPOINTS, rtol=1e-6)
+
+
+def test_a_value_larger_than_a_frame_is_refused(tmp_path, large):
+    frames = [{"people": [one]} for one in PEOPLE]
+    for value in ({"about": "a" * 2 * large, "frames": frames}, {"0": "a" * 2 * large}):
+        with pytest.raises(PoseFormatError, match=r"clip\.json: .* is longer than"):
+            read(tmp_path, value)
+
+
+def test_three_hundred_damaged_large_files_end_in_an_error_or_a_clip(tmp_path, large):
+    rng = np.random.default_rng(0)
+    content, path, taken = json.dumps(recordings()).encode(), tmp_path / "clip.json", 0
+    for _ in range(300):
+        path.write_bytes(damaged(content, rng))
+        taken += survives(lambda: read_openpose(path, 24.0, Repairs(), camera="a1"), "clip")
+    assert 0 < taken < 300

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from signllm_jax.core.errors import DataError
+from signllm_jax.core.storage import read_regular
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".json", ".jsonl")
 MAX_BYTES = 1 << 30
@@ -74,7 +75,7 @@ def read_text(path: str | os.PathLike, encoding: str = "", spoken: str = "") -> 
     try:
         if path.stat().st_size > MAX_BYTES:
             raise DataError(f"{path}: larger than {MAX_BYTES} bytes")
-        content = path.read_bytes()
+        content = read_regular(path)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from None
     if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):

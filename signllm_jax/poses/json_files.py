@@ -1,13 +1,16 @@
 """Reads JSON of strangers: regular files of a bounded size, and what they hold once parsed."""
 
+import contextlib
 import gzip
 import json
+import zlib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from signllm_jax.core.errors import PoseFormatError
 from signllm_jax.core.storage import open_regular
 from signllm_jax.poses.budget import Budget
-from signllm_jax.poses.frames import read_file
 
 SUFFIXES = (".json", ".gz")
 
@@ -23,16 +26,27 @@ def parse_json(content: bytes, place: str, budget: Budget) -> object:
         raise PoseFormatError(f"{place}: {error}") from None
 
 
-def load_json(path: Path, budget: Budget) -> object:
-    """Reads a `.json` or `.json.gz` file; raises PoseFormatError, naming the file."""
-    if path.suffix.lower() != ".gz":
-        return parse_json(read_file(path, budget.bytes), str(path), budget)
+@contextlib.contextmanager
+def open_json(path: Path) -> Iterator[BinaryIO]:
+    """Opens a regular `.json` or `.json.gz` file; raises PoseFormatError, naming the file."""
     try:
-        with open_regular(path) as file, gzip.GzipFile(fileobj=file) as unpacked:
-            content = unpacked.read(budget.bytes + 1)
+        with open_regular(path) as file:
+            if path.suffix.lower() != ".gz":
+                yield file
+                return
+            with gzip.GzipFile(fileobj=file) as unpacked:
+                yield unpacked
+    except PoseFormatError:
+        raise
     except OSError as error:  # BadGzipFile is one
         raise PoseFormatError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except Exception as error:  # damage shows as almost any error of zlib
+    except (EOFError, zlib.error) as error:
         raise PoseFormatError(f"{path}: not a readable .gz file: {error!s:.100}") from None
+
+
+def load_json(path: Path, budget: Budget) -> object:
+    """Reads a `.json` or `.json.gz` file; raises PoseFormatError, naming the file."""
+    with open_json(path) as file:
+        content = file.read(budget.bytes + 1)
     budget.ask(str(path), bytes=len(content))
     return parse_json(content, str(path), budget)

@@ -58,23 +58,28 @@ def read_openpose_keypoints(
     repairs = Repairs() if repairs is None else repairs
     place = str(path)
     found = find_frames(Path(path), budget, camera)
-    people = [np.zeros((0, OPENPOSE50.size, 3), np.float32)] * found.length
-    files = empty = size = 0
+    read: dict[int, np.ndarray] = {}
+    empty = size = 0
     for frame, name, content in found.parsed:
-        files += 1
-        people[frame] = people_in(content, name, repairs, budget)
-        empty += not len(people[frame])
-        size += people[frame].nbytes
-        budget.ask(place, bytes=size)
-    if empty == files:
-        raise PoseFormatError(f"{place}: nobody in any of {found.length} frames")
+        read[frame] = people_in(content, name, repairs, budget)
+        empty += not len(read[frame])
+        size += read[frame].nbytes
+        budget.ask(place, bytes=size, frames=len(read))
+    first = min(read, default=0) if found.length is None else 0
+    length = found.length or max(read, default=-1) - first + 1
+    budget.ask(place, frames=length)
+    if empty == len(read):
+        raise PoseFormatError(f"{place}: nobody in any of {length} frames")
     for name, count in (
         ("frames without a person", empty),
-        ("frames without a file", found.length - files),
+        ("frames without a file", length - len(read)),
     ):
         if count:
             repairs[name] += count
-    keypoints = np.zeros((found.length, OPENPOSE50.size, 3), np.float32)
+    people = [np.zeros((0, OPENPOSE50.size, 3), np.float32)] * length
+    for frame, there in read.items():
+        people[frame - first] = there
+    keypoints = np.zeros((length, OPENPOSE50.size, 3), np.float32)
     for frame, person in enumerate(signers(people, OPENPOSE50, repairs)):
         if person >= 0:
             keypoints[frame] = people[frame][person]

@@ -22,11 +22,13 @@ from signllm_jax.poses.frames import (
     read_file,
 )
 from signllm_jax.poses.json_files import SUFFIXES, load_json, parse_json
+from signllm_jax.poses.openpose_session import FRAME_BYTES, NUMBER, Session, is_camera, no_camera
 
-FRAME_BYTES = 2 * 2**20  # of one frame's file; a crowd of a hundred people has 1 MB
+LARGE_BYTES = 16 * 2**20
+"""A file of a clip above it is read frame by frame; a session of the DGS Corpus has hundreds."""
+_LARGE_GZ = LARGE_BYTES // 8
 LARGEST_PIXEL = 1e5
 _NAME = r"(?:^|_)(\d+)_keypoints\.json$"
-_NUMBER = r"(\d+)(?:_keypoints)?(?:\.\w+)?$"  # of a frame among the keys of a dictionary
 _BODY_SIZES = (54, 75)  # numbers of COCO and BODY_25; their first eight joints are openpose50's
 _HAND_SIZE = 63
 _PARTS = ("pose", "hand_left", "hand_right", "face")
@@ -37,12 +39,13 @@ class Frames(NamedTuple):
 
     Attributes:
         parsed: (frame, what to name in an error, its JSON), one after the other.
-        length: T; a number without a frame is a frame of its own.
+        length: T; a number without a frame is a frame of its own. None where only the numbers of
+            the frames tell it, the lowest of which is then the first.
         picture: width and height in pixels, where the file says them.
     """
 
     parsed: Iterator[tuple[int, str, object]]
-    length: int
+    length: int | None
     picture: tuple[int, int] | None = None
 
 
@@ -67,6 +70,8 @@ def find_frames(path: Path, budget: Budget, camera: str = "") -> Frames:
     if suffix == ".zip" and not path.is_dir():
         return _archived(path, budget)
     if suffix in SUFFIXES and not path.is_dir():
+        if path.stat().st_size > (_LARGE_GZ if suffix == ".gz" else LARGE_BYTES):
+            return Frames(iter(Session(path, camera)), None)
         return _in_value(load_json(path, budget), str(path), budget, camera)
     files, length = numbered_files(path, _NAME, budget)
     return Frames(_in_folder(files, str(path), budget), length)
@@ -120,7 +125,7 @@ def _in_value(value: object, place: str, budget: Budget, camera: str) -> Frames:
         named = ((n, f"{place}: frame {n}", frame) for n, frame in enumerate(value))
         return Frames(named, len(value))
     if isinstance(value, dict) and value:
-        found, length = numbered_names(value, _NUMBER, place, budget)
+        found, length = numbered_names(value, NUMBER.pattern, place, budget)
         named = ((n, f"{place}: frame {name:.40}", value[name]) for n, name in found)
         return Frames(named, length)
     raise PoseFormatError(f"{place}: no list of frames in it")
@@ -134,17 +139,10 @@ def _recording(recordings: list[dict], place: str, camera: str) -> Mapping:
     if len(recordings) == 1 and not camera:
         return recordings[0]
     names = [str(each.get("camera", number)) for number, each in enumerate(recordings)]
-    # "1a1" and "a" mean camera "a1"
-    fit = [
-        n for n, name in enumerate(names) if name and camera and (name in camera or camera in name)
-    ]
+    fit = [number for number, name in enumerate(names) if is_camera(name, camera)]
     if camera in names or len(fit) == 1:
         return recordings[names.index(camera) if camera in names else fit[0]]
-    stem = Path(place).name.partition(".")[0]
-    wanted = f"no camera {camera!r}" if camera else "several cameras"
-    raise PoseFormatError(
-        f"{place}: {wanted} in it but {', '.join(names)[:100]}: name the clip {stem}_{names[0]}"
-    )
+    raise no_camera(names, place, camera)
 
 
 def people_in(content: object, place: str, repairs: Repairs, budget: Budget) -> np.ndarray:
