@@ -8,6 +8,8 @@ WORKDIR = flags.DEFINE_string("workdir", None, "a trained run")
 HOST = flags.DEFINE_string("host", "127.0.0.1", "address to listen on; 0.0.0.0 = every one")
 PORT = flags.DEFINE_integer("port", 8000, "port to listen on; 0 = any that is free", 0, 65535)
 QUEUE = flags.DEFINE_integer("queue", 64, "texts that may wait for the model", 1)
+HOSTS = flags.DEFINE_list("hosts", [], "names it is called by, besides localhost and addresses")
+PER_CLIENT = flags.DEFINE_integer("per_client", 64, "connections of one address; 0 = any", 0)
 
 
 def main() -> None:
@@ -20,7 +22,7 @@ def main() -> None:
         raise ConfigError("--workdir is missing")
     model = SignLLM.load(WORKDIR.value)
     with bind(HOST.value, PORT.value) as listener:
-        serve(model, listener, QUEUE.value)
+        serve(model, listener, QUEUE.value, HOSTS.value, PER_CLIENT.value)
 
 
 if __name__ == "__main__":

@@ -23,9 +23,9 @@ def npm(name: str) -> Path:
 class Server:
     """`launch/serve.py` on a free port; it is ended with SIGTERM."""
 
-    def __init__(self, folder: Path, workdir: Path, *flags: str):
+    def __init__(self, folder: Path, workdir: Path, *flags: str, env: dict | None = None):
         args = [f"--workdir={workdir}", "--port=0", *flags]
-        self.command = start(folder, "serve", args)
+        self.command = start(folder, "serve", args, env=env)
         out = self.command.out
         try:
             self.command.wait_for(lambda: out.exists() and out.read_text().endswith("\n"), 120)

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import functools
 import io
 import re
 import threading
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fastapi.testclient import TestClient
+from fastapi import testclient
 from tiny_run import tiny_config, write_run
 
 from signllm_jax import SignLLM
@@ -19,11 +20,13 @@ from signllm_jax.core.errors import TextError
 from signllm_jax.core.languages import LANGUAGES
 from signllm_jax.poses.files import read_clip
 from signllm_jax.render.page import STATIC as PLAYER
-from signllm_jax.serve import app, limits
-from signllm_jax.serve.app import _KEPT, STATIC, Format, _attachment, make_app
+from signllm_jax.serve import desk, limits
+from signllm_jax.serve.app import STATIC, _attachment, make_app
 from signllm_jax.serve.batches import Batches, BusyError
+from signllm_jax.serve.desk import _KEPT, Format
 from signllm_jax.serve.schema import MAX_TEXT
 
+TestClient = functools.partial(testclient.TestClient, base_url="http://localhost")
 HELLO = {"text": "abc", "language": "asl"}
 HOSTILE = (
     "../../etc/passwd", "..%2f..%2fetc%2fpasswd", "a\r\nset-cookie: a=b", '"; filename="x.exe',
@@ -100,13 +103,13 @@ def test_an_answer_is_compressed_where_that_is_asked_for(client, accepted, zippe
 
 
 def test_the_json_of_an_answer_is_made_beside_the_model(model, monkeypatch):
-    threads, make = [], app._body
+    threads, make = [], desk._body
 
     def noted(*args):
         threads.append(threading.current_thread().name.partition("_")[0])
         return make(*args)
 
-    monkeypatch.setattr(app, "_body", noted)
+    monkeypatch.setattr(desk, "_body", noted)
     with TestClient(make_app(model)) as client:
         assert client.post("/produce", json=HELLO).status_code == 200
         assert client.post("/produce", json=HELLO).status_code == 200
@@ -256,7 +259,7 @@ def test_the_description_names_every_answer(client):
     described = client.get("/openapi.json").json()
     assert set(described["paths"]) == {"/languages", "/produce", "/clip"}
     answers = described["paths"]["/produce"]["post"]["responses"]
-    assert set(answers) == {"200", "400", "408", "413", "422", "429"}
+    assert sorted(answers) == ["200", "400", "403", "408", "413", "421", "422", "429", "500", "504"]
 
 
 def test_waiting_texts_of_a_language_are_decoded_together_and_a_full_queue_answers_429(model):
@@ -287,11 +290,11 @@ def test_waiting_texts_of_a_language_are_decoded_together_and_a_full_queue_answe
 def test_too_many_files_at_once_answer_429(model):
     params = HELLO | {"format": "png"}
     with TestClient(make_app(model, renderings=1)) as client:
-        client.app.state.desk._rendering = 1
+        client.app.state.desk.rendering = 1
         assert client.get("/clip", params=params).status_code == 429
-        client.app.state.desk._rendering = 0
+        client.app.state.desk.rendering = 0
         assert client.get("/clip", params=params).status_code == 200
-        assert client.app.state.desk._rendering == 0
+        assert client.app.state.desk.rendering == 0
 
 
 def test_answers_are_kept_up_to_a_limit_and_not_produced_again(model):
@@ -362,7 +365,7 @@ def test_a_file_without_a_library_says_which(client, monkeypatch):
 
     monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
     answer = client.get("/clip", params=HELLO | {"format": "mp4"})
-    assert answer.status_code == 422 and "imageio_ffmpeg" in answer.json()["error"]
+    assert answer.status_code == 500 and "imageio_ffmpeg" in answer.json()["error"]
 
 
 def test_a_png_is_a_picture(client):
@@ -373,16 +376,20 @@ def test_a_png_is_a_picture(client):
 
 
 def test_the_documented_limits_are_the_real_ones():
-    from signllm_jax.serve import app, server
+    from signllm_jax.serve import connections, desk, server
 
     documented = (Path(__file__).parents[1] / "docs" / "serve.md").read_text("utf-8")
     for what, value in (
         ("seconds for a body to arrive", limits.BODY_SECONDS),
         ("bytes of a body", limits.MAX_BODY),
         ("characters of a text or prompt", MAX_TEXT),
-        ("texts that wait for the model (`--queue`)", app.QUEUE),
-        ("files being made at once", app.RENDERINGS),
-        ("open connections", server.CONNECTIONS),
+        ("texts that wait for the model (`--queue`)", desk.QUEUE),
+        ("files asked for at once", desk.RENDERINGS),
+        ("seconds for a video to be made", desk.RENDER_SECONDS),
+        ("seconds for a request's head to arrive", connections.HEAD_SECONDS),
+        ("seconds without reading an answer that waits", connections.UNREAD_SECONDS),
+        ("open connections of one address (`--per_client`)", connections.PER_CLIENT),
+        ("open connections", connections.CONNECTIONS),
         ("seconds for running requests after SIGTERM", server.GRACE),
     ):
         assert f"| {what} | {value} |" in documented

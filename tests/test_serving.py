@@ -23,6 +23,7 @@ from tiny_run import tiny_config, write_run
 
 pytestmark = pytest.mark.slow
 CLIENTS, SECONDS = 32, 60
+IDLE, IDLE_ADDRESSES = 600, 40
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +56,7 @@ def slow_client(url, said):
     """Sends half a request and then nothing; keeps what the server says to that."""
     host, port = url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=30) as connection:
-        head = "POST /produce HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n"
+        head = "POST /produce HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
         connection.sendall(f'{head}content-length: 100\r\n\r\n{{"text":'.encode())
         said.append(connection.recv(4096))
 
@@ -66,7 +67,7 @@ def slow_reader(url, until):
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.connect((host, int(port)))
-        ask = "GET /clip?text=abc&language=asl&format=gif HTTP/1.1\r\nhost: a\r\n\r\n"
+        ask = "GET /clip?text=abc&language=asl&format=gif HTTP/1.1\r\nhost: localhost\r\n\r\n"
         connection.sendall(20 * ask.encode())
         while time.monotonic() < until:
             connection.recv(16)
@@ -115,6 +116,69 @@ def test_a_minute_of_32_clients_brings_no_error_starves_none_and_costs_no_memory
     assert min(good) >= max(good) / 4 > 1  # none is starved
     assert late < 1.1 * early + 10
     assert [b" 408 " in answer for answer in said] == [True] * 4
+
+
+async def idler(url, number, until):
+    """Connects and sends nothing, or half a head; when it is put out it comes again."""
+    host, port = url.removeprefix("http://").split(":")
+    while time.monotonic() < until:
+        try:
+            source = (f"127.0.0.{2 + number % IDLE_ADDRESSES}", 0)
+            reader, writer = await asyncio.open_connection(host, int(port), local_addr=source)
+            try:
+                if number % 2:
+                    writer.write(b"GET /languages HTTP/1.1\r\nhost: local")
+                await asyncio.wait_for(reader.read(), max(until - time.monotonic(), 0.1))
+            finally:
+                writer.close()
+                await writer.wait_closed()
+        except (OSError, TimeoutError):
+            pass
+        await asyncio.sleep(0.5)
+
+
+def test_600_idle_clients_keep_out_none_of_32_that_work(tmp_path, workdir):
+    server = Server(tmp_path, workdir)
+    answers = [[] for _ in range(CLIENTS)]
+    began = time.monotonic()
+
+    async def load():
+        until = began + SECONDS
+        idle = [asyncio.create_task(idler(server.url, n, until)) for n in range(IDLE)]
+        await asyncio.sleep(10)
+        work = [client(server.url, n, until, answers) for n in range(CLIENTS)]
+        await asyncio.gather(*work)
+        await asyncio.gather(*idle)
+
+    asyncio.run(load())
+    assert server.terminate() == 0
+    statuses = [status for mine in answers for status, _ in mine]
+    times = sorted(seconds for mine in answers for _, seconds in mine)
+    found = {"answers": statuses.count(200), "refused": statuses.count(429), "idle": IDLE}
+    print(json.dumps(found | {"median_seconds": round(times[len(times) // 2], 3)}))
+    assert set(statuses) <= {200, 429} and statuses.count(200) > CLIENTS
+
+
+def test_a_renderer_that_hangs_stops_neither_others_nor_the_end(tmp_path, workdir):
+    program = tmp_path / "ffmpeg"
+    program.write_text("#!/bin/sh\nexec sleep 300\n")
+    program.chmod(0o700)
+    server = Server(tmp_path, workdir, env={"IMAGEIO_FFMPEG_EXE": str(program)})
+    statuses = []
+
+    def ask():
+        params = {"text": "abc", "language": "asl", "format": "mp4"}
+        statuses.append(httpx2.get(f"{server.url}/clip", params=params, timeout=90).status_code)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    time.sleep(2)
+    params = {"text": "abc", "language": "asl", "format": "npz"}
+    assert httpx2.get(f"{server.url}/clip", params=params, timeout=60).status_code == 200
+    assert not statuses  # the first still waits for its video
+    assert server.terminate() == 0
+    thread.join()
+    assert statuses == [504]
 
 
 def test_no_generated_request_finds_a_fault(tmp_path, workdir):

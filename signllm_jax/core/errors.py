@@ -31,3 +31,7 @@ class TrainingError(SignLLMError):
 
 class OutputError(SignLLMError):
     """An output cannot be written: unknown suffix or unwritable place."""
+
+
+class TooSlowError(OutputError):
+    """An output was not written in the time that it may take; its writer was ended."""

@@ -4,7 +4,7 @@ import contextlib
 import os
 from pathlib import Path
 
-from signllm_jax.core.errors import OutputError
+from signllm_jax.core.errors import OutputError, TooSlowError
 from signllm_jax.core.plain_files import new_beside
 from signllm_jax.poses.arrays import write_arrays
 from signllm_jax.poses.clip import PoseClip, register_renderer
@@ -73,6 +73,8 @@ def save_clip(
             part = Path(new_beside(path, suffix))
             _PICTURES[suffix](part, produced, reference, text)
             part.replace(path)
+    except TimeoutError as error:
+        raise TooSlowError(f"cannot write {path.name}: {error}") from error
     except (OSError, RuntimeError) as error:  # RuntimeError: there is no ffmpeg
         reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
         raise OutputError(f"cannot write {path}: {reason}") from error

@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import subprocess
+import threading
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -13,6 +14,8 @@ from signllm_jax.poses.clip import PoseClip
 
 _HEIGHT = 420  # pixels of the picture of a signer
 _COLOURS = 96  # of a gif
+FFMPEG_SECONDS = 600.0
+"""What a video may take; a server sets less."""
 
 
 def video_frames(
@@ -71,7 +74,10 @@ def save_mp4(path: Path, produced: PoseClip, reference: PoseClip | None, text: s
 
 
 def write_video(path: Path, frames: Iterator[np.ndarray], fps: float) -> None:
-    """Encodes pictures uint8 [H, W, 3] with even sides; raises OSError where ffmpeg fails."""
+    """Encodes pictures uint8 [H, W, 3] with even sides; raises OSError where ffmpeg fails.
+
+    Raises TimeoutError where it takes longer than FFMPEG_SECONDS: it is killed then.
+    """
     import imageio_ffmpeg
 
     first = next(frames)
@@ -84,10 +90,18 @@ def write_video(path: Path, frames: Iterator[np.ndarray], fps: float) -> None:
     with subprocess.Popen(
         [*command, str(path.absolute())], stdin=subprocess.PIPE, stderr=subprocess.PIPE
     ) as ffmpeg:
-        with contextlib.suppress(BrokenPipeError):  # ffmpeg gave up: it says why below
-            for frame in itertools.chain([first], frames):
-                ffmpeg.stdin.write(frame.tobytes())
-        _, message = ffmpeg.communicate()
+        late = threading.Event()
+        clock = threading.Timer(FFMPEG_SECONDS, lambda: (late.set(), ffmpeg.kill()))
+        clock.start()
+        try:
+            with contextlib.suppress(BrokenPipeError):  # ffmpeg gave up: it says why below
+                for frame in itertools.chain([first], frames):
+                    ffmpeg.stdin.write(frame.tobytes())
+            _, message = ffmpeg.communicate()
+        finally:
+            clock.cancel()
+    if late.is_set():
+        raise TimeoutError(f"ffmpeg took more than {FFMPEG_SECONDS:g} seconds and was ended")
     if ffmpeg.returncode:
         raise OSError(message.decode(errors="replace").strip() or "ffmpeg failed")
 

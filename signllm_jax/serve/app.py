@@ -1,75 +1,57 @@
 """The ASGI app: POST /produce, GET /clip, GET /languages, the page, and what describes the API."""
 
-import asyncio
 import contextlib
-import gzip
-import json
 import re
-import tempfile
-from collections import OrderedDict
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated
 from urllib.parse import quote
 
 from fastapi import FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
+from prometheus_client import CollectorRegistry
 from starlette.exceptions import HTTPException
 
 import signllm_jax
 from signllm_jax.api import SignLLM
-from signllm_jax.core.errors import ConfigError, OutputError, SignLLMError, TextError
-from signllm_jax.core.languages import get_language
-from signllm_jax.inference.pipelines import BATCH
-from signllm_jax.inference.request import Request as ModelRequest
-from signllm_jax.inference.request import Signed
-from signllm_jax.poses.clip import PoseClip
+from signllm_jax.core.errors import ConfigError, OutputError, SignLLMError, TextError, TooSlowError
 from signllm_jax.render.page import STATIC as PLAYER
-from signllm_jax.render.page import clip_dict, packed_dict
-from signllm_jax.render.save import SUFFIXES
-from signllm_jax.serve import schema
-from signllm_jax.serve.batches import Batches, BusyError
+from signllm_jax.serve import metrics, schema
+from signllm_jax.serve.batches import BusyError
+from signllm_jax.serve.desk import QUEUE, RENDERINGS, Desk, Format
 from signllm_jax.serve.limits import Limits
 
 STATIC = Path(__file__).parent / "static"
-QUEUE = 64
-"""Texts that may wait for the model."""
-RENDERINGS = 8
-"""Files that may be asked for at once; they are made one after the other."""
-_KEPT = 64  # answers kept, so that a download does not produce its clip again
-Format = StrEnum("Format", {suffix[1:]: suffix[1:] for suffix in SUFFIXES})
 _PROBLEMS = {
     status: {"model": schema.Problem, "description": why}
     for status, why in {
         400: "the request is broken: no JSON, unknown or missing fields, wrong types",
+        403: "the page of another site has asked",
         408: "the body did not arrive in time",
         413: "the body is too large",
+        421: "the server is called by a name that is not its own",
         422: "the text is too long, cannot be signed, or the language is not one of this model's",
+        500: "a fault of the server",
+        504: "the file was not made in time",
         429: "too many requests wait already; Retry-After says when to come back",
     }.items()
 }
 
 
-class Answer(NamedTuple):
-    """What was produced, and the bodies of the JSON made of it so far, by form and compression."""
-
-    signed: Signed
-    bodies: dict[tuple[schema.Form, bool], bytes]
-
-
-def make_app(model: SignLLM, queue: int = QUEUE, renderings: int = RENDERINGS) -> FastAPI:
+def make_app(
+    model: SignLLM, queue: int = QUEUE, renderings: int = RENDERINGS, hosts: Sequence[str] = ()
+) -> FastAPI:
     """The app around a loaded model.
 
     Args:
         model: answers one batch at a time.
         queue: texts that may wait for it; more are answered 429.
         renderings: files that may be asked for at once; more are answered 429.
+        hosts: names that the server may be called by, besides localhost and addresses.
     """
-    desk = _Desk(model, queue, renderings)
+    desk = Desk(model, queue, renderings)
 
     @contextlib.asynccontextmanager
     async def lifespan(_):
@@ -85,8 +67,13 @@ def make_app(model: SignLLM, queue: int = QUEUE, renderings: int = RENDERINGS) -
         lifespan=lifespan,
     )
     app.state.desk = desk
-    app.add_middleware(Limits)
-    for kind, status in ((TextError, 422), (ConfigError, 422), (OutputError, 422)):
+    registry = CollectorRegistry()
+    metrics.gauge(registry, "signllm_waiting", "Texts that wait", lambda: desk.waiting)
+    metrics.gauge(registry, "signllm_rendering", "Files being made", lambda: desk.rendering)
+    app.add_middleware(Limits, hosts=hosts)
+    app.add_middleware(metrics.Metrics, registry=registry)
+    kinds = ((TextError, 422), (ConfigError, 422), (OutputError, 500), (TooSlowError, 504))
+    for kind, status in kinds:
         app.add_exception_handler(kind, _explain(status))
     app.add_exception_handler(BusyError, _explain(429))
     app.add_exception_handler(RequestValidationError, _explain_request)
@@ -122,6 +109,19 @@ def make_app(model: SignLLM, queue: int = QUEUE, renderings: int = RENDERINGS) -
         headers = {"content-disposition": _attachment(request.text, format.value)}
         return Response(content, media_type="application/octet-stream", headers=headers)
 
+    @app.get("/health", include_in_schema=False)
+    async def health() -> dict[str, str]:
+        return {"status": "alive"}
+
+    @app.get("/ready", include_in_schema=False)
+    async def ready() -> JSONResponse:
+        free = desk.ready
+        return JSONResponse({"status": "ready" if free else "busy"}, 200 if free else 503)
+
+    @app.get("/metrics", include_in_schema=False)
+    async def counts() -> Response:
+        return Response(metrics.shown(registry), media_type=metrics.CONTENT_TYPE)
+
     def page(name: str):
         async def send() -> FileResponse:
             return FileResponse(STATIC / name)
@@ -135,101 +135,11 @@ def make_app(model: SignLLM, queue: int = QUEUE, renderings: int = RENDERINGS) -
     return app
 
 
-class _Desk:
-    """Takes requests to the model and to the renderer, and keeps the latest answers."""
-
-    def __init__(self, model: SignLLM, queue: int, renderings: int):
-        self._model, self._renderings, self._rendering = model, renderings, 0
-        self._batches = Batches(self._produce, BATCH, queue)
-        self._renderer = ThreadPoolExecutor(1, thread_name_prefix="render")
-        # neither the model waits for an encoding nor an encoding for a film
-        self._encoder = ThreadPoolExecutor(1, thread_name_prefix="encode")
-        self._kept: OrderedDict[ModelRequest, Answer] = OrderedDict()
-
-    @contextlib.asynccontextmanager
-    async def running(self):
-        async with self._batches.running():
-            yield
-        self._renderer.shutdown()
-        self._encoder.shutdown()
-
-    @property
-    def waiting(self) -> int:
-        """How many texts wait for the model."""
-        return self._batches.waiting
-
-    def languages(self) -> schema.Languages:
-        described = []
-        for code in self._model.languages:
-            entry, group = get_language(code), self._model.describe(code)
-            described.append(
-                schema.Language(
-                    code=code,
-                    name=entry.name,
-                    iso=entry.iso,
-                    spoken=entry.spoken,
-                    dataset=group.dataset,
-                    max_tokens=group.row_tokens,
-                    max_seconds=group.max_frames / group.statistics.fps,
-                )
-            )
-        return schema.Languages(languages=described, formats=[*Format], max_text=schema.MAX_TEXT)
-
-    async def answer(self, request: ModelRequest) -> Answer:
-        """Produces, or takes from what is kept; raises BusyError, or TextError: not understood."""
-        if request not in self._kept:
-            self._kept[request] = await self._batches.submit(request, request.language)
-        self._kept.move_to_end(request)
-        answer = self._kept[request]
-        while len(self._kept) > _KEPT:
-            self._kept.popitem(last=False)
-        return answer
-
-    async def body(self, request: ModelRequest, form: schema.Form, zipped: bool) -> bytes:
-        """The JSON of an answer; raises as `answer` does."""
-        answer = await self.answer(request)
-        if (form, zipped) not in answer.bodies:
-            loop = asyncio.get_running_loop()
-            args = answer.signed, request, form, zipped
-            answer.bodies[form, zipped] = await loop.run_in_executor(self._encoder, _body, *args)
-        return answer.bodies[form, zipped]
-
-    async def render(self, clip: PoseClip, text: str, form: str) -> bytes:
-        """The file's bytes; raises BusyError, and OutputError where a library is missing."""
-        if self._rendering >= self._renderings:
-            raise BusyError(f"{self._renderings} files are being made: try again in some seconds")
-        self._rendering += 1
-        try:
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._renderer, _render, clip, text, form)
-        finally:
-            self._rendering -= 1
-
-    def _produce(self, requests: Sequence[ModelRequest], _: str) -> list[Answer | SignLLMError]:
-        made = self._model.sign(requests)
-        return [one if isinstance(one, SignLLMError) else Answer(one, {}) for one in made]
-
-
-def _body(signed: Signed, request: ModelRequest, form: schema.Form, zipped: bool) -> bytes:
-    seconds = round(len(signed.clip) / signed.clip.fps, 3)
-    answer = {"text": request.text, "language": request.language, "seconds": seconds}
-    if signed.gloss is not None:
-        answer["gloss"] = signed.gloss
-    answer["clip"] = packed_dict(signed.clip) if form == "int16" else clip_dict(signed.clip)
-    body = json.dumps(answer, separators=(",", ":")).encode()
-    return gzip.compress(body, 1) if zipped else body
-
-
 def _takes_gzip(header: str) -> bool:
     """Whether an Accept-Encoding names gzip, and not to refuse it."""
     codings = (part.replace(" ", "").lower().partition(";q=") for part in header.split(","))
     shares = [share for name, _, share in codings if name == "gzip"]
     return any(not share or share.strip("0.") for share in shares)
-
-
-def _render(clip: PoseClip, text: str, form: str) -> bytes:
-    with tempfile.TemporaryDirectory(prefix="signllm_jax-") as folder:
-        return clip.save(Path(folder) / f"clip.{form}", text).read_bytes()
 
 
 def _attachment(text: str, form: str) -> str:

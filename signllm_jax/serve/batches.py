@@ -19,7 +19,8 @@ class Batches:
 
     Args:
         work: (texts, language) -> one result for each text, or an exception that is raised where
-            that text was submitted; runs in a thread of its own, one call at a time.
+            that text was submitted; runs in a thread of its own, one call at a time. Where it
+            raises, its texts are worked on one by one, so that a bad one costs itself alone.
         size: most texts of a call.
         limit: most texts that may wait; more are refused.
     """
@@ -54,7 +55,7 @@ class Batches:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
-            self._thread.shutdown()
+            self._thread.shutdown(cancel_futures=True)
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -64,13 +65,7 @@ class Batches:
                 await self._wake.wait()
                 continue
             texts, language = [text for text, _, _ in batch], batch[0][1]
-            try:
-                results = await loop.run_in_executor(self._thread, self._work, texts, language)
-            except Exception as error:  # it belongs to those who asked
-                for _, _, future in batch:
-                    if not future.done():
-                        future.set_exception(error)
-                continue
+            results = await loop.run_in_executor(self._thread, self._results, texts, language)
             for (_, _, future), result in zip(batch, results, strict=True):
                 if future.done():  # whoever asked may have gone
                     continue
@@ -78,6 +73,18 @@ class Batches:
                     future.set_exception(result)
                 else:
                     future.set_result(result)
+
+    def _results(self, texts: list, language: str) -> list:
+        """A result or an exception of each text; what fails together is tried one by one."""
+        try:
+            results = list(self._work(texts, language))
+            if len(results) != len(texts):
+                raise RuntimeError(f"{len(results)} results of {len(texts)} texts")
+        except Exception as error:  # it belongs to those who asked
+            if len(texts) == 1:
+                return [error]
+            return [self._results([text], language)[0] for text in texts]
+        return results
 
     def _take(self) -> list[tuple[Hashable, str, asyncio.Future]]:
         waiting = deque(item for item in self._waiting if not item[2].done())

@@ -1,7 +1,11 @@
-"""What no request may do: send without end, send for ever, or have the page load foreign things."""
+"""What no request may do: send for ever, come from another site, or see into our faults."""
 
 import asyncio
+import contextlib
+import ipaddress
 import json
+import logging
+from collections.abc import Sequence
 
 MAX_BODY = 16 * 1024
 """Bytes of a request's body."""
@@ -14,26 +18,58 @@ HEADERS = {
     "referrer-policy": "no-referrer",
     "cross-origin-resource-policy": "same-origin",
 }
+PAGES = ("/", "/docs")
+"""What a link on another site may lead to."""
+_FILES = ("/static/", "/player/")
+_FAULT = "the server has failed at this request; its log says why"
+_log = logging.getLogger("uvicorn.error")
 
 
 class Limits:
-    """ASGI middleware: reads bodies within the limits, and adds `HEADERS` to every answer."""
+    """ASGI middleware around the whole app.
 
-    def __init__(self, app, max_body: int = MAX_BODY, seconds: float = BODY_SECONDS):
+    It reads bodies within the limits, refuses what comes from another site or by another name,
+    answers HEAD like GET, adds `HEADERS` to every answer, tells a fault without its insides, and
+    ends the work for a client that has left.
+
+    Args:
+        app: what it is around.
+        hosts: names that the server may be called by, besides localhost and addresses.
+        max_body: bytes of a body.
+        seconds: in which a body has to arrive.
+    """
+
+    def __init__(
+        self,
+        app,
+        hosts: Sequence[str] = (),
+        max_body: int = MAX_BODY,
+        seconds: float = BODY_SECONDS,
+    ):
         self.app, self.max_body, self.seconds = app, max_body, seconds
+        self.hosts = {"localhost", *(host.lower() for host in hosts)}
 
     async def __call__(self, scope, receive, send):
-        """Serves one connection, as ASGI says."""
+        """Serves one request, as ASGI says."""
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
+        started, head = False, scope.get("method") == "HEAD"
 
         async def answer(message):
+            nonlocal started
             if message["type"] == "http.response.start":
+                started = True
                 held = {name for name, _ in message["headers"]}
-                more = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
+                wanted = HEADERS | {"cache-control": _kept(scope.get("path", ""))}
+                more = [(name.encode(), value.encode()) for name, value in wanted.items()]
                 message["headers"] = [*message["headers"], *(h for h in more if h[0] not in held)]
+            elif head:
+                message = message | {"body": b""}
             await send(message)
 
+        headers = dict(scope.get("headers", ()))
+        if refusal := self._foreign(scope, headers):
+            return await _refuse(answer, *refusal)
         try:
             body = await asyncio.wait_for(self._read(receive), self.seconds)
         except TimeoutError:
@@ -42,12 +78,56 @@ class Limits:
             return None  # the client has gone
         if len(body) > self.max_body:
             return await _refuse(answer, 413, f"the body has more than {self.max_body} bytes")
+        if head:
+            scope = scope | {"method": "GET"}
+        try:
+            await self._while_there(scope, body, receive, answer)
+        except Exception:
+            _log.exception("a request failed")
+            if not started:
+                await _refuse(answer, 500, _FAULT)
+        return None
+
+    def _foreign(self, scope, headers) -> tuple[int, str] | None:
+        """Why a request is not for us: it calls us by a name that is not ours, or another site
+        makes it."""
+        if not self._is_own(headers.get(b"host", b"localhost").decode("latin-1")):
+            return 421, "this server has another name: see --hosts"
+        if headers.get(b"sec-fetch-site", b"none") in (b"none", b"same-origin"):
+            return None
+        navigated = headers.get(b"sec-fetch-mode") == b"navigate"
+        if navigated and scope["method"] in ("GET", "HEAD") and scope["path"] in PAGES:
+            return None
+        return 403, "asked by the page of another site"
+
+    def _is_own(self, host: str) -> bool:
+        """Whether a Host header names us: a name of another's may point to our address."""
+        name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
+        with contextlib.suppress(ValueError):
+            return bool(ipaddress.ip_address(name.strip("[]")))
+        return name.lower() in self.hosts
+
+    async def _while_there(self, scope, body, receive, answer) -> None:
+        """Runs the app until it has answered or the client has left."""
         held = [{"type": "http.request", "body": body, "more_body": False}]
+        gone = asyncio.ensure_future(_disconnected(receive))
 
         async def replay():
-            return held.pop() if held else await receive()
+            if held:
+                return held.pop()
+            await asyncio.shield(gone)
+            return {"type": "http.disconnect"}
 
-        return await self.app(scope, replay, answer)
+        work = asyncio.ensure_future(self.app(scope, replay, answer))
+        try:
+            await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if not work.done():
+                work.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await work
+        finally:
+            for task in (work, gone):
+                task.cancel()
 
     async def _read(self, receive) -> bytes | None:
         body = b""
@@ -59,6 +139,16 @@ class Limits:
             if not message.get("more_body"):
                 break
         return body
+
+
+async def _disconnected(receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _kept(path: str) -> str:
+    """Cache-Control: files are asked for again each time, answers are kept by nobody."""
+    return "no-cache" if path in PAGES or path.startswith(_FILES) else "no-store"
 
 
 async def _refuse(send, status: int, reason: str) -> None:

@@ -1,13 +1,15 @@
 """Runs the app under uvicorn on a socket of ours, until it is told to end."""
 
+import contextlib
 import signal
 import socket
+from collections.abc import Sequence
 
 from signllm_jax.api import SignLLM
-from signllm_jax.core.errors import ConfigError
+from signllm_jax.core.errors import ConfigError, SignLLMError
+from signllm_jax.core.languages import get_language
 
-CONNECTIONS = 512
-"""Open connections; more are answered 503."""
+BACKLOG = 512
 GRACE = 30
 """Seconds that running requests have to finish after SIGTERM."""
 
@@ -16,25 +18,45 @@ def bind(host: str, port: int) -> socket.socket:
     """A listening socket; raises ConfigError where the address cannot be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=CONNECTIONS)
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
         raise ConfigError(f"cannot listen on {host}:{port}: {error.strerror or error}") from None
 
 
-def serve(model: SignLLM, listener: socket.socket, queue: int) -> None:
-    """Compiles, says where the page is, and serves; returns after SIGTERM, when all is answered."""
+def serve(
+    model: SignLLM,
+    listener: socket.socket,
+    queue: int,
+    hosts: Sequence[str] = (),
+    per_client: int | None = None,
+) -> None:
+    """Compiles, says where the page is, and serves; returns after SIGTERM, when all is answered.
+
+    Args:
+        model: what answers.
+        listener: a listening socket.
+        queue: texts that may wait for the model.
+        hosts: names that the server may be called by, besides localhost and addresses.
+        per_client: connections that one address may have; 0 = any number.
+    """
     try:
         import uvicorn
 
+        from signllm_jax.render import video
         from signllm_jax.serve.app import make_app
+        from signllm_jax.serve.connections import PER_CLIENT, guarded
+        from signllm_jax.serve.desk import RENDER_SECONDS
     except ImportError as error:
         raise ConfigError(f"needs {error.name}: pip install 'signllm_jax[serve]'") from error
     model.warm_up()
+    _read_a_prompt(model)
+    video.FFMPEG_SECONDS = RENDER_SECONDS
     config = uvicorn.Config(
-        make_app(model, queue),
+        make_app(model, queue, hosts=hosts),
+        http=guarded(PER_CLIENT if per_client is None else per_client),
+        ws="none",
         log_level="warning",
         access_log=False,
-        limit_concurrency=CONNECTIONS,
         timeout_graceful_shutdown=GRACE,
     )
     host, port = listener.getsockname()[:2]
@@ -42,3 +64,10 @@ def serve(model: SignLLM, listener: socket.socket, queue: int) -> None:
     # uvicorn ends on the signal and then hands it on: to be ended so is no failure
     signal.signal(signal.SIGTERM, lambda *_: None)
     uvicorn.Server(config).run(sockets=[listener])
+
+
+def _read_a_prompt(model: SignLLM) -> None:
+    """Reads a prompt of each language, so that the first of a client is as fast as the others."""
+    for code in model.languages:
+        with contextlib.suppress(SignLLMError):  # a language may lack the letter
+            model.resolve(None, code, f"How do you sign 'a' in {get_language(code).name}?")

@@ -1,0 +1,170 @@
+"""What stands between requests and the model: the queue, the renderers, the latest answers."""
+
+import asyncio
+import contextlib
+import dataclasses
+import gzip
+import json
+import tempfile
+from collections import OrderedDict
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from enum import StrEnum
+from pathlib import Path
+from typing import NamedTuple
+
+from signllm_jax.api import SignLLM
+from signllm_jax.core.errors import OutputError, SignLLMError
+from signllm_jax.core.languages import get_language
+from signllm_jax.inference.pipelines import BATCH
+from signllm_jax.inference.request import Request, Signed
+from signllm_jax.poses.clip import PoseClip
+from signllm_jax.render.page import clip_dict, packed_dict
+from signllm_jax.render.save import SUFFIXES
+from signllm_jax.serve import schema
+from signllm_jax.serve.batches import Batches, BusyError
+
+QUEUE = 64
+"""Texts that may wait for the model."""
+RENDERINGS = 8
+"""Files that may be asked for at once."""
+_RENDERERS = 2  # of them are made at a time, so that one that hangs does not stop the others
+RENDER_SECONDS = 20
+"""In which a video has to be made."""
+_KEPT = 64  # answers kept, so that a download does not produce its clip again
+Format = StrEnum("Format", {suffix[1:]: suffix[1:] for suffix in SUFFIXES})
+
+
+class Answer(NamedTuple):
+    """What was produced, and the bodies of the JSON made of it so far, by form and compression."""
+
+    signed: Signed
+    bodies: dict[tuple[schema.Form, bool], bytes]
+
+
+@dataclasses.dataclass
+class _Making:
+    """A clip that is being produced, and how many ask for it."""
+
+    task: asyncio.Future
+    asking: int = 0
+
+
+class Desk:
+    """Takes requests to the model and to the renderer, and keeps the latest answers."""
+
+    def __init__(self, model: SignLLM, queue: int, renderings: int):
+        self._model, self._renderings, self.rendering = model, renderings, 0
+        self._queue, self._open = queue, False
+        self._making: dict[Request, _Making] = {}
+        self._batches = Batches(self._produce, BATCH, queue)
+        self._renderer = ThreadPoolExecutor(_RENDERERS, thread_name_prefix="render")
+        # neither the model waits for an encoding nor an encoding for a film
+        self._encoder = ThreadPoolExecutor(1, thread_name_prefix="encode")
+        self._kept: OrderedDict[Request, Answer] = OrderedDict()
+
+    @contextlib.asynccontextmanager
+    async def running(self):
+        """Takes requests while the context is open."""
+        async with self._batches.running():
+            self._open = True
+            yield
+            self._open = False
+        self._renderer.shutdown(cancel_futures=True)
+        self._encoder.shutdown(cancel_futures=True)
+
+    @property
+    def ready(self) -> bool:
+        """Whether a request would be taken now."""
+        return self._open and self.waiting < self._queue
+
+    @property
+    def waiting(self) -> int:
+        """How many texts wait for the model."""
+        return self._batches.waiting
+
+    def languages(self) -> schema.Languages:
+        """What can be asked for."""
+        described = []
+        for code in self._model.languages:
+            entry, group = get_language(code), self._model.describe(code)
+            described.append(
+                schema.Language(
+                    code=code,
+                    name=entry.name,
+                    iso=entry.iso,
+                    spoken=entry.spoken,
+                    dataset=group.dataset,
+                    max_tokens=group.row_tokens,
+                    max_seconds=group.max_frames / group.statistics.fps,
+                )
+            )
+        return schema.Languages(languages=described, formats=[*Format], max_text=schema.MAX_TEXT)
+
+    async def answer(self, request: Request) -> Answer:
+        """Produces, or takes from what is kept; raises BusyError, or TextError: not understood."""
+        if request not in self._kept:
+            self._kept[request] = await self._made(request)
+        self._kept.move_to_end(request)
+        answer = self._kept[request]
+        while len(self._kept) > _KEPT:
+            self._kept.popitem(last=False)
+        return answer
+
+    async def _made(self, request: Request) -> Answer:
+        """Produces once for all who ask at the same time, and for nobody when all have left."""
+        if request not in self._making:
+            submitted = self._batches.submit(request, request.language)
+            self._making[request] = _Making(asyncio.ensure_future(submitted))
+        making = self._making[request]
+        making.asking += 1
+        try:
+            return await asyncio.shield(making.task)
+        finally:
+            making.asking -= 1
+            if making.task.done() or not making.asking:
+                making.task.cancel()
+                if self._making.get(request) is making:
+                    del self._making[request]
+
+    async def body(self, request: Request, form: schema.Form, zipped: bool) -> bytes:
+        """The JSON of an answer; raises as `answer` does."""
+        answer = await self.answer(request)
+        if (form, zipped) not in answer.bodies:
+            loop = asyncio.get_running_loop()
+            args = answer.signed, request, form, zipped
+            answer.bodies[form, zipped] = await loop.run_in_executor(self._encoder, _body, *args)
+        return answer.bodies[form, zipped]
+
+    async def render(self, clip: PoseClip, text: str, form: str) -> bytes:
+        """The file's bytes; raises BusyError, and OutputError where a library is missing."""
+        if self.rendering >= self._renderings:
+            raise BusyError(f"{self._renderings} files are being made: try again in some seconds")
+        self.rendering += 1
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._renderer, _render, clip, text, form)
+        finally:
+            self.rendering -= 1
+
+    def _produce(self, requests: Sequence[Request], _: str) -> list[Answer | SignLLMError]:
+        made = self._model.sign(requests)
+        return [one if isinstance(one, SignLLMError) else Answer(one, {}) for one in made]
+
+
+def _body(signed: Signed, request: Request, form: schema.Form, zipped: bool) -> bytes:
+    seconds = round(len(signed.clip) / signed.clip.fps, 3)
+    answer = {"text": request.text, "language": request.language, "seconds": seconds}
+    if signed.gloss is not None:
+        answer["gloss"] = signed.gloss
+    answer["clip"] = packed_dict(signed.clip) if form == "int16" else clip_dict(signed.clip)
+    body = json.dumps(answer, separators=(",", ":")).encode()
+    return gzip.compress(body, 1) if zipped else body
+
+
+def _render(clip: PoseClip, text: str, form: str) -> bytes:
+    with tempfile.TemporaryDirectory(prefix="signllm_jax-") as folder:
+        try:
+            return clip.save(Path(folder) / f"clip.{form}", text).read_bytes()
+        except OutputError as error:  # a client need not know where
+            raise type(error)(str(error).replace(f"{folder}/", "")) from error
