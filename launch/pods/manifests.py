@@ -10,11 +10,9 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from signllm_jax.core.cli import BAD_INPUT
+from signllm_jax.core.cli import BAD_INPUT, FAULT, STOPPED
 from signllm_jax.core.errors import ConfigError
-
-STOPPED = 75
-"""What a stopped run exits with here, for a Job whose pods all exit with 0 counts as done."""
+from signllm_jax.parallel.heartbeat import LOST_HOST
 
 # chip -> label of GKE's nodes, name and unit (cores a chip) of Cloud TPU's types, runtime version
 CHIPS = {
@@ -135,13 +133,13 @@ def read_pod(values: Mapping[str, Any]) -> Pod:
 def jobset(pod: Pod) -> dict[str, Any]:
     """The JobSet: a Job a slice, a pod a host.
 
-    When a pod fails, all are started again and go on from the last checkpoint; bad input (exit
-    code 2) ends it.
+    When a pod fails or is stopped (exit code 75), all are started again and go on from the last
+    checkpoint; bad input (exit code 2) ends it.
     """
     container = {
         "name": "train",
         "image": pod.image,
-        "command": [*pod.command, f"--stopped_code={STOPPED}"],
+        "command": list(pod.command),
         "resources": {"limits": {"google.com/tpu": pod.chips_per_host}},
     }
     spec: dict[str, Any] = {
@@ -217,7 +215,10 @@ def xpk(pod: Pod) -> str:
         "num-slices": pod.slices,
         "docker-image": pod.image,
         "max-restarts": pod.restarts,
-        "command": shlex.join([*pod.command, f"--stopped_code={STOPPED}"]),
+        # its own JobSet starts again only what is named here
+        "restart-on-exit-codes": f"{FAULT},{LOST_HOST},{STOPPED}",
+        "termination-grace-period-seconds": pod.grace,
+        "command": shlex.join(pod.command),
     }
     return _script(_call("xpk workload create", flags))
 

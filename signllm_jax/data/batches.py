@@ -12,7 +12,7 @@ import grain.python as grain
 import numpy as np
 
 from signllm_jax.core.config import Config
-from signllm_jax.core.errors import ConfigError
+from signllm_jax.core.errors import ConfigError, DataError, RecordError
 from signllm_jax.core.typing import Batch
 from signllm_jax.data.packing import RowPlan
 from signllm_jax.data.splits import Source
@@ -32,9 +32,13 @@ class TrainData:
         row_frames, row_tokens, row_clips: limits of a row.
         patch: clips start on multiples of it.
         cache_mb: how many megabytes of standardised clips are kept.
+        max_bad: how many clips whose record is damaged are skipped; one more is an error.
         glosses: one list a language with the gloss ids of each of its clips; None = no gloss.
         row_glosses: G, the most glosses of a clip; a clip with more has none in its Batch.
         strata: parts of the clips, each with its own rows of a batch; divides the batch size.
+
+    Attributes:
+        bad: what is wrong with each clip that was skipped, in the order in which they were met.
     """
 
     def __init__(
@@ -50,6 +54,7 @@ class TrainData:
         row_clips: int,
         patch: int,
         cache_mb: int,
+        max_bad: int = 0,
         glosses: Sequence[Sequence[Sequence[int]]] | None = None,
         row_glosses: int = 0,
         strata: int = 1,
@@ -59,6 +64,9 @@ class TrainData:
         self._limits = (row_frames, row_tokens, row_clips)
         self._own_rows, self._patch = batch_size // strata, patch
         self._room = cache_mb << 20
+        self._max_bad = max_bad
+        self._skipped: set[tuple[int, int]] = set()
+        self.bad: list[str] = []
         self._cache: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}
         self._ids = [
             [tokenizer.encode(text) for text in source.texts]
@@ -112,6 +120,7 @@ class TrainData:
             row_clips=config.data.row_clips,
             patch=config.model.patch,
             cache_mb=config.data.cache_mb,
+            max_bad=config.data.max_bad,
             **more,
         )
 
@@ -165,9 +174,9 @@ class TrainData:
         example = np.full(clips, -1, np.int32)
         gloss = np.zeros((clips, self._row_glosses), np.int32)
         token = frame = 0
-        for number, clip in enumerate(packed):
+        sound = ((clip, held) for clip in packed if (held := self._sound(language, clip)))
+        for number, (clip, (values, seen)) in enumerate(sound):
             ids = self._ids[language][clip]
-            values, seen = self._clip(language, clip)
             text[0, token : token + len(ids)] = ids
             text[1, token : token + len(ids)] = number + 1
             end = frame + len(values)
@@ -181,6 +190,21 @@ class TrainData:
             frame += math.ceil(len(values) / self._patch) * self._patch
         row = text[0], text[1], frames, mask, place[0], place[1], example
         return (*row, gloss) if self._glosses else row
+
+    def _sound(self, language: int, index: int) -> tuple[np.ndarray, np.ndarray] | None:
+        """The clip, None when its record is damaged; raises DataError when too many are."""
+        if (language, index) in self._skipped:
+            return None
+        try:
+            return self._clip(language, index)
+        except RecordError as error:
+            self._skipped.add((language, index))
+            self.bad.append(str(error))
+            if len(self._skipped) > self._max_bad:
+                raise DataError(
+                    f"{error}: more than config.data.max_bad = {self._max_bad}"
+                ) from None
+            return None
 
     def _clip(self, language: int, index: int) -> tuple[np.ndarray, np.ndarray]:
         held = self._cache.get((language, index))

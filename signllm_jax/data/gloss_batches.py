@@ -55,6 +55,7 @@ class LineData:
             row_clips=row_clips,
             patch=1,
         )
+        self.bad: list[str] = []  # texts have no records that could be damaged
         left = len(self.plan.left_out)
         self.notes = [f"{left} train texts fit no row and are left out"] if left else []
 
