@@ -5,7 +5,7 @@ SEEDS ?= 0 1 2
 RUN = $(VENV)/bin/python
 PYTEST = $(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=10
 
-.PHONY: demo seeds seeds-plain results speed slices test test-slow browser-test browser-installed docs architecture screenshots gpu-check extract-env beam-env tfds-env peer-env xpk-env lint clean
+.PHONY: demo seeds seeds-plain results speed slices reliability test test-slow browser-test browser-installed docs architecture screenshots gpu-check extract-env beam-env tfds-env peer-env xpk-env lint clean
 
 demo: $(VENV)/demo-installed
 	$(RUN) launch/train.py --config=configs/mlsf.py --workdir=runs/mlsf
@@ -105,6 +105,13 @@ test: $(VENV)/test-installed
 test-slow: $(VENV)/test-installed $(VENV)/tpu .venv-tfds/installed .venv-beam/installed \
     .venv-xpk/installed browser-installed
 	$(PYTEST) -m "slow and not gpu" tests
+
+# writes docs/reliability.md: kills, stops and other mishaps of tiny runs; takes an hour on two cores
+reliability: $(VENV)/test-installed
+	$(PYTEST) --junitxml=.reliability.xml -m "slow or not slow" \
+	  -k "twice or nothing_is_lost or sigterm_on or swapped_texts or damaged_clips or without_its_check or full_disk or is_gone or lost_host or no_progress" \
+	  tests/test_kills.py tests/test_hosts.py tests/test_resuming.py tests/test_bad_clips.py tests/test_workdir.py tests/test_damage.py; \
+	$(RUN) docs/reliability.py .reliability.xml; rm -f .reliability.xml
 
 # the page in a browser, with Debian's chromium and chromium-driver
 browser-test: $(VENV)/test-installed browser-installed

@@ -32,7 +32,8 @@ SEE = {
 """Command -> where it is used."""
 END = """\
 Every command takes `--help` and `--debug`, shows a progress bar on long work, says in one line
-what is wrong with its input, and then exits with 2 (1: a fault of the program, 130:
+what is wrong with its input, and then exits with 2 (1: a fault of the program, 3: another
+host was lost or hung, 75: a training was stopped and goes on when started again, 130:
 interrupted). Files appear when they are whole. From an installed package, in any folder:
 `python -m launch.train` and so on; its configs, `configs/mlsf.py` and the others, are found
 there too."""

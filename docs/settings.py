@@ -1,6 +1,6 @@
-"""Puts a table of every setting into configuration.md, from the config's own dataclasses.
+"""Puts tables of every setting, and of those that may change, into configuration.md.
 
-A hook of mkdocs; the mark `<!-- settings -->` is where the tables go.
+A hook of mkdocs; the marks `<!-- settings -->` and `<!-- may change -->` are where the tables go.
 """
 
 import dataclasses
@@ -11,10 +11,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from signllm_jax.artifacts.resuming import MAY_CHANGE
 from signllm_jax.core import markdown
 from signllm_jax.core.config import Config
 
-MARK = "<!-- settings -->"
+MARK, CHANGES = "<!-- settings -->", "<!-- may change -->"
 
 
 def described(kind: type) -> tuple[str, dict[str, str]]:
@@ -61,6 +62,12 @@ def tables() -> str:
     return "\n".join(lines)
 
 
+def changes() -> str:
+    """The table of what may change when a run goes on."""
+    rows = [f"| `{name}` | {effect} |" for name, effect in MAY_CHANGE.items()]
+    return "\n".join(["| setting or section | what its change does |", "|---|---|", *rows])
+
+
 def on_page_markdown(markdown, page, **_):
     """Called by mkdocs with each page's source."""
-    return markdown.replace(MARK, tables())
+    return markdown.replace(MARK, tables()).replace(CHANGES, changes())

@@ -17,9 +17,6 @@ EXTEND_FROM = flags.DEFINE_string(
 COORDINATOR = flags.DEFINE_string("coordinator", None, "host:port of process 0, where jax asks")
 PROCESSES = flags.DEFINE_integer("processes", None, "how many processes train together")
 PROCESS = flags.DEFINE_integer("process", None, "which of them this is, from 0")
-STOPPED_CODE = flags.DEFINE_integer(
-    "stopped_code", 0, "exit code of a run that a signal stopped, for those who restart what failed"
-)
 
 
 def main() -> int:
@@ -48,7 +45,7 @@ def train_and_report() -> int:
     workdir = WORKDIR.value or os.path.join("runs", name)
     final = train(config, workdir)
     if final is None:
-        return STOPPED_CODE.value
+        return cli.STOPPED
     if not hosts.is_first():
         return 0
     print(f"trained {final['step']} steps in {final['seconds']:.0f} s: {workdir}/final.json")

@@ -8,11 +8,12 @@ import time
 
 import numpy as np
 import pytest
-from commands import TINY, Death, Set, Term, contents, flags, run, start_hosts
+from commands import TINY, Death, Set, Term, Wait, contents, flags, run, start_hosts
 
 from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core import cli
 from signllm_jax.corpora import fingerspelling
+from signllm_jax.parallel.heartbeat import LOST_HOST
 from signllm_jax.train.checkpoint import Checkpoints
 
 LANGUAGES = ("asl", "tsl")
@@ -188,7 +189,8 @@ def test_sigterm_on_one_host_stops_both_at_the_same_step(seed, begin, alone, tmp
     run = tmp_path / "run"
     for host, module, function, call, random in moments(3, seed):
         commands = begin(run, on(host, Term(module, function, call, float(random.uniform(0, 2)))))
-        assert end(commands) == [0, 0], said(commands)
+        codes = end(commands)
+        assert codes in ([cli.STOPPED] * 2, [0, 0]), said(commands)  # 0 where it came too late
         logged = metrics(run)
         step = logged[-1]["step"] if logged else 0
         assert f"stopped at step {step};" in commands[0].out.read_text() or step == 12
@@ -213,6 +215,19 @@ def test_a_lost_host_ends_the_other_within_a_minute(host, begin, tmp_path):
         assert "host 1 gave no sign of life for 20 s and is lost" in err
     else:  # jax ends the process itself when the coordination service is gone
         assert "the first host is lost" in err or "another task died" in err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("host", range(2))
+def test_a_host_that_lives_but_makes_no_progress_ends_both(host, begin, tmp_path):
+    hung = Wait(LOOP, "_Run._global", 4, 600)  # its thread beats on
+    hooks = [(*QUICK, Set("signllm_jax.parallel.heartbeat", "BEHIND", 10.0)) for _ in range(2)]
+    hooks[host] = (*hooks[host], hung)
+    commands = begin(tmp_path / "run", hooks)
+    assert end(commands) == [LOST_HOST] * 2, said(commands)
+    for command in commands:
+        line = f"host {host} has hung: it lives, but made no progress for 10 s"
+        assert line in command.err.read_text()
 
 
 @pytest.mark.slow

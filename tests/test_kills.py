@@ -2,12 +2,15 @@
 
 import json
 import os
+import shutil
 import signal
 import time
 
 import numpy as np
 import pytest
 from commands import TINY, Death, Wait, contents, flags, start
+
+from signllm_jax.core import cli
 
 CONFIG = "--config=configs/mlsf.py"
 CHECKPOINT, SOURCE = "signllm_jax.train.checkpoint", "signllm_jax.data.splits"
@@ -50,6 +53,11 @@ def alone(begin, tmp_path_factory):
     return workdir
 
 
+def waits(command):
+    """Returns when a Wait of the command has begun."""
+    command.wait_for(lambda: command.out.exists() and "waiting" in command.out.read_text())
+
+
 def same(workdir, alone):
     """Checks that the run ended as the one left alone, and that its log has every step once."""
     final, other = (json.loads((path / "final.json").read_text()) for path in (workdir, alone))
@@ -77,7 +85,7 @@ def test_a_killed_and_a_stopped_run_ends_as_one_left_alone(begin, alone, tmp_pat
     command = begin(run)
     command.wait_for(lambda: command.out.exists() and "resuming" in command.out.read_text())
     os.kill(command.process.pid, signal.SIGTERM)
-    assert command.end() == 0, command.err.read_text()
+    assert command.end() in (cli.STOPPED, 0), command.err.read_text()  # 0 where it came too late
     step = metrics(run)[-1]["step"]
     assert f"stopped at step {step}" in command.out.read_text() or step == 12
     assert (run / "checkpoints" / str(step)).is_dir()
@@ -88,7 +96,7 @@ def test_a_killed_and_a_stopped_run_ends_as_one_left_alone(begin, alone, tmp_pat
 
 def test_a_second_ctrl_c_ends_at_once(begin, tmp_path):
     command = begin(tmp_path / "run", Wait(CHECKPOINT, "Checkpoints.save", 1, 200))
-    command.wait_for(lambda: command.out.exists() and "waiting" in command.out.read_text())
+    waits(command)
     os.kill(command.process.pid, signal.SIGINT)
     command.wait_for(lambda: "again ends at once" in command.err.read_text())
     os.kill(command.process.pid, signal.SIGINT)
@@ -106,18 +114,67 @@ def test_a_finished_run_stays_as_it_is(begin, alone):
     same(alone, alone)
 
 
-@pytest.mark.slow
-def test_ctrl_c_saves_and_ends_with_0(begin, alone, tmp_path):
+STOPS = {"Ctrl-C": signal.SIGINT, "SIGTERM": signal.SIGTERM, "a closed terminal": signal.SIGHUP}
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        "a closed terminal",
+        *(pytest.param(x, marks=pytest.mark.slow) for x in ("Ctrl-C", "SIGTERM")),
+    ],
+)
+def test_a_stop_saves_and_does_not_count_as_done(how, begin, alone, tmp_path):
     run = tmp_path / "run"
-    command = begin(run)
-    log = run / "metrics.jsonl"  # before its first line there is nothing to save
-    command.wait_for(lambda: log.exists() and log.stat().st_size)
-    os.kill(command.process.pid, signal.SIGINT)
-    assert command.end() == 0, command.err.read_text()
-    assert (run / "checkpoints").is_dir()
+    command = begin(run, Wait("signllm_jax.train.loop", "_Run._save", 1, 2))
+    waits(command)
+    os.kill(command.process.pid, STOPS[how])
+    assert command.end() == cli.STOPPED, command.err.read_text()
+    assert "the same command goes on from here" in command.out.read_text()
+    step = metrics(run)[-1]["step"]
+    assert (run / "checkpoints" / str(step)).is_dir() and not (run / "final.json").exists()
     command = begin(run)
     assert command.end() == 0, command.err.read_text()
     same(run, alone)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(10))
+def test_stopped_twice_at_random_moments(seed, begin, alone, tmp_path):
+    random = np.random.default_rng([2, seed])
+    run, names = tmp_path / "run", list(STOPS)
+    for number in range(2):
+        command = begin(
+            run, Wait("signllm_jax.train.log", "RunLog.advance", int(random.integers(1, 5)), 1)
+        )
+        waits(command)
+        os.kill(command.process.pid, STOPS[names[(seed + number) % len(names)]])
+        assert command.end() == cli.STOPPED, command.err.read_text()
+        step = metrics(run)[-1]["step"]
+        assert f"stopped at step {step}" in command.out.read_text()
+        assert (run / "checkpoints" / str(step)).is_dir()
+    command = begin(run)
+    assert command.end() == 0, command.err.read_text()
+    same(run, alone)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["moved", "deleted"])
+def test_a_run_whose_work_directory_is_gone_ends_with_an_error(how, begin, tmp_path):
+    run = tmp_path / "run"
+    command = begin(run, Wait("signllm_jax.train.log", "RunLog.advance", 6, 2))
+    waits(command)
+    if how == "moved":
+        run.rename(tmp_path / "elsewhere")
+    else:
+        shutil.rmtree(run)
+    assert command.end() == cli.BAD_INPUT, command.err.read_text()
+    assert f"{run}: was moved or deleted while the run was training" in command.err.read_text()
+    assert not run.exists()
+    if how == "moved":
+        command = begin(tmp_path / "elsewhere")
+        assert command.end() == 0, command.err.read_text()
+        assert "resuming at step 4" in command.out.read_text()
 
 
 @pytest.mark.slow

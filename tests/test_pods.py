@@ -17,6 +17,7 @@ from commands import run
 from launch.pods import manifests, scripts
 from signllm_jax.core import cli
 from signllm_jax.core.errors import ConfigError
+from signllm_jax.parallel.heartbeat import LOST_HOST
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "launch" / "pods"
@@ -251,7 +252,7 @@ def test_xpk_takes_the_workload_and_restarts_all_but_bad_input(tmp_path):
     (rule,) = job["podFailurePolicy"]["rules"]
     restarted = rule["onExitCodes"]["values"]
     assert rule["onExitCodes"]["operator"] == "NotIn"
-    assert {cli.FAULT, manifests.LOST, manifests.STOPPED} <= {*restarted}
+    assert {cli.FAULT, LOST_HOST, cli.STOPPED} <= {*restarted}
     assert cli.BAD_INPUT not in restarted
     assert job["template"]["spec"]["terminationGracePeriodSeconds"] == made.grace
     assert shlex.join(made.command) in str(job["template"]["spec"]["containers"][0]["command"])

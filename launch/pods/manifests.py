@@ -12,11 +12,6 @@ from typing import Any
 from signllm_jax.core.cli import BAD_INPUT
 from signllm_jax.core.errors import ConfigError
 
-STOPPED = 75
-"""Exit code of a run that was stopped: a Job whose pods all exit with 0 counts as done."""
-LOST = 3
-"""Exit code of a run that lost another of its hosts."""
-
 # chip -> label of GKE's nodes, name and cores per chip of Cloud TPU's types, runtime version;
 # Cloud TPU offers tpu7x through GKE alone, so it has no runtime version
 CHIPS = {
@@ -138,13 +133,13 @@ def read_pod(values: Mapping[str, Any]) -> Pod:
 def jobset(pod: Pod) -> dict[str, Any]:
     """The JobSet: a Job a slice, a pod a host.
 
-    When a pod fails, all are started again and go on from the last checkpoint; bad input (exit
-    code 2) ends it.
+    When a pod fails or is stopped (exit code 75), all are started again and go on from the last
+    checkpoint; bad input (exit code 2) ends it.
     """
     container = {
         "name": "train",
         "image": pod.image,
-        "command": [*pod.command, f"--stopped_code={STOPPED}"],
+        "command": list(pod.command),
         "resources": {"limits": {"google.com/tpu": pod.chips_per_host}},
     }
     spec: dict[str, Any] = {

@@ -4,9 +4,10 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from launch.pods.manifests import CHIPS, LOST, STOPPED, Pod
-from signllm_jax.core.cli import BAD_INPUT, FAULT
+from launch.pods.manifests import CHIPS, Pod
+from signllm_jax.core.cli import BAD_INPUT, FAULT, STOPPED
 from signllm_jax.core.errors import ConfigError
+from signllm_jax.parallel.heartbeat import LOST_HOST
 
 
 def xpk(pod: Pod) -> str:
@@ -24,13 +25,13 @@ def xpk(pod: Pod) -> str:
         "num-slices": pod.slices,
         "docker-image": pod.image,
         "max-restarts": pod.restarts,
-        "restart-on-exit-codes": f"{FAULT},{LOST},{STOPPED}",
+        "restart-on-exit-codes": f"{FAULT},{LOST_HOST},{STOPPED}",
         "termination-grace-period-seconds": pod.grace,
     }
     if pod.mount:
         flags["storage"] = f"{pod.name}-data"  # attached once, see docs/pods.md
     created = _call("xpk workload create", flags) + (" --spot" if pod.spot else " --on-demand")
-    command = shlex.join([*pod.command, f"--stopped_code={STOPPED}"])
+    command = shlex.join(pod.command)
     return _script(f"{created} \\\n  --command={shlex.quote(command)}")
 
 

@@ -2,16 +2,18 @@
 
 import contextlib
 import dataclasses
-import fcntl
 import json
 import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from signllm_jax.artifacts.group import write_file
+from signllm_jax.artifacts.lock import remove_empty, take_lock
+from signllm_jax.artifacts.resuming import first_difference
 from signllm_jax.core.config import Config, read_config, to_dict
 from signllm_jax.core.errors import CheckpointError, ConfigError
 from signllm_jax.core.languages import check_code
@@ -20,21 +22,9 @@ from signllm_jax.core.schema import parse_json, read_as
 from signllm_jax.core.storage import as_path, ask_for, is_remote
 
 _MOST = 1 << 20  # bytes of a config
-
-# what may differ when a run is resumed, because it changes none of its numbers
-_MAY_DIFFER = (
-    "mesh",
-    "log",
-    "checkpoint",
-    "data.data_dir",
-    "data.threads",
-    "data.prefetch",
-    "data.cache_mb",
-    "eval.report",
-    "eval.samples",
-)
-_FILES = r"config\.json|metrics\.jsonl|final\.json"  # that a trainer writes into the directory
-_GROUP_FILES = r"tokenizer\.model|group\.json|params-\d+\.msgpack"  # and into a group
+# what a trainer writes into the directory, and into a group
+_FILES = r"config\.json|metrics\.jsonl|clock\.json|final\.json"
+_GROUP_FILES = r"tokenizer\.model|group\.json|params-\d+\.msgpack"
 _NAMED = 3  # foreign files that a refusal names
 
 
@@ -64,6 +54,7 @@ class Workdir:
 
     def __init__(self, path: str | os.PathLike):
         self.path = as_path(path)
+        self._lock: os.stat_result | None = None
 
     @property
     def checkpoints(self) -> Path:
@@ -124,7 +115,7 @@ class Workdir:
         if held_languages != languages:
             difference = f"languages are {held_languages} there, {languages} here"
         else:
-            difference = _first_difference(to_dict(config), to_dict(held))
+            difference = first_difference(config, held, languages)
         if difference:
             raise ConfigError(
                 f"{self.path}: holds a run of another config: {difference}; "
@@ -142,7 +133,7 @@ class Workdir:
         config: Config,
         languages: tuple[str, ...],
         kept: tuple[str, ...] = (),
-        saved: bool | None = None,
+        noted: Mapping[str, Any] | None = None,
     ) -> None:
         """Writes the config of the run and removes what killed trainers left of its files.
 
@@ -152,7 +143,8 @@ class Workdir:
             config: of the run.
             languages: that it trains.
             kept: languages that it has taken along from the run that it extends.
-            saved: whether the run has had a checkpoint; None where it will have none.
+            noted: what else is written: `saved`, whether the run has had a checkpoint, and `data`,
+                the digests of its data.
 
         Raises:
             CheckpointError: the config cannot be written.
@@ -162,14 +154,26 @@ class Workdir:
         described = {"config": to_dict(config), "languages": list(languages)}
         if kept:
             described["kept"] = list(kept)
-        if saved is not None:
-            described["saved"] = saved
+        described |= noted or {}
         write_file(self.config_file, json.dumps(described, indent=1).encode())
+
+    def noted(self, name: str) -> Any:
+        """What `claim` has noted under a name; None where there is no run or no such note."""
+        if not self.config_file.exists():
+            return None
+        return json.loads(self.config_file.read_text()).get(name)
 
     def note_saved(self) -> None:
         """Writes that the run has had a checkpoint: without one it is no longer trained."""
         described = json.loads(self.config_file.read_text()) | {"saved": True}
         write_file(self.config_file, json.dumps(described, indent=1).encode())
+
+    def set_final_aside(self) -> None:
+        """Renames the final.json of a run that goes on to more steps after the steps it had."""
+        final = self.path / "final.json"
+        if final.exists():
+            step = json.loads(final.read_text()).get("step", "before")
+            final.rename(final.with_name(f"final-{step}.json"))
 
     def check_empty(self) -> None:
         """Raises ConfigError when the directory holds anything; a killed start leaves nothing."""
@@ -208,7 +212,7 @@ class Workdir:
         """Whether there was a checkpoint, or a trained model, and there is no checkpoint now."""
         if self.checkpoints.is_dir() and any(p.name.isdigit() for p in self.checkpoints.iterdir()):
             return False
-        saved = json.loads(self.config_file.read_text()).get("saved")
+        saved = self.noted("saved")
         if saved is not None:
             return saved
         if (self.path / "final.json").exists():
@@ -256,60 +260,35 @@ class Workdir:
             return
         made = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
         try:
-            file = self._take_lock()
+            file = take_lock(self.path)
         except OSError as error:
-            _remove_empty(made)
+            remove_empty(made)
             raise CheckpointError(f"{self.path}: cannot be written: {error.strerror}") from None
         with file:
+            self._lock = os.fstat(file.fileno())
             try:
                 yield
             finally:
-                (self.path / ".lock").unlink(missing_ok=True)
-                _remove_empty(made)
+                if self._holds_lock():  # another run may lie there by now
+                    (self.path / ".lock").unlink()
+                    remove_empty(made)
+                self._lock = None
 
-    def _take_lock(self):
-        while True:
-            self.path.mkdir(parents=True, exist_ok=True)
-            file = open(self.path / ".lock", "a+")  # noqa: SIM115 (the caller closes it)
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                file.seek(0)
-                owner = file.read().strip() or "unknown"
-                file.close()
-                raise CheckpointError(
-                    f"{self.path}: another trainer (process {owner}) works here"
-                ) from None
-            if os.fstat(file.fileno()).st_nlink:
-                break
-            file.close()  # its last owner removed it between opening and locking: try the new one
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        return file
+    def check_here(self) -> None:
+        """Raises CheckpointError when the directory that was locked is no longer at its path."""
+        if self._lock is not None and not self._holds_lock():
+            raise CheckpointError(
+                f"{self.path}: was moved or deleted while the run was training; nothing more is "
+                "written: move it back and start the run again"
+            )
+
+    def _holds_lock(self) -> bool:
+        try:
+            return os.path.samestat(os.stat(self.path / ".lock"), self._lock)
+        except OSError:
+            return False
 
 
 def _real(path: Path, kind: Callable[[Path], bool] = Path.is_dir) -> bool:
     """Whether a path is of a kind itself, and no link to one."""
     return kind(path) and not path.is_symlink()
-
-
-def _remove_empty(folders) -> None:
-    with contextlib.suppress(OSError):  # stops at the first that is not empty
-        for folder in folders:
-            folder.rmdir()
-
-
-def _first_difference(mine: dict, held: dict) -> str | None:
-    for section, values in mine.items():
-        if section in _MAY_DIFFER:
-            continue
-        if not isinstance(values, dict):
-            values, other = {"": values}, {"": held[section]}
-        else:
-            other = held[section]
-        for key, value in values.items():
-            name = f"{section}.{key}".rstrip(".")
-            if other[key] != value and name not in _MAY_DIFFER:
-                return f"config.{name} is {other[key]!r} there, {value!r} here"
-    return None

@@ -1,7 +1,7 @@
 """The shell of every command: flags in, exit code out, and one line on stderr when it fails.
 
 Exit codes: 0 done, 1 a fault of the program (with traceback), 2 bad input, 3 another host of the
-run was lost, 130 interrupted.
+run was lost or has hung, 75 a training was stopped and has saved, 130 interrupted.
 """
 
 import os
@@ -19,6 +19,8 @@ from signllm_jax.core.errors import SignLLMError
 
 FAULT = 1
 BAD_INPUT = 2
+STOPPED = 75
+"""Of a training that a signal stopped: it is not done; the same command goes on (EX_TEMPFAIL)."""
 INTERRUPTED = 130
 
 

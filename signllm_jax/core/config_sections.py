@@ -23,6 +23,7 @@ class DataConfig:
         threads: reading threads.
         prefetch: batches read ahead.
         cache_mb: standardised examples kept in memory, at most this many megabytes.
+        max_bad: train clips whose record is damaged that a run skips; one more ends it.
         corrupt: share of the train clips that are damaged on purpose (`data/corruption.py`).
         corrupt_seed: of which clips these are.
     """
@@ -39,6 +40,7 @@ class DataConfig:
     threads: int = _at(2, 1, 256)
     prefetch: int = _at(4, 1, 1024)
     cache_mb: int = _at(512, 0, 1 << 20)
+    max_bad: int = _at(10, 0, 1 << 31)
     corrupt: float = _at(0.0, 0.0, 1.0)
     corrupt_seed: int = _at(0, 0, 1 << 31)
 
@@ -263,8 +265,8 @@ class OptimizerConfig:
         name: `adamw`, or `sgd` (for comparing meshes).
         learning_rate: its peak, after the warm-up.
         warmup: steps of linear warm-up.
-        schedule: `cosine` or `linear`, from the peak to the end.
-        final: share of the peak at the end.
+        schedule: `cosine` or `linear`, from the peak to the end, or `constant`.
+        final: share of the peak at the end of a schedule that is not constant.
         b1: decay of the first moment.
         b2: decay of the second moment.
         weight_decay: on matrices only.
@@ -276,7 +278,7 @@ class OptimizerConfig:
     name: str = _at("adamw", choices=("adamw", "sgd"))
     learning_rate: float = _at(3e-3, 0.0, 10.0)
     warmup: int = _at(100, 0, 1 << 30)
-    schedule: str = _at("cosine", choices=("cosine", "linear"))
+    schedule: str = _at("cosine", choices=("cosine", "linear", "constant"))
     final: float = _at(0.0, 0.0, 1.0)
     b1: float = _at(0.9, 0.0, 1.0)
     b2: float = _at(0.98, 0.0, 1.0)
@@ -295,6 +297,8 @@ class TrainConfig:
         batch_size: B, packed rows of a language in a step.
         seed: of parameters, data order and noise.
         patience: evaluations without a better dev DTW ratio before a language stops; 0 = never.
+        skip_spikes: a step whose gradient norm is over so many times the language's running mean
+            changes none of its parameters; 0 = every step counts.
     """
 
     steps: int = _at(2000, 1, 1 << 31)
@@ -302,6 +306,7 @@ class TrainConfig:
     batch_size: int = _at(4, 1, 1 << 16)
     seed: int = _at(0, 0, 1 << 31)
     patience: int = _at(0, 0, 1 << 30)
+    skip_spikes: float = _at(0.0, 0.0, 1e6)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,6 +13,10 @@ class DataError(SignLLMError):
     """A data set is missing, unreadable or inconsistent."""
 
 
+class RecordError(DataError):
+    """A record of a prepared data set is damaged; the others may be whole."""
+
+
 class PoseFormatError(DataError):
     """A pose file is damaged or not of the format that was named."""
 

@@ -12,7 +12,7 @@ import grain.python as grain
 import numpy as np
 
 from signllm_jax.core.config import Config
-from signllm_jax.core.errors import ConfigError
+from signllm_jax.core.errors import ConfigError, DataError, RecordError
 from signllm_jax.core.typing import Batch
 from signllm_jax.data.packing import Packing, RowPlan
 from signllm_jax.data.splits import Source
@@ -29,8 +29,12 @@ class TrainData:
         statistics: one a language.
         packing: of clips into rows.
         cache_mb: how many megabytes of standardised clips are kept.
+        max_bad: how many clips whose record is damaged are skipped; one more is an error.
         glosses: one list a language with the gloss ids of each of its clips; None = no gloss.
         row_glosses: G, the most glosses of a clip; a clip with more has none in its Batch.
+
+    Attributes:
+        bad: what is wrong with each clip that was skipped, in the order in which they were met.
     """
 
     def __init__(
@@ -41,6 +45,7 @@ class TrainData:
         packing: Packing,
         *,
         cache_mb: int,
+        max_bad: int = 0,
         glosses: Sequence[Sequence[Sequence[int]]] | None = None,
         row_glosses: int = 0,
     ):
@@ -48,6 +53,9 @@ class TrainData:
         self._sources, self._statistics = sources, statistics
         self._packing, self._own_rows = packing, packing.batch_size // packing.strata
         self._room = cache_mb << 20
+        self._max_bad = max_bad
+        self._skipped: set[tuple[int, int]] = set()
+        self.bad: list[str] = []
         self._cache: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}
         self._ids = [
             [tokenizer.encode(text) for text in source.texts]
@@ -87,6 +95,7 @@ class TrainData:
             [group.statistics for group in groups],
             Packing.of(config),
             cache_mb=config.data.cache_mb,
+            max_bad=config.data.max_bad,
             **more,
         )
 
@@ -141,9 +150,9 @@ class TrainData:
         example = np.full(clips, -1, np.int32)
         gloss = np.zeros((clips, self._row_glosses), np.int32)
         token = frame = 0
-        for number, clip in enumerate(planned):
+        sound = ((clip, held) for clip in planned if (held := self._sound(language, clip)))
+        for number, (clip, (values, seen)) in enumerate(sound):
             ids = self._ids[language][clip]
-            values, seen = self._clip(language, clip)
             text[0, token : token + len(ids)] = ids
             text[1, token : token + len(ids)] = number + 1
             end = frame + len(values)
@@ -157,6 +166,21 @@ class TrainData:
             frame += math.ceil(len(values) / packing.patch) * packing.patch
         row = text[0], text[1], frames, mask, place[0], place[1], example
         return (*row, gloss) if self._glosses else row
+
+    def _sound(self, language: int, index: int) -> tuple[np.ndarray, np.ndarray] | None:
+        """The clip, None when its record is damaged; raises DataError when too many are."""
+        if (language, index) in self._skipped:
+            return None
+        try:
+            return self._clip(language, index)
+        except RecordError as error:
+            self._skipped.add((language, index))
+            self.bad.append(str(error))
+            if len(self._skipped) > self._max_bad:
+                raise DataError(
+                    f"{error}: more than config.data.max_bad = {self._max_bad}"
+                ) from None
+            return None
 
     def _clip(self, language: int, index: int) -> tuple[np.ndarray, np.ndarray]:
         held = self._cache.get((language, index))

@@ -51,6 +51,7 @@ class LineData:
             members=[(code, len(own)) for code, own in pairs.items()],
             temperature=temperature,
         )
+        self.bad: list[str] = []  # texts have no records that could be damaged
         left = len(self.plan.left_out)
         self.notes = [f"{left} train texts fit no row and are left out"] if left else []
 

@@ -12,16 +12,18 @@ import io
 import os
 import shutil
 import sys
+from collections.abc import Iterator
 
 import numpy as np
 import tensorflow_datasets as tfds
 from absl import logging
 from etils import epath
 
-from signllm_jax.core.errors import DataError, SignLLMError
+from signllm_jax.core.errors import DataError, RecordError, SignLLMError
 from signllm_jax.core.languages import LANGUAGES
 from signllm_jax.core.skeleton import DWPOSE128, OPENPOSE50
 from signllm_jax.core.storage import ask_for, is_remote
+from signllm_jax.corpora.digests import listing_digest
 from signllm_jax.corpora.published import CORPORA, is_spelled
 from signllm_jax.corpora.shards import FOLDER as PREPARED
 from signllm_jax.corpora.shards import prepared_sources
@@ -44,6 +46,7 @@ class Source:
         ids, texts: of every example, in order.
         units: the gloss of every example split at spaces (fingerspelling: its letters).
         lengths: int64 [n], the frames T of every example.
+        digest: of what is listed, and after a space of the records where that was noted.
     """
 
     def __init__(self, builder: tfds.core.DatasetBuilder, dataset: str, language: str, split: str):
@@ -52,8 +55,12 @@ class Source:
         self.layout: str = builder.info.metadata["layout"]
         self.ids: list[str] = listed.get("ids", [])
         self.texts: list[str] = listed.get("texts", [])
+        self._listed_texts = self.texts
         self.units: list[list[str]] = [gloss.split() for gloss in listed.get("glosses", [])]
         self.lengths = np.array(listed.get("lengths", []), np.int64)
+        columns = (listed.get(name, []) for name in ("ids", "texts", "glosses", "lengths"))
+        listing = listing_digest(*columns)
+        self.digest = f"{listing} {listed.get('records', '')}".strip()
         self._records = builder.as_data_source(split=split) if len(self.ids) else ()
         if len(self._records) != len(self.ids):
             raise DataError(
@@ -68,7 +75,8 @@ class Source:
         """Example `index`: strings `id language source text prompt gloss signer`, `fps`,
         `pose` float16 [T, J, 3] in shoulder widths and `confidence` float16 [T, J].
 
-        Raises DataError when the record cannot be read.
+        Raises RecordError when the record cannot be read, DataError when it is another one than
+        the metadata lists.
         """
         if not -len(self) <= index < len(self):
             raise IndexError(f"example {index} of {len(self)}")
@@ -76,13 +84,33 @@ class Source:
         try:
             record = self._records[index]
         except (OSError, RuntimeError, ValueError) as error:
-            raise DataError(f"{self.ids[index]}: the record cannot be read ({error})") from None
+            raise RecordError(f"{self.ids[index]}: the record cannot be read ({error})") from None
         example = {
             key: value.decode() if isinstance(value, bytes) else value
             for key, value in record.items()
         }
         example["fps"] = float(example["fps"])
+        listed = (self.ids[index], self._listed_texts[index], self.lengths[index])
+        if (example["id"], example["text"], len(example["pose"])) != listed:
+            raise DataError(
+                f"{self.ids[index]}: the record is not what the metadata of {self.dataset} lists: "
+                "delete the prepared folder and prepare it again"
+            )
         return example
+
+    def sound_examples(self, most: int) -> Iterator[dict]:
+        """All examples but those whose record is damaged; raises when there are more than `most`.
+
+        Raises DataError then, and as for indexing.
+        """
+        damaged = 0
+        for index in range(len(self)):
+            try:
+                yield self[index]
+            except RecordError as error:
+                damaged += 1
+                if damaged > most:
+                    raise DataError(f"{error}: more than config.data.max_bad = {most}") from None
 
     def clip(self, index: int) -> PoseClip:
         """The poses of example `index`; errors as for indexing."""

@@ -277,6 +277,11 @@ def _facts(run: Mapping) -> str:
         lines.append(f"probabilities averaged with those of {', '.join(run['ensemble'])}")
     if "cpu_seconds" in run:
         lines.append(f"training: {run['seconds']:.0f} s, {run['cpu_seconds']:.0f} CPU seconds")
+    if "goodput" in run:
+        spent = run["goodput"]
+        named = (f"{phase.replace('_', ' ')} {s:.0f} s" for phase, s in spent.items() if s >= 0.5)
+        share = spent["steps"] / max(sum(spent.values()), 1e-9)
+        lines.append(f"goodput of training: {share:.0%} in steps ({', '.join(named)})")
     lines += [
         f"this evaluation: {run['evaluation_seconds']:.0f} s, "
         f"{run['evaluation_cpu_seconds']:.0f} CPU seconds, readers trained meanwhile included",

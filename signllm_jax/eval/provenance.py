@@ -55,8 +55,9 @@ def describe_run(
         kept_seconds: CPU seconds that readers of an earlier evaluation took.
 
     Returns:
-        `seed`, `steps` and, of a finished run, `seconds`, `cpu_seconds` (of training) and
-        `params_sha256`; `groups` (step and lead dev metric of each language's parameters);
+        `seed`, `steps` and, of a finished run, `seconds`, `cpu_seconds` (of training), `goodput`
+        (seconds by phase, see `train/clock.py`), `data` (digests) and `params_sha256`; `groups`
+        (step and lead dev metric of each language's parameters);
         `evaluation_seconds`, `evaluation_cpu_seconds`; `total_cpu_seconds` of training, readers
         and evaluation, the same whether readers were trained now or before; `versions` and
         `hardware`.
@@ -73,7 +74,8 @@ def describe_run(
         "seed": config.train.seed,
         "steps": final.get("step", max(group.step for group in groups.values())),
     }
-    run |= {k: final[k] for k in ("seconds", "cpu_seconds", "params_sha256") if k in final}
+    of_training = ("seconds", "cpu_seconds", "goodput", "data", "params_sha256")
+    run |= {name: final[name] for name in of_training if name in final}
     return run | {
         "groups": {
             code: {"step": group.step, "dev_score": group.dev_score}

@@ -168,6 +168,15 @@ def watching():
     return contextlib.nullcontext() if _watch is None else _watch.beating()
 
 
+def progress() -> None:
+    """Says that this host has done the next piece of the run; see `watching`.
+
+    All hosts call it after the same pieces: one that stays behind the others for long has hung.
+    """
+    if _watch is not None:
+        _watch.progress()
+
+
 def wait(what: str) -> None:
     """Returns when all hosts have come to this call."""
     if count() > 1:

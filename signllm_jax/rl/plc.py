@@ -13,6 +13,7 @@ import numpy as np
 
 from signllm_jax.core.config import Config
 from signllm_jax.core.typing import Array, Batch, Tree
+from signllm_jax.data.batches import TrainData
 from signllm_jax.parallel import memory_layout, sharding
 from signllm_jax.rl import replay as buffer
 from signllm_jax.rl import sampling
@@ -219,3 +220,14 @@ def with_clips(state, like: Replay | None, clip: Callable[[int, int], tuple]):
 def _box(index, shape) -> tuple[tuple[int, int], ...]:
     index = tuple(index) + (slice(None),) * (len(shape) - len(index))
     return tuple(part.indices(size)[:2] for part, size in zip(index, shape))
+
+
+def host_steps(config: Config, data: TrainData, steps: int) -> int:
+    """Steps, of `steps`, that take a batch from the host: all, or those that fill the buffer.
+
+    Raises ConfigError when a resident buffer cannot hold the train clips.
+    """
+    if not (config.rl.plc and config.rl.resident):
+        return steps
+    own = config.rl.capacity // config.rl.strata
+    return min(steps, data.first_pass(own, *clip_shape(config)))

@@ -15,9 +15,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import jax
-import jax.numpy as jnp
-import numpy as np
 import orbax.checkpoint as ocp
 from etils import epath
 
@@ -25,6 +22,7 @@ from signllm_jax.core.errors import CheckpointError
 from signllm_jax.core.storage import is_remote
 from signllm_jax.core.typing import Tree
 from signllm_jax.parallel import hosts
+from signllm_jax.train.checksums import checksums, verify
 from signllm_jax.train.file_list import check_file_list, write_file_lists
 
 # orbax tells every save in ten lines; what goes wrong it also raises
@@ -178,7 +176,7 @@ class Checkpoints:
                 ),
             )
             record = dict(restored.record)
-            _verify(restored.state, record.pop(CHECKSUMS))
+            verify(restored.state, record.pop(CHECKSUMS))
             found = restored.state, record
         except Exception as error:
             reason = _first_line(error)
@@ -242,58 +240,6 @@ def _drop_reads() -> None:
     sys.unraisablehook = hear
 
 
-def checksums(tree: Tree) -> dict[str, list[int]]:
-    """Two 32-bit checksums of every array by its path: the same on every mesh, exact.
-
-    Computed where the arrays lie, so that it costs one pass over the memory at any size: each
-    element's bits and place are mixed and summed modulo 2^32, which no order of summing changes.
-    """
-    leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
-    # one after the other: programs with collectives must not wait for each other's devices
-    sums = [jax.device_get(_checksum_everywhere(_plain(leaf))) for _, leaf in leaves]
-    return {_path(path): np.asarray(pair).tolist() for (path, _), pair in zip(leaves, sums)}
-
-
-def _checksum_everywhere(x: jax.Array) -> jax.Array:
-    place = None
-    if isinstance(x.sharding, jax.sharding.NamedSharding):
-        place = jax.sharding.NamedSharding(x.sharding.mesh, jax.sharding.PartitionSpec())
-    return jax.jit(_checksum, out_shardings=place)(x)
-
-
-def _checksum(x: jax.Array) -> jax.Array:
-    if x.dtype == jnp.bool_:
-        x = x.astype(jnp.uint8)
-    bits = jax.lax.bitcast_convert_type(x, f"uint{8 * x.dtype.itemsize}").astype(jnp.uint32)
-    place, stride = jnp.zeros(x.shape, jnp.uint32), 1
-    for axis in reversed(range(x.ndim)):  # not a reshape, which would gather a sharded array
-        place += jax.lax.broadcasted_iota(jnp.uint32, x.shape, axis) * jnp.uint32(stride)
-        stride = stride * x.shape[axis] % (1 << 32)
-    mixed = _mix(bits ^ _mix(place + jnp.uint32(0x9E3779B9)))
-    return jnp.stack([mixed.sum(dtype=jnp.uint32), _mix(mixed).sum(dtype=jnp.uint32)])
-
-
-def _mix(x: jax.Array) -> jax.Array:
-    """The last lines of MurmurHash3, which spread every bit over all others."""
-    x = (x ^ (x >> 16)) * jnp.uint32(0x85EBCA6B)
-    x = (x ^ (x >> 13)) * jnp.uint32(0xC2B2AE35)
-    return x ^ (x >> 16)
-
-
-def _plain(leaf) -> jax.Array:
-    return jax.random.key_data(leaf) if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf
-
-
-def _path(path) -> str:
-    return jax.tree_util.keystr(path, simple=True, separator="/")
-
-
-def _verify(tree: Tree, saved: dict[str, list[int]]) -> None:
-    for name, found in checksums(tree).items():
-        if saved.get(name) != found:
-            raise ValueError(f"{name} is not what was saved")
-
-
 def restore_params(folder: str | os.PathLike, like: Tree, step: int | None = None) -> Tree:
     """Reads the parameters of a checkpoint without its optimiser.
 
@@ -319,7 +265,7 @@ def restore_params(folder: str | os.PathLike, like: Tree, step: int | None = Non
         with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as reader:
             restored = reader.restore(path / "state", args=args)
         with ocp.Checkpointer(ocp.JsonCheckpointHandler()) as reader:
-            _verify(restored, reader.restore(path / "record")[CHECKSUMS])
+            verify(restored, reader.restore(path / "record")[CHECKSUMS])
         return restored["params"]
     except Exception as error:
         raise CheckpointError(f"{path}: cannot be read: {_first_line(error)}") from error

@@ -45,7 +45,7 @@ def make_group(config: Config, language: str, gloss_rows: int = 0) -> Group:
         tokenizer=train_tokenizer(
             data.texts, units, config.text.kind, config.model.vocab, language
         ),
-        statistics=collect_statistics((data[i] for i in range(len(data))), config.data.layout),
+        statistics=collect_statistics(data.sound_examples(config.data.max_bad), config.data.layout),
         dataset=config.data.dataset,
         max_frames=config.eval.max_frames,
         row_tokens=config.data.row_tokens,

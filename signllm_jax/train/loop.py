@@ -21,12 +21,14 @@ from signllm_jax.data import batches as pipeline
 from signllm_jax.parallel import hosts, sharding
 from signllm_jax.rl import plc
 from signllm_jax.train import extension, groups
+from signllm_jax.train.binding import BadClips, check_data
 from signllm_jax.train.checkpoint import Checkpoints
+from signllm_jax.train.clock import Clock
 from signllm_jax.train.log import open_log
 from signllm_jax.train.optimizer import evaluated
 from signllm_jax.train.preemption import StopSignal
-from signllm_jax.train.setup import PACKAGES, chosen_languages, make_run_mesh
-from signllm_jax.train.state import TrainState, abstract_state, make_state, state_shardings
+from signllm_jax.train.setup import PACKAGES, chosen_languages, hardware, make_run_mesh, mesh_title
+from signllm_jax.train.state import TrainState, make_state, placed_state
 from signllm_jax.train.step import gather_metrics, make_train_step
 from signllm_jax.train.task import get_task
 
@@ -68,39 +70,43 @@ class _Run:
     """One run from its restored step to its end."""
 
     def __init__(self, config, languages, kept, lanes, mesh, workdir, stop):
+        self._clock = Clock()
         self._config, self._languages, self._mesh = config, languages, mesh
-        self._kept = kept
+        self._kept, self._workdir, self._stop = kept, workdir, stop
         self._task, self._lanes = get_task(config), lanes
-        self._workdir, self._stop = workdir, stop
+        self._digests = self._task.data_digests(languages)
+        check_data(workdir, self._digests, workdir.noted("data"))
         self._groups = self._task.open_groups(languages, workdir)
         self._data = self._task.train_data(languages, self._groups)
         self._dev = self._task.dev_set(languages, self._groups, mesh)
         self._steps = max(config.train.language_steps.get(n, config.train.steps) for n in lanes)
-        self._host_steps = self._steps  # those that take a batch from the host
-        if config.rl.plc and config.rl.resident:
-            own = config.rl.capacity // config.rl.strata
-            passed = self._data.first_pass(own, *plc.clip_shape(config))
-            self._host_steps = min(self._steps, passed)
+        self._host_steps = plc.host_steps(config, self._data, self._steps)
         self._checkpoints = Checkpoints(workdir.checkpoints, config.checkpoint.keep)
         self._pending: tuple[int, dict] | None = None  # metrics not fetched yet
+        self._bad = BadClips(self._data, config.data.max_bad)
+        self._notes: list[str] = []
         self._saved = -1
         self._noted = False  # whether the work directory knows of a checkpoint
-        self._began = (time.monotonic(), time.process_time())
-        # per lane: best dev score and evaluations without a better one; and time spent
+        # per lane: best dev score and evaluations without a better one; and the data's digests
         self._record = {
             "best": {lane: None for lane in lanes},
             "waiting": {lane: 0 for lane in lanes},
-            "seconds": 0.0,
-            "cpu_seconds": 0.0,
+            "data": self._digests,
         }
 
     def run(self) -> dict | None:
         config = self._config
-        state, start = self._restore()
+        with self._clock.during("restoring"):
+            state, start = self._restore()
+        self._clock.go_on(self._record, self._workdir.path)
         # all that can be refused has been read by now: the first thing that is written
+        hosts.agree({"data": self._digests})
         hosts.agree({group.language: group.description for group in self._groups})
         if hosts.is_first():
-            self._workdir.claim(config, self._languages, self._kept, saved=start > 0)
+            noted = {"saved": start > 0, "data": self._digests}
+            self._workdir.claim(config, self._languages, self._kept, noted)
+            if start < self._steps:
+                self._workdir.set_final_aside()
             extension.take_along(config, self._workdir, self._kept)
             groups.freeze(self._workdir, self._groups)
         hosts.wait("the work directory")
@@ -110,19 +116,14 @@ class _Run:
         if self._host_steps < self._steps:
             resident_fn = make_train_step(config, self._lanes, self._mesh, resident=True)
         self._log = open_log(self._workdir.path, start, self._steps, config.log.progress)
-        mesh = ", ".join(f"{axis} {size}" for axis, size in self._mesh.shape.items())
-        if self._mesh.size < jax.device_count():
-            mesh += f" ({self._mesh.size} of {jax.device_count()} devices: see config.mesh)"
-        if hosts.count() > 1:
-            mesh += f", {hosts.count()} hosts"
         self._log.say(
             f"{'resuming at step ' + str(start) if start else 'training'}: "
-            f"{', '.join(self._languages)} on {config.data.dataset}, mesh {mesh}"
+            f"{', '.join(self._languages)} on {config.data.dataset}, {mesh_title(self._mesh)}"
         )
         if self._kept:
             self._log.say(f"taken along from {config.extend_from}: {', '.join(self._kept)}")
-        for note in self._data.notes:
-            self._log.say(note)
+        for line in (*self._data.notes, *self._notes):
+            self._log.say(line)
         with hosts.watching():
             try:
                 with sharding.use_mesh(self._mesh):
@@ -130,9 +131,7 @@ class _Run:
             finally:
                 self._log.close()
                 self._checkpoints.close()
-        if stopped:
-            return None
-        final = self._finish(state)
+        final = None if stopped else self._finish(state)
         return None if self._stop.reached() else final
 
     def kept(self) -> str:
@@ -143,18 +142,15 @@ class _Run:
 
     def _restore(self) -> tuple[TrainState, int]:
         config, lanes = self._config, self._lanes
-        places = state_shardings(config, lanes, self._mesh)
-        like = jax.tree.map(
-            lambda leaf, place: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place),
-            abstract_state(config, lanes),
-            places,
-        )
+        like = placed_state(config, lanes, self._mesh)
         restored = self._checkpoints.restore(plc.without_clips(like))
         if restored is not None:
             state, record = restored
+            self._record |= record
+            self._notes = check_data(self._workdir, self._digests, record.get("data"))
+            self._record["data"] = self._digests
             if config.rl.plc:
                 state = plc.with_clips(state, like.replay, self._data.clip)
-            self._record |= record
             self._saved, self._noted = int(state.step), True
             return state, int(state.step)
         taken = config.init_from and groups.initial_params(config, lanes, like.params)
@@ -176,12 +172,16 @@ class _Run:
         )
         step, clock = start, (start, time.monotonic())
         asked = self._stop.reached()
+        self._clock.begin("steps")
         while step < self._steps and not asked:
             if step < until:
-                state, metrics = step_fn(state, self._global(next(batches), place))
+                with self._clock.during("waiting_for_input"):
+                    batch = next(batches)
+                state, metrics = step_fn(state, self._global(batch, place))
             else:
                 state, metrics = resident_fn(state)
             step += 1
+            hosts.progress()
             self._log.advance()
             self._note_saved()
             self._fetch()
@@ -196,12 +196,19 @@ class _Run:
                 clock = (step, time.monotonic())
             if evaluates or saves:
                 self._fetch()  # never evaluate or save what is not finite
+            if evaluates or saves:
+                self._workdir.check_here()
             if evaluates:
-                state = self._evaluate(step, state)
+                with self._clock.during("evaluating"):
+                    state = self._evaluate(step, state)
+                hosts.progress()
                 clock = (step, time.monotonic())
             if saves:
-                self._save(step, state)
-        self._checkpoints.wait()
+                with self._clock.during("saving"):
+                    self._save(step, state)
+                hosts.progress()
+        with self._clock.during("saving"):
+            self._checkpoints.wait()
         self._note_saved()
         if step < self._steps:
             self._log.say(f"stopped at step {step}; the same command goes on from here")
@@ -232,7 +239,11 @@ class _Run:
                 code: {name: float(value[i]) for name, value in values.items()}
                 for i, code in enumerate(self._lanes)
             }
+            self._workdir.check_here()
             self._log.write(step, "train", own)
+            self._bad.name(self._log.say)
+            if hosts.is_first():
+                self._clock.note(self._workdir.path)
 
     def _evaluate(self, step: int, state: TrainState) -> TrainState:
         params = evaluated(state.opt_state, state.params)
@@ -260,7 +271,7 @@ class _Run:
         if step == self._saved:
             return
         self._log.sync()  # no checkpoint outlives its metrics
-        record = dict(self._record, **self._spent())
+        record = self._record | self._clock.spent()
         self._checkpoints.save(step, plc.without_clips(state), record)
         self._saved = step
 
@@ -271,22 +282,15 @@ class _Run:
             if hosts.is_first():
                 self._workdir.note_saved()
 
-    def _spent(self) -> dict[str, float]:
-        wall, cpu = self._began
-        return {
-            "seconds": self._record["seconds"] + time.monotonic() - wall,
-            "cpu_seconds": self._record["cpu_seconds"] + time.process_time() - cpu,
-        }
-
     def _finish(self, state: TrainState) -> dict:
+        self._workdir.check_here()
         final = {
             "step": int(state.step),
             "params_sha256": digest(hosts.gather(state.params)),
-            **self._spent(),
-            "device": jax.devices()[0].device_kind,
-            "devices": jax.device_count(),
-            "hosts": hosts.count(),
-            "threads": len(os.sched_getaffinity(0)),
+            **self._clock.spent(),
+            "data": self._digests,
+            "bad_clips": sum(hosts.from_all(len(self._data.bad))),
+            **hardware(),
             "versions": versions(*PACKAGES),
         }
         if hosts.is_first():

@@ -15,7 +15,7 @@ from signllm_jax.core.typing import Array, Tree
 
 
 def learning_rate(config: OptimizerConfig, count: Array, steps: Array) -> Array:
-    """Linear warm-up, then a cosine or a line to `final` times the peak at `steps`.
+    """Linear warm-up, then a cosine or a line to `final` times the peak at `steps`, or the peak.
 
     Args:
         config: peak, warm-up, shape and final share.
@@ -28,6 +28,8 @@ def learning_rate(config: OptimizerConfig, count: Array, steps: Array) -> Array:
     count, steps = count.astype(jnp.float32), steps.astype(jnp.float32)
     warmup = jnp.minimum(config.warmup, steps / 10)
     rise = (count + 1) / jnp.maximum(warmup, 1)
+    if config.schedule == "constant":
+        return config.learning_rate * jnp.minimum(rise, 1)
     progress = jnp.clip((count - warmup) / jnp.maximum(steps - warmup, 1), 0, 1)
     left = 1 - progress if config.schedule == "linear" else 0.5 * (1 + jnp.cos(jnp.pi * progress))
     fall = config.final + (1 - config.final) * left

@@ -1,4 +1,4 @@
-"""How a run is asked to stop: SIGTERM (preemption, a scheduler) and Ctrl-C."""
+"""How a run is asked to stop: SIGTERM (preemption, a scheduler), a closed terminal, and Ctrl-C."""
 
 import os
 import signal
@@ -11,7 +11,9 @@ from signllm_jax.parallel import hosts
 
 
 class StopSignal:
-    """SIGTERM and Ctrl-C ask the loop to save and end; a second Ctrl-C ends at once.
+    """SIGTERM, SIGHUP and Ctrl-C ask the loop to save and end; a second Ctrl-C ends at once.
+
+    SIGHUP stays ignored where it is, as under nohup.
 
     The signals are read from a pipe by a thread of its own: Python's handlers wait for the main
     thread, which may compile for minutes. Between several hosts SIGTERM is left to jax, which
@@ -38,7 +40,12 @@ class StopSignal:
             self._read, self._write = os.pipe()
             os.set_blocking(self._write, False)
             self._wakeup = signal.set_wakeup_fd(self._write)
-            for number in (signal.SIGINT,) if self._several else (signal.SIGTERM, signal.SIGINT):
+            numbers = {signal.SIGINT, signal.SIGHUP, signal.SIGTERM}
+            if self._several:
+                numbers.remove(signal.SIGTERM)
+            if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+                numbers.remove(signal.SIGHUP)
+            for number in numbers:
                 self._before[number] = signal.signal(number, lambda number, frame: None)
             threading.Thread(target=self._watch, daemon=True).start()
         return self
@@ -46,14 +53,14 @@ class StopSignal:
     def _watch(self):
         interrupts = 0
         while numbers := os.read(self._read, 64):
-            self._asked |= signal.SIGTERM in numbers or signal.SIGINT in numbers
+            self._asked = True  # whichever it is
             interrupts += numbers.count(signal.SIGINT)
             if interrupts > 1:
                 os._exit(130)  # as a shell says it; nothing on the disk is ever half-written
             if interrupts:
                 print("\nsaving; Ctrl-C again ends at once", file=sys.stderr, flush=True)
-                if self._several:
-                    os.kill(os.getpid(), signal.SIGTERM)
+            if self._several:
+                os.kill(os.getpid(), signal.SIGTERM)
         os.close(self._read)
 
     def __exit__(self, *error):

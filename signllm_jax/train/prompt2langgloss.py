@@ -149,7 +149,7 @@ class Prompt2LangGlossTask(MlsfTask):
         familiar = itertools.chain.from_iterable(map(frame_words, SPOKEN))
         stage = make_stage(config.text, config.model.vocab, *self.material(languages), familiar)
         clips = itertools.chain.from_iterable(
-            (data[i] for i in range(len(data))) for data in train.values()
+            data.sound_examples(config.data.max_bad) for data in train.values()
         )
         return [
             Group(
@@ -189,6 +189,7 @@ class Prompt2LangGlossTask(MlsfTask):
             invented=config.text.invented and is_spelled(data.dataset),
             asks=config.text.trained != "pose",
             cache_mb=data.cache_mb,
+            max_bad=data.max_bad,
         )
 
     def dev_set(self, languages, groups, mesh):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import os
 
 import jax
 
@@ -14,6 +15,24 @@ from signllm_jax.train.task import get_task
 
 PACKAGES = ("jax", "flax", "optax", "orbax-checkpoint", "grain", "tensorflow-datasets", "numpy")
 """What the numbers of a run depend on."""
+
+
+def hardware() -> dict[str, str | int]:
+    """What a run is trained on."""
+    return {
+        "device": jax.devices()[0].device_kind,
+        "devices": jax.device_count(),
+        "hosts": hosts.count(),
+        "threads": len(os.sched_getaffinity(0)),
+    }
+
+
+def mesh_title(mesh: jax.sharding.Mesh) -> str:
+    """The mesh of a run in a sentence."""
+    title = "mesh " + ", ".join(f"{axis} {size}" for axis, size in mesh.shape.items())
+    if mesh.size < jax.device_count():
+        title += f" ({mesh.size} of {jax.device_count()} devices: see config.mesh)"
+    return f"{title}, {hosts.count()} hosts" if hosts.count() > 1 else title
 
 
 def chosen_languages(config: Config, kept: tuple[str, ...] = ()) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from signllm_jax.train.task import get_task
 
 @functools.partial(
     jax.tree_util.register_dataclass,
-    data_fields=["step", "params", "opt_state", "active", "key", "replay"],
+    data_fields=["step", "params", "opt_state", "active", "key", "replay", "usual_norm"],
     meta_fields=[],
 )
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +32,8 @@ class TrainState:
         active: bool [L], lanes that still learn; the others' updates are zeroed.
         key: the run's random key; every draw folds in the step and the lane's name.
         replay: the buffers of the Priority Learning Channel, [L, strata, ...]; None = off.
+        usual_norm: float32 [L], the running mean of each lane's gradient norm; None where no
+            step is skipped for it.
     """
 
     step: Array
@@ -40,6 +42,7 @@ class TrainState:
     active: Array
     key: Array
     replay: Replay | None = None
+    usual_norm: Array | None = None
 
 
 def init_state(config: Config, lanes: tuple[str, ...]) -> TrainState:
@@ -54,6 +57,7 @@ def init_state(config: Config, lanes: tuple[str, ...]) -> TrainState:
         active=jnp.ones((len(lanes),), bool),
         key=jax.random.fold_in(key, 1),
         replay=plc.init(config, len(lanes)),
+        usual_norm=jnp.zeros((len(lanes),)) if config.train.skip_spikes else None,
     )
 
 
@@ -71,6 +75,15 @@ def state_shardings(config: Config, lanes: tuple[str, ...], mesh) -> TrainState:
     state = abstract_state(config, lanes)
     placed = dataclasses.replace(sharding.state_specs(state, specs), replay=plc.specs(state.replay))
     return sharding.shardings(mesh, placed)
+
+
+def placed_state(config: Config, lanes: tuple[str, ...], mesh) -> TrainState:
+    """Shapes, types and shardings of the state, a TrainState of `jax.ShapeDtypeStruct`s."""
+    return jax.tree.map(
+        lambda leaf, place: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place),
+        abstract_state(config, lanes),
+        state_shardings(config, lanes, mesh),
+    )
 
 
 def make_state(config: Config, lanes: tuple[str, ...], mesh) -> TrainState:

@@ -12,6 +12,7 @@ from signllm_jax.core.typing import Array, Batch, LineBatch, Tree
 from signllm_jax.parallel import language_axis as lane_axis
 from signllm_jax.parallel import memory_layout, sharding
 from signllm_jax.rl import plc
+from signllm_jax.train import spikes
 from signllm_jax.train.optimizer import learning_rate, make_optimizer
 from signllm_jax.train.state import TrainState, state_shardings
 from signllm_jax.train.task import Learning, Task, get_task
@@ -63,6 +64,12 @@ def train_step(
     error = metrics.pop("clip_error", None)
     grads = jax.lax.with_sharding_constraint(grads, specs)
     active = state.active & (state.step < steps)
+    usual, skipped = state.usual_norm, None
+    if usual is not None:
+        norms = lane_axis.lift(optax.tree.norm)(grads)
+        usual, skipped = spikes.find(usual, norms, state.step, config.train.skip_spikes)
+        active &= ~skipped
+        grads = lane_axis.lift(spikes.without)(grads, skipped)
 
     def update(grads, opt_state, params, steps, active):
         updates, new = make_optimizer(config.optimizer, steps).update(grads, opt_state, params)
@@ -87,6 +94,8 @@ def train_step(
         "gradient_norm": norm,
         "learning_rate": rate * active,
     }
+    if skipped is not None:
+        metrics |= {"gradient_norm": norms, "skipped": skipped.astype(jnp.float32)}
     new_state = TrainState(
         step=state.step + 1,
         params=params,
@@ -94,6 +103,7 @@ def train_step(
         active=state.active,
         key=state.key,
         replay=replay,
+        usual_norm=usual,
     )
     return new_state, metrics
 

@@ -34,6 +34,9 @@ class TrainData(Protocol):
     notes: Sequence[str]
     """What the run should say of the data, a line each (clips that are left out)."""
 
+    bad: Sequence[str]
+    """What is wrong with each clip that was skipped since the start, a line each."""
+
     def batch(self, step: int, lanes: Sequence[int], rows: Sequence[int]) -> Batch:
         """The part of step `step`'s batch with the given lane and row indices."""
 
@@ -74,6 +77,20 @@ class Task(abc.ABC):
         """Codes of the languages that the data set has; raises DataError when it is unknown."""
         data = self.config.data
         return splits.languages(data.dataset, data.data_dir or None)
+
+    def data_digests(self, languages: tuple[str, ...]) -> dict[str, str]:
+        """Digests of the data that a run is bound to, `<language>/<split>` -> see `Source.digest`.
+
+        Raises DataError when a split cannot be opened.
+        """
+        data = self.config.data
+        return {
+            f"{code}/{split}": splits.open_split(
+                data.dataset, code, split, data.data_dir or None
+            ).digest
+            for code in languages
+            for split in ("train", "dev")
+        }
 
     def lanes(self, languages: tuple[str, ...]) -> tuple[str, ...]:
         """Names of the models on the leading axis: one per language unless languages share one."""

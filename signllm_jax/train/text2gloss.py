@@ -9,6 +9,7 @@ from signllm_jax.core.errors import ConfigError
 from signllm_jax.core.tasks import SHARED
 from signllm_jax.core.typing import Array
 from signllm_jax.corpora import gloss_corpora
+from signllm_jax.corpora.digests import listing_digest
 from signllm_jax.data.gloss_batches import LineData
 from signllm_jax.data.packing import Packing
 from signllm_jax.eval.figures import mean_metrics
@@ -104,6 +105,16 @@ class Text2GlossTask(Task):
             row_units=data.row_units,
             temperature=data.temperature,
         )
+
+    def data_digests(self, languages):
+        """See Task; of texts and glosses."""
+        return {
+            f"{code}/{split}": listing_digest(
+                [pair.text for pair in pairs], [list(pair.glosses) for pair in pairs]
+            )
+            for split in ("train", "dev")
+            for code, pairs in self._pairs(languages, split).items()
+        }
 
     def dev_set(self, languages, groups, mesh):
         """See Task."""

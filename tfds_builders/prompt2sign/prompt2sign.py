@@ -17,6 +17,7 @@ import tensorflow_datasets as tfds
 from signllm_jax.core.errors import DataError
 from signllm_jax.core.skeleton import OPENPOSE50, get_layout
 from signllm_jax.corpora import fingerspelling, published
+from signllm_jax.corpora.digests import RecordsDigest
 from signllm_jax.corpora.shards import Prepared, prepared_sources
 
 SPLITS = ("train", "dev", "test")
@@ -63,7 +64,8 @@ class Prompt2Sign(tfds.core.GeneratorBasedBuilder):
     """Text and gloss to sign language poses.
 
     `info.metadata["splits"][split]` lists, in the order of the records, `ids`, `texts`, `glosses`
-    and `lengths` (frames T), so that data can be planned without reading a record.
+    and `lengths` (frames T), so that data can be planned without reading a record, and `records`, a
+    digest of all that they hold, which binds a run to its data.
     """
 
     name = "prompt2sign"
@@ -144,11 +146,14 @@ class Prompt2Sign(tfds.core.GeneratorBasedBuilder):
         """Yields (number, features) and fills the metadata on the way."""
         listed = {"ids": [], "texts": [], "glosses": [], "lengths": []}
         self.info.metadata["splits"][split] = listed
+        digest = RecordsDigest()
         for number, example in enumerate(examples):
             for key, feature in (("ids", "id"), ("texts", "text"), ("glosses", "gloss")):
                 listed[key].append(example[feature])
             listed["lengths"].append(len(example["pose"]))
+            digest.add(example)
             yield number, example
+        listed["records"] = digest.hexdigest()
 
 
 def chosen_sources(prepared, config: Prompt2SignConfig) -> list[Prepared]:
