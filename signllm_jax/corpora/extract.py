@@ -86,19 +86,22 @@ class _Worker:
                 text=True,
             )
         request = {"video": str(video.path.absolute()), "output": str(video.output.absolute())}
+        process = self._process  # closed by the other thread where the run ends
+        if process is None:
+            return {"error": _CRASHED}
         try:
-            self._process.stdin.write(json.dumps(request) + "\n")
-            self._process.stdin.flush()
-            return json.loads(self._process.stdout.readline())
+            process.stdin.write(json.dumps(request) + "\n")
+            process.stdin.flush()
+            return json.loads(process.stdout.readline())
         except (OSError, ValueError):
             self.close()
             return {"error": _CRASHED}
 
     def close(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.communicate()
-            self._process = None
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.communicate()
 
 
 def _answers(videos: list[_Video], python: Path, jobs: int) -> Iterator[tuple[_Video, dict]]:
