@@ -3,9 +3,9 @@ PYTHON ?= python3
 VENV ?= $(if $(filter python3,$(PYTHON)),.venv,.venv-$(notdir $(PYTHON)))
 SEEDS ?= 0 1 2
 RUN = $(VENV)/bin/python
-PYTEST = $(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=10
+PYTEST = $(RUN) -m pytest -rs -n 2 --dist loadfile --no-loadscope-reorder --durations=10
 
-.PHONY: demo seeds seeds-plain results speed slices reliability test test-slow browser-test browser-installed docs architecture screenshots gpu-check extract-env beam-env tfds-env peer-env xpk-env lint clean
+.PHONY: demo seeds seeds-plain results speed slices reliability test test-slow browser-test browser-installed fuzz docs architecture screenshots gpu-check extract-env beam-env tfds-env peer-env xpk-env lint clean
 
 demo: $(VENV)/demo-installed
 	$(RUN) launch/train.py --config=configs/mlsf.py --workdir=runs/mlsf
@@ -116,6 +116,11 @@ reliability: $(VENV)/test-installed
 # the page in a browser, with Debian's chromium and chromium-driver
 browser-test: $(VENV)/test-installed browser-installed
 	$(RUN) -m pytest -m slow tests/test_browser.py tests/test_formats.py
+
+# damages the files of every reader and schema, and writes the counts into docs/security.md
+MINUTES ?= 20
+fuzz: $(VENV)/test-installed
+	PYTHONPATH=. $(RUN) tests/fuzz.py --minutes=$(MINUTES)
 
 # the documentation's site, in build/site
 docs: $(VENV)/test-installed

@@ -20,8 +20,8 @@ from signllm_jax.render.overlay import (
     overlay,
     overlay_strip,
     pixel_distances,
-    video_pictures,
 )
+from signllm_jax.render.pictures import video_pictures
 from signllm_jax.render.video import write_video
 
 
@@ -127,7 +127,7 @@ def test_a_video_that_is_too_short_and_an_unknown_suffix_are_refused(tmp_path, c
     with pytest.raises(OutputError, match=r"an overlay is a \.mp4 or a \.png"):
         overlay(tmp_path / "a.pose", tmp_path / "a.gif")
     write_video(tmp_path / "a.mp4", iter([np.zeros((640, 640, 3), np.uint8)] * 3), 25.0)
-    with pytest.raises(DataError, match=f"3 frames, but {len(clip)} in"):
+    with pytest.raises(DataError, match=f"the video has 3 frames, but {len(clip)} have"):
         overlay(tmp_path / "a.pose", tmp_path / "b.mp4", tmp_path / "a.mp4")
     measured = overlay(tmp_path / "a.pose", tmp_path / "b.mp4")
     assert measured["frames"] == len(clip) == len(list(video_pictures(tmp_path / "b.mp4")))
@@ -144,3 +144,43 @@ def test_flat_bones_and_shaking_wrists_are_measured():
     assert wrist_depth_motion(shaken) == pytest.approx(5)
     # in one of three frames both forearms and both wrist-to-hand bones lean
     assert planar_share(shaken) == pytest.approx(1 - 4 / 49 / 3)
+
+
+def test_a_program_that_says_much_about_a_damaged_video_is_no_hang(tmp_path, monkeypatch):
+    program = tmp_path / "ffmpeg"  # more words than a pipe holds, then one picture
+    program.write_text(
+        "#!/bin/sh\nhead -c 300000 /dev/zero | tr '\\0' 'x' >&2\nprintf 'P6\\n1 1\\n255\\nabc'\n"
+    )
+    program.chmod(0o700)
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(program))
+    (tmp_path / "a.mp4").write_bytes(b"any")
+    assert [picture.size for picture in video_pictures(tmp_path / "a.mp4")] == [(1, 1)]
+
+
+def test_a_picture_that_is_too_large_is_refused_before_it_is_read(tmp_path, monkeypatch):
+    program = tmp_path / "ffmpeg"
+    program.write_text("#!/bin/sh\nprintf 'P6\\n100000 100000\\n255\\n'\nexec sleep 60\n")
+    program.chmod(0o700)
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(program))
+    (tmp_path / "a.mp4").write_bytes(b"any")
+    with pytest.raises(DataError, match="100000 x 100000"):
+        list(video_pictures(tmp_path / "a.mp4"))
+
+
+def test_a_video_is_read_no_further_than_it_is_wanted(tmp_path, monkeypatch):
+    program = tmp_path / "ffmpeg"
+    program.write_text("#!/bin/sh\nwhile :; do printf 'P6\\n1 1\\n255\\nabc'; done\n")
+    program.chmod(0o700)
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(program))
+    (tmp_path / "a.mp4").write_bytes(b"any")
+    found = video_pictures(tmp_path / "a.mp4")
+    assert next(found).size == (1, 1)
+    found.close()  # ends the program, which has no end
+
+
+def test_a_joint_far_out_makes_no_huge_picture():
+    clip = letters()[0]
+    keypoints = seen_at(clip)
+    keypoints[0, 0] = (1e9, 1e9, 0.001)
+    strip = overlay_strip(clip, keypoints, None, frames=2)
+    assert max(strip.size) <= 2 * (4 * 240 + 4)

@@ -1,8 +1,9 @@
 """A 3D clip laid back over the picture that it came from: where, how far off, and drawn."""
 
+import contextlib
 import dataclasses
-import subprocess
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from signllm_jax.poses.lift import lift_keypoints
 from signllm_jax.poses.lift_best import CONFIDENT
 from signllm_jax.poses.openpose import read_openpose_keypoints
 from signllm_jax.poses.pose_file import read_pose_keypoints
+from signllm_jax.render.pictures import MOST_SIDE, video_pictures
 from signllm_jax.render.video import write_video
 
 _LANDMARK, _LIMB = "#9ca3af", "#22d3ee"
@@ -104,34 +106,24 @@ def draw_overlay(
     return picture
 
 
-def video_pictures(path: str | Path) -> Iterator[Image.Image]:
-    """Yields the pictures of a video as they are shown; raises DataError where it is unreadable."""
-    import imageio_ffmpeg
-
-    path = Path(path)
-    if not path.is_file():
-        raise DataError(f"{path}: no such video")
-    binary = imageio_ffmpeg.get_ffmpeg_exe()
-    # an image stream tells the size of each picture itself
-    command = [binary, *["-loglevel", "error", "-i"], str(path)]
-    command += ["-f", "image2pipe", "-c:v", "ppm", "-"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as ffmpeg:
-        count = 0
-        while header := [ffmpeg.stdout.readline() for _ in range(3)]:
-            if header[0].strip() != b"P6":
-                break
-            wide, tall = map(int, header[1].split())
-            content = ffmpeg.stdout.read(3 * wide * tall)
-            count += 1
-            yield Image.frombytes("RGB", (wide, tall), content)
-        message = ffmpeg.stderr.read().decode(errors="replace").strip()
-    if not count:
-        raise DataError(f"{path}: no readable video: {message.splitlines()[0] if message else ''}")
-
-
 def _ground(keypoints: np.ndarray) -> tuple[int, int]:
-    """A size of picture that holds all keypoints."""
-    return tuple(int(side) for side in keypoints[..., :2].max(axis=(0, 1)) + 40)
+    """A size of picture that holds all keypoints, but for those that lie far out."""
+    return tuple(
+        int(np.clip(side, 0, MOST_SIDE - 40)) + 40 for side in keypoints[..., :2].max(axis=(0, 1))
+    )
+
+
+def _grounds(keypoints: np.ndarray, video: Iterable[Image.Image] | None) -> Iterator[Image.Image]:
+    """A picture for each frame: of the video, or dark; raises DataError where there are too few."""
+    if video is None:
+        dark = Image.new("RGB", _ground(keypoints), _DARK)
+        yield from itertools.repeat(dark, len(keypoints))
+        return
+    count = 0
+    for count, picture in enumerate(itertools.islice(video, len(keypoints)), 1):  # noqa: B007
+        yield picture
+    if count < len(keypoints):
+        raise DataError(f"the video has {count} frames, but {len(keypoints)} have keypoints")
 
 
 def crop_around(keypoints: np.ndarray, size: tuple[int, int], margin: float = 0.15) -> tuple:
@@ -145,26 +137,32 @@ def crop_around(keypoints: np.ndarray, size: tuple[int, int], margin: float = 0.
 
 
 def overlay_strip(
-    clip: PoseClip, keypoints: np.ndarray, pictures: list[Image.Image] | None, frames: int = 6
+    clip: PoseClip, keypoints: np.ndarray, video: Iterable[Image.Image] | None, frames: int = 6
 ) -> Image.Image:
     """Evenly spaced frames side by side, 240 pixels high, each as `draw_overlay`.
 
     Args:
         clip, keypoints: as in `fit_projection`.
-        pictures: one a frame; None for a dark ground.
+        video: one picture a frame, taken one after the other; None for a dark ground.
         frames: how many.
+
+    Raises DataError where the video has fewer frames than the clip.
     """
     projection = fit_projection(clip, keypoints)
-    size = pictures[0].size if pictures else _ground(keypoints)
-    box = crop_around(keypoints, size)
-    height = 240
-    width = round((box[2] - box[0]) * height / (box[3] - box[1]))
-    strip = Image.new("RGB", (frames * (width + 4) - 4, height), "#ffffff")
-    for column, frame in enumerate(np.linspace(0, len(clip) - 1, frames).round().astype(int)):
-        ground = pictures[frame] if pictures else Image.new("RGB", size, _DARK)
+    shown = np.linspace(0, len(clip) - 1, frames).round().astype(int).tolist()
+    height, strip = 240, None
+    for frame, ground in enumerate(_grounds(keypoints, video)):
+        if frame not in shown:
+            continue
+        if strip is None:
+            box = crop_around(keypoints, ground.size)
+            width = round((box[2] - box[0]) * height / max(box[3] - box[1], 1))
+            width = int(np.clip(width, 1, 4 * height))
+            strip = Image.new("RGB", (frames * (width + 4) - 4, height), "#ffffff")
         drawn = draw_overlay(ground, clip, keypoints, frame, projection).crop(box)
         small = drawn.resize((width, height), Image.Resampling.LANCZOS)
-        strip.paste(small, (column * (width + 4), 0))
+        for column in (place for place, each in enumerate(shown) if each == frame):
+            strip.paste(small, (column * (width + 4), 0))
     return strip
 
 
@@ -200,15 +198,14 @@ def overlay(
     else:
         keypoints = read_openpose_keypoints(pose)
     clip = lift_keypoints(keypoints, fps, lift, str(pose))
-    pictures = list(video_pictures(video)) if video else None
-    if pictures and len(pictures) < len(clip):
-        raise DataError(f"{video}: {len(pictures)} frames, but {len(clip)} in {pose}")
     projection = fit_projection(clip, keypoints)
-    with beside(output) as part:
+    with contextlib.ExitStack() as stack:
+        part = stack.enter_context(beside(output))
+        shown = stack.enter_context(contextlib.closing(video_pictures(video))) if video else None
         if output.suffix.lower() == ".png":
-            overlay_strip(clip, keypoints, pictures).save(part, format="png")
+            overlay_strip(clip, keypoints, shown).save(part, format="png")
         else:
-            write_video(Path(part), _pictures(clip, keypoints, pictures, projection), fps)
+            write_video(Path(part), _pictures(clip, keypoints, shown, projection), fps)
     return {"frames": len(clip)} | measure(clip, keypoints)
 
 
@@ -225,10 +222,8 @@ def measure(clip: PoseClip, keypoints: np.ndarray) -> dict[str, float]:
     }
 
 
-def _pictures(clip, keypoints, pictures, projection) -> Iterator[np.ndarray]:
-    size = pictures[0].size if pictures else _ground(keypoints)
-    even = tuple(side - side % 2 for side in size)
-    for frame in range(len(clip)):
-        picture = pictures[frame] if pictures else Image.new("RGB", size, _DARK)
+def _pictures(clip, keypoints, video, projection) -> Iterator[np.ndarray]:
+    for frame, picture in enumerate(_grounds(keypoints, video)):
+        even = tuple(side - side % 2 for side in picture.size)
         drawn = draw_overlay(picture, clip, keypoints, frame, projection)
         yield np.asarray(drawn.crop((0, 0, *even)))

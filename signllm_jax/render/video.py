@@ -4,7 +4,7 @@ import contextlib
 import itertools
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -19,7 +19,11 @@ FFMPEG_SECONDS = 600.0
 
 
 def video_frames(
-    produced: PoseClip, reference: PoseClip | None = None, text: str = "", side: bool = False
+    produced: PoseClip,
+    reference: PoseClip | None = None,
+    text: str = "",
+    side: bool = False,
+    only: Collection[int] | None = None,
 ) -> Iterator[np.ndarray]:
     """Yields the pictures of a video, uint8 [H, W, 3] with even sides, at the produced clip's rate.
 
@@ -31,6 +35,7 @@ def video_frames(
         reference: the real clip of the same text.
         text: written above.
         side: seen from the side.
+        only: numbers of the pictures that are wanted; None = all.
     """
     from PIL import Image, ImageDraw
 
@@ -51,8 +56,8 @@ def video_frames(
     if len(clips) == 2:
         for left, name in zip(lefts, ("reference", "produced")):
             draw.text((left, head - 20), name, fill=figure.MUTED, font=lettering.font(14))
-    seconds = max(len(clip) / clip.fps for clip in clips)
-    for number in range(max(round(seconds * produced.fps), 1)):
+    numbers = range(_count(produced, reference))
+    for number in numbers if only is None else sorted(only):
         image = base.copy()
         for left, clip in zip(lefts, clips):
             index = min(int((number + 0.5) / produced.fps * clip.fps), len(clip) - 1)
@@ -62,6 +67,12 @@ def video_frames(
             bar = (left, head + cell[1] - 3, left + done, head + cell[1] - 1)
             ImageDraw.Draw(image).rectangle(bar, fill=figure.MUTED)
         yield np.asarray(image)
+
+
+def _count(produced: PoseClip, reference: PoseClip | None) -> int:
+    """The number of pictures: until the longer clip ends."""
+    clips = [produced] if reference is None or not len(reference) else [reference, produced]
+    return max(round(max(len(clip) / clip.fps for clip in clips) * produced.fps), 1)
 
 
 def _even(size: int) -> int:
@@ -110,17 +121,20 @@ def save_gif(path: Path, produced: PoseClip, reference: PoseClip | None, text: s
     """Writes an animated picture that plays in real time."""
     from PIL import Image
 
-    images = [Image.fromarray(frame) for frame in video_frames(produced, reference, text)]
-    chosen = [images[index] for index in np.linspace(0, len(images) - 1, 4).round().astype(int)]
-    sheet = Image.new("RGB", (images[0].width, 4 * images[0].height))
-    for row, image in enumerate(chosen):
-        sheet.paste(image, (0, row * images[0].height))
+    # Some pictures are drawn twice, for the colours first, so that few are held at a time.
+    count = _count(produced, reference)
+    chosen = {*np.linspace(0, count - 1, 4).round().astype(int).tolist()}
+    sheet = np.concatenate(list(video_frames(produced, reference, text, only=chosen)))
+    sheet = Image.fromarray(sheet)
     palette = sheet.quantize(_COLOURS, method=Image.Quantize.MEDIANCUT)
-    pages = [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images]
+    pages = (
+        Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE)
+        for frame in video_frames(produced, reference, text)
+    )
     # A gif counts in hundredths of a second: rounding the ends, not the durations, keeps time.
-    ends = np.round(np.arange(len(pages) + 1) * 100 / produced.fps).astype(int)
+    ends = np.round(np.arange(count + 1) * 100 / produced.fps).astype(int)
     durations = [10 * int(length) for length in np.diff(ends)]
-    pages[0].save(path, save_all=True, append_images=pages[1:], duration=durations, loop=0)
+    next(pages).save(path, save_all=True, append_images=pages, duration=durations, loop=0)
 
 
 def save_png(path: Path, produced: PoseClip, reference: PoseClip | None, text: str) -> None:

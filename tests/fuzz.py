@@ -1,0 +1,331 @@
+"""Damages the files of every reader and schema for a while: python tests/fuzz.py --minutes=20.
+
+Each target is a process of its own, so that a crash ends that one and is counted. An input that
+ends in anything but a result or an error of ours, takes longer than SECONDS, or lets the process
+grow beyond MEGABYTES, is kept in build/fuzz/ and fails the run. The counts are written into
+docs/security.md. It is run by hand (`make fuzz`), not by the tests.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+from damage import damaged
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from signllm_jax.core.errors import PoseFormatError, SignLLMError
+
+ROOT = Path(__file__).resolve().parents[1]
+KEPT = ROOT / "build" / "fuzz"
+PAGE = ROOT / "docs" / "security.md"
+SECONDS, MEGABYTES = 20, 1024
+LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=300)
+VALUES = st.recursive(
+    LEAVES | st.sampled_from([10**7, -1, 2**63, "../x", "\x1b[31m", "NaN"]),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=20), inner),
+    max_leaves=12,
+)
+
+
+def clips():
+    from test_clean import waving
+
+    return waving(12)
+
+
+def pose(folder: Path):
+    from signllm_jax.poses.pose_file import read_pose_file, write_pose_file
+
+    path = folder / "clip.pose"
+    write_pose_file(path, clips())
+    return path, lambda: read_pose_file(path)
+
+
+def skels(folder: Path):
+    from signllm_jax.poses.skels import read_skels, write_skels
+
+    path = folder / "clip.skels"
+    write_skels(path, [clips()])
+    return path, lambda: list(read_skels(path, 25.0))
+
+
+def openpose(folder: Path):
+    from signllm_jax.poses.openpose import read_openpose, write_openpose
+
+    write_openpose(folder / "clip.json", clips())
+    people = json.loads((folder / "clip.json").read_text())
+    (folder / "frames").mkdir()
+    for number, frame in enumerate(people):
+        (folder / "frames" / f"clip_{number:012d}_keypoints.json").write_text(json.dumps(frame))
+    path = folder / "frames" / "clip_000000000001_keypoints.json"
+    return path, lambda: read_openpose(folder / "frames", 25.0)
+
+
+def openpose_zip(folder: Path):
+    from signllm_jax.poses.files import read_clip
+    from signllm_jax.render.save import save_clip
+
+    path = save_clip(folder / "clip.zip", clips())
+    return path, lambda: read_clip(path, 25.0)
+
+
+def dwpose(folder: Path):
+    from test_dwpose import made_clip
+
+    from signllm_jax.poses.dwpose import read_dwpose, write_dwpose
+
+    path = folder / "clip.npz"
+    write_dwpose(path, made_clip())
+    return path, lambda: read_dwpose(path, 25.0)
+
+
+def pickles(folder: Path):
+    import pickle
+
+    from signllm_jax.poses.safe_pickle import read_pickle
+
+    path = folder / "frame.pkl"
+    path.write_bytes(pickle.dumps({"keypoints": np.ones((133, 3)), "frames": [1, 2.5]}))
+
+    def read():
+        try:
+            return read_pickle(path.read_bytes())
+        except Exception as error:  # its callers expect any
+            raise PoseFormatError(str(error)) from None
+
+    return path, read
+
+
+def arrays(folder: Path):
+    from signllm_jax.poses.arrays import read_arrays, write_arrays
+
+    path = folder / "clip.npz"
+    write_arrays(path, clips())
+    return path, lambda: read_arrays(path)
+
+
+def manifest(folder: Path):
+    from signllm_jax.corpora.manifest import read_manifest
+
+    path = folder / "train.csv"
+    path.write_text("id|text|gloss|signer|split\na/b|hello|HELLO|one|train\nc|ü|X|two|dev\n")
+    return path, lambda: read_manifest(path)
+
+
+def prompt(folder: Path):
+    from signllm_jax.text.prompts import parse_prompt
+
+    path = folder / "prompt.txt"
+    path.write_text("How do you sign 'hello, Zürich' in American Sign Language?")
+    return path, lambda: parse_prompt(path.read_bytes().decode("utf-8", "replace"), "asl")
+
+
+def run_folder(folder: Path):
+    from tiny_run import tiny_config, write_run
+
+    from signllm_jax.data import splits
+
+    splits.prepare("fingerspelling", "asl", folder / "data")
+    return write_run(folder / "run", tiny_config(str(folder / "data"), ("asl",))).path
+
+
+def config_json(folder: Path):
+    from signllm_jax.artifacts.workdir import Workdir
+
+    run = run_folder(folder)
+    return run / "config.json", Workdir(run).read_config
+
+
+def group_json(folder: Path):
+    from signllm_jax.artifacts.group import load_group
+
+    group = run_folder(folder) / "groups" / "asl"
+    return group / "group.json", lambda: load_group(group)
+
+
+def params(folder: Path):
+    from signllm_jax.artifacts.group import load_group
+
+    group = run_folder(folder) / "groups" / "asl"
+    return group / "params-1.msgpack", lambda: load_group(group)
+
+
+def model_json(folder: Path):
+    from signllm_jax.artifacts.export import check_export, export_run
+    from signllm_jax.artifacts.workdir import Workdir
+
+    export_run(run_folder(folder), folder / "out")
+    return folder / "out" / "model.json", lambda: check_export(Workdir(folder / "out"))
+
+
+def source_json(folder: Path):
+    from test_prepared_schema import LISTED, TOLD, read_all, write_part
+
+    write_part(folder, LISTED)
+    (folder / "source.json").write_text(json.dumps(TOLD))
+    return folder / "source.json", lambda: read_all(folder)
+
+
+def report_json(folder: Path):
+    from test_prepared_schema import REPORT
+
+    from signllm_jax.eval import results
+
+    (folder / "report.json").write_text(json.dumps(REPORT))
+    return folder / "report.json", lambda: results.summary(results.read_reports([str(folder)]))
+
+
+READERS = (pose, skels, openpose, openpose_zip, dwpose, pickles, arrays, manifest, prompt)
+SCHEMAS = (config_json, group_json, model_json, source_json, report_json)
+TARGETS: dict[str, Callable] = {make.__name__: make for make in (*READERS, *SCHEMAS, params)}
+
+
+def places(values, path=()):
+    """The paths of all values."""
+    yield path
+    if isinstance(values, dict):
+        items = values.items()
+    else:
+        items = enumerate(values) if isinstance(values, list) else ()
+    for key, value in items:
+        yield from places(value, (*path, key))
+
+
+def replaced(values, path, value):
+    """A copy of the values with one of them replaced."""
+    if not path:
+        return value
+    copy = dict(values) if isinstance(values, dict) else list(values)
+    copy[path[0]] = replaced(copy[path[0]], path[1:], value)
+    return copy
+
+
+class Trial:
+    """Feeds one target and counts."""
+
+    def __init__(self, path: Path, read: Callable, until: float):
+        self.path, self.read, self.until = path, read, until
+        self.found = {"inputs": 0, "read": 0, "refused": 0, "slowest_seconds": 0.0}
+
+    def feed(self, content: bytes) -> None:
+        """One input; raises what is no error of ours."""
+        self.path.write_bytes(content)
+        self.found["inputs"] += 1
+        began = time.monotonic()
+        signal.alarm(SECONDS)
+        try:
+            self.read()
+            self.found["read"] += 1
+        except SignLLMError:
+            self.found["refused"] += 1
+        finally:
+            signal.alarm(0)
+        slowest = max(self.found["slowest_seconds"], time.monotonic() - began)
+        self.found["slowest_seconds"] = round(slowest, 3)
+
+
+def try_one(name: str, seconds: float) -> dict:
+    """Feeds a target for some seconds; the input that it dies of stays where it is."""
+    KEPT.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=KEPT))
+    path, read = TARGETS[name](folder)
+    content = path.read_bytes()
+    read()  # as it was written
+    began, random = memory(), np.random.default_rng()
+    trial = Trial(path, read, time.monotonic() + seconds)
+    schema = TARGETS[name] in SCHEMAS
+    values = json.loads(content) if schema else None
+    where = list(places(values)) if schema else []
+
+    @settings(max_examples=100, deadline=None, database=None, suppress_health_check=[*HealthCheck])
+    @given(st.sampled_from(where) if where else st.none(), VALUES)
+    def wrong_value(place, value):
+        if time.monotonic() < trial.until:
+            trial.feed(json.dumps(replaced(values, place, value)).encode())
+
+    while time.monotonic() < trial.until:
+        if schema:
+            wrong_value()
+        for _ in range(100):
+            if time.monotonic() < trial.until:
+                trial.feed(damaged(content, random))
+    found = trial.found | {"megabytes": round(memory()), "megabytes_before": round(began)}
+    if memory() > MEGABYTES:
+        raise MemoryError(f"{name}: {memory():.0f} MB")
+    for left in sorted(folder.rglob("*"), reverse=True):
+        left.rmdir() if left.is_dir() else left.unlink()
+    folder.rmdir()
+    return found
+
+
+def memory() -> float:
+    """Megabytes that this process has held at most."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def table(found: dict[str, dict], minutes: float) -> str:
+    """The record for the page."""
+    total = sum(each.get("inputs", 0) for each in found.values())
+    lines = [
+        f"{datetime.now(UTC):%Y-%m-%d}: `make fuzz MINUTES={minutes:g}`, {total:,} inputs.",
+        "",
+        "| target | inputs | read | refused | slowest | peak memory | failed |",
+        "|---|---:|---:|---:|---:|---:|---|",
+    ]
+    for name, each in found.items():
+        if "failed" in each:
+            lines.append(f"| {name} | – | – | – | – | – | {each['failed']} |")
+            continue
+        lines.append(
+            f"| {name} | {each['inputs']:,} | {each['read']:,} | {each['refused']:,} | "
+            f"{each['slowest_seconds']:.2f} s | {each['megabytes']} MB | no |"
+        )
+    return "\n".join(lines)
+
+
+def main() -> int:
+    """Tries all targets one after the other, or one of them (`--one`), which prints its counts."""
+    flags = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    flags.add_argument("--minutes", type=float, default=20, help="of all targets together")
+    flags.add_argument("--one", choices=TARGETS, help="this target alone; prints its counts")
+    flags.add_argument("--norecord", action="store_true", help="leaves the page as it is")
+    given_ = flags.parse_args()
+    if given_.one:
+        print(json.dumps(try_one(given_.one, 60 * given_.minutes)))
+        return 0
+    found = {}
+    for name in TARGETS:
+        each = given_.minutes / len(TARGETS)
+        command = [sys.executable, __file__, f"--one={name}", f"--minutes={each}"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode == 0:
+            found[name] = json.loads(done.stdout.splitlines()[-1])
+        else:
+            last = (done.stderr.strip() or "nothing said").splitlines()[-1]
+            found[name] = {"failed": f"ended with {done.returncode}"}
+            print(f"{name}: {last[:300]} (its input: {KEPT}/{name}-*)", file=sys.stderr)
+        print(name, found[name], flush=True)
+    if not given_.norecord:
+        # not before: a process is told to have held what the one that started it held
+        from signllm_jax.eval.results import write_readme
+
+        write_readme(str(PAGE), table(found, given_.minutes), "fuzz")
+    return any("failed" in each for each in found.values())
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("SIGNLLM_CACHE_DIR", "")
+    with contextlib.suppress(KeyboardInterrupt):
+        sys.exit(main())
