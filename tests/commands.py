@@ -252,6 +252,7 @@ def _main(command, args, out, err, programs, hook, cwd, env):
     sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
     sys.stdin = open(os.devnull)  # noqa: SIM115
     signal.signal(signal.SIGINT, signal.default_int_handler)  # the server ignores it
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup of the tests would make it be ignored
     os.chdir(cwd)
     os.environ.update(env)
     import jax
