@@ -13,11 +13,12 @@ from fastapi.testclient import TestClient
 from test_serve import HELLO, Held, model, until  # noqa: F401 (model is a fixture)
 
 from signllm_jax.core.errors import TextError
+from signllm_jax.inference.request import Request
 from signllm_jax.render import video
 from signllm_jax.serve.app import make_app
 from signllm_jax.serve.batches import Batches
 from signllm_jax.serve.connections import guarded
-from signllm_jax.serve.desk import Ask, Desk
+from signllm_jax.serve.desk import Desk
 
 LOCAL = "http://localhost"
 
@@ -113,7 +114,7 @@ def test_a_bad_text_costs_itself_and_not_its_batch():
 
 def desk_of(held):
     desk = Desk(held, queue=8, renderings=1)
-    return desk, Ask("abc", "abc")
+    return desk, Request("asl", "abc", "abc")
 
 
 def test_the_same_text_asked_by_many_is_made_once(model):  # noqa: F811
@@ -122,14 +123,14 @@ def test_the_same_text_asked_by_many_is_made_once(model):  # noqa: F811
     async def ask():
         desk, one = desk_of(held)
         async with desk.running():
-            tasks = [asyncio.create_task(desk.answer(one, "asl")) for _ in range(6)]
+            tasks = [asyncio.create_task(desk.answer(one)) for _ in range(6)]
             while not held.signed:
                 await asyncio.sleep(0.01)
             tasks[0].cancel()  # one of them leaves: the others still want it
             await asyncio.sleep(0)
             held.go.set()
             answers = await asyncio.gather(*tasks[1:])
-            again = await desk.answer(one, "asl")
+            again = await desk.answer(one)
         return answers, again
 
     answers, again = asyncio.run(ask())
@@ -139,12 +140,12 @@ def test_the_same_text_asked_by_many_is_made_once(model):  # noqa: F811
 
 def test_an_error_of_a_text_that_many_ask_for_is_told_to_all_and_not_kept(model):  # noqa: F811
     held = Held(model)
-    held.sign = lambda asked, language: [TextError("not understood")]
+    held.sign = lambda requests: [TextError("not understood")]
 
     async def ask():
         desk, one = desk_of(held)
         async with desk.running():
-            asked = (desk.answer(one, "asl") for _ in range(3))
+            asked = (desk.answer(one) for _ in range(3))
             return await asyncio.gather(*asked, return_exceptions=True), desk._making
 
     errors, making = asyncio.run(ask())
@@ -157,10 +158,10 @@ def test_the_work_of_those_who_left_is_dropped(model):  # noqa: F811
     async def leave():
         desk, one = desk_of(held)
         async with desk.running():
-            first = asyncio.create_task(desk.answer(one, "asl"))
+            first = asyncio.create_task(desk.answer(one))
             while not held.signed:
                 await asyncio.sleep(0.01)
-            second = asyncio.create_task(desk.answer(Ask("cab", "cab"), "asl"))
+            second = asyncio.create_task(desk.answer(Request("asl", "cab", "cab")))
             while not desk.waiting:
                 await asyncio.sleep(0.01)
             second.cancel()

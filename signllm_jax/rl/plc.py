@@ -13,7 +13,6 @@ import numpy as np
 
 from signllm_jax.core.config import Config
 from signllm_jax.core.typing import Array, Batch, Tree
-from signllm_jax.data.batches import TrainData
 from signllm_jax.parallel import memory_layout, sharding
 from signllm_jax.rl import replay as buffer
 from signllm_jax.rl import sampling
@@ -222,12 +221,17 @@ def _box(index, shape) -> tuple[tuple[int, int], ...]:
     return tuple(part.indices(size)[:2] for part, size in zip(index, shape))
 
 
-def host_steps(config: Config, data: TrainData, steps: int) -> int:
-    """Steps, of `steps`, that take a batch from the host: all, or those that fill the buffer.
+def host_steps(config: Config, first_pass: Callable[[int, int, int], int], steps: int) -> int:
+    """Number of steps, of `steps`, that take a batch from the host: all, or those that fill it.
+
+    Args:
+        config: Config of the run.
+        first_pass: `TrainData.first_pass` of its batches.
+        steps: Number of training steps.
 
     Raises ConfigError when a resident buffer cannot hold the train clips.
     """
     if not (config.rl.plc and config.rl.resident):
         return steps
     own = config.rl.capacity // config.rl.strata
-    return min(steps, data.first_pass(own, *clip_shape(config)))
+    return min(steps, first_pass(own, *clip_shape(config)))
