@@ -7,7 +7,7 @@ from typing import NamedTuple
 import jax
 
 from signllm_jax.artifacts.export import check_export
-from signllm_jax.artifacts.group import Group, load_group
+from signllm_jax.artifacts.group import Group, check_trained, load_group
 from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core.compile_cache import HOME, keep_programs
 from signllm_jax.core.errors import CheckpointError, ConfigError, SignLLMError, TextError
@@ -91,8 +91,9 @@ class SignLLM:
 
         Raises:
             ConfigError: the run has no such language, or which one is meant is not said.
-            TextError: the text is empty, too long, or cannot be spelled; there are both a text and
-                a prompt, or neither; the prompt is not understood.
+            TextError: the text is empty, cannot be spelled, or is longer or shorter than all that
+                the model was trained on; there are both a text and a prompt, or neither; the
+                prompt is not understood.
         """
         text, language = self.resolve(text, language, prompt)
         return self.produce_many([text], language, seed)[0]
@@ -106,9 +107,10 @@ class SignLLM:
         clip; the clips come in the order of the texts.
         """
         del seed  # no present model draws
-        producers, params = self._producers(self._language(language))
+        language = self._language(language)
+        producers, params = self._producers(language)
         producer = producers[BATCH if len(texts) > 1 else 1]
-        tokens = [len(producer.encode(text, 0)) for text in texts]
+        tokens = [self._tokens(text, language) for text in texts]
         order = sorted(range(len(texts)), key=tokens.__getitem__)
         made = producer(params, [[texts[place] for place in order]])[0]
         clips = {place: clip for place, (clip, _) in zip(order, made)}
@@ -146,7 +148,7 @@ class SignLLM:
                 language = self._language(language)
             text, language = read_request(prompt, language)
         language = self._language(language)
-        self._producers(language)[0][1].encode(text, 0)
+        self._tokens(text, language)
         return text, language
 
     def understood(self, text: str | None, language: str | None, prompt: str | None = None) -> str:
@@ -164,6 +166,12 @@ class SignLLM:
     def describe(self, language: str) -> Group:
         """The language's group: its data set, limits and training step."""
         return self._groups[self._language(language)]
+
+    def _tokens(self, text: str, language: str) -> int:
+        """How many tokens a text has; raises TextError where it cannot be produced."""
+        count = len(self._producers(language)[0][1].encode(text, 0))
+        check_trained(self._groups[language], count, text)
+        return count
 
     def _language(self, language: str | None) -> str:
         if language is None:

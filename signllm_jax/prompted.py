@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import jax
 
 from signllm_jax.api import BATCH, Signed, SignLLM
-from signllm_jax.artifacts.group import Group
+from signllm_jax.artifacts.group import Group, check_trained
 from signllm_jax.core.errors import CheckpointError, SignLLMError, TextError
 from signllm_jax.data.prompt_sampling import LineTokenizer
 from signllm_jax.inference.prompt_to_gloss import check_text, understand
@@ -83,7 +83,10 @@ class PromptedSignLLM(SignLLM):
         rows = BATCH if len(asked) > 1 else 1
         producer = self._pose_stages[rows]
         lines = self._read(asked, language, rows)
-        written = [self._written(producer, prompt, line) for prompt, line in zip(asked, lines)]
+        written = [
+            self._written(producer, self._groups[language], prompt, line)
+            for prompt, line in zip(asked, lines)
+        ]
         glosses = [gloss for gloss in written if isinstance(gloss, str)]
         clips = iter(producer(self._pose_params, [glosses])[0])
         return [
@@ -91,13 +94,13 @@ class PromptedSignLLM(SignLLM):
         ]
 
     @staticmethod
-    def _written(producer, prompt, line) -> str | TextError:
+    def _written(producer, group, prompt, line) -> str | TextError:
         """The LangGloss of a prompt as the pose stage reads it, or why there is none."""
         if not line:
             return TextError(f"nothing to sign was understood: {prompt[:60]!r}")
         gloss = " ".join(line)
         try:
-            producer.encode(gloss, 0)
+            check_trained(group, len(producer.encode(gloss, 0)), prompt)
         except TextError as error:
             return error
         return gloss

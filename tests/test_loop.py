@@ -108,7 +108,7 @@ def test_a_run_logs_every_step_once_and_evaluates_when_it_should(finished):
     assert [x["step"] for x in logged if x["kind"] == "dev"] == [2, 4]
     for line in logged:
         for code in LANGUAGES:
-            named = "loss" if line["kind"] == "train" else "dtw_mean_pose_ratio"
+            named = "loss" if line["kind"] == "train" else "score"
             assert line[code][named] > 0
 
 
@@ -134,10 +134,10 @@ def test_every_language_keeps_its_best_parameters(finished):
     dev = [line for line in lines(finished.path) if line["kind"] == "dev"]
     for code in LANGUAGES:
         group = load_group(Workdir(finished.path).group(code))
-        best = min(dev, key=lambda line, code=code: line[code]["dtw_mean_pose_ratio"])
+        best = min(dev, key=lambda line, code=code: line[code]["score"])
         assert (group.step, group.dev_score) == (
             best["step"],
-            best[code]["dtw_mean_pose_ratio"],
+            best[code]["score"],
         )
 
 

@@ -20,7 +20,7 @@ from etils import epath
 
 from signllm_jax.core.buckets import write_object
 from signllm_jax.core.config import ModelConfig
-from signllm_jax.core.errors import CheckpointError, ConfigError
+from signllm_jax.core.errors import CheckpointError, ConfigError, TextError
 from signllm_jax.core.languages import LANGUAGES, Language, add_language
 from signllm_jax.core.storage import as_path, is_remote
 from signllm_jax.core.typing import Tree
@@ -43,9 +43,10 @@ class Group:
         row_tokens: longest text it reads, in tokens.
         params: parameters without the language axis; None before the first evaluation.
         step: training step of the parameters.
-        dev_score: the task's lead metric on dev at that step (MLSF: free-running DTW ratio to the
-            mean pose).
+        dev_score: the task's lead metric on dev at that step (MLSF: see `eval/judge.py`).
         glosses: of the language's train clips, for a reader with a gloss head.
+        trained_tokens: fewest and most tokens of the texts (or lines) that it was trained on, where
+            texts are spelled: others are refused by `produce`. None where that is not known.
         text_stage: what texts and prompts are read with and LangGloss is written with; None where
             the model has no text stage.
     """
@@ -61,6 +62,7 @@ class Group:
     step: int = 0
     dev_score: float | None = None
     glosses: tuple[str, ...] = ()
+    trained_tokens: tuple[int, int] | None = None
     text_stage: TextStage | None = None
 
     @property
@@ -78,8 +80,28 @@ class Group:
             "step": self.step,
             "dev_score": self.dev_score,
             "glosses": self.glosses,
+            "trained_tokens": self.trained_tokens,
             "registry": [dataclasses.asdict(LANGUAGES[c]) for c in _codes(self) if c in LANGUAGES],
         }
+
+
+def check_trained(group: Group, count: int, text: str) -> None:
+    """Raises TextError for a text of more or fewer tokens than any that the group learnt from.
+
+    Args:
+        group: the model.
+        count: letters and pauses of the text.
+        text: what is asked for.
+    """
+    if group.trained_tokens is None:
+        return
+    fewest, most = group.trained_tokens
+    if not fewest <= count <= most:
+        raise TextError(
+            f"{text[:40]!r} has {count} letters and pauses: this model was trained on texts of "
+            f"{fewest} to {most} and would misspell it"
+            + (", ask for its words one by one" if count > most and " " in text.strip() else "")
+        )
 
 
 def digest(params: Tree) -> str:
@@ -169,7 +191,8 @@ def load_group(folder: str | os.PathLike, with_params: bool = True) -> Group:
             if entry["code"] not in LANGUAGES:
                 add_language(Language(**entry))
         kind, statistics = described["tokenizer"], described["statistics"]
-        stage = described.get("text_stage")  # absent from the groups of older runs
+        # absent from the groups of older runs
+        stage, trained = described.get("text_stage"), described.get("trained_tokens")
         model = b"" if kind is None else (folder / "tokenizer.model").read_bytes()
         group = Group(
             language=described["language"],
@@ -182,6 +205,7 @@ def load_group(folder: str | os.PathLike, with_params: bool = True) -> Group:
             step=described["step"],
             dev_score=described["dev_score"],
             glosses=tuple(described.get("glosses", ())),
+            trained_tokens=None if trained is None else (int(trained[0]), int(trained[1])),
             text_stage=None if stage is None else TextStage.from_dict(stage),
         )
     except (OSError, KeyError, TypeError, ValueError, RuntimeError, ConfigError) as error:

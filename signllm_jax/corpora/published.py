@@ -120,9 +120,18 @@ CORPORA: dict[str, Corpus] = {
         "moryossef2023open",
     ),
 }
-"""name of a source -> its corpus; `fingerspelling` comes with a package and needs no preparing."""
+"""name of a source -> its corpus; those that spell come with a package and need no preparing."""
+for _name, _contents in {
+    "fingerspelling_texts": "texts of 1 to 16 letters, spelled from recorded letters",
+    "fingerspelling_signers": "texts spelled by eight signers, of letter shapes that they share",
+}.items():
+    CORPORA[_name] = dataclasses.replace(
+        CORPORA[FINGERSPELLING],
+        contents=_contents,
+        **({"languages": ("asl",)} if _name == "fingerspelling_signers" else {}),
+    )
 
-PREPARED = {name: corpus for name, corpus in CORPORA.items() if name != FINGERSPELLING}
+PREPARED = {name: corpus for name, corpus in CORPORA.items() if not name.startswith(FINGERSPELLING)}
 LANGUAGES = tuple(dict.fromkeys(code for c in PREPARED.values() for code in c.languages))
 _PAPER, _PROJECT = "fang2024signllm", "https://signllm.github.io"
 

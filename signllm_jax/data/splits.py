@@ -1,9 +1,9 @@
 """Opens the splits of a prepared data set: TFDS array_record folders, read without TensorFlow.
 
 A data set's name picks configs of the `prompt2sign` builder: `fingerspelling` is every language's
-`<language>_fingerspelling`, `prompt2sign` every prepared `<language>`, `prompt2sign/dwpose128`
-every `<language>_dwpose128`, and `prompt2sign/CONFIG` that one, for example
-`prompt2sign/gsl_phoenix14t`.
+`<language>_fingerspelling` (likewise the other data sets of `embedded.py`), `prompt2sign` every
+prepared `<language>`, `prompt2sign/dwpose128` every `<language>_dwpose128`, and
+`prompt2sign/CONFIG` that one, for example `prompt2sign/gsl_phoenix14t`.
 Data lies in `$SIGNLLM_DATA_DIR`, else in `~/.cache/signllm_jax/data`; a bucket is probed first.
 """
 
@@ -22,12 +22,12 @@ from signllm_jax.core.errors import DataError, SignLLMError
 from signllm_jax.core.languages import LANGUAGES
 from signllm_jax.core.skeleton import DWPOSE128, OPENPOSE50
 from signllm_jax.core.storage import ask_for, is_remote
-from signllm_jax.corpora import fingerspelling
+from signllm_jax.corpora.embedded import EMBEDDED
+from signllm_jax.corpora.fingerspelling import SPLITS
 from signllm_jax.corpora.shards import FOLDER as PREPARED
 from signllm_jax.corpora.shards import prepared_sources
 from signllm_jax.poses.clip import PoseClip
 from tfds_builders.prompt2sign import (
-    FINGERSPELLING,
     Prompt2Sign,
     Prompt2SignConfig,
     chosen_sources,
@@ -105,12 +105,12 @@ def languages(dataset: str, data_dir: str | os.PathLike | None = None) -> tuple[
         data_dir: where prepared corpora are looked for.
     """
     ask_for(data_dir or default_data_dir(), DataError, missing_ok=True)
-    if dataset == FINGERSPELLING:
-        return fingerspelling.LANGUAGES
+    if dataset in EMBEDDED:
+        return EMBEDDED[dataset].languages
     name, _, config = dataset.partition("/")
     if name != Prompt2Sign.name:
         raise DataError(
-            f"unknown data set {dataset!r}: known are {FINGERSPELLING}, {Prompt2Sign.name}, "
+            f"unknown data set {dataset!r}: known are {', '.join(EMBEDDED)}, {Prompt2Sign.name}, "
             f"{Prompt2Sign.name}/CONFIG"
         )
     folder = epath.Path(data_dir or default_data_dir())
@@ -134,8 +134,8 @@ def languages(dataset: str, data_dir: str | os.PathLike | None = None) -> tuple[
 
 def _config(dataset: str, language: str) -> Prompt2SignConfig:
     """The builder config of a language of a data set; raises DataError on an unknown one."""
-    if dataset == FINGERSPELLING:
-        return Prompt2SignConfig(language, FINGERSPELLING)
+    if dataset in EMBEDDED:
+        return Prompt2SignConfig(language, dataset)
     config = dataset.partition("/")[2]
     if config in ("", DWPOSE128.name):
         return Prompt2SignConfig(language, layout=config or OPENPOSE50.name)
@@ -171,13 +171,16 @@ def prepare(
 def open_split(
     dataset: str, language: str, split: str, data_dir: str | os.PathLike | None = None
 ) -> Source:
-    """Opens a split (`train`, `dev` or `test`), preparing the data set first if it is missing.
+    """Opens a split, preparing the data set first if it is missing.
+
+    Splits are `train`, `dev` and `test`; an embedded data set may have more.
 
     Raises:
         DataError: unknown data set, language or split, or the folder cannot be read.
     """
-    if split not in ("train", "dev", "test"):
-        raise DataError(f"unknown split {split!r}: known are train, dev, test")
+    known = EMBEDDED[dataset].splits if dataset in EMBEDDED else SPLITS
+    if split not in known:
+        raise DataError(f"unknown split {split!r}: known are {', '.join(known)}")
     with _tidy(dataset, language, data_dir):
         return Source(_prepared_builder(dataset, language, data_dir), dataset, language, split)
 

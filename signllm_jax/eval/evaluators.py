@@ -15,9 +15,10 @@ import jax
 import numpy as np
 import tqdm
 
-from signllm_jax.artifacts.group import digest, load_group
+from signllm_jax.artifacts.group import Group, digest, load_group
 from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core.errors import ConfigError
+from signllm_jax.data.splits import Source
 from signllm_jax.eval.back_translate import (
     ReaderConfig,
     load_reader,
@@ -64,14 +65,14 @@ class Evaluator:
 
 def trained_inside(
     workdir: Workdir,
-    languages: Mapping[str, Language],
+    groups: Mapping[str, Group],
+    train: Mapping[str, Source],
     seeds: Sequence[int],
     reader_config: ReaderConfig,
 ) -> list[Evaluator]:
-    """CTC readers of all languages that are evaluated, trained where they are missing."""
-    groups = [each.group for each in languages.values()]
-    codes = tuple(languages)
-    tokenizers, statistics = zip(*((group.tokenizer, group.statistics) for group in groups))
+    """CTC readers of the languages of `groups`, trained on `train` where they are missing."""
+    codes = tuple(groups)
+    tokenizers, statistics = zip(*((g.tokenizer, g.statistics) for g in groups.values()))
     evaluators = []
     for seed in dict.fromkeys(seeds):
         chosen = dataclasses.replace(reader_config, seed=seed)
@@ -79,10 +80,10 @@ def trained_inside(
         reader = load_reader(folder, codes, tokenizers, statistics, chosen)
         kept_seconds = 0.0 if reader is None else reader.cpu_seconds
         if reader is None:
-            train = [each.train for each in languages.values()]
+            sources = [train[code] for code in codes]
             with tqdm.tqdm(total=chosen.steps, desc="reader", unit="step", disable=None) as bar:
                 advance = functools.partial(_advance, bar)
-                reader = train_reader(train, tokenizers, statistics, chosen, advance)
+                reader = train_reader(sources, tokenizers, statistics, chosen, advance)
             save_reader(folder, reader)
         evaluators.append(
             Evaluator(

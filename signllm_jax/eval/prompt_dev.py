@@ -16,6 +16,7 @@ from signllm_jax.core.typing import Tree
 from signllm_jax.corpora import fingerspelling
 from signllm_jax.data.prompt_sampling import LANE, LineTokenizer, line_of
 from signllm_jax.data.splits import Source
+from signllm_jax.eval import judge
 from signllm_jax.inference.prompt_to_gloss import understand
 from signllm_jax.inference.text_to_gloss import Translator
 from signllm_jax.inference.text_to_pose import Producer
@@ -34,8 +35,16 @@ from signllm_jax.text.prompts import SPOKEN, question, templates
 
 REFUSED = ["<refused:->"]
 """The line of a prompt whose sign language the rules do not find: its mark is no language's."""
-SCORED = ("dtw", "hand_travel", "duration_ratio")
-POSES = ("dtw", "dtw_mean_pose_ratio", "hand_travel_ratio", "duration_ratio", "unproduced")
+SCORED = ("dtw", "hand_travel", "duration_ratio", "joints_missing")
+POSES = (
+    "score",
+    "dtw",
+    "dtw_mean_pose_ratio",
+    "hand_travel_ratio",
+    "duration_ratio",
+    "joints_missing",
+    "unproduced",
+)
 
 
 @dataclasses.dataclass
@@ -195,6 +204,7 @@ def score_poses(asked: Asked, clips: Sequence[PoseClip]) -> dict[str, float]:
     figures["dtw_mean_pose_ratio"] = figures["dtw"] / float(
         np.nanmean(score_clips(asked.clips, still, SCORED)["dtw"])
     )
+    figures["score"] = judge.score(figures)
     figures["unproduced"] = sum(not len(clip) for clip in clips)
     return {name: figures[name] for name in POSES if name in figures}
 

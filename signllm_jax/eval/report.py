@@ -28,6 +28,7 @@ from signllm_jax.eval.back_translate import ReaderConfig
 from signllm_jax.eval.eval_set import Language, fill_rows, open_languages
 from signllm_jax.eval.evaluators import Evaluator, describe, open_evaluator, trained_inside
 from signllm_jax.eval.export import export
+from signllm_jax.eval.lengths import by_length
 from signllm_jax.eval.predictions import match, read_predictions
 from signllm_jax.eval.reading_report import evaluate_reader
 from signllm_jax.render.save import save_clip
@@ -105,7 +106,9 @@ def evaluate(
     if export_to is not None:
         export(export_to, split, languages)
     if letters and not readers:  # CTC over letters is no judge of sentences
-        readers = trained_inside(workdir, languages, reader_seeds, reader_config)
+        groups = {code: each.group for code, each in languages.items()}
+        train = {code: each.train for code, each in languages.items()}
+        readers = trained_inside(workdir, groups, train, reader_seeds, reader_config)
     read = _read(readers, languages) if readers else None
     texts = [text for each in languages.values() for text in each.texts]
     references = [clip for each in languages.values() for clip in each.references]
@@ -149,6 +152,7 @@ def evaluate(
         "excluded": {code: dict(each.excluded) for code, each in languages.items()},
         "skipped": skipped,
         "misread": _misread(languages, where, texts, read),
+        **({"lengths": _by_length(languages, where, texts, read, scores)} if letters else {}),
         "pictures": pictures,
         "warnings": report_warnings.warnings(config, named, tables["produced"], skipped, found),
         "split": split,
@@ -205,6 +209,22 @@ def _misread(languages, where, texts, read) -> dict[str, list[list[str]]]:
     return {
         code: [[texts[i], found[i]] for i in where[code] if texts[i] != found[i]]
         for code in languages
+    }
+
+
+def _by_length(languages, where, texts, read, scores) -> dict[str, dict]:
+    """Language, and `overall` -> figures of the productions by the length of their text."""
+    tokens = [ids for each in languages.values() for ids in each.ids]
+    produced = scores["produced"]
+    return {
+        code or "overall": by_length(
+            [texts[i] for i in chosen],
+            [tokens[i] for i in chosen],
+            [[reader[i] for i in chosen] for reader in read["produced"]],
+            produced["seconds"][chosen],
+            produced["seconds_reference"][chosen],
+        )
+        for code, chosen in where.items()
     }
 
 

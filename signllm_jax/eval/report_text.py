@@ -78,6 +78,7 @@ def markdown(report: Mapping, other: Mapping | None = None) -> str:
         "other clip: by that of a random other clip of the split. CER: character error rate of the "
         "reader on productions, and on real clips of the same texts, the best it can do. Hand "
         "travel and duration: totals by those of the real clips.",
+        *_lengths(report),
         *_texts(report, names),
         *paper_table.section(report, other),
         "## Against reference rows",
@@ -155,6 +156,26 @@ def _rows(report: Mapping, code: str | None) -> str:
 def _as_produced(metrics: Mapping) -> dict:
     """The text scores of real clips under the names that productions have them by."""
     return {k.removesuffix("_real"): v for k, v in metrics.items() if k.endswith("_real")}
+
+
+LENGTHS = {
+    "clips": ("clips", "{:d}"),
+    "cer": ("CER", "{:.1%}"),
+    "duration_ratio": ("duration", "{:.3f}"),
+    "doubled": ("doubled letters", "{:d}"),
+    "doubled_lost": ("of these lost", "{:.1%}"),
+}
+
+
+def _lengths(report: Mapping) -> list[str]:
+    """The table by the length of spelled texts."""
+    if "lengths" not in report:
+        return []
+    return [
+        "## By length",
+        table("letters and pauses", LENGTHS, [*report["lengths"]["overall"].items()]),
+        "All languages pooled. A doubled letter is lost when it is not read as two.",
+    ]
 
 
 def _texts(report: Mapping, names: Mapping[str, str]) -> list[str]:

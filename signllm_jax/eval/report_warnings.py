@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from signllm_jax.core.config import Config
 from signllm_jax.eval.predictions import Predictions
+from signllm_jax.metrics.pose_metrics import HIDDEN, JERKY, LONG, RESTLESS
 
 
 def warnings(
@@ -39,13 +40,12 @@ def warnings(
             found.append(f"{len(predictions.unknown)} predictions have no reference: {named}.")
         for reason, count in predictions.repairs.items():
             found.append(f"Repaired while the predictions were read: {count} {reason}.")
-    if metrics[""].get("collapse"):
-        found.append("Collapse: the hands travel less than half as far as in the real clips.")
+    overall = motion(metrics[""])
+    found += overall.values()
     for code, values in metrics.items():
-        if code and values.get("collapse") and not metrics[""].get("collapse"):
-            found.append(
-                f"Collapse in {code}: the hands travel less than half as far as they should."
-            )
+        if code:
+            own = {kind: line for kind, line in motion(values).items() if kind not in overall}
+            found += [f"In {code}: {line}" for line in own.values()]
     if not evaluators:
         found.append(
             "No back-translation: train readers by configs/back_translation.py and name them "
@@ -63,12 +63,46 @@ def warnings(
     if metrics[""].get("cut_off"):
         found.append(f"{metrics['']['cut_off']} productions did not end by themselves.")
     found += [f"{code} is skipped: {why}." for code, why in skipped.items()]
-    if config.data.dataset == "fingerspelling":
+    if config.data.dataset in ("fingerspelling", "fingerspelling_texts"):
         found.append(
             "There is one recording of each letter: what can be learnt here is to compose letters "
             "to words, not how signers differ. A reference's letters are those of the train clips."
         )
     return found
+
+
+def motion(metrics: Mapping[str, float]) -> dict[str, str]:
+    """What is wrong with how productions move, beside the real clips: kind -> sentence.
+
+    Args:
+        metrics: flat metrics; what is absent raises no warning.
+    """
+    travel, jerk = metrics.get("hand_travel_ratio", 1.0), metrics.get("jerk_ratio", 1.0)
+    duration, missing = metrics.get("duration_ratio", 1.0), metrics.get("joints_missing", 0.0)
+    said = {
+        "collapse": (
+            metrics.get("collapse", False),
+            "Collapse: the hands travel less than half as far as in the real clips.",
+        ),
+        "travel": (
+            travel > RESTLESS,
+            f"Restless: the hands travel {travel:.1f} times as far as in the real clips.",
+        ),
+        "jerk": (
+            jerk > JERKY,
+            f"Restless: the hands' jerk is {jerk:.1f} times that of real clips.",
+        ),
+        "duration": (
+            not 1 / LONG <= duration <= LONG,
+            f"Tempo: productions last {duration:.2f} times as long as the real clips.",
+        ),
+        "missing": (
+            missing > HIDDEN,
+            f"Hidden: productions lack {missing:.0%} of the joints that the real clips show; "
+            "distances do not count these.",
+        ),
+    }
+    return {kind: line for kind, (wrong, line) in said.items() if wrong}
 
 
 def memorised(evaluator: Mapping) -> str:

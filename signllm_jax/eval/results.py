@@ -79,7 +79,7 @@ def summary(reports: Sequence[dict]) -> str:
     versions = ", ".join(f"{k} {v}" for k, v in sorted(runs[0]["versions"].items()))
     hardware = runs[0]["hardware"]
     said = ", ".join(f"{k} {v}" for k, v in hardware.items())
-    what = "Test words" if runs[0]["dataset"] == "fingerspelling" else "Test clips"
+    what = "Test words" if runs[0]["dataset"].startswith("fingerspelling") else "Test clips"
     prompted = "text_stage" in reports[0]
     if prompted:
         what = "Words and templates"

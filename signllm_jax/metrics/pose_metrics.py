@@ -16,6 +16,10 @@ from signllm_jax.core.typing import Array
 from signllm_jax.metrics.dtw import dtw_along, dtw_cost, frame_costs
 
 COLLAPSE = 0.5  # of the reference's hand travel
+RESTLESS = 1.5  # of the reference's hand travel
+JERKY = 2.0  # of the reference's jerk
+LONG = 1.3  # of the reference's duration, or its inverse
+HIDDEN = 0.5  # of the joints that the reference shows
 
 
 def _real(frames: int, lengths: Array) -> Array:
@@ -245,6 +249,50 @@ def travel(
     return jnp.stack([step[:, jnp.array(group)].mean(-1) for group in groups], -1)
 
 
+def common_joints(
+    observed: Array, produced_observed: Array, n: Array, m: Array
+) -> tuple[Array, Array]:
+    """The joints that both clips have at the same share of the time.
+
+    Returns:
+        bool [N, T1, J] of the reference's frames and bool [N, T2, J] of the production's.
+    """
+    seen, shown = _seen(observed, n), _seen(produced_observed, m)
+    return (
+        seen & stretch_mask(shown, m, n, observed.shape[1]),
+        shown & stretch_mask(seen, n, m, produced_observed.shape[1]),
+    )
+
+
+@jax.jit
+def missing_joints(
+    observed: Array, produced_observed: Array, n: Array, m: Array
+) -> tuple[Array, Array]:
+    """What distances leave out: shares of the reference's observed joints, over its frames.
+
+    Returns:
+        float32 [N] that the production lacks at the same share of the time, and float32 [N] that
+        it shows beyond them; NaN for an empty clip.
+    """
+    seen, shown = _seen(observed, n), stretch_mask(produced_observed, m, n, observed.shape[1])
+    total = jnp.where((n > 0) & (m > 0), seen.sum((1, 2)), 0)
+    return (seen & ~shown).sum((1, 2)) / total, (shown & ~seen).sum((1, 2)) / total
+
+
+@partial(jax.jit, static_argnames="joints")
+def jerk(positions: Array, observed: Array, n: Array, fps: Array, joints: tuple[int, ...]) -> Array:
+    """The mean jerk [N] of `joints`: the length of the third difference of their tracks.
+
+    Over steps whose four frames all have the joint; shoulder widths a second to the third. Source:
+    Flash and Hogan, The coordination of arm movements, 1985, whose criterion is its square.
+    """
+    index = jnp.array(joints)
+    difference, mask = positions[..., index, :], _seen(observed, n)[..., index]
+    for _ in range(3):
+        difference, mask = jnp.diff(difference, axis=1), mask[:, 1:] & mask[:, :-1]
+    return _mean(jnp.linalg.norm(difference, axis=-1), mask) * fps**3
+
+
 @partial(jax.jit, static_argnames="hands")
 def hand_travel(
     reference: Array,
@@ -263,10 +311,12 @@ def hand_travel(
     Language Production Challenge, CVPR workshops 2025, `pose_distance` of its code. A production
     that regresses to the mean pose has a ratio near 0; under `COLLAPSE` it is called collapsed.
 
-    A hand that the production does not show does not travel: going out of sight is no way.
+    Both are counted over the joints that both have at the same share of the time, or a take in
+    which a hand drops out would travel less than another. What one of both lacks is for
+    `missing_joints` to count.
     """
-    mask = stretch_mask(_seen(observed, n), n, m, produced.shape[1]) & produced_observed
-    return travel(produced, mask, m, hands), travel(reference, observed, n, hands)
+    real, made = common_joints(observed, produced_observed, n, m)
+    return travel(produced, made, m, hands), travel(reference, real, n, hands)
 
 
 def duration_ratio(n: Array, m: Array, fps: Array, produced_fps: Array) -> Array:

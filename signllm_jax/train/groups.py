@@ -39,17 +39,19 @@ def make_group(config: Config, language: str, gloss_rows: int = 0) -> Group:
     """A group without parameters, from the train split of its language."""
     data = open_train(config.data, language)
     units = [unit for word in data.units for unit in word]
+    kind = config.text.kind
+    tokenizer = train_tokenizer(data.texts, units, kind, config.model.vocab, language)
+    lengths = [len(tokenizer.encode(text)) for text in data.texts] if kind == "letters" else []
     return Group(
         language=language,
         model=config.model,
-        tokenizer=train_tokenizer(
-            data.texts, units, config.text.kind, config.model.vocab, language
-        ),
+        tokenizer=tokenizer,
         statistics=collect_statistics((data[i] for i in range(len(data))), config.data.layout),
         dataset=config.data.dataset,
         max_frames=config.eval.max_frames,
         row_tokens=config.data.row_tokens,
         glosses=gloss_vocabulary(data.units, gloss_rows),
+        trained_tokens=(min(lengths), max(lengths)) if lengths else None,
     )
 
 

@@ -71,7 +71,7 @@ class _Run:
         self._workdir, self._stop = workdir, stop
         self._groups = self._task.open_groups(languages, workdir)
         self._data = self._task.train_data(languages, self._groups)
-        self._dev = self._task.dev_set(languages, self._groups, mesh)
+        self._dev = self._task.dev_set(languages, self._groups, mesh, workdir)
         self._steps = max(config.train.language_steps.get(n, config.train.steps) for n in lanes)
         self._host_steps = self._steps  # those that take a batch from the host
         if config.rl.plc and config.rl.resident:
@@ -86,6 +86,7 @@ class _Run:
         self._record = {
             "best": {lane: None for lane in lanes},
             "waiting": {lane: 0 for lane in lanes},
+            "lead": self._task.lead,
             "seconds": 0.0,
             "cpu_seconds": 0.0,
         }
@@ -150,6 +151,8 @@ class _Run:
             state, record = restored
             if config.rl.plc:
                 state = plc.with_clips(state, like.replay, self._data.clip)
+            if record.get("lead") != self._task.lead:  # of a run from before: not comparable
+                record = {k: v for k, v in record.items() if k not in ("best", "lead")}
             self._record |= record
             self._saved = int(state.step)
             return state, int(state.step)
