@@ -17,7 +17,7 @@ from signllm_jax.data import splits
 from signllm_jax.inference import pose_decoding
 from signllm_jax.inference.text_to_pose import Producer
 from signllm_jax.models import mlsf
-from signllm_jax.models.text2pose import Text2Pose
+from signllm_jax.models.text2pose import PHASES, Text2Pose
 from signllm_jax.parallel import sharding
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.train import dev, groups
@@ -119,6 +119,18 @@ def test_a_clip_ends_at_the_frame_whose_counter_is_nearest_to_one(params, counte
 def test_a_clip_whose_counter_never_arrives_is_cut_off_and_says_so(params):
     _, length, ended, _ = generate(ending_at(params, 500), TEXT)
     assert length.tolist() == [MAX_FRAMES, MAX_FRAMES, 0] and not ended.any()
+
+
+def test_by_the_token_clock_a_clip_lasts_as_long_as_its_text_has_tokens(params):
+    """The same head, which says that a frame passes a quarter of a token."""
+    clocked = dataclasses.replace(MODEL, token_clock=True)
+    kernel = 0.1 * jax.random.normal(jax.random.key(1), (2 * PHASES, MODEL.width))
+    timed = ending_at(params, 4) | {"frame_phase": {"kernel": kernel, "bias": jnp.zeros(32)}}
+    text = np.array([[5, 6, 0, 0, 0], [5, 6, 7, 0, 0], [9, 8, 7, 6, 5]], np.int32)
+    made = jax.jit(lambda p: pose_decoding.generate(Text2Pose(clocked), p, text, MAX_FRAMES))(timed)
+    assert made.length.tolist() == [8, 12, 20] and made.ended.all()
+    plain = generate(ending_at(params, 4), text)
+    assert plain.length.tolist() == [4, 4, 4]
 
 
 def test_lanes_that_are_decoded_together_make_what_each_makes_alone(stacked, mesh):

@@ -18,7 +18,7 @@ from signllm_jax.api import SignLLM
 from signllm_jax.artifacts.group import digest, load_group
 from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core.config import to_dict
-from signllm_jax.core.errors import ConfigError
+from signllm_jax.core.errors import ConfigError, TextError
 from signllm_jax.train import loop
 from signllm_jax.train.checkpoint import restore_params
 from signllm_jax.train.log import RunLog
@@ -148,6 +148,27 @@ def test_a_loaded_run_produces_the_same_clip_for_the_same_text(finished):
 
 
 @pytest.mark.slow
+def test_a_text_that_is_longer_or_shorter_than_all_of_train_is_refused(finished):
+    model = SignLLM.load(finished.path)
+    for text in ("kitchens", "at"):
+        with pytest.raises(
+            TextError, match=f"'{text}' has {len(text)} .*trained on texts of 3 to 6"
+        ):
+            model.produce(text, "asl")
+        with pytest.raises(TextError, match="would misspell it"):
+            model.produce_many(["cab", text], "asl")
+
+
+def test_best_scores_of_another_metric_are_not_taken_up():
+    """They would never be beaten, or never stand."""
+    record = {"best": {"asl": 0.06}, "waiting": {"asl": 3}, "seconds": 5.0}
+    assert loop.comparable(record, "score") == {"seconds": 5.0}
+    assert loop.comparable(record, "cer") == record
+    named = record | {"lead": "score"}
+    assert loop.comparable(named, "score") == named
+    assert loop.comparable(named, "cer") == {"seconds": 5.0}
+
+
 def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(
     config, finished, tmp_path, monkeypatch
 ):

@@ -18,8 +18,9 @@ from signllm_jax.text.prompts import make_prompt
 
 LONGEST = 16
 """Most letters and pauses of a text."""
-STRINGS, JOINED, PHRASES = 300, 100, 160
-"""How many letter strings, joined words and texts of several words train has."""
+STRINGS, JOINED, PHRASES, GROUPS = 300, 100, 100, 120
+"""How many letter strings, joined words, texts of several words and of several short letter strings
+train has."""
 DOUBLED = 0.15
 """Share of the letters of a string that repeat the letter before."""
 
@@ -64,6 +65,7 @@ def _lists(language: str) -> dict[str, tuple[str, ...]]:
         *(_string(draw, language) for _ in range(STRINGS)),
         *(_several(draw, known, "", language) for _ in range(JOINED)),
         *(_several(draw, known, " ", language) for _ in range(PHRASES)),
+        *(_groups(draw, language) for _ in range(GROUPS)),
     ]
     train = dict.fromkeys(text for text in [*known, *made] if text not in unseen)
     return {"train": tuple(train), **held}
@@ -89,14 +91,20 @@ def _mixed(one: Sequence[str], other: Sequence[str]) -> tuple[str, ...]:
     return tuple(text for _, _, text in sorted(order))
 
 
-def _string(draw: random.Random, language: str) -> str:
-    """Two to LONGEST letters at random."""
+def _string(draw: random.Random, language: str, fewest: int = 2, most: int = LONGEST) -> str:
+    """Letters at random."""
     known = letters(language)
     chosen: list[str] = []
-    for _ in range(2 + int(draw.random() * (LONGEST - 1))):
+    for _ in range(fewest + int(draw.random() * (most - fewest + 1))):
         repeats = bool(chosen) and draw.random() < DOUBLED
         chosen.append(chosen[-1] if repeats else known[int(draw.random() * len(known))])
     return small("".join(chosen), language)
+
+
+def _groups(draw: random.Random, language: str) -> str:
+    """Two or three strings of one to three letters, with pauses between."""
+    count = 2 + int(draw.random() * 1.4)
+    return " ".join(_string(draw, language, 1, 3) for _ in range(count))
 
 
 def _several(draw: random.Random, known: Sequence[str], between: str, language: str) -> str:

@@ -17,6 +17,7 @@ import tqdm
 
 from signllm_jax.artifacts.group import Group, digest, load_group
 from signllm_jax.artifacts.workdir import Workdir
+from signllm_jax.core.config import Config
 from signllm_jax.core.errors import ConfigError
 from signllm_jax.data.splits import Source
 from signllm_jax.eval.back_translate import (
@@ -35,6 +36,17 @@ from signllm_jax.text.tokenizer import normalize_text
 MEMORISED = {"cer": 0.02, "wer": 0.2}
 """An evaluator is called memorised when its error on real clips of the split is this much above the
 one on clips of train: in letters (CER) where words are spelled, in words (WER) elsewhere."""
+
+
+READER = ReaderConfig()
+"""How CTC readers are trained, but for their seed."""
+SIGNERS_READER = dataclasses.replace(READER, steps=1000, frames=144)
+"""The same where signers and tempo vary: there is more to learn."""
+
+
+def reader_of(config: Config) -> ReaderConfig:
+    """How the CTC readers of a run's data are trained."""
+    return SIGNERS_READER if config.data.dataset == "fingerspelling_signers" else READER
 
 
 @dataclasses.dataclass(frozen=True)

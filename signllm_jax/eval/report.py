@@ -26,15 +26,18 @@ from signllm_jax.eval import (
 )
 from signllm_jax.eval.back_translate import ReaderConfig
 from signllm_jax.eval.eval_set import Language, fill_rows, open_languages
-from signllm_jax.eval.evaluators import Evaluator, describe, open_evaluator, trained_inside
+from signllm_jax.eval.evaluators import (
+    Evaluator,
+    describe,
+    open_evaluator,
+    reader_of,
+    trained_inside,
+)
 from signllm_jax.eval.export import export
 from signllm_jax.eval.lengths import by_length
 from signllm_jax.eval.predictions import match, read_predictions
 from signllm_jax.eval.reading_report import evaluate_reader
 from signllm_jax.render.save import save_clip
-
-READER = ReaderConfig()
-"""How CTC readers are trained, but for their seed."""
 
 
 def evaluate(
@@ -47,7 +50,7 @@ def evaluate(
     seed: int = 0,
     data_dir: str | None = None,
     samples: int | None = None,
-    reader_config: ReaderConfig = READER,
+    reader_config: ReaderConfig | None = None,
     predictions: str | os.PathLike | None = None,
     export_to: str | os.PathLike | None = None,
 ) -> dict:
@@ -66,7 +69,7 @@ def evaluate(
         seed: of the permutation of other clips and of the bootstrap.
         data_dir: of the prepared data; by default the run's.
         samples: clips of a language rendered to `samples/`; by default the config's.
-        reader_config: sizes of the CTC readers; its seed is replaced.
+        reader_config: sizes of the CTC readers; its seed is replaced; by default as the data asks.
         predictions: another system's clips (`eval.predictions`), scored in the place of the run's
             own; the report is then `report-<their name>.json`, and sample clips lie beside it.
         export_to: a folder that productions and references are written to (`eval.export`).
@@ -108,7 +111,9 @@ def evaluate(
     if letters and not readers:  # CTC over letters is no judge of sentences
         groups = {code: each.group for code, each in languages.items()}
         train = {code: each.train for code, each in languages.items()}
-        readers = trained_inside(workdir, groups, train, reader_seeds, reader_config)
+        readers = trained_inside(
+            workdir, groups, train, reader_seeds, reader_config or reader_of(config)
+        )
     read = _read(readers, languages) if readers else None
     texts = [text for each in languages.values() for text in each.texts]
     references = [clip for each in languages.values() for clip in each.references]

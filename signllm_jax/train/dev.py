@@ -10,8 +10,7 @@ from signllm_jax.core.config import Config
 from signllm_jax.core.typing import Tree
 from signllm_jax.data import splits
 from signllm_jax.eval import judge
-from signllm_jax.eval.back_translate import ReaderConfig
-from signllm_jax.eval.evaluators import Evaluator, trained_inside
+from signllm_jax.eval.evaluators import Evaluator, reader_of, trained_inside
 from signllm_jax.inference.text_to_pose import Producer
 from signllm_jax.metrics.pairs import held, score_clips, summarize
 from signllm_jax.metrics.text_metrics import cer
@@ -120,7 +119,9 @@ class DevSet:
             name, folder = self._config.data.dataset, self._config.data.data_dir or None
             train = {c: splits.open_split(name, c, "train", folder) for c in self._languages}
             groups = dict(zip(self._languages, self._groups))
-            (self._reader,) = trained_inside(self._workdir, groups, train, (0,), ReaderConfig())
+            (self._reader,) = trained_inside(
+                self._workdir, groups, train, (0,), reader_of(self._config)
+            )
         return self._reader
 
     def pictures(self) -> Iterator[tuple[str, np.ndarray]]:

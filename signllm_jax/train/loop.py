@@ -61,6 +61,16 @@ def train(config: Config, path: str | os.PathLike) -> dict | None:
             raise CheckpointError(f"{path}: cannot be written: {reason}; {run.kept()}") from error
 
 
+def comparable(record: dict, lead: str) -> dict:
+    """A checkpoint's record, without best scores of another metric than `lead`.
+
+    Runs from before there was `score` were led by a DTW ratio and do not say so.
+    """
+    if record.get("lead", "dtw_mean_pose_ratio" if lead == "score" else lead) == lead:
+        return record
+    return {key: value for key, value in record.items() if key not in ("best", "waiting", "lead")}
+
+
 class _Run:
     """One run from its restored step to its end."""
 
@@ -151,9 +161,7 @@ class _Run:
             state, record = restored
             if config.rl.plc:
                 state = plc.with_clips(state, like.replay, self._data.clip)
-            if record.get("lead") != self._task.lead:  # of a run from before: not comparable
-                record = {k: v for k, v in record.items() if k not in ("best", "lead")}
-            self._record |= record
+            self._record |= comparable(record, self._task.lead)
             self._saved = int(state.step)
             return state, int(state.step)
         taken = config.init_from and groups.initial_params(config, lanes, like.params)
