@@ -74,7 +74,7 @@ class _Run:
         self._workdir, self._stop = workdir, stop
         self._groups = self._task.open_groups(languages, workdir)
         self._data = self._task.train_data(languages, self._groups)
-        self._dev = self._task.dev_set(languages, self._groups, mesh)
+        self._dev = self._task.dev_set(languages, self._groups, mesh, workdir)
         self._steps = max(config.train.language_steps.get(n, config.train.steps) for n in lanes)
         self._host_steps = self._steps  # those that take a batch from the host
         if config.rl.plc and config.rl.resident:
@@ -90,6 +90,7 @@ class _Run:
         self._record = {
             "best": {lane: None for lane in lanes},
             "waiting": {lane: 0 for lane in lanes},
+            "lead": self._task.lead,
             "seconds": 0.0,
             "cpu_seconds": 0.0,
         }
@@ -154,7 +155,7 @@ class _Run:
             state, record = restored
             if config.rl.plc:
                 state = plc.with_clips(state, like.replay, self._data.clip)
-            self._record |= record
+            self._record |= groups.comparable(record, self._task.lead)
             self._saved, self._noted = int(state.step), True
             return state, int(state.step)
         taken = config.init_from and groups.initial_params(config, lanes, like.params)
