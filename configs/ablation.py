@@ -47,7 +47,7 @@ def get_config(arg: str | None = None):
 
 def demo():
     """The demo's own config, of the study's language: what further training starts from."""
-    config = mlsf.get_config()
+    config = mlsf.get_config("fingerspelling")
     config.data.languages = ("asl",)
     config.log.progress = False
     return config

@@ -25,6 +25,25 @@ DATASETS = {
         "text": {"kind": "letters"},
         "rl": {"capacity": 400, "clip_frames": 96, "clip_tokens": 8},  # all of a train split
     },
+    # texts of 1 to 16 letters: the longest lasts 256 frames, and generation may overshoot
+    "fingerspelling_texts": {
+        "data": {"row_frames": 256, "row_tokens": 64, "row_clips": 8},
+        "text": {"kind": "letters"},
+        "eval": {"max_frames": 288},
+        "rl": {"capacity": 1200, "clip_frames": 256, "clip_tokens": 16},
+        # letters last equally long, whatever the text's length
+        "model": {"token_clock": True},
+        "loss": {"counter": 0.15, "counter_noise": 0.05},
+    },
+    # the same by eight signers, at 9 to 16 frames a letter: two takes of every train text
+    "fingerspelling_signers": {
+        "data": {"row_frames": 320, "row_tokens": 64, "row_clips": 8},
+        "text": {"kind": "letters"},
+        "eval": {"max_frames": 352, "clips": 60, "reader": True},
+        "rl": {"capacity": 2400, "clip_frames": 320, "clip_tokens": 16},
+        "model": {"token_clock": True},
+        "loss": {"counter": 0.15, "counter_noise": 0.05},
+    },
     # what launch/prepare.py has prepared: signs and sentences, at tiny of up to 13 seconds
     "prompt2sign": {
         "data": {"row_frames": 320, "row_tokens": 96, "row_clips": 8},
@@ -42,10 +61,18 @@ PIECES = 512
 """The least rows of the token table for pieces: 256 of them are bytes."""
 
 
-def config_dict(name: str, arg: str | None) -> ml_collections.ConfigDict:
-    """The ConfigDict of `DATASET,SIZE`, both optional; raises ConfigError on an unknown one."""
+def config_dict(
+    name: str, arg: str | None, default: str = "fingerspelling"
+) -> ml_collections.ConfigDict:
+    """The ConfigDict of `DATASET,SIZE`, both optional; raises ConfigError on an unknown one.
+
+    Args:
+        name: of the config file.
+        arg: `DATASET,SIZE`.
+        default: the data set where `arg` names none.
+    """
     dataset, _, size = (arg or "").partition(",")
-    dataset, size = dataset or "fingerspelling", size or "tiny"
+    dataset, size = dataset or default, size or "tiny"
     if dataset.partition("/")[0] not in DATASETS:
         raise ConfigError(f"unknown data set {dataset!r}: known are {', '.join(DATASETS)}")
     if size not in SIZES:

@@ -3,7 +3,8 @@
     python launch/train.py --config=configs/mlsf.py                         # the demo
     python launch/train.py --config=configs/mlsf.py:fingerspelling,base     # 40M a language
 
-The first trains four languages on fingerspelled words; what it costs and reaches is in the
+The first trains four languages on fingerspelled texts of 1 to 16 letters; `fingerspelling` has
+words of 3 to 6 letters alone. What it costs and reaches is in the
 README, which a command writes from the reports. Both learn as the paper does: by the RL loss, with
 the Priority Learning Channel.
 
@@ -30,8 +31,8 @@ PAPER = {
 
 
 def get_config(arg: str | None = None):
-    """`arg` is DATASET,SIZE; both may be left out (`fingerspelling,tiny`)."""
-    config = config_dict("mlsf", arg)
+    """`arg` is DATASET,SIZE; both may be left out (`fingerspelling_texts,tiny`)."""
+    config = config_dict("mlsf", arg, "fingerspelling_texts")
     config.rl.update(PAPER)
     if config.size == "tiny":
         config.train.update(steps=3500, batch_size=3)

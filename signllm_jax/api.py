@@ -78,8 +78,9 @@ class SignLLM:
 
         Raises:
             ConfigError: the run has no such language, or which one is meant is not said.
-            TextError: the text is empty, too long, or cannot be spelled; there are both a text and
-                a prompt, or neither; the prompt is not understood.
+            TextError: the text is empty, cannot be spelled, or is longer or shorter than all that
+                the model was trained on; there are both a text and a prompt, or neither; the
+                prompt is not understood.
         """
         del seed  # no present model draws
         return self._clips([self.read(text, prompt, language)])[0]

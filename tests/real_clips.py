@@ -1,5 +1,6 @@
 """Real clips for tests, read without the package's own readers."""
 
+import csv
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -41,6 +42,24 @@ def letters(iso: str = "ase", count: int = 4) -> list[PoseClip]:
         positions, confidence = (np.stack(values, axis=1) for values in zip(*points))
         clips.append(_clip(positions, confidence, body.fps))
     return clips[:count]
+
+
+@cache
+def real_takes(shared_data: Path, count: int = 4) -> dict[str, list[list[PoseClip]]]:
+    """Text -> its first takes in each of two recording sessions, of ../shared/data/takes."""
+    from signllm_jax.poses.pose_file import read_pose_file
+
+    sessions: dict[str, dict[str, list[Path]]] = {}
+    with open(shared_data / "takes" / "index.csv", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            if row["language"] == "asl":
+                path = shared_data / "takes" / "asl" / f"{row['id']}.pose"
+                sessions.setdefault(row["text"], {}).setdefault(row["signer"], []).append(path)
+    return {
+        text: [[read_pose_file(path) for path in own[:count]] for own in chosen]
+        for text, found in sessions.items()
+        if len(chosen := [own for own in found.values() if len(own) >= 8][:2]) == 2
+    }
 
 
 def _clip(positions, confidence, fps=25.0):

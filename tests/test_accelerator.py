@@ -160,7 +160,7 @@ def test_a_short_demo_trains(tmp_path, data_dir):
         "eval.every": 100,
         "eval.report": False,
     }
-    args = ["--config=configs/mlsf.py", f"--workdir={tmp_path}/run", *flags(values)]
+    args = ["--config=configs/mlsf.py:fingerspelling", f"--workdir={tmp_path}/run", *flags(values)]
     code, _, err = run(tmp_path, "train", args)
     assert code == 0, err
     lines = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]

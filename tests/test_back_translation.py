@@ -96,7 +96,7 @@ def test_a_step_sees_twenty_frames_and_no_more():
 
 def test_training_clips_are_the_same_for_a_seed_and_fit_their_frames(turkish):
     (source,), (tokenizer,), (statistics,) = turkish
-    clips = ReaderClips(source, tokenizer, statistics, 20, Distortion())
+    clips = ReaderClips(source, tokenizer, statistics, 20, 112, Distortion())
     draw = [
         clips.batch(np.random.default_rng(seed), 16, clips.frames, clips.tokens)
         for seed in (4, 4, 5)
@@ -109,7 +109,7 @@ def test_training_clips_are_the_same_for_a_seed_and_fit_their_frames(turkish):
 
 def test_an_unseen_joint_is_shown_in_some_training_clips_and_missing_in_others(turkish):
     (source,), (tokenizer,), (statistics,) = turkish
-    clips = ReaderClips(source, tokenizer, statistics, 20, Distortion(0, 0, 0, 1.0))
+    clips = ReaderClips(source, tokenizer, statistics, 20, 112, Distortion(0, 0, 0, 1.0))
     ends_right = next(i for i in range(20) if not source[i]["confidence"][-1, 8:29].any())
     shown = [
         np.abs(clips._distorted(ends_right, 3, np.random.default_rng(s))[-1, 24:87]).max() > 0

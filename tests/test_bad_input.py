@@ -15,7 +15,7 @@ from signllm_jax.core.config import read_config
 from signllm_jax.train import groups
 from signllm_jax.train.state import abstract_state
 
-CONFIG = "--config=configs/mlsf.py"
+CONFIG = "--config=configs/mlsf.py:fingerspelling"
 
 
 def refused(result, *words):
@@ -31,7 +31,7 @@ def refused(result, *words):
 
 @pytest.fixture(scope="module")
 def config(data_dir):
-    given = mlsf.get_config()
+    given = mlsf.get_config("fingerspelling")
     for name, value in (TINY | {"data.data_dir": data_dir}).items():
         section, key = name.split(".")
         given[section][key] = value

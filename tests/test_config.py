@@ -85,7 +85,8 @@ def test_an_unknown_data_set_or_size_is_refused(arg):
 
 
 def test_both_parts_of_a_configs_argument_may_be_left_out():
-    assert mlsf.get_config() == mlsf.get_config("fingerspelling,tiny") == mlsf.get_config(",tiny")
+    texts = mlsf.get_config("fingerspelling_texts,tiny")
+    assert mlsf.get_config() == texts == mlsf.get_config(",tiny")
 
 
 @pytest.mark.parametrize(

@@ -241,7 +241,7 @@ def test_a_full_disk_leaves_the_last_good_checkpoint(small_disk):
 @pytest.mark.slow
 def test_training_on_a_full_disk_stops_with_one_line(small_disk, tmp_path, data_dir):
     values = {"train.steps": 2000, "eval.every": 100, "checkpoint.every": 20, "checkpoint.keep": 99}
-    args = ["--config=configs/mlsf.py", f"--workdir={small_disk}/run"]
+    args = ["--config=configs/mlsf.py:fingerspelling", f"--workdir={small_disk}/run"]
     args += flags(TINY | {"data.data_dir": data_dir} | values)
     code, out, err = run(tmp_path, "train", args)
     assert code == cli.BAD_INPUT, err
@@ -254,7 +254,7 @@ def test_training_on_a_full_disk_stops_with_one_line(small_disk, tmp_path, data_
 
 
 def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_checkpoint(tmp_path, data_dir):
-    args = ["--config=configs/mlsf.py", f"--workdir={tmp_path}/run"]
+    args = ["--config=configs/mlsf.py:fingerspelling", f"--workdir={tmp_path}/run"]
     # with the replay buffer such clips would be quarantined and training would go on
     args += flags(TINY | {"data.data_dir": data_dir, "rl.plc": False, "rl.loss": "mse"})
     code, out, err = run(tmp_path, "train", args, hook=Poison(step=6))

@@ -14,11 +14,11 @@ from signllm_jax.aot.collectives import cross_language_bytes
 from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core.errors import TextError
 from signllm_jax.data import splits
+from signllm_jax.eval import judge
 from signllm_jax.inference import pose_decoding
 from signllm_jax.inference.text_to_pose import Producer
-from signllm_jax.metrics import mean_pose
 from signllm_jax.models import mlsf
-from signllm_jax.models.text2pose import Text2Pose
+from signllm_jax.models.text2pose import PHASES, Text2Pose
 from signllm_jax.parallel import sharding
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.train import groups
@@ -122,6 +122,18 @@ def test_a_clip_whose_counter_never_arrives_is_cut_off_and_says_so(params):
     assert length.tolist() == [MAX_FRAMES, MAX_FRAMES, 0] and not ended.any()
 
 
+def test_by_the_token_clock_a_clip_lasts_as_long_as_its_text_has_tokens(params):
+    """The same head, which says that a frame passes a quarter of a token."""
+    clocked = dataclasses.replace(MODEL, token_clock=True)
+    kernel = 0.1 * jax.random.normal(jax.random.key(1), (2 * PHASES, MODEL.width))
+    timed = ending_at(params, 4) | {"frame_phase": {"kernel": kernel, "bias": jnp.zeros(32)}}
+    text = np.array([[5, 6, 0, 0, 0], [5, 6, 7, 0, 0], [9, 8, 7, 6, 5]], np.int32)
+    made = jax.jit(lambda p: pose_decoding.generate(Text2Pose(clocked), p, text, MAX_FRAMES))(timed)
+    assert made.length.tolist() == [8, 12, 20] and made.ended.all()
+    plain = generate(ending_at(params, 4), text)
+    assert plain.length.tolist() == [4, 4, 4]
+
+
 def test_lanes_that_are_decoded_together_make_what_each_makes_alone(stacked, mesh):
     """And as fast: no cache is copied in a step."""
     text, frames = np.stack([TEXT, TEXT[::-1]]), MAX_FRAMES + MODEL.patch
@@ -220,11 +232,11 @@ def test_no_reference_leaks_into_what_is_produced(config, held, mesh, stacked, m
     """Dev clips swapped for noise of other lengths change the scores and no produced number."""
     scored = []
 
-    def recorded(references, produced, metrics, score=mean_pose.score_clips):
+    def recorded(references, produced, metrics, score=judge.score_clips):
         scored.append(produced)
         return score(references, produced, metrics)
 
-    monkeypatch.setattr(mean_pose, "score_clips", recorded)
+    monkeypatch.setattr(judge, "score_clips", recorded)
 
     def evaluate():
         evaluated = DevSet(config, ("asl", "tsl"), held, mesh)

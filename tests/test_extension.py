@@ -167,7 +167,7 @@ def test_a_bucket_that_does_not_answer_is_given_up(bucket, monkeypatch):
 
 
 def test_the_commands_say_in_one_line_what_is_wrong(old, tmp_path):
-    args = ["--config=configs/mlsf.py", f"--workdir={tmp_path / 'run'}"]
+    args = ["--config=configs/mlsf.py:fingerspelling", f"--workdir={tmp_path / 'run'}"]
     code, out, err = run(tmp_path, "train", [*args, f"--extend-from={tmp_path / 'none'}"])
     assert (code, out, err.count("\n")) == (2, "", 1) and "none/config.json" in err
     flag = [f"--workdir={old.path}", f"--output={tmp_path / 'out'}"]

@@ -34,7 +34,7 @@ def begin(tmp_path_factory, data_dir):
 
     def begin(workdir, hooks=(None, None), devices=1, own=((), ()), **values):
         values = TINY | {"data.data_dir": data_dir, "data.languages": LANGUAGES} | values
-        args = ["--config=configs/mlsf.py", f"--workdir={workdir}", *flags(values)]
+        args = ["--config=configs/mlsf.py:fingerspelling", f"--workdir={workdir}", *flags(values)]
         folder = tmp_path_factory.mktemp("printed")
         return start_hosts(folder, args, devices, hooks, own)
 
@@ -79,7 +79,7 @@ def same(workdir, alone):
 @pytest.mark.slow
 def test_two_processes_end_as_one_and_only_the_first_writes(alone, tmp_path, data_dir):
     values = TINY | {"data.data_dir": data_dir, "data.languages": LANGUAGES}
-    args = ["--config=configs/mlsf.py", f"--workdir={tmp_path}/run", *flags(values)]
+    args = ["--config=configs/mlsf.py:fingerspelling", f"--workdir={tmp_path}/run", *flags(values)]
     commands = start_hosts(tmp_path, args, 2, (None,))
     assert end(commands) == [0], said(commands)
     same(tmp_path / "run", alone)
@@ -119,13 +119,18 @@ def test_what_one_host_alone_is_refused_ends_the_others_with_the_same_line(begin
     ],
 )
 def test_hosts_that_are_told_wrongly_are_refused(told, line, tmp_path):
-    code, _, err = run(tmp_path, "train", ["--config=configs/mlsf.py", *told])
+    code, _, err = run(tmp_path, "train", ["--config=configs/mlsf.py:fingerspelling", *told])
     assert code == cli.BAD_INPUT and err.count("\n") == 1
     assert line in err
 
 
 def test_a_first_host_that_does_not_answer_is_one_line(tmp_path):
-    args = ["--config=configs/mlsf.py", "--coordinator=localhost:1", "--processes=2", "--process=1"]
+    args = [
+        "--config=configs/mlsf.py:fingerspelling",
+        "--coordinator=localhost:1",
+        "--processes=2",
+        "--process=1",
+    ]
     hook = Set("signllm_jax.parallel.hosts", "PATIENCE", 0.5)
     code, _, err = run(tmp_path, "train", args, hook=hook)
     assert code == cli.BAD_INPUT and err.count("\n") == 1
@@ -289,7 +294,11 @@ def test_the_demo_on_two_hosts_has_the_losses_of_one(shape, tmp_path, data_dir):
         }
     )
     for name, hooks, devices in (("one", (None,), 8), ("two", (None, None), 4)):
-        args = ["--config=configs/mlsf.py", f"--workdir={tmp_path}/{name}", *flags(values)]
+        args = [
+            "--config=configs/mlsf.py:fingerspelling",
+            f"--workdir={tmp_path}/{name}",
+            *flags(values),
+        ]
         commands = start_hosts(tmp_path, args, devices, hooks)
         assert end(commands) == [0] * len(hooks), said(commands)
     one, two = losses(tmp_path / "one"), losses(tmp_path / "two")

@@ -12,7 +12,7 @@ from commands import TINY, Death, Wait, contents, flags, start
 
 from signllm_jax.core import cli
 
-CONFIG = "--config=configs/mlsf.py"
+CONFIG = "--config=configs/mlsf.py:fingerspelling"
 CHECKPOINT, SOURCE = "signllm_jax.train.checkpoint", "signllm_jax.data.splits"
 # where a run is killed: (module, function, its last call that a run makes, longest delay in s)
 MOMENTS = {

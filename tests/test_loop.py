@@ -18,8 +18,8 @@ from signllm_jax.api import SignLLM
 from signllm_jax.artifacts.group import digest, load_group
 from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core.config import to_dict
-from signllm_jax.core.errors import ConfigError
-from signllm_jax.train import loop
+from signllm_jax.core.errors import ConfigError, TextError
+from signllm_jax.train import groups, loop
 from signllm_jax.train.checkpoint import restore_params
 from signllm_jax.train.log import RunLog
 from signllm_jax.train.state import abstract_state, state_shardings
@@ -108,7 +108,7 @@ def test_a_run_logs_every_step_once_and_evaluates_when_it_should(finished):
     assert [x["step"] for x in logged if x["kind"] == "dev"] == [2, 4]
     for line in logged:
         for code in LANGUAGES:
-            named = "loss" if line["kind"] == "train" else "dtw_mean_pose_ratio"
+            named = "loss" if line["kind"] == "train" else "score"
             assert line[code][named] > 0
 
 
@@ -134,10 +134,10 @@ def test_every_language_keeps_its_best_parameters(finished):
     dev = [line for line in lines(finished.path) if line["kind"] == "dev"]
     for code in LANGUAGES:
         group = load_group(Workdir(finished.path).group(code))
-        best = min(dev, key=lambda line, code=code: line[code]["dtw_mean_pose_ratio"])
+        best = min(dev, key=lambda line, code=code: line[code]["score"])
         assert (group.step, group.dev_score) == (
             best["step"],
-            best[code]["dtw_mean_pose_ratio"],
+            best[code]["score"],
         )
 
 
@@ -148,6 +148,27 @@ def test_a_loaded_run_produces_the_same_clip_for_the_same_text(finished):
 
 
 @pytest.mark.slow
+def test_a_text_that_is_longer_or_shorter_than_all_of_train_is_refused(finished):
+    model = SignLLM.load(finished.path)
+    for text in ("kitchens", "at"):
+        with pytest.raises(
+            TextError, match=f"'{text}' has {len(text)} .*trained on texts of 3 to 6"
+        ):
+            model.produce(text, "asl")
+        with pytest.raises(TextError, match="would misspell it"):
+            model.produce_many(["cab", text], "asl")
+
+
+def test_best_scores_of_another_metric_are_not_taken_up():
+    """They would never be beaten, or never stand."""
+    record = {"best": {"asl": 0.06}, "waiting": {"asl": 3}, "seconds": 5.0}
+    assert groups.comparable(record, "score") == {"seconds": 5.0}
+    assert groups.comparable(record, "cer") == record
+    named = record | {"lead": "score"}
+    assert groups.comparable(named, "score") == named
+    assert groups.comparable(named, "cer") == {"seconds": 5.0}
+
+
 def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(
     config, finished, tmp_path, monkeypatch
 ):

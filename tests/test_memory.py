@@ -8,7 +8,7 @@ from commands import TINY, flags, start
 @pytest.mark.slow
 def test_memory_is_flat_over_5000_steps(tmp_path, data_dir):
     many = {"train.steps": 5000, "eval.every": 1000, "checkpoint.every": 500, "log.every": 10}
-    args = ["--config=configs/mlsf.py", f"--workdir={tmp_path}/run"]
+    args = ["--config=configs/mlsf.py:fingerspelling", f"--workdir={tmp_path}/run"]
     args += flags(TINY | {"data.data_dir": data_dir, "data.cache_mb": 0} | many)
     command = start(tmp_path, "train", args)
     log = tmp_path / "run" / "metrics.jsonl"

@@ -4,15 +4,19 @@ import re
 import jax
 import numpy as np
 import pytest
-from real_clips import letters, phoenix
+from real_clips import letters, phoenix, real_takes
 from scipy.linalg import sqrtm
 from scipy.spatial.distance import cdist
 from scipy.spatial.transform import Rotation
 from test_dtw import slow_dtw
 
+from signllm_jax.core import skeleton
 from signllm_jax.core.errors import DataError
 from signllm_jax.core.skeleton import OPENPOSE50
-from signllm_jax.metrics import pose_metrics
+from signllm_jax.corpora import fingerspelling
+from signllm_jax.eval import judge
+from signllm_jax.eval.warnings import motion
+from signllm_jax.metrics import motion as pose_motion
 from signllm_jax.metrics.frechet import frechet_distance, frechet_pose_distance
 from signllm_jax.metrics.pairs import (
     held,
@@ -24,6 +28,7 @@ from signllm_jax.metrics.pairs import (
 )
 from signllm_jax.poses.clip import PoseClip
 
+MOTION = ("dtw", "hand_travel", "jerk", "duration", "joints")
 HANDS = (OPENPOSE50.groups["left_hand"], OPENPOSE50.groups["right_hand"])
 
 
@@ -190,9 +195,9 @@ def test_hand_travel_counts_fingers_and_only_joints_that_were_seen():
     positions[0, :, HANDS[0], 0] = np.arange(4)  # the left hand goes 3 shoulder widths
     positions[0, 1, HANDS[1], 1] = 100.0  # the right hand jumps where it was not seen
     observed[0, 1, HANDS[1]] = False
-    three = pose_metrics.travel(positions, observed, np.array([4]), HANDS)
+    three = pose_motion.travel(positions, observed, np.array([4]), HANDS)
     np.testing.assert_allclose(three, [[3, 0]])
-    two = pose_metrics.travel(positions, observed, np.array([3]), HANDS)
+    two = pose_motion.travel(positions, observed, np.array([3]), HANDS)
     np.testing.assert_allclose(two, [[2, 0]])
 
 
@@ -212,14 +217,102 @@ def test_hand_travel_ratio_ignores_tempo_and_what_the_production_does_with_an_un
     assert summarize(score_clips(clips, slower))["duration_ratio"] == pytest.approx(2)
 
 
-def test_a_hand_that_is_not_shown_does_not_travel():
-    clip = letters("ase")[0]
-    start = clip.skeleton.groups["right_hand"][0]
-    confidence = clip.confidence.copy()
-    confidence[::2, start:] = 0  # in and out of sight
-    blinking = PoseClip(clip.positions, confidence, clip.fps, clip.layout)
-    summary = summarize(score_clips([clip], [blinking], ("hand_travel",)))
-    assert summary["hand_travel_ratio"] == pytest.approx(0, abs=1e-6) and summary["collapse"]
+def losing(clip, group, frames):
+    """The clip whose joints of a group are missing in the given frames, as a tracker loses them."""
+    joints = list(clip.skeleton.groups[group])
+    positions, confidence = clip.positions.copy(), clip.confidence.copy()
+    positions[frames, joints[0] : joints[-1] + 1] = 0
+    confidence[frames, joints[0] : joints[-1] + 1] = 0
+    return dataclasses.replace(clip, positions=positions, confidence=confidence)
+
+
+def test_a_lost_hand_is_no_distance_and_no_travel_and_is_counted():
+    clip = fingerspelling.spelled_clip("hammer", "asl")
+    lost = losing(clip, "right_hand", slice(30, 60))
+    expected = 30 * 21 / clip.observed.sum()
+    same, other = (
+        summarize(score_clips([a], [b], MOTION)) for a, b in ((clip, lost), (lost, clip))
+    )
+    assert same["dtw"] == other["dtw"] == 0
+    assert same["joints_missing"] == pytest.approx(expected) and same["joints_added"] == 0
+    assert other["joints_added"] > 0 and other["joints_missing"] == 0
+    for figures in (same, other):
+        assert figures["hand_travel_ratio"] == figures["jerk_ratio"] == 1
+        assert not motion(figures)
+
+
+def test_nothing_is_won_by_showing_nothing():
+    clip = fingerspelling.spelled_clip("hammer", "asl")
+    blank = PoseClip(0 * clip.positions, 0 * clip.confidence, clip.fps)
+    hidden = losing(clip, "right_hand", slice(None))
+    nothing, handless = (summarize(score_clips([clip], [made], MOTION)) for made in (blank, hidden))
+    assert nothing["dtw"] > 0.3 and nothing["joints_missing"] == 1
+    assert handless["dtw"] == 0 and handless["joints_missing"] > 0.7
+    assert "missing" in motion(handless) and "missing" in motion(nothing)
+
+
+def test_jerk_sees_jitter_and_no_tempo():
+    clip = fingerspelling.spelled_clip("hammer", "asl")
+    noise = np.random.default_rng(0).normal(0, 0.02, clip.positions.shape)
+    shaken = summarize(score_clips([clip], [moved(clip, noise)], MOTION))
+    assert shaken["jerk_ratio"] > pose_motion.JERKY
+    assert "jerk" in motion(shaken)
+    doubled = dataclasses.replace(clip, fps=2 * clip.fps)
+    assert summarize(score_clips([clip], [doubled], MOTION))["jerk_ratio"] == pytest.approx(8)
+
+
+def test_a_hand_that_goes_too_far_and_a_clip_that_lasts_too_long_are_warned_of():
+    clip = fingerspelling.spelled_clip("hammer", "asl")
+    centre = clip.positions.mean(0)
+    wild = dataclasses.replace(clip, positions=centre + 3 * (clip.positions - centre))
+    slow = cut(clip, np.repeat(np.arange(len(clip)), 2))
+    said = motion(summarize(score_clips([clip, clip], [wild, slow], MOTION)))
+    assert said.keys() >= {"travel", "duration"}
+    assert "2.0 times as far" in said["travel"] and "1.50 times as long" in said["duration"]
+
+
+def test_real_takes_against_real_takes_raise_no_warning(shared_data):
+    """Of one session and of two: hands drop out in many of them."""
+    takes = real_takes(shared_data)
+    pairs = [(a, b) for own in takes.values() for a, b in zip(own[0], own[1])]
+    within = [(a, b) for own in takes.values() for session in own for a, b in [session[:2]]]
+    for some in (pairs, [(b, a) for a, b in pairs], within):
+        figures = summarize(score_clips(*zip(*some), MOTION))
+        assert figures["joints_missing"] > 0.01
+        assert motion(figures) == {}
+        assert figures["hand_travel_ratio"] == pytest.approx(1, abs=0.15)
+
+
+def test_the_judge_prefers_a_real_take_to_the_mean_pose_that_is_nearer(shared_data):
+    """A distance alone would keep a model that averages its signers away."""
+    takes = real_takes(shared_data)
+    references = [clip for own in takes.values() for clip in own[0]]
+    others = [clip for own in takes.values() for clip in own[1]]
+    still = [held(mean_pose(own[0] + own[1]), clip) for own in takes.values() for clip in own[0]]
+    assert judge.has_takes([text for text, own in takes.items() for _ in own[0]])
+
+    def scored(made):
+        figures = summarize(score_clips(references, made, ("dtw", "hand_travel", "joints")))
+        figures["dtw_mean_pose_ratio"] = figures["dtw"] / distance
+        figures["frechet_mean_pose_ratio"] = judge.frechet_ratio(references, made, still)
+        return figures
+
+    distance = float(np.nanmean(score_clips(references, still, ("dtw",))["dtw"]))
+    real, pose = scored(others), scored(still)
+    assert pose["dtw"] < real["dtw"]
+    assert judge.score(real) < 0.75 < 1.5 < judge.score(pose)
+
+
+def test_without_takes_the_judge_still_prefers_what_moves():
+    moves = {"dtw_mean_pose_ratio": 1.2, "hand_travel_ratio": 0.9, "joints_missing": 0.1}
+    pose = {"dtw_mean_pose_ratio": 1.0, "hand_travel_ratio": 0.0, "joints_missing": 0.0}
+    hidden = {"dtw_mean_pose_ratio": 0.3, "joints_missing": 0.8}
+    good = {"dtw_mean_pose_ratio": 0.1, "hand_travel_ratio": 1.0}
+    ordered = [judge.score(x) for x in (good, moves, pose, hidden)]
+    assert ordered == sorted(ordered) and len(set(ordered)) == 4
+    assert not judge.has_takes(["a", "b", "c", "c"]) and judge.has_takes(["a", "a", "b", "b", "b"])
+    assert judge.score({}) == judge.score({"dtw_mean_pose_ratio": float("nan")}) == judge.WORST
+    assert judge.score(good | {"cer": 0.5}) == pytest.approx(judge.score(good) + 0.5)
 
 
 def test_durations_are_compared_in_seconds():
@@ -294,7 +387,7 @@ def test_unequal_counts_other_layouts_and_nothing_at_all_are_errors(monkeypatch)
         with pytest.raises(DataError, match="cannot be paired"):
             score_clips(references, produced)
     other = dataclasses.replace(OPENPOSE50, name="other50")
-    monkeypatch.setitem(__import__("signllm_jax.core.skeleton").skeleton.LAYOUTS, "other50", other)
+    monkeypatch.setitem(skeleton.LAYOUTS, "other50", other)
     foreign = dataclasses.replace(clips[1], layout="other50")
     with pytest.raises(DataError, match="pair 1: a other50 clip among openpose50"):
         score_clips(clips[:2], [clips[0], foreign])

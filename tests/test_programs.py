@@ -22,7 +22,7 @@ from signllm_jax.train.state import abstract_state
 @pytest.fixture(scope="module")
 def workdir(data_dir, tmp_path_factory):
     """A run as it lies after an evaluation, with parameters of ones."""
-    given = mlsf.get_config()
+    given = mlsf.get_config("fingerspelling")
     given.update_from_flattened_dict(TINY | {"data.data_dir": data_dir})
     config = read_config(given.to_dict())
     workdir = Workdir(tmp_path_factory.mktemp("runs") / "run")
@@ -192,7 +192,7 @@ def test_a_program_that_a_kill_left_half_kept_is_removed(settings):
 def test_a_run_ends_the_same_with_programs_fresh_kept_and_none(tmp_path, data_dir):
     ended = []
     for name, programs in (("fresh", None), ("kept", None), ("none", False)):
-        args = ["--config=configs/mlsf.py", f"--workdir={tmp_path}/runs/{name}"]
+        args = ["--config=configs/mlsf.py:fingerspelling", f"--workdir={tmp_path}/runs/{name}"]
         args += flags(TINY | {"data.data_dir": data_dir})
         env = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
         code, _, err = run(tmp_path, "train", args, programs=programs, env=env)

@@ -94,7 +94,7 @@ def test_the_wheel_is_installed_trains_and_produces_anywhere(installed, data_dir
     assert module("pip", "check") == "No broken requirements found.\n"
     assert "python -m launch.train" in module("signllm_jax")
     small = [f"--config.{name}={value}" for name, value in TINY.items()]
-    module("launch.train", "--config=configs/mlsf.py", "--workdir=run", *small)
+    module("launch.train", "--config=configs/mlsf.py:fingerspelling", "--workdir=run", *small)
     asked = ["--workdir=run", "--text=abc"]
     for form in ("html", "glb", "gif", "pose"):
         module("launch.produce", *asked, f"--output=abc.{form}")

@@ -47,6 +47,7 @@ class Words:
         self.texts = [example.text for example in chosen]
         self.units = [example.units for example in chosen]
         self._clips = [example.clip for example in chosen]
+        self.lengths = np.array([len(clip) for clip in self._clips])
 
     def __len__(self):
         return len(self.texts)
@@ -300,7 +301,7 @@ def test_what_the_reader_cannot_be_trusted_with_is_said():
     said = " ".join(
         report_warnings.of_clips(CONFIG, [memorised, memorised | {"seed": 5}], metrics, skipped)
     )
-    for part in ("seed 4 has memorised", "Collapse in asl", "2 productions", "tsl is skipped"):
+    for part in ("seed 4 has memorised", "In asl: Collapse", "2 productions", "tsl is skipped"):
         assert part in said
     assert "One evaluator" not in said
 

@@ -112,7 +112,7 @@ def command(folder, *args, compiler=True):
     if compiler and not place.is_dir():
         pytest.skip("no TPU compiler here: make test-slow installs it")
     path = os.pathsep.join(filter(None, [str(place) * compiler, os.environ.get("PYTHONPATH", "")]))
-    given = ["--config=configs/mlsf.py", f"--output={folder}/aot.json", *args]
+    given = ["--config=configs/mlsf.py:fingerspelling", f"--output={folder}/aot.json", *args]
     return subprocess.run(
         [sys.executable, "launch/compile.py", *given],
         cwd=ROOT,

@@ -14,7 +14,7 @@ from signllm_jax.train.state import abstract_state
 
 
 def tiny_config(data_dir: str, languages: tuple[str, ...] = ("asl",), **changes) -> Config:
-    given = mlsf.get_config()
+    given = mlsf.get_config("fingerspelling")
     for name, value in (TINY | {"data.data_dir": data_dir} | changes).items():
         section, key = name.split(".")
         given[section][key] = value

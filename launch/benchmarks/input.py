@@ -128,7 +128,7 @@ class _Run:
 def _config(corpus: str, work: Path) -> Config:
     """The config of a corpus, whose data are prepared: the demo's, or with the flags' model."""
     if is_spelled(corpus):
-        values = mlsf.get_config().to_dict()
+        values = mlsf.get_config(corpus).to_dict()
         languages = splits.languages(corpus)
     else:
         values, languages = mlsf.get_config("prompt2sign").to_dict(), (LANGUAGE,)

@@ -19,8 +19,8 @@ from signllm_jax.core.typing import Array, Tree
 from signllm_jax.data import batches, corruption, splits
 from signllm_jax.data.corruption import KINDS
 from signllm_jax.eval.back_translate import train_reader
+from signllm_jax.eval.judge import Judge
 from signllm_jax.inference.text_to_pose import Producer
-from signllm_jax.metrics.mean_pose import MeanPoseScore
 from signllm_jax.metrics.text_metrics import cer
 from signllm_jax.models.losses import joint_weights
 from signllm_jax.models.text2pose import Text2Pose, teacher_forcing
@@ -167,7 +167,8 @@ class Bench:
 
     @functools.cache  # noqa: B019
     def _score(self, split):
-        return MeanPoseScore(self._clips[split], self._clean.statistics.mean_pose)
+        pose = self._clean.statistics.mean_pose
+        return Judge(self._sets[split].texts, self._clips[split], pose)
 
     @functools.cached_property
     def _measure(self):

@@ -21,7 +21,7 @@ import numpy as np
 from signllm_jax.artifacts.group_file import DESCRIPTION, PARAMS, check_sizes, read_description
 from signllm_jax.core.buckets import write_object
 from signllm_jax.core.config import ModelConfig, ReadingConfig
-from signllm_jax.core.errors import CheckpointError, ConfigError, DataError
+from signllm_jax.core.errors import CheckpointError, ConfigError, DataError, TextError
 from signllm_jax.core.languages import LANGUAGES, add_language
 from signllm_jax.core.plain_files import check_folder, read_plain
 from signllm_jax.core.storage import as_path, is_remote
@@ -50,9 +50,10 @@ class Group:
         row_tokens: longest text it reads, in tokens.
         params: parameters without the language axis; None before the first evaluation.
         step: training step of the parameters.
-        dev_score: the task's lead metric on dev at that step (MLSF: free-running DTW ratio to the
-            mean pose).
+        dev_score: the task's lead metric on dev at that step (MLSF: see `eval/judge.py`).
         glosses: of the language's train clips, for a reader with a gloss head.
+        trained_tokens: fewest and most tokens of the texts (or lines) that it was trained on, where
+            texts are spelled: others are refused by `produce`. None where that is not known.
         text_stage: what texts and prompts are read with and LangGloss is written with; None where
             the model has no text stage.
     """
@@ -68,6 +69,7 @@ class Group:
     step: int = 0
     dev_score: float | None = None
     glosses: tuple[str, ...] = ()
+    trained_tokens: tuple[int, int] | None = None
     text_stage: TextStage | None = None
 
     @property
@@ -85,8 +87,28 @@ class Group:
             "step": self.step,
             "dev_score": self.dev_score,
             "glosses": self.glosses,
+            "trained_tokens": self.trained_tokens,
             "registry": [dataclasses.asdict(LANGUAGES[c]) for c in _codes(self) if c in LANGUAGES],
         }
+
+
+def check_trained(group: Group, count: int, text: str) -> None:
+    """Raises TextError for a text of more or fewer tokens than any that the group learnt from.
+
+    Args:
+        group: the model.
+        count: letters and pauses of the text.
+        text: what is asked for.
+    """
+    if group.trained_tokens is None:
+        return
+    fewest, most = group.trained_tokens
+    if not fewest <= count <= most:
+        raise TextError(
+            f"{text[:40]!r} has {count} letters and pauses: this model was trained on texts of "
+            f"{fewest} to {most} and would misspell it"
+            + (", ask for its words one by one" if count > most and " " in text.strip() else "")
+        )
 
 
 def digest(params: Tree) -> str:
@@ -206,6 +228,7 @@ def load_group(
             step=held.step,
             dev_score=held.dev_score,
             glosses=held.glosses,
+            trained_tokens=held.trained_tokens,
             text_stage=held.text_stage,
         )
         check_sizes(held, group.tokenizer)

@@ -49,6 +49,7 @@ class Description:
     step: int = bounded(low=0, high=1 << 62)
     text_stage: TextStage | None = None  # absent from the groups of older runs
     glosses: tuple[str, ...] = ()
+    trained_tokens: tuple[int, int] | None = None
     registry: tuple[Language, ...] = ()
 
 

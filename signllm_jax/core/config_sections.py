@@ -119,6 +119,10 @@ class ModelConfig:
             but the products with weights; `blocks`, all but what enters a block.
         progress_features: Fourier features of progress, even, 0 = none.
         progress_bias: bias of cross-attention towards the clip's progress.
+        token_clock: whether the decoder counts in tokens: it reads how far the clip is within a
+            token, and a patch advances the counter by tokens over the text's length. Texts of all
+            lengths then look alike to it. Noise on the counter and the counter's loss are in tokens
+            too. For text whose tokens last about equally long, as letters do.
         head: hidden width of the layers that say the poses, 0 = one matrix, whose rank is M.
         attention: what computes the decoder's self-attention over a row's patches while training:
             `xla`; `splash`, jax's kernel for TPUs, for rows of a multiple of 128 patches;
@@ -139,6 +143,7 @@ class ModelConfig:
     remat: str = _at("none", choices=("none", "products", "blocks"))
     progress_features: int = _at(48, 0, 512)
     progress_bias: bool = True
+    token_clock: bool = False
     head: int = _at(0, 0, 1 << 17)
     attention: str = _at("xla", choices=("xla", "splash", "splash_interpreted", "cudnn"))
     dtype: str = _at("auto", choices=("auto", "float32", "bfloat16"))
@@ -150,13 +155,13 @@ class LossConfig:
 
     Attributes:
         velocity: weight of the squared error of frame-to-frame differences.
-        counter: weight of the squared error of the counter.
+        counter: weight of the squared error of the counter (with `model.token_clock` in tokens).
         seen: weight of the cross-entropy of a joint being shown.
         hand: weight of a hand joint relative to a body joint.
         wrist: weight of a wrist, which carries a hand, relative to another body joint.
         noise: Gaussian noise on the input poses, in standard deviations.
         history_drop: share of input patches that are blanked.
-        counter_noise: Gaussian noise on the input counter.
+        counter_noise: Gaussian noise on the input counter (with `model.token_clock` in tokens).
     """
 
     velocity: float = _at(5.0, 0.0, 1e4)
@@ -296,7 +301,7 @@ class TrainConfig:
         language_steps: steps of single languages, where they differ.
         batch_size: B, packed rows of a language in a step.
         seed: of parameters, data order and noise.
-        patience: evaluations without a better dev DTW ratio before a language stops; 0 = never.
+        patience: evaluations without a better dev score before a language stops; 0 = never.
         skip_spikes: a step whose gradient norm is over so many times the language's running mean
             changes none of its parameters; 0 = every step counts.
     """
@@ -315,6 +320,8 @@ class EvalConfig:
 
     Attributes:
         every: steps between evaluations on dev.
+        reader: whether a reader of letters, trained at the first evaluation, has a say in which
+            parameters are the best (spelled data only).
         clips: dev clips of a language, the first ones; 0 = all.
         max_frames: longest clip that decoding may produce.
         batch_size: clips of a language decoded together.
@@ -323,6 +330,7 @@ class EvalConfig:
     """
 
     every: int = _at(500, 1, 1 << 31)
+    reader: bool = False
     clips: int = _at(40, 0, 1 << 30)
     max_frames: int = _at(128, 1, 1 << 16)
     batch_size: int = _at(40, 1, 1 << 16)

@@ -89,6 +89,8 @@ def _typed(value, hint, where, strict):
     if origin in (types.UnionType, typing.Union):
         return _one_of(value, args, where, strict)
     if origin is tuple and isinstance(value, (tuple, list)):
+        if args[-1] is not Ellipsis and len(value) != len(args):
+            raise ConfigError(f"{where}: expected {len(args)} values, not {len(value)}")
         return tuple(_typed(v, args[0], f"{where}[{i}]", strict) for i, v in enumerate(value))
     if origin is dict and isinstance(value, Mapping):
         return {

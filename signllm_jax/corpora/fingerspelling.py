@@ -14,12 +14,11 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
-import numpy as np
-
 from signllm_jax.core.errors import TextError
 from signllm_jax.core.languages import get_language
 from signllm_jax.corpora import letters as recorded
-from signllm_jax.corpora.letters import FPS, LANGUAGES, LETTER_FRAMES, letters, small
+from signllm_jax.corpora.joining import join_letters
+from signllm_jax.corpora.letters import LANGUAGES, LETTER_FRAMES, letters, small
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.text.prompts import make_prompt
 
@@ -38,12 +37,8 @@ __all__ = [
 ]
 
 SPLITS = ("train", "dev", "test")
-JOIN_FRAMES = 4
 SHORT_WORD = 3
 SHORT_WORD_LETTER_FRAMES = 18
-BOUNCE = 0.2
-"""How far the hand moves outward and back between two equal letters, in shoulder widths: about
-the width of a hand."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,11 +46,12 @@ class Example:
     """A fingerspelled word.
 
     Attributes:
-        id: `<language>_fingerspelling_<word>`, unique in a language.
-        text: the word in lower case.
-        units: its letters in upper case.
-        prompt: a question for the word in the spoken language.
+        id: `<language>_<data set>_<word>`, unique in a language.
+        text: the word, or several, in lower case.
+        units: the letters in upper case.
+        prompt: a question for the text in the spoken language.
         clip: the signing, openpose50.
+        signer: whose hands they are; empty = the one alphabet of the language.
     """
 
     id: str
@@ -64,6 +60,7 @@ class Example:
     units: tuple[str, ...]
     prompt: str
     clip: PoseClip
+    signer: str = ""
 
 
 def words(language: str) -> dict[str, tuple[str, ...]]:
@@ -152,65 +149,20 @@ def word_units(text: str, language: str) -> dict[tuple[str, ...], str]:
     return found
 
 
-def spelled_clip(word: str, language: str) -> PoseClip:
-    """The word in fingerspelling: openpose50 [T, 50, 3], `T = n * 12 + (n - 1) * 4` at 25 frames
-    per second (18 frames a letter in words of up to three).
+def spelled_clip(text: str, language: str) -> PoseClip:
+    """A word, or several, in fingerspelling: openpose50 [T, 50, 3] at 25 frames per second.
 
-    An arm that does not take part rests with confidence 0. Errors: those of `spell`.
+    A word of n letters has `T = n * 12 + (n - 1) * 4` frames, and 18 for every letter in texts of
+    up to three; between two words there are 12. An arm that does not take part rests with
+    confidence 0. Errors: those of `spell`.
     """
-    units = spell(word, language)
-    frames = SHORT_WORD_LETTER_FRAMES if len(units) <= SHORT_WORD else LETTER_FRAMES
+    words = [spell(word, language) for word in text.split() or [""]]
+    short = sum(map(len, words)) <= SHORT_WORD
     alphabet = recorded.alphabet(language)
-    times = np.linspace(0, LETTER_FRAMES - 1, frames)
-    parts, seen = [], []
-    for index, unit in enumerate(units):
-        letter = alphabet[unit]
-        held = recorded.interpolate(letter.positions, times)
-        shown = np.repeat(letter.confidence[:1], frames, axis=0)
-        if parts:
-            joined = _ease(parts[-1][-1], held[0])
-            if units[index - 1] == unit:
-                joined = joined + _bounce(letter)
-            parts.append(joined)
-            seen.append(np.repeat(np.minimum(seen[-1][-1:], shown[:1]), JOIN_FRAMES, axis=0))
-        parts.append(held)
-        seen.append(shown)
-    confidence = np.concatenate(seen)
-    positions = _carry_unseen_arms(np.concatenate(parts), confidence)
-    return PoseClip(positions.astype(np.float32), confidence.astype(np.float32), FPS)
-
-
-def _ease(start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """[JOIN_FRAMES, J, 3] from pose `start` to pose `end`, slow at both ends."""
-    step = np.arange(1, JOIN_FRAMES + 1) / (JOIN_FRAMES + 1)
-    weight = (step * step * (3 - 2 * step))[:, None, None]
-    return start * (1 - weight) + end * weight
-
-
-def _carry_unseen_arms(positions: np.ndarray, confidence: np.ndarray) -> np.ndarray:
-    """Moves an arm that a letter does not use from where it was seen last to where it is next.
-
-    It would otherwise drop to its rest and rise again within the word.
-    """
-    moments = np.arange(len(positions))
-    for _, wrist, start in recorded.HANDS:
-        shown = confidence[:, wrist] > 0
-        if shown.any() and not shown.all():
-            for joint in (wrist - 1, wrist, *range(start, start + 21)):
-                for track in positions[:, joint].T:  # views: x, y, z over time
-                    track[:] = np.interp(moments, moments[shown], track[shown])
-    return positions
-
-
-def _bounce(letter: recorded.Letter) -> np.ndarray:
-    """[JOIN_FRAMES, J, 3]: the signing hands move outward and back, the elbows half as far."""
-    height = np.sin(np.pi * np.arange(1, JOIN_FRAMES + 1) / (JOIN_FRAMES + 1))
-    shift = np.zeros(letter.positions.shape[1:])
-    for outward, (_, wrist, start) in zip((-1, 1), recorded.HANDS):
-        if letter.confidence[0, wrist] > 0:
-            shift[[wrist, *range(start, start + 21)], 0] = outward * BOUNCE
-            shift[wrist - 1, 0] = outward * BOUNCE / 2
-    return height[:, None, None] * shift
+    return join_letters(
+        [[(unit, alphabet[unit]) for unit in word] for word in words],
+        SHORT_WORD_LETTER_FRAMES if short else LETTER_FRAMES,
+    )
 
 
 def corpus(language: str, split: str) -> Iterator[Example]:

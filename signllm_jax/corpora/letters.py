@@ -97,13 +97,8 @@ def small(text: str, language: str) -> str:
 
 
 @functools.cache
-def _index(language: str) -> dict:
-    """unit -> recording of `language`; raises TextError or DataError."""
-    if language not in LANGUAGES:
-        raise TextError(
-            f"no fingerspelling is recorded for {language!r}: there is {', '.join(LANGUAGES)}"
-        )
-    iso = get_language(language).iso
+def recordings(iso: str) -> dict[str, object]:
+    """Unit as the lexicon writes it -> recording, by ISO code; raises DataError without them."""
     try:
         folder = importlib.resources.files("spoken_to_signed.assets") / "fingerspelling_lexicon"
         rows = list(csv.DictReader((folder / "index.csv").read_text("utf-8").splitlines()))
@@ -112,10 +107,18 @@ def _index(language: str) -> dict:
             "the recorded letters are missing: pip install 'signllm_jax[demo]'"
         ) from None
     paths = {row["words"]: row["path"] for row in rows if row["signed_language"] == iso}
-    return {
-        normal_case(unit, language): folder.joinpath(*path.split("/"))
-        for unit, path in sorted(paths.items())
-    }
+    return {unit: folder.joinpath(*path.split("/")) for unit, path in sorted(paths.items())}
+
+
+@functools.cache
+def _index(language: str) -> dict:
+    """unit -> recording of `language`; raises TextError or DataError."""
+    if language not in LANGUAGES:
+        raise TextError(
+            f"no fingerspelling is recorded for {language!r}: there is {', '.join(LANGUAGES)}"
+        )
+    own = recordings(get_language(language).iso)
+    return {normal_case(unit, language): path for unit, path in own.items()}
 
 
 def letters(language: str) -> tuple[str, ...]:
@@ -132,16 +135,21 @@ def alphabet(language: str) -> dict[str, Letter]:
     """All letters of a language, cleaned; about a second of work, cached. Errors: `letters`."""
     recordings = _RECORDINGS[language]
     cleaned = {
-        unit: _clean(
+        unit: clean(
             read_pose_file(path, recordings.width_of(unit), BODY_DEPTH), unit in recordings.moving
         )
         for unit, path in _index(language).items()
     }
-    return _with_resting_arms(cleaned)
+    return with_resting_arms(cleaned)
 
 
-def _clean(clip: PoseClip, moving: bool) -> Letter:
-    """Cuts a recording to its letter: steady, without tracking errors, at FPS."""
+def clean(clip: PoseClip, moving: bool) -> Letter:
+    """Cuts a recording to its letter: steady, without tracking errors, at FPS.
+
+    Args:
+        clip: the hand rises, holds the letter and falls; an arm without a part gets no place yet.
+        moving: whether the letter is signed with a movement.
+    """
     positions, confidence = _resample_to_fps(clip)
     active = [hand for hand in HANDS if _is_active(confidence, hand)]
     width = 3 if moving else 9  # frames of the median: a held letter is nearly still
@@ -267,7 +275,7 @@ def _movement(positions, active, begin, end) -> tuple[int, int]:
     return begin, min(end, max(last + 3, begin + LETTER_FRAMES))
 
 
-def _with_resting_arms(cleaned: dict[str, Letter]) -> dict[str, Letter]:
+def with_resting_arms(cleaned: dict[str, Letter]) -> dict[str, Letter]:
     """Gives arms that take no part a constant place: hanging, the hand relaxed."""
     for letter in cleaned.values():
         for side, wrist, start in HANDS:

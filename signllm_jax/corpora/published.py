@@ -24,6 +24,8 @@ class Corpus:
         citation: key of its entry in CITATIONS.bib.
         spelled: whether its LangGloss is a word of the text, letter by letter. Such a data set
             is made from recorded letters, which a package brings along.
+        signers: number of signers of a spelled data set, each with a tempo of their own where there
+            are several; 0 where it is not known here.
         prepare: flags of `launch/prepare.py` beside --source, --language and --name.
     """
 
@@ -35,6 +37,7 @@ class Corpus:
     citation: str
     prepare: str = "--format=pose"
     spelled: bool = False
+    signers: int = 0
 
     def instructions(self, name: str) -> str:
         """How a user gets it ready, in two or three lines."""
@@ -122,9 +125,27 @@ CORPORA: dict[str, Corpus] = {
         "https://pypi.org/project/spoken-to-signed/",
         "moryossef2023open",
         spelled=True,
+        signers=1,
     ),
 }
 """Name of a corpus -> the corpus; a spelled one needs no preparing."""
+for _name, _languages, _signers, _contents in (
+    (
+        "fingerspelling_texts",
+        CORPORA[FINGERSPELLING].languages,
+        1,
+        "texts of 1 to 16 letters, spelled from recorded letters",
+    ),
+    (
+        "fingerspelling_signers",
+        ("asl",),
+        8,
+        "texts spelled by eight signers, of letter shapes that they share",
+    ),
+):
+    CORPORA[_name] = dataclasses.replace(
+        CORPORA[FINGERSPELLING], languages=_languages, signers=_signers, contents=_contents
+    )
 
 PREPARED = {name: corpus for name, corpus in CORPORA.items() if not corpus.spelled}
 LANGUAGES = tuple(dict.fromkeys(code for c in PREPARED.values() for code in c.languages))
@@ -134,6 +155,11 @@ _PAPER, _PROJECT = "fang2024signllm", "https://signllm.github.io"
 def is_spelled(dataset: str) -> bool:
     """Whether the LangGloss of a data set is a word of the text, letter by letter."""
     return dataset in CORPORA and CORPORA[dataset].spelled
+
+
+def has_signers(dataset: str) -> bool:
+    """Whether a spelled data set shows several signers."""
+    return is_spelled(dataset) and CORPORA[dataset].signers > 1
 
 
 def _of(language: str, source: str) -> list[Corpus]:

@@ -1,9 +1,9 @@
 """Opens the splits of a prepared data set: TFDS array_record folders, read without TensorFlow.
 
 A data set's name picks configs of the `prompt2sign` builder: `fingerspelling` is every language's
-`<language>_fingerspelling`, `prompt2sign` every prepared `<language>`, `prompt2sign/dwpose128`
-every `<language>_dwpose128`, and `prompt2sign/CONFIG` that one, for example
-`prompt2sign/gsl_phoenix14t`.
+`<language>_fingerspelling` (likewise the other spelled data sets), `prompt2sign` every
+prepared `<language>`, `prompt2sign/dwpose128` every `<language>_dwpose128`, and
+`prompt2sign/CONFIG` that one, for example `prompt2sign/gsl_phoenix14t`.
 Data lies in `$SIGNLLM_DATA_DIR`, else in `~/.cache/signllm_jax/data`; a bucket is probed first.
 """
 
@@ -24,6 +24,8 @@ from signllm_jax.core.languages import LANGUAGES
 from signllm_jax.core.skeleton import DWPOSE128, OPENPOSE50
 from signllm_jax.core.storage import ask_for, is_remote
 from signllm_jax.corpora.digests import listing_digest
+from signllm_jax.corpora.embedded import EMBEDDED
+from signllm_jax.corpora.fingerspelling import SPLITS
 from signllm_jax.corpora.published import CORPORA, is_spelled
 from signllm_jax.corpora.shards import FOLDER as PREPARED
 from signllm_jax.corpora.shards import prepared_sources
@@ -199,13 +201,16 @@ def prepare(
 def open_split(
     dataset: str, language: str, split: str, data_dir: str | os.PathLike | None = None
 ) -> Source:
-    """Opens a split (`train`, `dev` or `test`), preparing the data set first if it is missing.
+    """Opens a split, preparing the data set first if it is missing.
+
+    Splits are `train`, `dev` and `test`; an embedded data set may have more.
 
     Raises:
         DataError: unknown data set, language or split, or the folder cannot be read.
     """
-    if split not in ("train", "dev", "test"):
-        raise DataError(f"unknown split {split!r}: known are train, dev, test")
+    known = EMBEDDED[dataset].splits if is_spelled(dataset) else SPLITS
+    if split not in known:
+        raise DataError(f"unknown split {split!r}: known are {', '.join(known)}")
     with _tidy(dataset, language, data_dir):
         return Source(_prepared_builder(dataset, language, data_dir), dataset, language, split)
 

@@ -47,6 +47,8 @@ class ReaderConfig:
         learning_rate: peak of AdamW's; a tenth of the steps warms up, then a cosine to 0.
         width: M of the network.
         clips: train clips of a language that are used at most, the first ones.
+        frames: frames of the longest train clip that is used: a reader sees hardly more than a
+            letter at a time, so that longer clips teach it nothing and cost much.
         distortion: of the clips.
     """
 
@@ -56,6 +58,7 @@ class ReaderConfig:
     learning_rate: float = 3e-3
     width: int = 96
     clips: int = 4000
+    frames: int = 112
     distortion: Distortion = dataclasses.field(default_factory=Distortion)
 
 
@@ -167,7 +170,7 @@ def train_reader(
     begun = time.process_time()
     languages = tuple(source.language for source in sources)
     clips = [
-        ReaderClips(*each, config.clips, config.distortion)
+        ReaderClips(*each, config.clips, config.frames, config.distortion)
         for each in zip(sources, tokenizers, statistics)
     ]
     draws = [np.random.default_rng([config.seed, get_language(c).stable_hash]) for c in languages]

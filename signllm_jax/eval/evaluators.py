@@ -17,8 +17,10 @@ import tqdm
 
 from signllm_jax.artifacts.group import digest, load_group
 from signllm_jax.artifacts.workdir import Workdir
+from signllm_jax.core.config import Config
 from signllm_jax.core.errors import ConfigError, PoseFormatError
 from signllm_jax.core.tasks import get_info
+from signllm_jax.corpora.published import has_signers
 from signllm_jax.eval.back_translate import (
     ReaderConfig,
     load_reader,
@@ -35,6 +37,17 @@ from signllm_jax.text.tokenizer import normalize_text
 MEMORISED = {"cer": 0.02, "wer": 0.2}
 """An evaluator is called memorised when its error on real clips of the split is this much above the
 one on clips of train: in letters (CER) where words are spelled, in words (WER) elsewhere."""
+
+
+READER = ReaderConfig()
+"""How CTC readers are trained, but for their seed."""
+SIGNERS_READER = dataclasses.replace(READER, steps=1000, frames=144)
+"""The same where signers and tempo vary: there is more to learn."""
+
+
+def reader_of(config: Config) -> ReaderConfig:
+    """How the CTC readers of a run's data are trained."""
+    return SIGNERS_READER if has_signers(config.data.dataset) else READER
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,10 +96,10 @@ def trained_inside(
         reader = load_reader(folder, codes, tokenizers, statistics, chosen)
         kept_seconds = 0.0 if reader is None else reader.cpu_seconds
         if reader is None:
-            train = [each.train for each in languages.values()]
+            sources = [language.train for language in languages.values()]
             with tqdm.tqdm(total=chosen.steps, desc="reader", unit="step", disable=None) as bar:
                 advance = functools.partial(_advance, bar)
-                reader = train_reader(train, tokenizers, statistics, chosen, advance)
+                reader = train_reader(sources, tokenizers, statistics, chosen, advance)
             save_reader(folder, reader)
         evaluators.append(
             Evaluator(

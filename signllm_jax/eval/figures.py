@@ -8,8 +8,8 @@ from signllm_jax.core.errors import ConfigError
 from signllm_jax.eval.report import ALL
 from signllm_jax.metrics.bootstrap import interval
 from signllm_jax.metrics.gloss_metrics import score_lines
+from signllm_jax.metrics.motion import COLLAPSE
 from signllm_jax.metrics.pairs import score_clips, summarize
-from signllm_jax.metrics.pose_metrics import COLLAPSE
 from signllm_jax.metrics.text_metrics import cer, score_texts
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.text.langgloss import split_marks

@@ -33,8 +33,9 @@ READ_BACK = (
 )
 POSE = (
     *("dtw", "dtw_mje", "ndtw_mje", "progressive_dtw", "mje", "pa_mpjpe_body", "pa_mpjpe_hands"),
-    *("velocity_error", "acceleration_error", "wrist_travel_ratio"),
+    *("velocity_error", "acceleration_error", "wrist_travel_ratio", "jerk_ratio", "joints_missing"),
 )
+LENGTHS = ("clips", "cer", "duration_ratio", "doubled", "doubled_lost")
 READER_ROWS = {
     "nearest_train": "nearest train clip by DTW",
     "most_frequent": "most frequent train text",
@@ -80,6 +81,7 @@ def markdown(report: Report, other: Report | None = None) -> str:
         *(f"> **Note.** {line}" for line in facts["warnings"]),
         *_understood(report),
         *(_productions(report) if "dtw" in report.flat() else _reading(report)),
+        *_lengths(report),
         *_read_back(report),
         *dev_and_test(report, other),
         *_against(report),
@@ -150,6 +152,18 @@ def _productions(report: Report) -> list[str]:
         "other clip: by that of a random other clip of the split. CER: character error rate of the "
         "reader on productions, and on real clips of the same texts, the best it can do. Hand "
         "travel and duration: totals by those of the real clips.",
+    ]
+
+
+def _lengths(report: Report) -> list[str]:
+    """The figures of the productions by the length of spelled texts."""
+    if "lengths" not in report.facts:
+        return []
+    rows = list(report.facts["lengths"]["overall"].items())
+    return [
+        "## By length",
+        catalogue.table("letters and pauses", LENGTHS, rows),
+        "All languages pooled. A doubled letter is lost when it is not read as two.",
     ]
 
 

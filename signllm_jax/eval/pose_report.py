@@ -22,16 +22,16 @@ from signllm_jax.eval.evaluators import (
     describe,
     lifting,
     open_evaluator,
+    reader_of,
     trained_inside,
 )
 from signllm_jax.eval.export import export as export_clips
+from signllm_jax.eval.lengths import by_length
 from signllm_jax.eval.predictions import Predictions, file_name, match, read_predictions
 from signllm_jax.eval.report import ALL, Report, report_path
 from signllm_jax.metrics.text_metrics import signatures
 from signllm_jax.render.save import save_clip
 
-READER = ReaderConfig()
-"""How CTC readers are trained, but for their seed."""
 BARS = ("dtw_mean_pose_ratio", "dtw_other_clip_ratio", "cer", "cer_real")
 
 
@@ -45,7 +45,7 @@ def evaluate(
     seed: int = 0,
     data_dir: str | None = None,
     samples: int | None = None,
-    reader_config: ReaderConfig = READER,
+    reader_config: ReaderConfig | None = None,
     predictions: str | os.PathLike | None = None,
     export: str | os.PathLike | None = None,
     opened: Callable[[Workdir, str, str | None], EvalSet] = open_texts,
@@ -64,7 +64,8 @@ def evaluate(
         seed: Seed of the permutation of other clips and of the bootstrap.
         data_dir: Folder of the prepared data; by default the run's.
         samples: Clips of a language rendered to `samples/`; by default the config's.
-        reader_config: Sizes of the CTC readers; its seed is replaced.
+        reader_config: Sizes of the CTC readers, whose seed is replaced; by default as the data set
+            needs.
         predictions: Another system's clips (`eval.predictions`), scored in the place of the run's
             own; the report is then `report-<their name>.json`, and sample clips lie beside it.
         export: Folder that productions and references are written to (`eval.export`).
@@ -100,7 +101,8 @@ def evaluate(
         export_clips(export, split, evaluated.languages)
     if evaluated.spelled and not judges:  # CTC over letters is no judge of sentences
         seeds = range(1 if readers is None else readers)
-        judges = trained_inside(run_dir, evaluated.languages, seeds, reader_config, flat)
+        sizes = reader_config or reader_of(evaluated.config)
+        judges = trained_inside(run_dir, evaluated.languages, seeds, sizes, flat)
     read = _read(judges, evaluated.languages) if judges else None
     texts = [text for language in evaluated.languages.values() for text in language.texts]
     where = _places(evaluated.languages)
@@ -132,6 +134,8 @@ def evaluate(
     }
     if read is not None and not evaluated.spelled:
         facts["signatures"] = {"texts": signatures()} | more_facts.pop("signatures", {})
+    if read is not None and evaluated.spelled:
+        facts["lengths"] = _by_length(evaluated.languages, where, read["produced"], scores)
     return pages.write(Report(rows | more_rows, facts | more_facts), output)
 
 
@@ -224,6 +228,22 @@ def _misread(where, texts, read) -> dict[str, list[list[str]]]:
     return {
         code: [[texts[i], found[i]] for i in chosen if texts[i] != found[i]]
         for code, chosen in where.items()
+    }
+
+
+def _by_length(languages, where, read, scores) -> dict[str, dict[str, dict[str, float]]]:
+    """Language, or `overall` -> figures of the productions by the length of their text."""
+    texts = [text for language in languages.values() for text in language.texts]
+    tokens = [len(each.tokenizer.encode(t)) for each in languages.values() for t in each.texts]
+    lasts = [scores["produced"][name] for name in ("seconds", "seconds_reference")]
+    return {
+        code: by_length(
+            [texts[i] for i in chosen],
+            [tokens[i] for i in chosen],
+            [[reader[i] for i in chosen] for reader in read],
+            *(seconds[chosen] for seconds in lasts),
+        )
+        for code, chosen in ({"overall": np.arange(len(texts))} | where).items()
     }
 
 

@@ -17,10 +17,10 @@ from signllm_jax.core.typing import Tree
 from signllm_jax.data.splits import Source
 from signllm_jax.eval.eval_set import Language, add_clips
 from signllm_jax.eval.figures import mean_metrics
+from signllm_jax.eval.judge import Judge
 from signllm_jax.inference.prompt_to_gloss import read_prompt
 from signllm_jax.inference.prompt_to_pose import PromptToPose
 from signllm_jax.metrics.gloss_metrics import score_lines
-from signllm_jax.metrics.mean_pose import MeanPoseScore
 from signllm_jax.parallel import hosts
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.features import collect_statistics
@@ -33,7 +33,10 @@ from signllm_jax.text.prompts import SPOKEN, templates
 
 REFUSED = "<refused:->"
 """The LangGloss of a prompt that the server would refuse: its mark is no language's."""
-POSES = ("dtw", "dtw_mean_pose_ratio", "hand_travel_ratio", "duration_ratio", "unproduced")
+POSES = (
+    *("score", "dtw", "dtw_mean_pose_ratio", "frechet_mean_pose_ratio", "hand_travel_ratio"),
+    *("duration_ratio", "joints_missing", "unproduced"),
+)
 
 
 def open_asked(
@@ -168,8 +171,8 @@ class PromptDev:
     ):
         asked = open_asked(dev, train, config.data.layout, config.eval.clips)
         self._asked = {code: language for code, language in asked.items() if language.texts}
-        self._scores = {
-            code: MeanPoseScore(language.references, language.statistics.mean_pose)
+        self._judges = {
+            code: Judge(language.texts, language.references, language.statistics.mean_pose)
             for code, language in self._asked.items()
             if config.text.trained != "text" and hosts.is_first()
         }
@@ -197,8 +200,8 @@ class PromptDev:
 
     def _score_poses(self, code: str) -> dict[str, float]:
         """See POSES; what was not produced counts as the mean pose."""
-        score, clips = self._scores[code], self._last[code]
-        figures = score([clip if len(clip) else pose for clip, pose in zip(clips, score.still)])
+        judge, clips = self._judges[code], self._last[code]
+        figures = judge([clip if len(clip) else pose for clip, pose in zip(clips, judge.still)])
         figures["unproduced"] = sum(not len(clip) for clip in clips)
         return {name: figures[name] for name in POSES if name in figures}
 

@@ -37,6 +37,7 @@ class ReaderClips:
         source: the train split.
         tokenizer, statistics: of the language.
         most: clips that are used at most, the first ones.
+        longest: frames of the longest clip that is used; where all clips are longer, all are.
         distortion: how far they are distorted.
 
     Attributes:
@@ -53,11 +54,13 @@ class ReaderClips:
         tokenizer: Tokenizer,
         statistics: Statistics,
         most: int,
+        longest: int,
         distortion: Distortion,
     ):
         self._distortion = distortion
         self._frames, self._carried, self._seen, self._ids = [], [], [], []
-        for index in range(min(len(source), most)):
+        short = [i for i in range(len(source)) if source.lengths[i] <= longest]
+        for index in (short or range(len(source)))[:most]:
             example = source[index]
             pose, confidence = example["pose"].astype(np.float32), example["confidence"]
             frames, seen = make_frames(pose, confidence, statistics)

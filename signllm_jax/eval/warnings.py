@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 from signllm_jax.core.config import Config
-from signllm_jax.corpora.published import is_spelled
+from signllm_jax.corpora.published import has_signers, is_spelled
 from signllm_jax.eval.predictions import ENDLESS, Predictions
+from signllm_jax.metrics.motion import HIDDEN, JERKY, LONG, RESTLESS
 from signllm_jax.metrics.text_metrics import SHORT
 
 
@@ -53,13 +54,12 @@ def of_clips(
             found.append(f"{len(predictions.unknown)} predictions have no reference: {named}.")
         for reason, count in predictions.repairs.items():
             found.append(f"Repaired while the predictions were read: {count} {reason}.")
-    if metrics[""].get("collapse"):
-        found.append("Collapse: the hands travel less than half as far as in the real clips.")
+    overall = motion(metrics[""])
+    found += overall.values()
     for code, values in metrics.items():
-        if code and values.get("collapse") and not metrics[""].get("collapse"):
-            found.append(
-                f"Collapse in {code}: the hands travel less than half as far as they should."
-            )
+        if code:
+            own = {kind: line for kind, line in motion(values).items() if kind not in overall}
+            found += [f"In {code}: {line}" for line in own.values()]
     if not evaluators:
         found.append(
             "No back-translation: train readers by configs/back_translation.py and name them "
@@ -77,12 +77,46 @@ def of_clips(
     if metrics[""].get("cut_off") and predictions is None:
         found.append(f"{metrics['']['cut_off']} productions did not end by themselves.")
     found += of_skipped(skipped)
-    if is_spelled(config.data.dataset):
+    if is_spelled(config.data.dataset) and not has_signers(config.data.dataset):
         found.append(
             "There is one recording of each letter: what can be learnt here is to compose letters "
             "to words, not how signers differ. A reference's letters are those of the train clips."
         )
     return found
+
+
+def motion(metrics: Mapping[str, float]) -> dict[str, str]:
+    """What is wrong with how productions move, beside the real clips: kind -> sentence.
+
+    Args:
+        metrics: flat metrics; what is absent raises no warning.
+    """
+    travel, jerk = metrics.get("hand_travel_ratio", 1.0), metrics.get("jerk_ratio", 1.0)
+    duration, missing = metrics.get("duration_ratio", 1.0), metrics.get("joints_missing", 0.0)
+    said = {
+        "collapse": (
+            metrics.get("collapse", False),
+            "Collapse: the hands travel less than half as far as in the real clips.",
+        ),
+        "travel": (
+            travel > RESTLESS,
+            f"Restless: the hands travel {travel:.1f} times as far as in the real clips.",
+        ),
+        "jerk": (
+            jerk > JERKY,
+            f"Restless: the hands' jerk is {jerk:.1f} times that of real clips.",
+        ),
+        "duration": (
+            not 1 / LONG <= duration <= LONG,
+            f"Tempo: productions last {duration:.2f} times as long as the real clips.",
+        ),
+        "missing": (
+            missing > HIDDEN,
+            f"Hidden: productions lack {missing:.0%} of the joints that the real clips show; "
+            "distances do not count these.",
+        ),
+    }
+    return {kind: line for kind, (wrong, line) in said.items() if wrong}
 
 
 def of_skipped(skipped: Mapping[str, str]) -> list[str]:

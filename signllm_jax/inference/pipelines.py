@@ -5,7 +5,7 @@ from typing import Protocol
 
 import jax
 
-from signllm_jax.artifacts.group import Group
+from signllm_jax.artifacts.group import Group, check_trained
 from signllm_jax.core.errors import CheckpointError, TextError
 from signllm_jax.core.typing import Tree
 from signllm_jax.inference.prompt_to_gloss import read_prompt
@@ -67,7 +67,8 @@ class TextPipeline:
         if prompt is not None:
             text, language = read_request(prompt, language or only_language(has))
         language = choose_language(has, language)
-        self._prepared(language)[0][1].encode(text, 0)
+        count = len(self._prepared(language)[0][1].encode(text, 0))
+        check_trained(self.groups[language], count, text)
         return Request(language, text, text)
 
     def gloss(self, requests: Sequence[Request]) -> list[None]:

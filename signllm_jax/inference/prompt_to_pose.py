@@ -5,7 +5,7 @@ This is what is served and what is measured.
 
 from collections.abc import Sequence
 
-from signllm_jax.artifacts.group import Group
+from signllm_jax.artifacts.group import Group, check_trained
 from signllm_jax.core.errors import TextError
 from signllm_jax.core.typing import Tree
 from signllm_jax.inference.prompt_to_gloss import understand
@@ -14,6 +14,7 @@ from signllm_jax.inference.text_to_gloss import Translator
 from signllm_jax.inference.text_to_pose import Producer
 from signllm_jax.models.prompt2langgloss import pose_params, text_params
 from signllm_jax.poses.clip import PoseClip
+from signllm_jax.text.langgloss import split_marks
 
 
 class PromptToPose:
@@ -26,7 +27,7 @@ class PromptToPose:
     """
 
     def __init__(self, group: Group, mesh, batch_size: int):
-        self._dataset, self._batch_size = group.dataset, batch_size
+        self._group, self._batch_size = group, batch_size
         self._language = group.text_stage.vocabulary.languages[0]
         self._translator = Translator(group.model, group.text_stage, mesh, batch_size)
         self._producer = Producer([group], mesh, batch_size)
@@ -35,7 +36,9 @@ class PromptToPose:
         """The LangGloss of requests, `<asl:H> <asl:I>` each; '' where nothing is understood."""
         prompts = [request.model_input for request in requests]
         languages = [request.language for request in requests]
-        lines = understand(self._translator, self._dataset, text_params(params), prompts, languages)
+        lines = understand(
+            self._translator, self._group.dataset, text_params(params), prompts, languages
+        )
         return [" ".join(line) for line in lines]
 
     def unaided(
@@ -45,7 +48,7 @@ class PromptToPose:
         return self._translator(text_params(params), prompts, callers)
 
     def clips(self, params: Tree, glosses: Sequence[str]) -> list[PoseClip | TextError]:
-        """The clips of LangGloss, or why there is none: it is empty or too long."""
+        """The clips of LangGloss, or why there is none: it is empty, too long or too short."""
         made = self.made(params, glosses)
         return [clip if isinstance(clip, TextError) else clip[0] for clip in made]
 
@@ -63,7 +66,8 @@ class PromptToPose:
         if not gloss:
             return TextError("nothing to sign was understood")
         try:
-            self._producer.encode(gloss, 0)
+            count = len(self._producer.encode(gloss, 0))
+            check_trained(self._group, count, "".join(sign for _, sign in split_marks(gloss)))
         except TextError as error:
             return error
         return None

@@ -141,7 +141,11 @@ TERMS = {"euclidean": _joint_distance, "city_block": _city_block, "squared": _sq
 
 @partial(jax.jit, static_argnames="terms")
 def frame_costs(
-    reference: Array, weight: Array, produced: Array, terms: tuple[str, ...]
+    reference: Array,
+    weight: Array,
+    produced: Array,
+    terms: tuple[str, ...],
+    produced_weight: Array | None = None,
 ) -> tuple[Array, ...]:
     """Cost matrices between all frames of a reference and all frames of a production.
 
@@ -153,6 +157,8 @@ def frame_costs(
         weight: float32 [N, T1, J], what each joint of a reference frame counts.
         produced: float32 [N, T2, J, 3].
         terms: any of `euclidean`, `city_block`, `squared`: what is summed over the joints.
+        produced_weight: float32 [N, T2, J], what each joint of a produced frame counts, by which
+            the other weight is multiplied; None = 1.
 
     Returns:
         float32 [N, T1, T2] for each of `terms`.
@@ -166,12 +172,12 @@ def frame_costs(
 
     def add_joints(sums, step):
         # Without the barrier the slices are fused into the loop, which then is not vectorised.
-        a, w, b = jax.lax.optimization_barrier(step)
+        a, w, b, *v = jax.lax.optimization_barrier(step)
         for joint in range(_JOINTS_A_STEP):
             difference = [a[joint, axis][:, None] - b[joint, axis] for axis in range(3)]
+            counted = w[joint][:, None] * v[0][joint] if v else w[joint][:, None]
             sums = tuple(
-                total + w[joint][:, None] * TERMS[term](difference)
-                for total, term in zip(sums, terms)
+                total + counted * TERMS[term](difference) for total, term in zip(sums, terms)
             )
         return sums, None
 
@@ -180,7 +186,10 @@ def frame_costs(
         sums = tuple(jnp.zeros(shape, jnp.float32) for _ in terms)
         return jax.lax.scan(add_joints, sums, planes_of_pair)[0]
 
-    return jax.lax.map(pair, (planes(reference), planes(weight), planes(produced)))
+    arrays = [reference, weight, produced]
+    if produced_weight is not None:
+        arrays.append(produced_weight)
+    return jax.lax.map(pair, tuple(planes(array) for array in arrays))
 
 
 def joint_mean(scored: Array) -> Array:
@@ -189,24 +198,46 @@ def joint_mean(scored: Array) -> Array:
 
 
 @jax.jit
-def dtw_distance(reference: Array, observed: Array, produced: Array, n: Array, m: Array) -> Array:
+def dtw_distance(
+    reference: Array,
+    observed: Array,
+    produced: Array,
+    n: Array,
+    m: Array,
+    produced_observed: Array | None = None,
+) -> Array:
     """The project's DTW distance, the numerator of the DTW ratios, in shoulder widths.
 
-    The mean Euclidean distance over the reference's observed, non-constant joints, summed along
-    the best path and divided by max(n, m). A reference frame without such a joint costs nothing. A
-    joint that the production lacks is scored where it stands, at the origin.
+    The mean Euclidean distance over the reference's observed, non-constant joints that the
+    production shows too, summed along the best path and divided by max(n, m). A joint that only
+    one of both has is no distance: `motion.missing_joints` counts it. A reference frame
+    without a joint to score costs nothing. Two frames that have such joints and none in common are
+    compared as if the production's stood at the origin, so that nothing is won by showing nothing.
 
     Args:
         reference: float32 [N, T1, J, 3], shoulder widths.
-        observed: bool [N, T1, J], the joints seen in the reference.
-        produced: float32 [N, T2, J, 3].
+        observed: bool [N, T1, J].
+        produced: float32 [N, T2, J, 3], 0 where a joint is not shown.
         n: int32 [N], lengths of the references in frames.
         m: int32 [N], lengths of the productions in frames.
+        produced_observed: bool [N, T2, J], the joints that the production shows; None = all.
 
     Returns:
         float32 [N]; NaN where a clip is empty or the reference has no joint to score.
     """
     scored = scored_joints(reference, observed, n)
-    (cost,) = frame_costs(reference, joint_mean(scored), produced, ("euclidean",))
+    if produced_observed is None:
+        (cost,) = frame_costs(reference, joint_mean(scored), produced, ("euclidean",))
+    else:
+        cost = _common_costs(reference, scored, produced, produced_observed)
     distance = dtw_cost(cost, n, m) / jnp.maximum(jnp.maximum(n, m), 1)
     return jnp.where(scored.any(axis=(1, 2)), distance, jnp.nan)
+
+
+def _common_costs(reference, scored, produced, shown) -> Array:
+    """Mean distances [N, T1, T2] over the scored joints that both frames have."""
+    weight, other = scored.astype(jnp.float32), shown.astype(jnp.float32)
+    (total,) = frame_costs(reference, weight, produced, ("euclidean",), other)
+    count = jnp.einsum("nij,nkj->nik", weight, other)
+    origin = (joint_mean(scored) * jnp.linalg.norm(reference, axis=-1)).sum(-1)
+    return jnp.where(count > 0, total / jnp.maximum(count, 1), origin[..., None])

@@ -10,7 +10,7 @@ import numpy as np
 from signllm_jax.core.errors import DataError
 from signllm_jax.core.skeleton import get_layout
 from signllm_jax.core.typing import Array
-from signllm_jax.metrics import dtw, pose_metrics
+from signllm_jax.metrics import dtw, motion, pose_metrics
 from signllm_jax.poses.clip import PoseClip
 
 _BATCH = 16  # pairs a compiled call: costs of 16 pairs stay in the cache of a CPU core
@@ -93,9 +93,9 @@ def score_pairs(pairs: Pairs, layout: str, only: tuple[str, ...] = ()) -> dict[s
 
     Names: `dtw` (the project's DTW distance), `progressive_dtw`, `dtw_mje`, `dtw_mje_pairs` (the
     weight of its mean over clips), `ndtw_mje`, `mje`, `pa_mpjpe_body`, `pa_mpjpe_hands`,
-    `velocity_error`, `acceleration_error`, `duration_ratio`; and `hand_travel`,
-    `left_wrist_travel`, `right_wrist_travel` (shoulder widths), each with the reference's own as
-    `<name>_reference`.
+    `velocity_error`, `acceleration_error`, `duration_ratio`, `joints_missing`, `joints_added`
+    (shares); and `hand_travel`, `left_wrist_travel`, `right_wrist_travel` (shoulder widths), `jerk`
+    of the hands, each with the reference's own as `<name>_reference`.
     """
     both = (pairs.reference, pairs.observed, pairs.produced, pairs.n, pairs.m)
     skeleton = get_layout(layout)
@@ -104,7 +104,7 @@ def score_pairs(pairs: Pairs, layout: str, only: tuple[str, ...] = ()) -> dict[s
     error, aligned = pose_metrics.dtw_mje(*both)
     body_error, hands_error = pose_metrics.pa_mpjpe(*both, ((body,), (left, right)))
     scores = {
-        "dtw": dtw.dtw_distance(*both),
+        "dtw": dtw.dtw_distance(*both, pairs.produced_observed),
         "progressive_dtw": pose_metrics.progressive_dtw(*both),
         "dtw_mje": error,
         "dtw_mje_pairs": aligned,
@@ -114,12 +114,21 @@ def score_pairs(pairs: Pairs, layout: str, only: tuple[str, ...] = ()) -> dict[s
         "pa_mpjpe_hands": hands_error,
         "velocity_error": pose_metrics.derivative_error(*both, 1),
         "acceleration_error": pose_metrics.derivative_error(*both, 2),
-        "duration_ratio": pose_metrics.duration_ratio(
-            pairs.n, pairs.m, pairs.fps, pairs.produced_fps
-        ),
+        "duration_ratio": motion.duration_ratio(pairs.n, pairs.m, pairs.fps, pairs.produced_fps),
     }
-    made, real = pose_metrics.hand_travel(
+    made, real = motion.hand_travel(
         *both[:3], pairs.produced_observed, *both[3:], (left, right, *wrists)
+    )
+    lacking, added = motion.missing_joints(
+        pairs.observed, pairs.produced_observed, pairs.n, pairs.m
+    )
+    scores |= {"joints_missing": lacking, "joints_added": added}
+    common = motion.common_joints(pairs.observed, pairs.produced_observed, pairs.n, pairs.m)
+    scores["jerk_reference"] = motion.jerk(
+        pairs.reference, common[0], pairs.n, pairs.fps, (*left, *right)
+    )
+    scores["jerk"] = motion.jerk(
+        pairs.produced, common[1], pairs.m, pairs.produced_fps, (*left, *right)
     )
     for suffix, travel in (("", made), ("_reference", real)):
         scores["hand_travel" + suffix] = travel[:, 0] + travel[:, 1]
@@ -155,8 +164,9 @@ def summarize(scores: dict[str, np.ndarray]) -> dict[str, float]:
 
     Means over the clips for which a metric has a meaning; `dtw_mje` over all aligned frames, as in
     its source; `hand_travel_ratio` as total over total; `wrist_travel_ratio` the ratio of means
-    averaged over the wrists seen, as in the SLRTP 2025 challenge; `collapse` is True when the hands
-    travel less than half as far as the reference's. Beside them `clips`, and `<metric>_excluded`
+    averaged over the wrists seen, as in the SLRTP 2025 challenge; `jerk_ratio` as total over total;
+    `collapse` is True when the hands travel less than half as far as the reference's. Beside them
+    `clips`, and `<metric>_excluded`
     for every metric that had no meaning for that many clips (0 is left out).
     """
     clips = len(next(iter(scores.values())))
@@ -164,9 +174,10 @@ def summarize(scores: dict[str, np.ndarray]) -> dict[str, float]:
     summary = {"clips": clips}
     for name, values in scores.items():
         finite = np.isfinite(values)
-        if name != "dtw_mje_pairs" and not finite.all():
+        if name != "dtw_mje_pairs" and not name.endswith("_reference") and not finite.all():
             summary[f"{name}_excluded"] = int((~finite).sum())
-        if name != "dtw_mje_pairs" and "travel" not in name and finite.any():
+        paired = "travel" in name or name.startswith("jerk")
+        if name != "dtw_mje_pairs" and not paired and finite.any():
             weight = np.asarray(weights.get(name, np.ones(clips)))[finite]
             summary[name] = float(np.average(values[finite].astype(np.float64), weights=weight))
 
@@ -182,9 +193,11 @@ def summarize(scores: dict[str, np.ndarray]) -> dict[str, float]:
     wrists = [ratio(f"{side}_wrist_travel") for side in ("left", "right")]
     if np.isfinite(wrists).any():
         summary["wrist_travel_ratio"] = float(np.nanmean(wrists))
+    if np.isfinite(jerk := ratio("jerk")):
+        summary["jerk_ratio"] = float(jerk)
     if np.isfinite(hands):
         summary["hand_travel_ratio"] = float(hands)
-        summary["collapse"] = bool(hands < pose_metrics.COLLAPSE)
+        summary["collapse"] = bool(hands < motion.COLLAPSE)
     return summary
 
 

@@ -14,49 +14,7 @@ import jax.numpy as jnp
 
 from signllm_jax.core.typing import Array
 from signllm_jax.metrics.dtw import dtw_along, dtw_cost, frame_costs
-
-COLLAPSE = 0.5  # of the reference's hand travel
-
-
-def _real(frames: int, lengths: Array) -> Array:
-    return jnp.arange(frames) < lengths[:, None]
-
-
-def _seen(observed: Array, n: Array) -> Array:
-    return observed & _real(observed.shape[1], n)[..., None]
-
-
-def _mean(values: Array, mask: Array) -> Array:
-    """The mean [N] over all but the first axis of the entries that `mask` keeps, NaN for none."""
-    axes = tuple(range(1, mask.ndim))
-    return jnp.where(mask, values, 0).sum(axes) / mask.sum(axes)
-
-
-def stretch(values: Array, n: Array, m: Array, frames: int) -> Array:
-    """Resamples clips [N, T2, J, C] of lengths m to lengths n in time by linear interpolation.
-
-    First frame falls on first frame and last on last; where n equals m nothing changes. Returns
-    [N, frames, J, C]; what is beyond n means nothing.
-    """
-    time = jnp.arange(frames) * ((m - 1) / jnp.maximum(n - 1, 1))[:, None]
-    time = jnp.clip(time, 0, jnp.maximum(m - 1, 0)[:, None])
-    low = jnp.floor(time).astype(jnp.int32)
-    part = (time - low)[..., None, None]
-    high = jnp.minimum(low + 1, jnp.maximum(m - 1, 0)[:, None])
-    rows = jnp.arange(values.shape[0])[:, None]
-    return values[rows, low] * (1 - part) + values[rows, high] * part
-
-
-def stretch_mask(observed: Array, n: Array, m: Array, frames: int) -> Array:
-    """The reference's mask [N, T1, J] at the same share of the time in clips of m frames.
-
-    Returns bool [N, frames, J], False beyond m: where a production is to be counted so that both
-    clips are counted for the same joints at the same share of the time.
-    """
-    time = jnp.arange(frames) * ((n - 1) / jnp.maximum(m - 1, 1))[:, None]
-    index = jnp.clip(jnp.round(time).astype(jnp.int32), 0, jnp.maximum(n - 1, 0)[:, None])
-    mask = observed[jnp.arange(observed.shape[0])[:, None], index]
-    return mask & (_real(frames, m) & (n > 0)[:, None])[..., None]
+from signllm_jax.metrics.masks import masked_mean, seen_joints, stretch
 
 
 @jax.jit
@@ -71,7 +29,7 @@ def progressive_dtw(
     `calculate_dtw` of its code, which besides leaves out the last frame of both clips; we keep it.
     Their unit is a third of a shoulder width: divide ours by three to compare.
     """
-    seen = _seen(observed, n)
+    seen = seen_joints(observed, n)
     (cost,) = frame_costs(reference, seen.astype(jnp.float32), produced, ("city_block",))
     return jnp.where(seen.any((1, 2)), dtw_cost(cost, n, m) / n, jnp.nan)
 
@@ -89,7 +47,7 @@ def dtw_mje(
     paths by the approximate FastDTW and works at 12 frames a second; ours are the best paths, at
     the clips' own rate, over observed joints (a frame without one is left out).
     """
-    seen = _seen(observed, n).astype(jnp.float32)
+    seen = seen_joints(observed, n).astype(jnp.float32)
     squared, distance = frame_costs(reference, seen, produced, ("squared", "euclidean"))
     joints = seen.sum(-1)
     error = distance / jnp.maximum(joints, 1)[..., None]
@@ -130,7 +88,7 @@ def ndtw_mje(
         lengths = jnp.ones(cost.shape[0], jnp.int32)
         return dtw_cost(cost, n * lengths, m * lengths).mean()
 
-    seen = _seen(observed, n)
+    seen = seen_joints(observed, n)
     arrays = (tracks(reference), tracks(seen), tracks(produced), tracks(produced_observed), n, m)
     return jnp.where(seen.any((1, 2)), jax.lax.map(pair, arrays), jnp.nan)
 
@@ -145,7 +103,7 @@ def mean_joint_error(
     but its rhythm does. Source: Ionescu et al., Human3.6M, TPAMI 2014, section 3.1.
     """
     error = jnp.linalg.norm(reference - stretch(produced, n, m, reference.shape[1]), axis=-1)
-    return jnp.where(m > 0, _mean(error, _seen(observed, n)), jnp.nan)
+    return jnp.where(m > 0, masked_mean(error, seen_joints(observed, n)), jnp.nan)
 
 
 def _similarities(references, weights, produced) -> list[Array]:
@@ -198,7 +156,7 @@ def pa_mpjpe(
         [parts, N].
     """
     produced = stretch(produced, n, m, reference.shape[1])
-    seen = _seen(observed, n)
+    seen = seen_joints(observed, n)
     joints = [jnp.array(group) for part in parts for group in part]
     masks = [seen[..., own] for own in joints]
     masks = [mask & (mask.sum(-1) >= 3)[..., None] for mask in masks]
@@ -208,7 +166,7 @@ def pa_mpjpe(
     groups, means = iter(zip(errors, masks)), []
     for part in parts:
         error, mask = zip(*(next(groups) for _ in part))
-        means.append(_mean(jnp.concatenate(error, -1), jnp.concatenate(mask, -1)))
+        means.append(masked_mean(jnp.concatenate(error, -1), jnp.concatenate(mask, -1)))
     return jnp.where(m > 0, jnp.stack(means), jnp.nan)
 
 
@@ -224,54 +182,7 @@ def derivative_error(
     al., Learning 3D Human Dynamics from Video, CVPR 2019.
     """
     difference = reference - stretch(produced, n, m, reference.shape[1])
-    mask = _seen(observed, n)
+    mask = seen_joints(observed, n)
     for _ in range(order):
         difference, mask = jnp.diff(difference, axis=1), mask[:, 1:] & mask[:, :-1]
-    return jnp.where(m > 0, _mean(jnp.linalg.norm(difference, axis=-1), mask), jnp.nan)
-
-
-@partial(jax.jit, static_argnames="groups")
-def travel(
-    positions: Array, observed: Array, n: Array, groups: tuple[tuple[int, ...], ...]
-) -> Array:
-    """How far the joints of each group went: the mean length of their tracks [N, groups].
-
-    Only steps between two frames in which the joint is observed count. For a production, take the
-    reference's mask through `stretch_mask`. Unit: shoulder widths.
-    """
-    mask = _seen(observed, n)
-    mask = mask[:, 1:] & mask[:, :-1]
-    step = jnp.where(mask, jnp.linalg.norm(jnp.diff(positions, axis=1), axis=-1), 0).sum(1)
-    return jnp.stack([step[:, jnp.array(group)].mean(-1) for group in groups], -1)
-
-
-@partial(jax.jit, static_argnames="hands")
-def hand_travel(
-    reference: Array,
-    observed: Array,
-    produced: Array,
-    produced_observed: Array,
-    n: Array,
-    m: Array,
-    hands: tuple[tuple[int, ...], ...],
-) -> tuple[Array, Array]:
-    """Total hand travel of the production and of the reference, [N, hands] each.
-
-    With all 21 joints of a hand (ours) finger movement counts, which is all there is in
-    fingerspelling. With the wrists alone, `((left,), (right,))`, it is the challenge's: the ratio
-    of the means over clips, averaged over both wrists. Source: Walsh et al., SLRTP2025 Sign
-    Language Production Challenge, CVPR workshops 2025, `pose_distance` of its code. A production
-    that regresses to the mean pose has a ratio near 0; under `COLLAPSE` it is called collapsed.
-
-    A hand that the production does not show does not travel: going out of sight is no way.
-    """
-    mask = stretch_mask(_seen(observed, n), n, m, produced.shape[1]) & produced_observed
-    return travel(produced, mask, m, hands), travel(reference, observed, n, hands)
-
-
-def duration_ratio(n: Array, m: Array, fps: Array, produced_fps: Array) -> Array:
-    """Seconds of the production by seconds of the reference [N]; NaN for an empty reference.
-
-    Source: `pose_length` of the SLRTP 2025 challenge's code, there in frames at one rate.
-    """
-    return jnp.where(n > 0, (m / produced_fps) / (jnp.maximum(n, 1) / fps), jnp.nan)
+    return jnp.where(m > 0, masked_mean(jnp.linalg.norm(difference, axis=-1), mask), jnp.nan)

@@ -46,6 +46,7 @@ def pose_losses(
     weights: Array,
     config: LossConfig,
     importance: Array | None = None,
+    counted: Array | None = None,
 ) -> dict[str, Array]:
     """The terms of the loss and their weighted sum.
 
@@ -57,6 +58,8 @@ def pose_losses(
         weights: float32 [J] of the joints.
         config: weights of the terms.
         importance: float32 [B, T], what a frame counts beside the others; None = 1.
+        counted: float32 [B, T], the unit that the counter's error is measured in, by which it is
+            multiplied; None = 1.
 
     Returns:
         Scalars `loss`, `frame` (mean squared error), `velocity` (of frame-to-frame differences
@@ -74,7 +77,8 @@ def pose_losses(
         frame_error(jnp.diff(target, axis=1), jnp.diff(predicted.frames, axis=1)),
         together * (weights if importance is None else weights[:, 1:]),
     )
-    counter = masked_mean(jnp.square(predicted.counter - frames[..., -1]), real * 1.0)
+    late = predicted.counter - frames[..., -1]
+    counter = masked_mean(jnp.square(late if counted is None else late * counted), real * 1.0)
     cross_entropy = optax.sigmoid_binary_cross_entropy(predicted.seen, joint_mask * 1.0)
     seen = masked_mean(cross_entropy, jnp.broadcast_to(real[..., None], joint_mask.shape) * 1.0)
     terms = {"frame": frame, "velocity": velocity, "counter": counter, "seen": seen}

@@ -19,12 +19,16 @@ from signllm_jax.models.layers.blocks import Dense, Norm, block_class
 from signllm_jax.models.layers.embed import (
     Embed,
     MarkedEmbed,
+    phase_features,
     progress_features,
     segment_positions,
     sinusoids,
 )
 from signllm_jax.models.layers.steps import Steps, packed_steps
 from signllm_jax.parallel.sharding import constrain
+
+PHASES = 4
+"""Harmonics of the token clock."""
 
 
 def teacher_forcing(frames: Array, segment: Array, patch: int) -> tuple[Array, Array, Array]:
@@ -95,6 +99,8 @@ class Text2Pose(nn.Module):
         self.norm_text = Norm(self.dtype)
         self.embed_history = Dense(c.width, ("patch", "embed"), self.dtype)
         self.frame_progress = Dense(c.width, ("progress", "embed"))
+        if c.token_clock:
+            self.frame_phase = Dense(c.width, ("progress", "embed"))
         self.start = self.param(
             "start",
             nn.with_logical_partitioning(nn.initializers.normal(1.0), ("norm",)),
@@ -157,12 +163,16 @@ class Text2Pose(nn.Module):
         c = self.config
         keys_values, text_segment, progress, length = memory
         segment, place = steps.segment, steps.place
+        memory_mask = (segment[:, :, None] == text_segment[:, None, :]) & (segment[:, :, None] > 0)
         x = self.embed_history(history) + (place == 0)[..., None] * self.start
         if c.progress_features:
             x = x + self.frame_progress(progress_features(counter, c.progress_features))
+        if c.token_clock:
+            # where within a token the clip is: the same feature in texts of all lengths
+            tokens = jnp.maximum(memory_mask.sum(-1), 1)
+            x = x + self.frame_phase(phase_features(counter * tokens, PHASES))
         x = x + sinusoids(place, c.width)
         x = constrain(x.astype(self.dtype), "rows", "time", "width")
-        memory_mask = (segment[:, :, None] == text_segment[:, None, :]) & (segment[:, :, None] > 0)
         # signed distance, in tokens, from the clip's progress to each token's place in the text
         distance = (counter[:, :, None] - progress[:, None, :]) * length[:, None, :]
         kernel_segment = segment if training and c.attention != "xla" else None
@@ -181,7 +191,10 @@ class Text2Pose(nn.Module):
         spoken = gelu(self.frame_hidden(x)) if c.head else x
         frames = self.frame_head(spoken).astype(jnp.float32).reshape(*shape, c.frame_size - 1)
         x = x.astype(jnp.float32)
-        counter = counter[..., None] + self.counter_head(x)
+        advance = self.counter_head(x)
+        if c.token_clock:  # in tokens, of which a patch passes about as many whatever the length
+            advance = advance / tokens[..., None]
+        counter = counter[..., None] + advance
         seen = self.seen_head(x).reshape(*shape, (c.frame_size - 1) // 3)
         return Prediction(frames, counter, seen), tuple(new_caches)
 

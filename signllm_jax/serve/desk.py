@@ -95,7 +95,7 @@ class Desk:
                     iso=entry.iso,
                     spoken=entry.spoken,
                     dataset=group.dataset,
-                    max_tokens=group.row_tokens,
+                    max_tokens=(group.trained_tokens or (0, group.row_tokens))[1],
                     max_seconds=group.max_frames / group.statistics.fps,
                 )
             )

@@ -76,7 +76,7 @@ class BackTranslationTask(Task):
             row_glosses=config.reading.row_glosses,
         )
 
-    def dev_set(self, languages, groups, mesh):
+    def dev_set(self, languages, groups, mesh, workdir=None):
         """See Task."""
         return ReadingDevSet(self.config, languages, groups, mesh)
 

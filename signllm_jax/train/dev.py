@@ -5,25 +5,44 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from signllm_jax.artifacts.group import Group
+from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core.config import Config
 from signllm_jax.core.typing import Tree
 from signllm_jax.data import splits
+from signllm_jax.eval.eval_set import Language
+from signllm_jax.eval.evaluators import Evaluator, reader_of, trained_inside
+from signllm_jax.eval.judge import Judge
 from signllm_jax.inference.text_to_pose import Producer
-from signllm_jax.metrics.mean_pose import MeanPoseScore
 from signllm_jax.parallel import hosts
 from signllm_jax.render.figure import contact_strip
+from signllm_jax.text.tokenizer import normalize_text
 
-METRICS = ("dtw", "dtw_mean_pose_ratio", "hand_travel_ratio", "duration_ratio", "ended")
+METRICS = (
+    *("score", "dtw", "dtw_mean_pose_ratio", "frechet_mean_pose_ratio", "cer"),
+    *("hand_travel_ratio", "duration_ratio", "joints_missing", "ended"),
+)
 
 
 class DevSet:
     """The dev clips of all languages and the compiled producer that answers their texts.
 
+    With `config.eval.reader` a reader of letters, trained at the first evaluation and kept in
+    `workdir` for the report, reads the productions too.
+
     Raises DataError when they cannot be read and TextError when a text is longer than a row.
     """
 
-    def __init__(self, config: Config, languages: Sequence[str], groups: Sequence[Group], mesh):
-        self._languages = languages
+    def __init__(
+        self,
+        config: Config,
+        languages: Sequence[str],
+        groups: Sequence[Group],
+        mesh,
+        workdir: Workdir | None = None,
+    ):
+        self._config, self._languages, self._groups = config, languages, groups
+        self._workdir = workdir if config.eval.reader and config.text.kind == "letters" else None
+        self._reader: Evaluator | None = None
         limit = config.eval.clips
         self._texts, self._clips = [], []
         for code in languages:
@@ -31,9 +50,11 @@ class DevSet:
             count = min(limit, len(data)) if limit else len(data)
             self._texts.append(data.texts[:count])
             self._clips.append([data.clip(i) for i in range(count)])
-        self._scores = [
-            MeanPoseScore(clips, group.statistics.mean_pose) if clips and hosts.is_first() else None
-            for group, clips in zip(groups, self._clips)
+        self._judges = [
+            Judge([normalize_text(text, code) for text in texts], clips, group.statistics.mean_pose)
+            if clips and hosts.is_first()
+            else None
+            for code, group, texts, clips in zip(languages, groups, self._texts, self._clips)
         ]
         self._producer = Producer(groups, mesh, config.eval.batch_size)
         for i, texts in enumerate(self._texts):
@@ -57,10 +78,27 @@ class DevSet:
             if not self._clips[i]:
                 scores[code] = {}
                 continue
-            summary = self._scores[i]([clip for clip, _ in self._last[i]])
+            produced = [clip for clip, _ in self._last[i]]
+            read = None
+            if self._workdir is not None:
+                read = self._trained_reader().read(code, produced)
+            summary = self._judges[i](produced, read)
             summary["ended"] = float(np.mean([ended for _, ended in self._last[i]]))
             scores[code] = {name: summary[name] for name in METRICS if name in summary}
         return scores
+
+    def _trained_reader(self) -> Evaluator:
+        """The reader of all languages, read from the work directory or trained."""
+        if self._reader is None:
+            name, folder = self._config.data.dataset, self._config.data.data_dir or None
+            languages = {}
+            for code, group in zip(self._languages, self._groups):
+                train = splits.open_split(name, code, "train", folder)
+                languages[code] = Language(train, group.tokenizer, group.statistics)
+            (self._reader,) = trained_inside(
+                self._workdir, languages, (0,), reader_of(self._config)
+            )
+        return self._reader
 
     def pictures(self) -> Iterator[tuple[str, np.ndarray]]:
         """A contact strip of each language's first dev clip as last produced, over the real one."""

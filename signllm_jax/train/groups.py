@@ -11,6 +11,7 @@ from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core.config import Config
 from signllm_jax.core.errors import ConfigError
 from signllm_jax.core.typing import Tree
+from signllm_jax.corpora.published import is_spelled
 from signllm_jax.data.corruption import open_train
 from signllm_jax.parallel import hosts, sharding
 from signllm_jax.poses.features import collect_statistics
@@ -39,17 +40,19 @@ def make_group(config: Config, language: str, gloss_rows: int = 0) -> Group:
     """A group without parameters, from the train split of its language."""
     data = open_train(config.data, language)
     units = [unit for word in data.units for unit in word]
+    tokenizer = train_tokenizer(data.texts, units, config.text.kind, config.model.vocab, language)
+    spelled = is_spelled(config.data.dataset)
+    lengths = [len(tokenizer.encode(text)) for text in data.texts] if spelled else []
     return Group(
         language=language,
         model=config.model,
-        tokenizer=train_tokenizer(
-            data.texts, units, config.text.kind, config.model.vocab, language
-        ),
+        tokenizer=tokenizer,
         statistics=collect_statistics(data.sound_examples(config.data.max_bad), config.data.layout),
         dataset=config.data.dataset,
         max_frames=config.eval.max_frames,
         row_tokens=config.data.row_tokens,
         glosses=gloss_vocabulary(data.units, gloss_rows),
+        trained_tokens=(min(lengths), max(lengths)) if lengths else None,
     )
 
 
@@ -92,3 +95,13 @@ def initial_params(config: Config, languages: Sequence[str], fresh: Tree) -> Tre
         taken.append(group.params)
     stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *taken)
     return jax.tree.map(lambda new, old: sharding.place(new, old.sharding), stacked, fresh)
+
+
+def comparable(record: dict, lead: str) -> dict:
+    """A checkpoint's record, without best scores of another metric than `lead`.
+
+    Runs from before there was `score` were led by a DTW ratio and do not say so.
+    """
+    if record.get("lead", "dtw_mean_pose_ratio" if lead == "score" else lead) == lead:
+        return record
+    return {key: value for key, value in record.items() if key not in ("best", "waiting", "lead")}

@@ -78,7 +78,7 @@ class _Run:
         check_data(workdir, self._digests, workdir.noted("data"))
         self._groups = self._task.open_groups(languages, workdir)
         self._data = self._task.train_data(languages, self._groups)
-        self._dev = self._task.dev_set(languages, self._groups, mesh)
+        self._dev = self._task.dev_set(languages, self._groups, mesh, workdir)
         self._steps = max(config.train.language_steps.get(n, config.train.steps) for n in lanes)
         self._host_steps = plc.host_steps(config, self._data.first_pass, self._steps)
         self._checkpoints = Checkpoints(workdir.checkpoints, config.checkpoint.keep)
@@ -92,6 +92,7 @@ class _Run:
             "best": {lane: None for lane in lanes},
             "waiting": {lane: 0 for lane in lanes},
             "data": self._digests,
+            "lead": self._task.lead,
         }
 
     def run(self) -> dict | None:
@@ -146,7 +147,7 @@ class _Run:
         restored = self._checkpoints.restore(plc.without_clips(like))
         if restored is not None:
             state, record = restored
-            self._record |= record
+            self._record |= groups.comparable(record, self._task.lead)
             self._notes = check_data(self._workdir, self._digests, record.get("data"))
             self._record["data"] = self._digests
             if config.rl.plc:

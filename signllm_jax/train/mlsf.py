@@ -20,7 +20,9 @@ from signllm_jax.train.dev import DevSet
 from signllm_jax.train.task import Task
 
 
-def corrupt(history: Array, counter: Array, key: Array, config: LossConfig):
+def corrupt(
+    history: Array, counter: Array, key: Array, config: LossConfig, unit: Array | float = 1.0
+):
     """What is done to the decoder's input while training, so that it learns to compose.
 
     Blanks whole patches, adds noise to the others and to the counter; a clip's first patch
@@ -31,6 +33,7 @@ def corrupt(history: Array, counter: Array, key: Array, config: LossConfig):
         counter: float32 [B, N].
         key: random key.
         config: shares and deviations.
+        unit: float32 [B, N], what the deviation of the counter is multiplied by.
 
     Returns:
         history and counter of the same shapes.
@@ -40,7 +43,7 @@ def corrupt(history: Array, counter: Array, key: Array, config: LossConfig):
     keep = jax.random.bernoulli(drop_key, 1 - config.history_drop, counter.shape)
     begun = counter > 0
     history = history * (keep & begun)[..., None]
-    noise = config.counter_noise * jax.random.normal(counter_key, counter.shape)
+    noise = config.counter_noise * unit * jax.random.normal(counter_key, counter.shape)
     return history, jnp.where(begun, jnp.maximum(counter + noise, 1e-3), 0.0)
 
 
@@ -50,11 +53,17 @@ def of_frames(values: Array, segment: Array) -> Array:
     return jnp.where(segment > 0, found, 0.0)
 
 
-class MlsfTask(Task):
-    """One Text2Pose a language, kept at its best free-running DTW on dev."""
+def tokens_of(segment: Array, text_segment: Array) -> Array:
+    """How many tokens the text of each frame's clip has, float32 [B, T], 1 on padding."""
+    same = (segment[:, :, None] == text_segment[:, None, :]) & (segment[:, :, None] > 0)
+    return jnp.maximum(same.sum(-1), 1).astype(jnp.float32)
 
-    lead = "dtw_mean_pose_ratio"
-    lead_title = "DTW ratio to the mean pose"
+
+class MlsfTask(Task):
+    """One Text2Pose per language, kept at its best free-running score on dev (`eval/judge.py`)."""
+
+    lead = "score"
+    lead_title = "score"
     rewards = True
 
     def init_lane(self, key):
@@ -70,7 +79,11 @@ class MlsfTask(Task):
         config, model = self.config, self._model
         corrupt_key, dropout_key = jax.random.split(key)
         history, counter, segment = teacher_forcing(batch.frames, batch.segment, config.model.patch)
-        history, counter = corrupt(history, counter, corrupt_key, config.loss)
+        tokens = None
+        if config.model.token_clock:
+            tokens = tokens_of(batch.segment, batch.text_segment)
+        unit = 1.0 if tokens is None else 1 / tokens[:, :: config.model.patch]
+        history, counter = corrupt(history, counter, corrupt_key, config.loss, unit)
         predicted = model.apply(
             {"params": params},
             batch.text,
@@ -92,6 +105,7 @@ class MlsfTask(Task):
             weights,
             config.loss,
             each,
+            tokens,
         )
         terms["frames"] = (batch.segment > 0).sum().astype(jnp.float32)
         if learning is not None:
@@ -140,6 +154,6 @@ class MlsfTask(Task):
         sources = [open_train(config.data, code) for code in languages]
         return batches.TrainData.of(config, sources, groups)
 
-    def dev_set(self, languages, groups, mesh):
+    def dev_set(self, languages, groups, mesh, workdir=None):
         """See Task."""
-        return DevSet(self.config, languages, groups, mesh)
+        return DevSet(self.config, languages, groups, mesh, workdir)

@@ -69,7 +69,7 @@ def own_text(batch: Batch, scores: TokenScores, key: Array, most: float, rows: n
 
 
 class Prompt2LangGlossTask(MlsfTask):
-    """Both stages, kept at their best DTW ratio on dev from prompt to poses.
+    """Both stages, kept at their best score on dev (`eval/judge.py`) from prompt to poses.
 
     The pose stage is trained as a language of MLSF is, reinforcement learning included. A stage
     that is trained alone is kept at its own best: the text stage where most lines are right.
@@ -78,14 +78,14 @@ class Prompt2LangGlossTask(MlsfTask):
     @property
     def lead(self):
         """See Task."""
-        return "inexact" if self.config.text.trained == "text" else "dtw_mean_pose_ratio"
+        return "inexact" if self.config.text.trained == "text" else "score"
 
     @property
     def lead_title(self):
         """See Task."""
         return {
-            "both": "DTW ratio to the mean pose, from prompts",
-            "pose": "DTW ratio to the mean pose, from true LangGloss",
+            "both": "score of the poses, from prompts",
+            "pose": "score of the poses, from true LangGloss",
             "text": "share of prompts whose LangGloss is not right",
         }[self.config.text.trained]
 
@@ -151,6 +151,9 @@ class Prompt2LangGlossTask(MlsfTask):
         clips = itertools.chain.from_iterable(
             data.sound_examples(config.data.max_bad) for data in train.values()
         )
+        # only where texts are spelled: a line of glosses may well be longer than those of train
+        lengths = [len(units) for data in train.values() for units in data.units]
+        spelled = is_spelled(config.data.dataset)
         return [
             Group(
                 language=SHARED,
@@ -160,6 +163,7 @@ class Prompt2LangGlossTask(MlsfTask):
                 dataset=config.data.dataset,
                 max_frames=config.eval.max_frames,
                 row_tokens=config.data.row_tokens,
+                trained_tokens=(min(lengths), max(lengths)) if spelled else None,
                 text_stage=stage,
             )
         ]
@@ -192,7 +196,7 @@ class Prompt2LangGlossTask(MlsfTask):
             max_bad=data.max_bad,
         )
 
-    def dev_set(self, languages, groups, mesh):
+    def dev_set(self, languages, groups, mesh, workdir=None):
         """See Task."""
         sources = {s: self._open(languages, s) for s in ("train", "dev")}
         return PromptDev(sources["dev"], sources["train"], groups[0], mesh, self.config)

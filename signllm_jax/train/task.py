@@ -126,8 +126,14 @@ class Task(abc.ABC):
         """The train batches."""
 
     @abc.abstractmethod
-    def dev_set(self, languages: tuple[str, ...], groups: Sequence[Group], mesh) -> DevSet:
-        """The dev data and what scores it."""
+    def dev_set(
+        self,
+        languages: tuple[str, ...],
+        groups: Sequence[Group],
+        mesh,
+        workdir: Workdir | None = None,
+    ) -> DevSet:
+        """The dev data and what scores it; a reader that is part of it is kept in `workdir`."""
 
 
 def get_task(config: Config) -> Task:

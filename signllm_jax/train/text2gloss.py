@@ -116,7 +116,7 @@ class Text2GlossTask(Task):
             for code, pairs in self._pairs(languages, split).items()
         }
 
-    def dev_set(self, languages, groups, mesh):
+    def dev_set(self, languages, groups, mesh, workdir=None):
         """See Task."""
         return _DevLines(self._pairs(languages, "dev"), groups[0], mesh, self.config.eval)
 

@@ -2,8 +2,9 @@
 
 A config is one language: `asl` has all prepared sources of it, `asl_how2sign` one of them, and
 `asl_dwpose128` those that were prepared as 2D clips with the face. `asl_fingerspelling` and its
-like are made from a package and are no part of `asl`. The builder only declares features and
-splits: `launch/prepare.py` reads and normalises, and what it writes is the manual directory.
+like (`corpora/embedded.py`) are made from a package and are no part of `asl`. The builder only
+declares features and splits: `launch/prepare.py` reads and normalises, and what it writes is the
+manual directory.
 
 TensorFlow is not needed as long as `file_format="array_record"` is passed to the builder.
 """
@@ -16,24 +17,25 @@ import tensorflow_datasets as tfds
 
 from signllm_jax.core.errors import DataError
 from signllm_jax.core.skeleton import OPENPOSE50, get_layout
-from signllm_jax.corpora import fingerspelling, published
+from signllm_jax.corpora import published
 from signllm_jax.corpora.digests import RecordsDigest
+from signllm_jax.corpora.embedded import EMBEDDED
 from signllm_jax.corpora.shards import Prepared, prepared_sources
 
 SPLITS = ("train", "dev", "test")
 FINGERSPELLING = published.FINGERSPELLING
 
 
-def _fingerspelled(language: str, split: str) -> Iterator[dict]:
-    for example in fingerspelling.corpus(language, split):
+def _embedded(source: str, language: str, split: str) -> Iterator[dict]:
+    for example in EMBEDDED[source].corpus(language, split):
         yield {
             "id": example.id,
             "language": language,
-            "source": FINGERSPELLING,
+            "source": source,
             "text": example.text,
             "prompt": example.prompt,
             "gloss": " ".join(example.units),
-            "signer": f"{language}_alphabet",
+            "signer": example.signer or f"{language}_alphabet",
             "fps": example.clip.fps,
             "pose": example.clip.positions.astype(np.float16),
             "confidence": example.clip.confidence.astype(np.float16),
@@ -77,7 +79,11 @@ class Prompt2Sign(tfds.core.GeneratorBasedBuilder):
         "1.3.0": "Prompts of fingerspelled words from many templates.",
     }
     BUILDER_CONFIGS: ClassVar = [
-        *(Prompt2SignConfig(code, FINGERSPELLING) for code in fingerspelling.LANGUAGES),
+        *(
+            Prompt2SignConfig(code, name)
+            for name in EMBEDDED
+            for code in published.CORPORA[name].languages
+        ),
         *(Prompt2SignConfig(code) for code in published.LANGUAGES),
         *(
             Prompt2SignConfig(code, name)
@@ -123,10 +129,12 @@ class Prompt2Sign(tfds.core.GeneratorBasedBuilder):
     def _split_generators(self, dl_manager):
         """Splits in the order of `SPLITS`; those without an example are left out."""
         config = self.builder_config
-        if config.source == FINGERSPELLING:
+        if published.is_spelled(config.source):
             return {
-                split: self._generate_examples(split, _fingerspelled(config.language, split))
-                for split in SPLITS
+                split: self._generate_examples(
+                    split, _embedded(config.source, config.language, split)
+                )
+                for split in EMBEDDED[config.source].splits
             }
         sources = chosen_sources(dl_manager.manual_dir, config)
         self.info.metadata["sources"] = {each.source: each.digest for each in sources}

@@ -54,6 +54,12 @@ def sinusoids(place: Array, width: int) -> Array:
     return features if count == 1 else jax.nn.one_hot(place, count) @ features
 
 
+def phase_features(position: Array, harmonics: int) -> Array:
+    """[..., 2 harmonics]: sines and cosines of a position in tokens, of period 1 and its parts."""
+    angle = 2 * jnp.pi * position[..., None] * jnp.arange(1, harmonics + 1)
+    return jnp.concatenate([jnp.sin(angle), jnp.cos(angle)], -1)
+
+
 class Embed(nn.Module):
     """Token rows: int32 [B, S] -> [B, S, features]."""
 

@@ -1,0 +1,100 @@
+"""Joins recorded letters to a clip: eased joins, a bounce between equal letters, word pauses.
+
+Pure functions of letters; which letters, and by whom, is for the corpora.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from signllm_jax.corpora.letters import FPS, HANDS, LETTER_FRAMES, Letter, interpolate
+from signllm_jax.poses.clip import PoseClip
+
+JOIN_FRAMES = 4
+PAUSE_FRAMES = 12
+"""Frames between two words, in place of a join."""
+BOUNCE = 0.2
+"""How far the hand moves outward and back between two equal letters, in shoulder widths: about
+the width of a hand."""
+DIP = 0.3
+"""How far the hand sinks and rises again between two words, in shoulder widths."""
+
+
+def join_letters(words: Sequence[Sequence[tuple[str, Letter]]], letter_frames: int) -> PoseClip:
+    """The letters of one or several words as one clip, openpose50 at 25 frames per second.
+
+    An arm that does not take part rests with confidence 0; one that some letters do not use is
+    carried from where it was seen last to where it is seen next.
+
+    Args:
+        words: the words, each a sequence of (unit, letter); at least one letter in all.
+        letter_frames: how long every letter is held.
+
+    Returns:
+        A clip of `n * letter_frames` frames for n letters, JOIN_FRAMES for every two letters of a
+        word and PAUSE_FRAMES for every two words.
+    """
+    times = np.linspace(0, LETTER_FRAMES - 1, letter_frames)
+    parts: list[np.ndarray] = []
+    seen: list[np.ndarray] = []
+    for word in words:
+        for index, (unit, letter) in enumerate(word):
+            held = interpolate(letter.positions, times)
+            shown = np.repeat(letter.confidence[:1], letter_frames, axis=0)
+            if parts:
+                joined = _ease(parts[-1][-1], held[0], JOIN_FRAMES if index else PAUSE_FRAMES)
+                both = np.minimum(seen[-1][-1:], shown[:1])
+                if not index:
+                    joined = joined + _dip(np.maximum(seen[-1][-1], shown[0]))
+                elif word[index - 1][0] == unit:
+                    joined = joined + _bounce(letter.confidence[0])
+                parts.append(joined)
+                seen.append(np.repeat(both, len(joined), axis=0))
+            parts.append(held)
+            seen.append(shown)
+    confidence = np.concatenate(seen)
+    positions = _carry_unseen_arms(np.concatenate(parts), confidence)
+    return PoseClip(positions.astype(np.float32), confidence.astype(np.float32), FPS)
+
+
+def _ease(start: np.ndarray, end: np.ndarray, frames: int) -> np.ndarray:
+    """[frames, J, 3] from pose `start` to pose `end`, slow at both ends."""
+    step = np.arange(1, frames + 1) / (frames + 1)
+    weight = (step * step * (3 - 2 * step))[:, None, None]
+    return start * (1 - weight) + end * weight
+
+
+def _bounce(confidence: np.ndarray) -> np.ndarray:
+    """[JOIN_FRAMES, J, 3]: the shown hands move outward and back."""
+    return _excursion(confidence, JOIN_FRAMES, lambda outward: (outward * BOUNCE, 0.0, 0.0))
+
+
+def _dip(confidence: np.ndarray) -> np.ndarray:
+    """[PAUSE_FRAMES, J, 3]: the shown hands sink and rise again."""
+    return _excursion(confidence, PAUSE_FRAMES, lambda _: (0.0, DIP, 0.0))
+
+
+def _excursion(confidence: np.ndarray, frames: int, shift_of) -> np.ndarray:
+    """[frames, J, 3]: the shown hands move by a shift and back, the elbows half as far."""
+    height = np.sin(np.pi * np.arange(1, frames + 1) / (frames + 1))
+    shift = np.zeros((len(confidence), 3))
+    for outward, (_, wrist, start) in zip((-1, 1), HANDS):
+        if confidence[wrist] > 0:
+            shift[[wrist, *range(start, start + 21)]] = shift_of(outward)
+            shift[wrist - 1] = np.divide(shift_of(outward), 2)
+    return height[:, None, None] * shift
+
+
+def _carry_unseen_arms(positions: np.ndarray, confidence: np.ndarray) -> np.ndarray:
+    """Moves an arm that a letter does not use from where it was seen last to where it is next.
+
+    It would otherwise drop to its rest and rise again within the word.
+    """
+    moments = np.arange(len(positions))
+    for _, wrist, start in HANDS:
+        shown = confidence[:, wrist] > 0
+        if shown.any() and not shown.all():
+            for joint in (wrist - 1, wrist, *range(start, start + 21)):
+                for track in positions[:, joint].T:  # views: x, y, z over time
+                    track[:] = np.interp(moments, moments[shown], track[shown])
+    return positions

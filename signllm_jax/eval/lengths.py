@@ -1,0 +1,74 @@
+"""What a report says by the length of spelled texts: error, duration, doubled letters."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from signllm_jax.core.errors import ConfigError
+
+BANDS = ((1, 2), (3, 6), (7, 10), (11, 16))
+"""Letters and pauses of a text, first and last of each band."""
+
+
+def by_length(
+    texts: Sequence[str],
+    tokens: Sequence[int],
+    read: Sequence[Sequence[str | None]],
+    seconds: np.ndarray,
+    seconds_reference: np.ndarray,
+) -> dict[str, dict[str, float]]:
+    """Figures of the productions of each band of lengths, and of texts of several words.
+
+    Args:
+        texts: of N clips.
+        tokens: number of tokens of each text, letters and pauses.
+        read: reader -> what it reads from each production.
+        seconds: float [N] of the productions.
+        seconds_reference: float [N] of the real clips.
+
+    Returns:
+        Name (`1-2`, `3-6`, ..., `longer`, `several words`) -> `clips`, `cer` (pooled over letters,
+        mean over readers), `duration_ratio` (total over total), and where there are any `doubled`,
+        how many doubled letters the texts have, and `doubled_lost`, the share of these that were
+        not read as two. A band without clips is left out.
+    """
+    size = np.array(tokens)
+    chosen = {f"{low}-{high}": (size >= low) & (size <= high) for low, high in BANDS}
+    chosen["longer"] = size > BANDS[-1][1]
+    chosen["several words"] = np.array([" " in text for text in texts])
+    found = {}
+    for name, mask in chosen.items():
+        places = np.flatnonzero(mask)
+        if not len(places):
+            continue
+        own = [texts[i] for i in places]
+        edits, lost, doubled = zip(
+            *(_errors(own, [reader[i] or "" for i in places]) for reader in read)
+        )
+        figures = {
+            "clips": len(places),
+            "cer": float(np.mean(edits) / sum(map(len, own))),
+            "duration_ratio": float(seconds[places].sum() / seconds_reference[places].sum()),
+        }
+        if doubled[0]:
+            figures |= {"doubled": doubled[0], "doubled_lost": float(np.mean(lost) / doubled[0])}
+        found[name] = figures
+    return found
+
+
+def _errors(texts: Sequence[str], read: Sequence[str]) -> tuple[int, int, int]:
+    """Edits of all texts, doubled letters that were not read as two, and all doubled letters."""
+    try:
+        from rapidfuzz.distance import Levenshtein
+    except ImportError:
+        raise ConfigError("rapidfuzz is missing: pip install 'signllm_jax[demo]'") from None
+    edits = lost = doubled = 0
+    for text, reading in zip(texts, read):
+        operations = Levenshtein.editops(text, reading)
+        edits += len(operations)
+        wrong = {step.src_pos for step in operations if step.tag != "insert"}
+        for place in range(len(text) - 1):
+            if text[place] == text[place + 1]:
+                doubled += 1
+                lost += place in wrong or place + 1 in wrong
+    return edits, lost, doubled
