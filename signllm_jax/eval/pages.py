@@ -12,6 +12,7 @@ from signllm_jax.artifacts.group import write_file
 from signllm_jax.core import markdown as md
 from signllm_jax.eval.baselines import ROWS
 from signllm_jax.eval.paper_table import dev_and_test, other_split
+from signllm_jax.eval.provenance import goodput_line
 from signllm_jax.eval.report import ALL, MAIN, TEXT_STAGE, Report, named
 from signllm_jax.metrics import catalogue
 
@@ -292,10 +293,7 @@ def _facts(run: Mapping) -> str:
     if "cpu_seconds" in run:
         lines.append(f"training: {run['seconds']:.0f} s, {run['cpu_seconds']:.0f} CPU seconds")
     if "goodput" in run:
-        spent = run["goodput"]
-        named = (f"{phase.replace('_', ' ')} {s:.0f} s" for phase, s in spent.items() if s >= 0.5)
-        share = spent["steps"] / max(sum(spent.values()), 1e-9)
-        lines.append(f"goodput of training: {share:.0%} in steps ({', '.join(named)})")
+        lines.append(goodput_line(run["goodput"]))
     lines += [
         f"this evaluation: {run['evaluation_seconds']:.0f} s, "
         f"{run['evaluation_cpu_seconds']:.0f} CPU seconds, readers trained meanwhile included",

@@ -5,6 +5,7 @@ import os
 import platform
 import resource
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import jax
@@ -87,3 +88,14 @@ def describe_run(
         "versions": versions(*PACKAGES) | final.get("versions", {}),
         "hardware": hardware(),
     }
+
+
+def goodput_line(seconds: Mapping[str, float]) -> str:
+    """Says where the seconds of a run went.
+
+    Args:
+        seconds: Phase -> its seconds, `steps` among them.
+    """
+    share = seconds["steps"] / max(sum(seconds.values()), 1e-9)
+    named = (f"{phase.replace('_', ' ')} {s:.0f} s" for phase, s in seconds.items() if s >= 0.5)
+    return f"goodput of training: {share:.0%} in steps ({', '.join(named)})"
