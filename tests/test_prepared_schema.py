@@ -14,7 +14,7 @@ from signllm_jax.artifacts.report_file import read_report
 from signllm_jax.core.errors import DataError
 from signllm_jax.core.plain_files import new_beside
 from signllm_jax.corpora.clip_jobs import find_jobs
-from signllm_jax.corpora.manifest import Entry
+from signllm_jax.corpora.entries import Entry
 from signllm_jax.corpora.prepare import Lost, Settings, make_example
 from signllm_jax.corpora.shards import Prepared, write_whole
 from signllm_jax.eval import results
@@ -111,7 +111,7 @@ def test_an_id_that_is_no_name_below_the_source_costs_its_clip(tmp_path, form, n
     for suffix in ("", ".npz", ".pose"):
         (tmp_path / f"secret{suffix}").write_bytes(b"not of the corpus")
     (tmp_path / "source").mkdir()
-    (job,), _ = find_jobs([Entry(name, "text", split="train")], form, tmp_path / "source")
+    (job,) = find_jobs([Entry(name, "text", split="train")], form, tmp_path / "source").jobs
     assert job.path == ""
     settings = Settings(format=form, language="asl", source="x", fps=25.0)
     with pytest.raises(Lost, match="no name of a file"):

@@ -55,8 +55,8 @@ def test_two_processes_prepare_without_tensorflow_and_jax_and_leave_nothing_behi
     killed = folder / f"incomplete.ABCDEF_{Prompt2Sign.VERSION}"
     killed.mkdir(parents=True)
     program = (
-        "import sys; from signllm_jax.data import source; "
-        "print(len(source.open_split('fingerspelling', 'asl', 'test', sys.argv[1])), "
+        "import sys; from signllm_jax.data import splits; "
+        "print(len(splits.open_split('fingerspelling', 'asl', 'test', sys.argv[1])), "
         "'tensorflow' in sys.modules, 'jax' in sys.modules)"
     )
     command = [sys.executable, "-c", program, str(tmp_path)]

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from types import SimpleNamespace
 
 import jax
 import numpy as np
@@ -17,10 +18,12 @@ from signllm_jax.inference.pipelines import PromptPipeline
 from signllm_jax.inference.prompt_to_gloss import read_prompt
 from signllm_jax.inference.prompt_to_pose import PromptToPose
 from signllm_jax.inference.text_to_gloss import Translator
+from signllm_jax.poses.clip import PoseClip
 from signllm_jax.serve.app import make_app
 from signllm_jax.text import prompt_forms, prompts
 
 pytestmark = pytest.mark.usefixtures("cheap_compiles")
+REAL = PoseClip(np.zeros((2, 50, 3), np.float32), np.ones((2, 50), np.float32), 25.0)
 QUOTED = "How do you sign 'dgs' in ASL?"
 BARE = "Hoe gebaar je hallo in ASL?"  # a spoken language without templates
 
@@ -122,7 +125,7 @@ def test_the_command_parses_a_prompt_once_and_runs_its_text_stage_once(
 
 def test_the_server_parses_a_prompt_once_and_runs_its_text_stage_once(untrained_group, readings):
     writer = Writer("<asl:H>")
-    with TestClient(make_app(model_of(untrained_group, writer))) as client:
+    with TestClient(make_app(model_of(untrained_group, writer)), "http://localhost") as client:
         answer = client.post("/produce", json={"prompt": QUOTED})
     assert (answer.status_code, json.loads(answer.content)["gloss"]) == (200, "<asl:H>")
     assert (readings.count(QUOTED), writer.runs) == (1, 1)
@@ -181,12 +184,13 @@ def test_what_is_measured_is_what_is_served(untrained_group, line):
     asked = [(QUOTED, None), (BARE, None), *((prompt, caller) for prompt, caller, _ in REFUSALS)]
     prompts, callers = zip(*asked)
     glosses = ask_model(measured, group, params, prompts, callers, "test")
-    clips = sign_glosses(measured, params, glosses)
-    for (prompt, caller), gloss, clip in zip(asked, glosses, clips, strict=True):
+    asked_for = SimpleNamespace(references=[REAL] * len(glosses))
+    clips = sign_glosses(measured, params, glosses, asked_for)
+    for (prompt, caller), gloss, (clip, _) in zip(asked, glosses, clips, strict=True):
         try:
             expected = served.produce(prompt=prompt, language=caller)
         except TextError:
-            assert isinstance(clip, TextError)
+            assert not len(clip)
         else:
             np.testing.assert_allclose(clip.positions, expected.positions, atol=1e-5)
             assert gloss == served.gloss(served.read(prompt=prompt, language=caller))

@@ -120,11 +120,11 @@ def test_no_word_put_beside_a_text_is_held_out(spoken):
 
 def test_an_unquoted_text_stands_beside_many_words_while_training():
     random = np.random.default_rng(0)
-    asked = [ask(".", "asl", random)[0] for _ in range(3000)]
-    before = {a.partition(" .")[0].rpartition(" ")[2] for a in asked if " ." in a}
-    after = {a.partition(". ")[2].partition(" ")[0] for a in asked if ". " in a}
+    asked = [ask("§", "asl", random)[0] for _ in range(3000)]
+    before = {a.partition(" §")[0].rpartition(" ")[2] for a in asked if " §" in a}
+    after = {a.partition("§ ")[2].partition(" ")[0] for a in asked if "§ " in a}
     assert len(before) > 200 and len(after) > 200
-    assert not [a for a in asked if "(" in a or "|" in a or a.count(".") != 1]
+    assert not [a for a in asked if "(" in a or "|" in a or a.count("§") != 1]
 
 
 def language_read(prompt, caller):
@@ -155,9 +155,9 @@ def test_the_caller_names_the_language_where_the_prompt_does_not():
 @pytest.mark.parametrize("spoken", SPOKEN)
 def test_every_template_of_a_split_is_asked_with_as_often_as_the_others(spoken):
     lines = templates(spoken, "dev")
-    prompts, callers = prompts_for([".."], "gsl", [spoken] * 2 * len(lines), "dev")
+    prompts, callers = prompts_for(["§§"], "gsl", [spoken] * 2 * len(lines), "dev")
     for line in lines:
-        pattern = re.escape(line).replace(r"\{\}", "..").replace(r"\{language\}", ".+")
+        pattern = re.escape(line).replace(r"\{\}", "§§").replace(r"\{language\}", ".+")
         assert sum(bool(re.fullmatch(pattern, prompt)) for prompt in prompts) >= 2
     assert callers.count(None) == 2 * sum("{language}" in line for line in lines)
 

@@ -192,8 +192,8 @@ def test_what_cannot_be_answered_is_refused(prompt, language, message):
 def test_templates_are_rules_to_read_by_but_for_those_of_test(spoken):
     def found(split, **known):
         plain = [line for line in templates(spoken, split) if not quoted(line)]
-        prompts = [line.replace("{language}", "ASL").replace("{}", ".. .") for line in plain]
-        return [parse_prompt(prompt, "asl", **known)[0] == ".. ." for prompt in prompts]
+        prompts = [line.replace("{language}", "ASL").replace("{}", "§§ §") for line in plain]
+        return [parse_prompt(prompt, "asl", **known)[0] == "§§ §" for prompt in prompts]
 
     assert all(found("train")) and all(found("dev"))
     assert not all(found("test")) and not all(found("dev", known=("train",)))

@@ -84,7 +84,7 @@ def test_health_readiness_and_counts_are_told(model):  # noqa: F811
 
 def test_a_fault_of_ours_is_told_without_its_insides(model, caplog):  # noqa: F811
     held = Held(model)
-    held.sign = lambda asked, language: 1 / 0
+    held.sign = lambda requests: 1 / 0
     with TestClient(make_app(held), LOCAL) as client:
         answer = client.post("/produce", json=HELLO)
         assert answer.status_code == 500 and "log says why" in answer.json()["error"]

@@ -64,7 +64,7 @@ class Config:
     @property
     def reader(self) -> ReadingConfig | None:
         """What a reader of poses is made with besides its sizes; None in all other tasks."""
-        return self.reading if self.task == "back_translation" else None
+        return self.reading if get_info(self.task).reads_poses else None
 
     @property
     def batch_rows(self) -> tuple[int, int]:

@@ -23,7 +23,7 @@ LONGEST = 1 << 16
 """Characters of a text."""
 
 
-def bounded(default=dataclasses.MISSING, low=None, high=None, choices=None):
+def bounded(default: Any = dataclasses.MISSING, low=None, high=None, choices=None) -> Any:
     """A field with a closed range or a set of choices.
 
     Args:
