@@ -9,6 +9,7 @@ from PIL import Image
 from real_clips import letters, phoenix
 
 from signllm_jax.core.errors import OutputError
+from signllm_jax.render import lettering
 from signllm_jax.render.figure import CARD, contact_strip, draw_frame, signing_space
 from signllm_jax.render.save import SUFFIXES, save_clip
 from signllm_jax.render.video import video_frames
@@ -102,9 +103,24 @@ def test_a_contact_strip_has_a_row_for_each_clip_and_the_text_above():
     assert pixels(still, reddish=True).any()
 
 
-@pytest.mark.parametrize("text", ["hello", "şığ ößü", "안녕"])
-def test_any_script_can_be_written(text):
+@pytest.mark.parametrize("text", ["hello", "şığ ößü", "안녕", "ab \U0001f91f 手"])
+def test_no_letter_is_drawn_as_a_box(text):
+    """Every letter that is drawn is one that the font has; what is none is spelled out."""
+    said = lettering.drawable(text)
+    face = lettering.font(24, said)
+    box = bytes(face.getmask("\U0010ffff"))
+    assert all(bytes(face.getmask(letter)) != box for letter in said if not letter.isspace())
     assert contact_strip(short(letters()[0]), text=text, frames=2).width > 0
+
+
+def test_what_no_font_has_is_romanized_or_escaped_and_the_picture_says_so(monkeypatch):
+    monkeypatch.setattr(lettering, "_FONTS", ())
+    lettering.font.cache_clear()
+    assert lettering.drawable("안녕 hi") == "annyeong hi (romanized: no font here has the letters)"
+    escaped = lettering.drawable("hi 手")
+    assert escaped == "hi \\u624b (escaped: no font here has the letters)"
+    assert lettering.drawable("şığ ößü") == "şığ ößü"
+    lettering.font.cache_clear()
 
 
 def test_a_video_lasts_as_long_as_the_longer_clip_and_has_even_sides():

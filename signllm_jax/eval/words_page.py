@@ -98,7 +98,7 @@ def _demo(records: Sequence[Mapping]) -> str:
     lines = [
         table("letters and pauses", LENGTHS, rows),
         "",
-        f"All languages pooled, {_seeds(records)}; {records[0]['steps']} steps. Over all texts: CER "
+        f"All languages pooled, {_seeds(records)}; {records[0]['steps']} steps. All texts: CER "
         f"{overall['cer']:.2%}, on real clips {overall['cer_real']:.2%}; duration "
         f"{overall['duration_ratio']:.3f}; {statistics.fmean(lost):.1%} of doubled letters lost. "
         f"The whole command took {cost:.0f} CPU seconds.",
