@@ -38,6 +38,17 @@ def demo_record(report: Mapping) -> dict:
     }
 
 
+def clock_record(without: Mapping, clocked: Mapping) -> dict:
+    """What the page keeps of the dev reports of two runs, without and with the token clock."""
+    kept = {"without": without["lengths"]["overall"], "with": clocked["lengths"]["overall"]}
+    run = clocked["run"]
+    return {
+        "seed": run["seed"],
+        "steps": run["steps"],
+        "languages": list(clocked["languages"]),
+    } | kept
+
+
 def keep(docs: Path, kind: str, record: Mapping) -> None:
     """Writes a run's record to `docs/words/<kind>-<seed>.json`."""
     folder = docs / "words"
@@ -47,23 +58,23 @@ def keep(docs: Path, kind: str, record: Mapping) -> None:
 
 
 def write(docs: Path) -> str:
-    """Writes both tables into `docs/words.md` from the records in `docs/words`.
+    """Writes the tables into `docs/words.md` from the records in `docs/words`.
 
     Returns:
         The tables.
 
     Raises:
-        DataError: there is no record, or the page has no place for the tables.
+        DataError: there is no record, or the page has no place for a table.
     """
     found = []
-    for block, kind, made in (("demo", "demo", _demo), ("signers", "signers", _signers)):
+    for kind, made in (("demo", _demo), ("clock", _clock), ("signers", _signers)):
         records = [
             json.loads(path.read_text("utf-8"))
             for path in sorted((docs / "words").glob(f"{kind}-*.json"))
         ]
         if records:
             found.append(made(records))
-            write_readme(str(docs / "words.md"), found[-1], block)
+            write_readme(str(docs / "words.md"), found[-1], kind)
     if not found:
         raise DataError(f"{docs / 'words'}: no run is kept there (--demos, --signers)")
     return "\n\n".join(found)
@@ -111,6 +122,19 @@ def _demo(records: Sequence[Mapping]) -> str:
         )
         lines += ["", f"CER of each seed: {each}."]
     return "\n".join(lines)
+
+
+def _clock(records: Sequence[Mapping]) -> str:
+    rows = [
+        (f"{kind} the clock, {band}", _whole(_mean([record[kind][band] for record in records])))
+        for kind in ("without", "with")
+        for band in BANDS
+    ]
+    which = ", ".join(records[0]["languages"])
+    return (
+        f"{table('', LENGTHS, rows)}\n\nDev texts of {which}, {_seeds(records)}; "
+        f"{records[0]['steps']} steps."
+    )
 
 
 def _whole(figures: dict[str, float]) -> dict[str, float]:
