@@ -1,8 +1,9 @@
 """Writes docs/words.md: launch/words.py --demos=A,B,C --signers=D [--docs=docs].
 
 `--demos` are evaluated runs of configs/mlsf.py, `--clock` two dev reports without and with the
-token clock, `--signers` runs on fingerspelling_signers, which are evaluated here. Their figures are kept in docs/words/, from which the page's tables are made;
-without either flag the page is written of what is kept.
+token clock, `--signers` runs on fingerspelling_signers, which are evaluated here. Their figures are
+kept in docs/words/, from which the page's tables are made; without any of these flags the page is
+written of what is kept.
 """
 
 from pathlib import Path
