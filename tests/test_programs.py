@@ -32,7 +32,7 @@ def workdir(data_dir, tmp_path_factory):
 
 
 def produced(workdir, tmp_path):
-    args = [f"--workdir={workdir}", "--language=asl", "--text=hi", f"--output={tmp_path}/hi.npz"]
+    args = [f"--workdir={workdir}", "--language=asl", "--text=six", f"--output={tmp_path}/hi.npz"]
     code, _, err = run(tmp_path, "produce", args, programs=None)
     assert (code, err) == (0, "")
     return {name: array.tobytes() for name, array in np.load(tmp_path / "hi.npz").items()}
