@@ -5,7 +5,7 @@ SEEDS ?= 0 1 2
 RUN = $(VENV)/bin/python
 PYTEST = $(RUN) -m pytest -rs -n 2 --dist loadfile --no-loadscope-reorder --durations=10
 
-.PHONY: demo seeds seeds-plain results speed slices reliability test test-slow browser-test browser-installed fuzz docs architecture screenshots gpu-check extract-env beam-env tfds-env peer-env xpk-env lint clean
+.PHONY: demo seeds seeds-plain results speed slices words reliability test test-slow browser-test browser-installed fuzz docs architecture screenshots gpu-check extract-env beam-env tfds-env peer-env xpk-env lint clean
 
 demo: $(VENV)/demo-installed
 	$(RUN) launch/train.py --config=configs/mlsf.py --workdir=runs/mlsf
@@ -27,6 +27,15 @@ results: $(VENV)/demo-installed
 	cp $(FIRST)/samples/asl-*.gif docs/demo.gif
 	for code in asl gsl dsgs tsl; do cp $(FIRST)/samples/$$code-*.png docs/$$code.png; done
 	cp $(FIRST)/report/training.png docs/training.png
+
+# docs/words.md: the demo's seeds by length, and a run on many signers for each of them
+words: $(VENV)/demo-installed
+	for seed in $(SEEDS); do \
+	  $(RUN) launch/train.py --config=configs/mlsf.py:fingerspelling_signers \
+	    --config.train.seed=$$seed --config.eval.report=False --workdir=runs/signers-seed-$$seed || exit; \
+	done
+	$(RUN) launch/words.py --demos=$(shell echo $(SEEDS:%=runs/mlsf-seed-%) | tr ' ' ,) \
+	  --signers=$(shell echo $(SEEDS:%=runs/signers-seed-%) | tr ' ' ,)
 
 # the demo's seeds without reinforcement learning, and both beside each other in docs/replay.md
 seeds-plain: $(VENV)/demo-installed

@@ -30,7 +30,7 @@ DATASETS = {
         "data": {"row_frames": 256, "row_tokens": 64, "row_clips": 8},
         "text": {"kind": "letters"},
         "eval": {"max_frames": 288},
-        "rl": {"capacity": 1200, "clip_frames": 256, "clip_tokens": 16},
+        "rl": {"capacity": 1400, "clip_frames": 256, "clip_tokens": 16},
         # letters last equally long, whatever the text's length
         "model": {"token_clock": True},
         "loss": {"counter": 0.15, "counter_noise": 0.05},
@@ -40,7 +40,7 @@ DATASETS = {
         "data": {"row_frames": 320, "row_tokens": 64, "row_clips": 8},
         "text": {"kind": "letters"},
         "eval": {"max_frames": 352, "clips": 60, "reader": True},
-        "rl": {"capacity": 2400, "clip_frames": 320, "clip_tokens": 16},
+        "rl": {"capacity": 2800, "clip_frames": 320, "clip_tokens": 16},
         "model": {"token_clock": True},
         "loss": {"counter": 0.15, "counter_noise": 0.05},
     },

@@ -35,7 +35,8 @@ def get_config(arg: str | None = None):
     config = config_dict("mlsf", arg, "fingerspelling_texts")
     config.rl.update(PAPER)
     if config.size == "tiny":
-        config.train.update(steps=3500, batch_size=3)
+        steps = 3000 if config.data.dataset.startswith("fingerspelling_") else 3500
+        config.train.update(steps=steps, batch_size=3)
     else:
         config.optimizer.learning_rate = 3e-4
         config.rl.capacity = 2048  # of the last clips seen: 0.3 GB a language at 20 seconds each

@@ -26,6 +26,7 @@ SEE = {
     "produce": "[Clips and files](../formats.md), [prompts](../prompts.md)",
     "results": "[Evaluating](../evaluate.md)",
     "serve": "[Page and API](../serve.md)",
+    "words": "[Words and signers](../words.md)",
     "train": "[The tutorial](../tutorial.md), [configuration](../configuration.md), "
     "[a new language](../new-language.md)",
 }

@@ -208,16 +208,16 @@ def test_producing_refuses_and_writes_nothing(case, tmp_path, workdir):
 
 def test_a_prompt_produces_what_its_text_does(tmp_path, workdir):
     for prompt, language in (
-        ("How do you sign 'hi' in American Sign Language?", None),
-        ("how would you spell “hi”, please", "asl"),
+        ("How do you sign 'six' in American Sign Language?", None),
+        ("how would you spell “six”, please", "asl"),
     ):
         out = tmp_path / "prompt.npz"
         args = [f"--workdir={workdir.path}", f"--prompt={prompt}", f"--output={out}"]
         args += [f"--language={language}"] if language else []
         code, printed, err = run(tmp_path, "produce", args)
         assert code == 0, err
-        assert printed.splitlines()[0] == "asl: 'hi'"
-        args = [f"--workdir={workdir.path}", "--language=asl", "--text=hi"]
+        assert printed.splitlines()[0] == "asl: 'six'"
+        args = [f"--workdir={workdir.path}", "--language=asl", "--text=six"]
         assert run(tmp_path, "produce", [*args, f"--output={tmp_path}/text.npz"])[0] == 0
         asked, told = np.load(out), np.load(tmp_path / "text.npz")
         assert set(asked) == set(told)

@@ -1,5 +1,6 @@
 """The manifests of launch/pods: as rendered, of the right form, for machines that there are."""
 
+import contextlib
 import dataclasses
 import os
 import shlex
@@ -139,10 +140,16 @@ def test_a_slice_has_as_many_hosts_as_its_chips_fill(topology, hosts, per_host, 
     assert spec["containers"][0]["resources"]["limits"]["google.com/tpu"] == per_host
 
 
-def _heed_signals():
-    """A shell cannot trap what it ignored from its start, as it does in the background."""
-    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_DFL)
+@contextlib.contextmanager
+def heeding_signals():
+    """A shell cannot trap signals that it was started to ignore, as in the background."""
+    numbers = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, signal.SIG_DFL) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before):
+            signal.signal(number, handler)
 
 
 class Cloud:
@@ -169,12 +176,10 @@ class Cloud:
     def start(self, made):
         (self.folder / "script").write_text(scripts.queued_resource(made))
         env = os.environ | {"PATH": f"{self.folder}:{os.environ['PATH']}"}
-        return subprocess.Popen(
-            [SHELL, str(self.folder / "script")],
-            env=env,
-            stderr=subprocess.DEVNULL,
-            preexec_fn=_heed_signals,
-        )
+        with heeding_signals():
+            return subprocess.Popen(
+                [SHELL, str(self.folder / "script")], env=env, stderr=subprocess.DEVNULL
+            )
 
     def count(self, word):
         return sum(f" {word} " in line for line in self.calls.read_text().splitlines())

@@ -35,7 +35,7 @@ def workdir(data_dir, tmp_path_factory):
 
 
 def produced(workdir, tmp_path, cache):
-    args = [f"--workdir={workdir}", "--language=asl", "--text=hi", f"--output={tmp_path}/hi.npz"]
+    args = [f"--workdir={workdir}", "--language=asl", "--text=six", f"--output={tmp_path}/hi.npz"]
     env = {"XDG_CACHE_HOME": str(cache)}
     code, _, err = run(tmp_path, "produce", args, programs=None, env=env)
     assert (code, err) == (0, "")

@@ -264,7 +264,7 @@ def test_the_description_names_every_answer(client):
 
 def test_waiting_texts_of_a_language_are_decoded_together_and_a_full_queue_answers_429(model):
     held = Held(model)
-    texts = ["a", "b", "c", "d"]
+    texts = ["ada", "bad", "cab", "dab"]
     with TestClient(make_app(held, queue=4)) as client, ThreadPoolExecutor(8) as threads:
 
         def ask(text, language):
@@ -272,11 +272,11 @@ def test_waiting_texts_of_a_language_are_decoded_together_and_a_full_queue_answe
                 client.post, "/produce", json={"text": text, "language": language}
             )
 
-        first = ask("e", "asl")
+        first = ask("eve", "asl")
         until(lambda: held.signed)
         desk, asked = client.app.state.desk, []
         for text in texts:
-            asked.append(ask(text, "gsl" if text == "c" else "asl"))
+            asked.append(ask(text, "gsl" if text == "cab" else "asl"))
             until(lambda: desk.waiting == len(asked))
         refused = client.post("/produce", json=HELLO)
         assert refused.status_code == 429 and refused.headers["retry-after"] == "1"
@@ -284,7 +284,7 @@ def test_waiting_texts_of_a_language_are_decoded_together_and_a_full_queue_answe
         held.go.set()
         assert [answer.result().status_code for answer in (first, *asked)] == [200] * 5
         assert [answer.result().json()["text"] for answer in asked] == texts
-    assert held.signed == [("asl", ["e"]), ("asl", ["a", "b", "d"]), ("gsl", ["c"])]
+    assert held.signed == [("asl", ["eve"]), ("asl", ["ada", "bad", "dab"]), ("gsl", ["cab"])]
 
 
 def test_too_many_files_at_once_answer_429(model):
@@ -304,7 +304,7 @@ def test_answers_are_kept_up_to_a_limit_and_not_produced_again(model):
         for _ in range(2):
             client.post("/produce", json=HELLO)
         assert len(held.signed) == 1
-        letters = [a + b for a in "abcdefghijk" for b in "abcdefghijk"]
+        letters = [a + b + "a" for a in "abcdefghijk" for b in "abcdefghijk"]
         for text in letters[: _KEPT + 8]:
             client.post("/produce", json={"text": text, "language": "asl"})
         assert len(client.app.state.desk._kept) == _KEPT

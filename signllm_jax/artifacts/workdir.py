@@ -85,7 +85,7 @@ class Workdir:
     def _read(self) -> tuple[Config, tuple[str, ...], tuple[str, ...]]:
         try:
             values = parse_json(read_plain(self.path, self.config_file.name, _MOST))
-            held = read_as(RunFile, values, self.config_file.name)
+            held = read_as(RunFile, values, self.config_file.name, strict=False)
             config = read_config(held.config)
             for code in (*held.languages, *held.kept):
                 check_code(code)

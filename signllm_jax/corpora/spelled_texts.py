@@ -18,9 +18,9 @@ from signllm_jax.text.prompts import make_prompt
 
 LONGEST = 16
 """Most letters and pauses of a text."""
-STRINGS, JOINED, PHRASES, GROUPS = 300, 100, 100, 120
+STRINGS, JOINED, PHRASES, GROUPS, SHORT = 300, 100, 100, 120, 150
 """How many letter strings, joined words, texts of several words and of several short letter strings
-train has."""
+train has, and strings of two or three letters, whose letters last longer."""
 DOUBLED = 0.15
 """Share of the letters of a string that repeat the letter before."""
 
@@ -66,6 +66,7 @@ def _lists(language: str) -> dict[str, tuple[str, ...]]:
         *(_several(draw, known, "", language) for _ in range(JOINED)),
         *(_several(draw, known, " ", language) for _ in range(PHRASES)),
         *(_groups(draw, language) for _ in range(GROUPS)),
+        *(_string(draw, language, 2, 3) for _ in range(SHORT)),
     ]
     train = dict.fromkeys(text for text in [*known, *made] if text not in unseen)
     return {"train": tuple(train), **held}
