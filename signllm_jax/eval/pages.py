@@ -43,6 +43,7 @@ READER_ROWS = {
 }
 SHOWN = 12
 """Greatest number of misread texts of a language on the page."""
+_PROMPTS = ("prompt", "understood", "right")
 
 
 def write(report: Report, output: Path) -> dict[str, Any]:
@@ -89,11 +90,7 @@ def markdown(report: Report, other: Report | None = None) -> str:
         *_pose_metrics(report),
         *(f"![{name}]({path})" for name, path in facts.get("pictures", {}).items()),
         *_misread(facts.get("misread", {})),
-        *_triples(
-            "Prompts that were misunderstood",
-            ("prompt", "understood", "right"),
-            facts.get("misunderstood", {}),
-        ),
+        *_triples("Prompts that were misunderstood", _PROMPTS, facts.get("misunderstood", {})),
         *_triples("Samples", ("text", "written", "right"), facts.get("samples", {})),
         *_excluded(report),
         *_readers(run.get("evaluators", ())),
