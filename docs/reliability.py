@@ -44,7 +44,7 @@ ENDS = {
     "records damaged": "skipped, named and counted; the run ends well",
     "checkpoints gone": "refused with exit code 2, nothing changed",
     "disk full": "one line and exit code 2, the last checkpoint whole",
-    "work directory moved or deleted": "exit code 2, nothing is made at the old place",
+    "work directory moved or deleted": "exit code 2; a moved run goes on where it is",
     "a host lost": "the other ends with exit code 3",
     "a host hung": "both end with exit code 3 and the host's number",
 }

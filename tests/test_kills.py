@@ -162,8 +162,9 @@ def test_stopped_twice_at_random_moments(seed, begin, alone, tmp_path):
 @pytest.mark.parametrize("how", ["moved", "deleted"])
 def test_a_run_whose_work_directory_is_gone_ends_with_an_error(how, begin, tmp_path):
     run = tmp_path / "run"
-    command = begin(run, Wait("signllm_jax.train.log", "RunLog.advance", 6, 2))
+    command = begin(run, Wait("signllm_jax.train.log", "RunLog.advance", 6, 10))
     waits(command)
+    command.wait_for((run / "checkpoints" / "4").exists)  # a save under way would make it again
     if how == "moved":
         run.rename(tmp_path / "elsewhere")
     else:
