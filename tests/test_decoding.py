@@ -267,16 +267,12 @@ def test_no_reference_leaks_into_what_is_produced(config, held, mesh, stacked, m
 @pytest.mark.parametrize("takes", [True, False])
 def test_a_mean_pose_offered_as_the_best_parameters_is_not_taken(config, held, mesh, takes):
     """Whether texts have several takes or one, what moves as the real clips do is better."""
-    judged = DevSet(config, ("asl", "tsl"), held, mesh)
-    if takes:
-        judged._texts = [[texts[0]] * len(texts) for texts in judged._texts]
-    still = [[(clip, True) for clip in own] for own in judged._still]
-    real = [[(clip, True) for clip in own[1:] + own[:1]] for own in judged._clips]
-    scores = {}
-    for name, made in (("mean pose", still), ("another clip", real)):
-        judged._producer = lambda params, texts, made=made: made
-        scores[name] = judged.score(None)["asl"]
-    pose, other = scores["mean pose"], scores["another clip"]
+    dev = DevSet(config, ("asl", "tsl"), held, mesh)
+    texts, clips = dev._texts[0], dev._clips[0]
+    judged = judge.Judge(
+        [texts[0]] * len(texts) if takes else texts, clips, held[0].statistics.mean_pose
+    )
+    pose, other = judged(judged.still), judged(clips[1:] + clips[:1])
     assert ("frechet_mean_pose_ratio" in pose) == takes
     assert pose["score"] == pytest.approx(2, abs=0.01)
     assert pose["hand_travel_ratio"] < 1e-6 < other["hand_travel_ratio"]

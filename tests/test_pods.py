@@ -215,6 +215,9 @@ def test_slices_are_given_back_on_a_signal(tmp_path, signal_sent, states):
     script.send_signal(signal_sent)
     assert script.wait() == 128 + signal_sent
     assert cloud.count("create") == cloud.count("delete") == 1
+    asked = cloud.count("describe")
+    time.sleep(0.1)  # nothing of it asks on
+    assert cloud.count("describe") == asked
 
 
 def test_a_slice_that_is_taken_away_while_it_trains_is_asked_for_again(tmp_path):

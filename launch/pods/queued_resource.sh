@@ -1,12 +1,12 @@
 #!/bin/sh
 # written by launch/pods/render.py
 set -e
-pids= asked=
+pids= watcher= asked=
 state() { gcloud compute tpus queued-resources describe signllm --project=PROJECT --zone=ZONE --format='value(state.state)'; }
 give_back() {
   trap '' HUP INT TERM
-  for pid in $pids; do kill "$pid" 2>/dev/null || true; done
-  pids=
+  for pid in $watcher $pids; do kill "$pid" 2>/dev/null || true; done
+  pids= watcher=
   [ -z "$asked" ] || gcloud compute tpus queued-resources delete signllm --project=PROJECT --zone=ZONE --quiet --force || true
   asked=
 }
@@ -48,7 +48,7 @@ train() {
   watch & watcher=$!
   for pid in $pids; do wait "$pid" || code=$?; done
   kill $watcher 2>/dev/null || true
-  pids=
+  pids= watcher=
   return $code
 }
 

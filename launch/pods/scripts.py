@@ -80,12 +80,12 @@ def queued_resource(pod: Pod) -> str:
 
 # POSIX: dash runs no EXIT trap on a signal, and a trap waits for what runs in the foreground
 _QUEUE = """\
-pids= asked=
+pids= watcher= asked=
 state() {{ {describe} --format='value(state.state)'; }}
 give_back() {{
   trap '' HUP INT TERM
-  for pid in $pids; do kill "$pid" 2>/dev/null || true; done
-  pids=
+  for pid in $watcher $pids; do kill "$pid" 2>/dev/null || true; done
+  pids= watcher=
   [ -z "$asked" ] || {delete} --quiet --force || true
   asked=
 }}
@@ -123,7 +123,7 @@ train() {{
   watch & watcher=$!
   for pid in $pids; do wait "$pid" || code=$?; done
   kill $watcher 2>/dev/null || true
-  pids=
+  pids= watcher=
   return $code
 }}
 
