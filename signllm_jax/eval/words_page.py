@@ -20,6 +20,7 @@ SIGNERS = {
     "duration": ("duration", "{:.2f}"),
     "joints_missing": ("joints missing", "{:.1%}"),
 }
+ROWS = ("real clips", "real take", "conditional mean", "mean pose", "produced")
 SPLITS = {
     "test": "Unseen texts by the eight signers",
     "test_signers": "Unseen strings by two signers of whom nothing was trained",
@@ -146,7 +147,9 @@ def _signers(records: Sequence[Mapping]) -> str:
     parts = []
     for split, title in SPLITS.items():
         rows = [
-            (row, _mean([record[split][row] for record in records])) for row in records[0][split]
+            (row, _mean([record[split][row] for record in records]))
+            for row in ROWS
+            if row in records[0][split]
         ]
         parts += [f"{title}, {_seeds(records)}:", table("", SIGNERS, rows)]
     return "\n\n".join(parts)
