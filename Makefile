@@ -5,7 +5,7 @@ SEEDS ?= 0 1 2
 RUN = $(VENV)/bin/python
 PYTEST = $(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=10
 
-.PHONY: demo seeds seeds-plain results speed slices test test-slow browser-test browser-installed docs screenshots gpu-check extract-env beam-env tfds-env lint clean
+.PHONY: demo seeds seeds-plain results speed slices test test-slow browser-test browser-installed docs screenshots gpu-check extract-env peer-env beam-env tfds-env lint clean
 
 demo: $(VENV)/demo-installed
 	$(RUN) launch/train.py --config=configs/mlsf.py --workdir=runs/mlsf
@@ -127,6 +127,14 @@ extract-env: .venv-extract/installed
 	$(PYTHON) -m venv .venv-extract
 	.venv-extract/bin/python -m pip install --quiet "mediapipe==0.10.21" "numpy<2" \
 	  "pose-format>=0.15,<0.16" --constraint constraints-extract.txt
+	touch $@
+
+# spoken-to-signed, for a row of reports: launch/evaluate.py --peer=spoken-to-signed
+peer-env: .venv-peer/installed
+
+.venv-peer/installed:
+	$(PYTHON) -m venv .venv-peer
+	.venv-peer/bin/python -m pip install --quiet "spoken-to-signed>=0.4,<0.5" "pose-format>=0.15,<0.16"
 	touch $@
 
 # TensorFlow, for TFDS's own tests and commands: it moves protobuf, so it lives apart (2.2 GB)

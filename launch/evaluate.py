@@ -19,7 +19,16 @@ SAMPLES = flags.DEFINE_integer(
 DATA_DIR = flags.DEFINE_string("data_dir", None, "prepared data, by default the run's")
 ENSEMBLE = flags.DEFINE_list("ensemble", [], "further runs of a text stage, to be averaged")
 PREDICTIONS = flags.DEFINE_string(
-    "predictions", None, "score these instead of the run's model: FILE.skels or a folder"
+    "predictions", None, "score these, not the run's model: FILE.skels, FILE.pt, a folder"
+)
+PEER = flags.DEFINE_enum(
+    "peer", None, ("spoken-to-signed",), "let this system sign the same texts, as a row"
+)
+PEER_PYTHON = flags.DEFINE_string(
+    "peer_python", ".venv-peer/bin/python", "of the peer's environment, which make peer-env makes"
+)
+PEER_LEXICON = flags.DEFINE_string(
+    "peer_lexicon", "", "folder of the peer's lexicon; without one it spells all words"
 )
 EXPORT = flags.DEFINE_string(
     "export", None, "folder to write productions and references to: .skels .pose SLRTP's .pt"
@@ -30,9 +39,13 @@ def main() -> None:
     """Reads the flags, writes the report and prints its main figures."""
     from signllm_jax.core.errors import ConfigError
     from signllm_jax.eval.dispatch import evaluate_run
+    from signllm_jax.eval.peers import Peer
 
     if not WORKDIR.value:
         raise ConfigError("--workdir is missing, for example --workdir=runs/mlsf")
+    peer = None
+    if PEER.value:
+        peer = Peer(PEER.value, PEER_PYTHON.value, PEER_LEXICON.value)
     summary = evaluate_run(
         WORKDIR.value,
         SPLIT.value,
@@ -44,6 +57,7 @@ def main() -> None:
         samples=SAMPLES.value,
         predictions=PREDICTIONS.value,
         export_to=EXPORT.value,
+        peer=peer,
     )
     print(summary)
 

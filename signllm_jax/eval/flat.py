@@ -20,6 +20,8 @@ from signllm_jax.poses.normalize import to_shoulder_widths
 
 _LEAST_DEPTH = 1e-4  # of a clip's largest extent; what is less is written numbers' rounding
 
+_LISTS = ("texts", "names", "glosses", "ids")
+
 
 def is_flat(clip: PoseClip) -> bool:
     """Whether a clip has no depth: of a flat layout, or z is the same everywhere."""
@@ -79,9 +81,10 @@ class FlatSource:
 
 
 def flatten_languages(languages: dict[str, Language]) -> None:
-    """Takes the depth out of all that is evaluated: references, train clips and statistics.
+    """Takes the depth out of all that is evaluated: clips of all rows, train clips, statistics.
 
-    A reference that shows no shoulders is excluded and counted. `languages` is changed.
+    A reference that shows no shoulders is excluded and counted; another clip without shoulders is
+    none (None). `languages` is changed.
     """
     for code, each in languages.items():
         keep, references = [], []
@@ -94,16 +97,25 @@ def flatten_languages(languages: dict[str, Language]) -> None:
         train = FlatSource(each.train)
         examples = (train[index] for index in range(len(train)))
         statistics = collect_statistics(examples, OPENPOSE50.name)
+        rows = {row: [_flat(clips[index]) for index in keep] for row, clips in each.rows.items()}
+        if rows:
+            rows["ground_truth"] = references
         languages[code] = dataclasses.replace(
             each,
             group=dataclasses.replace(each.group, statistics=statistics),
             train=train,
-            **{
-                name: _of(getattr(each, name), keep)
-                for name in ("texts", "names", "glosses", "ids")
-            },
             references=references,
+            rows=rows,
+            cut_off=each.cut_off[keep] if len(each.cut_off) else each.cut_off,
+            **{field: _of(getattr(each, field), keep) for field in _LISTS},
         )
+
+
+def _flat(clip: PoseClip | None) -> PoseClip | None:
+    try:
+        return None if clip is None or not len(clip) else flatten(clip)
+    except PoseFormatError:
+        return None
 
 
 def _of(values: Sequence, keep: Sequence[int]) -> list:

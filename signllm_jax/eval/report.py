@@ -34,6 +34,8 @@ from signllm_jax.eval.evaluators import (
     trained_inside,
 )
 from signllm_jax.eval.export import export
+from signllm_jax.eval.flat import flatten_languages
+from signllm_jax.eval.peers import Peer, sign
 from signllm_jax.eval.predictions import file_name, match, read_predictions
 from signllm_jax.eval.reading_report import evaluate_reader
 from signllm_jax.metrics.text_metrics import signatures
@@ -56,6 +58,7 @@ def evaluate(
     reader_config: ReaderConfig = READER,
     predictions: str | os.PathLike | None = None,
     export_to: str | os.PathLike | None = None,
+    peer: Peer | None = None,
 ) -> dict:
     """Produces a split's texts with a run's best parameters and writes its report.
 
@@ -76,6 +79,8 @@ def evaluate(
         predictions: another system's clips (`eval.predictions`), scored in the place of the run's
             own; the report is then `report-<their name>.json`, and sample clips lie beside it.
         export_to: a folder that productions and references are written to (`eval.export`).
+        peer: another system that signs the same texts, as a row of the report; all rows are then
+            compared in x and y, since its depth is another one than ours.
 
     Returns:
         What is written to report.json.
@@ -91,7 +96,7 @@ def evaluate(
     config, _ = workdir.read_config()
     output = _output(workdir, split, output, predictions)
     if config.task == "back_translation":
-        if evaluators or predictions or export_to:
+        if evaluators or predictions or export_to or peer:
             raise ConfigError(f"{workdir.path}: holds readers, which produce no clips to judge")
         return evaluate_reader(workdir, config, split, output, seed=seed, data_dir=data_dir)
     languages, skipped = open_languages(workdir, split, data_dir)
@@ -108,19 +113,24 @@ def evaluate(
         skipped |= {code: "no usable prediction" for code in codes if code not in languages}
     letters = config.text.kind == "letters"
     readers = [open_evaluator(path, tuple(languages)) for path in evaluators]
-    flat = found is not None and found.flat
+    flat = peer is not None or (found is not None and found.flat)
     if flat:
         readers = [lifting(reader) for reader in readers]
     fill_rows(languages, config, seed, theirs)
     if export_to is not None:
         export(export_to, split, languages)
+    if peer is not None:
+        for code, clips in sign(peer, languages).items():
+            languages[code].rows["peer"] = clips
+        flatten_languages(languages)
+    shown = [*baselines.ROWS, *(["peer"] if peer else [])]
     if letters and not readers:  # CTC over letters is no judge of sentences
         readers = trained_inside(workdir, languages, reader_seeds, reader_config, flat)
-    read = _read(readers, languages) if readers else None
+    read = _read(readers, languages, shown) if readers else None
     texts = [text for each in languages.values() for text in each.texts]
     references = [clip for each in languages.values() for clip in each.references]
     scores = {}
-    for row in baselines.ROWS:
+    for row in shown:
         clips = [clip for each in languages.values() for clip in each.rows[row]]
         only = () if row == "produced" else figures.BRIEF
         scores[row] = figures.score_row(references, clips, only)
@@ -137,7 +147,7 @@ def evaluate(
             code: figures.flat_metrics(scores, row, chosen, texts, read, seed, letters)
             for code, chosen in where.items()
         }
-        for row in baselines.ROWS
+        for row in shown
     }
     for code, metrics in tables["produced"].items():
         chosen = languages.values() if code == "" else [languages[code]]
@@ -164,10 +174,13 @@ def evaluate(
         "skipped": skipped,
         "misread": _misread(languages, where, texts, read),
         "pictures": pictures,
-        "warnings": report_warnings.warnings(config, named, tables["produced"], skipped, found),
+        "warnings": report_warnings.warnings(
+            config, named, tables["produced"], skipped, found, peer
+        ),
         "split": split,
         **({"signatures": signatures()} if readers and not letters else {}),
         **({"predictions": found.describe()} if found else {}),
+        **({"peer": peer.describe()} if peer else {}),
         "run": provenance.describe_run(
             workdir.path,
             config,
@@ -197,10 +210,12 @@ def _output(workdir: Workdir, split: str, output, predictions) -> Path:
     return output
 
 
-def _read(readers: Sequence[Evaluator], languages) -> dict[str, list[list[str | None]]]:
+def _read(
+    readers: Sequence[Evaluator], languages, shown: Sequence[str]
+) -> dict[str, list[list[str | None]]]:
     """Row -> reader -> what it reads from the clips of all languages, None where there is none."""
     read: dict[str, list[list[str | None]]] = {}
-    for row in baselines.ROWS:
+    for row in shown:
         read[row] = []
         for reader in readers:
             texts: list[str | None] = []

@@ -151,7 +151,8 @@ def _rows(report: Mapping, code: str | None) -> str:
             values |= _as_produced(values)
         return values
 
-    return table("", _ROW, [(name, metrics(row)) for row, name in ROWS.items() if metrics(row)])
+    names = ROWS | ({"peer": report["peer"]["name"]} if "peer" in report else {})
+    return table("", _ROW, [(name, metrics(row)) for row, name in names.items() if metrics(row)])
 
 
 def _as_produced(metrics: Mapping) -> dict:

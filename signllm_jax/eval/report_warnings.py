@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from signllm_jax.core.config import Config
+from signllm_jax.eval.peers import Peer
 from signllm_jax.eval.predictions import ENDLESS, Predictions
 
 
@@ -12,6 +13,7 @@ def warnings(
     metrics: Mapping[str, Mapping[str, float]],
     skipped: Mapping[str, str],
     predictions: Predictions | None = None,
+    peer: Peer | None = None,
 ) -> list[str]:
     """What a reader of the figures has to know first.
 
@@ -21,6 +23,7 @@ def warnings(
         metrics: language -> flat metrics, '' = overall.
         skipped: languages without a clip.
         predictions: another system's, where they stand in the place of productions.
+        peer: another system that has a row.
     """
     found = []
     if predictions is not None:
@@ -51,6 +54,14 @@ def warnings(
             found.append(f"{len(predictions.unknown)} predictions have no reference: {named}.")
         for reason, count in predictions.repairs.items():
             found.append(f"Repaired while the predictions were read: {count} {reason}.")
+    if peer is not None:
+        found.append(
+            f"The row of {peer.name} is signed from the same texts. All rows are compared in x and "
+            "y, in shoulder widths of x and y, since its depth is another one: not comparable with "
+            "figures of reports without it."
+        )
+        for reason, count in peer.failed.most_common(3):
+            found.append(f"{peer.name} has no clip of {count} texts: {reason}.")
     if metrics[""].get("collapse"):
         found.append("Collapse: the hands travel less than half as far as in the real clips.")
     for code, values in metrics.items():
