@@ -22,17 +22,24 @@ def main() -> None:
     from signllm_jax.api import SignLLM
     from signllm_jax.core.errors import ConfigError
     from signllm_jax.render.save import check_output, save_clip
+    from signllm_jax.text.spelling import spelled_runs
 
     for flag in (WORKDIR, OUTPUT):
         if flag.value is None:
             raise ConfigError(f"--{flag.name} is missing")
     check_output(OUTPUT.value)
     model = SignLLM.load(WORKDIR.value)
-    text, _ = model.resolve(TEXT.value, LANGUAGE.value, PROMPT.value)
+    text, language = model.resolve(TEXT.value, LANGUAGE.value, PROMPT.value)
     if PROMPT.value is not None:
         print(model.understood(TEXT.value, LANGUAGE.value, PROMPT.value))
     clip = model.produce(TEXT.value, LANGUAGE.value, prompt=PROMPT.value)
     save_clip(OUTPUT.value, clip, text=text)
+    tokenizer = model.describe(language).tokenizer
+    if tokenizer is not None and tokenizer.kind == "letters":
+        runs, marks = spelled_runs(text, tokenizer.letters())
+        if marks or len(runs) > 1:
+            left = f"left out: {' '.join(marks)}; " if marks else ""
+            print(f"{left}spelled with pauses: {' '.join(runs)}")
     print(f"{OUTPUT.value}: {len(clip)} frames, {len(clip) / clip.fps:.1f} s")
 
 

@@ -12,6 +12,7 @@ from signllm_jax import SignLLM
 from signllm_jax.__main__ import commands
 from signllm_jax.api import BATCH
 from signllm_jax.core.errors import CheckpointError, ConfigError, TextError
+from signllm_jax.inference.text_to_pose import PAUSE
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +57,17 @@ def test_many_texts_give_what_each_gives_alone(model):
         np.testing.assert_allclose(clip.positions, alone.positions, atol=1e-5)
         assert clip.fps == alone.fps
     assert model.produce_many([], "asl") == []
+
+
+def test_a_pause_stands_for_spaces_and_marks(model):
+    whole = model.produce("a, b!", "asl")
+    a, b = model.produce_many(["a", "b"], "asl")
+    pause = round(PAUSE * a.fps)
+    assert len(whole) == len(a) + pause + len(b)
+    np.testing.assert_allclose(whole.positions[: len(a)], a.positions, atol=1e-4)
+    np.testing.assert_allclose(whole.positions[len(a) + pause :], b.positions, atol=1e-4)
+    with pytest.raises(TextError, match="no letter to spell in '!!'"):
+        model.produce("!!", "asl")
 
 
 def test_a_prompt_says_text_and_language(model):

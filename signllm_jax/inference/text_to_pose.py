@@ -16,7 +16,12 @@ from signllm_jax.models.text2pose import Text2Pose
 from signllm_jax.parallel import sharding
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.features import Statistics, restore_frames
+from signllm_jax.poses.join import join_clips
+from signllm_jax.text.spelling import spelled_runs
 from signllm_jax.text.tokenizer import Tokenizer
+
+PAUSE = 0.4
+"""Seconds of the pause that stands for a space or a mark between spelled letters."""
 
 
 class Producer:
@@ -50,13 +55,23 @@ class Producer:
 
     def encode(self, text: str, language: int) -> list[int]:
         """Token ids of a text; raises TextError when it cannot be written or is too long."""
-        ids = self._tokenizers[language].encode(text)
+        ids = [token for part in self._parts(text, language) for token in part]
         if len(ids) > self._tokens:
             raise TextError(
                 f"the text has {len(ids)} tokens, the model reads at most {self._tokens}: "
                 f"{text[:40]!r}"
             )
         return ids
+
+    def _parts(self, text: str, language: int) -> list[list[int]]:
+        """Token ids of what is produced by itself: all, or what is spelled between the marks."""
+        tokenizer = self._tokenizers[language]
+        if getattr(tokenizer, "kind", "") != "letters":
+            return [tokenizer.encode(text)]
+        runs, marks = spelled_runs(text, tokenizer.letters())
+        if marks and not runs:
+            raise TextError(f"there is no letter to spell in {text[:40]!r}")
+        return [tokenizer.encode(run) for run in runs or [text]]
 
     def __call__(
         self, params: Tree, texts: Sequence[Sequence[str]]
@@ -69,13 +84,30 @@ class Producer:
 
         Returns:
             For every language and text the clip, and whether it ended by its counter (False: it
-            was cut off at the longest length).
+            was cut off at the longest length). Where words are spelled, a pause stands for white
+            space and punctuation.
         """
-        ids = [[self.encode(text, i) for text in group] for i, group in enumerate(texts)]
+        parts = [
+            [self._parts(text, i) for text in group if self.encode(text, i)]
+            for i, group in enumerate(texts)
+        ]
+        made = self._produce(params, [[ids for text in group for ids in text] for group in parts])
+        joined = []
+        for group, clips in zip(parts, map(iter, made)):
+            runs = [[next(clips) for _ in text] for text in group]
+            joined.append(
+                [(join_clips([c for c, _ in run], PAUSE), all(e for _, e in run)) for run in runs]
+            )
+        return joined
+
+    def _produce(
+        self, params: Tree, ids: Sequence[Sequence[list[int]]]
+    ) -> list[list[tuple[PoseClip, bool]]]:
+        """The clips of token ids, batch by batch."""
         most = max((len(group) for group in ids), default=0)
-        clips: list[list[tuple[PoseClip, bool]]] = [[] for _ in texts]
+        clips: list[list[tuple[PoseClip, bool]]] = [[] for _ in ids]
         for start in range(0, most, self._batch_size):
-            batch = np.zeros((len(texts), self._batch_size, self._tokens), np.int32)
+            batch = np.zeros((len(ids), self._batch_size, self._tokens), np.int32)
             for i, group in enumerate(ids):
                 for j, tokens in enumerate(group[start : start + self._batch_size]):
                     batch[i, j, : len(tokens)] = tokens
