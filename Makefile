@@ -5,7 +5,7 @@ SEEDS ?= 0 1 2
 RUN = $(VENV)/bin/python
 PYTEST = $(RUN) -m pytest -rs -n 2 --dist loadfile --no-loadscope-reorder --durations=10
 
-.PHONY: demo seeds seeds-plain results speed slices words reliability test test-slow browser-test browser-installed fuzz docs architecture screenshots gpu-check extract-env beam-env tfds-env peer-env xpk-env lint types clean
+.PHONY: demo seeds seeds-plain results speed slices words reliability test test-slow browser-test browser-installed fuzz docs architecture screenshots gpu-check extract-env beam-env tfds-env peer-env signed-peer-env xpk-env lint types clean
 
 demo: $(VENV)/demo-installed
 	$(RUN) launch/train.py --config=configs/mlsf.py --workdir=runs/mlsf
@@ -180,6 +180,14 @@ peer-env: .venv-peer/installed
 .venv-peer/installed: constraints-peer.txt
 	$(PYTHON) -m venv .venv-peer
 	.venv-peer/bin/python -m pip install --quiet torch numpy --constraint constraints-peer.txt
+	touch $@
+
+# spoken-to-signed as a peer of launch/evaluate.py --peer
+signed-peer-env: .venv-signed-peer/installed
+
+.venv-signed-peer/installed:
+	$(PYTHON) -m venv .venv-signed-peer
+	.venv-signed-peer/bin/python -m pip install --quiet "spoken-to-signed>=0.4,<0.5" "pose-format>=0.15,<0.16"
 	touch $@
 
 # xpk as docs/pods.md uses it: it pins other versions, so it lives apart

@@ -27,7 +27,18 @@ SAMPLES = flags.DEFINE_integer(
 DATA_DIR = flags.DEFINE_string("data_dir", None, "prepared data, by default the run's")
 ENSEMBLE = flags.DEFINE_list("ensemble", [], "further runs of a text stage, to be averaged")
 PREDICTIONS = flags.DEFINE_string(
-    "predictions", None, "score these instead of the run's model: FILE.skels or a folder"
+    "predictions", None, "score these, not the run's model: FILE.skels, FILE.pt, a folder"
+)
+PEER = flags.DEFINE_enum(
+    "peer", None, ("spoken-to-signed",), "let this system sign the same texts, as a row"
+)
+PEER_PYTHON = flags.DEFINE_string(
+    "peer_python",
+    ".venv-signed-peer/bin/python",
+    "of the peer's environment, which make signed-peer-env makes",
+)
+PEER_LEXICON = flags.DEFINE_string(
+    "peer_lexicon", "", "folder of the peer's lexicon; without one it spells all words"
 )
 EXPORT = flags.DEFINE_string(
     "export", None, "folder to write productions and references to: .skels .pose SLRTP's .pt"
@@ -41,6 +52,11 @@ def main() -> None:
 
     if not WORKDIR.value:
         raise ConfigError("--workdir is missing, for example --workdir=runs/mlsf")
+    peer = None
+    if PEER.value:
+        from signllm_jax.eval.peers import Peer
+
+        peer = Peer(PEER.value, PEER_PYTHON.value, PEER_LEXICON.value)
     summary = evaluate_run(
         WORKDIR.value,
         SPLIT.value,
@@ -52,6 +68,7 @@ def main() -> None:
         samples=SAMPLES.value,
         predictions=PREDICTIONS.value,
         export=EXPORT.value,
+        peer=peer,
     )
     print(summary)
 

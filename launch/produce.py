@@ -22,6 +22,7 @@ def main() -> None:
     from signllm_jax.api import SignLLM
     from signllm_jax.core.errors import ConfigError, SignLLMError
     from signllm_jax.render.save import check_output, save_clip
+    from signllm_jax.text.spelling import left_out
 
     for flag in (WORKDIR, OUTPUT):
         if flag.value is None:
@@ -36,6 +37,9 @@ def main() -> None:
         print(signed.gloss or f"{request.language}: {request.text!r}")
     clip = signed.clip
     save_clip(OUTPUT.value, clip, text=request.text)
+    tokenizer = model.describe(request.language).tokenizer
+    if tokenizer is not None and (said := left_out(request.text, tokenizer)):
+        print(said)
     print(f"{OUTPUT.value}: {len(clip)} frames, {len(clip) / clip.fps:.1f} s")
 
 

@@ -11,7 +11,7 @@ import signllm_jax
 from signllm_jax import SignLLM
 from signllm_jax.__main__ import commands
 from signllm_jax.core.errors import CheckpointError, ConfigError, TextError
-from signllm_jax.inference.pipelines import BATCH, TextPipeline
+from signllm_jax.inference.pipelines import BATCH, PAUSE, TextPipeline
 from signllm_jax.inference.request import Request
 
 
@@ -65,6 +65,17 @@ def test_requests_of_several_languages_are_signed_in_their_order(model):
         alone = model.produce(request.text, request.language)
         np.testing.assert_array_equal(signed.clip.positions, alone.positions)
         assert signed.gloss is None
+
+
+def test_a_pause_stands_for_spaces_and_marks(model):
+    whole = model.produce("abc, bca!", "asl")
+    one, other = model.produce_many(["abc", "bca"], "asl")
+    pause = round(PAUSE * one.fps)
+    assert len(whole) == len(one) + pause + len(other)
+    np.testing.assert_allclose(whole.positions[: len(one)], one.positions, atol=1e-4)
+    np.testing.assert_allclose(whole.positions[len(one) + pause :], other.positions, atol=1e-4)
+    with pytest.raises(TextError, match="no letter to spell in '!!'"):
+        model.produce("!!", "asl")
 
 
 def test_a_prompt_says_text_and_language(model):

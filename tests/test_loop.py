@@ -256,7 +256,7 @@ def test_a_language_stops_after_so_many_evaluations_without_a_better_one(
             pass
 
         def score(self, params):
-            return {"asl": {"dtw_mean_pose_ratio": 1.0 - next(turns) / 10}, "tsl": STILL}
+            return {"asl": {"score": 1.0 - next(turns) / 10}, "tsl": STILL}
 
         def pictures(self):
             return iter(())
@@ -275,4 +275,4 @@ def test_a_language_stops_after_so_many_evaluations_without_a_better_one(
     assert steps == [STEPS, 1]
 
 
-STILL = {"dtw_mean_pose_ratio": 1.0}
+STILL = {"score": 1.0}

@@ -155,6 +155,10 @@ def test_segments_may_be_in_frames_or_milliseconds_and_name_their_video(tmp_path
     (frames,) = read_manifest(tmp_path / "frames.csv").entries
     assert (frames.id, frames.files, frames.unit) == ("s", ("v",), "frames")
     assert (frames.start, frames.end) == (10, 20)
+    header = "id,text,start,end,start_time,end_time,start_frame"
+    write(tmp_path, both_csv=f"{header}\nv,x,30,60,1.0,2.0,30\n")
+    (both,) = read_manifest(tmp_path / "both.csv").entries
+    assert (both.start, both.end, both.unit) == (1.0, 2.0, "seconds")
     (ms,) = read_manifest(tmp_path / "ms.csv").entries
     assert (ms.start, ms.end, ms.unit) == (0.5, 1.5, "seconds")
 
@@ -287,3 +291,27 @@ def test_real_label_files_are_recognised(shared_data):
     assert {entry.split for entry in swiss.entries} == {"", "test"}
     signs = read_manifest(Path(shared_data) / "signs" / "index.csv", Reading(language="tsl"))
     assert len(signs.entries) == 201 and len(signs.others) == 142
+
+
+@pytest.mark.parametrize(
+    "columns, told",
+    [
+        ("begin_sec,end_sec", "column 'begin_sec' looks like a time and is not known"),
+        ("t_start,t_end", "'t_start' looks like a time.*'t_end' looks like a time"),
+        ("start,end_frame", "its segments begin and end in several units"),
+    ],
+)
+def test_times_that_are_not_understood_are_refused_by_name(tmp_path, columns, told):
+    write(tmp_path, all_csv=f"id,text,{columns}\nv,x,0,2\n")
+    with pytest.raises(DataError, match=told):
+        read_manifest(tmp_path / "all.csv")
+    write(tmp_path, all_csv="id,text,start_date,endangered\nv,x,2020,no\n")
+    assert not read_manifest(tmp_path / "all.csv").entries[0].is_segment
+
+
+def test_the_only_table_of_a_folder_is_its_manifest(tmp_path):
+    write(tmp_path, index_csv="id,text\nv,x\n")
+    assert [entry.id for entry in read_manifest(tmp_path).entries] == ["v"]
+    write(tmp_path, other_csv="id,text\nw,x\n")
+    with pytest.raises(DataError, match=r"but index\.csv, other\.csv; name a file by --manifest"):
+        read_manifest(tmp_path)

@@ -5,6 +5,7 @@ user names. Files that are no tables with a header are read by `label_files` and
 """
 
 import dataclasses
+import re
 from collections.abc import Iterator, Mapping
 
 from signllm_jax.core.errors import DataError
@@ -29,14 +30,23 @@ USUAL: Columns = {
     "split": ("split", "subset", "partition"),
     "language": ("signed_language", "sign_language", "signedlanguage", "language"),
     "file": ("video", "video_name", "video_file", "yid", "video_id", "recording"),
-    "start": ("start", "start_time", "start_realigned", "begin", "start_sec", "start_s"),
-    "end": ("end", "end_time", "end_realigned", "stop", "end_sec", "end_s"),
-    "start_ms": ("start_ms", "begin_ms"),
-    "end_ms": ("end_ms", "stop_ms"),
+    "start": (
+        # where a table has frames and seconds, `start` alone is mostly in frames
+        *("start_time", "start_sec", "start_s", "start_seconds", "start_realigned"),
+        *("start", "begin_time", "begin", "onset"),
+    ),
+    "end": (
+        *("end_time", "end_sec", "end_s", "end_seconds", "end_realigned"),
+        *("end", "stop_time", "stop", "offset"),
+    ),
+    "start_ms": ("start_ms", "begin_ms", "start_time_ms"),
+    "end_ms": ("end_ms", "stop_ms", "end_time_ms"),
     "start_frame": ("start_frame", "frame_start", "begin_frame"),
     "end_frame": ("end_frame", "frame_end", "stop_frame"),
 }
 """Field -> names of its column in tables of any corpus, the first that is there counts."""
+_TIMES = re.compile(r"(^|[_ ])(start|begin|onset|end|stop|offset)($|[_ (.-])")
+_NO_TIMES = ("date", "age", "year", "id", "text", "word")
 _UNITS = {"start": ("start", 1.0), "start_ms": ("start", 0.001), "start_frame": ("start", 1.0)}
 _UNITS |= {name.replace("start", "end"): ("end", scale) for name, (_, scale) in _UNITS.items()}
 
@@ -171,15 +181,34 @@ def columns_of(table: Table, columns: Columns, named: Mapping[str, str]) -> dict
     lacking = [field for field in lacking if not named.get(field)]
     for field in lacking:
         faults.append(f"no column {field!r} (or {', '.join(columns[field][1:6]) or 'none other'})")
+    if columns is USUAL:  # a segment that is told must not be taken for the whole file
+        known = {name for names in columns.values() for name in names}
+        rest = [name for name in table.header if name not in known and _TIMES.search(name)]
+        rest = [name for name in rest if not any(word in name for word in _NO_TIMES)]
+        faults += [f"column {name!r} looks like a time and is not known" for name in rest]
+        faults += _one_unit(found)
     twice = {name for name in found.values() if table.header.count(name) > 1}
     faults += [f"column {name!r} stands there twice" for name in sorted(twice)]
     if faults:
         hint = " ".join(f"--{field}_column=NAME" for field in lacking)
         raise DataError(
             f"{table.path}: {'; '.join(faults)}; its header is: {', '.join(table.header)}"
-            + (f"; name them by {hint}, or the corpus by --dialect" if hint else "")
+            + (f"; the first line must name the columns: say which by {hint}" if hint else "")
         )
     return found
+
+
+def _one_unit(found: dict[str, str]) -> list[str]:
+    """Keeps the times of one unit, the first with begin and end; or says that there is none."""
+    units = [unit for unit in ("", "_ms", "_frame") if {f"start{unit}", f"end{unit}"} & {*found}]
+    whole = [unit for unit in units if {f"start{unit}", f"end{unit}"} <= {*found}]
+    if len(units) > 1 and not whole:
+        return ["its segments begin and end in several units"]
+    for unit in units:
+        if len(units) > 1 and unit != whole[0]:
+            found.pop(f"start{unit}", None)
+            found.pop(f"end{unit}", None)
+    return []
 
 
 def recognise(table: Table) -> str:

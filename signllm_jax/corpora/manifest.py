@@ -17,6 +17,7 @@ from signllm_jax.corpora.entries import Entry, Odd, clip_id, split_of, splits_in
 from signllm_jax.text.gloss import clean_gloss
 from signllm_jax.text.language_names import code_of
 
+_BELOW = (*subtitles.SUFFIXES, ".json")
 _OF_CORPUS = {"phoenix": "phoenix", "dgs": "dgs", "signsuisse": "signsuisse", "gksl": "gksl"}
 
 
@@ -140,8 +141,8 @@ def _read_folder(
 ) -> Iterator[Entry | Odd]:
     """The files of a folder: line-aligned ones, else tables by split, else subtitles or JSON."""
     aligned = sorted(folder.glob("[!.]*.files"))
-    every = [p for p in sorted(folder.rglob("[!.]*")) if p.is_file()]
-    named = [p for p in every if p.parent == folder and p.suffix.lower() in tables.SUFFIXES]
+    direct = [p for p in sorted(folder.glob("[!.]*")) if p.is_file()]
+    named = [p for p in direct if p.suffix.lower() in tables.SUFFIXES]
     lacking = [p for p in aligned if not p.with_suffix(".text").exists()]
     if lacking and any(splits_in(p.stem) for p in named):
         aligned = []  # the .files belong to the .skels, and the texts are in tables
@@ -158,10 +159,14 @@ def _read_folder(
         chosen = exact or [p for p in by_split if "complex-annotation" not in p.stem] or by_split
         if not chosen and reading.dialect not in ("", "dgs", "aihub"):
             chosen = [p for p in named if not p.name.startswith("SignList")]
+        single = [p for p in named if p.suffix.lower() in (".csv", ".tsv")]
+        if not chosen and len(single) == 1:
+            chosen = single
         for file in chosen:
             yield from _read_file(file, reading, names, beside)
         if chosen:
             return
+    every = [p for p in sorted(folder.rglob("[!.]*")) if p.suffix.lower() in _BELOW]
     cues = [p for p in every if p.suffix.lower() in subtitles.SUFFIXES]
     if cues and reading.dialect in ("", "subtitles", "dgs", "signverse"):
         yield from _read_cues(cues, reading, names)
@@ -176,7 +181,7 @@ def _read_folder(
         return
     raise DataError(
         f"{folder}: no <split>.files with <split>.text, no <split>.csv (.tsv, .json), no .srt, "
-        f".vtt or .eaf in it, but {_some(p.name for p in every)}; name a file by --manifest"
+        f".vtt or .eaf in it, but {_some(p.name for p in direct)}; name a file by --manifest"
     )
 
 

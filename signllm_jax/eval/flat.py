@@ -78,9 +78,10 @@ class FlatSource:
 
 
 def flatten_languages(languages: dict[str, Language]) -> None:
-    """Takes the depth out of all that is evaluated: references, train clips and statistics.
+    """Takes the depth out of all that is evaluated: clips of all rows, train clips, statistics.
 
-    A reference that shows no shoulders is excluded and counted. `languages` is changed.
+    A reference that shows no shoulders is excluded and counted; another clip without shoulders is
+    none (None). `languages` is changed.
     """
     for each in languages.values():
         keep, references = [], []
@@ -93,5 +94,16 @@ def flatten_languages(languages: dict[str, Language]) -> None:
         train = FlatSource(each.train)
         examples = (train[index] for index in range(len(train)))
         statistics = collect_statistics(examples, OPENPOSE50.name)
+        rows = {row: [_flat(clips[index]) for index in keep] for row, clips in each.rows.items()}
         each.keep(keep)
         each.references, each.train, each.statistics = references, train, statistics
+        if rows:
+            each.rows = rows | {"ground_truth": references}
+            each.cut_off = each.cut_off[keep] if len(each.cut_off) else each.cut_off
+
+
+def _flat(clip: PoseClip | None) -> PoseClip | None:
+    try:
+        return None if clip is None or not len(clip) else flatten(clip)
+    except PoseFormatError:
+        return None

@@ -26,7 +26,9 @@ from signllm_jax.eval.evaluators import (
     trained_inside,
 )
 from signllm_jax.eval.export import export as export_clips
+from signllm_jax.eval.flat import flatten_languages
 from signllm_jax.eval.lengths import by_length
+from signllm_jax.eval.peers import Peer, sign
 from signllm_jax.eval.predictions import Predictions, file_name, match, read_predictions
 from signllm_jax.eval.report import ALL, Report, report_path
 from signllm_jax.metrics.text_metrics import signatures
@@ -48,6 +50,7 @@ def evaluate(
     reader_config: ReaderConfig | None = None,
     predictions: str | os.PathLike | None = None,
     export: str | os.PathLike | None = None,
+    peer: Peer | None = None,
     opened: Callable[[Workdir, str, str | None], EvalSet] = open_texts,
 ) -> dict[str, Any]:
     """Produces a split's texts with a run's best parameters and writes its report.
@@ -69,6 +72,7 @@ def evaluate(
         predictions: Another system's clips (`eval.predictions`), scored in the place of the run's
             own; the report is then `report-<their name>.json`, and sample clips lie beside it.
         export: Folder that productions and references are written to (`eval.export`).
+        peer: Another system that signs the same texts, as a row; all rows are then in x and y.
         opened: Opens what is evaluated, as the kind of run asks for.
 
     Returns:
@@ -93,12 +97,16 @@ def evaluate(
     if predictions is not None:
         theirs, matched = _predicted(evaluated, predictions)
     judges = [open_evaluator(path, tuple(evaluated.languages)) for path in evaluators]
-    flat = theirs is not None and theirs.flat
+    flat = peer is not None or (theirs is not None and theirs.flat)
     if flat:
         judges = [lifting(judge) for judge in judges]
     more_rows, more_facts = fill_rows(evaluated, seed, matched)
     if export is not None:
         export_clips(export, split, evaluated.languages)
+    if peer is not None:
+        for code, clips in sign(peer, evaluated.languages).items():
+            evaluated.languages[code].rows["peer"] = clips
+        flatten_languages(evaluated.languages)
     if evaluated.spelled and not judges:  # CTC over letters is no judge of sentences
         seeds = range(1 if readers is None else readers)
         sizes = reader_config or reader_of(evaluated.config)
@@ -125,11 +133,12 @@ def evaluate(
         "misread": _misread(where, texts, read),
         "pictures": _pictures(run_dir, output, evaluated, rows["produced"], scores, where),
         "warnings": warnings.of_clips(
-            evaluated.config, named, rows["produced"], evaluated.skipped, theirs
+            evaluated.config, named, rows["produced"], evaluated.skipped, theirs, peer
         )
         + warnings.of_short_lines(rows | more_rows),
         "split": split,
         **({"predictions": theirs.describe()} if theirs else {}),
+        **({"peer": peer.describe()} if peer else {}),
         "run": run | {"evaluators": named, "evaluation_seed": seed},
     }
     if read is not None and not evaluated.spelled:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from signllm_jax.core.config import Config
 from signllm_jax.corpora.published import has_signers, is_spelled
+from signllm_jax.eval.peers import Peer
 from signllm_jax.eval.predictions import ENDLESS, Predictions
 from signllm_jax.metrics.motion import HIDDEN, JERKY, LONG, RESTLESS
 from signllm_jax.metrics.text_metrics import SHORT
@@ -15,6 +16,7 @@ def of_clips(
     metrics: Mapping[str, Mapping[str, float]],
     skipped: Mapping[str, str],
     predictions: Predictions | None = None,
+    peer: Peer | None = None,
 ) -> list[str]:
     """What a reader of the figures has to know first.
 
@@ -24,6 +26,7 @@ def of_clips(
         metrics: language -> flat metrics, '' = overall.
         skipped: languages without a clip.
         predictions: another system's, where they stand in the place of productions.
+        peer: another system that has a row.
     """
     found = []
     if predictions is not None:
@@ -54,6 +57,14 @@ def of_clips(
             found.append(f"{len(predictions.unknown)} predictions have no reference: {named}.")
         for reason, count in predictions.repairs.items():
             found.append(f"Repaired while the predictions were read: {count} {reason}.")
+    if peer is not None:
+        found.append(
+            f"The row of {peer.name} is signed from the same texts. All rows are compared in x and "
+            "y, in shoulder widths of x and y, since its depth is another one: not comparable with "
+            "figures of reports without it."
+        )
+        for reason, count in peer.failed.most_common(3):
+            found.append(f"{peer.name} has no clip of {count} texts: {reason}.")
     overall = motion(metrics[""])
     found += overall.values()
     for code, values in metrics.items():

@@ -13,11 +13,16 @@ from signllm_jax.inference.prompt_to_pose import PromptToPose
 from signllm_jax.inference.request import Request, Signed, choose_language, only_language
 from signllm_jax.inference.text_to_pose import Producer
 from signllm_jax.parallel import sharding
+from signllm_jax.poses.clip import PoseClip
+from signllm_jax.poses.join import join_clips
 from signllm_jax.text.prompts import read_request
+from signllm_jax.text.spelling import spelled_parts
 
 BATCH = 8
 """Requests decoded together; a single request is decoded by itself."""
 _SIZES = (1, BATCH)
+PAUSE = 0.4
+"""Seconds between the words of a model that spells and has not learnt pauses."""
 
 
 class Pipeline(Protocol):
@@ -67,9 +72,11 @@ class TextPipeline:
         if prompt is not None:
             text, language = read_request(prompt, language or only_language(has))
         language = choose_language(has, language)
-        count = len(self._prepared(language)[0][1].encode(text, 0))
-        check_trained(self.groups[language], count, text)
-        return Request(language, text, text)
+        parts = spelled_parts(text, self.groups[language].tokenizer)
+        for part in parts:
+            count = len(self._prepared(language)[0][1].encode(part, 0))
+            check_trained(self.groups[language], count, part)
+        return Request(language, text, " ".join(parts))
 
     def gloss(self, requests: Sequence[Request]) -> list[None]:
         """See Pipeline."""
@@ -79,17 +86,24 @@ class TextPipeline:
         """See Pipeline.
 
         Texts of similar length are decoded together, since a batch takes as long as its longest
-        clip.
+        clip. A model that spells words and has not learnt pauses makes a clip of each word.
         """
-        signed = {}
+        made: dict[int, list[PoseClip]] = {}
         for code in dict.fromkeys(request.language for request in requests):
-            texts = {i: r.model_input for i, r in enumerate(requests) if r.language == code}
+            tokenizer = self.groups[code].tokenizer
+            parts = [
+                (i, part)
+                for i, request in enumerate(requests)
+                if request.language == code
+                for part in spelled_parts(request.model_input, tokenizer)
+            ]
             producers, params = self._prepared(code)
-            producer = producers[_size(texts)]
-            order = sorted(texts, key=lambda i: len(producer.encode(texts[i], 0)))
-            made = producer(params, [[texts[i] for i in order]])[0]
-            signed |= {i: Signed(clip, None) for i, (clip, _) in zip(order, made)}
-        return [signed[i] for i in range(len(requests))]
+            producer = producers[_size(parts)]
+            order = sorted(range(len(parts)), key=lambda k: len(producer.encode(parts[k][1], 0)))
+            clips = producer(params, [[parts[k][1] for k in order]])[0]
+            for k, (clip, _) in sorted(zip(order, clips), key=lambda pair: pair[0]):
+                made.setdefault(parts[k][0], []).append(clip)
+        return [Signed(join_clips(made[i], PAUSE), None) for i in range(len(requests))]
 
     def warm_up(self) -> None:
         """See Pipeline."""

@@ -1,0 +1,118 @@
+"""Other systems that sign the texts of an evaluation, each in a Python environment of its own."""
+
+import dataclasses
+import json
+import os
+import subprocess
+import tempfile
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+from signllm_jax.core.errors import ConfigError, DataError, PoseFormatError
+from signllm_jax.core.languages import get_language
+from signllm_jax.eval.eval_set import Language
+from signllm_jax.poses.clip import PoseClip
+from signllm_jax.poses.pose_file import read_pose_file
+
+PEERS = ("spoken-to-signed",)
+PYTHON = ".venv-signed-peer/bin/python"
+"""What `make signed-peer-env` makes."""
+
+
+@dataclasses.dataclass
+class Peer:
+    """Another system.
+
+    Attributes:
+        name: One of `PEERS`.
+        python: The interpreter of its environment.
+        lexicon: Folder of its lexicon; without one it spells every word.
+        versions: Of its packages, after `sign`.
+        failed: Why it has no clip of a text -> how many, after `sign`.
+    """
+
+    name: str
+    python: str = PYTHON
+    lexicon: str = ""
+    versions: dict[str, str] = dataclasses.field(default_factory=dict)
+    failed: Counter = dataclasses.field(default_factory=Counter)
+
+    def __post_init__(self):
+        if self.name not in PEERS:
+            raise ConfigError(f"unknown peer {self.name!r}: known are {', '.join(PEERS)}")
+        if not Path(self.python).is_file():
+            raise ConfigError(
+                f"{self.python}: no Python for the peer {self.name}: make signed-peer-env sets it "
+                "up, or give --peer_python"
+            )
+        if self.lexicon and not (Path(self.lexicon) / "index.csv").is_file():
+            raise ConfigError(f"{self.lexicon}: no lexicon, for there is no index.csv in it")
+
+    def describe(self) -> dict:
+        """What report.json says about it."""
+        return {
+            "name": self.name,
+            "versions": self.versions,
+            "lexicon": self.lexicon,
+            "failed": dict(self.failed),
+        }
+
+
+def sign(peer: Peer, languages: Mapping[str, Language]) -> dict[str, list[PoseClip | None]]:
+    """The peer's clips of all texts, from the texts alone.
+
+    Args:
+        peer: Who signs; its versions and failures are filled in.
+        languages: What is evaluated.
+
+    Returns:
+        Language -> clips in the order of its texts, None where the peer cannot sign the text.
+
+    Raises:
+        DataError: The peer's process fails.
+    """
+    jobs = []
+    with tempfile.TemporaryDirectory() as folder:
+        for code, each in languages.items():
+            language = get_language(code)
+            for number, text in enumerate(each.texts):
+                output = str(Path(folder) / f"{code}-{number}.pose")
+                spoken = language.spoken.partition("-")[0]
+                job = {"text": text, "spoken": spoken, "signed": language.iso, "output": output}
+                jobs.append(job)
+        errors = _run(peer, jobs)
+        clips = iter([_read(peer, job["output"], error) for job, error in zip(jobs, errors)])
+        return {code: [next(clips) for _ in each.texts] for code, each in languages.items()}
+
+
+def _run(peer: Peer, jobs: list[dict]) -> list[str]:
+    worker = Path(__file__).with_name("peer_worker.py")
+    # its environment has packages of its own, which ours must not hide
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    lexicon = [os.path.abspath(peer.lexicon)] if peer.lexicon else []
+    done = subprocess.run(
+        [os.path.abspath(peer.python), str(worker), *lexicon],
+        input=json.dumps(jobs),
+        capture_output=True,
+        text=True,
+        env=environ,
+        check=False,
+    )
+    try:
+        told = json.loads(done.stdout)
+        peer.versions = told["versions"]
+        return told["errors"]
+    except (ValueError, KeyError, TypeError):
+        last = (done.stderr.strip().splitlines() or ["it says nothing"])[-1]
+        raise DataError(f"the peer {peer.name} failed in {peer.python}: {last:.200}") from None
+
+
+def _read(peer: Peer, path: str, error: str) -> PoseClip | None:
+    if not error:
+        try:
+            return read_pose_file(path)
+        except PoseFormatError as damage:
+            error = str(damage).removeprefix(f"{path}: ")
+    peer.failed[error.partition(" for ")[0]] += 1  # without the words that it names
+    return None

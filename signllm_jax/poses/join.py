@@ -1,0 +1,31 @@
+"""Joins clips to one, with a pause between them in which the joints move on."""
+
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+
+from signllm_jax.poses.clip import PoseClip
+
+
+def join_clips(clips: Sequence[PoseClip], pause: float) -> PoseClip:
+    """One clip after the other.
+
+    Args:
+        clips: At least one, of one layout and frame rate.
+        pause: Seconds between two clips. Joints that both ends show move in a straight line from
+            one to the other, at even speed; others are missing meanwhile.
+    """
+    frames = round(pause * clips[0].fps)
+    positions, confidence = [clips[0].positions], [clips[0].confidence]
+    for before, after in itertools.pairwise(clips):
+        if frames and len(before) and len(after):
+            share = (np.arange(1, frames + 1, dtype=np.float32) / (frames + 1))[:, None, None]
+            seen = np.minimum(before.confidence[-1], after.confidence[0])
+            way = before.positions[-1] * (1 - share) + after.positions[0] * share
+            positions.append(np.where(seen[:, None] > 0, way, 0).astype(np.float32))
+            confidence.append(np.repeat(seen[None], frames, axis=0))
+        positions.append(after.positions)
+        confidence.append(after.confidence)
+    arrays = np.concatenate(positions), np.concatenate(confidence)
+    return PoseClip(*arrays, clips[0].fps, clips[0].layout)

@@ -1,0 +1,87 @@
+"""Another system that signs the same texts stands as a row beside the others."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+import test_report
+
+from signllm_jax.core.errors import ConfigError, DataError
+from signllm_jax.eval import eval_set, peers
+from signllm_jax.eval.flat import flatten_languages
+from signllm_jax.eval.peers import Peer
+from signllm_jax.eval.pose_report import evaluate
+
+words, workdir = test_report.words, test_report.workdir  # fixtures
+
+
+@pytest.fixture
+def languages(workdir, words):
+    return eval_set.open_texts(eval_set.Workdir(workdir), "test").languages
+
+
+def test_a_peer_is_known_and_has_an_environment(tmp_path):
+    with pytest.raises(ConfigError, match="unknown peer 'nobody': known are spoken-to-signed"):
+        Peer("nobody", sys.executable)
+    with pytest.raises(ConfigError, match="make signed-peer-env"):
+        Peer("spoken-to-signed", str(tmp_path / "python"))
+    with pytest.raises(ConfigError, match=r"no index\.csv"):
+        Peer("spoken-to-signed", sys.executable, str(tmp_path))
+
+
+def test_a_peer_that_fails_is_one_line(languages, tmp_path):
+    broken = tmp_path / "python"
+    broken.write_text("#!/bin/sh\necho no such package >&2\nexit 1\n")
+    broken.chmod(0o755)
+    with pytest.raises(DataError, match=r"the peer spoken-to-signed failed in .*no such package"):
+        peers.sign(Peer("spoken-to-signed", str(broken)), languages)
+
+
+def test_what_a_peer_cannot_sign_costs_that_text(languages, tmp_path):
+    (tmp_path / "errors.json").write_text(
+        json.dumps({"versions": {}, "errors": ["E: none for a"] * 8})
+    )
+    stub = tmp_path / "python"
+    stub.write_text(f"#!/bin/sh\ncat {tmp_path / 'errors.json'}\n")
+    stub.chmod(0o755)
+    peer = Peer("spoken-to-signed", str(stub))
+    clips = peers.sign(peer, languages)
+    assert clips == {"asl": [None] * 4, "tsl": [None] * 4}
+    assert peer.failed == {"E: none": 8}
+
+
+def test_all_rows_lose_their_depth_together(languages):
+    for each in languages.values():
+        each.rows = {
+            "ground_truth": each.references,
+            "produced": list(each.references),
+            "peer": [None, *each.references[1:]],
+        }
+        each.cut_off = np.zeros(4, bool)
+    hidden = languages["asl"].references[2].confidence
+    hidden[:, [2, 5]] = 0
+    flatten_languages(languages)
+    asl = languages["asl"]
+    assert asl.excluded == {"no shoulders in x and y": 1}
+    assert len(asl.texts) == len(asl.references) == len(asl.cut_off) == 3
+    assert [clip is None for clip in asl.rows["peer"]] == [True, False, False]
+    for clips in asl.rows.values():
+        assert not any(clip.positions[..., 2].any() for clip in clips if clip is not None)
+
+
+@pytest.mark.slow
+def test_spoken_to_signed_stands_in_the_report(workdir, tmp_path):
+    report = evaluate(
+        workdir,
+        output=tmp_path / "report.json",
+        reader_config=test_report.READER,
+        samples=0,
+        peer=Peer("spoken-to-signed", sys.executable),
+    )
+    assert set(report["peer"]["versions"]) == {"spoken-to-signed", "pose-format"}
+    row = report["rows"]["peer"]["overall"]
+    assert row["clips"] + sum(report["peer"]["failed"].values()) == report["overall"]["clips"]
+    assert 0 < row["dtw"] < report["rows"]["mean_pose"]["overall"]["dtw"]  # the same letters
+    assert "| spoken-to-signed |" in (tmp_path / "report.md").read_text()
+    assert any("compared in x and y" in line for line in report["warnings"])
