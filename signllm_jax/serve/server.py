@@ -70,4 +70,4 @@ def _read_a_prompt(model: SignLLM) -> None:
     """Reads a prompt of each language, so that the first of a client is as fast as the others."""
     for code in model.languages:
         with contextlib.suppress(SignLLMError):  # a language may lack the letter
-            model.resolve(None, code, f"How do you sign 'a' in {get_language(code).name}?")
+            model.read(prompt=f"How do you sign 'a' in {get_language(code).name}?", language=code)

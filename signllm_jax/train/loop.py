@@ -62,6 +62,7 @@ def train(config: Config, path: str | os.PathLike) -> dict | None:
         try:
             return run.run()
         except OSError as error:  # the log's; a checkpoint's and a group's are CheckpointErrors
+            workdir.check_here()  # says more, where that is the reason
             reason = error.strerror or error
             raise CheckpointError(f"{path}: cannot be written: {reason}; {run.kept()}") from error
 
