@@ -57,7 +57,7 @@ def test_a_command_gives_the_same_clip_or_one_line_whatever_jax_is_told(tmp_path
     def produce(**variables):
         output = tmp_path / "x.npz"
         output.unlink(missing_ok=True)
-        args = [f"--workdir={tmp_path / 'run'}", "--language=asl", "--text=ab"]
+        args = [f"--workdir={tmp_path / 'run'}", "--language=asl", "--text=abc"]
         done = subprocess.run(
             [sys.executable, "launch/produce.py", *args, f"--output={output}"],
             cwd=ROOT,

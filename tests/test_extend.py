@@ -38,7 +38,9 @@ def test_a_language_added_leaves_what_is_understood_unchanged(prompted_run, data
     for code in CODES:
         lines = [model.unaided(params, [p], [code])[0] for model, params in both for p in prompts]
         assert lines[:4] == lines[4:]
-        clips = [model.clips(params, [f"<{code}:A> <{code}:B>"])[0] for model, params in both]
+        clips = [
+            model.clips(params, [f"<{code}:A> <{code}:B> <{code}:A>"])[0] for model, params in both
+        ]
         np.testing.assert_allclose(clips[0].positions, clips[1].positions, atol=1e-5)
     config, codes = Workdir(grown).read_config()
     assert codes == (*CODES, "gsl")

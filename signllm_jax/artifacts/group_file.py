@@ -44,7 +44,7 @@ class Description:
     dataset: str
     dev_score: float | None
     params: Parameters | None
-    max_frames: int = bounded(low=1, high=1 << 16)
+    max_frames: int = bounded(low=0, high=1 << 16)
     row_tokens: int = bounded(low=1, high=1 << 12)
     step: int = bounded(low=0, high=1 << 62)
     text_stage: TextStage | None = None  # absent from the groups of older runs

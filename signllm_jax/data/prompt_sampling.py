@@ -111,6 +111,7 @@ class PromptData(TrainData):
         invented: whether there are prompts for made-up words (fingerspelling).
         asks: whether there are prompts at all, which a pose stage alone has no use for.
         cache_mb: how many megabytes of standardised clips are kept.
+        max_bad: how many clips whose record is damaged are skipped; one more is an error.
     """
 
     def __init__(
@@ -125,13 +126,15 @@ class PromptData(TrainData):
         invented: bool,
         asks: bool = True,
         cache_mb: int,
+        max_bad: int = 0,
     ):
         self._stage, self._row_units, self._invented = stage, row_units, invented
         self._asks = asks
         self._temperature = temperature
         self._texts = {source.language: source.texts for source in sources}
         pooled = PooledSource(sources)
-        super().__init__([pooled], [LineTokenizer(stage)], [statistics], packing, cache_mb=cache_mb)
+        kept = {"cache_mb": cache_mb, "max_bad": max_bad}
+        super().__init__([pooled], [LineTokenizer(stage)], [statistics], packing, **kept)
 
     def _plan(self, source, lengths, tokens, stratum):
         return MixedPlan(

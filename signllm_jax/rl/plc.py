@@ -6,6 +6,7 @@ the buffer and its key. Strata lie along the rows' mesh axes; none ever needs an
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -221,12 +222,12 @@ def _box(index, shape) -> tuple[tuple[int, int], ...]:
     return tuple(part.indices(size)[:2] for part, size in zip(index, shape))
 
 
-def host_steps(config: Config, first_pass: Callable[[int, int, int], int], steps: int) -> int:
+def host_steps(config: Config, data: Any, steps: int) -> int:
     """Number of steps, of `steps`, that take a batch from the host: all, or those that fill it.
 
     Args:
         config: Config of the run.
-        first_pass: `TrainData.first_pass` of its batches.
+        data: Train batches; `TrainData.first_pass` is asked where the buffer is resident.
         steps: Number of training steps.
 
     Raises ConfigError when a resident buffer cannot hold the train clips.
@@ -234,4 +235,4 @@ def host_steps(config: Config, first_pass: Callable[[int, int, int], int], steps
     if not (config.rl.plc and config.rl.resident):
         return steps
     own = config.rl.capacity // config.rl.strata
-    return min(steps, first_pass(own, *clip_shape(config)))
+    return min(steps, data.first_pass(own, *clip_shape(config)))

@@ -81,7 +81,7 @@ class _Run:
         self._data = self._task.train_data(languages, self._groups)
         self._dev = self._task.dev_set(languages, self._groups, mesh, workdir)
         self._steps = max(config.train.language_steps.get(n, config.train.steps) for n in lanes)
-        self._host_steps = plc.host_steps(config, self._data.first_pass, self._steps)
+        self._host_steps = plc.host_steps(config, self._data, self._steps)
         self._checkpoints = Checkpoints(workdir.checkpoints, config.checkpoint.keep)
         self._pending: tuple[int, dict] | None = None  # metrics not fetched yet
         self._bad = BadClips(self._data, config.data.max_bad)
