@@ -3,6 +3,7 @@
 import contextlib
 import signal
 import socket
+import sys
 from collections.abc import Sequence
 
 from signllm_jax.api import SignLLM
@@ -59,10 +60,10 @@ def serve(
         access_log=False,
         timeout_graceful_shutdown=GRACE,
     )
+    # uvicorn ends on the signal and then hands it on; before it listens the signal ends us as well
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     host, port = listener.getsockname()[:2]
     print(f"http://{f'[{host}]' if ':' in host else host}:{port}", flush=True)
-    # uvicorn ends on the signal and then hands it on: to be ended so is no failure
-    signal.signal(signal.SIGTERM, lambda *_: None)
     uvicorn.Server(config).run(sockets=[listener])
 
 
