@@ -80,8 +80,8 @@ class FlatSource:
 def flatten_languages(languages: dict[str, Language]) -> None:
     """Takes the depth out of all that is evaluated: clips of all rows, train clips, statistics.
 
-    A reference that shows no shoulders is excluded and counted; another clip without shoulders is
-    none (None). `languages` is changed.
+    A reference that shows no shoulders is excluded and counted; another clip without shoulders
+    just loses its depth. `languages` is changed.
     """
     for each in languages.values():
         keep, references = [], []
@@ -103,7 +103,11 @@ def flatten_languages(languages: dict[str, Language]) -> None:
 
 
 def _flat(clip: PoseClip | None) -> PoseClip | None:
-    try:
-        return None if clip is None or not len(clip) else flatten(clip)
-    except PoseFormatError:
+    """The clip in x and y; one without frames or shoulders just loses its depth."""
+    if clip is None:
         return None
+    try:
+        return flatten(clip) if len(clip) else clip
+    except PoseFormatError:
+        clip = to_openpose50(clip)
+        return dataclasses.replace(clip, positions=clip.positions * np.float32([1, 1, 0]))
