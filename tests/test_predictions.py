@@ -11,9 +11,12 @@ import test_report
 from real_clips import letters, phoenix
 from test_report import Words
 
+from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core.errors import DataError, OutputError
 from signllm_jax.core.skeleton import DWPOSE_TO_OPENPOSE50
 from signllm_jax.eval import eval_set, figures
+from signllm_jax.eval.back_translate import ReaderConfig
+from signllm_jax.eval.evaluators import trained_inside
 from signllm_jax.eval.export import export
 from signllm_jax.eval.pose_report import evaluate
 from signllm_jax.eval.predictions import Predictions, file_name, match, read_predictions
@@ -224,6 +227,16 @@ def test_predictions_without_depth_are_compared_in_x_and_y_on_both_sides(languag
         assert not each.statistics.mean_pose[:, 2].any()
         scores = score_clips(each.references, clips[code], ("dtw",))
         assert np.nanmax(scores["dtw"]) < 1e-3
+
+
+def test_readers_of_x_and_y_are_trained_and_read_what_is_flat(languages, tmp_path):
+    clips = match(copies(languages, without_depth), languages)
+    sizes = ReaderConfig(steps=2, batch_size=2, width=8)
+    (reader,) = trained_inside(Workdir(tmp_path), languages, (0,), sizes, flat=True)
+    assert reader.kind.endswith("in x and y") and (tmp_path / "reader-flat").is_dir()
+    for code, each in languages.items():
+        read = reader.read(code, clips[code])
+        assert len(read) == len(each.texts) and all(isinstance(text, str) for text in read)
 
 
 def test_predictions_with_depth_are_compared_with_it(languages):

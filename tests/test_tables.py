@@ -3,10 +3,13 @@
 import pytest
 
 from signllm_jax.core import markdown
-from signllm_jax.eval import figures
+from signllm_jax.eval import figures, warnings
+from signllm_jax.eval.pages import markdown as markdown_page
 from signllm_jax.eval.pages import summary
+from signllm_jax.eval.report import TEXT_STAGE as STAGE_ROW
 from signllm_jax.eval.report import Report
 from signllm_jax.metrics import catalogue
+from signllm_jax.metrics.text_metrics import signatures
 
 POSES = {"clips": 4, "cer": 0.25, "cer_low": 0.1, "cer_high": 0.5, "hand_travel_ratio": 1.0}
 STAGE = {"bleu4": 50.0, "exact_match": 0.5, "language_accuracy": 1.0, "foreign_marks": 0}
@@ -72,3 +75,20 @@ def test_lines_of_langgloss_have_intervals_around_what_is_right():
     assert stage["exact_match"] == 0.5 and stage["language_accuracy"] == 0.75
     assert stage["exact_match_low"] < 0.5 < stage["exact_match_high"] <= 1
     assert table[""] == stage  # one language: the mean is its own
+
+
+def test_lines_of_one_sign_have_no_bleu4_and_the_page_says_why_and_how_it_is_computed():
+    table = figures.line_metrics({"gsl": [["<gsl:A>"], ["<gsl:B>"]]}, {"gsl": [["A"], ["B"]]}, 0)
+    noted = warnings.of_short_lines({STAGE_ROW: table})
+    assert noted == ["BLEU-4 has no meaning for all languages, gsl: no line has four words."]
+    run = {"name": "r", "dataset": "d", "seed": 0, "steps": 1, "size": "tiny", "hardware": {}}
+    cost = {"evaluation_seconds": 1, "evaluation_cpu_seconds": 1, "versions": {}}
+    told = {"glosses": signatures("none")}
+    facts = FACTS | {"warnings": noted, "signatures": told, "run": run | cost}
+    for code in table:
+        table[code]["texts"] = 2
+    report = Report({STAGE_ROW: table}, facts)
+    page = markdown_page(report)
+    assert noted[0] in page and told["glosses"]["bleu"] in page
+    assert "accuracy of signs" in page and "BLEU-4" not in page.replace(noted[0], "")
+    assert "BLEU-4 of" not in summary(report) and noted[0] in summary(report)

@@ -58,7 +58,7 @@ class FlatSource:
     def __init__(self, source: Source):
         self._source = source
         self.language, self.ids = source.language, source.ids
-        self.texts, self.units = source.texts, source.units
+        self.texts, self.units, self.lengths = source.texts, source.units, source.lengths
 
     def __len__(self) -> int:
         return len(self._source)
