@@ -215,10 +215,15 @@ def test_no_parameter_reaches_a_path_a_header_or_a_page(client, hostile):
         {"text": "a", "language": hostile, "format": "npz"},
     ):
         answer = client.get("/clip", params=params)
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert "set-cookie" not in answer.headers
+        if params["text"] == hostile and answer.status_code == 200:  # its letters are spelled
+            assert answer.headers["content-type"] == "application/octet-stream"
+            assert answer.headers["content-disposition"] == _attachment(hostile, "npz")
+            continue
         assert answer.status_code in (400, 422)
         assert answer.headers["content-type"] == "application/json"
-        assert answer.headers["x-content-type-options"] == "nosniff"
-        assert "set-cookie" not in answer.headers and "49" not in answer.json()["error"]
+        assert "49" not in answer.json()["error"]
     header = _attachment(hostile, "npz")
     assert re.fullmatch(
         r"attachment; filename=\"[\w-]+\.npz\"; filename\*=UTF-8''[\w%-]+\.npz", header, re.A

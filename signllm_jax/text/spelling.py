@@ -15,13 +15,15 @@ def spelled_runs(text: str, letters: Collection[str]) -> tuple[list[str], str]:
         letters: What can be spelled, in small letters.
 
     Returns:
-        The runs between the marks, and the marks that are left out without white space. Digits and
-        symbols are no marks: what cannot be spelled of a run is for its tokenizer to refuse.
+        The runs between the marks, and the marks that are left out without white space. Digits,
+        symbols and control characters are no marks: what cannot be spelled of a run is for its
+        tokenizer to refuse.
     """
     runs, marks, known = [""], "", {letter for unit in letters for letter in unit}
     for letter in unicodedata.normalize("NFC", text):
         kind = unicodedata.category(letter)
-        if letter.lower() in known or not (kind[0] in "PZ" or kind in ("Cc", "Cf")):
+        divides = letter.isspace() or kind[0] in "PZ" or kind == "Cf"
+        if letter.lower() in known or not divides:
             runs[-1] += letter
             continue
         runs.append("")
