@@ -226,7 +226,11 @@ def test_a_lost_host_ends_the_other_within_a_minute(host, begin, tmp_path):
 @pytest.mark.parametrize("host", range(2))
 def test_a_host_that_lives_but_makes_no_progress_ends_both(host, begin, tmp_path):
     hung = Wait(LOOP, "_Run._global", 4, 600)  # its thread beats on
-    hooks = [(*QUICK, Set("signllm_jax.parallel.heartbeat", "BEHIND", 10.0)) for _ in range(2)]
+    patient = [
+        Set("signllm_jax.parallel.heartbeat", name, seconds)
+        for name, seconds in (("BEHIND", 10.0), ("LOST", 120.0), ("BEAT", 1.0))
+    ]
+    hooks = [tuple(patient)] * 2
     hooks[host] = (*hooks[host], hung)
     commands = begin(tmp_path / "run", hooks)
     assert end(commands) == [LOST_HOST] * 2, said(commands)
