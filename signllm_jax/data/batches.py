@@ -1,7 +1,7 @@
 """Batches for the train step: their order is a pure function of seed, lengths and step.
 
 Step s of a language takes the rows s * B to (s + 1) * B of its endless stream of rows
-(`row_plans.py`). The iterator's whole state is thus the step: resuming, other hosts and other
+(`packing.py`). The iterator's whole state is thus the step: resuming, other hosts and other
 meshes follow from it.
 """
 

@@ -1,4 +1,4 @@
-"""Batches of texts and their LangGloss lines, packed in the order of `row_plans.MixedPlan`."""
+"""Batches of texts and their LangGloss lines, packed in the order of `packing.MixedPlan`."""
 
 import dataclasses
 from collections.abc import Sequence

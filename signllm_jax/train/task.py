@@ -29,7 +29,7 @@ class Learning(NamedTuple):
 
 
 class TrainData(Protocol):
-    """The batches of a run, a pure function of the step; see `data/pipeline.py`."""
+    """The batches of a run, a pure function of the step; see `data/batches.py`."""
 
     notes: Sequence[str]
     """What the run should say of the data, a line each (clips that are left out)."""

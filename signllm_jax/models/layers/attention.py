@@ -56,7 +56,7 @@ class Attention(nn.Module):
         width: M, a multiple of heads.
         heads: H.
         dtype: compute type; the softmax is float32.
-        kernel: what attends where a call gives segments, see `nn/kernels.py`.
+        kernel: what attends where a call gives segments, see `kernels.py`.
     """
 
     width: int

@@ -126,7 +126,7 @@ class Block(nn.Module):
         cross: whether the block attends to a memory.
         dtype: compute type.
         row_dropout: whether a row's frames (or tokens) share their draws of dropout.
-        kernel: what computes self-attention where a call gives segments, see `nn/kernels.py`.
+        kernel: what computes self-attention where a call gives segments, see `kernels.py`.
     """
 
     width: int
