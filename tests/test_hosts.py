@@ -228,14 +228,14 @@ def test_a_host_that_lives_but_makes_no_progress_ends_both(host, begin, tmp_path
     hung = Wait(LOOP, "_Run._global", 4, 600)  # its thread beats on
     patient = [
         Set("signllm_jax.parallel.heartbeat", name, seconds)
-        for name, seconds in (("BEHIND", 10.0), ("LOST", 120.0), ("BEAT", 1.0))
+        for name, seconds in (("BEHIND", 30.0), ("LOST", 120.0), ("BEAT", 1.0))
     ]
     hooks = [tuple(patient)] * 2
     hooks[host] = (*hooks[host], hung)
     commands = begin(tmp_path / "run", hooks)
     assert end(commands) == [LOST_HOST] * 2, said(commands)
     for command in commands:
-        line = f"host {host} has hung: it lives, but made no progress for 10 s"
+        line = f"host {host} has hung: it lives, but made no progress for 30 s"
         assert line in command.err.read_text()
 
 
