@@ -1,3 +1,5 @@
+"""How reports tell texts apart by their length."""
+
 import numpy as np
 import pytest
 

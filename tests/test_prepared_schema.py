@@ -12,13 +12,13 @@ from test_schemas import refused
 from signllm_jax.artifacts.group import write_file
 from signllm_jax.artifacts.report_file import read_report
 from signllm_jax.core.errors import DataError
-from signllm_jax.core.plain_files import new_beside
+from signllm_jax.core.plain_files import new_beside, replacing, write_whole
 from signllm_jax.corpora.clip_jobs import find_jobs
 from signllm_jax.corpora.entries import Entry
 from signllm_jax.corpora.prepare import Lost, Settings, make_example
-from signllm_jax.corpora.shards import Prepared, write_whole
+from signllm_jax.corpora.shards import Prepared
 from signllm_jax.eval import results
-from signllm_jax.poses.frames import Repairs, beside
+from signllm_jax.poses.frames import Repairs
 from signllm_jax.render.save import save_clip
 
 EXAMPLE = {"id": "a", "text": "a", "prompt": "a?", "gloss": "A", "signer": "", "split": "train"}
@@ -127,7 +127,7 @@ def write_by_parts(path):
 
 
 def write_by_beside(path):
-    with beside(path) as part, open(part, "wb") as file:
+    with replacing(path) as part, open(part, "wb") as file:
         file.write(b"new")
 
 

@@ -1,3 +1,5 @@
+"""How a text is divided into what is spelled, and clips are joined with pauses."""
+
 import numpy as np
 import pytest
 

@@ -16,8 +16,8 @@ from launch.benchmarks.lift import clips_of
 from launch.benchmarks.rows import clocks, row, since
 from signllm_jax.core import markdown
 from signllm_jax.core.errors import ConfigError
+from signllm_jax.core.plain_files import write_whole
 from signllm_jax.poses.clip import PoseClip
-from signllm_jax.poses.frames import write_file
 from signllm_jax.poses.lift import MODES, lift_keypoints
 from signllm_jax.poses.lift_best import CONFIDENT
 from signllm_jax.poses.tree import LEFT_HAND, PARENT
@@ -116,7 +116,7 @@ Made by `python launch/benchmark.py lift_quality --clips=FOLDER --docs=docs`; yo
 its pose on top by `python launch/overlay.py --video=FILE --pose=FILE --output=overlay.mp4`. The
 videos of the corpus are not shown here: their licence is not ours to give.
 """
-    write_file(folder / "lift.md", page.encode())
+    write_whole(folder / "lift.md", page.encode())
     both = [lifted[mode][0] for mode in ("best", "reference")]
     names = (_NAMES["reference"], _NAMES["best"])
     side = contact_strip(*both, frames=8, side=True, height=200, names=names)

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from signllm_jax.core.plain_files import write_whole
 from signllm_jax.core.skeleton import OPENPOSE50
-from signllm_jax.corpora.shards import COMPLETE, source_folder, write_whole
+from signllm_jax.corpora.shards import COMPLETE, source_folder
 
 LANGUAGE, NAME = "gsl", "made"
 MEDIAN, SPREAD = 110, 0.55  # frames of a sentence: log-normal, PHOENIX's and How2Sign's middle

@@ -4,15 +4,18 @@ What is read is a regular file below the folder: no link, which may lead out of 
 or pipe, which may never end. What is written is a new file: no link that waits under its name.
 """
 
+import contextlib
 import errno
 import os
 import secrets
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 from etils import epath
 
-from signllm_jax.core.storage import is_remote
+from signllm_jax.core.errors import OutputError, SignLLMError
+from signllm_jax.core.storage import as_path, is_remote, open_regular
 
 
 def read_plain(folder: Path | epath.Path, name: str, most: int | None = None) -> bytes:
@@ -33,14 +36,11 @@ def read_plain(folder: Path | epath.Path, name: str, most: int | None = None) ->
         return _no_more((folder / name).read_bytes(), most)
     for place in range(1, len(parts)):
         check_folder(folder.joinpath(*parts[:place]))
-    try:  # what is no regular file may wait for another process while it is opened
-        descriptor = os.open(folder / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        file = open_regular(folder / name, links=False)
     except OSError as error:
-        reason = "is a link" if error.errno == errno.ELOOP else error.strerror
-        raise OSError(error.errno, f"{name}: {reason}") from None
-    with open(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(errno.EINVAL, f"{name}: is no regular file")
+        raise OSError(error.errno, f"{name}: {error.strerror}") from None
+    with file:
         return _no_more(file.read() if most is None else file.read(most + 1), most)
 
 
@@ -65,6 +65,54 @@ def new_beside(path: str | os.PathLike, suffix: str = ".partial") -> str:
     part = os.path.join(os.path.dirname(path), f".{secrets.token_hex(8)}{suffix}")
     os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666))
     return part
+
+
+@contextlib.contextmanager
+def replacing(
+    path: str | os.PathLike, error: type[SignLLMError] = OutputError, suffix: str = ".partial"
+) -> Iterator[str]:
+    """Gives the name of a new file beside `path`, which replaces `path` at the end.
+
+    A reader sees the old file or the whole new one, and nothing is left of a failure.
+
+    Args:
+        path: File of this machine.
+        error: What every OSError is raised as, naming `path`.
+        suffix: End of the new file's name.
+    """
+    part = ""
+    try:
+        part = new_beside(path, suffix)
+        yield part
+        os.replace(part, path)
+    except OSError as failure:
+        reason = failure.strerror or failure
+        raise error(f"{os.fspath(path)}: cannot be written: {reason}") from None
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(part)
+
+
+def write_whole(
+    path: str | os.PathLike, data: bytes, error: type[SignLLMError] = OutputError
+) -> None:
+    """Writes a file that appears when it is whole; missing folders are made.
+
+    Args:
+        path: File of this machine, or of a bucket, where every file appears when it is whole.
+        data: Its content.
+        error: What every OSError is raised as, naming `path`.
+    """
+    try:
+        as_path(path).parent.mkdir(parents=True, exist_ok=True)
+        if is_remote(path):
+            as_path(path).write_bytes(data)
+            return
+    except OSError as failure:
+        reason = failure.strerror or failure
+        raise error(f"{os.fspath(path)}: cannot be written: {reason}") from None
+    with replacing(path, error) as part, open(part, "wb") as file:
+        file.write(data)
 
 
 def _no_more(data: bytes, most: int | None) -> bytes:

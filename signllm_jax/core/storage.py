@@ -25,20 +25,28 @@ def as_path(path: str | os.PathLike) -> Path | epath.Path:
     return epath.Path(path) if is_remote(path) else Path(path)
 
 
-def open_regular(path: str | os.PathLike) -> BinaryIO:
+def open_regular(path: str | os.PathLike, links: bool = True) -> BinaryIO:
     """Opens a regular file of this machine for reading.
 
     A FIFO would be waited for without end and a device may act when it is opened, so neither is
     opened at all.
 
+    Args:
+        path: The file.
+        links: Whether it may be a link to one.
+
     Raises:
-        OSError: it cannot be opened, or it is no regular file.
+        OSError: It cannot be opened, is no regular file, or is a link that may not be one.
     """
+    status = os.stat(path, follow_symlinks=links)
+    if stat.S_ISLNK(status.st_mode):
+        raise OSError(errno.ELOOP, "is a link", os.fspath(path))
     not_regular = OSError(errno.EINVAL, "not a regular file", os.fspath(path))
-    if not stat.S_ISREG(os.stat(path).st_mode):
+    if not stat.S_ISREG(status.st_mode):
         raise not_regular
-    # it may have become a FIFO since the question: do not wait for a writer
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    # it may have become something else since the question: follow no new link, wait for no writer
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)
+    descriptor = os.open(path, flags | (0 if links else getattr(os, "O_NOFOLLOW", 0)))
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise not_regular

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from signllm_jax.core.errors import ConfigError, OutputError
+from signllm_jax.core.plain_files import replacing
 from signllm_jax.core.skeleton import OPENPOSE50
 from signllm_jax.corpora.clip_jobs import Job
 from signllm_jax.corpora.prepare import Settings, reference_keypoints
-from signllm_jax.poses.frames import Repairs, beside
+from signllm_jax.poses.frames import Repairs
 from signllm_jax.poses.skels import skels_line
 
 SCALE = 9  # what the original divides its positions by
@@ -55,7 +56,7 @@ def export_reference(
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror}") from None
-    with beside(path) as part, open(part, "w", encoding="ascii") as file:
+    with replacing(path) as part, open(part, "w", encoding="ascii") as file:
         for job in own:
             keypoints = reference_keypoints(job, settings, Repairs())
             keypoints = keypoints[keypoints[:, 0, 0] != 0].astype(np.float32)
@@ -66,7 +67,7 @@ def export_reference(
         ("gloss", [job.entry.gloss for job in own]),
     ):
         with (
-            beside(path.with_suffix(f".{kind}")) as part,
+            replacing(path.with_suffix(f".{kind}")) as part,
             open(part, "w", encoding="utf-8") as file,
         ):
             file.writelines(f"{line}\n" for line in lines)

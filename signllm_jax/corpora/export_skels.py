@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from signllm_jax.core.errors import OutputError
+from signllm_jax.core.plain_files import write_whole
 from signllm_jax.corpora.entries import SPLITS
 from signllm_jax.corpora.outputs import check_outside
 from signllm_jax.corpora.shards import Prepared
 from signllm_jax.poses.clip import PoseClip
-from signllm_jax.poses.frames import write_file
 from signllm_jax.poses.skels import write_skels
 
 _KINDS = {"files": "id", "text": "text", "gloss": "gloss"}
@@ -42,7 +42,7 @@ def export_skels(prepared: Prepared, folder: str | os.PathLike) -> list[str]:
             stem.parent.mkdir(parents=True, exist_ok=True)
             for kind, key in _KINDS.items():
                 lines = "".join(f"{example[key]}\n" for example in own)
-                write_file(stem.with_suffix(f".{kind}"), lines.encode())
+                write_whole(stem.with_suffix(f".{kind}"), lines.encode())
         except OSError as error:
             raise OutputError(f"{stem}: cannot be written: {error.strerror}") from None
         write_skels(stem.with_suffix(".skels"), _clips(prepared, split))

@@ -12,8 +12,8 @@ from pathlib import Path
 import tqdm
 
 from signllm_jax.core.errors import ConfigError, DataError, OutputError
+from signllm_jax.core.plain_files import write_whole
 from signllm_jax.corpora import extract_worker
-from signllm_jax.poses.frames import write_file
 
 SUFFIXES = (".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v", ".mpg", ".mpeg")
 REPORT = "extract_report.json"
@@ -202,7 +202,7 @@ def _write(output: Path, told: dict[str, dict], kept: int) -> dict:
         "unreadable": [name for name in told if name not in seen],
     }
     content = json.dumps(report, indent=1, ensure_ascii=False).encode()
-    write_file(output / REPORT, content)
+    write_whole(output / REPORT, content)
     return report
 
 

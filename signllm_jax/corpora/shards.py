@@ -17,10 +17,9 @@ from etils import epath
 
 from signllm_jax.core.errors import ConfigError, DataError, PoseFormatError
 from signllm_jax.core.languages import check_code
-from signllm_jax.core.plain_files import new_beside, read_plain
+from signllm_jax.core.plain_files import read_plain, write_whole
 from signllm_jax.core.schema import bounded, parse_json, read_as
 from signllm_jax.core.skeleton import get_layout
-from signllm_jax.core.storage import is_remote
 from signllm_jax.corpora.clip_jobs import Job, names_of
 from signllm_jax.corpora.prepare import VERSION, Lost, Settings, make_example
 from signllm_jax.poses.clip import PoseClip
@@ -111,20 +110,6 @@ def _hands_seen(clip: PoseClip) -> dict[str, float]:
         )
         for side in ("left", "right")
     }
-
-
-def write_whole(path: epath.Path, content: bytes) -> None:
-    """Writes a file beside and renames it; raises DataError where it cannot."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if is_remote(path):  # there a file appears when it is whole
-            path.write_bytes(content)
-            return
-        beside = epath.Path(new_beside(path))
-        beside.write_bytes(content)
-        beside.replace(path)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be written: {error.strerror or error}") from None
 
 
 @dataclasses.dataclass(frozen=True)

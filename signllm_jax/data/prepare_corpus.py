@@ -15,6 +15,7 @@ import tqdm
 from etils import epath
 
 from signllm_jax.core.errors import ConfigError, DataError
+from signllm_jax.core.plain_files import write_whole
 from signllm_jax.core.skeleton import OPENPOSE50
 from signllm_jax.corpora.clip_jobs import Job, find_jobs
 from signllm_jax.corpora.dialects import DIALECTS
@@ -32,7 +33,6 @@ from signllm_jax.corpora.shards import (
     plan_parts,
     read_part,
     source_folder,
-    write_whole,
 )
 from signllm_jax.corpora.split_assignment import assign_splits
 from signllm_jax.corpora.takes import takes_in

@@ -7,7 +7,8 @@ import json
 import numpy as np
 
 from signllm_jax.core import markdown
-from signllm_jax.corpora.shards import Prepared, write_whole
+from signllm_jax.core.plain_files import write_whole
+from signllm_jax.corpora.shards import Prepared
 from signllm_jax.poses.clip import PoseClip
 
 SHEET_CLIPS = 6

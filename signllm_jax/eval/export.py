@@ -8,11 +8,11 @@ layout. In `.../produced-pose` and `.../reference-pose`: `<id>.pose`.
 from pathlib import Path
 
 from signllm_jax.core.errors import OutputError
+from signllm_jax.core.plain_files import write_whole
 from signllm_jax.core.skeleton import OPENPOSE50
 from signllm_jax.eval.eval_set import Language
 from signllm_jax.eval.predictions import file_name
 from signllm_jax.eval.slrtp import write_slrtp
-from signllm_jax.poses.frames import write_file
 from signllm_jax.poses.pose_file import write_pose_file
 from signllm_jax.poses.skels import write_skels
 
@@ -52,7 +52,7 @@ def _write(folder: Path, poses: Path, split: str, each: Language, clips: list) -
         listed["gloss"] = each.glosses
     for suffix, lines in listed.items():
         flat = "".join(" ".join(line.split()) + "\n" for line in lines)
-        write_file(folder / f"{split}.{suffix}", flat.encode())
+        write_whole(folder / f"{split}.{suffix}", flat.encode())
     write_skels(folder / f"{split}.skels", clips)
     texts = [{"text": text, "gloss": gloss} for text, gloss in zip(each.texts, each.glosses)]
     there = [i for i, clip in enumerate(clips) if clip is not None]

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from signllm_jax.core.errors import OutputError
+from signllm_jax.core.plain_files import replacing
 from signllm_jax.metrics.catalogue import METRICS, known
 from signllm_jax.poses.clip import PoseClip
 
@@ -27,12 +28,8 @@ def _axes(width: float = 6.4, height: float = 3.8, count: int = 1):
 
 
 def _save(write: Callable[..., None], path: Path, **options) -> Path:
-    beside = path.with_name(f".{path.name}")
-    try:
-        write(beside, format="png", **options)
-        beside.replace(path)
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror or error}") from None
+    with replacing(path) as part:
+        write(part, format="png", **options)
     return path
 
 

@@ -16,9 +16,9 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from signllm_jax.core.errors import OutputError
+from signllm_jax.core.plain_files import replacing
 from signllm_jax.core.skeleton import OPENPOSE50
 from signllm_jax.poses.clip import PoseClip
-from signllm_jax.poses.frames import beside
 
 FPS = 25.0
 POINTS = 178
@@ -85,7 +85,7 @@ def write_slrtp(
         OutputError: a clip of another layout, an id twice, or a place that cannot be written.
     """
     body, seen = io.BytesIO(), set()
-    with beside(path) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
+    with replacing(path) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
         for number, (name, clip, texts) in enumerate(clips):
             if name in seen:
                 raise OutputError(f"{path}: two clips are named {name}")

@@ -1,16 +1,14 @@
 """What readers and writers share: numbered files, whole files, joints put right and counted."""
 
 import collections
-import contextlib
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
-from signllm_jax.core.errors import OutputError, PoseFormatError
-from signllm_jax.core.plain_files import new_beside
+from signllm_jax.core.errors import PoseFormatError
 from signllm_jax.core.storage import open_regular
 from signllm_jax.poses.budget import BUDGET, Budget
 
@@ -79,30 +77,6 @@ def read_file(path: Path, limit: int) -> bytes:
     if len(content) > limit:
         raise PoseFormatError(f"{path}: larger than {limit} bytes")
     return content
-
-
-def write_file(path: str | os.PathLike, content: bytes) -> None:
-    """Writes a file beside its place and renames it; raises OutputError where that fails."""
-    with beside(path) as part, open(part, "wb") as file:
-        file.write(content)
-
-
-@contextlib.contextmanager
-def beside(path: str | os.PathLike) -> Iterator[str]:
-    """Gives a name to write to, which becomes `path` at the end; nothing is left of a failure.
-
-    Raises OutputError for every OSError, naming `path`.
-    """
-    part = ""
-    try:
-        part = new_beside(path)
-        yield part
-        os.replace(part, path)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from None
-    finally:
-        with contextlib.suppress(OSError):
-            os.unlink(part)
 
 
 def clear_unusable(keypoints: np.ndarray, largest: float, repairs: Repairs) -> np.ndarray:

@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 
 from signllm_jax.core.errors import PoseFormatError
+from signllm_jax.core.plain_files import write_whole
 from signllm_jax.poses.archives import open_archive
 from signllm_jax.poses.budget import BUDGET, Budget
-from signllm_jax.poses.frames import read_file, write_file
+from signllm_jax.poses.frames import read_file
 from signllm_jax.poses.safe_pickle import Dtype, Refused, make_array, read_pickle
 
 MAX_HEADER = 4096
@@ -103,4 +104,4 @@ def save_npz(path: str | os.PathLike, members: dict[str, Any]) -> None:
     """
     content = io.BytesIO()
     np.savez_compressed(content, **members)
-    write_file(path, content.getvalue())
+    write_whole(path, content.getvalue())

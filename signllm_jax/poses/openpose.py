@@ -14,10 +14,11 @@ from pathlib import Path
 import numpy as np
 
 from signllm_jax.core.errors import OutputError, PoseFormatError
+from signllm_jax.core.plain_files import write_whole
 from signllm_jax.core.skeleton import OPENPOSE50
 from signllm_jax.poses.budget import BUDGET, Budget
 from signllm_jax.poses.clip import PoseClip
-from signllm_jax.poses.frames import Repairs, write_file
+from signllm_jax.poses.frames import Repairs
 from signllm_jax.poses.normalize import to_pixels, to_shoulder_widths
 from signllm_jax.poses.openpose_frames import find_frames, people_in
 from signllm_jax.poses.people import signers
@@ -142,7 +143,7 @@ def write_openpose(path: str | os.PathLike, clip: PoseClip) -> None:
     frames = [{"version": 1.3, "people": _people(frame)} for frame in keypoints]
     suffix = path.suffix.lower()
     if suffix == ".json":
-        write_file(path, json.dumps(frames).encode())
+        write_whole(path, json.dumps(frames).encode())
         return
     stem = path.name.lstrip(".").partition(".")[0] if suffix == ".zip" else path.name
     files = {f"{stem}_{n:012d}_keypoints.json": json.dumps(f) for n, f in enumerate(frames)}
@@ -151,14 +152,14 @@ def write_openpose(path: str | os.PathLike, clip: PoseClip) -> None:
         with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
             for name, text in files.items():
                 archive.writestr(name, text)
-        write_file(path, content.getvalue())
+        write_whole(path, content.getvalue())
         return
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror}") from None
     for name, text in files.items():
-        write_file(path / name, text.encode())
+        write_whole(path / name, text.encode())
 
 
 def _people(frame: np.ndarray) -> list[dict]:

@@ -13,12 +13,13 @@ from pathlib import Path, PurePath
 import numpy as np
 
 from signllm_jax.core.errors import OutputError, PoseFormatError
+from signllm_jax.core.plain_files import write_whole
 from signllm_jax.core.skeleton import DWPOSE128, OPENPOSE50, get_layout
 from signllm_jax.poses import pose_headers, pose_points
 from signllm_jax.poses.budget import BUDGET, Budget
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.dwpose import dwpose_clip
-from signllm_jax.poses.frames import Repairs, write_file
+from signllm_jax.poses.frames import Repairs
 from signllm_jax.poses.normalize import to_pixels, to_shoulder_widths
 from signllm_jax.poses.people import signers
 from signllm_jax.poses.pose_body import PoseBody, load_pose
@@ -293,4 +294,4 @@ def write_pose_file(path: str | os.PathLike, clip: PoseClip, header: str | None 
     confidence[:, 0, rows] = np.where(seen, clip.confidence[:, joints], 0)
     content = io.BytesIO()
     Pose(head, NumPyPoseBody(clip.fps, data, confidence)).write(content)
-    write_file(path, content.getvalue())
+    write_whole(path, content.getvalue())

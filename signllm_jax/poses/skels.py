@@ -11,13 +11,14 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from signllm_jax.core.errors import OutputError, PoseFormatError
+from signllm_jax.core.plain_files import replacing
 from signllm_jax.core.skeleton import DWPOSE128, OPENPOSE50
 from signllm_jax.core.storage import open_regular
 from signllm_jax.poses.budget import BUDGET, Budget
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.dwpose import dwpose_clip, picture_keypoints
 from signllm_jax.poses.dwpose_keys import score_confidence
-from signllm_jax.poses.frames import Repairs, beside, clear_unusable
+from signllm_jax.poses.frames import Repairs, clear_unusable
 from signllm_jax.poses.normalize import to_shoulder_widths
 
 FRAME_SIZES = (151, 385)
@@ -273,7 +274,7 @@ def write_skels(path: str | os.PathLike, clips: Iterable[PoseClip | None], scale
     """
     if scale not in SCALES:
         raise OutputError(f"{path}: the scale is 3 or 9, not {scale}")
-    with beside(path) as part, open(part, "w", encoding="ascii") as file:
+    with replacing(path) as part, open(part, "w", encoding="ascii") as file:
         for clip in clips:
             file.write("" if clip is None else _clip_line(clip, scale))
             file.write("\n")

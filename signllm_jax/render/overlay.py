@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from signllm_jax.core.errors import DataError, OutputError, PoseFormatError
+from signllm_jax.core.plain_files import replacing
 from signllm_jax.poses.clip import PoseClip
-from signllm_jax.poses.frames import beside
 from signllm_jax.poses.lift import lift_keypoints
 from signllm_jax.poses.lift_best import CONFIDENT
 from signllm_jax.poses.openpose import read_openpose_keypoints
@@ -200,7 +200,7 @@ def overlay(
     clip = lift_keypoints(keypoints, fps, lift, str(pose))
     projection = fit_projection(clip, keypoints)
     with contextlib.ExitStack() as stack:
-        part = stack.enter_context(beside(output))
+        part = stack.enter_context(replacing(output))
         shown = stack.enter_context(contextlib.closing(video_pictures(video))) if video else None
         if output.suffix.lower() == ".png":
             overlay_strip(clip, keypoints, shown).save(part, format="png")

@@ -1,11 +1,10 @@
 """The one call that saves a clip in whatever form its file name asks for."""
 
-import contextlib
 import os
 from pathlib import Path
 
 from signllm_jax.core.errors import OutputError, TooSlowError
-from signllm_jax.core.plain_files import new_beside
+from signllm_jax.core.plain_files import replacing
 from signllm_jax.poses.arrays import write_arrays
 from signllm_jax.poses.clip import PoseClip, register_renderer
 from signllm_jax.poses.openpose import write_openpose
@@ -64,15 +63,13 @@ def save_clip(
     suffix = path.suffix.lower()
     if not len(produced):
         raise OutputError(f"cannot save {path.name!r}: the clip has no frames")
-    part = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if suffix in _POSES:
             _POSES[suffix](path, produced)
         else:
-            part = Path(new_beside(path, suffix))
-            _PICTURES[suffix](part, produced, reference, text)
-            part.replace(path)
+            with replacing(path, suffix=suffix) as part:
+                _PICTURES[suffix](Path(part), produced, reference, text)
     except TimeoutError as error:
         raise TooSlowError(f"cannot write {path.name}: {error}") from error
     except (OSError, RuntimeError) as error:  # RuntimeError: there is no ffmpeg
@@ -82,10 +79,6 @@ def save_clip(
         raise OutputError(
             f"{suffix} needs {error.name}: pip install 'signllm_jax[demo]'"
         ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            if part is not None:
-                part.unlink(missing_ok=True)
     return path
 
 
