@@ -177,8 +177,9 @@ def test_unusable_numbers_make_a_joint_missing_and_are_counted(tmp_path):
 def test_what_cannot_be_written(tmp_path):
     with pytest.raises(OutputError, match="unknown key layout"):
         write_dwpose(tmp_path / "a.npz", made_clip(), "xyz")
+    (tmp_path / "file").write_bytes(b"")
     with pytest.raises(OutputError, match="cannot be written"):
-        write_dwpose(tmp_path / "none" / "a.npz", made_clip())
+        write_dwpose(tmp_path / "file" / "a.npz", made_clip())
     flat = PoseClip(np.zeros((1, 50, 3), np.float32), np.zeros((1, 50), np.float32), 24.0)
     with pytest.raises(OutputError, match="dwpose128"):
         write_dwpose(tmp_path / "a.npz", flat)

@@ -58,6 +58,7 @@ def save_clip(
         OutputError: the suffix is none of `SUFFIXES`, the clip has no frames or a layout that the
             format does not take, the place cannot be written, or a library of the extra `demo` is
             missing.
+        TooSlowError: the encoder did not end in time.
     """
     path = check_output(path)
     suffix = path.suffix.lower()
@@ -70,8 +71,8 @@ def save_clip(
         else:
             with replacing(path, suffix=suffix) as part:
                 _PICTURES[suffix](Path(part), produced, reference, text)
-    except TimeoutError as error:
-        raise TooSlowError(f"cannot write {path.name}: {error}") from error
+    except TooSlowError as error:
+        raise TooSlowError(f"cannot write {path.name}: {error}") from None
     except (OSError, RuntimeError) as error:  # RuntimeError: there is no ffmpeg
         reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
         raise OutputError(f"cannot write {path}: {reason}") from error

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from signllm_jax.core.errors import TooSlowError
 from signllm_jax.poses.clip import PoseClip
 
 _HEIGHT = 420  # pixels of the picture of a signer
@@ -87,7 +88,7 @@ def save_mp4(path: Path, produced: PoseClip, reference: PoseClip | None, text: s
 def write_video(path: Path, frames: Iterator[np.ndarray], fps: float) -> None:
     """Encodes pictures uint8 [H, W, 3] with even sides; raises OSError where ffmpeg fails.
 
-    Raises TimeoutError where it takes longer than FFMPEG_SECONDS: it is killed then.
+    Raises TooSlowError where it takes longer than FFMPEG_SECONDS: it is killed then.
     """
     import imageio_ffmpeg
 
@@ -112,7 +113,7 @@ def write_video(path: Path, frames: Iterator[np.ndarray], fps: float) -> None:
         finally:
             clock.cancel()
     if late.is_set():
-        raise TimeoutError(f"ffmpeg took more than {FFMPEG_SECONDS:g} seconds and was ended")
+        raise TooSlowError(f"ffmpeg took more than {FFMPEG_SECONDS:g} seconds and was ended")
     if ffmpeg.returncode:
         raise OSError(message.decode(errors="replace").strip() or "ffmpeg failed")
 
