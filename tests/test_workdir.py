@@ -82,6 +82,33 @@ FOREIGN = {
 }
 
 
+@pytest.mark.parametrize("kind", ["link", "hard link", "file"])
+def test_a_lock_that_is_no_lock_of_ours_stays_as_it_is(kind, config, tmp_path):
+    victim, run = tmp_path / "notes.txt", tmp_path / "run"
+    victim.write_text("mine, for years")
+    run.mkdir()
+    if kind == "link":
+        (run / ".lock").symlink_to(victim)
+    elif kind == "hard link":
+        (run / ".lock").hardlink_to(victim)
+    else:
+        (run / ".lock").write_text("mine, for years")
+    before = listing(tmp_path)
+    with pytest.raises(CheckpointError) as refusal, Workdir(run).lock():
+        pass
+    assert str(run) in str(refusal.value) and "\n" not in str(refusal.value)
+    assert listing(tmp_path) == before
+
+
+def test_a_log_that_is_a_link_is_not_written_through(tmp_path):
+    (tmp_path / "metrics.jsonl").symlink_to(tmp_path / "profile")  # of a file that is not there
+    log = RunLog(tmp_path, start=0, steps=1, progress=False)
+    log.write(1, "train", {"asl": {"loss": 1.0}})
+    log.close()
+    assert not (tmp_path / "profile").exists()
+    assert not (tmp_path / "metrics.jsonl").is_symlink()
+
+
 @pytest.mark.parametrize("case", FOREIGN)
 def test_a_folder_that_holds_something_else_is_refused_and_stays_as_it_is(case, config, tmp_path):
     put(tmp_path, FOREIGN[case])

@@ -11,6 +11,7 @@ import secrets
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 from etils import epath
 
@@ -65,6 +66,21 @@ def new_beside(path: str | os.PathLike, suffix: str = ".partial") -> str:
     part = os.path.join(os.path.dirname(path), f".{secrets.token_hex(8)}{suffix}")
     os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666))
     return part
+
+
+def open_own(path: str | os.PathLike) -> TextIO:
+    """Opens a small file of ours for reading and writing; it is made where it is missing.
+
+    Raises OSError when it is a link, no regular file or has other names too, or cannot be opened:
+    what is written would change a file elsewhere.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+    descriptor = os.open(path, flags, 0o666)
+    held = os.fstat(descriptor)
+    if not stat.S_ISREG(held.st_mode) or held.st_nlink > 1:
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "is no regular file or has another name too", os.fspath(path))
+    return open(descriptor, "r+", encoding="utf-8", errors="replace")
 
 
 @contextlib.contextmanager
