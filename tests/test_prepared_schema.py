@@ -17,6 +17,7 @@ from signllm_jax.corpora.clip_jobs import find_jobs
 from signllm_jax.corpora.entries import Entry
 from signllm_jax.corpora.prepare import Lost, Settings, make_example
 from signllm_jax.corpora.shards import Prepared
+from signllm_jax.data.check import _without_pose as without_pose
 from signllm_jax.eval import results
 from signllm_jax.poses.frames import Repairs
 from signllm_jax.render.save import save_clip
@@ -70,6 +71,19 @@ def test_every_value_of_a_prepared_source_is_read_or_refused(tmp_path):
     write_part(tmp_path, LISTED)
     counts = refused(tmp_path / "source.json", TOLD, lambda: read_all(tmp_path))
     assert counts["refused"] > 60
+
+
+def test_every_value_of_a_prepare_report_is_read_or_refused(tmp_path):
+    folder = tmp_path / "prepared" / "asl" / "own"
+    folder.mkdir(parents=True)
+    write_part(folder, LISTED)
+    (folder / "source.json").write_text(json.dumps(TOLD))
+    report = {"lost": [{"id": "a", "reason": "no pose"}], "clips_in": 1}
+    path = folder / "prepare_report.json"
+    path.write_text(json.dumps(report))
+    assert next(without_pose(tmp_path, "asl")).endswith("a (no pose)")
+    counts = refused(path, report, lambda: list(without_pose(tmp_path, "asl")))
+    assert counts["refused"] > 60 and counts["read"] > 20
 
 
 def test_every_value_that_a_part_lists_is_read_or_refused(tmp_path, monkeypatch):
