@@ -12,7 +12,7 @@ from test_schemas import refused
 from signllm_jax.artifacts.group import write_file
 from signllm_jax.artifacts.report_file import read_report
 from signllm_jax.core.errors import DataError
-from signllm_jax.core.plain_files import new_beside, replacing, write_whole
+from signllm_jax.core.plain_files import appearing, new_beside, replacing, write_whole
 from signllm_jax.corpora.clip_jobs import find_jobs
 from signllm_jax.corpora.entries import Entry
 from signllm_jax.corpora.prepare import Lost, Settings, make_example
@@ -178,3 +178,22 @@ def test_names_beside_are_new_each_time_and_have_the_usual_rights(tmp_path):
     assert one != other
     (tmp_path / "plain").touch()
     assert os.stat(one).st_mode == os.stat(tmp_path / "plain").st_mode
+
+
+def test_a_folder_appears_when_it_is_whole_and_touches_nothing_beside_it(tmp_path):
+    mine = tmp_path / f".out.{os.getpid()}"
+    mine.mkdir()
+    with pytest.raises(KeyError), appearing(tmp_path / "out", DataError) as folder:
+        (folder / "file").write_text("half")
+        assert not (tmp_path / "out").exists()
+        raise KeyError
+    assert list(tmp_path.iterdir()) == [mine]
+    with appearing(tmp_path / "out", DataError) as folder:
+        (folder / "file").write_text("whole")
+    assert (tmp_path / "out" / "file").read_text() == "whole"
+    with (
+        pytest.raises(DataError, match="cannot be written"),
+        appearing(tmp_path / "out", DataError),
+    ):
+        pass
+    assert sorted(tmp_path.iterdir()) == [mine, tmp_path / "out"]

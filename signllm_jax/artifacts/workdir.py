@@ -17,6 +17,7 @@ from signllm_jax.artifacts.run_files import CONFIG, FINAL, no_run, read_final, r
 from signllm_jax.core.config import Config, read_config, to_dict
 from signllm_jax.core.errors import CheckpointError, ConfigError
 from signllm_jax.core.languages import check_code
+from signllm_jax.core.plain_files import appearing
 from signllm_jax.core.storage import as_path, ask_for, is_remote
 
 # what a trainer writes into the directory, and into a group
@@ -169,15 +170,8 @@ class Workdir:
         if is_remote(self.path):
             yield self
             return
-        beside = self.path.with_name(f".{self.path.name}.{os.getpid()}")
-        try:
-            beside.mkdir(parents=True)
+        with appearing(self.path, CheckpointError) as beside:
             yield Workdir(beside)
-            os.rename(beside, self.path)
-        except OSError as error:
-            raise CheckpointError(f"{self.path}: cannot be written: {error.strerror}") from None
-        finally:
-            shutil.rmtree(beside, ignore_errors=True)
 
     def _has_lost_checkpoints(self, languages: tuple[str, ...]) -> bool:
         """Whether there was a checkpoint, or a trained model, and there is no checkpoint now."""

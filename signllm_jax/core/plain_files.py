@@ -8,6 +8,7 @@ import contextlib
 import errno
 import os
 import secrets
+import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -107,6 +108,33 @@ def replacing(
     finally:
         with contextlib.suppress(OSError):
             os.unlink(part)
+
+
+@contextlib.contextmanager
+def appearing(path: str | os.PathLike, error: type[SignLLMError]) -> Iterator[Path]:
+    """Gives a new folder beside `path`, which becomes `path` at the end.
+
+    Nothing is left of a failure, and nothing that was there before is touched.
+
+    Args:
+        path: Folder of this machine that is to be made; its parents are made where missing.
+        error: What every OSError is raised as, naming `path`.
+    """
+    path = Path(path)
+    beside = path.with_name(f".{secrets.token_hex(8)}.partial")
+    made = False
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside.mkdir()
+        made = True
+        yield beside
+        os.rename(beside, path)
+    except OSError as failure:
+        reason = failure.strerror or failure
+        raise error(f"{os.fspath(path)}: cannot be written: {reason}") from None
+    finally:
+        if made:
+            shutil.rmtree(beside, ignore_errors=True)
 
 
 def write_whole(
