@@ -18,8 +18,6 @@ from signllm_jax.core.errors import CheckpointError, ConfigError, SignLLMError
 from signllm_jax.core.schema import parse_json
 from signllm_jax.models import shapes
 
-pytestmark = pytest.mark.usefixtures("cheap_compiles")
-
 WRONG = (
     None,
     True,

@@ -35,7 +35,7 @@ HOSTILE = (
 
 
 @pytest.fixture(scope="module")
-def model(data_dir, tmp_path_factory, cheap_compiles):
+def model(data_dir, tmp_path_factory):
     path = tmp_path_factory.mktemp("run") / "run"
     model = SignLLM.load(write_run(path, tiny_config(data_dir, ("asl", "gsl"))).path)
     model.warm_up()

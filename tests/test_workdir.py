@@ -17,8 +17,6 @@ from signllm_jax.core.errors import CheckpointError, ConfigError
 from signllm_jax.train import groups, loop
 from signllm_jax.train.log import RunLog
 
-pytestmark = pytest.mark.usefixtures("cheap_compiles")
-
 CONFIG = "--config=configs/mlsf.py"
 LINE = '{"step": 5000, "kind": "train", "loss": 1}\n'
 
