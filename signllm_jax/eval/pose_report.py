@@ -89,7 +89,7 @@ def evaluate(
     if readers and evaluators:
         raise ConfigError("--readers: none are trained where --evaluators read; give one of both")
     run_dir = Workdir(workdir)
-    output = report_path(run_dir, split, output, predictions)
+    output = report_path(run_dir, split, output, predictions, peer.name if peer else "")
     evaluated = opened(run_dir, split, data_dir)
     if readers and not evaluated.spelled:
         raise ConfigError(f"--readers: they spell words, but {run_dir.path} has sentences")
@@ -120,7 +120,7 @@ def evaluate(
         describe(judge, evaluated.languages, read["ground_truth"][i], evaluated.spelled)
         for i, judge in enumerate(judges)
     ]
-    folder = run_dir.path / "samples" if theirs is None else output.parent / output.stem
+    folder = output.parent / output.stem if theirs or peer else run_dir.path / "samples"
     _samples(
         folder, evaluated.languages, evaluated.config.eval.samples if samples is None else samples
     )

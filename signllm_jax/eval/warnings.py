@@ -63,7 +63,7 @@ def of_clips(
             "y, in shoulder widths of x and y, since its depth is another one: not comparable with "
             "figures of reports without it."
         )
-        for reason, count in peer.failed.most_common(3):
+        for reason, count in peer.failed.most_common():
             found.append(f"{peer.name} has no clip of {count} texts: {reason}.")
     overall = motion(metrics[""])
     found += overall.values()
