@@ -95,6 +95,13 @@ def test_an_odd_row_costs_that_row(tmp_path, row, reason):
     assert reasons(found) == [reason]
 
 
+def test_two_open_quotes_cost_their_two_rows(tmp_path):
+    write(tmp_path, all_csv='id,text\na,"x\nb,y\nc,"z\nd,w\n')
+    found = read_manifest(tmp_path / "all.csv")
+    assert [entry.id for entry in found.entries] == ["b", "d"]
+    assert reasons(found) == ["a quote that is not closed"] * 2
+
+
 def test_quotes_line_breaks_and_empty_columns_of_spreadsheets_are_no_faults(tmp_path):
     write(tmp_path, all_csv='id,text,,\na,"two\nlines, ""quoted""",,\n,,,\nb,an inch is 1",,\n')
     found = read_manifest(tmp_path / "all.csv")

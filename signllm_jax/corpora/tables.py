@@ -168,7 +168,8 @@ def _records(
             except csv.Error as error:
                 fields, fault = None, "a quote that is not closed"
                 if "unexpected end" not in str(error):
-                    fault = "a quote in the wrong place"
+                    # of a quote that opened in an earlier line, the next one is not the end
+                    fault = "a quote in the wrong place" if taken == 1 else fault
                     break
                 continue
             break

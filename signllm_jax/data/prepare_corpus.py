@@ -38,7 +38,7 @@ from signllm_jax.corpora.split_assignment import assign_splits
 from signllm_jax.corpora.takes import takes_in
 from signllm_jax.corpora.workers import make_parts
 from signllm_jax.data import splits as opened
-from signllm_jax.data.prepare_report import write_report
+from signllm_jax.data.prepare_report import grouped, write_report
 
 
 def prepare_corpus(
@@ -176,7 +176,8 @@ def _check_share(path, lost: Mapping[str, int], of: int, most: float) -> None:
     if bad > most * of:
         share = f"{100 * most:g}%"
         raise DataError(
-            f"{path}: {bad} of {of} clips are bad, more than --max_bad={share}: {_counts(lost)}"
+            f"{path}: {bad} of {of} clips are bad, more than --max_bad={share}: "
+            f"{_counts(grouped(lost))}"
         )
 
 
