@@ -93,9 +93,7 @@ def evaluate(
     evaluated = opened(run_dir, split, data_dir)
     if readers and not evaluated.spelled:
         raise ConfigError(f"--readers: they spell words, but {run_dir.path} has sentences")
-    theirs, matched = None, None
-    if predictions is not None:
-        theirs, matched = _predicted(evaluated, predictions)
+    theirs, matched = (None, None) if predictions is None else _predicted(evaluated, predictions)
     judges = [open_evaluator(path, tuple(evaluated.languages)) for path in evaluators]
     flat = peer is not None or (theirs is not None and theirs.flat)
     if flat:
@@ -135,7 +133,8 @@ def evaluate(
         "warnings": warnings.of_clips(
             evaluated.config, named, rows["produced"], evaluated.skipped, theirs, peer
         )
-        + warnings.of_short_lines(rows | more_rows),
+        + warnings.of_short_lines(rows | more_rows)
+        + warnings.of_odd_clips(evaluated.languages, evaluated.spelled),
         "split": split,
         **({"predictions": theirs.describe()} if theirs else {}),
         **({"peer": peer.describe()} if peer else {}),
