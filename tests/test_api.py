@@ -80,7 +80,7 @@ def test_a_pause_stands_for_spaces_and_marks(model):
 
 def test_the_words_of_a_text_have_a_limit_together(model):
     assert len(model.read(" ".join(["abcd"] * 64), language="asl").model_input.split()) == 64
-    with pytest.raises(TextError, match="has 260 letters: at most 256 .* one by one"):
+    with pytest.raises(TextError, match=r"has 260 letters: at most 256 .* one by one"):
         model.read(" ".join(["abcd"] * 65), language="asl")
 
 
