@@ -105,7 +105,8 @@ def prepare_corpus(
     odd = Counter(row.reason for row in listed.odd)
     if not listed.entries:
         why = _counts(Counter({f"of {name}": n for name, n in others.items()}) + odd)
-        raise DataError(f"{path}: the manifest has no clip of {settings.language}: {why}")
+        hint = "; rename the column if it is of the spoken language" if others else ""
+        raise DataError(f"{path}: the manifest has no clip of {settings.language}: {why}{hint}")
     known = [*listed.others, *(Entry(row.name, "") for row in listed.odd)]
     found = find_jobs(listed.entries, settings.format, source, known)
     jobs = found.jobs
