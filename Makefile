@@ -5,7 +5,7 @@ SEEDS ?= 0 1 2
 RUN = $(VENV)/bin/python
 PYTEST = $(RUN) -m pytest -rs -n 2 --dist loadfile --no-loadscope-reorder --durations=10
 
-.PHONY: demo seeds seeds-plain results speed slices words reliability test test-slow browser-test browser-installed fuzz docs architecture screenshots lock gpu-check extract-env beam-env tfds-env peer-env signed-peer-env xpk-env lint types clean
+.PHONY: demo seeds seeds-plain results speed slices words reliability test test-slow browser-test browser-installed fuzz faults docs architecture screenshots lock gpu-check extract-env beam-env tfds-env peer-env signed-peer-env xpk-env lint types clean
 
 demo: $(VENV)/demo-installed
 	$(RUN) launch/train.py --config=configs/mlsf.py --workdir=runs/mlsf
@@ -130,6 +130,11 @@ browser-test: $(VENV)/test-installed browser-installed
 MINUTES ?= 20
 fuzz: $(VENV)/test-installed
 	PYTHONPATH=. $(RUN) tests/fuzz.py --minutes=$(MINUTES)
+
+# prepares corpora of every form with every known fault in them, and writes the counts into docs/prepare.md
+CLIPS ?= 5000
+faults: $(VENV)/test-installed
+	PYTHONPATH=. $(RUN) tests/faults.py --clips=$(CLIPS)
 
 # the documentation's site, in build/site
 docs: $(VENV)/test-installed

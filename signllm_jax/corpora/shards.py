@@ -82,6 +82,8 @@ def make_part(
             told = {"id": job.entry.id, "reason": reason, "split": job.entry.split}
             if not job.path:
                 told["looked_for"] = names_of(job.entry, settings.format)
+            elif isinstance(error, Lost) and error.member:
+                told["file"] = error.member
             lost.append(told)
             continue
         examples.append(example | {"frames": len(clip), "hands": _hands_seen(clip)})

@@ -39,7 +39,7 @@ from signllm_jax.corpora.takes import takes_in
 from signllm_jax.corpora.workers import make_parts
 from signllm_jax.data import splits as opened
 from signllm_jax.data.locking import locked
-from signllm_jax.data.prepare_report import write_report
+from signllm_jax.data.prepare_report import grouped, write_report
 
 
 def prepare_corpus(
@@ -105,7 +105,8 @@ def prepare_corpus(
     odd = Counter(row.reason for row in listed.odd)
     if not listed.entries:
         why = _counts(Counter({f"of {name}": n for name, n in others.items()}) + odd)
-        raise DataError(f"{path}: the manifest has no clip of {settings.language}: {why}")
+        hint = "; rename the column if it is of the spoken language" if others else ""
+        raise DataError(f"{path}: the manifest has no clip of {settings.language}: {why}{hint}")
     known = [*listed.others, *(Entry(row.name, "") for row in listed.odd)]
     found = find_jobs(listed.entries, settings.format, source, known)
     jobs = found.jobs
@@ -177,7 +178,8 @@ def _check_share(path, lost: Mapping[str, int], of: int, most: float) -> None:
     if bad > most * of:
         share = f"{100 * most:g}%"
         raise DataError(
-            f"{path}: {bad} of {of} clips are bad, more than --max_bad={share}: {_counts(lost)}"
+            f"{path}: {bad} of {of} clips are bad, more than --max_bad={share}: "
+            f"{_counts(grouped(lost))}"
         )
 
 

@@ -3,6 +3,8 @@
 import collections
 import io
 import json
+import re
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -15,6 +17,7 @@ SHEET_CLIPS = 6
 _SHOWN = 20  # lines of a list in the .md; the .json has all
 _TOLD = ("read_as", "gloss_rules", "other_languages", "missing", "odd_rows", "ignored_files")
 _TOLD += ("without_text",)
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*(?:e[+-]?\d+)?")
 _EDGES = (0, 25, 50, 75, 100, 150, 200, 300, 500, 1000)  # frames
 
 
@@ -54,7 +57,7 @@ def write_report(prepared: Prepared, told: dict) -> dict:
         "clips_out": len(lengths),
         "splits": {name: splits[name] for name in ("train", "dev", "test")},
         "splits_by": told["splits_by"],
-        "lost_by_reason": dict((+reasons).most_common()),
+        "lost_by_reason": dict(grouped(+reasons).most_common()),
         "repairs": dict(repairs),
         "odd": {kind: odd[kind] for kind in sorted(odd)},
         "frames": _frames(lengths),
@@ -85,6 +88,17 @@ def summary(report: dict, place: str) -> list[str]:
     for language, count in report["other_languages"].items():
         lines.append(f"of another language: {count} x {language}")
     return lines
+
+
+def grouped(reasons: Mapping[str, int]) -> collections.Counter[str]:
+    """Reasons that differ by their numbers alone as one, with … in the place of the numbers."""
+    kinds = collections.defaultdict(dict)
+    for reason, count in reasons.items():
+        kinds[_NUMBER.sub("…", reason)][reason] = count
+    found: collections.Counter[str] = collections.Counter()
+    for kind, same in kinds.items():
+        found[kind if len(same) > 1 else next(iter(same))] += sum(same.values())
+    return found
 
 
 def _mean(rows: list) -> list[float]:

@@ -202,13 +202,13 @@ def _as_produced(metrics: Mapping) -> dict:
 def _against(report: Report) -> list[str]:
     if "ground_truth" not in report.rows:
         return []
-    parts = ["## Against reference rows"]
+    parts, peer = ["## Against reference rows"], report.facts.get("peer", {})
     for code in (ALL, *report.codes):
         rows = []
-        for row, name in ROWS.items():
+        for row, name in (ROWS | ({"peer": peer["name"]} if peer else {})).items():
             metrics = dict(report.rows.get(row, {}).get(code, {}))
-            rows += [(name, metrics | _as_produced(metrics) if row == "ground_truth" else metrics)]
-        rows = [(name, metrics) for name, metrics in rows if metrics]
+            metrics |= _as_produced(metrics) if row == "ground_truth" else {}
+            rows += [(name, metrics)] if metrics else []
         title = named(code) if code else "All languages"
         parts += [f"### {title}", catalogue.table("", AGAINST, rows)]
     return [

@@ -23,6 +23,8 @@ BATCH = 8
 _SIZES = (1, BATCH)
 PAUSE = 0.4
 """Seconds between the words of a model that spells and has not learnt pauses."""
+MOST_LETTERS = 256
+"""Of all words of a text together, where each is a clip of its own."""
 
 
 class Pipeline(Protocol):
@@ -73,9 +75,16 @@ class TextPipeline:
             text, language = read_request(prompt, language or only_language(has))
         language = choose_language(has, language)
         parts = spelled_parts(text, self.groups[language].tokenizer)
+        total = 0
         for part in parts:
             count = len(self._prepared(language)[0][1].encode(part, 0))
             check_trained(self.groups[language], count, part)
+            total += count
+        if len(parts) > 1 and total > MOST_LETTERS:
+            raise TextError(
+                f"{text[:40]!r} has {total} letters: at most {MOST_LETTERS} are spelled in one "
+                "clip, ask for its sentences one by one"
+            )
         return Request(language, text, " ".join(parts))
 
     def gloss(self, requests: Sequence[Request]) -> list[None]:
