@@ -18,8 +18,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from absl import flags
 
 from signllm_jax.poses.clip import PoseClip
+
+SEED = flags.DEFINE_integer("seed", 0, "of the readers and models", lower_bound=0)
+OUTPUT = flags.DEFINE_string("output", None, "file of the record, JSON")
+TAKES = flags.DEFINE_string("takes", "../shared/data/takes", "folder of the signs of ordering")
+SIGNS = flags.DEFINE_string("signs", "../shared/data/signs", "folder of the TSL signs")
+WORK = flags.DEFINE_string("work", "runs/sentences", "where data and runs are kept")
+CORPORA = flags.DEFINE_list("corpora", ["order", "tsl"], "which are run")
+SPLIT = flags.DEFINE_enum("split", "test", ("dev", "test"), "what is scored")
 
 ORDERING = Path(__file__).with_name("ordering.grammar")
 ROWS = ("real", "lookup", "produced")
@@ -68,13 +77,35 @@ def turkish(signs: Path, count: int = 60) -> Corpus:
     return Corpus("tsl", "tsl", "sentences", signs, grammar, steps=3000, row_frames=320)
 
 
-def study(corpora: Sequence[Corpus], seed: int, work: Path, tell: Callable[[str], None]) -> dict:
+def main() -> None:
+    """Reads the flags, runs the seed and writes its record."""
+    from signllm_jax.artifacts.group import write_file
+    from signllm_jax.core.errors import ConfigError
+
+    if not OUTPUT.value:
+        raise ConfigError("--output is missing: a file for the record")
+    makers = {
+        "order": lambda: ordering(Path(TAKES.value)),
+        "tsl": lambda: turkish(Path(SIGNS.value)),
+    }
+    if unknown := [name for name in CORPORA.value if name not in makers]:
+        raise ConfigError(f"unknown corpus {unknown[0]!r}: known are {', '.join(makers)}")
+    corpora = [makers[name]() for name in CORPORA.value]
+    record = study(corpora, SEED.value, Path(WORK.value), SPLIT.value, print)
+    Path(OUTPUT.value).parent.mkdir(parents=True, exist_ok=True)
+    write_file(Path(OUTPUT.value), f"{json.dumps(record, indent=1)}\n".encode())
+
+
+def study(
+    corpora: Sequence[Corpus], seed: int, work: Path, split: str, tell: Callable[[str], None]
+) -> dict:
     """One seed's record: corpus -> figures, with `seed` and `versions`.
 
     Args:
         corpora: What is run.
         seed: Of the reader and the model.
         work: Folder for prepared data and runs.
+        split: `test`, or `dev` while settings are chosen.
         tell: Called with a line on what is done.
     """
     from signllm_jax.core.version import versions
@@ -82,12 +113,15 @@ def study(corpora: Sequence[Corpus], seed: int, work: Path, tell: Callable[[str]
 
     record: dict[str, Any] = {"seed": seed, "versions": versions(*PACKAGES), **hardware()}
     for corpus in corpora:
-        record[corpus.name] = run_corpus(corpus, seed, work, tell)
-        tell(f"{corpus.name}: {json.dumps(record[corpus.name])}")
+        record[corpus.name] = run_corpus(corpus, seed, work, split, tell)
+        shown = {key: value for key, value in record[corpus.name].items() if key != "read"}
+        tell(f"{corpus.name}: {json.dumps(shown)}")
     return record
 
 
-def run_corpus(corpus: Corpus, seed: int, work: Path, tell: Callable[[str], None]) -> dict:
+def run_corpus(
+    corpus: Corpus, seed: int, work: Path, split: str, tell: Callable[[str], None]
+) -> dict:
     """Prepares, trains the reader and the model, and scores; see `study`."""
     from signllm_jax.train.loop import train
 
@@ -95,7 +129,7 @@ def run_corpus(corpus: Corpus, seed: int, work: Path, tell: Callable[[str], None
     folder = work / f"{corpus.name}-{seed}"
     began = time.process_time()
     train(run_config(corpus, seed, work), folder)
-    return evaluate(corpus, folder, seed, work, tell) | {
+    return evaluate(corpus, folder, seed, work, split, tell) | {
         "steps": corpus.steps,
         "cpu_seconds": time.process_time() - began,
     }
@@ -133,7 +167,7 @@ def run_config(corpus: Corpus, seed: int, work: Path):
 
 
 def evaluate(
-    corpus: Corpus, folder: Path, seed: int, work: Path, tell: Callable[[str], None], split="test"
+    corpus: Corpus, folder: Path, seed: int, work: Path, split: str, tell: Callable[[str], None]
 ) -> dict:
     """The figures of a trained run on the sentences of a split.
 

@@ -1,8 +1,8 @@
 """Composes sentences of isolated signs: takes of one session, joined by eased ways.
 
 What a grammar says is signed by takes of the signs that it has. The takes of a sentence are of one
-session; where that lacks a sign, the take is of the nearest session that has it. Sentences of train,
-dev and test are different ones, and sessions that the grammar keeps for a split serve no other.
+session; where that lacks a sign, the take is of the nearest session that has it. Sentences of
+train, dev and test differ, and sessions that the grammar keeps for a split serve no other.
 """
 
 import dataclasses

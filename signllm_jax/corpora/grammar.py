@@ -26,7 +26,6 @@ import os
 import random
 import re
 from collections.abc import Mapping
-from pathlib import Path
 
 from signllm_jax.core.errors import DataError
 from signllm_jax.corpora.entries import SPLITS

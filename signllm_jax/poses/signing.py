@@ -102,7 +102,7 @@ def _raised(tracks: list[np.ndarray], start: int, stop: int) -> tuple[int, int]:
 
 
 def _hand_speed(clip: PoseClip, hand: str) -> np.ndarray:
-    """float [T - 1], the mean over the joints of a hand, widths a second; 0 where it is not seen."""
+    """float [T - 1], widths a second: the mean over a hand's joints; 0 where it is not seen."""
     joints = list(clip.skeleton.groups[hand])
     both = clip.observed[1:, joints] & clip.observed[:-1, joints]
     steps = np.linalg.norm(np.diff(clip.positions[:, joints, :2], axis=0), axis=-1)

@@ -1,0 +1,29 @@
+"""Runs one seed of a study: launch/study.py NAME --seed=S --output=FILE.
+
+The names: sentences. What a study needs beside is said by `--help` after its name.
+"""
+
+import importlib
+import sys
+
+from signllm_jax.core import cli
+from signllm_jax.core.errors import ConfigError
+from signllm_jax.core.memory import keep_freed
+
+# modules of launch.studies with a function `main`, which define flags of their own
+STUDIES = ("sentences",)
+
+name = sys.argv.pop(1) if len(sys.argv) > 1 and not sys.argv[1].startswith("-") else ""
+module = importlib.import_module(f"launch.studies.{name}") if name in STUDIES else None
+
+
+def main():
+    """Runs the study that was named."""
+    if module is None:
+        raise ConfigError(f"name a study, one of {', '.join(STUDIES)}, not {name!r}")
+    keep_freed()  # as training does
+    module.main()
+
+
+if __name__ == "__main__":
+    cli.run(main)
