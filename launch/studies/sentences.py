@@ -20,6 +20,8 @@ from typing import Any
 import numpy as np
 from absl import flags
 
+from launch.studies import sentences_page
+from signllm_jax.corpora.prepare import Settings
 from signllm_jax.poses.clip import PoseClip
 
 SEED = flags.DEFINE_integer("seed", 0, "of the readers and models", lower_bound=0)
@@ -28,6 +30,7 @@ TAKES = flags.DEFINE_string("takes", "../shared/data/takes", "folder of the sign
 SIGNS = flags.DEFINE_string("signs", "../shared/data/signs", "folder of the TSL signs")
 WORK = flags.DEFINE_string("work", "runs/sentences", "where data and runs are kept")
 CORPORA = flags.DEFINE_list("corpora", ["order", "tsl"], "which are run")
+DOCS = flags.DEFINE_string("docs", None, "folder of sentences.md: only the page is written")
 SPLIT = flags.DEFINE_enum("split", "test", ("dev", "test"), "what is scored")
 
 ORDERING = Path(__file__).with_name("ordering.grammar")
@@ -40,27 +43,37 @@ class Corpus:
 
     Attributes:
         name: In the records.
-        language: Code.
-        source: Name of the prepared source.
+        settings: Of the prepared source.
         folder: With `index.csv` and the takes.
         grammar: Its text.
         steps: Of the model's training.
+        reader_steps: Of the reader's training.
         row_frames: Frames of a packed row.
     """
 
     name: str
-    language: str
-    source: str
+    settings: Settings
     folder: Path
     grammar: str
-    steps: int
-    row_frames: int
+    steps: int = 3000
+    reader_steps: int = 600
+    row_frames: int = 320
+
+    @property
+    def language(self) -> str:
+        """Code of its sign language."""
+        return self.settings.language
+
+    @property
+    def source(self) -> str:
+        """Name of its prepared source."""
+        return self.settings.source
 
 
 def ordering(takes: Path) -> Corpus:
     """The sentences of ordering, from a folder of takes."""
     grammar = ORDERING.read_text("utf-8")
-    return Corpus("order", "asl", "ordering", takes, grammar, steps=3000, row_frames=320)
+    return Corpus("order", Settings("asl", "ordering", "pose"), takes, grammar)
 
 
 def turkish(signs: Path, count: int = 60) -> Corpus:
@@ -74,7 +87,7 @@ def turkish(signs: Path, count: int = 60) -> Corpus:
         f"sentence = sign sign [sign] [sign]\nsign = {named}\n"
         "%signs 2 4\n%train 600\n%dev 40\n%test 120\n"
     )
-    return Corpus("tsl", "tsl", "sentences", signs, grammar, steps=3000, row_frames=320)
+    return Corpus("tsl", Settings("tsl", "sentences", "pose"), signs, grammar)
 
 
 def main() -> None:
@@ -82,6 +95,9 @@ def main() -> None:
     from signllm_jax.artifacts.group import write_file
     from signllm_jax.core.errors import ConfigError
 
+    if DOCS.value:
+        print(sentences_page.write(Path(DOCS.value)))
+        return
     if not OUTPUT.value:
         raise ConfigError("--output is missing: a file for the record")
     makers = {
@@ -137,14 +153,13 @@ def run_corpus(
 
 def prepare(corpus: Corpus, work: Path) -> dict:
     """Composes the corpus, or what is missing of it; returns the report of its preparation."""
-    from signllm_jax.corpora.prepare import Settings
     from signllm_jax.data.prepare_corpus import prepare_corpus
 
     work.mkdir(parents=True, exist_ok=True)
     grammar = work / f"{corpus.name}.grammar"
     grammar.write_text(corpus.grammar, "utf-8")
     return prepare_corpus(
-        Settings(corpus.language, corpus.source, "pose"),
+        corpus.settings,
         corpus.folder,
         work / "data",
         manifest=corpus.folder / "index.csv",
@@ -185,7 +200,9 @@ def evaluate(
     (each,) = evaluated.languages.values()
     fill_rows(evaluated, seed)
     tell(f"{corpus.name}: a reader of signs is trained")
-    config = dataclasses.replace(SIGN_READER, seed=seed, frames=corpus.row_frames)
+    config = dataclasses.replace(
+        SIGN_READER, seed=seed, steps=corpus.reader_steps, frames=corpus.row_frames
+    )
     reader = train_sign_reader(each.train, each.statistics, config)
     rows = {
         "real": each.references,
