@@ -9,15 +9,9 @@ from test_clean import waving
 
 from signllm_jax.core.errors import ConfigError, DataError
 from signllm_jax.core.skeleton import OPENPOSE50
-from signllm_jax.corpora.compose import (
-    EASE,
-    Take,
-    join_signs,
-    plan_sentences,
-    take_pools,
-    train_lexicon,
-)
+from signllm_jax.corpora.compose import EASE, join_signs, plan_sentences
 from signllm_jax.corpora.grammar import parse_grammar
+from signllm_jax.corpora.lexicon import Take, take_pools, train_lexicon
 from signllm_jax.corpora.prepare import Settings
 from signllm_jax.corpora.shards import source_folder
 from signllm_jax.data import splits

@@ -237,8 +237,9 @@ def looked_up(corpus: Corpus, lines: Sequence[str], seed: int, work: Path) -> li
 
     The takes of a sentence are of one session where it has them all, as a dictionary's are.
     """
-    from signllm_jax.corpora.compose import join_signs, train_lexicon
+    from signllm_jax.corpora.compose import join_signs
     from signllm_jax.corpora.grammar import parse_grammar
+    from signllm_jax.corpora.lexicon import train_lexicon
     from signllm_jax.corpora.shards import source_folder
 
     folder = source_folder(work / "data", corpus.language, corpus.source)

@@ -24,6 +24,7 @@ from signllm_jax.corpora.entries import Entry
 from signllm_jax.corpora.export_reference import check_reference, export_reference
 from signllm_jax.corpora.export_skels import export_skels
 from signllm_jax.corpora.grammar import read_grammar
+from signllm_jax.corpora.lexicon import TAKES
 from signllm_jax.corpora.manifest import Manifest, Reading, read_manifest
 from signllm_jax.corpora.outputs import check_outside
 from signllm_jax.corpora.prepare import Settings
@@ -132,7 +133,7 @@ def prepare_corpus(
     folder.mkdir(parents=True, exist_ok=True)
     with opened.locked(folder, "prepare"):
         parts = plan_parts(jobs, settings)
-        takes = folder / compose.TAKES if composed else folder
+        takes = folder / TAKES if composed else folder
         takes.mkdir(exist_ok=True)
         _make_missing(parts, settings, takes, workers, beam_runner)
         names, further = [part.name for part in parts], {}
