@@ -33,7 +33,7 @@ SEE = {
     "[a new language](../new-language.md)",
 }
 """Command -> where it is used."""
-PARTS = {"benchmark": ("benchmarks", "rows"), "study": ("studies", "main")}
+PARTS = {"benchmark": ("benchmarks", "rows"), "study": ("studies", "study")}
 """Command -> folder of its parts, and the function by which a module is one."""
 END = """\
 Every command takes `--help` and `--debug`, shows a progress bar on long work, says in one line

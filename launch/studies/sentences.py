@@ -13,7 +13,7 @@ import dataclasses
 import json
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -90,62 +90,51 @@ def turkish(signs: Path, count: int = 60) -> Corpus:
     return Corpus("tsl", Settings("tsl", "sentences", "pose"), signs, grammar)
 
 
-def main() -> None:
-    """Reads the flags, runs the seed and writes its record."""
+def study() -> Iterator[str]:
+    """Runs the seed that the flags name and writes its record; yields lines on what is done."""
     from signllm_jax.artifacts.group import write_file
     from signllm_jax.core.errors import ConfigError
-
-    if DOCS.value:
-        print(sentences_page.write(Path(DOCS.value)))
-        return
-    if not OUTPUT.value:
-        raise ConfigError("--output is missing: a file for the record")
-    makers = {
-        "order": lambda: ordering(Path(TAKES.value)),
-        "tsl": lambda: turkish(Path(SIGNS.value)),
-    }
-    if unknown := [name for name in CORPORA.value if name not in makers]:
-        raise ConfigError(f"unknown corpus {unknown[0]!r}: known are {', '.join(makers)}")
-    corpora = [makers[name]() for name in CORPORA.value]
-    record = study(corpora, SEED.value, Path(WORK.value), SPLIT.value, print)
-    Path(OUTPUT.value).parent.mkdir(parents=True, exist_ok=True)
-    write_file(Path(OUTPUT.value), f"{json.dumps(record, indent=1)}\n".encode())
-
-
-def study(
-    corpora: Sequence[Corpus], seed: int, work: Path, split: str, tell: Callable[[str], None]
-) -> dict:
-    """One seed's record: corpus -> figures, with `seed` and `versions`.
-
-    Args:
-        corpora: What is run.
-        seed: Of the reader and the model.
-        work: Folder for prepared data and runs.
-        split: `test`, or `dev` while settings are chosen.
-        tell: Called with a line on what is done.
-    """
     from signllm_jax.core.version import versions
     from signllm_jax.train.setup import PACKAGES, hardware
 
+    if DOCS.value:
+        yield sentences_page.write(Path(DOCS.value))
+        return
+    if not OUTPUT.value:
+        raise ConfigError("--output is missing: a file for the record")
+    makers = {"order": (ordering, TAKES.value), "tsl": (turkish, SIGNS.value)}
+    if unknown := [name for name in CORPORA.value if name not in makers]:
+        raise ConfigError(f"unknown corpus {unknown[0]!r}: known are {', '.join(makers)}")
+    seed, output = SEED.value, Path(OUTPUT.value)
     record: dict[str, Any] = {"seed": seed, "versions": versions(*PACKAGES), **hardware()}
-    for corpus in corpora:
-        record[corpus.name] = run_corpus(corpus, seed, work, split, tell)
-        shown = {key: value for key, value in record[corpus.name].items() if key != "read"}
-        tell(f"{corpus.name}: {json.dumps(shown)}")
-    return record
+    for name in CORPORA.value:
+        make, folder = makers[name]
+        record[name] = run_corpus(make(Path(folder)), seed, Path(WORK.value), SPLIT.value)
+        shown = {key: value for key, value in record[name].items() if key != "read"}
+        yield f"{name}: {json.dumps(shown)}"
+    output.parent.mkdir(parents=True, exist_ok=True)
+    write_file(output, f"{json.dumps(record, indent=1)}\n".encode())
 
 
-def run_corpus(
-    corpus: Corpus, seed: int, work: Path, split: str, tell: Callable[[str], None]
-) -> dict:
-    """Prepares, trains the reader and the model, and scores; see `study`."""
+def run_corpus(corpus: Corpus, seed: int, work: Path, split: str) -> dict:
+    """Prepares a corpus, trains a model and a reader on it, and scores.
+
+    Args:
+        corpus: Which.
+        seed: Of the reader and the model.
+        work: Folder for prepared data and runs.
+        split: `test`, or `dev` while settings are chosen.
+
+    Returns:
+        The figures of `evaluate`, with `steps` and `cpu_seconds`.
+    """
     from signllm_jax.train.loop import train
 
     prepare(corpus, work)
     folder = work / f"{corpus.name}-{seed}"
     began = time.process_time()
     train(run_config(corpus, seed, work), folder)
-    return evaluate(corpus, folder, seed, work, split, tell) | {
+    return evaluate(corpus, folder, seed, work, split) | {
         "steps": corpus.steps,
         "cpu_seconds": time.process_time() - began,
     }
@@ -181,9 +170,7 @@ def run_config(corpus: Corpus, seed: int, work: Path):
     return read_config(config.to_dict())
 
 
-def evaluate(
-    corpus: Corpus, folder: Path, seed: int, work: Path, split: str, tell: Callable[[str], None]
-) -> dict:
+def evaluate(corpus: Corpus, folder: Path, seed: int, work: Path, split: str) -> dict:
     """The figures of a trained run on the sentences of a split.
 
     Returns:
@@ -199,7 +186,6 @@ def evaluate(
     evaluated = open_texts(Workdir(folder), split, str(work / "data"))
     (each,) = evaluated.languages.values()
     fill_rows(evaluated, seed)
-    tell(f"{corpus.name}: a reader of signs is trained")
     config = dataclasses.replace(
         SIGN_READER, seed=seed, steps=corpus.reader_steps, frames=corpus.row_frames
     )
