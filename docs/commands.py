@@ -33,8 +33,6 @@ SEE = {
     "[a new language](../new-language.md)",
 }
 """Command -> where it is used."""
-PARTS = {"benchmark": ("benchmarks", "rows"), "study": ("studies", "study")}
-"""Command -> folder of its parts, and the function by which a module is one."""
 END = """\
 Every command takes `--help` and `--debug`, shows a progress bar on long work, says in one line
 what is wrong with its input, and then exits with 2 (1: a fault of the program, 3: another
@@ -81,11 +79,10 @@ def page(path: Path) -> str:
     tree = ast.parse(path.read_text("utf-8"))
     lines = [f"# launch/{name}.py", "", *prose(tree), ""]
     lines += table(flags(tree))
-    if name in PARTS:
-        folder, entry = PARTS[name]
-        for part in sorted((ROOT / "launch" / folder).glob("[!_]*.py")):
+    if name == "benchmark":
+        for part in sorted((ROOT / "launch" / "benchmarks").glob("[!_]*.py")):
             tree = ast.parse(part.read_text("utf-8"))
-            if any(isinstance(x, ast.FunctionDef) and x.name == entry for x in tree.body):
+            if any(isinstance(x, ast.FunctionDef) and x.name == "rows" for x in tree.body):
                 lines += [f"## {part.stem}", "", *prose(tree), "", *table(flags(tree))]
     lines += [
         "`--debug` shows tracebacks and the libraries' messages. From an installed package: "

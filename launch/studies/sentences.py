@@ -13,25 +13,15 @@ import dataclasses
 import json
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from absl import flags
 
-from launch.studies import sentences_page
+from signllm_jax.core.errors import ConfigError
 from signllm_jax.corpora.prepare import Settings
 from signllm_jax.poses.clip import PoseClip
-
-SEED = flags.DEFINE_integer("seed", 0, "of the readers and models", lower_bound=0)
-OUTPUT = flags.DEFINE_string("output", None, "file of the record, JSON")
-TAKES = flags.DEFINE_string("takes", "../shared/data/takes", "folder of the signs of ordering")
-SIGNS = flags.DEFINE_string("signs", "../shared/data/signs", "folder of the TSL signs")
-WORK = flags.DEFINE_string("work", "runs/sentences", "where data and runs are kept")
-CORPORA = flags.DEFINE_list("corpora", ["order", "tsl"], "which are run")
-DOCS = flags.DEFINE_string("docs", None, "folder of sentences.md: only the page is written")
-SPLIT = flags.DEFINE_enum("split", "test", ("dev", "test"), "what is scored")
 
 ORDERING = Path(__file__).with_name("ordering.grammar")
 ROWS = ("real", "lookup", "produced")
@@ -90,26 +80,34 @@ def turkish(signs: Path, count: int = 60) -> Corpus:
     return Corpus("tsl", Settings("tsl", "sentences", "pose"), signs, grammar)
 
 
-def study() -> Iterator[str]:
-    """Runs the seed that the flags name and writes its record; yields lines on what is done."""
+CORPORA = {"order": ordering, "tsl": turkish}
+"""Name of a corpus -> what makes it of the folder of its takes."""
+
+
+def study(
+    folders: Mapping[str, Path], seed: int, output: Path, work: Path, split: str
+) -> Iterator[str]:
+    """Runs one seed and writes its record.
+
+    Args:
+        folders: Name of a corpus, `order` or `tsl` -> folder of its takes.
+        seed: Of the readers and the models.
+        output: File of the record, JSON.
+        work: Folder for prepared data and runs.
+        split: `test`, or `dev` while settings are chosen.
+
+    Yields:
+        A line on each corpus.
+    """
     from signllm_jax.artifacts.group import write_file
-    from signllm_jax.core.errors import ConfigError
     from signllm_jax.core.version import versions
     from signllm_jax.train.setup import PACKAGES, hardware
 
-    if DOCS.value:
-        yield sentences_page.write(Path(DOCS.value))
-        return
-    if not OUTPUT.value:
-        raise ConfigError("--output is missing: a file for the record")
-    makers = {"order": (ordering, TAKES.value), "tsl": (turkish, SIGNS.value)}
-    if unknown := [name for name in CORPORA.value if name not in makers]:
-        raise ConfigError(f"unknown corpus {unknown[0]!r}: known are {', '.join(makers)}")
-    seed, output = SEED.value, Path(OUTPUT.value)
+    if unknown := sorted(set(folders) - set(CORPORA)):
+        raise ConfigError(f"unknown corpus {unknown[0]!r}: known are {', '.join(CORPORA)}")
     record: dict[str, Any] = {"seed": seed, "versions": versions(*PACKAGES), **hardware()}
-    for name in CORPORA.value:
-        make, folder = makers[name]
-        record[name] = run_corpus(make(Path(folder)), seed, Path(WORK.value), SPLIT.value)
+    for name, folder in folders.items():
+        record[name] = run_corpus(CORPORA[name](folder), seed, work, split)
         shown = {key: value for key, value in record[name].items() if key != "read"}
         yield f"{name}: {json.dumps(shown)}"
     output.parent.mkdir(parents=True, exist_ok=True)
