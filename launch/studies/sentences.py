@@ -176,18 +176,18 @@ def evaluate(corpus: Corpus, folder: Path, seed: int, work: Path, split: str) ->
         `travel` and what else is known of the rows.
     """
     from signllm_jax.artifacts.workdir import Workdir
-    from signllm_jax.eval.eval_set import fill_rows, open_texts
+    from signllm_jax.eval.eval_set import open_texts
     from signllm_jax.eval.sentence_figures import gloss_error, jerk_at_joins
     from signllm_jax.eval.sign_reader import SIGN_READER, train_sign_reader
     from signllm_jax.eval.signers_report import row_figures
 
     evaluated = open_texts(Workdir(folder), split, str(work / "data"))
     (each,) = evaluated.languages.values()
-    fill_rows(evaluated, seed)
+    evaluated.produce(evaluated)
     config = dataclasses.replace(
         SIGN_READER, seed=seed, steps=corpus.reader_steps, frames=corpus.row_frames
     )
-    reader = train_sign_reader(each.train, each.statistics, config)
+    reader = train_sign_reader(each.train, each.statistics, folder / "signs", config)
     rows = {
         "real": each.references,
         "lookup": looked_up(corpus, each.glosses, seed, work),

@@ -7,12 +7,19 @@ and between which frames one ends and the next begins.
 import dataclasses
 import hashlib
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import numpy as np
 
 from signllm_jax.core.errors import TextError
 from signllm_jax.data.splits import Source
-from signllm_jax.eval.back_translate import Reader, ReaderConfig, train_reader
+from signllm_jax.eval.back_translate import (
+    Reader,
+    ReaderConfig,
+    load_reader,
+    save_reader,
+    train_reader,
+)
 from signllm_jax.eval.reader_clips import Distortion
 from signllm_jax.models.back_translation import BLANK, PoseReader, greedy
 from signllm_jax.poses.clip import PoseClip
@@ -120,8 +127,20 @@ def sign_borders(ids: np.ndarray, stride: int) -> tuple[int, ...]:
 
 
 def train_sign_reader(
-    train: Source, statistics: Statistics, config: ReaderConfig = SIGN_READER, progress=None
+    train: Source, statistics: Statistics, folder: Path, config: ReaderConfig = SIGN_READER
 ) -> SignReader:
-    """Trains a recogniser on the real clips of a train split; arguments as for `train_reader`."""
+    """The recogniser that is kept in a folder, or one trained on the real clips of a train split.
+
+    Args:
+        train: The split.
+        statistics: Of its clips.
+        folder: Where it is kept.
+        config: How it is trained.
+    """
     table = GlossTable(gloss for glosses in train.units for gloss in glosses)
-    return SignReader(train_reader([_GlossLines(train)], [table], [statistics], config, progress))
+    known = (train.language,), [table], [statistics]
+    reader = load_reader(folder, *known, config)
+    if reader is None:
+        reader = train_reader([_GlossLines(train)], [table], [statistics], config)
+        save_reader(folder, reader)
+    return SignReader(reader)
