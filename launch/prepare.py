@@ -43,6 +43,9 @@ EXPORT_SKELS = flags.DEFINE_string(
     "export_skels", None, "file to write the original's own numbers to, of --lift=reference"
 )
 SKELS = flags.DEFINE_string("skels", None, "folder to write it to as .skels and texts as well")
+COMPOSE = flags.DEFINE_string(
+    "compose", None, "grammar by which takes of single signs become sentences (docs/compose.md)"
+)
 BEAM_RUNNER = flags.DEFINE_string("beam_runner", "", "an Apache Beam runner instead of processes")
 CHECK = flags.DEFINE_bool("check", False, "say what is odd in the prepared data")
 
@@ -109,6 +112,7 @@ def main() -> None:
         beam_runner=BEAM_RUNNER.value,
         skels=SKELS.value,
         reference=EXPORT_SKELS.value,
+        grammar=COMPOSE.value,
     )
     report_md = os.path.join(data_dir, "prepared", settings.language, name, "prepare_report.md")
     print("\n".join(summary(report, report_md)))
