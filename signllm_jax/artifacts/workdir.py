@@ -13,7 +13,7 @@ from typing import Any
 
 from signllm_jax.artifacts.group import write_file
 from signllm_jax.artifacts.lock import remove_empty, take_lock
-from signllm_jax.artifacts.resuming import first_difference
+from signllm_jax.artifacts.resuming import first_difference, going_on
 from signllm_jax.core.config import Config, read_config, to_dict
 from signllm_jax.core.errors import CheckpointError, ConfigError
 from signllm_jax.core.languages import check_code
@@ -94,12 +94,15 @@ class Workdir:
             raise CheckpointError(f"{self.config_file}: no readable run ({reason})") from None
         return config, held.languages, held.kept
 
-    def check(self, config: Config, languages: tuple[str, ...]) -> None:
+    def check(self, config: Config, languages: tuple[str, ...]) -> Config:
         """Refuses what cannot be trained here; reads only.
 
         Args:
             config: of the run to train.
             languages: that it trains.
+
+        Returns:
+            The config, with what the run here keeps whatever is asked for.
 
         Raises:
             ConfigError: the run here has another config (the first difference is named), or the
@@ -110,7 +113,7 @@ class Workdir:
         ask_for(self.path, CheckpointError, missing_ok=True)
         if not self.config_file.exists():
             self.check_empty()
-            return
+            return config
         held, held_languages = self.read_config()
         if held_languages != languages:
             difference = f"languages are {held_languages} there, {languages} here"
@@ -127,6 +130,7 @@ class Workdir:
                 "replace the model that is left: choose a new --workdir, with "
                 f"--config.init_from={self.path} to start from that model"
             )
+        return going_on(config, held)
 
     def claim(
         self,
