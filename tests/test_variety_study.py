@@ -59,14 +59,16 @@ def drawing(latent):
     return types.SimpleNamespace(
         languages=("asl",),
         describe=lambda language: types.SimpleNamespace(model=types.SimpleNamespace(latent=latent)),
-        produce_many=lambda texts, language, seed: [f"{text} {seed}" for text in texts],
+        read=lambda text, language, seed=0: types.SimpleNamespace(clip=f"{text} {seed}"),
+        sign=lambda requests: requests,
     )
 
 
 def test_samples_are_other_draws_and_one_clip_where_nothing_is_drawn():
     drawn = variety.samples(drawing(16), ["a", "b"], 3, seed=2)
     assert [len(set(own)) for own in drawn] == [3, 3]
-    assert not {*drawn[0]} & {*variety.samples(drawing(16), ["a"], 3, seed=1)[0]}
+    assert len({clip.split()[1] for own in drawn for clip in own}) == 6  # all by other signers
+    assert not {*drawn[0]} & {*variety.samples(drawing(16), ["a", "b"], 3, seed=1)[0]}
     assert variety.samples(drawing(0), ["a"], 2, seed=0) == [["a 0", "a 0"]]
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from signllm_jax.artifacts.group import write_file
 from signllm_jax.core.config import Config
-from signllm_jax.core.errors import ConfigError, OutputError
+from signllm_jax.core.errors import ConfigError, OutputError, SignLLMError
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "mse": {},
@@ -153,11 +153,18 @@ def samples(model, texts: Sequence[str], count: int, seed: int) -> list[list]:
     """
     (language,) = model.languages
     draws = getattr(model.describe(language).model, "latent", 0) > 0
-    drawn = [
-        model.produce_many(texts, language, seed=seed * count + k)
-        for k in range(count if draws else 1)
-    ]
-    return [[row[i] for row in drawn] * (1 if draws else count) for i in range(len(texts))]
+    drawn = count if draws else 1
+    requests = []
+    for i, text in enumerate(texts):
+        for k in range(drawn):  # a seed of its own, or all texts would be by one signer
+            own = {"seed": (seed * len(texts) + i) * count + k} if draws else {}
+            requests.append(model.read(text, language=language, **own))
+    clips = []
+    for made in model.sign(requests):
+        if isinstance(made, SignLLMError):
+            raise made
+        clips.append(made.clip)
+    return [clips[i * drawn : (i + 1) * drawn] * (count // drawn) for i in range(len(texts))]
 
 
 def _signers(options: Options, ways: Sequence[str]) -> dict[str, Any]:

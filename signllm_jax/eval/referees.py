@@ -16,6 +16,7 @@ from signllm_jax.metrics.motion import JERKY, LONG, MIXED_CLIPS, ONE_MODE, OTHER
 from signllm_jax.metrics.pairs import score_clips, summarize
 from signllm_jax.metrics.variety import places_of, variety
 from signllm_jax.poses.clip import PoseClip
+from signllm_jax.poses.smooth import smoothed
 
 FIGURES = (
     *("cer", "exact_match", "dtw_expected", "dtw_best", "smooth_travel_ratio"),
@@ -52,7 +53,6 @@ BY_REAL: dict[str, tuple[float, float]] = {
     "exact_match": (0.9, np.inf),
 }
 """The same of the ratio to another real take's."""
-_TAPS = np.array([1, 4, 6, 4, 1], np.float32) / 16
 _SCORED = ("dtw", "hand_travel", "jerk", "joints_missing")
 
 
@@ -102,19 +102,6 @@ def row_figures(references: Sequence[PoseClip], clips: Sequence[PoseClip]) -> di
     with contextlib.suppress(DataError):  # too few frames
         found["frechet"] = frechet_pose_distance(references, clips)
     return {name: float(value) for name, value in found.items() if value is not None}
-
-
-def smoothed(clip: PoseClip) -> PoseClip:
-    """The clip after [1 4 6 4 1] / 16 in time, so that jitter is no travel.
-
-    Frames in which a joint is missing do not count in the joint's mean.
-    """
-    weight = np.pad(clip.observed.astype(np.float32), ((2, 2), (0, 0)))[..., None]
-    values = np.pad(clip.positions, ((2, 2), (0, 0), (0, 0))) * weight
-    count = len(clip)
-    total = sum(tap * values[i : i + count] for i, tap in enumerate(_TAPS))
-    norm = sum(tap * weight[i : i + count] for i, tap in enumerate(_TAPS))
-    return PoseClip(total / np.maximum(norm, 1e-6), clip.confidence, clip.fps, clip.layout)
 
 
 def other_takes(texts: Sequence[str], clips: Sequence[PoseClip]) -> list[PoseClip | None]:
