@@ -1,4 +1,4 @@
-"""How varied productions are beside several real takes of a text, and whose hands sign them.
+"""How varied productions are beside several real takes of a text.
 
 A row of clips is held against the real takes of its texts: clip i is a production of text i, and a
 text that stands there several times has several takes and as many productions. What takes part in
@@ -14,11 +14,10 @@ import numpy as np
 
 from signllm_jax.core.typing import Array
 from signllm_jax.metrics.dtw import dtw_distance
+from signllm_jax.metrics.hands import hand_use
 from signllm_jax.metrics.pairs import Pairs, pad_pairs
 from signllm_jax.poses.clip import PoseClip
 
-MIXED = 0.1
-"""Share of the frames with a hand in which each hand is shown at least where hands are mixed."""
 MOST = 4
 """Greatest number of takes of a text that are compared with each other."""
 TEXTS = 60
@@ -232,48 +231,6 @@ def _deviation(clip: PoseClip) -> float:
     mean = np.where(seen, clip.positions, 0).sum(0) / count
     variance = (np.where(seen, clip.positions - mean, 0) ** 2).sum(0) / count
     return _mean(np.sqrt(variance.sum(-1))[seen.sum(0)[:, 0] > 1])
-
-
-def hands_shown(clip: PoseClip) -> tuple[np.ndarray, np.ndarray]:
-    """bool [T] each: the frames that show most joints of the left and of the right hand."""
-    groups = (clip.skeleton.groups[f"{side}_hand"] for side in ("left", "right"))
-    left, right = (clip.observed[:, list(group)].mean(1) > 0.5 for group in groups)
-    return left, right
-
-
-def is_mixed(clip: PoseClip) -> bool:
-    """Whether both hands sign: each is shown in `MIXED` of the frames that show one at least."""
-    left, right = hands_shown(clip)
-    return bool(min(left.sum(), right.sum()) > MIXED * max((left | right).sum(), 1))
-
-
-def hand_use(
-    texts: Sequence[str], references: Sequence[PoseClip], clips: Sequence[PoseClip]
-) -> dict[str, float]:
-    """Which hands sign the texts of which every real take is signed with one hand.
-
-    Returns:
-        `mixed_hands`, the share of productions in which both hands take turns, and `left_handed`,
-        that of productions in which the left hand is shown more; beside them `left_handed_real`
-        and `one_handed`, the number of these clips. Nothing where no text is signed with one hand.
-    """
-    real = places_of(texts)
-    single = [
-        i for own in real.values() if not any(is_mixed(references[i]) for i in own) for i in own
-    ]
-    if not single:
-        return {}
-    return {
-        "one_handed": len(single),
-        "mixed_hands": float(np.mean([is_mixed(clips[i]) for i in single])),
-        "left_handed": float(np.mean([_is_left(clips[i]) for i in single])),
-        "left_handed_real": float(np.mean([_is_left(references[i]) for i in single])),
-    }
-
-
-def _is_left(clip: PoseClip) -> bool:
-    left, right = hands_shown(clip)
-    return bool(left.sum() > right.sum())
 
 
 def variety(
