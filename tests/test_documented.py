@@ -16,6 +16,7 @@ NOT_RUN = {  # a line of a block -> where or why not
     "make gpu-check": "needs a GPU",
     "runs/gpu": "needs a GPU",
     "make words": "trains for minutes: tests/test_words.py",
+    "launch/study.py": "takes minutes: tests/test_referees.py, tests/test_variety_study.py",
     "launch/words.py": "trains for minutes: tests/test_words.py",
     "make seeds": "trains three demos",
     "curl ": "needs a server: tests/test_serving.py runs these lines",
