@@ -68,7 +68,7 @@ def draw() -> str:
         (ax, ay), (bx, by) = centers[upper], centers[lower]
         ay, by = ay + _BOX[1] / 2, by - _BOX[1] / 2
         color = _COLORS[rooms.index(upper) % len(_COLORS)]
-        width = 0.6 + math.log2(counted[upper, lower]) / 3
+        width = (0.8, 1.4, 2.2)[min(int(math.log(counted[upper, lower], 4)), 2)]  # 1, 4, 16 imports
         lines.append(
             f'<path d="M{ax:.0f} {ay:.0f}C{ax:.0f} {ay + 40:.0f} {bx:.0f} {by - 40:.0f} '
             f'{bx:.0f} {by:.0f}" fill="none" stroke="{color}" stroke-opacity="0.45" '

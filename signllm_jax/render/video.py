@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import subprocess
 import threading
+import time
 from collections.abc import Collection, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -22,8 +23,8 @@ _CODERS = {
     "mp4": "-c:v libx264 -pix_fmt yuv420p -crf 20 -preset veryfast -movflags +faststart",
     "webm": "-c:v libvpx-vp9 -pix_fmt yuv420p -crf 30 -b:v 0 -deadline realtime -cpu-used 8",
 }
-FFMPEG_SECONDS = 600.0
-"""What a video may take; a server sets less."""
+MOST_SECONDS = 600.0
+"""What a video or an animated picture may take; a server sets less."""
 
 
 def video_frames(
@@ -131,7 +132,7 @@ def write_video(path: Path, frames: Iterator[np.ndarray], fps: float, form: str 
 
     Raises OSError where ffmpeg fails.
 
-    Raises TooSlowError where it takes longer than FFMPEG_SECONDS: it is killed then.
+    Raises TooSlowError where it takes longer than MOST_SECONDS: it is killed then.
     """
     import imageio_ffmpeg
 
@@ -146,7 +147,7 @@ def write_video(path: Path, frames: Iterator[np.ndarray], fps: float, form: str 
         [*command, str(path.absolute())], stdin=subprocess.PIPE, stderr=subprocess.PIPE
     ) as ffmpeg:
         late = threading.Event()
-        clock = threading.Timer(FFMPEG_SECONDS, lambda: (late.set(), ffmpeg.kill()))
+        clock = threading.Timer(MOST_SECONDS, lambda: (late.set(), ffmpeg.kill()))
         clock.start()
         try:
             with contextlib.suppress(BrokenPipeError):  # ffmpeg gave up: it says why below
@@ -156,7 +157,7 @@ def write_video(path: Path, frames: Iterator[np.ndarray], fps: float, form: str 
         finally:
             clock.cancel()
     if late.is_set():
-        raise TooSlowError(f"ffmpeg took more than {FFMPEG_SECONDS:g} seconds and was ended")
+        raise TooSlowError(f"ffmpeg took more than {MOST_SECONDS:g} seconds and was ended")
     if ffmpeg.returncode:
         raise OSError(message.decode(errors="replace").strip() or "ffmpeg failed")
 
@@ -165,6 +166,8 @@ def save_gif(path: Path, produced: PoseClip, reference: PoseClip | None, text: s
     """Writes an animated picture that plays in real time.
 
     Above 50 frames per second only as many are written as viewers show at their pace.
+
+    Raises TooSlowError where it takes longer than MOST_SECONDS.
     """
     from PIL import Image
 
@@ -178,12 +181,21 @@ def save_gif(path: Path, produced: PoseClip, reference: PoseClip | None, text: s
     shown = [int(step * number) for number in range(max(round(count / step), 1))]
     pages = (
         Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE)
-        for frame in video_frames(produced, reference, text, only=shown)
+        for frame in _in_time(video_frames(produced, reference, text, only=shown))
     )
     # A gif counts in hundredths of a second: rounding the ends, not the durations, keeps time.
     ends = np.round(np.arange(len(shown) + 1) * 100 * step / produced.fps).astype(int)
     durations = [10 * int(length) for length in np.diff(ends)]
     next(pages).save(path, save_all=True, append_images=pages, duration=durations, loop=0)
+
+
+def _in_time(frames: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    """The same pictures; raises TooSlowError when they are not all asked for in MOST_SECONDS."""
+    began = time.monotonic()
+    for frame in frames:
+        if time.monotonic() - began > MOST_SECONDS:
+            raise TooSlowError(f"it took more than {MOST_SECONDS:g} seconds and was given up")
+        yield frame
 
 
 def save_png(path: Path, produced: PoseClip, reference: PoseClip | None, text: str) -> None:
