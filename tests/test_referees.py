@@ -10,8 +10,7 @@ from signllm_jax.metrics import variety
 from signllm_jax.metrics.hands import hand_use
 from signllm_jax.poses.clip import PoseClip
 
-pytestmark = pytest.mark.usefixtures("cheap_compiles")
-TEXTS = 8
+TEXTS = 4
 
 
 @pytest.fixture(scope="module")
