@@ -169,6 +169,8 @@ def _check_kernel(config: Config) -> None:
     place = f"config.model.attention: {model.attention}"
     if not get_info(config.task).makes_poses:
         raise ConfigError(f"{place}: the task {config.task} has xla alone")
+    if model.decoder == "parallel":
+        raise ConfigError(f"{place}: config.model.decoder = parallel has xla alone")
     patches, head = data.row_frames // model.patch, model.width // model.heads
     if model.attention == "cudnn":
         if head % 8 or head > 128:
