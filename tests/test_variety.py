@@ -209,9 +209,8 @@ def test_a_language_alone_learns_what_it_learns_among_others(model):
 
     found = []
     for languages in (("asl",), ("gsl", "asl")):
-        params = jax.jit(
-            lambda languages=languages: mlsf.init(model, jax.random.key(0), languages)
-        )()
+        start = functools.partial(mlsf.init, model, jax.random.key(0), languages)
+        params = jax.jit(start)()
         keys = language_axis.keys(jax.random.key(1), languages)
         made = gradients(params, packed_batch(languages, rows=2), keys)
         found.append(jax.tree.map(lambda leaf: leaf[-1], (params, made)))
