@@ -16,7 +16,7 @@ from signllm_jax.inference.request import Request
 
 
 @pytest.fixture(scope="module")
-def model(data_dir, tmp_path_factory, cheap_compiles):
+def model(data_dir, tmp_path_factory):
     path = tmp_path_factory.mktemp("run") / "run"
     return SignLLM.load(write_run(path, tiny_config(data_dir, ("asl", "gsl"))).path)
 

@@ -172,6 +172,26 @@ def test_mediapipe_finds_the_person_and_says_where_there_is_none(tmp_path, share
     assert code == cli.BAD_INPUT and err.count("\n") == 1
 
 
+def test_a_pose_is_written_whole_and_follows_no_link_that_waits_beside_it(tmp_path):
+    (tmp_path / "victim").write_text("mine")
+    (tmp_path / "a.pose.partial").symlink_to(tmp_path / "victim")
+    output = str(tmp_path / "a.pose")
+    extract_worker.write(types.SimpleNamespace(write=lambda file: file.write(b"pose")), output)
+    assert (tmp_path / "a.pose").read_bytes() == b"pose"
+    assert (tmp_path / "victim").read_text() == "mine"
+    with pytest.raises(ZeroDivisionError):
+        extract_worker.write(types.SimpleNamespace(write=lambda file: 1 / 0), output)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.pose", "a.pose.partial", "victim"]
+
+
+@pytest.mark.parametrize("told", ["[]", '{"videos": 7}', '{"videos": {"a.mp4": {"body": 0}}}', "["])
+def test_a_report_that_is_none_counts_as_nothing_done(tmp_path, asked, told):
+    videos(tmp_path / "in", a="1 1")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / driver.REPORT).write_text(told)
+    assert extract(tmp_path)["kept"] == 0 and asked() == ["a.mp4"]
+
+
 def test_a_mediapipe_without_solutions_is_named_at_once(tmp_path, asked):
     videos(tmp_path / "in", a="unfit", b="unfit")
     with pytest.raises(ConfigError, match=r"python.*: mediapipe 9 has no solutions"):

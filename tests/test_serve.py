@@ -35,7 +35,7 @@ HOSTILE = (
 
 
 @pytest.fixture(scope="module")
-def model(data_dir, tmp_path_factory, cheap_compiles):
+def model(data_dir, tmp_path_factory):
     path = tmp_path_factory.mktemp("run") / "run"
     model = SignLLM.load(write_run(path, tiny_config(data_dir, ("asl", "gsl"))).path)
     model.warm_up()
@@ -390,7 +390,7 @@ def test_the_documented_limits_are_the_real_ones():
         ("characters of a text or prompt", MAX_TEXT),
         ("texts that wait for the model (`--queue`)", desk.QUEUE),
         ("files asked for at once", desk.RENDERINGS),
-        ("seconds for a video to be made", desk.RENDER_SECONDS),
+        ("seconds for an mp4 or gif to be made", desk.RENDER_SECONDS),
         ("seconds for a request's head to arrive", connections.HEAD_SECONDS),
         ("seconds without reading an answer that waits", connections.UNREAD_SECONDS),
         ("open connections of one address (`--per_client`)", connections.PER_CLIENT),

@@ -18,8 +18,6 @@ from signllm_jax.eval.signers_report import (
 from signllm_jax.metrics.pairs import held, mean_pose
 from signllm_jax.poses.clip import PoseClip
 
-pytestmark = pytest.mark.usefixtures("cheap_compiles")
-
 
 @pytest.fixture(scope="module")
 def takes():

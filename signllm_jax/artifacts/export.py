@@ -10,7 +10,6 @@ import dataclasses
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from signllm_jax.artifacts import model_card
 from signllm_jax.artifacts.group import copy_group, digest, load_group, write_file
 from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core.errors import CheckpointError, ConfigError, OutputError
-from signllm_jax.core.plain_files import read_plain
+from signllm_jax.core.plain_files import appearing, read_plain
 from signllm_jax.core.schema import parse_json, read_as
 from signllm_jax.core.storage import ask_for, is_remote
 from signllm_jax.core.tasks import get_info
@@ -70,12 +69,10 @@ def export_run(
     if output.exists():
         raise OutputError(f"{output}: exists already")
     groups = {name: load_group(run.group(name), reading=config.reader) for name in names}
-    beside = output.with_name(f".{output.name}.{os.getpid()}")
     plain = dataclasses.replace(
         config, init_from="", extend_from="", data=dataclasses.replace(config.data, data_dir="")
     )
-    try:
-        beside.mkdir(parents=True)
+    with appearing(output, OutputError) as beside:
         for name in names:
             copy_group(run.group(name), Workdir(beside).group(name))
         Workdir(beside).claim(
@@ -95,11 +92,6 @@ def export_run(
         write_file(beside / CARD, model_card.write(described, groups).encode())
         described["sha256"] = hashlib.sha256(json.dumps(described["files"]).encode()).hexdigest()
         write_file(beside / MANIFEST, json.dumps(described, indent=1).encode())
-        os.rename(beside, output)
-    except OSError as error:
-        raise OutputError(f"{output}: cannot be written: {error.strerror or error}") from None
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
     return described
 
 

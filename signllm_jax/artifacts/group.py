@@ -181,6 +181,7 @@ def copy_group(source: str | os.PathLike, target: Path) -> None:
             write_file(target / name, files[name])
         return
     beside = target.with_name(f".{target.name}.{os.getpid()}")
+    shutil.rmtree(beside, ignore_errors=True)  # of a process that was killed
     try:
         beside.mkdir(parents=True)
         for name, data in files.items():

@@ -90,7 +90,7 @@ def read_languages(path: str | os.PathLike) -> list[Language]:
     """The entries of a JSON file; raises ConfigError naming it and what is wrong."""
     try:
         return [Language(**entry) for entry in json.loads(Path(path).read_text("utf-8"))]
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ConfigError(
             f"{path}: no list of languages with code, name, iso and spoken ({reason})"

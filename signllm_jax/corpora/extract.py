@@ -1,5 +1,6 @@
 """Extracts a folder of videos to `.pose` files: resumable, in workers of another environment."""
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -13,6 +14,8 @@ import tqdm
 
 from signllm_jax.core.errors import ConfigError, DataError, OutputError
 from signllm_jax.core.plain_files import write_whole
+from signllm_jax.core.schema import parse_json, read_as
+from signllm_jax.core.storage import read_regular
 from signllm_jax.corpora import extract_worker
 
 SUFFIXES = (".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v", ".mpg", ".mpeg")
@@ -60,12 +63,29 @@ def _videos(folder: Path, output: Path) -> list[_Video]:
     return list(found.values())
 
 
-def _known(output: Path) -> dict:
-    """What an earlier run found, by name."""
+@dataclasses.dataclass(frozen=True)
+class _Seen:
+    """What a report says of a video that was read."""
+
+    frames: int
+    seconds: float
+    body: float
+    hands: float
+    stamp: tuple[int, ...]
+
+
+def _known(output: Path) -> dict[str, dict]:
+    """What an earlier run found in the videos that it could read, by name."""
     try:
-        return json.loads((output / REPORT).read_text())["videos"]
-    except (OSError, ValueError, KeyError, TypeError):
+        told = parse_json(read_regular(output / REPORT))
+    except (OSError, ConfigError):
         return {}
+    videos = told.get("videos") if isinstance(told, dict) else None
+    known = {}
+    for name, values in videos.items() if isinstance(videos, dict) else ():
+        with contextlib.suppress(ConfigError):
+            known[name] = dataclasses.asdict(read_as(_Seen, values, name, strict=False))
+    return known
 
 
 class _Worker:
@@ -161,7 +181,7 @@ def extract(videos: str | Path, output: str | Path, python: Path, jobs: int = 1)
     to_do = []
     for video in listed:
         before = known.get(video.name, {})
-        same = before.get("stamp") == video.stamp()
+        same = before.get("stamp") == tuple(video.stamp())
         if same and (video.output.is_file() or before.get("body") == 0):
             told[video.name] = before
         else:

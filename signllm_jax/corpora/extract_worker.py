@@ -8,6 +8,7 @@ nothing of signllm_jax, which has other dependencies.
 
 import json
 import os
+import secrets
 import sys
 import time
 
@@ -51,10 +52,21 @@ def extract(video: str, output: str) -> dict:
     hands = (shown[:, [index(hand, "WRIST") for hand in HANDS]] > 0).any(axis=1)
     result = {"frames": len(shown), "body": float(body.mean()), "hands": float(hands.mean())}
     if body.any():
-        with open(f"{output}.partial", "wb") as file:
-            pose.write(file)
-        os.replace(f"{output}.partial", output)
+        write(pose, output)
     return result
+
+
+def write(pose, output: str) -> None:
+    """Writes a pose beside its place, under a name that nobody knows, and renames it."""
+    part = os.path.join(os.path.dirname(output), f".{secrets.token_hex(8)}.partial")
+    made = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666)
+    try:
+        with open(made, "wb") as file:
+            pose.write(file)
+        os.replace(part, output)
+    except BaseException:
+        os.unlink(part)
+        raise
 
 
 def main() -> None:

@@ -38,6 +38,7 @@ from signllm_jax.corpora.split_assignment import assign_splits
 from signllm_jax.corpora.takes import takes_in
 from signllm_jax.corpora.workers import make_parts
 from signllm_jax.data import splits as opened
+from signllm_jax.data.locking import locked
 from signllm_jax.data.prepare_report import write_report
 
 
@@ -121,7 +122,7 @@ def prepare_corpus(
     placed, how = assign_splits([job.entry for job in jobs], split)
     jobs = [dataclasses.replace(job, entry=entry) for job, entry in zip(jobs, placed)]
     folder.mkdir(parents=True, exist_ok=True)
-    with opened.locked(folder, "prepare"):
+    with locked(folder, "prepare"):
         parts = plan_parts(jobs, settings)
         _make_missing(parts, settings, folder, workers, beam_runner)
         lost = odd + _lost(folder, [part.name for part in parts])

@@ -24,6 +24,8 @@ import optax
 from signllm_jax.artifacts.group import digest, write_file
 from signllm_jax.core.errors import CheckpointError
 from signllm_jax.core.languages import get_language
+from signllm_jax.core.schema import parse_json
+from signllm_jax.core.storage import read_regular
 from signllm_jax.core.typing import Tree
 from signllm_jax.data.splits import Source
 from signllm_jax.eval.reader_clips import Distortion, ReaderClips
@@ -245,11 +247,11 @@ def load_reader(
         CheckpointError: the reader that is there is damaged.
     """
     try:
-        described = json.loads((folder / "reader.json").read_text())
+        described = parse_json(read_regular(folder / "reader.json"))
         expected = _described(config, languages, tokenizers, statistics)
         if any(described.get(key) != value for key, value in expected.items()):
             return None
-        params = flax.serialization.msgpack_restore((folder / "params.msgpack").read_bytes())
+        params = flax.serialization.msgpack_restore(read_regular(folder / "params.msgpack"))
         if digest(params) != described["sha256"]:
             raise ValueError("its digest is not the one in reader.json")
         return Reader(

@@ -1,9 +1,11 @@
 """The layout of the paper's tables: DEV and TEST of every language side by side."""
 
-import json
 from pathlib import Path
 
 from signllm_jax.core import markdown
+from signllm_jax.core.errors import ConfigError
+from signllm_jax.core.schema import parse_json
+from signllm_jax.core.storage import read_regular
 from signllm_jax.eval.report import ALL, MAIN, Report, named
 from signllm_jax.metrics import catalogue
 
@@ -23,11 +25,11 @@ def other_split(folder: Path, report: Report) -> Report | None:
         return None
     split, name = _OTHER[facts["split"]]
     try:
-        other = Report.from_dict(json.loads((folder / name).read_text()))
+        other = Report.from_dict(parse_json(read_regular(folder / name)))
         same = other.facts["split"] == split and "predictions" not in other.facts
         same &= all(other.facts["run"][key] == facts["run"][key] for key in _SAME)
         same &= _digests(other) == _digests(report)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ConfigError, ValueError, KeyError, TypeError, AttributeError):
         return None
     return other if same else None
 

@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import subprocess
 import threading
+import time
 from collections.abc import Collection, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -15,8 +16,8 @@ from signllm_jax.poses.clip import PoseClip
 
 _HEIGHT = 420  # pixels of the picture of a signer
 _COLOURS = 96  # of a gif
-FFMPEG_SECONDS = 600.0
-"""What a video may take; a server sets less."""
+MOST_SECONDS = 600.0
+"""What a video or an animated picture may take; a server sets less."""
 
 
 def video_frames(
@@ -88,7 +89,7 @@ def save_mp4(path: Path, produced: PoseClip, reference: PoseClip | None, text: s
 def write_video(path: Path, frames: Iterator[np.ndarray], fps: float) -> None:
     """Encodes pictures uint8 [H, W, 3] with even sides; raises OSError where ffmpeg fails.
 
-    Raises TooSlowError where it takes longer than FFMPEG_SECONDS: it is killed then.
+    Raises TooSlowError where it takes longer than MOST_SECONDS: it is killed then.
     """
     import imageio_ffmpeg
 
@@ -103,7 +104,7 @@ def write_video(path: Path, frames: Iterator[np.ndarray], fps: float) -> None:
         [*command, str(path.absolute())], stdin=subprocess.PIPE, stderr=subprocess.PIPE
     ) as ffmpeg:
         late = threading.Event()
-        clock = threading.Timer(FFMPEG_SECONDS, lambda: (late.set(), ffmpeg.kill()))
+        clock = threading.Timer(MOST_SECONDS, lambda: (late.set(), ffmpeg.kill()))
         clock.start()
         try:
             with contextlib.suppress(BrokenPipeError):  # ffmpeg gave up: it says why below
@@ -113,13 +114,16 @@ def write_video(path: Path, frames: Iterator[np.ndarray], fps: float) -> None:
         finally:
             clock.cancel()
     if late.is_set():
-        raise TooSlowError(f"ffmpeg took more than {FFMPEG_SECONDS:g} seconds and was ended")
+        raise TooSlowError(f"ffmpeg took more than {MOST_SECONDS:g} seconds and was ended")
     if ffmpeg.returncode:
         raise OSError(message.decode(errors="replace").strip() or "ffmpeg failed")
 
 
 def save_gif(path: Path, produced: PoseClip, reference: PoseClip | None, text: str) -> None:
-    """Writes an animated picture that plays in real time."""
+    """Writes an animated picture that plays in real time.
+
+    Raises TooSlowError where it takes longer than MOST_SECONDS.
+    """
     from PIL import Image
 
     # Some pictures are drawn twice, for the colours first, so that few are held at a time.
@@ -130,12 +134,21 @@ def save_gif(path: Path, produced: PoseClip, reference: PoseClip | None, text: s
     palette = sheet.quantize(_COLOURS, method=Image.Quantize.MEDIANCUT)
     pages = (
         Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE)
-        for frame in video_frames(produced, reference, text)
+        for frame in _in_time(video_frames(produced, reference, text))
     )
     # A gif counts in hundredths of a second: rounding the ends, not the durations, keeps time.
     ends = np.round(np.arange(count + 1) * 100 / produced.fps).astype(int)
     durations = [10 * int(length) for length in np.diff(ends)]
     next(pages).save(path, save_all=True, append_images=pages, duration=durations, loop=0)
+
+
+def _in_time(frames: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    """The same pictures; raises TooSlowError when they are not all asked for in MOST_SECONDS."""
+    began = time.monotonic()
+    for frame in frames:
+        if time.monotonic() - began > MOST_SECONDS:
+            raise TooSlowError(f"it took more than {MOST_SECONDS:g} seconds and was given up")
+        yield frame
 
 
 def save_png(path: Path, produced: PoseClip, reference: PoseClip | None, text: str) -> None:

@@ -30,7 +30,7 @@ RENDERINGS = 8
 """Files that may be asked for at once."""
 _RENDERERS = 2  # of them are made at a time, so that one that hangs does not stop the others
 RENDER_SECONDS = 20
-"""In which a video has to be made."""
+"""In which a video or an animated picture has to be made; the other files take less."""
 _KEPT = 64  # answers kept, so that a download does not produce its clip again
 Format = StrEnum("Format", {suffix[1:]: suffix[1:] for suffix in SUFFIXES})
 

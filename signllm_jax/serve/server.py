@@ -51,7 +51,7 @@ def serve(
         raise ConfigError(f"needs {error.name}: pip install 'signllm_jax[serve]'") from error
     model.warm_up()
     _read_a_prompt(model)
-    video.FFMPEG_SECONDS = RENDER_SECONDS
+    video.MOST_SECONDS = RENDER_SECONDS
     config = uvicorn.Config(
         make_app(model, queue, hosts=hosts),
         http=guarded(PER_CLIENT if per_client is None else per_client),

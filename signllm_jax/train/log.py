@@ -39,8 +39,8 @@ class RunLog:
         self._bucket = workdir if is_remote(workdir) else None
         self._folder = local_stand_in(workdir, ("metrics.jsonl",)) if self._bucket else workdir
         path = self._folder / "metrics.jsonl"
-        if path.exists():
-            write_file(path, "".join(_lines_until(path, start)).encode())
+        kept = _lines_until(path, start) if path.exists() else []
+        write_file(path, "".join(kept).encode())  # a new file, whatever was there
         self._file = open(path, "a", buffering=1)  # noqa: SIM115 (closed by close)
         self._board = EventsWriter(str(self._folder / "events"))
         # TensorBoard hides what an earlier file says about later steps

@@ -76,7 +76,7 @@ class _Run:
         self._kept, self._workdir, self._stop = kept, workdir, stop
         self._task, self._lanes = get_task(config), lanes
         self._digests = self._task.data_digests(languages)
-        check_data(workdir, self._digests, workdir.noted("data"))
+        check_data(workdir, self._digests, workdir.noted_data())
         self._groups = self._task.open_groups(languages, workdir)
         self._data = self._task.train_data(languages, self._groups)
         self._dev = self._task.dev_set(languages, self._groups, mesh, workdir)
