@@ -22,7 +22,7 @@ from signllm_jax.rl import policy
 from signllm_jax.rl.clips import unpack
 from signllm_jax.train.mlsf import MlsfTask
 
-pytestmark = pytest.mark.usefixtures("cheap_compiles", "mesh")
+pytestmark = pytest.mark.usefixtures("mesh")
 LATENT = dataclasses.replace(MODEL, latent=5)
 AT_ONCE = dataclasses.replace(LATENT, decoder="parallel")
 CLIPS = CONFIG.data.row_clips
