@@ -22,6 +22,7 @@ from signllm_jax.eval.back_translate import train_reader
 from signllm_jax.eval.judge import Judge
 from signllm_jax.inference.text_to_pose import Producer
 from signllm_jax.metrics.text_metrics import cer
+from signllm_jax.models import generation
 from signllm_jax.models.losses import joint_weights
 from signllm_jax.models.text2pose import Text2Pose, teacher_forcing
 from signllm_jax.parallel import sharding
@@ -184,12 +185,13 @@ class Bench:
             whole = jax.numpy.concatenate([clips.frames, counter[..., None]], -1)
             history, before, patches = teacher_forcing(whole, segment, patch)
             spoken = (clips.text > 0).astype(np.int32)
-            made = model.apply(
-                {"params": params}, clips.text, spoken, history, before, patches
-            ).frames
+            shown = clips.text, clips.frames, clips.mask, clips.length
+            latent = generation.shown_latent(model, params, *shown)
+            given = clips.text, spoken, history, before, patches
+            made = model.apply({"params": params}, *given, latent=latent).frames
             forced, _ = clip_errors(clips.frames, clips.mask, segment, made, weights, 1)
             made, _, _, length = policy.rollout(
-                model, params, clips.text, clips.frames.shape[1] // patch
+                model, params, clips.text, clips.frames.shape[1] // patch, latent=latent
             )
             free = sequence_errors(clips.frames, clips.mask, clips.length, made, length, "mse")
             return forced[:, 0], free

@@ -123,6 +123,9 @@ class ModelConfig:
             token, and a patch advances the counter by tokens over the text's length. Texts of all
             lengths then look alike to it. Noise on the counter and the counter's loss are in tokens
             too. For text whose tokens last about equally long, as letters do.
+        latent: Z, numbers of a latent that a clip has beside its text, drawn anew for each clip:
+            who signs, with which hand and how fast. 0 = none: a text has one clip, the mean of its
+            takes.
         head: hidden width of the layers that say the poses, 0 = one matrix, whose rank is M.
         attention: what computes the decoder's self-attention over a row's patches while training:
             `xla`; `splash`, jax's kernel for TPUs, for rows of a multiple of 128 patches;
@@ -144,6 +147,7 @@ class ModelConfig:
     progress_features: int = _at(48, 0, 512)
     progress_bias: bool = True
     token_clock: bool = False
+    latent: int = _at(0, 0, 1 << 10)
     head: int = _at(0, 0, 1 << 17)
     attention: str = _at("xla", choices=("xla", "splash", "splash_interpreted", "cudnn"))
     dtype: str = _at("auto", choices=("auto", "float32", "bfloat16"))
@@ -157,6 +161,8 @@ class LossConfig:
         velocity: weight of the squared error of frame-to-frame differences.
         counter: weight of the squared error of the counter (with `model.token_clock` in tokens).
         seen: weight of the cross-entropy of a joint being shown.
+        latent: weight of the divergence, in nats a clip, of what a clip says of its latent from
+            what its text lets expect (`model.latent`).
         hand: weight of a hand joint relative to a body joint.
         wrist: weight of a wrist, which carries a hand, relative to another body joint.
         noise: Gaussian noise on the input poses, in standard deviations.
@@ -167,6 +173,7 @@ class LossConfig:
     velocity: float = _at(5.0, 0.0, 1e4)
     counter: float = _at(3.0, 0.0, 1e4)
     seen: float = _at(0.1, 0.0, 1e4)
+    latent: float = _at(0.02, 0.0, 1e4)
     hand: float = _at(1.0, 0.0, 1e4)
     wrist: float = _at(10.0, 0.0, 1e4)
     noise: float = _at(1.0, 0.0, 100.0)

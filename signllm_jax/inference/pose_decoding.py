@@ -55,7 +55,9 @@ def windows(patches: int) -> list[int]:
     return found
 
 
-def generate(model: Text2Pose, params: Tree, text: Array, max_frames: int) -> Generated:
+def generate(
+    model: Text2Pose, params: Tree, text: Array, max_frames: int, noise: Array | None = None
+) -> Generated:
     """Produces one clip for each text of one language; see `generate_lanes`.
 
     Args:
@@ -63,16 +65,20 @@ def generate(model: Text2Pose, params: Tree, text: Array, max_frames: int) -> Ge
         params: its parameters.
         text: int32 [B, S], 0 = padding; a row of only padding gives an empty clip.
         max_frames: longest clip, a multiple of the patch.
+        noise: float32 [B, Z], see `generate_lanes`.
 
     Returns:
         The clips, T = max_frames.
     """
     one = jax.tree.map(lambda leaf: leaf[None], params)
-    made = generate_lanes(model, one, text[None], max_frames)
+    noise = None if noise is None else noise[None]
+    made = generate_lanes(model, one, text[None], max_frames, noise)
     return jax.tree.map(lambda leaf: leaf[0], made)
 
 
-def generate_lanes(model: Text2Pose, params: Tree, text: Array, max_frames: int) -> Generated:
+def generate_lanes(
+    model: Text2Pose, params: Tree, text: Array, max_frames: int, noise: Array | None = None
+) -> Generated:
     """Produces one clip for each text of every lane.
 
     A clip ends as `generation.first_end` says. Each place of the mesh's `language` axis stops by
@@ -84,20 +90,32 @@ def generate_lanes(model: Text2Pose, params: Tree, text: Array, max_frames: int)
         params: their parameters [L, ...].
         text: int32 [L, B, S], 0 = padding; a row of only padding gives an empty clip.
         max_frames: longest clip, a multiple of the patch.
+        noise: float32 [L, B, Z], where each latent lies in what is expected of its text, standard
+            normal; None = in the middle. Of models that have latents alone.
 
     Returns:
         The clips, each array led by L, T = max_frames.
     """
     together = functools.partial(_generate_together, model, max_frames)
-    return sharding.on_own_languages(together)(sharding.gather_weights(params), text)
+    inputs = [text]
+    if model.config.latent:
+        size = (*text.shape[:2], model.config.latent)
+        inputs.append(jnp.zeros(size) if noise is None else noise)
+    return sharding.on_own_languages(together)(sharding.gather_weights(params), *inputs)
 
 
-def _generate_together(model: Text2Pose, max_frames: int, params: Tree, text: Array) -> Generated:
+def _generate_together(
+    model: Text2Pose, max_frames: int, params: Tree, text: Array, *noise: Array
+) -> Generated:
     """`generate_lanes` of the lanes that share a place on the mesh's `language` axis."""
     c = model.config
     lanes, rows, patches = *text.shape[:2], max_frames // c.patch
     size = c.patch * (c.frame_size - 1)
-    memory = lane_axis.lift(functools.partial(generation.read_text, model))(params, text)
+    read = [text]
+    for drawn in noise:
+        draw = lane_axis.lift(functools.partial(generation.draw_latent, model))
+        read.append(draw(params, text, drawn))
+    memory = lane_axis.lift(functools.partial(generation.read_text, model))(params, *read)
     empty = ~(text > 0).any(-1)
     past = generation.begin(model, rows, 0)
     carry = {

@@ -1,3 +1,4 @@
+# LEAD: STOP AND READ /tmp/brief/SPLIT.md NOW (then delete this line)
 """Free-running generation with Text2Pose: one patch after the other, and where a clip ends.
 
 Decoding for users and rollouts of reinforcement learning are made of this.
@@ -41,10 +42,45 @@ class Patch(NamedTuple):
     seen: Array
 
 
-def read_text(model: Text2Pose, params: Tree, text: Array) -> tuple:
-    """What the decoder reads of texts int32 [B, S], 0 = padding."""
+def read_text(model: Text2Pose, params: Tree, text: Array, latent: Array | None = None) -> tuple:
+    """What the decoder reads of texts and of their clips' latents.
+
+    Args:
+        model: of the group.
+        params: its parameters.
+        text: int32 [B, S], 0 = padding.
+        latent: float32 [B, 1, Z], of a model that has one.
+    """
     segment = (text > 0).astype(jnp.int32)
-    return model.apply({"params": params}, text, segment, method="encode")
+    return model.apply({"params": params}, text, segment, latent=latent, method="encode")
+
+
+def draw_latent(model: Text2Pose, params: Tree, text: Array, noise: Array) -> Array:
+    """Latents of texts: [B, 1, Z] at standard normal noise [B, Z] of what is expected of each."""
+    segment = (text > 0).astype(jnp.int32)
+    prior = model.apply({"params": params}, text, segment, 1, method="prior")
+    return prior.at(noise[:, None])
+
+
+def shown_latent(
+    model: Text2Pose, params: Tree, text: Array, frames: Array, mask: Array, length: Array
+) -> Array | None:
+    """The latents [B, 1, Z] that true clips show most likely; None of a model without.
+
+    Args:
+        model: of the group.
+        params: its parameters.
+        text: int32 [B, S], 0 = padding.
+        frames: float32 [B, T, D - 1], standardised.
+        mask: bool [B, T, J], the observed joints.
+        length: int32 [B].
+    """
+    if not model.config.latent:
+        return None
+    spoken = (text > 0).astype(jnp.int32)
+    segment = (jnp.arange(frames.shape[1]) < length[:, None]).astype(jnp.int32)
+    args = frames, mask, segment, spoken, 1
+    return model.apply({"params": params}, *args, method="posterior").mean
 
 
 def begin(model: Text2Pose, clips: int, patches: int) -> Past:

@@ -1,3 +1,4 @@
+# LEAD: STOP AND READ /tmp/brief/SPLIT.md NOW (then delete this line)
 """Text2Pose: the encoder-decoder of one group, text tokens in, patches of pose frames out.
 
 The paper's two transformers (section on the base model) with three changes, each of which has a
@@ -16,6 +17,7 @@ from signllm_jax.core.typing import Array, Prediction
 from signllm_jax.models.layers.bfloat16 import gelu
 from signllm_jax.models.layers.bias import nearness, nearness_params
 from signllm_jax.models.layers.blocks import Dense, Norm, block_class
+from signllm_jax.models.layers.clip_latent import ClipLatent, Normal, clip_rows
 from signllm_jax.models.layers.embed import (
     Embed,
     MarkedEmbed,
@@ -94,6 +96,9 @@ class Text2Pose(nn.Module):
             self.embed_text = MarkedEmbed(c.vocab, self.languages, c.width)
         else:
             self.embed_text = Embed(c.vocab, c.width)
+        if c.latent:
+            self.latent = ClipLatent(c.latent)
+            self.read_latent = Dense(c.width, ("latent", "embed"))
         self.text_progress = Dense(c.width, ("progress", "embed"))
         self.encoder = [block(False) for _ in range(c.encoder_layers)]
         self.norm_text = Norm(self.dtype)
@@ -119,17 +124,27 @@ class Text2Pose(nn.Module):
             c.patch * ((c.frame_size - 1) // 3), ("embed", "patch"), jnp.float32, 0.01
         )
 
-    def encode(self, text, text_segment, training=False):
+    def prior(self, text, text_segment, clips: int) -> Normal:
+        """The latents that are expected of texts int32 [B, S]; see ClipLatent."""
+        return self.latent.prior(self.embed_text(text), text_segment, clips)
+
+    def posterior(self, frames, joint_mask, segment, text_segment, clips: int) -> Normal:
+        """The latents that clips show; see ClipLatent."""
+        return self.latent.posterior(frames, joint_mask, segment, text_segment, clips)
+
+    def encode(self, text, text_segment, training=False, latent=None):
         """Encodes text.
 
         Args:
             text: int32 [B, S].
             text_segment: int32 [B, S], 0 = padding.
             training: whether dropout is on.
+            latent: float32 [B, K, Z] of the clips of each row, of a model that has one.
 
         Returns:
             What the decoder reads: a tuple of each decoder layer's keys and values, the segment,
-            the progress float32 [B, S] of each token and the number of tokens of its text.
+            the progress float32 [B, S] of each token, the number of tokens of its text, and what
+            the latents say [B, K, M] where there are any.
         """
         place, length = segment_positions(text_segment)
         progress = (place + 0.5) / jnp.maximum(length, 1)
@@ -144,7 +159,8 @@ class Text2Pose(nn.Module):
             x, _ = block(x, mask, None, None, training, None, False)
         x = self.norm_text(x)
         keys_values = tuple(block.memory(x) for block in self.decoder)
-        return keys_values, text_segment, progress, length
+        memory = keys_values, text_segment, progress, length
+        return (*memory, self.read_latent(latent)) if self.config.latent else memory
 
     def decode(self, memory, history, counter, steps: Steps, training=False):
         """Predicts the patches that follow a history.
@@ -161,7 +177,7 @@ class Text2Pose(nn.Module):
             The Prediction of the patches [B, N, P, ...] and the layers' new caches.
         """
         c = self.config
-        keys_values, text_segment, progress, length = memory
+        keys_values, text_segment, progress, length, *latent = memory
         segment, place = steps.segment, steps.place
         memory_mask = (segment[:, :, None] == text_segment[:, None, :]) & (segment[:, :, None] > 0)
         x = self.embed_history(history) + (place == 0)[..., None] * self.start
@@ -171,6 +187,9 @@ class Text2Pose(nn.Module):
             # where within a token the clip is: the same feature in texts of all lengths
             tokens = jnp.maximum(memory_mask.sum(-1), 1)
             x = x + self.frame_phase(phase_features(counter * tokens, PHASES))
+        for said in latent:
+            own = clip_rows(segment, said.shape[1])
+            x = x + jnp.einsum("bnk,bkm->bnm", own, said)
         x = x + sinusoids(place, c.width)
         x = constrain(x.astype(self.dtype), "rows", "time", "width")
         # signed distance, in tokens, from the clip's progress to each token's place in the text
@@ -198,7 +217,7 @@ class Text2Pose(nn.Module):
         seen = self.seen_head(x).reshape(*shape, (c.frame_size - 1) // 3)
         return Prediction(frames, counter, seen), tuple(new_caches)
 
-    def __call__(self, text, text_segment, history, counter, segment, training=False):
+    def __call__(self, text, text_segment, history, counter, segment, training=False, latent=None):
         """Teacher-forced prediction of whole (packed) rows.
 
         Args:
@@ -208,12 +227,23 @@ class Text2Pose(nn.Module):
             counter: float32 [B, N].
             segment: int32 [B, N].
             training: whether dropout is on.
+            latent: float32 [B, K, Z] of the clips of each row, of a model that has one.
 
         Returns:
             The Prediction [B, T, ...].
         """
-        memory = self.encode(text, text_segment, training)
+        if self.config.latent and self.is_initializing():
+            latent = self._declared_latent(text, text_segment)
+        memory = self.encode(text, text_segment, training, latent)
         predicted, _ = self.decode(memory, history, counter, packed_steps(segment), training)
         rows, patches = segment.shape
         time = patches * self.config.patch
         return jax.tree.map(lambda x: x.reshape(rows, time, *x.shape[3:]), predicted)
+
+    def _declared_latent(self, text, text_segment):
+        """A latent [B, 1, Z], for which both distributions have been computed once."""
+        size = self.config.frame_size - 1
+        frames, joints = (jnp.zeros((len(text), 1, n)) for n in (size, size // 3))
+        segment = jnp.ones((len(text), 1), jnp.int32)
+        found = self.posterior(frames, joints > 0, segment, text_segment, 1)
+        return found.mean + self.prior(text, text_segment, 1).mean

@@ -29,6 +29,7 @@ RULES: dict[str, str | tuple[str, ...] | None] = {
     "head_dim": None,
     "patch": None,
     "progress": None,
+    "latent": None,
     "norm": None,
     "width": None,
     "time": None,

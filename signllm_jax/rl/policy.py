@@ -1,3 +1,4 @@
+# LEAD: STOP AND READ /tmp/brief/SPLIT.md NOW (then delete this line)
 """A policy gradient over whole clips: REINFORCE with a self-critical baseline.
 
 The policy is Gaussian around the predicted frames; a clip is rolled out free-running, each patch
@@ -80,6 +81,10 @@ def policy_loss(
     count, time, size = clips.frames.shape
     patches = time // model.config.patch
     noise = deviation * jax.random.normal(key, (count, patches, size * model.config.patch))
+    latent = generation.shown_latent(
+        model, params, clips.text, clips.frames, clips.mask, clips.length
+    )
+    both = None if latent is None else jax.lax.stop_gradient(jnp.concatenate([latent, latent]))
     # both rollouts in one loop, which no gradient goes into: its caches are written in place
     frames, shown, counter, ends = rollout(
         model,
@@ -87,6 +92,7 @@ def policy_loss(
         jnp.concatenate([clips.text, clips.text]),
         patches,
         jnp.concatenate([noise, jnp.zeros_like(noise)]),
+        both,
     )
 
     def rewards(frames, ends):
@@ -106,7 +112,8 @@ def policy_loss(
     with_counter = jnp.concatenate([fed, counter[:count, :, None]], -1)
     history, before, segment = teacher_forcing(with_counter, real, model.config.patch)
     spoken = (clips.text > 0).astype(jnp.int32)
-    mean = model.apply({"params": params}, clips.text, spoken, history, before, segment).frames
+    given = clips.text, spoken, history, before, segment
+    mean = model.apply({"params": params}, *given, latent=latent).frames
     actions, mean = (x.reshape(count, patches, -1) for x in (frames[:count], mean))
     chosen = log_probability(actions, mean, deviation) * (segment > 0)
     # the mean is over the clips that there are
@@ -115,7 +122,12 @@ def policy_loss(
 
 
 def rollout(
-    model: Text2Pose, params: Tree, text: Array, patches: int, noise: Array | None = None
+    model: Text2Pose,
+    params: Tree,
+    text: Array,
+    patches: int,
+    noise: Array | None = None,
+    latent: Array | None = None,
 ) -> tuple[Array, Array, Array, Array]:
     """Free-running clips of a fixed number of patches.
 
@@ -128,6 +140,7 @@ def rollout(
         text: int32 [N, S], 0 = padding.
         patches: how many are produced.
         noise: float32 [N, patches, P (D - 1)], added to what is predicted; None = greedy.
+        latent: float32 [N, 1, Z] of the clips, of a model that has one.
 
     Returns:
         frames float32 [N, F, D - 1] as they were drawn, the joints bool [N, F, J] that are shown
@@ -135,7 +148,7 @@ def rollout(
         counter says that the clip ends.
     """
     clips = len(text)
-    memory = generation.read_text(model, params, text)
+    memory = generation.read_text(model, params, text, latent)
     if noise is None:
         noise = jnp.zeros((clips, patches, 1))
 

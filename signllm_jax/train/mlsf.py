@@ -1,4 +1,7 @@
+# LEAD: STOP AND READ /tmp/brief/SPLIT.md NOW (then delete this line)
 """Training MLSF: text in, frames out, one group a language."""
+
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -8,9 +11,10 @@ from signllm_jax.core.skeleton import get_layout
 from signllm_jax.core.typing import Array
 from signllm_jax.data import batches
 from signllm_jax.data.corruption import open_train
-from signllm_jax.models import mlsf
+from signllm_jax.models import generation, mlsf
+from signllm_jax.models.layers.clip_latent import clip_rows
 from signllm_jax.models.layers.precision import compute_dtype
-from signllm_jax.models.losses import joint_weights, pose_losses, weighted_sum
+from signllm_jax.models.losses import joint_weights, masked_mean, pose_losses, weighted_sum
 from signllm_jax.models.text2pose import Text2Pose, teacher_forcing
 from signllm_jax.rl import policy
 from signllm_jax.rl.clips import unpack
@@ -84,6 +88,7 @@ class MlsfTask(Task):
             tokens = tokens_of(batch.segment, batch.text_segment)
         unit = 1.0 if tokens is None else 1 / tokens[:, :: config.model.patch]
         history, counter = corrupt(history, counter, corrupt_key, config.loss, unit)
+        latent, divergence = self._latent(params, batch, jax.random.fold_in(key, 2))
         predicted = model.apply(
             {"params": params},
             batch.text,
@@ -92,6 +97,7 @@ class MlsfTask(Task):
             counter,
             segment,
             training=True,
+            latent=latent,
             rngs={"dropout": dropout_key},
         )
         weights = joint_weights(get_layout(config.data.layout), config.loss.hand, config.loss.wrist)
@@ -110,7 +116,26 @@ class MlsfTask(Task):
         terms["frames"] = (batch.segment > 0).sum().astype(jnp.float32)
         if learning is not None:
             terms = self._rewarded(params, batch, key, predicted.frames, weights, terms, learning)
+        if divergence is not None:
+            terms["latent"] = divergence
+            terms["loss"] = terms["loss"] + config.loss.latent * divergence
         return terms["loss"], terms
+
+    def _latent(self, params, batch, key):
+        """Latents [B, K, Z] drawn from what the clips show, and their mean divergence in nats.
+
+        None and None of a model without.
+        """
+        model, clips = self._model, batch.example.shape[1]
+        if not model.config.latent:
+            return None, None
+        apply = functools.partial(model.apply, {"params": params})
+        seen = batch.frames[..., :-1], batch.joint_mask, batch.segment
+        shown = apply(*seen, batch.text_segment, clips, method="posterior")
+        expected = apply(batch.text, batch.text_segment, clips, method="prior")
+        there = (clip_rows(batch.segment, clips).sum(1) > 0) * 1.0
+        divergence = masked_mean(shown.divergence(expected), there)
+        return shown.at(jax.random.normal(key, shown.mean.shape)), divergence
 
     def _rewarded(self, params, batch, key, predicted, weights, terms, learning):
         """The terms under `config.rl.loss`, with the error of every clip."""
@@ -139,7 +164,9 @@ class MlsfTask(Task):
     def free_running_errors(self, params, clips):
         """See Task."""
         patches = clips.frames.shape[1] // self.config.model.patch
-        made, _, _, length = policy.rollout(self._model, params, clips.text, patches)
+        shown = clips.text, clips.frames, clips.mask, clips.length
+        latent = generation.shown_latent(self._model, params, *shown)
+        made, _, _, length = policy.rollout(self._model, params, clips.text, patches, latent=latent)
         return sequence_errors(
             clips.frames, clips.mask, clips.length, made, length, self.config.rl.reward
         )
