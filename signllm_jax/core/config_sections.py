@@ -126,6 +126,9 @@ class ModelConfig:
         latent: Z, numbers of a latent that a clip has beside its text, drawn anew for each clip:
             who signs, with which hand and how fast. 0 = none: a text has one clip, the mean of its
             takes.
+        decoder: `autoregressive`, the paper's: each patch follows from those before it, until the
+            counter says that the clip ends; or `parallel`: the length first, a sum over the text's
+            tokens, then all patches at once, each of which sees all the others.
         head: hidden width of the layers that say the poses, 0 = one matrix, whose rank is M.
         attention: what computes the decoder's self-attention over a row's patches while training:
             `xla`; `splash`, jax's kernel for TPUs, for rows of a multiple of 128 patches;
@@ -148,6 +151,7 @@ class ModelConfig:
     progress_bias: bool = True
     token_clock: bool = False
     latent: int = _at(0, 0, 1 << 10)
+    decoder: str = _at("autoregressive", choices=("autoregressive", "parallel"))
     head: int = _at(0, 0, 1 << 17)
     attention: str = _at("xla", choices=("xla", "splash", "splash_interpreted", "cudnn"))
     dtype: str = _at("auto", choices=("auto", "float32", "bfloat16"))

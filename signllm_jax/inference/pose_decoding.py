@@ -1,4 +1,5 @@
-"""Free-running generation: patch by patch with cached keys and values, until the counter stops it.
+"""Free-running generation: patch by patch with cached keys and values, until the counter stops it,
+or all patches in one pass where the decoder is parallel.
 
 Nothing of a reference reaches it: no length, no first frame, no counter; only text.
 """
@@ -81,8 +82,8 @@ def generate_lanes(
 ) -> Generated:
     """Produces one clip for each text of every lane.
 
-    A clip ends as `generation.first_end` says. Each place of the mesh's `language` axis stops by
-    itself, when all its clips have ended. Lanes that share a place share its loop: with one that
+    A clip ends as `generation.first_end` says. Patch by patch, each place of the mesh's `language`
+    axis stops by itself, when all its clips have ended. Lanes that share a place share its loop: with one that
     stops by itself in each of them, every step would copy all caches.
 
     Args:
@@ -117,6 +118,13 @@ def _generate_together(
         read.append(draw(params, text, drawn))
     memory = lane_axis.lift(functools.partial(generation.read_text, model))(params, *read)
     empty = ~(text > 0).any(-1)
+    if c.decoder == "parallel":
+        make = functools.partial(generation.whole_clips, model, patches=patches)
+        made = lane_axis.lift(make)(params, memory)
+        counter = made.counter.reshape(lanes, rows, max_frames)
+        ended, length = generation.first_end(counter)
+        length = jnp.where(empty, 0, length)
+        return _cut(made.frames, made.seen, length, ended & ~empty, max_frames)
     past = generation.begin(model, rows, 0)
     carry = {
         "index": jnp.zeros((), jnp.int32),
@@ -153,7 +161,13 @@ def _generate_together(
         caches = jax.tree.map(grown, carry["past"].caches)
         carry["past"] = carry["past"]._replace(caches=caches)
         carry = jax.lax.while_loop(unfinished, step, carry)
-    frames = carry["frames"].reshape(lanes, rows, max_frames, c.frame_size - 1)
-    seen = carry["seen"].reshape(lanes, rows, max_frames, -1)
-    kept = (jnp.arange(max_frames) < carry["length"][..., None])[..., None]
-    return Generated(frames * kept, carry["length"], carry["ended"] & ~empty, seen & kept)
+    ended = carry["ended"] & ~empty
+    return _cut(carry["frames"], carry["seen"], carry["length"], ended, max_frames)
+
+
+def _cut(frames: Array, seen: Array, length: Array, ended: Array, max_frames: int) -> Generated:
+    """Clips of patches [L, B, N, ...], nothing after their ends."""
+    frames = frames.reshape(*length.shape, max_frames, -1)
+    seen = seen.reshape(*length.shape, max_frames, -1)
+    kept = (jnp.arange(max_frames) < length[..., None])[..., None]
+    return Generated(frames * kept, length, ended, seen & kept)

@@ -9,7 +9,13 @@ from typing import NamedTuple
 import jax.numpy as jnp
 
 from signllm_jax.core.typing import Array, Tree
-from signllm_jax.models.layers.steps import Caches, empty_caches, next_step
+from signllm_jax.models.layers.steps import (
+    Caches,
+    TextMemory,
+    empty_caches,
+    next_step,
+    packed_steps,
+)
 from signllm_jax.models.text2pose import Text2Pose, fed_back
 
 
@@ -42,7 +48,9 @@ class Patch(NamedTuple):
     seen: Array
 
 
-def read_text(model: Text2Pose, params: Tree, text: Array, latent: Array | None = None) -> tuple:
+def read_text(
+    model: Text2Pose, params: Tree, text: Array, latent: Array | None = None
+) -> TextMemory:
     """What the decoder reads of texts and of their clips' latents.
 
     Args:
@@ -93,7 +101,7 @@ def begin(model: Text2Pose, clips: int, patches: int) -> Past:
 def next_patch(
     model: Text2Pose,
     params: Tree,
-    memory: tuple,
+    memory: TextMemory,
     past: Past,
     index: Array,
     noise: Array | float = 0.0,
@@ -123,6 +131,36 @@ def next_patch(
     seen = predicted.seen.reshape(clips, -1) > 0
     past = Past(fed_back(frames, seen), counter[:, -1], caches)
     return past, Patch(frames, counter, seen)
+
+
+def whole_clips(
+    model: Text2Pose, params: Tree, memory: TextMemory, patches: int, noise: Array | float = 0.0
+) -> Patch:
+    """Clips in one pass, of a decoder that predicts all patches at once.
+
+    Args:
+        model: of the group.
+        params: its parameters.
+        memory: from `read_text`.
+        patches: N, how many there is room for.
+        noise: float32 [B, N, P (D - 1)], added to what is predicted.
+
+    Returns:
+        The patches [B, N, ...]. The counter is 1 at the last frame of a clip, and never in a clip
+        that has no room.
+    """
+    size = model.config.patch
+    length = jnp.maximum(jnp.round(memory.frames.sum(-1)), 1)[:, None]
+    start = size * jnp.arange(patches)
+    segment = (start < length).astype(jnp.int32)
+    steps = packed_steps(segment, causal=False)
+    before = jnp.minimum(start / length, 1.0)
+    args = memory, None, before, steps
+    predicted, _ = model.apply({"params": params}, *args, method="decode")
+    counter = jnp.arange(1, size * patches + 1).reshape(patches, size) / length[..., None]
+    flat = (len(length), patches, -1)
+    frames = predicted.frames.reshape(flat) + noise
+    return Patch(frames, counter, predicted.seen.reshape(flat) > 0)
 
 
 def first_end(counter: Array, before: Array | float = 0.0) -> tuple[Array, Array]:

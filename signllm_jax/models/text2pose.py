@@ -6,6 +6,9 @@ switch: a patch of P frames is predicted at a time (P = 1 is the paper's), token
 counter share progress features, and cross-attention has a learnt bias towards the tokens whose
 place in the text is the clip's progress. Without the last two a small model falls back to the
 mean pose.
+
+The paper's decoder follows its own past. `decoder = parallel` has no past: the text says how long
+the clip is and every patch is predicted from its progress, in one pass.
 """
 
 import flax.linen as nn
@@ -17,7 +20,7 @@ from signllm_jax.core.typing import Array, Prediction
 from signllm_jax.models.layers.bfloat16 import gelu
 from signllm_jax.models.layers.bias import nearness, nearness_params
 from signllm_jax.models.layers.blocks import Dense, Norm, block_class
-from signllm_jax.models.layers.clip_latent import ClipLatent, Normal, clip_rows
+from signllm_jax.models.layers.clip_latent import ClipLatent, Normal, of_clips
 from signllm_jax.models.layers.embed import (
     Embed,
     MarkedEmbed,
@@ -26,11 +29,13 @@ from signllm_jax.models.layers.embed import (
     segment_positions,
     sinusoids,
 )
-from signllm_jax.models.layers.steps import Steps, packed_steps
+from signllm_jax.models.layers.steps import Steps, TextMemory, packed_steps
 from signllm_jax.parallel.sharding import constrain
 
 PHASES = 4
 """Harmonics of the token clock."""
+TOKEN_FRAMES = 10.0
+"""Frames of a token before anything is learnt of them, where the length is said first."""
 
 
 def teacher_forcing(frames: Array, segment: Array, patch: int) -> tuple[Array, Array, Array]:
@@ -102,15 +107,17 @@ class Text2Pose(nn.Module):
         self.text_progress = Dense(c.width, ("progress", "embed"))
         self.encoder = [block(False) for _ in range(c.encoder_layers)]
         self.norm_text = Norm(self.dtype)
-        self.embed_history = Dense(c.width, ("patch", "embed"), self.dtype)
+        if not self.parallel:
+            self.embed_history = Dense(c.width, ("patch", "embed"), self.dtype)
         self.frame_progress = Dense(c.width, ("progress", "embed"))
         if c.token_clock:
             self.frame_phase = Dense(c.width, ("progress", "embed"))
-        self.start = self.param(
-            "start",
-            nn.with_logical_partitioning(nn.initializers.normal(1.0), ("norm",)),
-            (c.width,),
-        )
+        if not self.parallel:
+            self.start = self.param(
+                "start",
+                nn.with_logical_partitioning(nn.initializers.normal(1.0), ("norm",)),
+                (c.width,),
+            )
         self.decoder = [block(True) for _ in range(c.decoder_layers)]
         if c.progress_bias:
             self.bias = nearness_params(self, c.decoder_layers, c.heads, steepest=1.0)
@@ -119,10 +126,18 @@ class Text2Pose(nn.Module):
             self.frame_hidden = Dense(c.head, ("embed", "mlp"), self.dtype)
         last = ("mlp" if c.head else "embed", "patch")
         self.frame_head = Dense(c.patch * (c.frame_size - 1), last, self.dtype, 0.1)
-        self.counter_head = Dense(c.patch, ("embed", "patch"), jnp.float32, 0.01)
+        if self.parallel:
+            self.token_frames = Dense(1, ("embed", "progress"), jnp.float32, 0.01)
+        else:
+            self.counter_head = Dense(c.patch, ("embed", "patch"), jnp.float32, 0.01)
         self.seen_head = Dense(
             c.patch * ((c.frame_size - 1) // 3), ("embed", "patch"), jnp.float32, 0.01
         )
+
+    @property
+    def parallel(self) -> bool:
+        """Whether all patches are predicted in one pass."""
+        return self.config.decoder == "parallel"
 
     def prior(self, text, text_segment, clips: int) -> Normal:
         """The latents that are expected of texts int32 [B, S]; see ClipLatent."""
@@ -142,9 +157,7 @@ class Text2Pose(nn.Module):
             latent: float32 [B, K, Z] of the clips of each row, of a model that has one.
 
         Returns:
-            What the decoder reads: a tuple of each decoder layer's keys and values, the segment,
-            the progress float32 [B, S] of each token, the number of tokens of its text, and what
-            the latents say [B, K, M] where there are any.
+            What the decoder reads.
         """
         place, length = segment_positions(text_segment)
         progress = (place + 0.5) / jnp.maximum(length, 1)
@@ -159,15 +172,24 @@ class Text2Pose(nn.Module):
             x, _ = block(x, mask, None, None, training, None, False)
         x = self.norm_text(x)
         keys_values = tuple(block.memory(x) for block in self.decoder)
-        memory = keys_values, text_segment, progress, length
-        return (*memory, self.read_latent(latent)) if self.config.latent else memory
+        memory = TextMemory(keys_values, text_segment, progress, length)
+        x = x.astype(jnp.float32)
+        if self.config.latent:
+            said = self.read_latent(latent)
+            memory = memory._replace(latent=said)
+            x = x + of_clips(said, text_segment)
+        if self.parallel:
+            frames = TOKEN_FRAMES * jnp.exp(self.token_frames(x)[..., 0])
+            memory = memory._replace(frames=jnp.where(text_segment > 0, frames, 0.0))
+        return memory
 
     def decode(self, memory, history, counter, steps: Steps, training=False):
         """Predicts the patches that follow a history.
 
         Args:
             memory: what `encode` returned.
-            history: [B, N, P (D - 1)], the patch before each, zeros at a clip's start.
+            history: [B, N, P (D - 1)], the patch before each, zeros at a clip's start; not read
+                where all patches are predicted at once.
             counter: float32 [B, N], the counter reached before each patch, 0 at a clip's start.
             steps: of the patches.
             training: whether dropout is on, and self-attention `config.attention`'s: all else,
@@ -177,19 +199,20 @@ class Text2Pose(nn.Module):
             The Prediction of the patches [B, N, P, ...] and the layers' new caches.
         """
         c = self.config
-        keys_values, text_segment, progress, length, *latent = memory
+        keys_values, text_segment, progress, length = memory[:4]
         segment, place = steps.segment, steps.place
         memory_mask = (segment[:, :, None] == text_segment[:, None, :]) & (segment[:, :, None] > 0)
-        x = self.embed_history(history) + (place == 0)[..., None] * self.start
+        x = jnp.zeros((*segment.shape, c.width))
+        if not self.parallel:
+            x = self.embed_history(history) + (place == 0)[..., None] * self.start
         if c.progress_features:
             x = x + self.frame_progress(progress_features(counter, c.progress_features))
         if c.token_clock:
             # where within a token the clip is: the same feature in texts of all lengths
             tokens = jnp.maximum(memory_mask.sum(-1), 1)
             x = x + self.frame_phase(phase_features(counter * tokens, PHASES))
-        for said in latent:
-            own = clip_rows(segment, said.shape[1])
-            x = x + jnp.einsum("bnk,bkm->bnm", own, said)
+        if memory.latent is not None:
+            x = x + of_clips(memory.latent, segment)
         x = x + sinusoids(place, c.width)
         x = constrain(x.astype(self.dtype), "rows", "time", "width")
         # signed distance, in tokens, from the clip's progress to each token's place in the text
@@ -210,10 +233,16 @@ class Text2Pose(nn.Module):
         spoken = gelu(self.frame_hidden(x)) if c.head else x
         frames = self.frame_head(spoken).astype(jnp.float32).reshape(*shape, c.frame_size - 1)
         x = x.astype(jnp.float32)
-        advance = self.counter_head(x)
-        if c.token_clock:  # in tokens, of which a patch passes about as many whatever the length
-            advance = advance / tokens[..., None]
-        counter = counter[..., None] + advance
+        if self.parallel:
+            frame = c.patch * place[..., None] + jnp.arange(1, c.patch + 1)
+            counter = (
+                frame / jnp.maximum((memory_mask * memory.frames[:, None]).sum(-1), 1.0)[..., None]
+            )
+        else:
+            advance = self.counter_head(x)
+            if c.token_clock:  # in tokens, of which a patch passes about as many at any length
+                advance = advance / tokens[..., None]
+            counter = counter[..., None] + advance
         seen = self.seen_head(x).reshape(*shape, (c.frame_size - 1) // 3)
         return Prediction(frames, counter, seen), tuple(new_caches)
 
@@ -235,7 +264,8 @@ class Text2Pose(nn.Module):
         if self.config.latent and self.is_initializing():
             latent = self._declared_latent(text, text_segment)
         memory = self.encode(text, text_segment, training, latent)
-        predicted, _ = self.decode(memory, history, counter, packed_steps(segment), training)
+        steps = packed_steps(segment, causal=not self.parallel)
+        predicted, _ = self.decode(memory, history, counter, steps, training)
         rows, patches = segment.shape
         time = patches * self.config.patch
         return jax.tree.map(lambda x: x.reshape(rows, time, *x.shape[3:]), predicted)

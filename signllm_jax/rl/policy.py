@@ -107,7 +107,8 @@ def policy_loss(
         return -error.reshape(count, patches, -1).sum(-1) / total
 
     sampled, greedy = rewards(frames[:count], ends[:count]), rewards(frames[count:], ends[count:])
-    real = (jnp.arange(time) < clips.length[:, None]).astype(jnp.int32)
+    own = ends[:count] if model.parallel else clips.length  # a parallel one sees its whole clip
+    real = (jnp.arange(time) < own[:, None]).astype(jnp.int32)
     fed = fed_back(frames[:count], shown[:count])
     with_counter = jnp.concatenate([fed, counter[:count, :, None]], -1)
     history, before, segment = teacher_forcing(with_counter, real, model.config.patch)
@@ -151,6 +152,10 @@ def rollout(
     memory = generation.read_text(model, params, text, latent)
     if noise is None:
         noise = jnp.zeros((clips, patches, 1))
+    time = patches * model.config.patch
+    if model.parallel:
+        made = generation.whole_clips(model, params, memory, patches, noise)
+        return _flat(made, clips, time)
 
     def step(past, inputs):
         past, patch = generation.next_patch(model, params, memory, past, *inputs)
@@ -158,7 +163,11 @@ def rollout(
 
     inputs = jnp.arange(patches), jnp.moveaxis(noise, 1, 0)
     made = jax.lax.scan(step, generation.begin(model, clips, patches), inputs)[1]
-    made = generation.Patch(*(jnp.moveaxis(x, 0, 1).reshape(clips, -1) for x in made))
-    time = patches * model.config.patch
+    return _flat(generation.Patch(*(jnp.moveaxis(x, 0, 1) for x in made)), clips, time)
+
+
+def _flat(made: generation.Patch, clips: int, time: int) -> tuple[Array, Array, Array, Array]:
+    """What `rollout` returns, of patches [N, patches, ...]."""
     frames, seen = (x.reshape(clips, time, -1) for x in (made.frames, made.seen))
-    return frames, seen, made.counter, generation.first_end(made.counter)[1]
+    counter = made.counter.reshape(clips, time)
+    return frames, seen, counter, generation.first_end(counter)[1]

@@ -87,7 +87,8 @@ class MlsfTask(Task):
         if config.model.token_clock:
             tokens = tokens_of(batch.segment, batch.text_segment)
         unit = 1.0 if tokens is None else 1 / tokens[:, :: config.model.patch]
-        history, counter = corrupt(history, counter, corrupt_key, config.loss, unit)
+        if not model.parallel:  # whose counter is no prediction
+            history, counter = corrupt(history, counter, corrupt_key, config.loss, unit)
         latent, divergence = self._latent(params, batch, jax.random.fold_in(key, 2))
         predicted = model.apply(
             {"params": params},

@@ -46,6 +46,11 @@ def clip_rows(segment: Array, clips: int) -> Array:
     return (segment[..., None] == jnp.arange(1, clips + 1)).astype(jnp.float32)
 
 
+def of_clips(values: Array, segment: Array) -> Array:
+    """[B, N, M]: the value [B, K, M] of each place's clip, by segment int32 [B, N]."""
+    return jnp.einsum("bnk,bkm->bnm", clip_rows(segment, values.shape[1]), values)
+
+
 def clip_means(values: Array, own: Array) -> Array:
     """The mean [B, K, F] of values [B, N, F] over each clip's own places [B, N, K]."""
     count = jnp.maximum(own.sum(1), 1.0)

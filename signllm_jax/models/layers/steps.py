@@ -35,15 +35,37 @@ class Steps(NamedTuple):
         return None if self.caches is None else (self.caches[layer], self.index)
 
 
-def packed_steps(segment: Array) -> Steps:
-    """All steps of packed rows: each sees those before it in its sequence.
+class TextMemory(NamedTuple):
+    """What the decoder reads of B texts.
+
+    Attributes:
+        keys_values: of each decoder layer.
+        segment: int32 [B, S], 0 = padding.
+        progress: float32 [B, S], of each token in its text.
+        length: int32 [B, S], tokens of its text.
+        latent: [B, K, M], what the latents of each row's clips say; None = there are none.
+        frames: float32 [B, S], how many each token lasts; None = the counter tells.
+    """
+
+    keys_values: tuple
+    segment: Array
+    progress: Array
+    length: Array
+    latent: Array | None = None
+    frames: Array | None = None
+
+
+def packed_steps(segment: Array, causal: bool = True) -> Steps:
+    """All steps of packed rows: each sees those before it in its sequence, or all of them.
 
     Args:
         segment: int32 [B, N], 0 = padding.
+        causal: whether what comes later is hidden.
     """
     place, _ = segment_positions(segment)
     mask = segment[:, :, None] == segment[:, None, :]
-    mask &= np.tri(segment.shape[1], dtype=bool)
+    if causal:
+        mask &= np.tri(segment.shape[1], dtype=bool)
     mask &= segment[:, :, None] > 0
     return Steps(segment, place, mask)
 
