@@ -83,8 +83,8 @@ def generate_lanes(
     """Produces one clip for each text of every lane.
 
     A clip ends as `generation.first_end` says. Patch by patch, each place of the mesh's `language`
-    axis stops by itself, when all its clips have ended. Lanes that share a place share its loop: with one that
-    stops by itself in each of them, every step would copy all caches.
+    axis stops by itself, when all its clips have ended. Lanes that share a place share its loop:
+    with one that stops by itself in each of them, every step would copy all caches.
 
     Args:
         model: the module of the groups.
