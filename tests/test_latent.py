@@ -6,10 +6,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from absl.testing import flagsaver
 from fastapi.testclient import TestClient
 from tiny import CONFIG, MODEL, one_device, packed_batch
 from tiny_run import tiny_config, write_run
 
+from launch import produce
 from signllm_jax import SignLLM
 from signllm_jax.core.errors import ConfigError
 from signllm_jax.inference.request import Draw
@@ -17,6 +19,8 @@ from signllm_jax.models import mlsf
 from signllm_jax.models.layers.clip_latent import Normal
 from signllm_jax.models.text2pose import Text2Pose, teacher_forcing
 from signllm_jax.parallel import sharding
+from signllm_jax.poses.files import read_clip
+from signllm_jax.poses.smooth import smoothed
 from signllm_jax.serve.app import make_app
 from signllm_jax.train.mlsf import MlsfTask
 
@@ -160,6 +164,24 @@ def test_a_request_names_its_seed(model):
         assert ask(1) == ask(1) != ask(2)
         files = [client.get(f"/clip?text=abc&format=json&seed={seed}").content for seed in (1, 2)]
         assert files[0] != files[1]
+
+
+def test_the_command_writes_a_file_for_each_sample(model, monkeypatch, tmp_path):
+    monkeypatch.setattr(SignLLM, "load", lambda _: model)
+    produce.flags.FLAGS(["produce"])
+    wanted = {"workdir": "run", "text": "abc", "output": str(tmp_path / "a.npz"), "seed": 7}
+    with flagsaver.flagsaver(**wanted, samples=2):
+        produce.main()
+    with flagsaver.flagsaver(**wanted, smooth=True):
+        produce.main()
+    made = [read_clip(tmp_path / name) for name in ("a-1.npz", "a-2.npz", "a.npz")]
+    assert len(list(tmp_path.iterdir())) == 3
+    own = model.produce("abc", seed=7)
+    np.testing.assert_allclose(made[0].positions, own.positions, atol=1e-5)
+    assert differ(made[0], made[1])
+    np.testing.assert_allclose(made[2].positions, smoothed(own).positions, atol=1e-5)
+    with pytest.raises(ConfigError, match="samples: 0 is less than 1"):
+        model.produce_samples("abc", samples=0)
 
 
 def differ(one, other) -> bool:

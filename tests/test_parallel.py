@@ -7,8 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from tiny import CONFIG, MODEL, one_device, packed_batch
+from jax.sharding import NamedSharding, PartitionSpec
+from tiny import CONFIG, MODEL, mesh_of, one_device, packed_batch
 
+from signllm_jax.aot.collectives import cross_language_bytes
 from signllm_jax.core.config import Config, read_config, to_dict
 from signllm_jax.core.errors import ConfigError
 from signllm_jax.inference import pose_decoding
@@ -76,6 +78,25 @@ def test_nothing_is_left_of_a_loop_over_frames(params):
     own = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape[1:]), own)
     text = str(jax.make_jaxpr(lambda p: pose_decoding.generate(causal, p, TEXT, 20))(own))
     assert "while[" in text
+
+
+def test_languages_on_a_mesh_generate_without_a_word_between_them(params):
+    two = jax.tree.map(lambda leaf: jnp.stack([leaf, 1.01 * leaf]), lasting(params, 2.6))
+    texts = np.tile(np.stack([TEXT[:2], TEXT[:2, ::-1]]), (1, 2, 1))
+    noise = np.random.default_rng(0).normal(size=(2, 4, 3)).astype(np.float32)
+
+    def generate(params, noise):
+        return pose_decoding.generate_lanes(MODULE, params, texts, 20, noise)
+
+    together, spread = jax.jit(generate)(two, noise), mesh_of(2, 1, 4, 1)
+    own = NamedSharding(spread, PartitionSpec("language"))
+    with sharding.use_mesh(spread):
+        args = jax.device_put((two, noise), own)
+        made = jax.jit(generate, out_shardings=own).lower(*args).compile()
+        apart = made(*args)
+    assert cross_language_bytes(made.as_text(), spread) == 0
+    for one, other in zip(together, apart):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=2e-5)
 
 
 def test_a_rollout_makes_what_is_generated(params):
