@@ -15,7 +15,8 @@ from signllm_jax.core.errors import ConfigError
 from signllm_jax.core.skeleton import OPENPOSE50
 from signllm_jax.inference import pose_decoding
 from signllm_jax.models import generation, mlsf
-from signllm_jax.models.layers.variety import HANDS, Seen, Variety, shown_hands
+from signllm_jax.models.layers.steps import packed_steps
+from signllm_jax.models.layers.variety import HANDS, Seen, Variety, divergence, shown_hands
 from signllm_jax.models.text2pose import Text2Pose, teacher_forcing
 from signllm_jax.parallel import language_axis, sharding
 from signllm_jax.rl import policy
@@ -73,7 +74,20 @@ def test_the_latent_is_small_and_only_there_where_it_is_asked_for(mesh):
     assert set(once) - set(known) == {"length"}
 
 
-def test_what_a_clip_shows_of_its_hands(batch):
+def test_the_divergence_is_that_of_samples():
+    one = jnp.array([0.3, -1.0]), jnp.array([-0.25, 0.35])
+    other = jnp.array([0.0, 0.5]), jnp.array([0.1, -0.15])
+    points = one[0] + jnp.exp(one[1]) * np.random.default_rng(0).normal(size=(100_000, 2))
+
+    def log_density(mean, deviation):
+        return -(0.5 * jnp.square((points - mean) / jnp.exp(deviation)) + deviation).sum(-1)
+
+    sampled = (log_density(*one) - log_density(*other)).mean()
+    np.testing.assert_allclose(divergence(one, other), sampled, atol=0.02)
+    assert divergence(one, one) == 0 and divergence(one, other) > 0.5
+
+
+def test_what_a_clip_shows_of_its_hands():
     segment = np.array([[1] * 8 + [2] * 8 + [3] * 8 + [4] * 4 + [0] * 4])
     mask = np.ones((1, 32, 50), bool)
     mask[:, :8, LEFT] = False
@@ -111,6 +125,34 @@ def test_nothing_of_a_clip_reaches_another_of_its_row(params, batch):
     for one, changed in zip(*predicted):
         np.testing.assert_allclose(one[later], changed[later], atol=1e-5)
         assert np.abs(one[first] - changed[first]).max() > 1e-3
+
+
+@pytest.mark.parametrize("model", [LATENT, AT_ONCE])
+def test_a_packed_clip_reads_its_own_latent_and_what_it_may_of_itself(model, batch):
+    """The past alone, patch by patch; all of itself at once."""
+    history, counter, segment = teacher_forcing(batch.frames, batch.segment, MODEL.patch)
+    module, given = Text2Pose(model), {"params": moved(model)}
+    memory = module.apply(given, batch.text, batch.text_segment, method="encode")
+    latent = np.random.default_rng(0).normal(size=(2, CLIPS, 9)).astype(np.float32)
+
+    def numbers(latent, counter):
+        steps = packed_steps(segment, whole=model.decoder == "parallel")
+        own = memory._replace(latent=latent)
+        made, _ = module.apply(given, own, history, counter, steps, method="decode")
+        return jnp.square(made.frames).sum((-1, -2))
+
+    by_latent, by_counter = jax.jit(jax.jacrev(numbers, (0, 1)))(latent, counter)
+    rows, patches = segment.shape
+    row, patch = np.indices((rows, patches))
+    same = (row[..., None, None] == row) & (segment[..., None, None] == segment) & (segment > 0)
+    if model.decoder == "autoregressive":
+        same &= patch[..., None, None] >= patch
+    real = segment > 0
+    np.testing.assert_array_equal((np.abs(by_counter) > 1e-9)[real], same[real])
+    reached = np.abs(by_latent).max(-1) > 1e-9
+    clip = np.arange(1, CLIPS + 1)
+    own = (row[..., None, None] == np.arange(rows)[:, None]) & (segment[..., None, None] == clip)
+    np.testing.assert_array_equal(reached[real], own[real])
 
 
 @pytest.fixture(scope="module")
@@ -248,7 +290,7 @@ def test_a_rollout_is_of_the_clip_that_it_is_held_against(model, batch):
 
     @jax.jit
     def run(params, clips):
-        seen = policy.seen_clips(module, clips)
+        seen = policy.shown(module, clips)
         made = policy.rollout(module, params, clips.text, 4, seen=seen)
         sizes = params, clips, weights, 0.3, jax.random.key(0), rl.reward
         return made, jax.grad(lambda p: policy.policy_loss(module, p, *sizes[1:]))(params)
@@ -258,6 +300,18 @@ def test_a_rollout_is_of_the_clip_that_it_is_held_against(model, batch):
     assert np.abs(frames - other[0])[clips.length > 0].max() > 1e-4
     for name in ("frame_head", "embed_latent"):
         assert np.abs(grads[name]["kernel"]).max() > 0
+
+
+def test_a_parallel_rollout_makes_what_is_generated(params, make):
+    """Of the most probable clips: neither noise nor a clip is given."""
+    rollout = jax.jit(lambda p: policy.rollout(Text2Pose(AT_ONCE), p, TEXT, 16))
+    frames, shown, counter, length = rollout(params)
+    made = make(None)
+    assert length[:2].tolist() == made.length[:2].tolist()
+    kept = np.arange(64) < np.asarray(made.length)[:, None]
+    np.testing.assert_allclose(frames * kept[..., None], made.frames, atol=1e-5)
+    np.testing.assert_array_equal(shown & kept[..., None], made.seen)
+    np.testing.assert_allclose(counter[0, length[0] - 1], 1, rtol=1e-6)
 
 
 def test_a_kernel_of_causal_attention_does_not_fit_a_parallel_decoder():

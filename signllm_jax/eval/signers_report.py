@@ -21,8 +21,8 @@ from signllm_jax.metrics.frechet import frechet_pose_distance
 from signllm_jax.metrics.pairs import held, score_clips, summarize
 from signllm_jax.metrics.text_metrics import cer
 from signllm_jax.poses.clip import PoseClip
+from signllm_jax.poses.smooth import smoothed
 
-_TAPS = np.array([1, 4, 6, 4, 1], np.float32) / 16
 _SCORED = ("dtw", "hand_travel", "duration_ratio", "joints_missing")
 
 
@@ -90,19 +90,6 @@ def row_figures(references: Sequence[PoseClip], clips: Sequence[PoseClip]) -> di
         "duration_ratio": seconds[1] / seconds[0],
         "joints_missing": scored["joints_missing"],
     }
-
-
-def smoothed(clip: PoseClip) -> PoseClip:
-    """The clip after [1 4 6 4 1] / 16 in time, so that jitter is no travel.
-
-    Frames in which a joint is missing do not count in the joint's mean.
-    """
-    weight = np.pad(clip.observed.astype(np.float32), ((2, 2), (0, 0)))[..., None]
-    values = np.pad(clip.positions, ((2, 2), (0, 0), (0, 0))) * weight
-    count = len(clip)
-    total = sum(tap * values[i : i + count] for i, tap in enumerate(_TAPS))
-    norm = sum(tap * weight[i : i + count] for i, tap in enumerate(_TAPS))
-    return PoseClip(total / np.maximum(norm, 1e-6), clip.confidence, clip.fps, clip.layout)
 
 
 def _other_takes(texts: Sequence[str], clips: Sequence[PoseClip]) -> list[PoseClip] | None:

@@ -70,29 +70,31 @@ def draws(config: ModelConfig) -> int:
     return config.latent + len(HANDS) if config.latent else 0
 
 
-def read_text(model: Text2Pose, params: Tree, text: Array, noise: Array | None = None) -> Memory:
-    """What the decoder reads of texts.
+def read_text(
+    model: Text2Pose,
+    params: Tree,
+    text: Array,
+    noise: Array | None = None,
+    seen: Seen | None = None,
+) -> Memory:
+    """What the decoder reads of texts, and of a latent for each where the model has them.
 
     Args:
         model: of the group.
         params: its parameters.
         text: int32 [B, S], 0 = padding.
-        noise: float32 [B, draws], see `Variety.draw`; None = 0, the most probable clip.
+        noise: float32 [B, draws], see `Variety.draw`; None = 0, the most probable clips.
+        seen: true clips, one a row, whose latents are read instead of drawn.
     """
-    segment = (text > 0).astype(jnp.int32)
-    memory = model.apply({"params": params}, text, segment, method="encode")
-    if not draws(model.config):
+    given, segment = {"params": params}, (text > 0).astype(jnp.int32)
+    memory = model.apply(given, text, segment, method="encode")
+    if not model.config.latent:
         return memory
+    if seen is not None:
+        return model.apply(given, memory, seen, method="recognize")[0]
     if noise is None:
         noise = jnp.zeros((len(text), draws(model.config)))
-    return model.apply({"params": params}, memory, noise[:, None], method="vary")
-
-
-def read_clips(model: Text2Pose, params: Tree, text: Array, seen: Seen) -> Memory:
-    """As `read_text`, with the latents of true clips, one a row."""
-    segment = (text > 0).astype(jnp.int32)
-    memory = model.apply({"params": params}, text, segment, method="encode")
-    return model.apply({"params": params}, memory, seen, method="recognize")[0]
+    return model.apply(given, memory, noise[:, None], method="vary")
 
 
 def make_at_once(
@@ -103,7 +105,7 @@ def make_at_once(
     Args:
         model: of the group.
         params: its parameters.
-        memory: from `read_text` or `read_clips`.
+        memory: from `read_text`.
         patches: N; clips have at most T = N P frames.
         length: int32 [B], frames; None = what the model tells.
     """

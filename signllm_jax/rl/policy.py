@@ -13,7 +13,6 @@ import jax.numpy as jnp
 
 from signllm_jax.core.typing import Array, Tree
 from signllm_jax.models import generation
-from signllm_jax.models.layers.steps import Memory
 from signllm_jax.models.layers.variety import Seen
 from signllm_jax.models.losses import frame_error
 from signllm_jax.models.text2pose import Text2Pose, fed_back, teacher_forcing
@@ -82,9 +81,9 @@ def policy_loss(
     count, time, size = clips.frames.shape
     patches = time // model.config.patch
     noise = deviation * jax.random.normal(key, (count, patches, size * model.config.patch))
-    seen = seen_clips(model, clips)
+    seen = shown(model, clips)
     # both rollouts in one loop, which no gradient goes into: its caches are written in place
-    frames, shown, counter, ends = rollout(
+    frames, visible, counter, ends = rollout(
         model,
         jax.lax.stop_gradient(params),
         jnp.concatenate([clips.text, clips.text]),
@@ -107,18 +106,16 @@ def policy_loss(
     sampled, greedy = rewards(frames[:count], ends[:count]), rewards(frames[count:], ends[count:])
     real = (jnp.arange(time) < clips.length[:, None]).astype(jnp.int32)
     if model.config.decoder == "parallel":
-        memory = read_memory(model, params, clips.text, seen)
+        memory = generation.read_text(model, params, clips.text, seen=seen)
         mean = generation.make_at_once(model, params, memory, patches, ends[:count]).frames
         segment = real[:, :: model.config.patch]
     else:
-        fed = fed_back(frames[:count], shown[:count])
+        fed = fed_back(frames[:count], visible[:count])
         with_counter = jnp.concatenate([fed, counter[:count, :, None]], -1)
         history, before, segment = teacher_forcing(with_counter, real, model.config.patch)
         spoken = (clips.text > 0).astype(jnp.int32)
-        predicted = model.apply(
-            {"params": params}, clips.text, spoken, history, before, segment, seen=seen
-        )
-        mean = (predicted if seen is None else predicted[0]).frames
+        given = clips.text, spoken, history, before, segment
+        mean = model.apply({"params": params}, *given, seen=seen)[0].frames
     actions, mean = (x.reshape(count, patches, -1) for x in (frames[:count], mean))
     chosen = log_probability(actions, mean, deviation) * (segment > 0)
     # the mean is over the clips that there are
@@ -126,23 +123,14 @@ def policy_loss(
     return surrogate(chosen, sampled, rewards_to_go(greedy)) * share
 
 
-def seen_clips(model: Text2Pose, clips: Clips) -> Seen | None:
-    """Clips as a model with a latent reads them, each with its most probable one; else None.
+def shown(model: Text2Pose, clips: Clips) -> Seen:
+    """Clips as a model reads them, for their most probable latents.
 
     A production is held against one true clip, so it is of that clip's signer.
     """
-    if not model.config.latent:
-        return None
     segment = (jnp.arange(clips.frames.shape[1]) < clips.length[:, None]).astype(jnp.int32)
     noise = jnp.zeros((len(clips.length), 1, model.config.latent))
     return Seen(clips.frames, clips.mask, segment, noise)
-
-
-def read_memory(model: Text2Pose, params: Tree, text: Array, seen: Seen | None) -> Memory:
-    """What the decoder reads of texts int32 [N, S] and, where it has latents, of their clips."""
-    if seen is None:
-        return generation.read_text(model, params, text)
-    return generation.read_clips(model, params, text, seen)
 
 
 def rollout(
@@ -172,7 +160,7 @@ def rollout(
         counter says that the clip ends.
     """
     clips, time = len(text), patches * model.config.patch
-    memory = read_memory(model, params, text, seen)
+    memory = generation.read_text(model, params, text, seen=seen)
     if model.config.decoder == "parallel":
         made = generation.make_at_once(model, params, memory, patches)
         frames = made.frames if noise is None else made.frames + noise.reshape(made.frames.shape)
@@ -188,5 +176,5 @@ def rollout(
     inputs = jnp.arange(patches), jnp.moveaxis(noise, 1, 0)
     made = jax.lax.scan(step, generation.begin(model, clips, patches), inputs)[1]
     made = generation.Patch(*(jnp.moveaxis(x, 0, 1).reshape(clips, -1) for x in made))
-    frames, shown = (x.reshape(clips, time, -1) for x in (made.frames, made.seen))
-    return frames, shown, made.counter, generation.first_end(made.counter)[1]
+    frames, visible = (x.reshape(clips, time, -1) for x in (made.frames, made.seen))
+    return frames, visible, made.counter, generation.first_end(made.counter)[1]

@@ -88,7 +88,7 @@ def make_app(
     async def produce(ask: schema.Ask, request: Request) -> Response:
         """Produces a clip."""
         zipped = _takes_gzip(request.headers.get("accept-encoding", ""))
-        read = model.read(ask.text, ask.prompt, ask.language)
+        read = model.read(ask.text, ask.prompt, ask.language, ask.seed)
         body = await desk.body(read, ask.positions, zipped)
         headers = {"vary": "accept-encoding"} | ({"content-encoding": "gzip"} if zipped else {})
         return Response(body, media_type="application/json", headers=headers)
@@ -101,9 +101,10 @@ def make_app(
         text: Annotated[schema.Text | None, Query(description="what to sign")] = None,
         prompt: Annotated[schema.Text | None, Query(description="a question instead")] = None,
         language: Annotated[schema.Code | None, Query(description="code")] = None,
+        seed: Annotated[schema.Seed, Query(description="which clip of the text")] = 0,
     ) -> Response:
         """Produces a clip as a file to keep."""
-        request = model.read(text, prompt, language)
+        request = model.read(text, prompt, language, seed)
         answer = await desk.answer(request)
         content = await desk.render(answer.signed.clip, request.text, format.value)
         headers = {"content-disposition": _attachment(request.text, format.value)}

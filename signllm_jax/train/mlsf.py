@@ -164,7 +164,7 @@ class MlsfTask(Task):
         """See Task."""
         patches = clips.frames.shape[1] // self.config.model.patch
         made, _, _, length = policy.rollout(
-            self._model, params, clips.text, patches, seen=policy.seen_clips(self._model, clips)
+            self._model, params, clips.text, patches, seen=policy.shown(self._model, clips)
         )
         return sequence_errors(
             clips.frames, clips.mask, clips.length, made, length, self.config.rl.reward

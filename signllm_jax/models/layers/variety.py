@@ -169,11 +169,8 @@ class Variety(nn.Module):
         """
         clips = seen.noise.shape[1]
         hands = shown_hands(seen.mask, seen.segment, clips)
-        mean, deviation = self._posterior(text, seen, patch, tokens, hands)
-        own_mean, own_deviation = self._prior(text, hands)
-        apart = jnp.exp(2 * (deviation - own_deviation))
-        apart += jnp.square(mean - own_mean) * jnp.exp(-2 * own_deviation)
-        surplus = (0.5 * (apart - 1) + own_deviation - deviation).sum(-1)
+        found = mean, deviation = self._posterior(text, seen, patch, tokens, hands)
+        surplus = divergence(found, self._prior(text, hands))
         surplus -= (jax.nn.log_softmax(self.hands(text)) * hands).sum(-1)
         return jnp.concatenate([mean + jnp.exp(deviation) * seen.noise, hands], -1), surplus
 
@@ -190,6 +187,19 @@ class Variety(nn.Module):
         own = clip_means(patches, seen.segment[:, ::patch], clips)
         own = jnp.concatenate([own, hands, pace[..., None]], -1)
         return _halves(self.posterior(gelu(self.clip(own) + self.clip_text(text))))
+
+
+def divergence(one: tuple[Array, Array], other: tuple[Array, Array]) -> Array:
+    """The Kullback-Leibler divergence of one Gaussian from another, in nats [...].
+
+    Args:
+        one: means [..., Z] and logarithms of deviations [..., Z].
+        other: the same.
+    """
+    (mean, deviation), (other_mean, other_deviation) = one, other
+    apart = jnp.exp(2 * (deviation - other_deviation))
+    apart += jnp.square(mean - other_mean) * jnp.exp(-2 * other_deviation)
+    return (0.5 * (apart - 1) + other_deviation - deviation).sum(-1)
 
 
 def _halves(values):

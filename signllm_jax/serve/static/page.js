@@ -2,6 +2,7 @@
 import { Player } from "../player/player.js";
 import { WORDS, pickLanguage } from "../player/words.js";
 
+const SEEDS = 2 ** 31;
 const at = (id) => document.getElementById(id);
 const player = new Player(at("player"), WORDS.en);
 let words = WORDS.en;
@@ -39,9 +40,11 @@ function kind() {
   return document.querySelector("[name=kind]:checked").value;
 }
 
-async function ask() {
+/** Asks for what the form says; a seed names one of a text's clips, where the model has several. */
+async function ask(seed = 0) {
   const wanted = { [kind()]: at("text").value };
   if (at("language").value) wanted.language = at("language").value;
+  if (seed) wanted.seed = seed;
   performance.mark("asked");
   tell(words.working);
   at("submit").setAttribute("aria-disabled", "true");
@@ -87,6 +90,7 @@ function tell(status, problem = "", detail = "") {
 function show(said, wanted) {
   shown = said;
   at("result").hidden = false;
+  at("another").hidden = !offered.languages.find(({ code }) => code === said.language)?.draws;
   head();
   player.load(said.clip);
   performance.mark("shown");
@@ -122,7 +126,16 @@ function follow() {
   at("text").value = text;
   const language = wanted.get("language") ?? "";
   if ([...at("language").options].some((option) => option.value === language)) at("language").value = language;
-  ask();
+  const seed = Number(wanted.get("seed"));
+  ask(Number.isSafeInteger(seed) && seed > 0 && seed < SEEDS ? seed : 0);
+}
+
+/** Asks for the clip on the page by another signer; the link says which one. */
+function another() {
+  if (at("submit").hasAttribute("aria-disabled")) return;
+  const wanted = new URLSearchParams(location.hash.slice(1));
+  wanted.set("seed", (Number(wanted.get("seed")) + 1) % SEEDS);
+  location.hash = wanted;
 }
 
 async function share() {
@@ -151,6 +164,7 @@ at("ask").addEventListener("submit", (event) => {
   if (!at("submit").hasAttribute("aria-disabled")) ask();
 });
 at("share").addEventListener("click", share);
+at("another").addEventListener("click", another);
 speak(pickLanguage(navigator.languages));
 try {
   offered = await (await fetch("languages")).json();
