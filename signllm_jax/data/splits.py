@@ -22,13 +22,14 @@ from etils import epath
 from signllm_jax.core.errors import DataError, RecordError, SignLLMError
 from signllm_jax.core.languages import LANGUAGES
 from signllm_jax.core.skeleton import DWPOSE128, OPENPOSE50
-from signllm_jax.core.storage import ask_for, is_remote
-from signllm_jax.corpora.digests import listing_digest
+from signllm_jax.core.storage import ask_for
 from signllm_jax.corpora.embedded import EMBEDDED
 from signllm_jax.corpora.fingerspelling import SPLITS
+from signllm_jax.corpora.listings import read_columns
 from signllm_jax.corpora.published import CORPORA, is_spelled
 from signllm_jax.corpora.shards import FOLDER as PREPARED
 from signllm_jax.corpora.shards import prepared_sources
+from signllm_jax.data.locking import locked
 from signllm_jax.poses.clip import PoseClip
 from tfds_builders.prompt2sign import (
     Prompt2Sign,
@@ -47,7 +48,7 @@ class Source:
         layout: skeleton layout of its clips.
         ids, texts: of every example, in order.
         units: the gloss of every example split at spaces (fingerspelling: its letters).
-        lengths: int64 [n], the frames T of every example.
+        lengths: int [n], the frames T of every example.
         digest: of what is listed, and after a space of the records where that was noted.
     """
 
@@ -55,13 +56,9 @@ class Source:
         listed = builder.info.metadata["splits"].get(split, {})
         self.dataset, self.language, self.split = dataset, language, split
         self.layout: str = builder.info.metadata["layout"]
-        self.ids: list[str] = listed.get("ids", [])
-        self.texts: list[str] = listed.get("texts", [])
+        columns, listing = read_columns(builder.data_path, split, listed)
+        self.ids, self.texts, self.units, self.lengths = columns
         self._listed_texts = self.texts
-        self.units: list[list[str]] = [gloss.split() for gloss in listed.get("glosses", [])]
-        self.lengths = np.array(listed.get("lengths", []), np.int64)
-        columns = (listed.get(name, []) for name in ("ids", "texts", "glosses", "lengths"))
-        listing = listing_digest(*columns)
         self.digest = f"{listing} {listed.get('records', '')}".strip()
         self._records = builder.as_data_source(split=split) if len(self.ids) else ()
         if len(self._records) != len(self.ids):
@@ -257,19 +254,6 @@ def _outdated(builder: tfds.core.DatasetBuilder, folder: epath.Path) -> bool:
     """Whether the sources of a prepared config are not those that it was made of."""
     sources = chosen_sources(folder / PREPARED, builder.builder_config)
     return builder.info.metadata["sources"] != {each.source: each.digest for each in sources}
-
-
-@contextlib.contextmanager
-def locked(folder: epath.Path, name: str):
-    """Holds an exclusive lock between the processes of this machine; none on a bucket."""
-    if is_remote(folder):
-        yield
-        return
-    import fcntl  # not on every platform, and needed only here
-
-    with open(folder / f".{name}.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _remove_leftovers(path: epath.Path) -> None:
