@@ -115,7 +115,7 @@ def test_another_signer_is_offered_where_a_text_has_several_clips(page, server, 
         ask(page, drawing.url)
         for seed in (1, 2):
             page.find_element(By.ID, "another").click()
-            wait(page, lambda s=seed: page.current_url.endswith(f"text=abc&language=asl&seed={s}"))
+            wait(page, lambda s=seed: page.current_url.endswith(f"typed=abc&language=asl&seed={s}"))
             wait(page, lambda s=seed: f"&seed={s}&" in first_link(page))
         page.find_element(By.ID, "submit").click()
         wait(page, lambda: "seed" not in page.current_url)
