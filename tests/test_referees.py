@@ -7,6 +7,7 @@ from launch.studies import referees as study
 from signllm_jax.eval import referees
 from signllm_jax.eval.faults import FAULTS, mirrored
 from signllm_jax.metrics import variety
+from signllm_jax.metrics.hands import hand_use
 from signllm_jax.poses.clip import PoseClip
 
 pytestmark = pytest.mark.usefixtures("cheap_compiles")
@@ -100,8 +101,8 @@ def test_a_still_clip_deviates_not_and_a_swing_by_its_amplitude():
 def test_hands_are_counted_where_real_takes_use_one(real):
     texts, references, _ = real
     both = FAULTS["mixed hands"].plant(texts, references, {})
-    assert variety.hand_use(texts, both, references) == {}
-    found = variety.hand_use(texts, references, [mirrored(clip) for clip in references])
+    assert hand_use(texts, both, references) == {}
+    found = hand_use(texts, references, [mirrored(clip) for clip in references])
     assert found["mixed_hands"] == 0 and found["one_handed"] == len(texts)
     assert found["left_handed"] == pytest.approx(1 - found["left_handed_real"])
 
