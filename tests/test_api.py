@@ -87,6 +87,12 @@ def test_a_pause_stands_for_spaces_and_marks(model):
         model.produce("!!", "asl")
 
 
+def test_the_words_of_a_text_have_a_limit_together(model):
+    assert len(model.read(" ".join(["abcd"] * 64), language="asl").model_input.split()) == 64
+    with pytest.raises(TextError, match=r"has 260 letters: at most 256 .* one by one"):
+        model.read(" ".join(["abcd"] * 65), language="asl")
+
+
 def test_a_prompt_says_text_and_language(model):
     request = model.read(prompt="How do you sign 'abc' in ASL?")
     assert request == Request("asl", "abc", "abc") and model.gloss(request) is None
