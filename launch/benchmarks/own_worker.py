@@ -58,9 +58,9 @@ def main() -> None:
     """Answers jobs until standard input ends; a job is run once before it is first timed."""
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: int(sys.argv[1])])
     from absl import flags
-    from signllm_jax.memory import keep_freed
 
     from launch.benchmarks import workload  # noqa: F401 -- defines flags
+    from signllm_jax.core.memory import keep_freed
 
     keep_freed()
     flags.FLAGS([sys.argv[0], "--like=progressive_transformers", *sys.argv[2:]])

@@ -18,6 +18,8 @@ class DataConfig:
         row_tokens: S, tokens of a packed row.
         row_units: units of a packed row of a text stage.
         row_clips: K, the most clips that a row packs.
+        plan: 1 packs clips into rows anew in every epoch; 2 packs them once and permutes the rows,
+            which is quick for millions of clips (`data/packing.py`). Runs from before have 1.
         temperature: tau by which a model of several languages mixes them: a language of n examples
             is drawn with p ~ n^(1/tau).
         threads: reading threads.
@@ -36,6 +38,7 @@ class DataConfig:
     row_tokens: int = _at(32, 1, 1 << 12)
     row_units: int = _at(128, 1, 1 << 12)
     row_clips: int = _at(4, 1, 1 << 12)
+    plan: int = _at(1, 1, 2)
     temperature: float = _at(2.0, 1.0, 1e6)
     threads: int = _at(2, 1, 256)
     prefetch: int = _at(4, 1, 1024)

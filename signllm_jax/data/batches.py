@@ -14,8 +14,9 @@ import numpy as np
 from signllm_jax.core.config import Config
 from signllm_jax.core.errors import ConfigError, DataError, RecordError
 from signllm_jax.core.typing import Batch
-from signllm_jax.data.packing import Packing, RowPlan
+from signllm_jax.data.packing import Packing, RowPlan, plan_rows
 from signllm_jax.data.splits import Source
+from signllm_jax.data.token_table import TokenTable
 from signllm_jax.poses.features import Statistics, make_frames
 from signllm_jax.text.tokenizer import Tokenizer
 
@@ -58,16 +59,10 @@ class TrainData:
         self.bad: list[str] = []
         self._cache: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}
         self._ids = [
-            [tokenizer.encode(text) for text in source.texts]
-            for source, tokenizer in zip(sources, tokenizers)
+            TokenTable(source.texts, tokenizer) for source, tokenizer in zip(sources, tokenizers)
         ]
         self.plans = [
-            [
-                self._plan(
-                    source, source.lengths.tolist(), [len(tokens) for tokens in ids], stratum
-                )
-                for stratum in range(packing.strata)
-            ]
+            [self._plan(source, ids.counts, stratum) for stratum in range(packing.strata)]
             for source, ids in zip(sources, self._ids)
         ]
         self.notes = [
@@ -76,8 +71,8 @@ class TrainData:
             if plan[0].left_out
         ]
 
-    def _plan(self, source, lengths, tokens, stratum) -> RowPlan:
-        return RowPlan(source.language, lengths, tokens, self._packing, stratum)
+    def _plan(self, source, tokens, stratum) -> RowPlan:
+        return plan_rows(source.language, source.lengths, tokens, self._packing, stratum)
 
     @classmethod
     def of(cls, config: Config, sources: Sequence[Source], groups: Sequence, **more) -> "TrainData":
@@ -121,8 +116,8 @@ class TrainData:
         steps = 0
         for source, ids, plans in zip(self._sources, self._ids, self.plans):
             for plan in plans:
-                most = max(max(int(source.lengths[i]) for i in plan.clips), 1)
-                words = max(len(ids[i]) for i in plan.clips)
+                most = max(int(np.max(source.lengths[plan.clips])), 1)
+                words = int(np.max(ids.counts[plan.clips]))
                 if len(plan.clips) > capacity or most > frames or words > tokens:
                     raise ConfigError(
                         f"config.rl.resident: {source.language} has {len(plan.clips)} train clips "

@@ -136,10 +136,10 @@ class PromptData(TrainData):
         kept = {"cache_mb": cache_mb, "max_bad": max_bad}
         super().__init__([pooled], [LineTokenizer(stage)], [statistics], packing, **kept)
 
-    def _plan(self, source, lengths, tokens, stratum):
+    def _plan(self, source, tokens, stratum):
         return MixedPlan(
             source.language,
-            lengths,
+            source.lengths,
             tokens,
             self._packing,
             stratum,

@@ -22,6 +22,8 @@ ROWS = {
     "teacher_forced": "teacher-forced (same model, sees the real past)",
     "nearest_train": "nearest train clip by text (edit distance)",
     "peer": "another system",
+    "other_take": "another real take of the text",
+    "conditional_mean": "mean of real takes of the text",
     "random_other": "another clip of the split (random)",
     "mean_pose": "mean pose held",
 }

@@ -34,14 +34,19 @@ class Generated(NamedTuple):
     seen: Array
 
 
-def compiler_options(mesh) -> dict[str, bool]:
+def compiler_options(mesh) -> dict[str, bool | str]:
     """What `jax.jit` should be told of a generation for `mesh`.
 
-    Without it XLA's CPU compiler copies all caches twice in every step, since it does not see that
-    they are read before they are written.
+    Without the first XLA's CPU compiler copies all caches twice in every step, since it does not
+    see that they are read before they are written. The second, that nothing is fused for YNNPACK,
+    keeps that library from packing the weights anew in every step.
     """
-    on_cpu = mesh.devices.flat[0].platform == "cpu" and jax.__version_info__ < (0, 11)
-    return {"xla_cpu_copy_insertion_use_region_analysis": True} if on_cpu else {}
+    if mesh.devices.flat[0].platform != "cpu" or jax.__version_info__ >= (0, 11):
+        return {}
+    return {
+        "xla_cpu_copy_insertion_use_region_analysis": True,
+        "xla_cpu_experimental_ynn_fusion_type": "",
+    }
 
 
 def windows(patches: int) -> list[int]:
