@@ -1,11 +1,14 @@
-# Two commands: `make demo` sets up, trains and shows; `make test` sets up and tests.
+# Three commands: `make install` sets up; `make demo` sets up, trains and shows; `make test` tests.
 PYTHON ?= python3
 VENV ?= $(if $(filter python3,$(PYTHON)),.venv,.venv-$(notdir $(PYTHON)))
 SEEDS ?= 0 1 2
 RUN = $(VENV)/bin/python
 PYTEST = $(RUN) -m pytest -rs -n 2 --dist loadfile --no-loadscope-reorder --durations=10
 
-.PHONY: demo seeds seeds-plain results speed slices words reliability test test-slow browser-test browser-installed fuzz faults docs architecture screenshots lock gpu-check extract-env beam-env tfds-env peer-env signed-peer-env xpk-env lint types clean
+.PHONY: install demo pretrained seeds seeds-plain results speed slices words reliability test test-slow browser-test browser-installed fuzz faults docs architecture screenshots lock gpu-check extract-env beam-env tfds-env peer-env signed-peer-env xpk-env lint types clean
+
+# what README.md begins with: the package and its trained model
+install: $(VENV)/demo-installed
 
 demo: $(VENV)/demo-installed
 	$(RUN) launch/train.py --config=configs/mlsf.py --workdir=runs/mlsf
@@ -27,6 +30,14 @@ results: $(VENV)/demo-installed
 	cp $(FIRST)/samples/asl-*.gif docs/demo.gif
 	for code in asl gsl dsgs tsl; do cp $(FIRST)/samples/$$code-*.png docs/$$code.png; done
 	cp $(FIRST)/report/training.png docs/training.png
+
+# the model that comes with the package: the demo's first seed in a quarter of its bytes, and its card
+PRETRAINED = signllm_jax/artifacts/pretrained
+pretrained: $(VENV)/demo-installed
+	$(RUN) launch/train.py --config=configs/mlsf.py --config.train.seed=$(firstword $(SEEDS)) --workdir=$(FIRST)
+	rm -rf $(PRETRAINED)
+	$(RUN) launch/export.py --workdir=$(FIRST) --output=$(PRETRAINED) --stored=int8 --evaluate \
+	  --command="make pretrained"
 
 # docs/words.md: the demo's seeds by length, and a run on many signers for each of them
 words: $(VENV)/demo-installed
@@ -235,6 +246,7 @@ $(VENV)/made:
 
 # one after the other, also under `make -j`: two pips in one environment break each other's work
 $(VENV)/demo-installed: setup.cfg pyproject.toml requirements/build.txt requirements/demo.txt | $(VENV)/made
+	@echo "installing the package and its libraries into $(VENV): a minute or more"
 	@$(BEGIN)
 	$(INSTALL) -r requirements/build.txt && $(INSTALL) -r requirements/demo.txt && \
 	  $(RUN) -m pip install --quiet --no-deps --no-build-isolation --editable .; $(END)

@@ -10,6 +10,8 @@ from tiny_run import tiny_config, write_run
 
 NOT_RUN = {  # a line of a block -> where or why not
     "make test": "is what runs this",
+    "make install": "tests/test_release.py installs the wheel",
+    "words.txt": "reads a user's list: tests/test_pretrained.py",
     "make demo": "trains for minutes: its very commands are those of the README, which are run",
     "make speed": "measures for a quarter of an hour: tests/test_benchmarks.py",
     "launch/serve.py": "serves until it is ended: tests/test_serving.py and test_browser.py",

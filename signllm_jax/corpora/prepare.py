@@ -12,8 +12,8 @@ import re
 import numpy as np
 
 from signllm_jax.core.errors import ConfigError, DataError, PoseFormatError
-from signllm_jax.core.languages import get_language
 from signllm_jax.core.skeleton import OPENPOSE50, get_layout
+from signllm_jax.corpora.anonymize import anonymized, check_anonymizer
 from signllm_jax.corpora.clip_jobs import Job
 from signllm_jax.corpora.entries import Entry, is_place
 from signllm_jax.corpora.pose_formats import (
@@ -29,6 +29,7 @@ from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.frames import Repairs
 from signllm_jax.poses.normalize import to_shoulder_widths
 from signllm_jax.poses.plausible import oddities, rate_oddities
+from signllm_jax.text.language_names import known_code
 from signllm_jax.text.prompts import make_prompt
 
 VERSION = 3
@@ -51,6 +52,7 @@ class Settings:
         layout: `openpose50` (3D), or `dwpose128` (2D with the face, from DWPose only).
         templates: of prompts, or none for our own.
         picture: width and height in pixels, of coordinates that are parts of the picture.
+        anonymize: put an average signer's body in the place of the signer's own.
     """
 
     language: str
@@ -61,12 +63,17 @@ class Settings:
     layout: str = "openpose50"
     templates: tuple[str, ...] = ()
     picture: tuple[int, int] | None = None
+    anonymize: bool = False
 
     def __post_init__(self):
-        get_language(self.language)
+        object.__setattr__(self, "language", known_code(self.language))
         get_layout(self.layout)
         if self.format not in FORMATS:
             raise ConfigError(f"unknown format {self.format!r}: known are {', '.join(FORMATS)}")
+        if self.anonymize:
+            check_anonymizer()
+            if self.lift == "reference" or self.layout != OPENPOSE50.name:
+                raise ConfigError("--anonymize works with --lift=best and the layout openpose50")
         if not self.source.replace("-", "").isalnum():
             raise ConfigError(f"a source is named by letters, digits and -, not {self.source!r}")
         if self.format in WITHOUT_FPS and not self.fps:
@@ -165,6 +172,8 @@ def _made_clip(job: Job, settings: Settings, repairs: Repairs) -> tuple[PoseClip
         return _one_scale(clean(lifted, repairs, name), settings, name), lifted.fps
     read = _read_segment(job, settings, repairs)
     clip = clean(read, repairs, name)
+    if settings.anonymize:
+        clip = anonymized(clip)
     if settings.layout == OPENPOSE50.name and is_lifted(settings.format, clip):
         from signllm_jax.poses.lift import lift_clip
 
