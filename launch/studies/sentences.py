@@ -12,14 +12,13 @@ in the takes of train and joins them with the same easing, as `spoken-to-signed`
 import dataclasses
 import json
 import random
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from signllm_jax.core.errors import ConfigError
+from signllm_jax.core.errors import ConfigError, TrainingError
 from signllm_jax.corpora.prepare import Settings
 from signllm_jax.poses.clip import PoseClip
 
@@ -124,18 +123,21 @@ def run_corpus(corpus: Corpus, seed: int, work: Path, split: str) -> dict:
         split: `test`, or `dev` while settings are chosen.
 
     Returns:
-        The figures of `evaluate`, with `steps` and `cpu_seconds`.
+        The figures of `evaluate`, with `steps` and `cpu_seconds` of training model and reader.
+
+    Raises:
+        TrainingError: A signal stopped the training, which has saved.
     """
     from signllm_jax.train.loop import train
 
     prepare(corpus, work)
     folder = work / f"{corpus.name}-{seed}"
-    began = time.process_time()
-    train(run_config(corpus, seed, work), folder)
-    return evaluate(corpus, folder, seed, work, split) | {
-        "steps": corpus.steps,
-        "cpu_seconds": time.process_time() - began,
-    }
+    final = train(run_config(corpus, seed, work), folder)
+    if final is None:
+        raise TrainingError(f"{folder}: a signal stopped the run; the same command goes on with it")
+    figures = evaluate(corpus, folder, seed, work, split)
+    spent = final["cpu_seconds"] + figures["reader_cpu_seconds"]
+    return figures | {"steps": corpus.steps, "cpu_seconds": spent}
 
 
 def prepare(corpus: Corpus, work: Path) -> dict:
