@@ -89,7 +89,7 @@ def test_a_run_of_one_language_need_not_be_told_it(single, model):
     np.testing.assert_array_equal(
         single.produce("abc").positions, model.produce("abc", "gsl").positions
     )
-    assert single.read(prompt="How do you sign 'abc'?") == ("gsl", "abc", "abc")
+    assert single.read(prompt="How do you sign 'abc'?") == Request("gsl", "abc", "abc")
 
 
 def test_errors_are_typed_and_say_what_would_be_accepted(model, tmp_path):
