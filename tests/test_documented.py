@@ -11,7 +11,8 @@ from tiny_run import tiny_config, write_run
 NOT_RUN = {  # a line of a block -> where or why not
     "make test": "is what runs this",
     "make demo": "trains for minutes: its very commands are those of the README, which are run",
-    "make speed": "measures for a quarter of an hour: tests/test_benchmarks.py",
+    "make speed": "measures for twenty minutes: tests/test_benchmarks.py",
+    "make scale": "lists two million clips: tests/test_plan.py",
     "launch/serve.py": "serves until it is ended: tests/test_serving.py and test_browser.py",
     "make gpu-check": "needs a GPU",
     "runs/gpu": "needs a GPU",

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from launch.benchmarks import plan_worker
 from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core.config import Config, DataConfig, read_config, to_dict
 from signllm_jax.core.errors import DataError
@@ -98,6 +99,13 @@ def test_a_run_from_before_keeps_its_plan(tmp_path):
     asked = dataclasses.replace(Config(), data=DataConfig(plan=2))
     assert run.check(asked, ("asl",)).data.plan == 1
     assert Workdir(tmp_path / "new").check(asked, ("asl",)).data.plan == 2
+
+
+def test_the_benchmark_of_plans_starts_and_resumes(tmp_path):
+    plan_worker.write_corpus(tmp_path, 400)
+    for number, most in ((1, 0.2), (2, 0.1)):
+        said = plan_worker.start(tmp_path, number, 3)
+        assert said["wall_seconds"] > 0 and 0 < said["padding"] < most
 
 
 CLIPS = [("a1", "guten Tag", "GUT TAG", 3), ("b", "wie geht's?", "", 5), ("ç3", "über", "ÜBER", 2)]
