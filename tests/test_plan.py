@@ -138,18 +138,31 @@ def test_a_listing_is_read_as_it_was_written(listed):
     ]
 
 
-@pytest.mark.parametrize("harm", ["gone", "cut", "fewer"])
+@pytest.mark.parametrize("harm", ["gone", "cut", "fewer", "numbers", "folder"])
 def test_a_damaged_listing_is_named(listed, harm):
     folder, described = listed
     file = folder / "train-strings.npy"
     if harm == "gone":
         file.unlink()
+    elif harm == "folder":
+        file.unlink()
+        file.mkdir()
+    elif harm == "numbers":
+        np.save(folder / "train-lengths.npy", np.ones(3))
     elif harm == "cut":
         file.write_bytes(file.read_bytes()[:-4])
     else:
         described = described | {"clips": 2}
     with pytest.raises(DataError, match="train"):
         read_columns(folder, "train", described)
+
+
+def test_a_listed_text_that_is_no_text_is_named(listed):
+    strings = np.load(listed[0] / "train-strings.npy")
+    np.save(listed[0] / "train-strings.npy", np.full_like(strings, 255))
+    (_, texts, _, _), _ = read_columns(listed[0], "train", listed[1])
+    with pytest.raises(DataError, match="clip 1: what is listed of it is damaged"):
+        texts[1]
 
 
 def test_tokens_are_counted_once_and_made_when_they_are_asked_for(listed, monkeypatch):
