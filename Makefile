@@ -1,11 +1,14 @@
-# Two commands: `make demo` sets up, trains and shows; `make test` sets up and tests.
+# Three commands: `make install` sets up; `make demo` sets up, trains and shows; `make test` tests.
 PYTHON ?= python3
 VENV ?= $(if $(filter python3,$(PYTHON)),.venv,.venv-$(notdir $(PYTHON)))
 SEEDS ?= 0 1 2
 RUN = $(VENV)/bin/python
 PYTEST = $(RUN) -m pytest -rs -n 2 --dist loadfile --no-loadscope-reorder --durations=10
 
-.PHONY: demo seeds seeds-plain results speed scale slices words reliability test test-slow browser-test browser-installed fuzz docs architecture screenshots gpu-check extract-env beam-env tfds-env peer-env signed-peer-env xpk-env lint types clean
+.PHONY: install demo pretrained seeds seeds-plain results speed scale slices words reliability test test-slow browser-test browser-installed fuzz faults docs architecture screenshots lock gpu-check extract-env beam-env tfds-env peer-env signed-peer-env xpk-env lint types clean
+
+# what README.md begins with: the package and its trained model
+install: $(VENV)/demo-installed
 
 demo: $(VENV)/demo-installed
 	$(RUN) launch/train.py --config=configs/mlsf.py --workdir=runs/mlsf
@@ -27,6 +30,14 @@ results: $(VENV)/demo-installed
 	cp $(FIRST)/samples/asl-*.gif docs/demo.gif
 	for code in asl gsl dsgs tsl; do cp $(FIRST)/samples/$$code-*.png docs/$$code.png; done
 	cp $(FIRST)/report/training.png docs/training.png
+
+# the model that comes with the package: the demo's first seed in a quarter of its bytes, and its card
+PRETRAINED = signllm_jax/artifacts/pretrained
+pretrained: $(VENV)/demo-installed
+	$(RUN) launch/train.py --config=configs/mlsf.py --config.train.seed=$(firstword $(SEEDS)) --workdir=$(FIRST)
+	rm -rf $(PRETRAINED)
+	$(RUN) launch/export.py --workdir=$(FIRST) --output=$(PRETRAINED) --stored=int8 --evaluate \
+	  --command="make pretrained"
 
 # docs/words.md: the demo's seeds by length, and a run on many signers for each of them
 words: $(VENV)/demo-installed
@@ -135,6 +146,11 @@ MINUTES ?= 20
 fuzz: $(VENV)/test-installed
 	PYTHONPATH=. $(RUN) tests/fuzz.py --minutes=$(MINUTES)
 
+# prepares corpora of every form with every known fault in them, and writes the counts into docs/prepare.md
+CLIPS ?= 5000
+faults: $(VENV)/test-installed
+	PYTHONPATH=. $(RUN) tests/faults.py --clips=$(CLIPS)
+
 # the documentation's site, in build/site
 docs: $(VENV)/test-installed
 	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --strict
@@ -159,48 +175,55 @@ browser-installed:
 gpu-check: $(VENV)/test-installed
 	$(RUN) -m pytest -m gpu tests
 
+# An environment of its own: $(call APART,FOLDER,LIST). What a kill left half made is made anew.
+define APART
+	@test ! -e $(1)/unfinished || rm -rf $(1)
+	@test -e $(1) || { mkdir $(1) && touch $(1)/unfinished; }
+	$(PYTHON) -m venv $(1)
+	$(1)/bin/python -m pip install --quiet --require-hashes -r requirements/build.txt
+	$(1)/bin/python -m pip install --quiet --require-hashes --no-build-isolation -r requirements/$(2).txt
+endef
+APART_DONE = @rm -f $(@D)/unfinished; touch $@
+
 # what launch/extract.py needs: MediaPipe 0.10.21 wants numpy < 2, so it lives apart
+EXTRACT = "mediapipe==0.10.21" "numpy<2" "pose-format>=0.15,<0.16"
 extract-env: .venv-extract/installed
 
-.venv-extract/installed: constraints-extract.txt
-	$(PYTHON) -m venv .venv-extract
-	.venv-extract/bin/python -m pip install --quiet "mediapipe==0.10.21" "numpy<2" \
-	  "pose-format>=0.15,<0.16" --constraint constraints-extract.txt
-	touch $@
+.venv-extract/installed: requirements/extract.txt
+	$(call APART,.venv-extract,extract)
+	$(APART_DONE)
 
 # TensorFlow, for TFDS's own tests and commands: it moves protobuf, so it lives apart (2.2 GB)
+TFDS = tensorflow-cpu tensorflow-datasets array_record "etils[epath]" importlib_resources \
+  apache-beam mlcroissant dill pytest
 tfds-env: .venv-tfds/installed
 
-.venv-tfds/installed: constraints-tfds.txt
-	$(PYTHON) -m venv .venv-tfds
-	.venv-tfds/bin/python -m pip install --quiet tensorflow-cpu tensorflow-datasets array_record \
-	  "etils[epath]" importlib_resources apache-beam mlcroissant dill pytest \
-	  --constraint constraints-tfds.txt
-	touch $@
+.venv-tfds/installed: requirements/tfds.txt
+	$(call APART,.venv-tfds,tfds)
+	$(APART_DONE)
 
 # PyTorch on CPU, for the ratios of docs/speed.md alone (1 GB; more where only a build for GPUs is had)
 peer-env: .venv-peer/installed
 
-.venv-peer/installed: constraints-peer.txt
+.venv-peer/installed: requirements/peer.txt
 	$(PYTHON) -m venv .venv-peer
-	.venv-peer/bin/python -m pip install --quiet torch numpy --constraint constraints-peer.txt
+	.venv-peer/bin/python -m pip install --quiet torch numpy --constraint requirements/peer.txt
 	touch $@
 
 # spoken-to-signed as a peer of launch/evaluate.py --peer
+SIGNED_PEER = "spoken-to-signed>=0.4,<0.5" "pose-format>=0.15,<0.16"
 signed-peer-env: .venv-signed-peer/installed
 
-.venv-signed-peer/installed:
-	$(PYTHON) -m venv .venv-signed-peer
-	.venv-signed-peer/bin/python -m pip install --quiet "spoken-to-signed>=0.4,<0.5" "pose-format>=0.15,<0.16"
-	touch $@
+.venv-signed-peer/installed: requirements/signed-peer.txt
+	$(call APART,.venv-signed-peer,signed-peer)
+	$(APART_DONE)
 
 # xpk as docs/pods.md uses it: it pins other versions, so it lives apart
 xpk-env: .venv-xpk/installed
 
-.venv-xpk/installed:
-	$(PYTHON) -m venv .venv-xpk
-	.venv-xpk/bin/python -m pip install --quiet xpk==1.16.0
-	touch $@
+.venv-xpk/installed: requirements/xpk.txt
+	$(call APART,.venv-xpk,xpk)
+	$(APART_DONE)
 
 # style, and the floors of docs/architecture.md
 lint: $(VENV)/test-installed
@@ -212,30 +235,66 @@ lint: $(VENV)/test-installed
 types: $(VENV)/test-installed
 	$(VENV)/bin/pyright
 
-$(VENV)/bin/python:
+# What a kill left half made is made anew: pip takes a package that it was killed in for a whole one.
+# A folder that somebody else has made stays.
+UNFINISHED = $(VENV)/unfinished
+BEGIN = test -s $(VENV)/made || mv $(VENV)/made $(UNFINISHED)
+END = code=$$?; test ! -e $(UNFINISHED) || mv $(UNFINISHED) $(VENV)/made; exit $$code
+INSTALL = $(RUN) -m pip install --quiet --require-hashes --no-build-isolation
+
+$(VENV)/made:
+	@test ! -e $(UNFINISHED) || rm -rf $(VENV)
+	@test -e $(VENV) || { mkdir -p $(VENV) && touch $(UNFINISHED); }
 	$(PYTHON) -m venv $(VENV)
+	@if test -e $(UNFINISHED); then mv $(UNFINISHED) $@; else echo kept > $@; fi
 
-# constraints.txt pins the tested set for Python 3.11; other versions get what setup.cfg allows
-$(VENV)/demo-installed: setup.cfg pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(RUN) -m pip install --quiet --editable ".[demo,serve]" --constraint constraints.txt
-	touch $@
+# one after the other, also under `make -j`: two pips in one environment break each other's work
+$(VENV)/demo-installed: setup.cfg pyproject.toml requirements/build.txt requirements/demo.txt | $(VENV)/made
+	@echo "installing the package and its libraries into $(VENV): a minute or more"
+	@$(BEGIN)
+	$(INSTALL) -r requirements/build.txt && $(INSTALL) -r requirements/demo.txt && \
+	  $(RUN) -m pip install --quiet --no-deps --no-build-isolation --editable .; $(END)
+	@touch $@
 
-$(VENV)/test-installed: setup.cfg pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(RUN) -m pip install --quiet --editable ".[demo,docs,eval,serve,test]" --constraint constraints.txt
-	touch $@ $(VENV)/demo-installed
+$(VENV)/test-installed: $(VENV)/demo-installed requirements/test.txt
+	@$(BEGIN)
+	$(INSTALL) -r requirements/test.txt; $(END)
+	@touch $@
 
 # the TPU compiler that jax asks for, aside: installed as a plugin it would look for a TPU
-$(VENV)/tpu: | $(VENV)/test-installed
-	$(RUN) -m pip install --quiet --no-deps --target $@ "$$($(RUN) -c 'from importlib import metadata; \
-	  print(next(r for r in metadata.requires("jax") if r.startswith("libtpu")).split(";")[0])')"
+$(VENV)/tpu: requirements/pods.txt | $(VENV)/test-installed
+	sed -n '/^libtpu==/,/[^\\]$$/p' requirements/pods.txt > $(VENV)/libtpu.txt
+	$(INSTALL) --upgrade --no-deps --target $@ -r $(VENV)/libtpu.txt
+
+# requirements/: versions and digests of every file for Python 3.11 to 3.13, from setup.cfg; versions
+# that are there stay, but with UPGRADE=--upgrade
+LOCK = .venv-lock/bin/uv pip compile --quiet --generate-hashes --no-header --no-annotate $(UPGRADE)
+lock: .venv-lock/installed
+	$(LOCK) --universal --python-version 3.11 --extra demo --extra docs --extra eval --extra serve \
+	  --extra test setup.cfg -o requirements/test.txt
+	$(LOCK) --universal --python-version 3.11 -c requirements/test.txt --extra demo --extra serve \
+	  setup.cfg -o requirements/demo.txt
+	$(LOCK) --universal --python-version 3.11 -c requirements/test.txt --extra demo --extra eval \
+	  --extra gcs --extra tpu setup.cfg -o requirements/pods.txt
+	echo setuptools wheel | tr ' ' '\n' | $(LOCK) --universal --python-version 3.11 - -o requirements/build.txt
+	echo $(EXTRACT) | tr ' ' '\n' | $(LOCK) --python-version 3.11 - -o requirements/extract.txt
+	$(LOCK) --universal --python-version 3.11 --extra beam --extra demo setup.cfg -o requirements/beam.txt
+	echo $(SIGNED_PEER) | tr ' ' '\n' | $(LOCK) --universal --python-version 3.11 - -o requirements/signed-peer.txt
+	echo xpk==1.16.0 | $(LOCK) --python-version 3.11 - -o requirements/xpk.txt
+	echo $(TFDS) | tr ' ' '\n' | $(LOCK) --universal --python-version 3.11 - -o requirements/tfds.txt
+
+.venv-lock/installed:
+	$(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/python -m pip install --quiet uv==0.13.9
+	touch $@
 
 # Apache Beam asks for other versions of protobuf and pyarrow: an environment of its own
 beam-env: .venv-beam/installed
 
-.venv-beam/installed: setup.cfg
-	$(PYTHON) -m venv .venv-beam
-	.venv-beam/bin/python -m pip install --quiet --editable ".[beam,demo]"
-	touch $@
+.venv-beam/installed: setup.cfg requirements/beam.txt
+	$(call APART,.venv-beam,beam)
+	.venv-beam/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	$(APART_DONE)
 
 clean:
 	rm -rf .venv .venv-* build *.egg-info

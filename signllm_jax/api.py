@@ -3,16 +3,21 @@
 import os
 from collections.abc import Sequence
 
-from signllm_jax.artifacts.export import check_export
+import jax
+
+from signllm_jax.artifacts.export import PRETRAINED, check_export
 from signllm_jax.artifacts.group import Group, load_group
 from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core.compile_cache import keep_programs
 from signllm_jax.core.errors import CheckpointError, ConfigError, SignLLMError, TextError
+from signllm_jax.core.languages import get_language
 from signllm_jax.core.storage import ask_for
 from signllm_jax.core.tasks import get_info, resolve
 from signllm_jax.inference.pipelines import Pipeline
 from signllm_jax.inference.request import Request, Signed, choose_language
 from signllm_jax.poses.clip import PoseClip
+from signllm_jax.text.spelling import folded
+from signllm_jax.text.visitors import understand
 
 
 class SignLLM:
@@ -22,10 +27,12 @@ class SignLLM:
         self._pipeline = pipeline
 
     @classmethod
-    def load(cls, workdir: str | os.PathLike) -> "SignLLM":
+    def load(cls, workdir: str | os.PathLike | None = None) -> "SignLLM":
         """Loads the best parameters of every language of a run, or of an export.
 
-        `workdir` may lie on a bucket (`gs://BUCKET/FOLDER`, extra `gcs`).
+        Without a `workdir` it is the model that comes with the package, which spells words in four
+        languages (`PRETRAINED`). A `workdir` may lie on a bucket (`gs://BUCKET/FOLDER`, extra
+        `gcs`).
 
         Compiled programs are kept in `$SIGNLLM_CACHE_DIR` (by default
         `~/.cache/signllm_jax/compiled`; empty = not kept) unless jax has been told a place.
@@ -35,6 +42,8 @@ class SignLLM:
                 what was written, or a bucket does not answer.
             ConfigError: the model of the run makes no clips.
         """
+        if workdir is None:
+            workdir = PRETRAINED
         ask_for(workdir, CheckpointError)
         run = Workdir(workdir)
         config, languages = run.read_config()
@@ -52,6 +61,15 @@ class SignLLM:
             if group.statistics is None or reads is None:
                 raise CheckpointError(f"{run.group(name)}: is no group of {config.task}")
         return cls(resolve(info.pipeline)(groups))
+
+    def __repr__(self) -> str:
+        size = sum(leaf.size for leaf in jax.tree.leaves([g.params for g in self._distinct()]))
+        data = ", ".join(dict.fromkeys(group.dataset for group in self._distinct()))
+        return f"<SignLLM: {', '.join(self.languages)}; {size:,} parameters; trained on {data}>"
+
+    def _distinct(self) -> list[Group]:
+        """The groups, one that languages share once."""
+        return list({id(group): group for group in self._pipeline.groups.values()}.values())
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -93,6 +111,8 @@ class SignLLM:
         Errors are those of `produce`.
         """
         del seed
+        if isinstance(texts, str):
+            raise TextError(f"give a list of texts, not the single text {texts!r:.40}")
         return self._clips([self.read(text, language=language) for text in texts])
 
     def read(
@@ -101,7 +121,34 @@ class SignLLM:
         """Reads and checks a text or a prompt; nothing is produced. Errors as in `produce`."""
         if (text is None) == (prompt is None):
             raise TextError("give either a text or a prompt")
+        for given in (text, prompt):
+            if not isinstance(given, (str, type(None))):
+                raise TextError(f"a text is a str, not {type(given).__name__}: {given!r:.40}")
         return self._pipeline.read(text, prompt, language)
+
+    def read_typed(self, typed: str, language: str | None = None) -> Request:
+        """Reads what a visitor typed: a text, or a question such as `spell cat in ASL`.
+
+        A language that a question names comes before the one that is given. Accents that an
+        alphabet has not are taken off, and symbols are left out: `given_way` of the request.
+
+        Raises:
+            ConfigError: the run has no such language, or which one is meant is not said.
+            TextError: it cannot be signed; its `kind` says why.
+        """
+        meant = understand(typed)
+        if meant.language is not None and meant.language not in self.languages:
+            raise TextError(
+                f"{get_language(meant.language).name} is asked for: this model has "
+                f"{', '.join(self.languages)}",
+                "language",
+            )
+        code = choose_language(self.languages, meant.language or language)
+        tokenizer = self.describe(code).tokenizer
+        if tokenizer is None or tokenizer.kind != "letters":
+            return self.read(None, typed, code) if meant.asked else self.read(typed, None, code)
+        text, gone = folded(meant.text, tokenizer)
+        return self.read(text, language=code)._replace(text=meant.text, given_way=gone)
 
     def gloss(self, request: Request) -> str | None:
         """The LangGloss of a request, `<asl:H> <asl:I>`; None where the model has no text stage.

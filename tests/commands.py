@@ -236,9 +236,7 @@ def start_hosts(
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
     together = [f"--coordinator=localhost:{port}", f"--processes={len(hooks)}"]
-    # without what makes cheap compilations cheap: these are not, and take ten times as long with it
-    xla = os.environ["XLA_FLAGS"].replace("--xla_cpu_use_fusion_emitters=false", "")
-    env = {"JAX_NUM_CPU_DEVICES": str(devices), "XLA_FLAGS": xla}
+    env = {"JAX_NUM_CPU_DEVICES": str(devices)}
     return [
         start(folder, "train", [*args, *together, f"--process={i}", *own[i]], hook=hook, env=env)
         for i, hook in enumerate(hooks)
@@ -264,6 +262,8 @@ def _main(command, args, out, err, programs, hook, cwd, env):
     jax.config.update("jax_compilation_cache_dir", str(programs) if programs else None)
     jax.config.update("jax_enable_compilation_cache", programs is not False)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+    if command != "compile":  # whose programs are what users get
+        jax.config.update("jax_disable_most_optimizations", True)  # as conftest.py does
     for name, value in env.items():  # jax has read those of the server
         if name.startswith("JAX_"):
             jax.config.update(name.lower(), int(value))

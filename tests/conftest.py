@@ -18,11 +18,14 @@ os.environ["XLA_FLAGS"] = " ".join(
         # fake devices that share a busy machine's cores may wait long for each other: no fault
         "--xla_cpu_collective_call_warn_stuck_timeout_seconds=300",
         "--xla_cpu_collective_call_terminate_timeout_seconds=600",
-        # compiles what `cheap_compiles` says in a third of the time; later versions know it not
+        # halves compilations with few optimizations once more; later versions do not know it
         "--xla_cpu_use_fusion_emitters=false" if jax.__version_info__ < (0, 11) else "",
     )
 )
 os.environ.setdefault("SIGNLLM_CACHE_DIR", "")  # tests keep no compiled programs in the home
+# What tests run is small: compiling it takes longer than running it, and less than half of that
+# with few optimizations.
+jax.config.update("jax_disable_most_optimizations", True)
 # eight fake devices for the tests of meshes; it must be said before jax is first used
 jax.config.update("jax_num_cpu_devices", 8)
 
@@ -60,11 +63,3 @@ def data_dir(tmp_path_factory) -> str:
     for language in fingerspelling.LANGUAGES:
         splits.prepare("fingerspelling", language, folder)
     return str(folder)
-
-
-@pytest.fixture(scope="module")
-def cheap_compiles():
-    """Compiles with few optimisations: in half the time, where nothing is run for long."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)

@@ -148,6 +148,15 @@ def config_json(folder: Path):
     return run / "config.json", Workdir(run).read_config
 
 
+def final_json(folder: Path):
+    from signllm_jax.artifacts.run_files import read_final
+
+    final = {"step": 6, "seconds": 1.5, "cpu_seconds": 2.0, "goodput": {"steps": 1.0}}
+    final |= {"data": {"train": "ab"}, "params_sha256": "cd", "versions": {"jax": "1"}}
+    (folder / "final.json").write_text(json.dumps(final))
+    return folder / "final.json", lambda: read_final(folder)
+
+
 def group_json(folder: Path):
     from signllm_jax.artifacts.group import load_group
 
@@ -188,7 +197,7 @@ def report_json(folder: Path):
 
 
 READERS = (pose, skels, openpose, openpose_zip, dwpose, pickles, arrays, manifest, prompt)
-SCHEMAS = (config_json, group_json, model_json, source_json, report_json)
+SCHEMAS = (config_json, final_json, group_json, model_json, source_json, report_json)
 TARGETS: dict[str, Callable] = {make.__name__: make for make in (*READERS, *SCHEMAS, params)}
 
 

@@ -14,8 +14,6 @@ from signllm_jax.parallel import sharding
 from signllm_jax.train.state import make_state
 from signllm_jax.train.step import make_train_step
 
-pytestmark = pytest.mark.usefixtures("cheap_compiles")
-
 LANGUAGES = LANGUAGES[:2]
 
 

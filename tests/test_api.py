@@ -16,7 +16,7 @@ from signllm_jax.inference.request import Request
 
 
 @pytest.fixture(scope="module")
-def model(data_dir, tmp_path_factory, cheap_compiles):
+def model(data_dir, tmp_path_factory):
     path = tmp_path_factory.mktemp("run") / "run"
     return SignLLM.load(write_run(path, tiny_config(data_dir, ("asl", "gsl"))).path)
 
@@ -76,6 +76,12 @@ def test_a_pause_stands_for_spaces_and_marks(model):
     np.testing.assert_allclose(whole.positions[len(one) + pause :], other.positions, atol=1e-4)
     with pytest.raises(TextError, match="no letter to spell in '!!'"):
         model.produce("!!", "asl")
+
+
+def test_the_words_of_a_text_have_a_limit_together(model):
+    assert len(model.read(" ".join(["abcd"] * 40), language="asl").model_input.split()) == 40
+    with pytest.raises(TextError, match=r"has 260 letters: at most 256 .* one by one"):
+        model.read(" ".join(["abcd"] * 41), language="asl")
 
 
 def test_a_prompt_says_text_and_language(model):

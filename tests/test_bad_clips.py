@@ -14,8 +14,6 @@ from signllm_jax.data import batches as pipeline
 from signllm_jax.data import splits
 from signllm_jax.train import groups, loop
 
-pytestmark = pytest.mark.usefixtures("cheap_compiles")
-
 
 @pytest.fixture(scope="module")
 def damaged(data_dir, tmp_path_factory):

@@ -84,7 +84,6 @@ def test_a_bucket_that_refuses_says_why(bucket, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("cheap_compiles")
 def test_a_run_on_a_bucket_is_a_run_on_a_disk(bucket, data_dir, tmp_path, monkeypatch):
     """All but its checkpoints, which tensorstore writes by itself, are on the stand-in."""
     monkeypatch.setattr(loop, "make_run_mesh", lambda config, languages: one_device())

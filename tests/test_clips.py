@@ -12,8 +12,6 @@ from signllm_jax.rl.clips import place
 
 LIMITS = {"frames": 32, "tokens": 12, "clips": 4}
 
-pytestmark = pytest.mark.usefixtures("cheap_compiles")
-
 
 def plainly_placed(sizes, rows, frames, tokens, clips):
     """Rows, first frames, first tokens and numbers of clips one after the other; who is first to

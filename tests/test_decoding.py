@@ -24,7 +24,7 @@ from signllm_jax.poses.clip import PoseClip
 from signllm_jax.train import groups
 from signllm_jax.train.dev import DevSet
 
-pytestmark = pytest.mark.usefixtures("cheap_compiles", "mesh")
+pytestmark = pytest.mark.usefixtures("mesh")
 TEXT2POSE = Text2Pose(MODEL)
 MAX_FRAMES = 20
 TEXT = np.array([[5, 6, 7, 0, 0], [9, 8, 7, 6, 5], [0, 0, 0, 0, 0]], np.int32)

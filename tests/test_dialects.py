@@ -288,6 +288,11 @@ def test_json_lists_and_json_lines_are_tables(tmp_path):
         assert [row.reason for row in found.odd] == ["an item that is no JSON object"]
 
 
+def test_json_objects_by_id_are_a_table(tmp_path):
+    (tmp_path / "a.json").write_text(json.dumps({"a.mp4": {"text": "x"}, "b": {"text": "y"}}))
+    assert read(tmp_path / "a.json", "asl")[1] == [("a", "x", "", ""), ("b", "y", "", "")]
+
+
 def test_gloss_rules_are_those_that_are_named_else_the_dialects_else_the_corpus(tmp_path):
     (tmp_path / "a.csv").write_text("id,text,gloss\na,x,ICH1* $GEST-OFF^\n")
 

@@ -10,6 +10,8 @@ from tiny_run import tiny_config, write_run
 
 NOT_RUN = {  # a line of a block -> where or why not
     "make test": "is what runs this",
+    "make install": "tests/test_release.py installs the wheel",
+    "words.txt": "reads a user's list: tests/test_pretrained.py",
     "make demo": "trains for minutes: its very commands are those of the README, which are run",
     "make speed": "measures for twenty minutes: tests/test_benchmarks.py",
     "make scale": "lists two million clips: tests/test_plan.py",
@@ -17,6 +19,7 @@ NOT_RUN = {  # a line of a block -> where or why not
     "make gpu-check": "needs a GPU",
     "runs/gpu": "needs a GPU",
     "make words": "trains for minutes: tests/test_words.py",
+    "launch/study.py": "takes minutes: tests/test_referees.py, tests/test_variety_study.py",
     "launch/words.py": "trains for minutes: tests/test_words.py",
     "make seeds": "trains three demos",
     "curl ": "needs a server: tests/test_serving.py runs these lines",
@@ -27,6 +30,9 @@ NOT_RUN = {  # a line of a block -> where or why not
     ".venv-tfds/bin/tfds": "needs TensorFlow: tests/test_tfds.py",
     "produce.py --workdir=runs/prompted": "two steps teach no spelling: tests/test_prompted.py",
     "runs/takes": "trains three readers for minutes",
+    "--compose=": "needs takes of signs: tests/test_compose.py",
+    "prompt2sign/asl_cafe": "see above",
+    "study.py sentences": "needs the corpora and trains for minutes: tests/test_sentences.py",
     "FLAGS": "its flags are what the line before prints: tests/test_extend.py",
     "=How2Sign/": "needs the corpora: tests/test_downloads.py makes folders like theirs",
     "$HOW2SIGN": "see above",

@@ -63,7 +63,7 @@ def workdir(tmp_path_factory, data_dir):
 
 
 @pytest.mark.slow
-def test_the_training_loop_makes_an_evaluator(tmp_path, data_dir, cheap_compiles):
+def test_the_training_loop_makes_an_evaluator(tmp_path, data_dir):
     final = train(_config(data_dir), tmp_path / "run")
     reader = open_evaluator(str(tmp_path / "run"), ("asl",), batch_size=2)
     assert (reader.seed, reader.steps) == (0, 2)
@@ -75,7 +75,7 @@ def test_the_training_loop_makes_an_evaluator(tmp_path, data_dir, cheap_compiles
     assert again["params_sha256"] == final["params_sha256"]
 
 
-def test_a_run_of_readers_is_an_evaluator_and_reads_nothing_but_the_clip(workdir, cheap_compiles):
+def test_a_run_of_readers_is_an_evaluator_and_reads_nothing_but_the_clip(workdir):
     reader = open_evaluator(str(workdir), ("asl",), batch_size=2)
     clip = fingerspelling.spelled_clip("at", "asl")
     empty = PoseClip(np.zeros((0, 50, 3), np.float32), np.zeros((0, 50), np.float32), 25.0)
@@ -108,7 +108,7 @@ def test_what_an_evaluator_cannot_judge_is_refused(workdir, tmp_path):
         reader.read("asl", [flat])
 
 
-def test_a_reader_has_a_report_of_its_own(workdir, cheap_compiles):
+def test_a_reader_has_a_report_of_its_own(workdir):
     report = reading_report.evaluate(workdir, "dev", workdir / "dev.json")
     overall = report["overall"]
     assert overall["clips"] == len(fingerspelling.words("asl")["dev"])
@@ -145,7 +145,7 @@ def test_the_card_of_an_exported_reader_tells_how_it_judges(workdir, tmp_path):
         SignLLM.load(tmp_path / "out")
 
 
-def test_the_nearest_train_clip_says_its_text(data_dir, cheap_compiles):
+def test_the_nearest_train_clip_says_its_text(data_dir):
     train = open_split("fingerspelling", "asl", "train", data_dir)
     few = _Few(train, (3, 8, 5))
     language = _Language([], few, [train.clip(5), train.clip(3)])

@@ -17,8 +17,6 @@ from signllm_jax.inference.prompt_to_pose import PromptToPose
 from signllm_jax.train.loop import train
 from signllm_jax.train.shared import extend_run
 
-pytestmark = pytest.mark.usefixtures("cheap_compiles")
-
 
 def stages(group):
     """Both stages of a group and its stacked parameters."""

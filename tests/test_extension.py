@@ -17,8 +17,6 @@ from signllm_jax.core.errors import CheckpointError, ConfigError, OutputError
 from signllm_jax.core.storage import ask_for
 from signllm_jax.train import extension, loop
 
-pytestmark = pytest.mark.usefixtures("cheap_compiles")
-
 
 def files(folder):
     return {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*") if p.is_file()}

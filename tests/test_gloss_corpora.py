@@ -22,8 +22,6 @@ from signllm_jax.train.loop import train
 from signllm_jax.train.optimizer import evaluated
 from signllm_jax.train.state import abstract_state
 
-pytestmark = pytest.mark.usefixtures("cheap_compiles")
-
 
 def test_languages_are_mixed_by_the_temperature_and_each_example_comes_equally_often():
     members = [("gsl", 400), ("ksl", 100), ("dsgs", 4)]

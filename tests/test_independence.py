@@ -18,8 +18,6 @@ from signllm_jax.train.groups import open_groups
 from signllm_jax.train.state import make_state
 from signllm_jax.train.step import make_train_step
 
-pytestmark = pytest.mark.usefixtures("cheap_compiles")
-
 STEPS = 6
 FINISHED = "gsl"  # has fewer steps than the others
 STOPPED = "tsl"  # stopped early

@@ -131,9 +131,7 @@ def gradients(kernel, mesh, remat="none"):
         ("cudnn", (1, 2, 1, 2), "products"),
     ],
 )
-def test_on_a_mesh_a_model_learns_by_a_kernel_what_it_learns_by_xla(
-    kernel, shape, remat, no_cudnn, cheap_compiles
-):
+def test_on_a_mesh_a_model_learns_by_a_kernel_what_it_learns_by_xla(kernel, shape, remat, no_cudnn):
     mesh = mesh_of(*shape)
     made, program = gradients(kernel, mesh, remat)
     known, _ = gradients("xla", one_device())

@@ -17,8 +17,6 @@ from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.skels import write_skels
 from signllm_jax.train import loop
 
-pytestmark = pytest.mark.usefixtures("cheap_compiles")
-
 
 def with_face(clip):
     """A dwpose128 clip whose arms and hands move as an openpose50 clip's."""

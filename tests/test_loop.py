@@ -24,8 +24,6 @@ from signllm_jax.train.checkpoint import restore_params
 from signllm_jax.train.log import RunLog
 from signllm_jax.train.state import abstract_state, state_shardings
 
-pytestmark = pytest.mark.usefixtures("cheap_compiles")
-
 LANGUAGES = ("asl", "tsl")
 STEPS = 4
 MAKE_RUN_MESH = loop.make_run_mesh

@@ -15,14 +15,14 @@ def clips():
     return [PoseClip(s.astype(np.float32), np.ones(s.shape[:2], np.float32), 25.0) for s in steps]
 
 
-def test_the_independent_figures_are_ours(clips, cheap_compiles):
+def test_the_independent_figures_are_ours(clips):
     scores = score_clips(clips, clips[::-1])
     for i, pair in enumerate(zip(clips, clips[::-1])):
         for name, value in independent(*pair).items():
             assert scores[name][i] == pytest.approx(value, abs=1e-4), name
 
 
-def test_every_variant_is_another_and_has_a_row(clips, cheap_compiles):
+def test_every_variant_is_another_and_has_a_row(clips):
     made = variants(clips, clips)
     table = {name: summarize(score_clips(clips, produced)) for name, produced in made.items()}
     assert [metrics["collapse"] for metrics in table.values()] == [False] * 4 + [True, False]

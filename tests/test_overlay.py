@@ -121,7 +121,7 @@ def test_the_command_draws_and_measures(tmp_path, shared_data):
     assert code == cli.BAD_INPUT and "no such video" in err and err.count("\n") == 1
 
 
-def test_a_video_that_is_too_short_and_an_unknown_suffix_are_refused(tmp_path, cheap_compiles):
+def test_a_video_that_is_too_short_and_an_unknown_suffix_are_refused(tmp_path):
     clip = letters()[0]
     write_pose_file(tmp_path / "a.pose", clip)
     with pytest.raises(OutputError, match=r"an overlay is a \.mp4 or a \.png"):

@@ -89,6 +89,18 @@ def test_any_epoch_is_resumed_by_packing_once(monkeypatch):
     assert (plan().row(10**9), plan().row(0)) == (far, near) != (plan(seed=4).row(10**9), near)
 
 
+@pytest.mark.parametrize("number", [1, 2])
+def test_strata_that_share_their_numbers_have_the_rows_of_each_alone(number):
+    of_rows = dict(zip(("row_frames", "row_tokens", "row_clips"), LIMITS))
+    packed = Packing(**of_rows, plan=number, strata=2)
+    first = plan_rows("asl", LENGTHS, TOKENS, packed, 0)
+    second = plan_rows("asl", LENGTHS, TOKENS, packed, 1, first)
+    first.row(0)
+    for beside in (None, first):
+        alone = plan_rows("asl", LENGTHS, TOKENS, packed, 1, beside)
+        assert [alone.row(place) for place in range(200)] == [second.row(p) for p in range(200)]
+
+
 def test_a_run_from_before_keeps_its_plan(tmp_path):
     before = to_dict(Config())
     del before["data"]["plan"]

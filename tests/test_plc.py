@@ -23,8 +23,6 @@ from signllm_jax.train.mlsf import MlsfTask
 from signllm_jax.train.state import abstract_state, make_state, state_shardings
 from signllm_jax.train.step import gather_metrics, make_train_step
 
-pytestmark = pytest.mark.usefixtures("cheap_compiles")
-
 LANES = ("asl", "gsl")
 PLC = RLConfig(
     plc=True, loss="reward", share=0.5, strata=4, capacity=64, clip_frames=12, clip_tokens=6

@@ -72,7 +72,7 @@ def test_an_end_follows_each_text_of_a_row():
     assert place.tolist() == [[1, 1, 1, 2, 2, 2, 0, 0], [1, 1, 0, 0, 0, 0, 0, 0]]
 
 
-def test_a_packed_clip_is_read_as_it_is_alone(reader, cheap_compiles):
+def test_a_packed_clip_is_read_as_it_is_alone(reader):
     module, params = reader
     random = np.random.default_rng(0)
     frames = random.standard_normal((1, 16, 150)).astype(np.float32)
@@ -95,7 +95,7 @@ def test_a_packed_clip_is_read_as_it_is_alone(reader, cheap_compiles):
     np.testing.assert_allclose(memory.gloss[0, 4:7], own.gloss[0, :3], atol=1e-5)
 
 
-def test_the_encoder_sees_as_far_as_its_view_and_the_decoder_no_later_token(reader, cheap_compiles):
+def test_the_encoder_sees_as_far_as_its_view_and_the_decoder_no_later_token(reader):
     module, params = reader
     segment, steps = jnp.ones((1, 32), jnp.int32), jnp.ones((1, 5), jnp.int32)
     history = jnp.array([[0, 3, 4, 5, 6]])
@@ -180,7 +180,7 @@ def _search(module, params, frames, length, tokens):
     return list(found), float(best)
 
 
-def test_beam_search_finds_the_best_text_and_greedy_follows_the_best_token(reader, cheap_compiles):
+def test_beam_search_finds_the_best_text_and_greedy_follows_the_best_token(reader):
     module, params = reader
     random = np.random.default_rng(4)
     frames = random.standard_normal((2, 16, 150)).astype(np.float32)
@@ -212,7 +212,7 @@ def _run_on(shape):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("shape", [(8, 1, 1, 1), (2, 2, 2, 1), (2, 1, 2, 2)])
-def test_reader_lanes_share_nothing_and_every_mesh_gives_the_same_step(shape, cheap_compiles):
+def test_reader_lanes_share_nothing_and_every_mesh_gives_the_same_step(shape):
     hlo, mesh, metrics = _run_on(shape)
     assert cross_language_bytes(hlo, mesh) == 0
     if shape[0] == 8:

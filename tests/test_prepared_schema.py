@@ -12,11 +12,12 @@ from test_schemas import refused
 from signllm_jax.artifacts.group import write_file
 from signllm_jax.artifacts.report_file import read_report
 from signllm_jax.core.errors import DataError
-from signllm_jax.core.plain_files import new_beside, replacing, write_whole
+from signllm_jax.core.plain_files import appearing, new_beside, replacing, write_whole
 from signllm_jax.corpora.clip_jobs import find_jobs
 from signllm_jax.corpora.entries import Entry
 from signllm_jax.corpora.prepare import Lost, Settings, make_example
 from signllm_jax.corpora.shards import Prepared
+from signllm_jax.data.check import _without_pose as without_pose
 from signllm_jax.eval import results
 from signllm_jax.poses.frames import Repairs
 from signllm_jax.render.save import save_clip
@@ -70,6 +71,19 @@ def test_every_value_of_a_prepared_source_is_read_or_refused(tmp_path):
     write_part(tmp_path, LISTED)
     counts = refused(tmp_path / "source.json", TOLD, lambda: read_all(tmp_path))
     assert counts["refused"] > 60
+
+
+def test_every_value_of_a_prepare_report_is_read_or_refused(tmp_path):
+    folder = tmp_path / "prepared" / "asl" / "own"
+    folder.mkdir(parents=True)
+    write_part(folder, LISTED)
+    (folder / "source.json").write_text(json.dumps(TOLD))
+    report = {"lost": [{"id": "a", "reason": "no pose"}], "clips_in": 1}
+    path = folder / "prepare_report.json"
+    path.write_text(json.dumps(report))
+    assert next(without_pose(tmp_path, "asl")).endswith("a (no pose)")
+    counts = refused(path, report, lambda: list(without_pose(tmp_path, "asl")))
+    assert counts["refused"] > 60 and counts["read"] > 20
 
 
 def test_every_value_that_a_part_lists_is_read_or_refused(tmp_path, monkeypatch):
@@ -164,3 +178,22 @@ def test_names_beside_are_new_each_time_and_have_the_usual_rights(tmp_path):
     assert one != other
     (tmp_path / "plain").touch()
     assert os.stat(one).st_mode == os.stat(tmp_path / "plain").st_mode
+
+
+def test_a_folder_appears_when_it_is_whole_and_touches_nothing_beside_it(tmp_path):
+    mine = tmp_path / f".out.{os.getpid()}"
+    mine.mkdir()
+    with pytest.raises(KeyError), appearing(tmp_path / "out", DataError) as folder:
+        (folder / "file").write_text("half")
+        assert not (tmp_path / "out").exists()
+        raise KeyError
+    assert list(tmp_path.iterdir()) == [mine]
+    with appearing(tmp_path / "out", DataError) as folder:
+        (folder / "file").write_text("whole")
+    assert (tmp_path / "out" / "file").read_text() == "whole"
+    with (
+        pytest.raises(DataError, match="cannot be written"),
+        appearing(tmp_path / "out", DataError),
+    ):
+        pass
+    assert sorted(tmp_path.iterdir()) == [mine, tmp_path / "out"]

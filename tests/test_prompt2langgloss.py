@@ -25,8 +25,6 @@ from signllm_jax.train.loop import train
 from signllm_jax.train.prompt2langgloss import own_text
 from signllm_jax.train.task import Learning, get_task
 
-pytestmark = pytest.mark.usefixtures("cheap_compiles")
-
 
 @pytest.mark.parametrize(("size", "millions"), [("base", 40), ("large", 120), ("super", 1000)])
 def test_both_stages_together_have_the_size_of_the_name(size, millions):

@@ -22,7 +22,6 @@ from signllm_jax.poses.clip import PoseClip
 from signllm_jax.serve.app import make_app
 from signllm_jax.text import prompt_forms, prompts
 
-pytestmark = pytest.mark.usefixtures("cheap_compiles")
 REAL = PoseClip(np.zeros((2, 50, 3), np.float32), np.ones((2, 50), np.float32), 25.0)
 QUOTED = "How do you sign 'dgs' in ASL?"
 BARE = "Hoe gebaar je hallo in ASL?"  # a spoken language without templates

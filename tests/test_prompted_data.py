@@ -17,8 +17,6 @@ from signllm_jax.text.prompt_templates import common_words, pattern_sections, pa
 from signllm_jax.text.prompts import SPOKEN, parse_prompt, question, templates
 from signllm_jax.text.stage import LineTokenizer
 
-pytestmark = pytest.mark.usefixtures("cheap_compiles")
-
 
 def test_the_lines_of_a_row_are_the_langgloss_of_its_first_clips_and_of_made_up_words(prompt_data):
     stage, train_data = prompt_data

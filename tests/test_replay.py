@@ -28,7 +28,7 @@ ON_MESHES = [((2, 2, 2, 1), 1.0)] + [
 ]
 DRAWS = 10**6
 
-pytestmark = pytest.mark.usefixtures("cheap_compiles")
+
 # compiled as a whole, which is quicker than one operation after the other
 init = functools.partial(replay.init, frames=F, tokens=S, frame_size=MODEL.frame_size)
 add, update = jax.jit(replay.add), jax.jit(replay.update)

@@ -20,8 +20,6 @@ from signllm_jax.train import loop
 from signllm_jax.train.binding import check_data
 from signllm_jax.train.mlsf import MlsfTask
 
-pytestmark = pytest.mark.usefixtures("cheap_compiles")
-
 
 @pytest.fixture(scope="module")
 def config(data_dir):

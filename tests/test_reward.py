@@ -13,8 +13,6 @@ from signllm_jax.models.text2pose import Text2Pose
 from signllm_jax.parallel import sharding
 from signllm_jax.rl import policy, reward
 
-pytestmark = pytest.mark.usefixtures("cheap_compiles")
-
 J = (MODEL.frame_size - 1) // 3
 WEIGHTS = np.linspace(0.5, 1.5, J).astype(np.float32)
 

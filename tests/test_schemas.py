@@ -12,12 +12,11 @@ from tiny_run import tiny_config, write_run
 from signllm_jax import SignLLM
 from signllm_jax.artifacts.export import check_export, export_run
 from signllm_jax.artifacts.group import load_group
+from signllm_jax.artifacts.run_files import read_final
 from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core.errors import CheckpointError, ConfigError, SignLLMError
 from signllm_jax.core.schema import parse_json
 from signllm_jax.models import shapes
-
-pytestmark = pytest.mark.usefixtures("cheap_compiles")
 
 WRONG = (
     None,
@@ -88,6 +87,45 @@ def test_every_value_of_a_config_is_read_or_refused(copy):
     workdir = Workdir(copy)
     counts = refused(path, json.loads(path.read_text()), workdir.read_config, every=7)
     assert counts["refused"] > 200 and counts["read"] > 20
+
+
+def test_every_note_of_a_run_is_read_or_refused(copy):
+    path, workdir = copy / "config.json", Workdir(copy)
+    held = json.loads(path.read_text())
+    counts = {"read": 0, "refused": 0}
+    for name, value in (("saved", True), ("data", {"train": "ab"}), ("kept", ["asl"])):
+        for wrong in variants(value):
+            path.write_text(json.dumps(held | {name: wrong}))
+            try:
+                workdir.noted_data()
+                workdir.note_saved()
+                counts["read"] += 1
+            except SignLLMError:
+                counts["refused"] += 1
+                assert json.loads(path.read_text()).get("saved") is not True or name == "saved"
+    assert counts["refused"] > 40 and counts["read"] > 5
+    path.write_text(json.dumps(held | {"data": {"train": "ab"}, "other": 1}))
+    workdir.note_saved()
+    assert workdir.noted_data() == {"train": "ab"}
+    more = {"data": {"train": "ab"}, "other": 1, "saved": True}
+    assert json.loads(path.read_text()) == held | more
+
+
+def test_every_value_of_a_final_json_is_read_or_refused_and_moves_nothing_elsewhere(copy):
+    final = {"step": 6, "seconds": 1.5, "cpu_seconds": 2, "goodput": {"steps": 1.0}}
+    final |= {"data": {"train": "ab"}, "params_sha256": "cd", "versions": {"jax": "1"}}
+    path = copy / "final.json"
+    assert read_final(copy) is None
+    path.write_text(json.dumps(final))
+    assert read_final(copy).goodput == {"steps": 1.0}
+    counts = refused(path, final, lambda: read_final(copy))
+    assert counts["refused"] > 60 and counts["read"] > 10
+    path.write_text(json.dumps(final | {"step": "../../x"}))
+    with pytest.raises(CheckpointError, match=r"final\.json: .*step"):
+        Workdir(copy).set_final_aside()
+    path.write_text(json.dumps(final))
+    Workdir(copy).set_final_aside()
+    assert (copy / "final-6.json").exists() and not path.exists()
 
 
 @pytest.mark.slow

@@ -35,7 +35,7 @@ HOSTILE = (
 
 
 @pytest.fixture(scope="module")
-def model(data_dir, tmp_path_factory, cheap_compiles):
+def model(data_dir, tmp_path_factory):
     path = tmp_path_factory.mktemp("run") / "run"
     model = SignLLM.load(write_run(path, tiny_config(data_dir, ("asl", "gsl"))).path)
     model.warm_up()
@@ -72,7 +72,9 @@ def until(condition):
 def test_a_text_is_answered_with_its_clip(client, model):
     answer = client.post("/produce", json=HELLO | {"positions": "floats"})
     said, clip = answer.json(), model.produce(**HELLO)
-    assert answer.status_code == 200 and said.keys() == {"text", "language", "seconds", "clip"}
+    assert answer.status_code == 200 and said.keys() == {
+        *("text", "language", "seconds", "title", "given_way", "clip")
+    }
     assert said["seconds"] == pytest.approx(len(clip) / clip.fps, abs=1e-3)
     np.testing.assert_allclose(said["clip"]["positions"], clip.positions, atol=1e-4)
     np.testing.assert_array_equal(np.array(said["clip"]["confidence"]) > 0, clip.observed)
@@ -153,7 +155,10 @@ def test_a_prompted_model_says_what_it_understood_and_a_misunderstanding_is_its_
         assert file.status_code == 200 and len(held.signed) == 1  # the answer that was kept
         assert client.post("/produce", json=HELLO).status_code == 200
         refused = client.post("/produce", json=HELLO | {"text": "cab"})
-        assert refused.status_code == 422 and refused.json() == {"error": "not understood"}
+        assert refused.status_code == 422 and refused.json() == {
+            "error": "not understood",
+            "kind": "",
+        }
     assert [asked for _, asked in held.signed] == [[prompt["prompt"]], ["sign abc"], ["sign cab"]]
 
 
@@ -171,10 +176,13 @@ def test_languages_and_formats_are_listed(client, model):
         ("", 400, "required"),
         ("a\udcff", 400, "parsing"),
         ("[]", 400, ""),
-        ("{}", 400, "either"),
+        ("{}", 400, "give one"),
         ('{"text": 5}', 400, "text"),
         ('{"txt": "a"}', 400, "txt"),
-        ('{"text": "a", "prompt": "a"}', 400, "either"),
+        ('{"text": "a", "prompt": "a"}', 400, "give one"),
+        ('{"typed": "a", "prompt": "a"}', 400, "give one"),
+        ('{"typed": "room 12", "language": "asl"}', 422, "numbers"),
+        ('{"typed": "abc in LSA", "language": "asl"}', 422, "Argentine"),
         ('{"text": "a", "language": "asl", "seed": -1}', 400, "seed"),
         ('{"text": "\\ud800", "language": "asl"}', 400, ""),
         ('{"text": "' + MAX_TEXT * "a" + 'a", "language": "asl"}', 422, "at most 1000"),
@@ -390,7 +398,7 @@ def test_the_documented_limits_are_the_real_ones():
         ("characters of a text or prompt", MAX_TEXT),
         ("texts that wait for the model (`--queue`)", desk.QUEUE),
         ("files asked for at once", desk.RENDERINGS),
-        ("seconds for a video to be made", desk.RENDER_SECONDS),
+        ("seconds for an mp4 or gif to be made", desk.RENDER_SECONDS),
         ("seconds for a request's head to arrive", connections.HEAD_SECONDS),
         ("seconds without reading an answer that waits", connections.UNREAD_SECONDS),
         ("open connections of one address (`--per_client`)", connections.PER_CLIENT),

@@ -181,7 +181,7 @@ def hung_ffmpeg(tmp_path, monkeypatch):
     program.write_text("#!/bin/sh\nexec sleep 60\n")
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(program))
-    monkeypatch.setattr(video, "FFMPEG_SECONDS", 0.5)
+    monkeypatch.setattr(video, "MOST_SECONDS", 0.5)
 
 
 def test_a_renderer_that_hangs_is_ended_and_reported(client, hung_ffmpeg):
@@ -189,6 +189,13 @@ def test_a_renderer_that_hangs_is_ended_and_reported(client, hung_ffmpeg):
     assert answer.status_code == 504 and "was ended" in answer.json()["error"]
     assert "/" not in answer.json()["error"]
     assert client.get("/clip", params=HELLO | {"format": "npz"}).status_code == 200
+
+
+def test_a_gif_that_takes_too_long_is_given_up_and_reported(client, monkeypatch):
+    monkeypatch.setattr(video, "MOST_SECONDS", 0.0)
+    answer = client.get("/clip", params=HELLO | {"format": "gif"})
+    assert answer.status_code == 504 and "was given up" in answer.json()["error"]
+    assert "/" not in answer.json()["error"]
 
 
 @contextlib.contextmanager

@@ -22,8 +22,6 @@ from signllm_jax.train.mlsf import MlsfTask, corrupt
 from signllm_jax.train.optimizer import make_optimizer
 from signllm_jax.train.task import Learning
 
-pytestmark = pytest.mark.usefixtures("cheap_compiles")
-
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.3])
 def test_label_smoothing_spreads_a_share_over_all_glosses(smoothing):

@@ -13,8 +13,6 @@ from signllm_jax.train import spikes
 from signllm_jax.train.state import make_state
 from signllm_jax.train.step import make_train_step
 
-pytestmark = pytest.mark.usefixtures("cheap_compiles")
-
 
 def found(norms, most=4.0, start=spikes.FIRST):
     """The spikes of a lane's norms, step by step, and the running mean at the end."""

@@ -17,8 +17,6 @@ from signllm_jax.train import step as train_step
 from signllm_jax.train.state import make_state, state_shardings
 from signllm_jax.train.step import gather_metrics, make_train_step
 
-pytestmark = pytest.mark.usefixtures("cheap_compiles")
-
 MESHES = [(8, 1, 1, 1), (2, 2, 2, 1), (1, 1, 8, 1), (2, 1, 1, 4)]
 STEPS = 3
 

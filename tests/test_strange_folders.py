@@ -7,6 +7,7 @@ import shutil
 
 import pytest
 from commands import contents, run
+from etils import epath
 from tiny_run import tiny_config, write_run
 
 from signllm_jax import SignLLM
@@ -14,8 +15,17 @@ from signllm_jax.artifacts.export import export_run
 from signllm_jax.artifacts.group import copy_group, load_group
 from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core.config import read_config, to_dict
-from signllm_jax.core.errors import CheckpointError, ConfigError, SignLLMError
+from signllm_jax.core.errors import (
+    CheckpointError,
+    ConfigError,
+    DataError,
+    OutputError,
+    SignLLMError,
+)
 from signllm_jax.core.plain_files import read_plain
+from signllm_jax.data.locking import locked
+from signllm_jax.eval.plots import plot_training
+from signllm_jax.eval.report import report_path
 from signllm_jax.train.extension import kept_languages, take_along
 
 PATHS = ("../../x", "..", ".", "/tmp", "a/b", "A", "a", "a" * 17, "asl\n", "", None, 5, ["asl"], {})
@@ -237,3 +247,39 @@ def test_the_commands_refuse_a_strangers_codes_in_one_line(stranger, tmp_path):
         assert (code, out, err.count("\n")) == (2, "", 1) and "config.json" in err, (command, err)
     assert not (tmp_path / "out").exists() and not (tmp_path / "x").exists()
     assert everything(tmp_path / "secret") == before
+
+
+@pytest.mark.parametrize("name", ["samples", "report", "reader", "reader/0"])
+def test_an_evaluation_writes_through_no_link_of_a_stranger(tmp_path, name):
+    (tmp_path / "mine").mkdir()
+    link = tmp_path / "run" / name
+    link.parent.mkdir(parents=True)
+    link.symlink_to(tmp_path / "mine")
+    with pytest.raises(OutputError, match="is a link"):
+        report_path(Workdir(tmp_path / "run"), "test", None)
+
+
+def test_a_log_of_a_stranger_is_drawn_or_left_out(tmp_path):
+    log = tmp_path / "metrics.jsonl"
+    good = {"kind": "dev", "step": 6, "asl": {"dtw_mean_pose_ratio": 0.5}}
+    bad = [[], 7, None, {"kind": "dev"}, good | {"step": "6"}, good | {"asl": [1]}]
+    bad += [good | {"asl": {"dtw_mean_pose_ratio": wrong}} for wrong in ("x", -1, 10**400)]
+    log.write_text("".join(json.dumps(each) + "\n" for each in bad) + "[" * 10**5)
+    assert plot_training(log, ["asl"], tmp_path / "a.png") is None
+    log.write_text(json.dumps(good) + "\n")
+    assert plot_training(log, ["asl"], tmp_path / "a.png").exists()
+    log.unlink()
+    os.mkfifo(log)
+    with pytest.raises(DataError, match="not a regular file"):
+        plot_training(log, ["asl"], tmp_path / "a.png")
+
+
+def test_a_lock_of_a_data_folder_is_not_written_through(tmp_path):
+    (tmp_path / "mine").write_text("mine")
+    (tmp_path / ".prepare.lock").symlink_to(tmp_path / "mine")
+    with (
+        pytest.raises(DataError, match="cannot be locked"),
+        locked(epath.Path(tmp_path), "prepare"),
+    ):
+        pass
+    assert (tmp_path / "mine").read_text() == "mine"

@@ -28,8 +28,6 @@ from signllm_jax.text.stage import make_stage
 from signllm_jax.train.state import abstract_state
 from signllm_jax.train.step import make_train_step
 
-pytestmark = pytest.mark.usefixtures("cheap_compiles")
-
 
 @pytest.fixture(scope="module")
 def stage():

@@ -15,7 +15,7 @@ from signllm_jax.models.losses import joint_weights, pose_losses
 from signllm_jax.models.text2pose import Text2Pose, teacher_forcing
 from signllm_jax.parallel import sharding
 
-pytestmark = pytest.mark.usefixtures("cheap_compiles", "mesh")
+pytestmark = pytest.mark.usefixtures("mesh")
 MODEL = dataclasses.replace(tiny.MODEL, head=40)
 TEXT2POSE = Text2Pose(MODEL)
 WEIGHTS = joint_weights(OPENPOSE50, hand=2.0, wrist=3.0)

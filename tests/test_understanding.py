@@ -11,8 +11,6 @@ from signllm_jax.models.prompt2langgloss import text_params
 from signllm_jax.text.langgloss import from_langgloss
 from signllm_jax.text.prompts import question
 
-pytestmark = pytest.mark.usefixtures("cheap_compiles")
-
 PROMPTS = ("Please show me tree by hand", "ağaç için işaret ne", "12?", "How is Öl signed?")
 LANGUAGES = ("asl", "tsl", "asl", "asl")
 

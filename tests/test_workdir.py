@@ -17,8 +17,6 @@ from signllm_jax.core.errors import CheckpointError, ConfigError
 from signllm_jax.train import groups, loop
 from signllm_jax.train.log import RunLog
 
-pytestmark = pytest.mark.usefixtures("cheap_compiles")
-
 CONFIG = "--config=configs/mlsf.py"
 LINE = '{"step": 5000, "kind": "train", "loss": 1}\n'
 
@@ -80,6 +78,33 @@ FOREIGN = {
     "one file": ["thesis.tex"],
     "what looks like a leftover": [".config.json.tex.1", ".config.json.12a"],
 }
+
+
+@pytest.mark.parametrize("kind", ["link", "hard link", "file"])
+def test_a_lock_that_is_no_lock_of_ours_stays_as_it_is(kind, config, tmp_path):
+    victim, run = tmp_path / "notes.txt", tmp_path / "run"
+    victim.write_text("mine, for years")
+    run.mkdir()
+    if kind == "link":
+        (run / ".lock").symlink_to(victim)
+    elif kind == "hard link":
+        (run / ".lock").hardlink_to(victim)
+    else:
+        (run / ".lock").write_text("mine, for years")
+    before = listing(tmp_path)
+    with pytest.raises(CheckpointError) as refusal, Workdir(run).lock():
+        pass
+    assert str(run) in str(refusal.value) and "\n" not in str(refusal.value)
+    assert listing(tmp_path) == before
+
+
+def test_a_log_that_is_a_link_is_not_written_through(tmp_path):
+    (tmp_path / "metrics.jsonl").symlink_to(tmp_path / "profile")  # of a file that is not there
+    log = RunLog(tmp_path, start=0, steps=1, progress=False)
+    log.write(1, "train", {"asl": {"loss": 1.0}})
+    log.close()
+    assert not (tmp_path / "profile").exists()
+    assert not (tmp_path / "metrics.jsonl").is_symlink()
 
 
 @pytest.mark.parametrize("case", FOREIGN)
@@ -153,7 +178,8 @@ def test_a_resumption_removes_what_killed_writers_left_and_nothing_else(config, 
 
 
 def test_a_folder_with_nothing_but_what_a_killed_start_left_is_empty(config, tmp_path):
-    put(tmp_path, [".config.json.123", ".lock"])
+    put(tmp_path, [".config.json.123"])
+    (tmp_path / ".lock").write_text("123")  # the number of a trainer that was killed
     workdir = Workdir(tmp_path)
     with workdir.lock():
         workdir.check(config, ("asl",))

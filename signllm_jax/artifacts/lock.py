@@ -3,28 +3,32 @@
 import contextlib
 import fcntl
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TextIO
 
 from signllm_jax.core.errors import CheckpointError
+from signllm_jax.core.plain_files import open_own
+
+_MOST = 64  # characters of a lock, which holds the number of a process
 
 
 def take_lock(folder: Path) -> TextIO:
     """Locks a work directory, which is made where it is missing, for as long as the file is open.
 
     Raises:
-        CheckpointError: Another trainer holds it.
+        CheckpointError: Another trainer holds it, or its `.lock` is a file of somebody else.
         OSError: It cannot be made or written.
     """
     while True:
         folder.mkdir(parents=True, exist_ok=True)
-        file = open(folder / ".lock", "a+")  # noqa: SIM115 (the caller closes it)
+        file = open_own(folder / ".lock")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.seek(0)
-            owner = file.read().strip() or "unknown"
+            owner = file.read(_MOST).strip() or "unknown"
             file.close()
             raise CheckpointError(
                 f"{folder}: another trainer (process {owner}) works here"
@@ -32,7 +36,11 @@ def take_lock(folder: Path) -> TextIO:
         if os.fstat(file.fileno()).st_nlink:
             break
         file.close()  # its last owner removed it between opening and locking: try the new one
-    file.truncate(0)
+    if re.fullmatch(r"\d*\s*", file.read(_MOST)) is None:
+        file.close()
+        raise CheckpointError(f"{folder / '.lock'}: is not the lock of a trainer")
+    file.seek(0)
+    file.truncate()
     file.write(str(os.getpid()))
     file.flush()
     return file

@@ -1,7 +1,6 @@
 """A run's work directory: what lies where, the lock on it, and the config it belongs to."""
 
 import contextlib
-import dataclasses
 import json
 import os
 import re
@@ -14,35 +13,17 @@ from typing import Any
 from signllm_jax.artifacts.group import write_file
 from signllm_jax.artifacts.lock import remove_empty, take_lock
 from signllm_jax.artifacts.resuming import first_difference, going_on
+from signllm_jax.artifacts.run_files import CONFIG, FINAL, no_run, read_final, read_values
 from signllm_jax.core.config import Config, read_config, to_dict
 from signllm_jax.core.errors import CheckpointError, ConfigError
 from signllm_jax.core.languages import check_code
-from signllm_jax.core.plain_files import read_plain
-from signllm_jax.core.schema import parse_json, read_as
+from signllm_jax.core.plain_files import appearing
 from signllm_jax.core.storage import as_path, ask_for, is_remote
 
-_MOST = 1 << 20  # bytes of a config
 # what a trainer writes into the directory, and into a group
 _FILES = r"config\.json|metrics\.jsonl|clock\.json|final\.json"
 _GROUP_FILES = r"tokenizer\.model|group\.json|params-\d+\.msgpack"
 _NAMED = 3  # foreign files that a refusal names
-
-
-@dataclasses.dataclass(frozen=True)
-class RunFile:
-    """What `config.json` holds.
-
-    Attributes:
-        config: sections of a Config.
-        languages: codes in the order of the language axis.
-        kept: codes of the languages that were taken along from the run that it extends.
-        saved: whether the run has had a checkpoint; None where that is not known.
-    """
-
-    config: dict[str, object]
-    languages: tuple[str, ...]
-    kept: tuple[str, ...] = ()
-    saved: bool | None = None
 
 
 class Workdir:
@@ -64,7 +45,7 @@ class Workdir:
     @property
     def config_file(self) -> Path:
         """The config of the run and the languages in order."""
-        return self.path / "config.json"
+        return self.path / CONFIG
 
     def group(self, language: str) -> Path:
         """The folder of a language's best parameters, tokenizer and statistics.
@@ -75,24 +56,15 @@ class Workdir:
 
     def read_config(self) -> tuple[Config, tuple[str, ...]]:
         """The config and languages; raises CheckpointError when there is no run here."""
-        config, languages, _ = self._read()
-        return config, languages
+        held, _ = read_values(self.path)
+        try:
+            return read_config(held.config), held.languages
+        except ConfigError as error:
+            raise no_run(self.path, error) from None
 
     def read_kept(self) -> tuple[str, ...]:
         """The languages that the run has taken along from the one it extends; errors as above."""
-        return self._read()[2]
-
-    def _read(self) -> tuple[Config, tuple[str, ...], tuple[str, ...]]:
-        try:
-            values = parse_json(read_plain(self.path, self.config_file.name, _MOST))
-            held = read_as(RunFile, values, self.config_file.name, strict=False)
-            config = read_config(held.config)
-            for code in (*held.languages, *held.kept):
-                check_code(code)
-        except (OSError, ConfigError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise CheckpointError(f"{self.config_file}: no readable run ({reason})") from None
-        return config, held.languages, held.kept
+        return read_values(self.path)[0].kept
 
     def check(self, config: Config, languages: tuple[str, ...]) -> Config:
         """Refuses what cannot be trained here; reads only.
@@ -161,23 +133,23 @@ class Workdir:
         described |= noted or {}
         write_file(self.config_file, json.dumps(described, indent=1).encode())
 
-    def noted(self, name: str) -> Any:
-        """What `claim` has noted under a name; None where there is no run or no such note."""
-        if not self.config_file.exists():
-            return None
-        return json.loads(self.config_file.read_text()).get(name)
+    def noted_data(self) -> dict[str, str] | None:
+        """The digests that `claim` has noted; None where there is no run or no such note."""
+        return read_values(self.path)[0].data if self.config_file.exists() else None
 
     def note_saved(self) -> None:
         """Writes that the run has had a checkpoint: without one it is no longer trained."""
-        described = json.loads(self.config_file.read_text()) | {"saved": True}
+        described = read_values(self.path)[1] | {"saved": True}
         write_file(self.config_file, json.dumps(described, indent=1).encode())
 
     def set_final_aside(self) -> None:
-        """Renames the final.json of a run that goes on to more steps after the steps it had."""
-        final = self.path / "final.json"
-        if final.exists():
-            step = json.loads(final.read_text()).get("step", "before")
-            final.rename(final.with_name(f"final-{step}.json"))
+        """Renames the final.json of a run that goes on to more steps after the steps it had.
+
+        Raises CheckpointError when it is there and cannot be read.
+        """
+        final = read_final(self.path)
+        if final is not None:
+            (self.path / FINAL).rename(self.path / f"final-{final.step}.json")
 
     def check_empty(self) -> None:
         """Raises ConfigError when the directory holds anything; a killed start leaves nothing."""
@@ -202,24 +174,17 @@ class Workdir:
         if is_remote(self.path):
             yield self
             return
-        beside = self.path.with_name(f".{self.path.name}.{os.getpid()}")
-        try:
-            beside.mkdir(parents=True)
+        with appearing(self.path, CheckpointError) as beside:
             yield Workdir(beside)
-            os.rename(beside, self.path)
-        except OSError as error:
-            raise CheckpointError(f"{self.path}: cannot be written: {error.strerror}") from None
-        finally:
-            shutil.rmtree(beside, ignore_errors=True)
 
     def _has_lost_checkpoints(self, languages: tuple[str, ...]) -> bool:
         """Whether there was a checkpoint, or a trained model, and there is no checkpoint now."""
         if self.checkpoints.is_dir() and any(p.name.isdigit() for p in self.checkpoints.iterdir()):
             return False
-        saved = self.noted("saved")
+        saved = read_values(self.path)[0].saved
         if saved is not None:
             return saved
-        if (self.path / "final.json").exists():
+        if (self.path / FINAL).exists():
             return True
         # a run from before this was noted: its groups have parameters once it has evaluated
         groups = self.path / "groups"

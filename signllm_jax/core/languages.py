@@ -9,6 +9,7 @@ import dataclasses
 import json
 import os
 import re
+import unicodedata
 import zlib
 from pathlib import Path
 
@@ -59,6 +60,39 @@ LANGUAGES: dict[str, Language] = {
 }
 
 
+ABBREVIATIONS = {
+    "asl": ("ASL",),
+    "gsl": ("DGS", "GSL"),
+    "dsgs": ("DSGS",),
+    "lsf_ch": ("LSF-CH", "LSF CH", "LSF-SR", "LSF"),
+    "lis_ch": ("LIS-CH", "LIS CH", "LIS-SI", "LIS"),
+    "lsa": ("LSA",),
+    "ksl": ("KSL",),
+    "tsl": ("TİD", "TSL", "TID"),
+}
+"""code -> abbreviations in use, the usual one first."""
+
+
+def name_key(name: str) -> str:
+    """A name in the form in which names are compared: capitals, without the dot of an i."""
+    name = " ".join(unicodedata.normalize("NFC", name).split())
+    return name.upper().replace("İ", "I").replace("ı", "I")
+
+
+def find_code(name: object) -> str:
+    """The code that a code, an ISO code, an English name or an abbreviation means, else ''."""
+
+    def plain(name: str) -> str:
+        return name_key(name.replace("_", " ").replace("-", " "))
+
+    key = plain(name) if isinstance(name, str) else ""
+    for code, language in LANGUAGES.items():
+        known = (code, language.iso, language.name, *ABBREVIATIONS.get(code, ()))
+        if key in map(plain, known):
+            return code
+    return ""
+
+
 def check_code(code: object) -> str:
     """The code itself, which may name a folder; raises ConfigError when it is malformed."""
     if not isinstance(code, str) or not re.fullmatch(r"[a-z][a-z0-9_]{1,15}", code):
@@ -90,7 +124,7 @@ def read_languages(path: str | os.PathLike) -> list[Language]:
     """The entries of a JSON file; raises ConfigError naming it and what is wrong."""
     try:
         return [Language(**entry) for entry in json.loads(Path(path).read_text("utf-8"))]
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ConfigError(
             f"{path}: no list of languages with code, name, iso and spoken ({reason})"

@@ -8,9 +8,11 @@ import contextlib
 import errno
 import os
 import secrets
+import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 from etils import epath
 
@@ -67,6 +69,21 @@ def new_beside(path: str | os.PathLike, suffix: str = ".partial") -> str:
     return part
 
 
+def open_own(path: str | os.PathLike) -> TextIO:
+    """Opens a small file of ours for reading and writing; it is made where it is missing.
+
+    Raises OSError when it is a link, no regular file or has other names too, or cannot be opened:
+    what is written would change a file elsewhere.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+    descriptor = os.open(path, flags, 0o666)
+    held = os.fstat(descriptor)
+    if not stat.S_ISREG(held.st_mode) or held.st_nlink > 1:
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "is no regular file or has another name too", os.fspath(path))
+    return open(descriptor, "r+", encoding="utf-8", errors="replace")
+
+
 @contextlib.contextmanager
 def replacing(
     path: str | os.PathLike, error: type[SignLLMError] = OutputError, suffix: str = ".partial"
@@ -91,6 +108,33 @@ def replacing(
     finally:
         with contextlib.suppress(OSError):
             os.unlink(part)
+
+
+@contextlib.contextmanager
+def appearing(path: str | os.PathLike, error: type[SignLLMError]) -> Iterator[Path]:
+    """Gives a new folder beside `path`, which becomes `path` at the end.
+
+    Nothing is left of a failure, and nothing that was there before is touched.
+
+    Args:
+        path: Folder of this machine that is to be made; its parents are made where missing.
+        error: What every OSError is raised as, naming `path`.
+    """
+    path = Path(path)
+    beside = path.with_name(f".{secrets.token_hex(8)}.partial")
+    made = False
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside.mkdir()
+        made = True
+        yield beside
+        os.rename(beside, path)
+    except OSError as failure:
+        reason = failure.strerror or failure
+        raise error(f"{os.fspath(path)}: cannot be written: {reason}") from None
+    finally:
+        if made:
+            shutil.rmtree(beside, ignore_errors=True)
 
 
 def write_whole(

@@ -1,19 +1,22 @@
 """Says what is odd in prepared data: `launch/prepare.py --check`."""
 
 import collections
+import dataclasses
 import hashlib
-import json
 import os
 from collections.abc import Iterator
 
 import numpy as np
 
-from signllm_jax.core.errors import DataError
+from signllm_jax.core.errors import ConfigError, DataError
+from signllm_jax.core.schema import parse_json, read_as
 from signllm_jax.core.skeleton import DWPOSE128, get_layout
+from signllm_jax.core.storage import read_regular
 from signllm_jax.corpora.entries import SPLITS
 from signllm_jax.corpora.shards import prepared_sources
 from signllm_jax.data import splits as source
 from signllm_jax.poses.plausible import oddities
+from signllm_jax.text.language_names import known_code
 
 SCALE_TOLERANCE = 0.2
 _SHOWN = 5
@@ -35,6 +38,7 @@ def check(data_dir: str | os.PathLike, language: str | None = None) -> list[str]
     Raises:
         DataError: nothing is prepared there.
     """
+    language = known_code(language) if language else None
     found, read, scales = [], [], {}
     for dataset in ("prompt2sign", f"prompt2sign/{DWPOSE128.name}"):
         try:
@@ -132,10 +136,29 @@ def _scale(scales: dict[str, float]) -> Iterator[str]:
                 )
 
 
+@dataclasses.dataclass(frozen=True)
+class _Lost:
+    """What is read of a lost clip in prepare_report.json."""
+
+    id: str
+    reason: str
+
+
+@dataclasses.dataclass(frozen=True)
+class _Prepared:
+    """What is read of prepare_report.json."""
+
+    lost: tuple[_Lost, ...]
+
+
 def _without_pose(data_dir, language: str | None) -> Iterator[str]:
     """Texts whose clips were lost, from the reports."""
     for each in prepared_sources(os.path.join(data_dir, "prepared"), language):
-        report = json.loads((each.folder / "prepare_report.json").read_text())
-        lost = [f"{clip['id']} ({clip['reason']})" for clip in report["lost"]]
+        path = each.folder / "prepare_report.json"
+        try:
+            report = read_as(_Prepared, parse_json(read_regular(path)), path.name, strict=False)
+        except (OSError, ConfigError) as error:
+            raise DataError(f"{path}: cannot be read: {error}") from None
+        lost = [f"{clip.id} ({clip.reason})" for clip in report.lost]
         if lost:
             yield f"{each.language} {each.source}: {len(lost)} texts without a pose: {_some(lost)}"

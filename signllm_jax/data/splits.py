@@ -22,13 +22,14 @@ from etils import epath
 from signllm_jax.core.errors import DataError, RecordError, SignLLMError
 from signllm_jax.core.languages import LANGUAGES
 from signllm_jax.core.skeleton import DWPOSE128, OPENPOSE50
-from signllm_jax.core.storage import ask_for, is_remote
+from signllm_jax.core.storage import ask_for
 from signllm_jax.corpora.embedded import EMBEDDED
 from signllm_jax.corpora.fingerspelling import SPLITS
 from signllm_jax.corpora.listings import read_columns
 from signllm_jax.corpora.published import CORPORA, is_spelled
 from signllm_jax.corpora.shards import FOLDER as PREPARED
 from signllm_jax.corpora.shards import prepared_sources
+from signllm_jax.data.locking import locked
 from signllm_jax.poses.clip import PoseClip
 from tfds_builders.prompt2sign import (
     Prompt2Sign,
@@ -253,19 +254,6 @@ def _outdated(builder: tfds.core.DatasetBuilder, folder: epath.Path) -> bool:
     """Whether the sources of a prepared config are not those that it was made of."""
     sources = chosen_sources(folder / PREPARED, builder.builder_config)
     return builder.info.metadata["sources"] != {each.source: each.digest for each in sources}
-
-
-@contextlib.contextmanager
-def locked(folder: epath.Path, name: str):
-    """Holds an exclusive lock between the processes of this machine; none on a bucket."""
-    if is_remote(folder):
-        yield
-        return
-    import fcntl  # not on every platform, and needed only here
-
-    with open(folder / f".{name}.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _remove_leftovers(path: epath.Path) -> None:

@@ -21,7 +21,9 @@ ROWS = {
     "true_langgloss": "from true LangGloss (same model, not asked by a prompt)",
     "teacher_forced": "teacher-forced (same model, sees the real past)",
     "nearest_train": "nearest train clip by text (edit distance)",
-    "peer": "a peer, signing the same texts",
+    "peer": "another system",
+    "other_take": "another real take of the text",
+    "conditional_mean": "mean of real takes of the text",
     "random_other": "another clip of the split (random)",
     "mean_pose": "mean pose held",
 }

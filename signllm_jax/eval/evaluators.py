@@ -7,7 +7,6 @@ train clips alone.
 
 import dataclasses
 import functools
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import numpy as np
 import tqdm
 
 from signllm_jax.artifacts.group import digest, load_group
+from signllm_jax.artifacts.run_files import read_final
 from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core.config import Config
 from signllm_jax.core.errors import ConfigError, PoseFormatError
@@ -151,16 +151,13 @@ def open_evaluator(path: str, languages: Sequence[str], batch_size: int = 16) ->
     def read(code, clips):
         return readers[code](params[code], [clips])[0]
 
-    try:
-        final = json.loads((workdir.path / "final.json").read_text())
-    except (OSError, ValueError):
-        final = {}
+    final = read_final(workdir.path)
     return Evaluator(
         kind="encoder-decoder with CTC on gloss" if groups[has[0]].glosses else "encoder-decoder",
         seed=config.train.seed,
-        steps=final.get("step", max(group.step for group in groups.values())),
+        steps=final.step if final else max(group.step for group in groups.values()),
         sha256=digest({code: group.params for code, group in groups.items()}),
-        cpu_seconds=final.get("cpu_seconds"),
+        cpu_seconds=final.cpu_seconds if final else None,
         workdir=str(Path(path)),
         kept_seconds=0.0,
         read=read,

@@ -1,9 +1,11 @@
 """The layout of the paper's tables: DEV and TEST of every language side by side."""
 
-import json
 from pathlib import Path
 
 from signllm_jax.core import markdown
+from signllm_jax.core.errors import ConfigError
+from signllm_jax.core.schema import parse_json
+from signllm_jax.core.storage import read_regular
 from signllm_jax.eval.report import ALL, MAIN, Report, named
 from signllm_jax.metrics import catalogue
 
@@ -16,20 +18,25 @@ _SAME = ("name", "dataset", "seed", "steps")
 def other_split(folder: Path, report: Report) -> Report | None:
     """The report on dev beside a report on test, or the other way round.
 
-    None where there is none, it cannot be read, or another run or other evaluators made it.
+    None where there is none, it cannot be read, another run or other evaluators made it, or one
+    of both is about predictions, or in x and y for a peer.
     """
     facts = report.facts
-    if MAIN not in report.rows or "predictions" in facts or facts["split"] not in _OTHER:
+    if MAIN not in report.rows or _foreign(report) or facts["split"] not in _OTHER:
         return None
     split, name = _OTHER[facts["split"]]
     try:
-        other = Report.from_dict(json.loads((folder / name).read_text()))
-        same = other.facts["split"] == split and "predictions" not in other.facts
+        other = Report.from_dict(parse_json(read_regular(folder / name)))
+        same = other.facts["split"] == split and not _foreign(other)
         same &= all(other.facts["run"][key] == facts["run"][key] for key in _SAME)
         same &= _digests(other) == _digests(report)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ConfigError, ValueError, KeyError, TypeError, AttributeError):
         return None
     return other if same else None
+
+
+def _foreign(report: Report) -> bool:
+    return bool({"predictions", "peer"} & {*report.facts})
 
 
 def _digests(report: Report) -> list[str]:

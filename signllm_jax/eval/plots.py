@@ -1,14 +1,16 @@
 """The pictures of a report, as png: training, languages, lengths, costs, a strip of clips."""
 
-import json
+import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from signllm_jax.core.errors import OutputError
+from signllm_jax.core.errors import ConfigError, DataError, OutputError
 from signllm_jax.core.plain_files import replacing
+from signllm_jax.core.schema import bounded, parse_json, read_as
+from signllm_jax.core.storage import read_regular
 from signllm_jax.metrics.catalogue import METRICS, known
 from signllm_jax.poses.clip import PoseClip
 
@@ -33,6 +35,21 @@ def _save(write: Callable[..., None], path: Path, **options) -> Path:
     return path
 
 
+@dataclasses.dataclass(frozen=True)
+class _Line:
+    """What is read of a line of metrics.jsonl."""
+
+    kind: str
+    step: int = bounded(low=0, high=1 << 40)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Scores:
+    """What is read of a language in such a line."""
+
+    dtw_mean_pose_ratio: float | None = bounded(None, low=0.0, high=1e12)
+
+
 def plot_training(metrics: Path, languages: Sequence[str], path: Path) -> Path | None:
     """The DTW ratio to the mean pose on dev over the steps of training, a line a language.
 
@@ -43,19 +60,29 @@ def plot_training(metrics: Path, languages: Sequence[str], path: Path) -> Path |
 
     Returns:
         `path`, or None where the run has no such metrics.
+
+    Raises:
+        DataError: the metrics cannot be read.
     """
     lines: dict[str, list[tuple[int, float]]] = {code: [] for code in languages}
-    for line in metrics.read_text().splitlines() if metrics.exists() else ():
+    try:
+        logged_lines = read_regular(metrics).splitlines() if metrics.exists() else ()
+    except OSError as error:
+        raise DataError(f"{metrics}: cannot be read: {error.strerror}") from None
+    for line in logged_lines:
         try:
-            values = json.loads(line)
-        except ValueError:
+            values = parse_json(line)
+            logged = read_as(_Line, values, metrics.name, strict=False)
+            scores = {
+                code: read_as(_Scores, values[code], code, strict=False)
+                for code in languages
+                if logged.kind == "dev" and values.get(code)
+            }
+        except ConfigError:
             continue  # a line that was cut off
-        if values.get("kind") != "dev":
-            continue
-        for code, found in lines.items():
-            ratio = (values.get(code) or {}).get("dtw_mean_pose_ratio")
-            if ratio is not None:
-                found.append((values["step"], ratio))
+        for code, score in scores.items():
+            if score.dtw_mean_pose_ratio is not None:
+                lines[code].append((logged.step, score.dtw_mean_pose_ratio))
     if not any(lines.values()):
         return None
     figure, (axes,) = _axes()

@@ -1,6 +1,6 @@
 """Where the figures of a report come from: the run, the machine, the versions, the time spent."""
 
-import json
+import dataclasses
 import os
 import platform
 import resource
@@ -11,6 +11,7 @@ from pathlib import Path
 import jax
 
 from signllm_jax.artifacts.group import Group
+from signllm_jax.artifacts.run_files import read_final
 from signllm_jax.core.config import Config
 from signllm_jax.core.version import versions
 
@@ -63,20 +64,18 @@ def describe_run(
         and evaluation, the same whether readers were trained now or before; `versions` and
         `hardware`.
     """
-    try:
-        final = json.loads((workdir / "final.json").read_text())
-    except (OSError, ValueError):
-        final = {}
+    final = read_final(workdir)
+    ended = {} if final is None else dataclasses.asdict(final)
     wall, cpu = (now - then for now, then in zip(spent(), began))
     run = {
         "name": config.name,
         "dataset": config.data.dataset,
         "size": config.size,
         "seed": config.train.seed,
-        "steps": final.get("step", max(group.step for group in groups.values())),
+        "steps": ended.get("step", max(group.step for group in groups.values())),
     }
     of_training = ("seconds", "cpu_seconds", "goodput", "data", "params_sha256")
-    run |= {name: final[name] for name in of_training if name in final}
+    run |= {name: ended[name] for name in of_training if ended.get(name) is not None}
     return run | {
         "groups": {
             code: {"step": group.step, "dev_score": group.dev_score}
@@ -84,8 +83,8 @@ def describe_run(
         },
         "evaluation_seconds": wall,
         "evaluation_cpu_seconds": cpu,
-        "total_cpu_seconds": final.get("cpu_seconds", 0.0) + kept_seconds + cpu,
-        "versions": versions(*PACKAGES) | final.get("versions", {}),
+        "total_cpu_seconds": (ended.get("cpu_seconds") or 0.0) + kept_seconds + cpu,
+        "versions": versions(*PACKAGES) | (ended.get("versions") or {}),
         "hardware": hardware(),
     }
 
@@ -96,6 +95,6 @@ def goodput_line(seconds: Mapping[str, float]) -> str:
     Args:
         seconds: Phase -> its seconds, `steps` among them.
     """
-    share = seconds["steps"] / max(sum(seconds.values()), 1e-9)
+    share = seconds.get("steps", 0.0) / max(sum(seconds.values()), 1e-9)
     named = (f"{phase.replace('_', ' ')} {s:.0f} s" for phase, s in seconds.items() if s >= 0.5)
     return f"goodput of training: {share:.0%} in steps ({', '.join(named)})"

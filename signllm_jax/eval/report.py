@@ -9,6 +9,7 @@ from typing import Any
 from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core.errors import OutputError
 from signllm_jax.core.languages import get_language
+from signllm_jax.core.storage import is_remote
 
 MAIN = "produced"
 """The row that is judged."""
@@ -99,18 +100,28 @@ def report_path(
     split: str,
     output: str | os.PathLike | None,
     predictions: str | os.PathLike | None = None,
+    peer: str = "",
 ) -> Path:
-    """Where a report goes: by default beside the run, under a name of its split or predictions.
+    """Where a report goes: by default beside the run, under a name that tells it from others.
+
+    The name has the split where that is not test, the name of predictions, and that of a peer,
+    whose report is in x and y and stands beside the run's own.
 
     Raises:
-        OutputError: The name does not end in .json, or the folder cannot be made.
+        OutputError: The name does not end in .json, the folder cannot be made, or what is written
+            beside the run would go through a link, which a stranger's folder may have.
     """
-    name = "report.json" if split == "test" else f"report-{split}.json"
-    if predictions is not None:
-        name = f"report-{Path(predictions).resolve().stem}.json"
-    output = Path(output) if output else workdir.path / name
+    parts = ["" if split == "test" else split, peer]
+    parts.append("" if predictions is None else Path(predictions).resolve().stem)
+    name = "-".join(["report", *filter(None, parts)])
+    output = Path(output) if output else workdir.path / f"{name}.json"
     if output.suffix != ".json":
         raise OutputError(f"cannot write the report to {output}: its name must end in .json")
+    if not is_remote(workdir.path):
+        own = [workdir.path / "samples", output.with_suffix(""), *workdir.path.glob("reader*")]
+        for folder in (*own, *workdir.path.glob("reader*/*")):
+            if folder.is_symlink():
+                raise OutputError(f"{folder}: is a link: nothing is written through it")
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

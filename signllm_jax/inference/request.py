@@ -4,7 +4,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from signllm_jax.core.errors import ConfigError
+from signllm_jax.core.languages import LANGUAGES
 from signllm_jax.poses.clip import PoseClip
+from signllm_jax.poses.cues import spelling
+from signllm_jax.text.language_names import abbreviations, code_of
 
 
 class Request(NamedTuple):
@@ -14,11 +17,22 @@ class Request(NamedTuple):
         language: code of the sign language.
         text: what is to be signed, to be shown; the whole prompt where its text cannot be told.
         model_input: what the model reads: the text, or a prompt where it has a text stage.
+        given_way: letters and symbols of a visitor's text that were spelled plainly or left out.
     """
 
     language: str
     text: str
     model_input: str
+    given_way: tuple[str, ...] = ()
+
+
+def title(request: Request, clip: PoseClip) -> str:
+    """What a clip shows, in a line: `h-e-l-l-o, fingerspelled in the ASL alphabet`."""
+    if spelled := spelling(clip.cues):
+        said = f"{spelled}, fingerspelled in the {abbreviations(request.language)[0]} alphabet"
+    else:
+        said = f"{request.text}, in {LANGUAGES[request.language].name}"
+    return said if clip.ended else f"{said} (did not end by itself)"
 
 
 class Signed(NamedTuple):
@@ -39,13 +53,21 @@ def only_language(has: Sequence[str]) -> str | None:
 
 
 def choose_language(has: Sequence[str], language: str | None) -> str:
-    """The language that is meant, of those that a run has.
+    """The code of the language that is meant, of those that a run has.
+
+    It may be named as people name it: `ASL`, `dgs`, `gsg`, `American Sign Language`, in any case.
 
     Raises ConfigError when it has no such language, or when it has several and none is named.
     """
     language = language or only_language(has)
     if language is None:
         raise ConfigError(f"which language? This run has {', '.join(has)}")
-    if language not in has:
-        raise ConfigError(f"unknown language {language!r}: this run has {', '.join(has)}")
-    return language
+    if not isinstance(language, str):
+        raise ConfigError(f"a language is named by a text such as 'asl', not {language!r:.60}")
+    code = language if language in has else code_of(language)
+    if code not in has:
+        known = f" ({LANGUAGES[code].name})" if code else ""
+        raise ConfigError(
+            f"unknown language {language!r:.60}{known}: this run has {', '.join(has)}"
+        )
+    return code

@@ -76,10 +76,9 @@ class Producer:
             for i, group in enumerate(ids):
                 for j in range(len(group[start : start + self._batch_size])):
                     end = made.length[i, j]
-                    clip = make_clip(
-                        made.frames[i, j, :end], made.seen[i, j, :end], self._statistics[i]
-                    )
-                    clips[i].append((clip, bool(made.ended[i, j])))
+                    ended = bool(made.ended[i, j])
+                    arrays = made.frames[i, j, :end], made.seen[i, j, :end]
+                    clips[i].append((make_clip(*arrays, self._statistics[i], ended), ended))
         return clips
 
     def warm_up(self, params: Tree) -> None:
@@ -106,7 +105,9 @@ def _compiled(model: ModelConfig, mesh, max_frames: int, languages: int):
     return jax.jit(generate, out_shardings=everywhere, compiler_options=options)
 
 
-def make_clip(frames: np.ndarray, seen: np.ndarray, statistics: Statistics) -> PoseClip:
+def make_clip(
+    frames: np.ndarray, seen: np.ndarray, statistics: Statistics, ended: bool = True
+) -> PoseClip:
     """The model's frames [T, 3J] and shown joints bool [T, J] as a PoseClip of confidence 0 or 1.
 
     A joint that train never shows is never shown; whatever hangs on a joint that is not shown
@@ -116,4 +117,5 @@ def make_clip(frames: np.ndarray, seen: np.ndarray, statistics: Statistics) -> P
     shown = seen & (statistics.seen > 0)
     if statistics.layout == DWPOSE128.name:
         positions[..., 2] = shown  # flat: the third number is the confidence
-    return PoseClip(positions, shown.astype(np.float32), statistics.fps, statistics.layout)
+    confidence = shown.astype(np.float32)
+    return PoseClip(positions, confidence, statistics.fps, statistics.layout, ended=ended)

@@ -17,12 +17,13 @@ from signllm_jax.api import SignLLM
 from signllm_jax.core.errors import OutputError, SignLLMError
 from signllm_jax.core.languages import get_language
 from signllm_jax.inference.pipelines import BATCH
-from signllm_jax.inference.request import Request, Signed
+from signllm_jax.inference.request import Request, Signed, title
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.render.page import clip_dict, packed_dict
 from signllm_jax.render.save import SUFFIXES
 from signllm_jax.serve import schema
 from signllm_jax.serve.batches import Batches, BusyError
+from signllm_jax.text.language_names import abbreviations
 
 QUEUE = 64
 """Texts that may wait for the model."""
@@ -30,7 +31,7 @@ RENDERINGS = 8
 """Files that may be asked for at once."""
 _RENDERERS = 2  # of them are made at a time, so that one that hangs does not stop the others
 RENDER_SECONDS = 20
-"""In which a video has to be made."""
+"""In which a video or an animated picture has to be made; the other files take less."""
 _KEPT = 64  # answers kept, so that a download does not produce its clip again
 Format = StrEnum("Format", {suffix[1:]: suffix[1:] for suffix in SUFFIXES})
 
@@ -92,6 +93,7 @@ class Desk:
                 schema.Language(
                     code=code,
                     name=entry.name,
+                    short=abbreviations(code)[0],
                     iso=entry.iso,
                     spoken=entry.spoken,
                     dataset=group.dataset,
@@ -155,6 +157,7 @@ class Desk:
 def _body(signed: Signed, request: Request, form: schema.Form, zipped: bool) -> bytes:
     seconds = round(len(signed.clip) / signed.clip.fps, 3)
     answer = {"text": request.text, "language": request.language, "seconds": seconds}
+    answer |= {"title": title(request, signed.clip), "given_way": request.given_way}
     if signed.gloss is not None:
         answer["gloss"] = signed.gloss
     answer["clip"] = packed_dict(signed.clip) if form == "int16" else clip_dict(signed.clip)

@@ -1,6 +1,7 @@
 """Where the seconds of a run go, over all of its restarts: its goodput."""
 
 import contextlib
+import dataclasses
 import json
 import time
 from collections.abc import Iterator, Mapping
@@ -10,6 +11,9 @@ from typing import Any
 import jax
 
 from signllm_jax.artifacts.group import write_file
+from signllm_jax.core.errors import ConfigError
+from signllm_jax.core.plain_files import read_plain
+from signllm_jax.core.schema import bounded, parse_json, read_as
 from signllm_jax.core.storage import is_remote
 
 STEPS, LOST = "steps", "lost_to_restarts"
@@ -38,6 +42,13 @@ def _listen(event: str, seconds: float, **_) -> None:
 
 
 jax.monitoring.register_event_duration_secs_listener(_listen)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Noted:
+    """What the work directory says of the last process."""
+
+    seconds: float = bounded(low=0.0, high=1e12)
 
 
 class Clock:
@@ -100,6 +111,6 @@ class Clock:
 
 def _noted(workdir: Path) -> float:
     try:
-        return float(json.loads((workdir / FILE).read_text())["seconds"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return read_as(_Noted, parse_json(read_plain(workdir, FILE)), FILE).seconds
+    except (OSError, ConfigError):
         return 0.0  # a run from before, or one on a bucket

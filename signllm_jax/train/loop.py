@@ -76,7 +76,7 @@ class _Run:
         self._kept, self._workdir, self._stop = kept, workdir, stop
         self._task, self._lanes = get_task(config), lanes
         self._digests = self._task.data_digests(languages)
-        check_data(workdir, self._digests, workdir.noted("data"))
+        check_data(workdir, self._digests, workdir.noted_data())
         self._groups = self._task.open_groups(languages, workdir)
         self._data = self._task.train_data(languages, self._groups)
         self._dev = self._task.dev_set(languages, self._groups, mesh, workdir)
@@ -198,7 +198,6 @@ class _Run:
                 clock = (step, time.monotonic())
             if evaluates or saves:
                 self._fetch()  # never evaluate or save what is not finite
-            if evaluates or saves:
                 self._workdir.check_here()
             if evaluates:
                 with self._clock.during("evaluating"):
@@ -264,7 +263,8 @@ class _Run:
                     active[i] = False
             lines.append(f"{code} {'-' if score is None else format(score, '.3f')}")
         self._log.write(step, "dev", scores)
-        self._log.say(f"step {step}: dev {self._task.lead_title}: {', '.join(lines)}")
+        title = f"dev {self._task.lead_title} (lower is better)"
+        self._log.say(f"step {step}: {title}: {', '.join(lines)}")
         for name, picture in self._dev.pictures() if hosts.is_first() else ():
             self._log.picture(step, name, picture)
         return dataclasses.replace(state, active=sharding.place(active, state.active.sharding))

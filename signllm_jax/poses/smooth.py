@@ -1,0 +1,20 @@
+"""A filter in time that takes jitter off a clip."""
+
+import numpy as np
+
+from signllm_jax.poses.clip import PoseClip
+
+_TAPS = np.array([1, 4, 6, 4, 1], np.float32) / 16
+
+
+def smoothed(clip: PoseClip) -> PoseClip:
+    """The clip after [1 4 6 4 1] / 16 in time, so that jitter is no travel.
+
+    Frames in which a joint is missing do not count in the joint's mean.
+    """
+    weight = np.pad(clip.observed.astype(np.float32), ((2, 2), (0, 0)))[..., None]
+    values = np.pad(clip.positions, ((2, 2), (0, 0), (0, 0))) * weight
+    count = len(clip)
+    total = sum(tap * values[i : i + count] for i, tap in enumerate(_TAPS))
+    norm = sum(tap * weight[i : i + count] for i, tap in enumerate(_TAPS))
+    return PoseClip(total / np.maximum(norm, 1e-6), clip.confidence, clip.fps, clip.layout)
