@@ -46,8 +46,14 @@ EXPORT_SKELS = flags.DEFINE_string(
     "export_skels", None, "file to write the original's own numbers to, of --lift=reference"
 )
 SKELS = flags.DEFINE_string("skels", None, "folder to write it to as .skels and texts as well")
+COMPOSE = flags.DEFINE_string(
+    "compose", None, "grammar by which takes of single signs become sentences (docs/compose.md)"
+)
 BEAM_RUNNER = flags.DEFINE_string("beam_runner", "", "an Apache Beam runner instead of processes")
 CHECK = flags.DEFINE_bool("check", False, "say what is odd in the prepared data")
+COLUMNS = {"id": ID_COLUMN, "text": TEXT_COLUMN, "gloss": GLOSS_COLUMN, "split": SPLIT_COLUMN}
+READING = (DIALECT, *COLUMNS.values(), ENCODING, GLOSS_RULES)
+WAYS = (PROMPTS, SPLIT, LIMIT, WORKERS, MAX_BAD, EXPORT_SKELS, SKELS, BEAM_RUNNER)
 
 
 def main() -> None:
@@ -65,6 +71,9 @@ def main() -> None:
 
     data_dir = DATA_DIR.value or default_data_dir()
     if CHECK.value:
+        for flag in (SOURCE, FORMAT, NAME, MANIFEST, *READING, FPS, PICTURE, LIFT, LAYOUT, *WAYS):
+            if flag.present:
+                raise ConfigError(f"--{flag.name} has no meaning beside --check")
         from signllm_jax.data.check import check
 
         for line in check(data_dir, LANGUAGE.value):
@@ -74,10 +83,9 @@ def main() -> None:
         if not flag.value:
             raise ConfigError(f"--{flag.name} is missing")
     name = NAME.value or os.path.basename(os.path.abspath(SOURCE.value)).lower().replace("_", "-")
-    columns = {"id": ID_COLUMN, "text": TEXT_COLUMN, "gloss": GLOSS_COLUMN, "split": SPLIT_COLUMN}
     reading = Reading(
         dialect=DIALECT.value,
-        columns=tuple((field, flag.value) for field, flag in columns.items()),
+        columns=tuple((field, flag.value) for field, flag in COLUMNS.items()),
         encoding=ENCODING.value,
         gloss_rules=GLOSS_RULES.value,
     )
@@ -113,6 +121,7 @@ def main() -> None:
         beam_runner=BEAM_RUNNER.value,
         skels=SKELS.value,
         reference=EXPORT_SKELS.value,
+        grammar=COMPOSE.value,
     )
     report_md = os.path.join(data_dir, "prepared", settings.language, name, "prepare_report.md")
     print("\n".join(summary(report, report_md)))

@@ -74,6 +74,8 @@ def check_flags(name: str, args: list[str]) -> None:
     if name == "benchmark":
         sources += [ROOT / "launch" / "benchmarks" / f"{args.pop(0)}.py"]
         sources += [ROOT / "launch" / "benchmarks" / "lift.py"]  # whose flags lift_quality has
+    if name == "study":
+        assert (ROOT / "launch" / "studies" / f"{args.pop(0)}.py").is_file()
     known = {flag[0] for path in sources for flag in listed(ast.parse(path.read_text("utf-8")))}
     given, changes = {}, {}
     for arg in args:

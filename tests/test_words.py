@@ -9,14 +9,11 @@ import pytest
 from signllm_jax.core.errors import ConfigError, DataError
 from signllm_jax.corpora import spelled_signers
 from signllm_jax.eval import words_page
-from signllm_jax.eval.signers_report import (
-    conditional_mean,
-    evaluate_signers,
-    row_figures,
-    smoothed,
-)
+from signllm_jax.eval.referees import row_figures
+from signllm_jax.eval.signers_report import conditional_mean, evaluate_signers
 from signllm_jax.metrics.pairs import held, mean_pose
 from signllm_jax.poses.clip import PoseClip
+from signllm_jax.poses.smooth import smoothed
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ the same bits.
 import dataclasses
 import functools
 import os
+import re
 
 import numpy as np
 
@@ -35,6 +36,7 @@ VERSION = 3
 """Of what is done to a clip; a change makes everything be prepared again."""
 FARTHEST = 20.0  # shoulder widths from the neck; no signer reaches it
 LEAST_HANDS = 0.1  # share of frames that show a hand, or the clip shows no signing
+_MEMBER = re.compile(r"([^:]+\.(?:json|npz|npy)): (.*)")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,6 +86,8 @@ class Settings:
             raise ConfigError("--picture says nothing about skels, which have no picture")
         if self.layout != OPENPOSE50.name and self.format in WITHOUT_FACE:
             raise ConfigError(f"{self.format} is not read as {self.layout}")
+        if self.layout != OPENPOSE50.name and self.lift != "best":
+            raise ConfigError(f"--lift has no meaning for {self.layout}, which stays flat")
 
     @property
     def reading(self) -> Source:
@@ -92,7 +96,15 @@ class Settings:
 
 
 class Lost(DataError):
-    """A clip cannot be prepared; the message is the reason without the clip's name."""
+    """A clip cannot be prepared; the message is the reason without the clip's name.
+
+    Attributes:
+        member: Name of the file within the clip that is at fault, or nothing.
+    """
+
+    def __init__(self, reason: str, member: str = ""):
+        super().__init__(reason)
+        self.member = member
 
 
 def make_example(job: Job, settings: Settings, repairs: Repairs) -> tuple[dict, PoseClip]:
@@ -121,10 +133,7 @@ def make_example(job: Job, settings: Settings, repairs: Repairs) -> tuple[dict, 
     try:
         clip, fps = _made_clip(job, settings, made)
     except PoseFormatError as error:
-        reason = str(error)
-        for name in (job.path, os.path.basename(job.path), entry.id):
-            reason = reason.removeprefix(f"{name}: ")
-        raise Lost(reason) from None
+        raise _reason(str(error), job) from None
     hands = [list(joints) for name, joints in clip.skeleton.groups.items() if "hand" in name]
     shown = np.mean([clip.observed[:, joints].any(axis=1) for joints in hands], axis=1)
     if shown.max() < LEAST_HANDS:
@@ -143,6 +152,14 @@ def make_example(job: Job, settings: Settings, repairs: Repairs) -> tuple[dict, 
         "odd": [list(each) for each in (*oddities(clip, entry.text), *rate_oddities(fps))],
     }
     return example, clip
+
+
+def _reason(message: str, job: Job) -> Lost:
+    """Why a clip is lost, in the same words for all clips of the kind: without its files' names."""
+    for name in (job.path, os.path.basename(job.path), job.entry.id):
+        message = message.removeprefix(f"{name}: ")
+    found = _MEMBER.match(message.removeprefix(f"{job.path}{os.sep}"))
+    return Lost(found[2], found[1]) if found else Lost(message)
 
 
 def _made_clip(job: Job, settings: Settings, repairs: Repairs) -> tuple[PoseClip, float]:

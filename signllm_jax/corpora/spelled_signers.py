@@ -31,17 +31,18 @@ def corpus(language: str, split: str) -> Iterator[Example]:
     if split == SIGNER_TEST:
         for signer in UNSEEN:
             for text in _own_strings(signer):
-                yield _example(language, text, signer, 0, split)
+                yield example_of(language, text, signer, 0, split)
         return
     for text in spelled_texts.texts(language)[split]:
         chosen = list(SIGNERS)
         draw = random.Random(f"signers of {text}")
         for take in range(TAKES[split]):
             signer = chosen.pop(int(draw.random() * len(chosen)))
-            yield _example(language, text, signer, take, split)
+            yield example_of(language, text, signer, take, split)
 
 
-def _example(language: str, text: str, signer: str, take: int, split: str) -> Example:
+def example_of(language: str, text: str, signer: str, take: int, split: str) -> Example:
+    """A text by a signer, whose tempo for it is always the same; `take` and `split` name it."""
     low, high = TEMPO
     draw = random.Random(f"tempo of {text} {signer}")
     tempo = low + int(draw.random() * (high - low + 1))

@@ -1,13 +1,42 @@
 """What a report says by the length of spelled texts: error, duration, doubled letters."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from signllm_jax.core.errors import ConfigError
+from signllm_jax.eval.eval_set import Language
 
 BANDS = ((1, 2), (3, 6), (7, 10), (11, 16))
 """Letters and pauses of a text, first and last of each band."""
+
+
+def of_languages(
+    languages: Mapping[str, Language],
+    where: Mapping[str, np.ndarray],
+    read: Sequence[Sequence[str | None]],
+    scores: Mapping[str, np.ndarray],
+) -> dict[str, dict[str, dict[str, float]]]:
+    """Language, or `overall` -> figures of the productions by the length of their text.
+
+    Args:
+        languages: what is evaluated.
+        where: language -> the places of its clips among those of all.
+        read: reader -> what it reads from each production.
+        scores: of the productions, `seconds` and `seconds_reference` among them.
+    """
+    texts = [text for language in languages.values() for text in language.texts]
+    tokens = [len(each.tokenizer.encode(t)) for each in languages.values() for t in each.texts]
+    lasts = [scores[name] for name in ("seconds", "seconds_reference")]
+    return {
+        code: by_length(
+            [texts[i] for i in chosen],
+            [tokens[i] for i in chosen],
+            [[reader[i] for i in chosen] for reader in read],
+            *(seconds[chosen] for seconds in lasts),
+        )
+        for code, chosen in ({"overall": np.arange(len(texts))} | dict(where)).items()
+    }
 
 
 def by_length(

@@ -14,6 +14,7 @@ from signllm_jax.eval.baselines import ROWS
 from signllm_jax.eval.paper_table import dev_and_test, other_split
 from signllm_jax.eval.provenance import goodput_line
 from signllm_jax.eval.report import ALL, MAIN, TEXT_STAGE, Report, named
+from signllm_jax.eval.takes_report import section as takes
 from signllm_jax.metrics import catalogue
 
 PRODUCTIONS = (
@@ -41,17 +42,12 @@ READER_ROWS = {
     "nearest_train": "nearest train clip by DTW",
     "most_frequent": "most frequent train text",
 }
-SHOWN = 12
-"""Greatest number of misread texts of a language on the page."""
+SHOWN = 12  # greatest number of misread texts of a language on the page
 _PROMPTS = ("prompt", "understood", "right")
 
 
 def write(report: Report, output: Path) -> dict[str, Any]:
-    """Writes `<name>.json` for machines and `<name>.md` for people.
-
-    Returns:
-        What is written to the .json.
-    """
+    """Writes `<name>.json`, whose content is returned, and `<name>.md` for people."""
     content = report.to_dict()
     write_file(output, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False).encode())
     page = markdown(report, other_split(output.parent, report))
@@ -202,21 +198,22 @@ def _as_produced(metrics: Mapping) -> dict:
 def _against(report: Report) -> list[str]:
     if "ground_truth" not in report.rows:
         return []
-    parts = ["## Against reference rows"]
+    parts, peer = ["## Against reference rows"], report.facts.get("peer", {})
     for code in (ALL, *report.codes):
         rows = []
-        for row, name in ROWS.items():
-            metrics = dict(report.rows.get(row, {}).get(code, {}))
-            rows += [(name, metrics | _as_produced(metrics) if row == "ground_truth" else metrics)]
-        rows = [(name, metrics) for name, metrics in rows if metrics]
-        title = named(code) if code else "All languages"
-        parts += [f"### {title}", catalogue.table("", AGAINST, rows)]
+        for row, name in (ROWS | ({"peer": peer["name"]} if peer else {})).items():
+            if metrics := dict(report.rows.get(row, {}).get(code, {})):
+                metrics |= _as_produced(metrics) if row == "ground_truth" else {}
+                rows.append((name, metrics))
+        title = f"### {named(code) if code else 'All languages'}"
+        parts += [title, catalogue.table("", AGAINST, rows)]
     return [
         *parts,
         "DTW is the mean over clips of the Euclidean distance of a frame's joints in shoulder "
         "widths, summed along the best path and divided by the longer clip's frames. The nearest "
         "train clip is the one whose text has the least edit distance. The teacher-forced row is "
         "given the real frames before each patch, hence also the real length.",
+        *takes(report),
     ]
 
 

@@ -14,7 +14,15 @@ import numpy as np
 
 from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core.errors import ConfigError
-from signllm_jax.eval import baselines, figures, pages, plots, provenance, warnings
+from signllm_jax.eval import (
+    baselines,
+    figures,
+    pages,
+    plots,
+    provenance,
+    takes_report,
+    warnings,
+)
 from signllm_jax.eval.back_translate import ReaderConfig
 from signllm_jax.eval.eval_set import EvalSet, Language, fill_rows, open_texts
 from signllm_jax.eval.evaluators import (
@@ -27,7 +35,7 @@ from signllm_jax.eval.evaluators import (
 )
 from signllm_jax.eval.export import export as export_clips
 from signllm_jax.eval.flat import flatten_languages
-from signllm_jax.eval.lengths import by_length
+from signllm_jax.eval.lengths import of_languages
 from signllm_jax.eval.peers import Peer, sign
 from signllm_jax.eval.predictions import Predictions, file_name, match, read_predictions
 from signllm_jax.eval.report import ALL, Report, report_path
@@ -89,18 +97,17 @@ def evaluate(
     if readers and evaluators:
         raise ConfigError("--readers: none are trained where --evaluators read; give one of both")
     run_dir = Workdir(workdir)
-    output = report_path(run_dir, split, output, predictions)
+    output = report_path(run_dir, split, output, predictions, peer.name if peer else "")
     evaluated = opened(run_dir, split, data_dir)
     if readers and not evaluated.spelled:
         raise ConfigError(f"--readers: they spell words, but {run_dir.path} has sentences")
-    theirs, matched = None, None
-    if predictions is not None:
-        theirs, matched = _predicted(evaluated, predictions)
+    theirs, matched = (None, None) if predictions is None else _predicted(evaluated, predictions)
     judges = [open_evaluator(path, tuple(evaluated.languages)) for path in evaluators]
     flat = peer is not None or (theirs is not None and theirs.flat)
     if flat:
         judges = [lifting(judge) for judge in judges]
     more_rows, more_facts = fill_rows(evaluated, seed, matched)
+    takes_report.add_rows(evaluated)
     if export is not None:
         export_clips(export, split, evaluated.languages)
     if peer is not None:
@@ -116,11 +123,12 @@ def evaluate(
     where = _places(evaluated.languages)
     scores = _scores(evaluated, theirs)
     rows = _tables(evaluated, scores, where, texts, read, seed)
+    takes_report.add_figures(evaluated, rows)
     named = [
         describe(judge, evaluated.languages, read["ground_truth"][i], evaluated.spelled)
         for i, judge in enumerate(judges)
     ]
-    folder = run_dir.path / "samples" if theirs is None else output.parent / output.stem
+    folder = output.parent / output.stem if theirs or peer else run_dir.path / "samples"
     _samples(
         folder, evaluated.languages, evaluated.config.eval.samples if samples is None else samples
     )
@@ -135,7 +143,8 @@ def evaluate(
         "warnings": warnings.of_clips(
             evaluated.config, named, rows["produced"], evaluated.skipped, theirs, peer
         )
-        + warnings.of_short_lines(rows | more_rows),
+        + warnings.of_short_lines(rows | more_rows)
+        + warnings.of_odd_clips(evaluated.languages, evaluated.spelled),
         "split": split,
         **({"predictions": theirs.describe()} if theirs else {}),
         **({"peer": peer.describe()} if peer else {}),
@@ -144,7 +153,9 @@ def evaluate(
     if read is not None and not evaluated.spelled:
         facts["signatures"] = {"texts": signatures()} | more_facts.pop("signatures", {})
     if read is not None and evaluated.spelled:
-        facts["lengths"] = _by_length(evaluated.languages, where, read["produced"], scores)
+        facts["lengths"] = of_languages(
+            evaluated.languages, where, read["produced"], scores["produced"]
+        )
     return pages.write(Report(rows | more_rows, facts | more_facts), output)
 
 
@@ -237,22 +248,6 @@ def _misread(where, texts, read) -> dict[str, list[list[str]]]:
     return {
         code: [[texts[i], found[i]] for i in chosen if texts[i] != found[i]]
         for code, chosen in where.items()
-    }
-
-
-def _by_length(languages, where, read, scores) -> dict[str, dict[str, dict[str, float]]]:
-    """Language, or `overall` -> figures of the productions by the length of their text."""
-    texts = [text for language in languages.values() for text in language.texts]
-    tokens = [len(each.tokenizer.encode(t)) for each in languages.values() for t in each.texts]
-    lasts = [scores["produced"][name] for name in ("seconds", "seconds_reference")]
-    return {
-        code: by_length(
-            [texts[i] for i in chosen],
-            [tokens[i] for i in chosen],
-            [[reader[i] for i in chosen] for reader in read],
-            *(seconds[chosen] for seconds in lasts),
-        )
-        for code, chosen in ({"overall": np.arange(len(texts))} | where).items()
     }
 
 

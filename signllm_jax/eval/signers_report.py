@@ -17,13 +17,10 @@ from signllm_jax.corpora.joining import join_letters
 from signllm_jax.corpora.published import has_signers
 from signllm_jax.eval.eval_set import Language, fill_rows, open_texts
 from signllm_jax.eval.evaluators import Evaluator, reader_of, trained_inside
-from signllm_jax.metrics.frechet import frechet_pose_distance
-from signllm_jax.metrics.pairs import held, score_clips, summarize
+from signllm_jax.eval.referees import other_takes, row_figures
+from signllm_jax.metrics.pairs import held
 from signllm_jax.metrics.text_metrics import cer
 from signllm_jax.poses.clip import PoseClip
-
-_TAPS = np.array([1, 4, 6, 4, 1], np.float32) / 16
-_SCORED = ("dtw", "hand_travel", "duration_ratio", "joints_missing")
 
 
 def evaluate_signers(workdir: str | os.PathLike, data_dir: str | None = None) -> dict:
@@ -58,64 +55,17 @@ def evaluate_signers(workdir: str | os.PathLike, data_dir: str | None = None) ->
 def _rows(code: str, each: Language, reader: Evaluator) -> dict[str, dict]:
     """Row -> figures against all real clips of the split."""
     rows = {
-        "real take": _other_takes(each.texts, each.references),
+        "real take": other_takes(each.texts, each.references),
         "conditional mean": _conditional_means(each.texts),
         "mean pose": [held(each.statistics.mean_pose, clip) for clip in each.references],
         "produced": each.rows["produced"],
     }
     figures = {"real clips": {"cer": cer(reader.read(code, each.references), each.texts)}}
     for name, clips in rows.items():
-        if clips is not None:
+        if None not in clips:
             read = cer(reader.read(code, clips), each.texts)
             figures[name] = {"cer": read} | row_figures(each.references, clips)
     return figures
-
-
-def row_figures(references: Sequence[PoseClip], clips: Sequence[PoseClip]) -> dict[str, float]:
-    """The figures of a row.
-
-    Returns:
-        `dtw` (the mean over all takes), `smooth_travel_ratio` and `smooth_speed_ratio` (of hands
-        without jitter, by the real clips'), `frechet`, `duration_ratio` and `joints_missing`.
-    """
-    scored = summarize(score_clips(references, clips, _SCORED))
-    smooth = [smoothed(clip) for clip in references], [smoothed(clip) for clip in clips]
-    travel = summarize(score_clips(*smooth, ("hand_travel",)))["hand_travel_ratio"]
-    seconds = [sum(len(clip) / clip.fps for clip in row) for row in (references, clips)]
-    return {
-        "dtw": scored["dtw"],
-        "smooth_travel_ratio": travel,
-        "smooth_speed_ratio": travel * seconds[0] / seconds[1],
-        "frechet": frechet_pose_distance(references, clips),
-        "duration_ratio": seconds[1] / seconds[0],
-        "joints_missing": scored["joints_missing"],
-    }
-
-
-def smoothed(clip: PoseClip) -> PoseClip:
-    """The clip after [1 4 6 4 1] / 16 in time, so that jitter is no travel.
-
-    Frames in which a joint is missing do not count in the joint's mean.
-    """
-    weight = np.pad(clip.observed.astype(np.float32), ((2, 2), (0, 0)))[..., None]
-    values = np.pad(clip.positions, ((2, 2), (0, 0), (0, 0))) * weight
-    count = len(clip)
-    total = sum(tap * values[i : i + count] for i, tap in enumerate(_TAPS))
-    norm = sum(tap * weight[i : i + count] for i, tap in enumerate(_TAPS))
-    return PoseClip(total / np.maximum(norm, 1e-6), clip.confidence, clip.fps, clip.layout)
-
-
-def _other_takes(texts: Sequence[str], clips: Sequence[PoseClip]) -> list[PoseClip] | None:
-    """For every clip the next take of its text; None where a text has one take only."""
-    places: dict[str, list[int]] = {}
-    for index, text in enumerate(texts):
-        places.setdefault(text, []).append(index)
-    if min(map(len, places.values())) < 2:
-        return None
-    following = {
-        own[i]: own[(i + 1) % len(own)] for own in places.values() for i in range(len(own))
-    }
-    return [clips[following[i]] for i in range(len(clips))]
 
 
 def _conditional_means(texts: Sequence[str]) -> list[PoseClip]:

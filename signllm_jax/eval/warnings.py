@@ -1,13 +1,28 @@
 """What a reader of a report has to know first."""
 
+import collections
 from collections.abc import Mapping, Sequence
 
 from signllm_jax.core.config import Config
 from signllm_jax.corpora.published import has_signers, is_spelled
+from signllm_jax.eval.eval_set import Language
 from signllm_jax.eval.peers import Peer
 from signllm_jax.eval.predictions import ENDLESS, Predictions
-from signllm_jax.metrics.motion import HIDDEN, JERKY, LONG, RESTLESS
+from signllm_jax.metrics.motion import (
+    AVERAGED,
+    HIDDEN,
+    JERKY,
+    LONG,
+    MIXED_CLIPS,
+    ONE_MODE,
+    OTHER_HAND,
+    RESTLESS,
+)
 from signllm_jax.metrics.text_metrics import SHORT
+from signllm_jax.poses.plausible import oddities
+
+_BY_THEMSELVES = {"ground_truth": "real clips", "produced": "productions", "peer": "peer's clips"}
+"""Rows whose clips are looked at one by one -> what they are called."""
 
 
 def of_clips(
@@ -63,7 +78,7 @@ def of_clips(
             "y, in shoulder widths of x and y, since its depth is another one: not comparable with "
             "figures of reports without it."
         )
-        for reason, count in peer.failed.most_common(3):
+        for reason, count in peer.failed.most_common():
             found.append(f"{peer.name} has no clip of {count} texts: {reason}.")
     overall = motion(metrics[""])
     found += overall.values()
@@ -104,6 +119,10 @@ def motion(metrics: Mapping[str, float]) -> dict[str, str]:
     """
     travel, jerk = metrics.get("hand_travel_ratio", 1.0), metrics.get("jerk_ratio", 1.0)
     duration, missing = metrics.get("duration_ratio", 1.0), metrics.get("joints_missing", 0.0)
+    speed, varied = metrics.get("smooth_speed_ratio", 1.0), metrics.get("diversity_ratio", 1.0)
+    mixed, left = metrics.get("mixed_hands", 0.0), metrics.get("left_handed", 0.0)
+    real_left = metrics.get("left_handed_real", left)
+    chance = 1.5 / max(metrics.get("one_handed", 1), 1) ** 0.5  # three deviations of a share
     said = {
         "collapse": (
             metrics.get("collapse", False),
@@ -126,8 +145,50 @@ def motion(metrics: Mapping[str, float]) -> dict[str, str]:
             f"Hidden: productions lack {missing:.0%} of the joints that the real clips show; "
             "distances do not count these.",
         ),
+        "averaged": (
+            speed < AVERAGED,
+            f"Averaged: the hands are {speed:.2f} times as fast as in real takes, jitter taken "
+            "away; a mean over signers or takes is slower than any of them.",
+        ),
+        "one_mode": (
+            varied < ONE_MODE,
+            f"One mode: productions of a text differ {varied:.2f} times as much as its takes do.",
+        ),
+        "mixed": (
+            mixed > MIXED_CLIPS,
+            f"Wrong hand: {mixed:.1%} of the productions of one-handed texts change hands.",
+        ),
+        "other_hand": (
+            abs(left - real_left) > max(OTHER_HAND, chance),
+            f"Wrong hand: {left:.1%} of the productions of one-handed texts are left-handed, of "
+            f"the real takes {real_left:.1%}.",
+        ),
     }
     return {kind: line for kind, (wrong, line) in said.items() if wrong}
+
+
+def of_odd_clips(languages: Mapping[str, Language], spelled: bool) -> list[str]:
+    """What is odd about clips by themselves, on bounds that no signer leaves.
+
+    Args:
+        languages: language -> its rows of clips.
+        spelled: whether texts are spelled, so that nothing is known of how long a word lasts.
+    """
+    found = []
+    for row, what in _BY_THEMSELVES.items():
+        odd, count = collections.defaultdict(list), 0
+        for each in languages.values():
+            for name, text, clip in zip(each.names, each.texts, each.rows.get(row, ())):
+                if clip is None or not len(clip):
+                    continue
+                count += 1
+                for kind, detail in oddities(clip, "" if spelled else text):
+                    odd[kind].append(f"{name}: {detail}")
+        found += [
+            f"Odd: {len(clips)} of {count} {what} have {kind} (the first is {clips[0]})."
+            for kind, clips in odd.items()
+        ]
+    return found
 
 
 def of_skipped(skipped: Mapping[str, str]) -> list[str]:

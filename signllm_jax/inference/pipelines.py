@@ -77,8 +77,13 @@ class TextPipeline:
             text, language = read_request(prompt, language or only_language(has))
         language = choose_language(has, language)
         parts = self._parts(text, language)
-        if len(" ".join(parts)) > LONGEST:
-            raise TextError(f"{text[:40]!r}: a clip spells at most {LONGEST} letters", "long")
+        spells = self.groups[language].tokenizer.kind == "letters"
+        if spells and len(" ".join(parts)) > LONGEST:
+            raise TextError(
+                f"{text[:40]!r}: a clip spells at most {LONGEST} letters, "
+                "ask for its sentences one by one",
+                "long",
+            )
         for part in parts:
             count = len(self._prepared(language)[0][1].encode(part, 0))
             check_trained(self.groups[language], count, part)
@@ -113,7 +118,8 @@ class TextPipeline:
             producers, params = self._prepared(code)
             producer = producers[_size(parts)]
             order = sorted(range(len(parts)), key=lambda k: len(producer.encode(parts[k][1], 0)))
-            clips = producer(params, [[parts[k][1] for k in order]])[0]
+            draws = [requests[parts[k][0]].draw for k in order]
+            clips = producer(params, [[parts[k][1] for k in order]], [draws])[0]
             for k, (clip, _) in sorted(zip(order, clips), key=lambda pair: pair[0]):
                 clip = with_cues(clip, producer.encode(parts[k][1], 0), tokenizer)
                 made.setdefault(parts[k][0], []).append(clip)
@@ -153,7 +159,7 @@ class PromptPipeline:
         """See Pipeline."""
         model = self._models[_size(requests)]
         glosses = model.gloss(self._params, requests)
-        clips = model.clips(self._params, glosses)
+        clips = model.clips(self._params, glosses, [request.draw for request in requests])
         spelled = is_spelled(self._group.dataset)
         return [
             clip if isinstance(clip, TextError) else Signed(with_gloss(clip, gloss, spelled), gloss)

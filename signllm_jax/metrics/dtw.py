@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from signllm_jax.core.typing import Array
+from signllm_jax.metrics.masks import seen_joints
 
 CONSTANT = 1e-5  # shoulder widths: a joint that moves no further than this is constant
 _JOINTS_A_STEP = (
@@ -197,7 +198,7 @@ def joint_mean(scored: Array) -> Array:
     return scored / jnp.maximum(scored.sum(axis=-1, keepdims=True), 1)
 
 
-@jax.jit
+@partial(jax.jit, static_argnames="moving")
 def dtw_distance(
     reference: Array,
     observed: Array,
@@ -205,6 +206,7 @@ def dtw_distance(
     n: Array,
     m: Array,
     produced_observed: Array | None = None,
+    moving: bool = True,
 ) -> Array:
     """The project's DTW distance, the numerator of the DTW ratios, in shoulder widths.
 
@@ -221,11 +223,13 @@ def dtw_distance(
         n: int32 [N], lengths of the references in frames.
         m: int32 [N], lengths of the productions in frames.
         produced_observed: bool [N, T2, J], the joints that the production shows; None = all.
+        moving: whether joints that never move in the reference are left out; where neither clip
+            is the real one, they are not.
 
     Returns:
         float32 [N]; NaN where a clip is empty or the reference has no joint to score.
     """
-    scored = scored_joints(reference, observed, n)
+    scored = scored_joints(reference, observed, n) if moving else seen_joints(observed, n)
     if produced_observed is None:
         (cost,) = frame_costs(reference, joint_mean(scored), produced, ("euclidean",))
     else:

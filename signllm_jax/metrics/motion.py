@@ -16,6 +16,10 @@ RESTLESS = 1.5  # of the reference's hand travel
 JERKY = 2.0  # of the reference's jerk
 LONG = 1.3  # of the reference's duration, or its inverse
 HIDDEN = 0.5  # of the joints that the reference shows
+AVERAGED = 0.8  # of the reference's speed, both smoothed
+ONE_MODE = 0.5  # of the diversity of takes
+MIXED_CLIPS = 0.02  # of the clips of texts that are signed with one hand
+OTHER_HAND = 0.1  # between the shares of left-handed clips
 
 
 @partial(jax.jit, static_argnames="groups")

@@ -1,4 +1,4 @@
-"""Joins clips to one, with a pause between them in which the joints move on."""
+"""Joins clips to one: with a pause between them, or with eased ways from one to the next."""
 
 import itertools
 from collections.abc import Sequence
@@ -9,13 +9,14 @@ from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.cues import moved_cues
 
 
-def join_clips(clips: Sequence[PoseClip], pause: float) -> PoseClip:
+def join_clips(clips: Sequence[PoseClip], pause: float, eased: bool = False) -> PoseClip:
     """One clip after the other.
 
     Args:
         clips: At least one, of one layout and frame rate.
         pause: Seconds between two clips. Joints that both ends show move in a straight line from
-            one to the other, at even speed; others are missing meanwhile.
+            one to the other; others are missing meanwhile.
+        eased: Whether they start and arrive slowly, as hands do, instead of moving at even speed.
     """
     frames, fps = round(pause * clips[0].fps), clips[0].fps
     positions, confidence = [clips[0].positions], [clips[0].confidence]
@@ -23,6 +24,7 @@ def join_clips(clips: Sequence[PoseClip], pause: float) -> PoseClip:
     for before, after in itertools.pairwise(clips):
         if frames and len(before) and len(after):
             share = (np.arange(1, frames + 1, dtype=np.float32) / (frames + 1))[:, None, None]
+            share = smooth_step(share) if eased else share
             seen = np.minimum(before.confidence[-1], after.confidence[0])
             way = before.positions[-1] * (1 - share) + after.positions[0] * share
             positions.append(np.where(seen[:, None] > 0, way, 0).astype(np.float32))
@@ -35,6 +37,11 @@ def join_clips(clips: Sequence[PoseClip], pause: float) -> PoseClip:
     arrays = np.concatenate(positions), np.concatenate(confidence)
     ended = all(clip.ended for clip in clips)
     return PoseClip(*arrays, fps, clips[0].layout, cues, ended)
+
+
+def smooth_step(share: np.ndarray) -> np.ndarray:
+    """0..1 -> 0..1, slow at both ends: 3 s^2 - 2 s^3."""
+    return share * share * (3 - 2 * share)
 
 
 def _words(clip: PoseClip) -> int:

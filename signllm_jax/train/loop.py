@@ -57,7 +57,7 @@ def train(config: Config, path: str | os.PathLike) -> dict | None:
     mesh = make_run_mesh(config, lanes)
     hosts.meet(mesh)
     with workdir.lock() if hosts.is_first() else contextlib.nullcontext(), StopSignal() as stop:
-        workdir.check(config, languages)
+        config = workdir.check(config, languages)
         run = _Run(config, languages, kept, lanes, mesh, workdir, stop)
         try:
             return run.run()

@@ -1,0 +1,163 @@
+"""The page of the study of variety: `docs/variety.md` and `docs/variety/summary.json`."""
+
+import json
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from signllm_jax.artifacts.group import write_file
+from signllm_jax.core import markdown
+from signllm_jax.core.errors import DataError
+
+TITLES = {
+    "mse": "autoregressive, squared error",
+    "latent": "autoregressive, latent",
+    "parallel_mse": "parallel, squared error",
+    "parallel": "parallel, latent",
+}
+COLUMNS = {
+    "cpu_seconds": ("CPU s", ".0f"),
+    "cer": ("CER", ".1%"),
+    "sign_read": ("sign read", ".1%"),
+    "travel": ("travel", ".2f"),
+    "speed": ("speed", ".2f"),
+    "raw_travel": ("raw travel", ".2f"),
+    "raw_jerk": ("raw jerk", ".2f"),
+    "duration": ("duration", ".2f"),
+    "tstd_over_real": ("tstd / real", ".2f"),
+    "frechet": ("Fréchet", ".3f"),
+    "expected_dtw": ("expected DTW", ".3f"),
+    "best_of_4": ("best DTW", ".3f"),
+    "best_of_4_over_mean_pose": ("best / mean pose", ".2f"),
+    "diversity_over_real": ("diversity / real", ".2f"),
+    "tau1": ("τ1", ".2f"),
+    "tau2": ("τ2", ".2f"),
+    "tau3": ("τ3", ".2f"),
+    "mixed_hands": ("mixed hands", ".1%"),
+    "left_handed": ("left-handed", ".1%"),
+}
+"""Figure -> head of its column, and how it is written."""
+
+
+def write(docs: Path) -> str:
+    """Writes the page and the summary from the seeds that are there.
+
+    Returns:
+        A line that says where.
+
+    Raises:
+        DataError: no seed is there, or one is no record of the study.
+    """
+    folder = docs / "variety"
+    seeds = [_read(path) for path in sorted(folder.glob("seed-*.json"))]
+    if not seeds:
+        raise DataError(f"{folder}: no seed-*.json is there (--seed, --output)")
+    summary: dict[str, Any] = {"seeds": [seed["seed"] for seed in seeds]}
+    for half in ("signers", "takes"):
+        own = [seed[half] for seed in seeds if half in seed]
+        if own:
+            summary[half] = mean(own)
+    text = json.dumps(summary, indent=1, ensure_ascii=False)
+    write_file(folder / "summary.json", f"{text}\n".encode())
+    write_file(docs / "variety.md", page(summary).encode())
+    return f"{docs / 'variety.md'}: seeds {', '.join(str(seed) for seed in summary['seeds'])}"
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text("utf-8"))
+        if not isinstance(found["seed"], int) or "rows" not in found["signers"]:
+            raise ValueError("it lacks the rows of signers")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path}: is no seed of this study ({error!r:.100})") from None
+    return found
+
+
+def mean(records: Sequence[Any]) -> Any:
+    """The means of numbers over records of one form; what one lacks is left out.
+
+    Words stay where all records have the same.
+    """
+    first = records[0]
+    if isinstance(first, Mapping):
+        names = [name for name in first if all(name in other for other in records)]
+        found = {name: mean([record[name] for record in records]) for name in names}
+        return {name: value for name, value in found.items() if value is not None}
+    if isinstance(first, str):
+        return first if len(set(records)) == 1 else None
+    average = statistics.fmean(records)
+    whole = all(isinstance(record, int) for record in records) and average.is_integer()
+    return int(average) if whole else float(f"{average:.5g}")
+
+
+def page(summary: Mapping[str, Any]) -> str:
+    """The page in Markdown."""
+    seeds = ", ".join(str(seed) for seed in summary["seeds"])
+    parts = [
+        "# Variety: models that keep how signers differ",
+        "Where a text is signed by many, a squared error asks for the mean of them, which nobody "
+        "signs. These tables hold models against real takes by all [referees](referees.md). "
+        f"Means over seeds {seeds}. Written by",
+        "```bash\n"
+        "python launch/study.py variety --seed=0 --output=docs/variety/seed-0.json --takes=DIR\n"
+        "python launch/study.py variety\n"
+        "```",
+        *_signers(summary["signers"]),
+        *(_takes(summary["takes"]) if "takes" in summary else ()),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _signers(found: Mapping[str, Any]) -> list[str]:
+    rows = found["rows"]
+    longer = {way: row["longer"] for way, row in rows.items()}
+    unseen = {way: row["unseen_signers"] for way, row in rows.items()}
+    return [
+        "## Many signers",
+        f"`fingerspelling_signers`: {found['texts']} unseen words of 3 to 6 letters by eight "
+        f"signers, {found['clips']} takes and as many samples; hands over "
+        f"{found['hand_samples']} samples of all test texts, of whose takes "
+        f"{found['real_left_handed']:.1%} are left-handed. The reader's CER on real takes of the "
+        f"words is {found['cer_real']:.1%}.",
+        _table({**_named(rows), **found["references"]}),
+        f"Longer texts, {_first(longer)['texts']} of them (CER on real takes "
+        f"{_first(longer)['cer_real']:.1%}):",
+        _table(_named(longer)),
+        "Strings by two signers of whom nothing was trained (CER on real takes "
+        f"{_first(unseen)['cer_real']:.1%}):",
+        _table(_named(unseen)),
+    ]
+
+
+def _takes(found: Mapping[str, Any]) -> list[str]:
+    return [
+        "## Takes of signs",
+        f"{found['texts']} ASL signs, {found['clips']} takes of sessions that were not trained on. "
+        f"A recognizer that was trained on the train sessions reads {found['sign_read_real']:.1%} "
+        "of these takes.",
+        _table({**_named(found["rows"]), **found["references"]}),
+    ]
+
+
+def _named(rows: Mapping[str, Mapping]) -> dict[str, Mapping]:
+    return {TITLES.get(way, way): row for way, row in rows.items()}
+
+
+def _first(rows: Mapping[str, Mapping]) -> Mapping:
+    return next(iter(rows.values()))
+
+
+def _table(rows: Mapping[str, Mapping[str, float]]) -> str:
+    shown = [name for name in COLUMNS if any(name in row for row in rows.values())]
+    lines = [
+        [
+            title,
+            *(
+                format(row[name], COLUMNS[name][1]) if name in row else markdown.MISSING
+                for name in shown
+            ),
+        ]
+        for title, row in rows.items()
+    ]
+    return markdown.table(["", *(COLUMNS[name][0] for name in shown)], lines)

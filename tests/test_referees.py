@@ -1,0 +1,120 @@
+"""Referees: each fault is seen when it is planted into real takes, and real takes raise nothing."""
+
+import numpy as np
+import pytest
+
+from launch.studies import referees as study
+from signllm_jax.eval import referees
+from signllm_jax.eval.faults import FAULTS, mirrored
+from signllm_jax.metrics import variety
+from signllm_jax.metrics.hands import hand_use
+from signllm_jax.poses.clip import PoseClip
+
+SOME = (5, (3, 3))  # words, and their letters: short clips are cheap
+
+
+@pytest.fixture(scope="module")
+def real():
+    """Texts, four takes of each, and four by the other signers."""
+    return study.real_takes(*SOME)
+
+
+@pytest.fixture(scope="module")
+def judged():
+    """Row -> its figures, and row -> the kinds of its warnings."""
+    return study.judged(*SOME)
+
+
+def test_real_takes_against_real_takes_raise_nothing(judged):
+    figures, said = judged
+    assert said["real takes"] == []
+    assert referees.fired(figures["real takes"], figures["real takes"]) == set()
+
+
+@pytest.mark.parametrize("name", [name for name, fault in FAULTS.items() if fault.kind])
+def test_a_planted_fault_is_warned_of(name, judged):
+    assert FAULTS[name].kind in judged[1][name]
+
+
+SEEN = {
+    "collapsed": {"smooth_travel_ratio", "tstd_ratio", "diversity_ratio", "tau2", "frechet"},
+    "averaged": {"smooth_speed_ratio", "diversity_ratio", "dtw_best", "frechet"},
+    "damped": {"smooth_travel_ratio", "tstd_ratio"},
+    "restless": {"jerk_ratio", "hand_travel_ratio"},
+    "one mode": {"diversity_ratio", "dtw_best"},
+    "wrong hand": {"left_handed"},
+    "mixed hands": {"mixed_hands"},
+    "another text": {"tau3"},
+    "one text for all": {"tau1", "tau2", "tau3"},
+}
+
+
+@pytest.mark.parametrize("name", SEEN)
+def test_a_fault_is_seen_by_its_figures(name, judged):
+    figures, _ = judged
+    assert SEEN[name] <= referees.fired(figures[name], figures["real takes"])
+
+
+def test_by_distance_still_hands_are_better_than_a_real_take(judged):
+    figures, _ = judged
+    assert figures["collapsed"]["dtw_expected"] < figures["real takes"]["dtw_expected"]
+
+
+def test_the_page_marks_what_fires(tmp_path, judged, monkeypatch):
+    monkeypatch.setattr(study, "judged", lambda texts: judged)
+    page = study.write(tmp_path / "referees.md", 5).read_text("utf-8")
+    assert study.FIRES not in page.partition("| real takes |")[2].splitlines()[0]
+    for name in SEEN:
+        assert f"| {name} |" in page
+    assert study.FIRES in page.partition("| collapsed |")[2].splitlines()[0]
+
+
+def test_diversity_counts_all_pairs_of_a_text(real):
+    _, references, _ = real
+    three = [references[0], references[1], references[0]]
+    apart = variety.distances(references[:1], references[1:2], moving=False)[0]
+    found = variety.diversity(["a"] * 3, three)
+    assert found == pytest.approx(apart * 2 / 3, rel=0.02)  # not quite the same both ways
+    assert np.isnan(variety.diversity(["a", "b"], references[:2]))
+
+
+def test_a_clip_is_not_compared_with_itself(real):
+    texts, references, _ = real
+    alone = variety.expected_and_best(["a"], references[:1], references[:1])
+    assert np.isnan(alone).all()
+    expected, best = variety.expected_and_best(texts, references, references)
+    assert best < expected
+
+
+def test_a_still_clip_deviates_not_and_a_swing_by_its_amplitude():
+    swing = np.zeros((100, 50, 3), np.float32)
+    swing[..., 0] = 0.5 * np.sin(np.linspace(0, 8 * np.pi, 100, endpoint=False))[:, None]
+    confidence = np.ones((100, 50), np.float32)
+    confidence[::2, 7] = 0
+    clip = PoseClip(swing, confidence, 25.0)
+    assert variety.temporal_deviation([clip]) == pytest.approx(0.5 / np.sqrt(2), rel=1e-3)
+    still = PoseClip(np.zeros_like(swing), confidence, 25.0)
+    assert variety.temporal_deviation([still]) == 0
+
+
+def test_hands_are_counted_where_real_takes_use_one(real):
+    texts, references, _ = real
+    both = FAULTS["mixed hands"].plant(texts, references, {})
+    assert hand_use(texts, both, references) == {}
+    found = hand_use(texts, references, [mirrored(clip) for clip in references])
+    assert found["mixed_hands"] == 0 and found["one_handed"] == len(texts)
+    assert found["left_handed"] == pytest.approx(1 - found["left_handed_real"])
+
+
+def test_the_mean_of_equal_takes_is_the_take(real):
+    clip = real[1][0]
+    mean = referees.mean_take([clip, clip, clip])
+    np.testing.assert_allclose(mean.positions[clip.observed], clip.positions[clip.observed])
+    np.testing.assert_array_equal(mean.observed, clip.observed)
+
+
+def test_a_text_of_one_take_has_no_other(real):
+    _, references, _ = real
+    a, b, c = references[:3]
+    found = referees.other_takes(["x", "y", "x"], [a, b, c])
+    assert found[0] is c and found[1] is None and found[2] is a

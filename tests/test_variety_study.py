@@ -1,0 +1,161 @@
+"""The study of variety: its splits, its samples, one seed from end to end, and its page."""
+
+import json
+import types
+
+import numpy as np
+import pytest
+
+from launch.studies import variety, variety_page, variety_rows, variety_takes
+from signllm_jax.core.errors import ConfigError, DataError, OutputError
+from signllm_jax.corpora import spelled_signers, spelled_texts
+from signllm_jax.data import splits
+from signllm_jax.eval import evaluators
+from signllm_jax.eval.back_translate import ReaderConfig
+
+NAMED = {  # the names that others read
+    *("cer", "cer_real", "travel", "speed", "raw_travel", "raw_jerk", "frechet"),
+    *("diversity_over_real", "best_of_4_over_mean_pose", "mixed_hands", "left_handed"),
+    *("real_left_handed", "unseen_signers"),
+}
+TAKES_NAMED = {
+    *("sign_read_over_real", "travel", "tstd_over_real", "diversity_over_real", "frechet"),
+    *("tau1", "tau2", "tau3"),
+}
+SMALL = {"width": 16, "heads": 2, "mlp": 16, "encoder_layers": 1, "decoder_layers": 1}
+
+
+def listed(sessions):
+    """Lines of an index: sign -> session -> number of takes."""
+    return [
+        {"id": f"{sign}-{name}-{i}", "text": sign, "signer": name}
+        for sign, own in sessions.items()
+        for name, count in own.items()
+        for i in range(count)
+    ]
+
+
+def test_a_sign_is_tested_on_sessions_that_are_not_trained_on():
+    lines = listed({"tea": {"a": 30, "b": 2, "c": 3, "d": 5}, "you": {"a": 9, "b": 4}})
+    found = variety_takes.session_splits(lines)
+    assert found.keys() == {line["id"] for line in lines}
+    places = {(line["text"], line["signer"]): found[line["id"]] for line in lines}
+    assert places["tea", "b"] == places["tea", "c"] == "test" == places["you", "b"]
+    assert places["tea", "d"] == "dev"
+    assert places["tea", "a"] == places["you", "a"] == "train"
+
+
+def test_a_sign_of_one_session_is_left_out_and_train_is_thinned_over_sessions():
+    many = {"alone": {"a": 9}, "water": {"a": 1, "b": 4, "c": 5, "d": 60, "e": 70}}
+    found = variety_takes.session_splits(listed(many))
+    assert not any(name.startswith("alone") for name in found)
+    train = [name for name, split in found.items() if split == "train"]
+    assert len(train) == variety_takes.MOST
+    assert sum(name.startswith("water-d") for name in train) == variety_takes.MOST / 2
+
+
+def drawing(latent):
+    """A model that says which text and seed it was asked for."""
+    return types.SimpleNamespace(
+        languages=("asl",),
+        describe=lambda language: types.SimpleNamespace(model=types.SimpleNamespace(latent=latent)),
+        read=lambda text, language, seed=0: types.SimpleNamespace(clip=f"{text} {seed}"),
+        sign=lambda requests: requests,
+    )
+
+
+def test_samples_are_other_draws_and_one_clip_where_nothing_is_drawn():
+    drawn = variety.samples(drawing(16), ["a", "b"], 3, seed=2)
+    assert [len(set(own)) for own in drawn] == [3, 3]
+    assert len({clip.split()[1] for own in drawn for clip in own}) == 6  # all by other signers
+    assert not {*drawn[0]} & {*variety.samples(drawing(16), ["a", "b"], 3, seed=1)[0]}
+    assert variety.samples(drawing(0), ["a"], 2, seed=0) == [["a 0", "a 0"]]
+
+
+def test_every_take_of_a_text_has_a_sample_of_its_own():
+    made = {"a": ["a1", "a2", "a3"], "b": ["b1"]}
+    assert variety_rows._aligned(["a", "b", "a", "b"], made) == ["a1", "b1", "a2", "b1"]
+
+
+def test_a_way_whose_settings_are_not_there_is_left_out_by_name(monkeypatch):
+    monkeypatch.setitem(variety.SETTINGS, "magic", {"magic": 1})
+    ways, said = variety.possible(["mse", "magic"])
+    assert ways == ["mse"] and said == ["magic is left out: there is no config.model.magic"]
+
+
+def test_what_cannot_be_done_is_refused_before_anything_is_trained(tmp_path):
+    with pytest.raises(OutputError, match="its name must end in"):
+        variety.Options(tmp_path / "seed.txt").check()
+    with pytest.raises(ConfigError, match="'clever' is none of"):
+        variety.Options(tmp_path / "seed.json", ways=["clever"]).check()
+    with pytest.raises(ConfigError, match="has no index"):
+        variety.Options(tmp_path / "seed.json", takes=tmp_path).check()
+    with pytest.raises(DataError, match="no seed-"):
+        variety_page.write(tmp_path)
+
+
+def test_a_summary_has_the_means_over_seeds():
+    first = {"cer": 0.1, "texts": 40, "judged": "latent", "rows": {"mse": {"cer": 0.2}}}
+    second = {"cer": 0.3, "texts": 40, "judged": "latent", "rows": {"mse": {"cer": 0.4}}, "x": 1}
+    assert variety_page.mean([first, second]) == {
+        "cer": 0.2,
+        "texts": 40,
+        "judged": "latent",
+        "rows": {"mse": {"cer": 0.3}},
+    }
+
+
+@pytest.mark.slow
+def test_a_seed_s_figures_are_made_and_stand_on_the_page(tmp_path, monkeypatch):
+    texts = {split: own[: {"train": 12}.get(split, 8)] for split, own in texts_of("asl").items()}
+    monkeypatch.setattr(spelled_texts, "texts", lambda language: texts)
+    monkeypatch.setattr(spelled_signers, "STRINGS", 2)
+    monkeypatch.setitem(variety.SETTINGS, "mse", SMALL)
+    monkeypatch.setattr(evaluators, "SIGNERS_READER", ReaderConfig(steps=2, batch_size=2, width=8))
+    splits.prepare("fingerspelling_signers", "asl", tmp_path / "data")
+    output = tmp_path / "docs" / "variety" / "seed-0.json"
+    options = variety.Options(
+        output, work=tmp_path / "work", ways=["mse"], steps=2, data_dir=str(tmp_path / "data")
+    )
+    said = list(variety.make(options))
+    assert said == ["takes are left out: --takes names no folder", f"{output}: mse"]
+    found = json.loads(output.read_text())["signers"]
+    assert found.keys() >= NAMED and found["judged"] == "mse"
+    assert found["diversity_over_real"] == 0 and np.isfinite(found["frechet"])
+    assert found["references"]["another real take"]["diversity_over_real"] == 1
+    variety_page.write(tmp_path / "docs")
+    summary = json.loads((tmp_path / "docs" / "variety" / "summary.json").read_text())
+    assert summary["signers"]["cer"] == found["cer"]
+    page = (tmp_path / "docs" / "variety.md").read_text()
+    assert "autoregressive, squared error" in page and "another real take" in page
+
+
+def texts_of(language):
+    """The corpus's texts, those of 3 to 6 and of more letters in turn."""
+    own = spelled_texts.texts(language)
+    found = {}
+    for split, texts in own.items():
+        short = [text for text in texts if 3 <= len(text) <= 4]
+        longer = [text for text in texts if len(text) == 7]
+        found[split] = tuple(text for pair in zip(short, longer) for text in pair)
+    return found
+
+
+@pytest.mark.slow
+def test_takes_of_signs_are_prepared_learnt_and_read(tmp_path, monkeypatch, shared_data):
+    source = tmp_path / "takes"
+    source.mkdir()
+    (source / "asl").symlink_to(shared_data / "takes" / "asl")
+    head, *lines = (shared_data / "takes" / "index.csv").read_text().splitlines()
+    signs = [line for line in lines if line.split(",")[2] in ("water", "sad")]
+    chosen = [line for i, line in enumerate(signs) if i % 3 == 0]
+    (source / "index.csv").write_text("\n".join([head, *chosen]) + "\n")
+    monkeypatch.setitem(variety.SETTINGS, "mse", SMALL)
+    options = variety.Options(
+        tmp_path / "seed-0.json", work=tmp_path / "work", takes=source, ways=["mse"], steps=2
+    )
+    found = variety._takes(options, ["mse"])
+    assert found.keys() >= TAKES_NAMED and found["texts"] == 2
+    assert found["references"]["mean pose"]["travel"] < 1e-6
+    again = variety_takes.prepared(source, tmp_path / "work")
+    assert again == tmp_path / "work" / "data"
