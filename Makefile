@@ -1,11 +1,14 @@
-# Two commands: `make demo` sets up, trains and shows; `make test` sets up and tests.
+# Three commands: `make install` sets up; `make demo` sets up, trains and shows; `make test` tests.
 PYTHON ?= python3
 VENV ?= $(if $(filter python3,$(PYTHON)),.venv,.venv-$(notdir $(PYTHON)))
 SEEDS ?= 0 1 2
 RUN = $(VENV)/bin/python
 PYTEST = $(RUN) -m pytest -rs -n 2 --dist loadfile --no-loadscope-reorder --durations=10
 
-.PHONY: demo seeds seeds-plain results speed slices words reliability test test-slow browser-test browser-installed fuzz docs architecture screenshots lock gpu-check extract-env beam-env tfds-env peer-env signed-peer-env xpk-env lint types clean
+.PHONY: install demo pretrained seeds seeds-plain results speed scale slices words reliability test test-slow browser-test browser-installed fuzz faults docs architecture screenshots lock gpu-check extract-env beam-env tfds-env peer-env signed-peer-env xpk-env lint types clean
+
+# what README.md begins with: the package and its trained model
+install: $(VENV)/demo-installed
 
 demo: $(VENV)/demo-installed
 	$(RUN) launch/train.py --config=configs/mlsf.py --workdir=runs/mlsf
@@ -28,6 +31,14 @@ results: $(VENV)/demo-installed
 	for code in asl gsl dsgs tsl; do cp $(FIRST)/samples/$$code-*.png docs/$$code.png; done
 	cp $(FIRST)/report/training.png docs/training.png
 
+# the model that comes with the package: the demo's first seed in a quarter of its bytes, and its card
+PRETRAINED = signllm_jax/artifacts/pretrained
+pretrained: $(VENV)/demo-installed
+	$(RUN) launch/train.py --config=configs/mlsf.py --config.train.seed=$(firstword $(SEEDS)) --workdir=$(FIRST)
+	rm -rf $(PRETRAINED)
+	$(RUN) launch/export.py --workdir=$(FIRST) --output=$(PRETRAINED) --stored=int8 --evaluate \
+	  --command="make pretrained"
+
 # docs/words.md: the demo's seeds by length, and a run on many signers for each of them
 words: $(VENV)/demo-installed
 	for seed in $(SEEDS); do \
@@ -46,7 +57,7 @@ seeds-plain: $(VENV)/demo-installed
 	$(RUN) launch/ablation.py --norun --demo=$(shell echo $(SEEDS:%=runs/mlsf-seed-%) \
 	  $(SEEDS:%=runs/plain-seed-%) | tr ' ' ,)
 
-# docs/speed.md: about a quarter of an hour, on a machine that does nothing else
+# docs/speed.md: about twenty minutes, on a machine that does nothing else
 MEASURE = $(RUN) launch/benchmark.py
 PEER = --like=progressive_transformers
 AGAINST = --against=progressive_transformers
@@ -54,7 +65,7 @@ speed: $(VENV)/demo-installed .venv-peer/installed
 	mkdir -p docs/speed
 	rm -f docs/speed/*.jsonl
 	$(MEASURE) train $(AGAINST) --steps=1 > docs/speed/ratio-train.jsonl
-	$(MEASURE) decode $(AGAINST) --frames=100 > docs/speed/ratio-decode.jsonl
+	$(MEASURE) decode $(AGAINST) --frames=300 > docs/speed/ratio-decode.jsonl
 	$(MEASURE) start > docs/speed/start.jsonl
 	for rows in 5 16; do \
 	  $(MEASURE) train $(PEER) --rows=$$rows > docs/speed/train-$$rows.jsonl || exit; \
@@ -64,6 +75,10 @@ speed: $(VENV)/demo-installed .venv-peer/installed
 	$(MEASURE) input $(PEER) --rounds=3 > docs/speed/input-peer.jsonl
 	$(MEASURE) work $(PEER) --rounds=3 > docs/speed/work.jsonl
 	$(MEASURE) speed --document=docs/speed.md
+
+# docs/scale.md: some minutes, most of them for the list of two million made clips
+scale: $(VENV)/demo-installed
+	$(MEASURE) plan --clips=1e4,1e5,1e6,2e6 --document=docs/scale.md
 
 # docs/slices.md: about an hour of one core
 LANGUAGES = ('asl', 'gsl', 'dsgs', 'lsf_ch', 'lis_ch', 'lsa', 'ksl', 'tsl')
@@ -131,6 +146,11 @@ MINUTES ?= 20
 fuzz: $(VENV)/test-installed
 	PYTHONPATH=. $(RUN) tests/fuzz.py --minutes=$(MINUTES)
 
+# prepares corpora of every form with every known fault in them, and writes the counts into docs/prepare.md
+CLIPS ?= 5000
+faults: $(VENV)/test-installed
+	PYTHONPATH=. $(RUN) tests/faults.py --clips=$(CLIPS)
+
 # the documentation's site, in build/site
 docs: $(VENV)/test-installed
 	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --strict
@@ -139,9 +159,9 @@ docs: $(VENV)/test-installed
 architecture: $(VENV)/test-installed
 	$(RUN) docs/architecture.py
 
-# pictures of the page for docs/, of the demo's run, and the time to a word's first frame
+# pictures of the page for docs/, with the model of the package, and the time to a word's first frame
 screenshots: $(VENV)/test-installed
-	$(RUN) tests/browser/screenshots.py runs/mlsf docs
+	$(RUN) tests/browser/screenshots.py $(PRETRAINED) docs
 
 BROWSER = $(VENV)/browser/node_modules/.package-lock.json
 
@@ -155,14 +175,23 @@ browser-installed:
 gpu-check: $(VENV)/test-installed
 	$(RUN) -m pytest -m gpu tests
 
+# An environment of its own: $(call APART,FOLDER,LIST). What a kill left half made is made anew.
+define APART
+	@test ! -e $(1)/unfinished || rm -rf $(1)
+	@test -e $(1) || { mkdir $(1) && touch $(1)/unfinished; }
+	$(PYTHON) -m venv $(1)
+	$(1)/bin/python -m pip install --quiet --require-hashes -r requirements/build.txt
+	$(1)/bin/python -m pip install --quiet --require-hashes --no-build-isolation -r requirements/$(2).txt
+endef
+APART_DONE = @rm -f $(@D)/unfinished; touch $@
+
 # what launch/extract.py needs: MediaPipe 0.10.21 wants numpy < 2, so it lives apart
 EXTRACT = "mediapipe==0.10.21" "numpy<2" "pose-format>=0.15,<0.16"
 extract-env: .venv-extract/installed
 
 .venv-extract/installed: requirements/extract.txt
-	$(PYTHON) -m venv .venv-extract
-	.venv-extract/bin/python -m pip install --quiet --require-hashes -r requirements/extract.txt
-	touch $@
+	$(call APART,.venv-extract,extract)
+	$(APART_DONE)
 
 # TensorFlow, for TFDS's own tests and commands: it moves protobuf, so it lives apart (2.2 GB)
 TFDS = tensorflow-cpu tensorflow-datasets array_record "etils[epath]" importlib_resources \
@@ -170,9 +199,8 @@ TFDS = tensorflow-cpu tensorflow-datasets array_record "etils[epath]" importlib_
 tfds-env: .venv-tfds/installed
 
 .venv-tfds/installed: requirements/tfds.txt
-	$(PYTHON) -m venv .venv-tfds
-	.venv-tfds/bin/python -m pip install --quiet --require-hashes -r requirements/tfds.txt
-	touch $@
+	$(call APART,.venv-tfds,tfds)
+	$(APART_DONE)
 
 # PyTorch on CPU, for the ratios of docs/speed.md alone (1 GB; more where only a build for GPUs is had)
 peer-env: .venv-peer/installed
@@ -183,20 +211,19 @@ peer-env: .venv-peer/installed
 	touch $@
 
 # spoken-to-signed as a peer of launch/evaluate.py --peer
+SIGNED_PEER = "spoken-to-signed>=0.4,<0.5" "pose-format>=0.15,<0.16"
 signed-peer-env: .venv-signed-peer/installed
 
-.venv-signed-peer/installed:
-	$(PYTHON) -m venv .venv-signed-peer
-	.venv-signed-peer/bin/python -m pip install --quiet "spoken-to-signed>=0.4,<0.5" "pose-format>=0.15,<0.16"
-	touch $@
+.venv-signed-peer/installed: requirements/signed-peer.txt
+	$(call APART,.venv-signed-peer,signed-peer)
+	$(APART_DONE)
 
 # xpk as docs/pods.md uses it: it pins other versions, so it lives apart
 xpk-env: .venv-xpk/installed
 
-.venv-xpk/installed:
-	$(PYTHON) -m venv .venv-xpk
-	.venv-xpk/bin/python -m pip install --quiet xpk==1.16.0
-	touch $@
+.venv-xpk/installed: requirements/xpk.txt
+	$(call APART,.venv-xpk,xpk)
+	$(APART_DONE)
 
 # style, and the floors of docs/architecture.md
 lint: $(VENV)/test-installed
@@ -223,6 +250,7 @@ $(VENV)/made:
 
 # one after the other, also under `make -j`: two pips in one environment break each other's work
 $(VENV)/demo-installed: setup.cfg pyproject.toml requirements/build.txt requirements/demo.txt | $(VENV)/made
+	@echo "installing the package and its libraries into $(VENV): a minute or more"
 	@$(BEGIN)
 	$(INSTALL) -r requirements/build.txt && $(INSTALL) -r requirements/demo.txt && \
 	  $(RUN) -m pip install --quiet --no-deps --no-build-isolation --editable .; $(END)
@@ -250,6 +278,9 @@ lock: .venv-lock/installed
 	  --extra gcs --extra tpu setup.cfg -o requirements/pods.txt
 	echo setuptools wheel | tr ' ' '\n' | $(LOCK) --universal --python-version 3.11 - -o requirements/build.txt
 	echo $(EXTRACT) | tr ' ' '\n' | $(LOCK) --python-version 3.11 - -o requirements/extract.txt
+	$(LOCK) --universal --python-version 3.11 --extra beam --extra demo setup.cfg -o requirements/beam.txt
+	echo $(SIGNED_PEER) | tr ' ' '\n' | $(LOCK) --universal --python-version 3.11 - -o requirements/signed-peer.txt
+	echo xpk==1.16.0 | $(LOCK) --python-version 3.11 - -o requirements/xpk.txt
 	echo $(TFDS) | tr ' ' '\n' | $(LOCK) --universal --python-version 3.11 - -o requirements/tfds.txt
 
 .venv-lock/installed:
@@ -260,10 +291,10 @@ lock: .venv-lock/installed
 # Apache Beam asks for other versions of protobuf and pyarrow: an environment of its own
 beam-env: .venv-beam/installed
 
-.venv-beam/installed: setup.cfg
-	$(PYTHON) -m venv .venv-beam
-	.venv-beam/bin/python -m pip install --quiet --editable ".[beam,demo]"
-	touch $@
+.venv-beam/installed: setup.cfg requirements/beam.txt
+	$(call APART,.venv-beam,beam)
+	.venv-beam/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	$(APART_DONE)
 
 clean:
 	rm -rf .venv .venv-* build *.egg-info

@@ -46,7 +46,7 @@ DATASETS = {
     },
     # what launch/prepare.py has prepared: signs and sentences, at tiny of up to 13 seconds
     "prompt2sign": {
-        "data": {"row_frames": 320, "row_tokens": 96, "row_clips": 8},
+        "data": {"row_frames": 320, "row_tokens": 96, "row_clips": 8, "plan": 2},
         "text": {"kind": "pieces"},
         "eval": {"max_frames": 320},
     },

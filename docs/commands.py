@@ -22,9 +22,11 @@ SEE = {
     "extend": "[Prompt2LangGloss](../prompt2langgloss.md)",
     "extract": "[Your own corpus](../prepare.md)",
     "overlay": "[Your own corpus](../prepare.md)",
-    "prepare": "[Your own corpus](../prepare.md), [the tutorial](../tutorial.md)",
+    "prepare": "[Your own corpus](../prepare.md), [sentences of signs](../compose.md), "
+    "[the tutorial](../tutorial.md)",
     "produce": "[Clips and files](../formats.md), [prompts](../prompts.md)",
     "results": "[Evaluating](../evaluate.md)",
+    "study": "[Sentences of real signs](../sentences.md)",
     "serve": "[Page and API](../serve.md)",
     "words": "[Words and signers](../words.md)",
     "train": "[The tutorial](../tutorial.md), [configuration](../configuration.md), "

@@ -2,8 +2,8 @@
 
     python launch/benchmark.py NAME
 
-The names: decode, dtw, input, lift, lift_quality, metrics, replay, speed, start, takes, train and
-work.
+The names: decode, dtw, input, lift, lift_quality, metrics, plan, replay, speed, start, takes,
+train and work.
 
 Each line has `benchmark, variant, cpu_seconds, wall_seconds`, what was counted (`frames`, `pairs`
 or `examples`) and `per_cpu_second`.
@@ -25,6 +25,7 @@ BENCHMARKS = (
     "lift",
     "lift_quality",
     "metrics",
+    "plan",
     "replay",
     "speed",
     "start",

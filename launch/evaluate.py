@@ -53,6 +53,9 @@ def main() -> None:
     if not WORKDIR.value:
         raise ConfigError("--workdir is missing, for example --workdir=runs/mlsf")
     peer = None
+    for flag in (PEER_PYTHON, PEER_LEXICON):
+        if flag.present and not PEER.value:
+            raise ConfigError(f"--{flag.name}: has no meaning without --peer")
     if PEER.value:
         from signllm_jax.eval.peers import Peer
 

@@ -1,4 +1,11 @@
-"""Copies a run's groups out, with a model card: launch/export.py --workdir=DIR --output=DIR."""
+"""Copies a run's groups out, with a model card: launch/export.py --workdir=DIR --output=DIR.
+
+`--stored=int8` makes them a quarter as large; `--evaluate` writes into the card what that costs.
+"""
+
+import shutil
+import tempfile
+from pathlib import Path
 
 from absl import flags
 
@@ -7,6 +14,13 @@ from signllm_jax.core import cli
 WORKDIR = flags.DEFINE_string("workdir", None, "a trained run")
 OUTPUT = flags.DEFINE_string("output", None, "folder to make")
 LANGUAGES = flags.DEFINE_list("languages", [], "codes of the groups to copy, by default all")
+STORED = flags.DEFINE_enum(
+    "stored", None, ("float32", "int8"), "how parameters are stored, by default as they lie there"
+)
+EVALUATE = flags.DEFINE_boolean(
+    "evaluate", False, "evaluate what is stored, for the card; the run's report stands beside it"
+)
+COMMAND = flags.DEFINE_string("command", "", "what makes this export, to be said in the card")
 
 
 def main() -> None:
@@ -17,8 +31,33 @@ def main() -> None:
     for flag in (WORKDIR, OUTPUT):
         if not flag.value:
             raise ConfigError(f"--{flag.name} is missing")
-    made = export_run(WORKDIR.value, OUTPUT.value, LANGUAGES.value)
+    made = export_run(
+        WORKDIR.value,
+        OUTPUT.value,
+        LANGUAGES.value,
+        STORED.value or "",
+        measure if EVALUATE.value else None,
+        COMMAND.value,
+    )
     print(f"{OUTPUT.value}: {', '.join(made['languages'])}; sha256 {made['sha256']}")
+
+
+def measure(folder: Path) -> dict[str, dict]:
+    """The figures of an export's languages on their test split, by the readers of the run."""
+    from signllm_jax.artifacts.model_card import figures
+    from signllm_jax.artifacts.workdir import Workdir
+    from signllm_jax.eval.dispatch import evaluate_run
+
+    readers = Path(WORKDIR.value) / "reader"
+    with tempfile.TemporaryDirectory(prefix="signllm_jax-") as place:
+        run = Workdir(Path(place) / "run")  # evaluating keeps its readers beside the model
+        shutil.copytree(folder, run.path)
+        if readers.is_dir():
+            shutil.copytree(readers, run.path / "reader")
+        _, languages = run.read_config()
+        report = Path(place) / "report.json"
+        evaluate_run(run.path, output=report, samples=0)
+        return figures(run, (*run.read_kept(), *languages), report)
 
 
 if __name__ == "__main__":

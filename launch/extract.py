@@ -8,6 +8,9 @@ from signllm_jax.core import cli
 
 VIDEOS = flags.DEFINE_string("videos", None, "folder of videos, at any depth")
 OUTPUT = flags.DEFINE_string("output", None, "folder to write the .pose files to")
+MODEL = flags.DEFINE_string(
+    "model", None, "holistic_landmarker.task of MediaPipe, by default the model of its package"
+)
 JOBS = flags.DEFINE_integer("jobs", 1, "processes at a time", lower_bound=1)
 
 
@@ -20,7 +23,7 @@ def main() -> None:
         if not flag.value:
             raise ConfigError(f"--{flag.name} is missing")
     python = find_python(Path(__file__).resolve().parents[1])
-    print(summary(extract(VIDEOS.value, OUTPUT.value, python, JOBS.value)))
+    print(summary(extract(VIDEOS.value, OUTPUT.value, python, JOBS.value, MODEL.value)))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from signllm_jax.core import cli
 FORMATS = ("openpose", "dwpose", "pose", "mediapipe", "skels")
 SOURCE = flags.DEFINE_string("source", None, "folder of the corpus")
 FORMAT = flags.DEFINE_enum("format", None, FORMATS, "of its poses")
-LANGUAGE = flags.DEFINE_string("language", None, "code of the sign language, for example asl")
+LANGUAGE = flags.DEFINE_string("language", None, "the sign language: asl, ASL, ase, its name")
 NAME = flags.DEFINE_string("name", None, "name of the corpus, by default that of its folder")
 MANIFEST = flags.DEFINE_string("manifest", None, "file or folder of labels, by default --source")
 DIALECT = flags.DEFINE_string("dialect", "", "of the manifest, by default recognised")
@@ -35,6 +35,9 @@ FPS = flags.DEFINE_float("fps", 0.0, "frames per second, instead of those that a
 PICTURE = flags.DEFINE_string("picture", None, "WIDTHxHEIGHT of coordinates of 0 to 1 or -1 to 1")
 LIFT = flags.DEFINE_enum("lift", "best", ("best", "reference"), "how flat keypoints get depth")
 LAYOUT = flags.DEFINE_enum("layout", "openpose50", ("openpose50", "dwpose128"), "of the clips made")
+ANONYMIZE = flags.DEFINE_bool(
+    "anonymize", False, "put an average signer's body in the place of each signer's own"
+)
 PROMPTS = flags.DEFINE_string("prompts", None, "file of prompt templates, by default our own")
 SPLIT = flags.DEFINE_enum("split", "", ("", "train", "dev", "test"), "of all clips, for a trial")
 LIMIT = flags.DEFINE_integer("limit", 0, "only the first clips, for a trial; 0 = all", 0)
@@ -43,8 +46,14 @@ EXPORT_SKELS = flags.DEFINE_string(
     "export_skels", None, "file to write the original's own numbers to, of --lift=reference"
 )
 SKELS = flags.DEFINE_string("skels", None, "folder to write it to as .skels and texts as well")
+COMPOSE = flags.DEFINE_string(
+    "compose", None, "grammar by which takes of single signs become sentences (docs/compose.md)"
+)
 BEAM_RUNNER = flags.DEFINE_string("beam_runner", "", "an Apache Beam runner instead of processes")
 CHECK = flags.DEFINE_bool("check", False, "say what is odd in the prepared data")
+COLUMNS = {"id": ID_COLUMN, "text": TEXT_COLUMN, "gloss": GLOSS_COLUMN, "split": SPLIT_COLUMN}
+READING = (DIALECT, *COLUMNS.values(), ENCODING, GLOSS_RULES)
+WAYS = (PROMPTS, SPLIT, LIMIT, WORKERS, MAX_BAD, EXPORT_SKELS, SKELS, BEAM_RUNNER)
 
 
 def main() -> None:
@@ -62,6 +71,9 @@ def main() -> None:
 
     data_dir = DATA_DIR.value or default_data_dir()
     if CHECK.value:
+        for flag in (SOURCE, FORMAT, NAME, MANIFEST, *READING, FPS, PICTURE, LIFT, LAYOUT, *WAYS):
+            if flag.present:
+                raise ConfigError(f"--{flag.name} has no meaning beside --check")
         from signllm_jax.data.check import check
 
         for line in check(data_dir, LANGUAGE.value):
@@ -71,10 +83,9 @@ def main() -> None:
         if not flag.value:
             raise ConfigError(f"--{flag.name} is missing")
     name = NAME.value or os.path.basename(os.path.abspath(SOURCE.value)).lower().replace("_", "-")
-    columns = {"id": ID_COLUMN, "text": TEXT_COLUMN, "gloss": GLOSS_COLUMN, "split": SPLIT_COLUMN}
     reading = Reading(
         dialect=DIALECT.value,
-        columns=tuple((field, flag.value) for field, flag in columns.items()),
+        columns=tuple((field, flag.value) for field, flag in COLUMNS.items()),
         encoding=ENCODING.value,
         gloss_rules=GLOSS_RULES.value,
     )
@@ -89,6 +100,7 @@ def main() -> None:
             layout=LAYOUT.value,
             templates=tuple(read_templates(PROMPTS.value)) if PROMPTS.value else (),
             picture=picture_size(PICTURE.value),
+            anonymize=ANONYMIZE.value,
         )
     except SignLLMError as error:
         try:  # what is wrong with the manifest is said at the same time
@@ -109,6 +121,7 @@ def main() -> None:
         beam_runner=BEAM_RUNNER.value,
         skels=SKELS.value,
         reference=EXPORT_SKELS.value,
+        grammar=COMPOSE.value,
     )
     report_md = os.path.join(data_dir, "prepared", settings.language, name, "prepare_report.md")
     print("\n".join(summary(report, report_md)))

@@ -1,46 +1,133 @@
-"""Produces a clip: launch/produce.py --workdir=DIR --language=asl --text=hello --output=FILE.
+"""Produces a clip: launch/produce.py --text=hello --language=asl --output=hello.mp4.
 
 Or, from a question: --prompt="How do you sign 'hello' in American Sign Language?"; --language is
-then needed only where the prompt does not name the sign language.
+then needed only where the prompt does not name the sign language. Or a clip of every line of a
+file: --texts=words.txt --output=FOLDER; `--texts=-` and `--text=-` read what a pipe brings. A model
+that draws has many clips of a text: --seed=3 gives another one, --samples=4 four of them, FILE-1 to
+FILE-4.
 """
+
+import sys
 
 from absl import flags
 
 from signllm_jax.core import cli
 
-WORKDIR = flags.DEFINE_string("workdir", None, "a trained run")
-LANGUAGE = flags.DEFINE_string("language", None, "code of the sign language, for example asl")
-TEXT = flags.DEFINE_string("text", None, "what to sign")
-PROMPT = flags.DEFINE_string("prompt", None, "a question for what to sign, instead of --text")
-OUTPUT = flags.DEFINE_string(
-    "output", None, "file to write: .mp4 .gif .png .html .glb .npz .pose .skels .json .zip"
+WORKDIR = flags.DEFINE_string(
+    "workdir", None, "a trained run or export, by default the model that comes with the package"
 )
+LANGUAGE = flags.DEFINE_string("language", None, "the sign language: asl, ASL, ase, its name")
+TEXT = flags.DEFINE_string("text", None, "what to sign; - = what a pipe brings")
+PROMPT = flags.DEFINE_string("prompt", None, "a question for what to sign, instead of --text")
+TEXTS = flags.DEFINE_string("texts", None, "file with a text in every line; - = a pipe")
+OUTPUT = flags.DEFINE_string(
+    "output",
+    None,
+    "file to write: .mp4 .webm .gif .png .html .glb .npz .pose .skels .json .zip .vtt .srt .eaf; "
+    "with --texts a folder",
+)
+FORM = flags.DEFINE_string("form", "mp4", "with --texts: suffix of the files in the folder")
+SEED = flags.DEFINE_integer("seed", 0, "which clip of a text, of a model that draws")
+SAMPLES = flags.DEFINE_integer("samples", 1, "how many clips of a text, of a model that draws")
+TEMPERATURE = flags.DEFINE_float(
+    "temperature", 1.0, "how far they vary: 1 as those of the data do, 0 not at all"
+)
+SMOOTH = flags.DEFINE_boolean("smooth", False, "take jitter off with a filter of 5 frames")
 
 
-def main() -> None:
-    """Reads the flags and writes the clip."""
+def main() -> int:
+    """Reads the flags and writes the clip, or the clips."""
     from signllm_jax.api import SignLLM
-    from signllm_jax.core.errors import ConfigError, SignLLMError
-    from signllm_jax.render.save import check_output, save_clip
+    from signllm_jax.core.errors import ConfigError
+    from signllm_jax.render.save import check_output
+
+    if OUTPUT.value is None:
+        raise ConfigError("--output is missing, for example --output=hello.mp4")
+    if TEXTS.value is not None:
+        if TEXT.value is not None or PROMPT.value is not None:
+            raise ConfigError("--texts stands alone, without --text and --prompt")
+        return produce_list(read_texts(TEXTS.value))
+    check_output(OUTPUT.value)
+    text = sys.stdin.read().strip() if TEXT.value == "-" else TEXT.value
+    model = SignLLM.load(WORKDIR.value)
+    request = model.read(text, PROMPT.value, LANGUAGE.value, SEED.value, TEMPERATURE.value)
+    write(model, request, OUTPUT.value, PROMPT.value is not None)
+    return 0
+
+
+def write(model, request, output, with_gloss: bool = False) -> None:
+    """Produces the clip of a request, or its samples, writes them and says so."""
+    from pathlib import Path
+
+    from signllm_jax.core.errors import SignLLMError
+    from signllm_jax.inference.request import title
+    from signllm_jax.poses.smooth import smoothed
+    from signllm_jax.render.save import save_clip
     from signllm_jax.text.spelling import left_out
 
-    for flag in (WORKDIR, OUTPUT):
-        if flag.value is None:
-            raise ConfigError(f"--{flag.name} is missing")
-    check_output(OUTPUT.value)
-    model = SignLLM.load(WORKDIR.value)
-    request = model.read(TEXT.value, PROMPT.value, LANGUAGE.value)
-    (signed,) = model.sign([request])
-    if isinstance(signed, SignLLMError):
-        raise signed
-    if PROMPT.value is not None:
-        print(signed.gloss or f"{request.language}: {request.text!r}")
-    clip = signed.clip
-    save_clip(OUTPUT.value, clip, text=request.text)
+    made = model.sign(model.samples(request, SAMPLES.value))
+    for signed in made:
+        if isinstance(signed, SignLLMError):
+            raise signed
+    if with_gloss:
+        print(made[0].gloss or f"{request.language}: {request.text!r}")
     tokenizer = model.describe(request.language).tokenizer
     if tokenizer is not None and (said := left_out(request.text, tokenizer)):
         print(said)
-    print(f"{OUTPUT.value}: {len(clip)} frames, {len(clip) / clip.fps:.1f} s")
+    for number, signed in enumerate(made, 1):
+        path, shown = Path(output), title(request, signed.clip)
+        if len(made) > 1:
+            path = path.with_stem(f"{path.stem}-{number}")
+        clip = smoothed(signed.clip) if SMOOTH.value else signed.clip
+        save_clip(path, clip, text=shown)
+        print(f"{path}: {shown}; {len(clip)} frames, {clip.seconds:.1f} s", flush=True)
+
+
+def read_texts(path: str) -> list[tuple[str, str]]:
+    """(place, text) of every line that is not empty; raises TextError where there is none."""
+    from signllm_jax.core.errors import TextError
+
+    if path == "-":
+        lines, name = sys.stdin.read().splitlines(), "standard input"
+    else:
+        name = path
+        try:
+            with open(path, encoding="utf-8") as file:
+                lines = file.read().splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "is no text in UTF-8"
+            raise TextError(f"{path}: {reason}") from None
+    texts = [(f"{name}:{number}", line.strip()) for number, line in enumerate(lines, 1)]
+    texts = [(place, text) for place, text in texts if text]
+    if not texts:
+        raise TextError(f"{name}: has no text to sign")
+    return texts
+
+
+def produce_list(texts: list[tuple[str, str]]) -> int:
+    """Writes the clip of every text, loading the model once; one that cannot be is told."""
+    import re
+    from pathlib import Path
+
+    from signllm_jax.api import SignLLM
+    from signllm_jax.core.errors import SignLLMError
+    from signllm_jax.render.save import check_output
+
+    folder, wide = Path(OUTPUT.value), len(str(len(texts)))
+    check_output(folder / f"1.{FORM.value}")
+    model, failed = SignLLM.load(WORKDIR.value), 0
+    model.describe(LANGUAGE.value)  # a language that is not there is no fault of each text
+    for number, (place, text) in enumerate(texts, 1):
+        name = re.sub(r"\W+", "-", text).strip("-_")[:40] or "clip"
+        try:
+            given = LANGUAGE.value, SEED.value, TEMPERATURE.value
+            request = model.read(text, None, *given)
+            write(model, request, folder / f"{number:0{wide}d}-{name}.{FORM.value}")
+        except SignLLMError as error:
+            failed += 1
+            print(f"{place}: {cli.printable(str(error))}", file=sys.stderr)
+    print(f"{folder}: {len(texts) - failed} clips of {len(texts)} texts")
+    return cli.BAD_INPUT if failed else 0
 
 
 if __name__ == "__main__":

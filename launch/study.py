@@ -3,10 +3,13 @@
     python launch/study.py referees
     python launch/study.py variety --seed=0 --output=docs/variety/seed-0.json --takes=DIR
     python launch/study.py variety
+    python launch/study.py sentences --seed=0 --output=docs/sentences/seed-0.json --takes=DIR
+    python launch/study.py sentences
 
-The first plants faults into real takes and writes docs/referees.md. The second trains models on
-texts that many sign and writes one seed's figures, the third docs/variety.md from the seeds that
-are there. launch/ablation.py has the study of reinforcement learning.
+`referees` plants faults into real takes and writes docs/referees.md. `variety` trains models on
+texts that many sign, and `sentences` a model and a reader on sentences of real signs; each writes
+one seed's figures, or, without --output, its page from the seeds that are there. launch/ablation.py
+has the study of reinforcement learning.
 """
 
 import sys
@@ -20,24 +23,28 @@ from signllm_jax.core import cli
 SEED = flags.DEFINE_integer("seed", 0, "of what is trained but the readers", lower_bound=0)
 OUTPUT = flags.DEFINE_string("output", None, "one seed's figures; without it the page is written")
 DOCS = flags.DEFINE_string("docs", "docs", "folder of the pages")
-TAKES = flags.DEFINE_string("takes", None, "takes of ASL signs with their index.csv")
-WORK = flags.DEFINE_string("work", "runs/variety", "where runs and prepared takes are kept")
-WAYS = flags.DEFINE_list("ways", ["mse", "latent", "parallel"], "models to train")
+WORK = flags.DEFINE_string("work", "runs/studies", "where runs and prepared takes are kept")
+TAKES = flags.DEFINE_string("takes", None, "takes of ASL signs: index.csv, .pose")
+SIGNS = flags.DEFINE_string("signs", None, "of sentences: TSL signs: index.csv, .pose")
+CORPORA = flags.DEFINE_list("corpora", ["order", "tsl"], "of sentences: which are trained on")
+SPLIT = flags.DEFINE_enum("split", "test", ("dev", "test"), "of sentences: what is scored")
+WAYS = flags.DEFINE_list("ways", ["mse", "latent", "parallel"], "of variety: models to train")
 STEPS = flags.DEFINE_integer("steps", 0, "of each model, 0 = its config's", lower_bound=0)
 DATA_DIR = flags.DEFINE_string("data_dir", None, "prepared data; by default the usual place")
+
+SHARED = Path("../shared/data")
+"""Where a checkout has the corpora beside it, for studies that cannot do without."""
 
 name = sys.argv.pop(1) if len(sys.argv) > 1 and not sys.argv[1].startswith("-") else ""
 
 
-def referees() -> Iterator[str]:
-    """Which figure sees which fault."""
+def _referees() -> Iterator[str]:
     from launch.studies import referees
 
     yield str(referees.write(Path(DOCS.value) / "referees.md"))
 
 
-def variety() -> Iterator[str]:
-    """One seed's figures, or the page."""
+def _variety() -> Iterator[str]:
     from launch.studies import variety, variety_page
 
     if OUTPUT.value is None:
@@ -47,7 +54,7 @@ def variety() -> Iterator[str]:
         variety.Options(
             output=Path(OUTPUT.value),
             seed=SEED.value,
-            work=Path(WORK.value),
+            work=Path(WORK.value, "variety"),
             takes=Path(TAKES.value) if TAKES.value else None,
             ways=WAYS.value,
             steps=STEPS.value,
@@ -56,7 +63,21 @@ def variety() -> Iterator[str]:
     )
 
 
-STUDIES = {"referees": referees, "variety": variety}
+def _sentences() -> Iterator[str]:
+    from launch.studies import sentences, sentences_page
+
+    if OUTPUT.value is None:
+        yield sentences_page.write(Path(DOCS.value))
+        return
+    given = {"order": TAKES.value or SHARED / "takes", "tsl": SIGNS.value or SHARED / "signs"}
+    folders = {corpus: Path(given.get(corpus, "")) for corpus in CORPORA.value}
+    yield from sentences.study(
+        folders, SEED.value, Path(OUTPUT.value), Path(WORK.value, "sentences"), SPLIT.value
+    )
+
+
+STUDIES = {"referees": _referees, "variety": _variety, "sentences": _sentences}
+"""Name -> what runs the study and yields lines on what is done."""
 
 
 def main() -> None:

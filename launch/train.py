@@ -1,6 +1,7 @@
 """Trains: python launch/train.py --config=configs/mlsf.py[:DATASET[,SIZE]] [--workdir=DIR]."""
 
 import os
+import sys
 
 from absl import flags
 from ml_collections import config_flags
@@ -58,7 +59,27 @@ def train_and_report() -> int:
         print(f"report: {workdir}/report.json")
         if os.path.isdir(os.path.join(workdir, "samples")):
             print(f"clips: {workdir}/samples/")
+    for line in next_steps(config, workdir):
+        print(line)
     return 0
+
+
+def next_steps(config, workdir: str) -> list[str]:
+    """What a user may do with a trained run, as commands."""
+    from signllm_jax.core.tasks import get_info
+    from signllm_jax.data.splits import languages
+
+    if not get_info(config.task).makes_poses or "://" in workdir:
+        return []
+    code = (config.data.languages or languages(config.data.dataset, config.data.data_dir))[0]
+    python = os.path.relpath(sys.executable) if sys.executable else "python"
+    python = min(python, sys.executable, key=len)
+    return [
+        "next:",
+        f"  {python} launch/produce.py --workdir={workdir} --language={code} --text=hello "
+        "--output=hello.mp4",
+        f"  {python} launch/serve.py --workdir={workdir}    # a page in the browser",
+    ]
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import sys
@@ -28,11 +29,11 @@ class Server:
         self.command = start(folder, "serve", args, env=env)
         out = self.command.out
         try:
-            self.command.wait_for(lambda: out.exists() and out.read_text().endswith("\n"), 120)
+            self.command.wait_for(lambda: out.exists() and "http://" in out.read_text(), 120)
         except BaseException:
             self.command.process.kill()  # or the tests would wait for it at their end
             raise
-        self.url = out.read_text().strip()
+        self.url = re.search(r"http://\S+", out.read_text())[0]
         self.pid = self.command.process.pid
 
     def terminate(self) -> int:

@@ -20,6 +20,7 @@ FIRST_FRAME = (
     "return performance.getEntriesByName('shown').at(-1).startTime"
     " - performance.getEntriesByName('asked').at(-1).startTime"
 )
+SHOWN = "return performance.getEntriesByName('shown').length"
 PICTURE = "return document.querySelector('canvas.figure').toDataURL()"
 SHAPES = {
     "desktop": {},
@@ -57,9 +58,14 @@ def ask(page, url, text="abc"):
     page.get("about:blank")
     page.get(url)
     wait(page, lambda: page.find_element(By.TAG_NAME, "body").get_dom_attribute("data-ready") == "")
+    before = page.execute_script(SHOWN)
     page.find_element(By.ID, "text").send_keys(text + Keys.ENTER)
-    wait(page, lambda: page.find_element(By.ID, "result").is_displayed())
+    wait(page, lambda: page.execute_script(SHOWN) > before)
     return page.find_element(By.ID, "player")
+
+
+def first_link(page) -> str:
+    return page.find_element(By.CSS_SELECTOR, "#downloads a").get_property("href")
 
 
 def frame(player):
@@ -100,6 +106,24 @@ def test_a_typed_word_is_played_turned_and_scrubbed(page, server):
     no_faults(page)
 
 
+def test_another_signer_is_offered_where_a_text_has_several_clips(page, server, data_dir, tmp_path):
+    ask(page, server.url)
+    assert not page.find_element(By.ID, "another").is_displayed()
+    config = tiny_config(data_dir, ("asl",), **{"eval.max_frames": 64, "model.latent": 4})
+    drawing = Server(tmp_path, write_run(tmp_path / "run", config).path)
+    try:
+        ask(page, drawing.url)
+        for seed in (1, 2):
+            page.find_element(By.ID, "another").click()
+            wait(page, lambda s=seed: page.current_url.endswith(f"typed=abc&language=asl&seed={s}"))
+            wait(page, lambda s=seed: f"&seed={s}&" in first_link(page))
+        page.find_element(By.ID, "submit").click()
+        wait(page, lambda: "seed" not in page.current_url)
+        no_faults(page)
+    finally:
+        assert drawing.terminate() == 0
+
+
 def test_slow_motion_is_slower_and_a_clip_that_is_not_repeated_ends(page, server):
     player = ask(page, server.url)
     frames = int(player.get_dom_attribute("data-frames"))
@@ -124,10 +148,10 @@ def test_everything_can_be_done_with_the_keyboard(page, server):
     page.get(server.url)
     wait(page, lambda: page.find_element(By.TAG_NAME, "body").get_dom_attribute("data-ready") == "")
     keys = ActionChains(page)
-    for key in (Keys.TAB, Keys.TAB, Keys.TAB, "abc", Keys.TAB, Keys.TAB, Keys.ENTER):
+    for key in (Keys.TAB, Keys.TAB, "abc", Keys.TAB, Keys.TAB, Keys.ENTER):
         keys.send_keys(key)
-    keys.perform()  # language of the page, kind, text, sign language, button
-    wait(page, lambda: "Ready" in page.find_element(By.ID, "status").text)
+    keys.perform()  # language of the page, text, sign language, button
+    wait(page, lambda: page.find_element(By.ID, "heading").text.startswith("a-b-c"))
     ActionChains(page).send_keys(Keys.TAB, Keys.SPACE).perform()
     player = page.find_element(By.ID, "player")
     assert player.get_dom_attribute("data-state") == "paused"
@@ -148,15 +172,16 @@ def test_pose_and_mp4_can_be_downloaded(page, server, downloads):
 def test_a_link_asks_again_and_its_text_is_only_text(page, server):
     ask(page, server.url, "cab")
     link = page.current_url
-    assert link.endswith("#text=cab&language=asl")
+    assert link.endswith("#typed=cab&language=asl")
     page.get("about:blank")
     page.get(link)
     wait(page, lambda: page.find_element(By.ID, "result").is_displayed())
-    assert page.find_element(By.ID, "heading").text == "cab – American Sign Language"
+    heading = page.find_element(By.ID, "heading")
+    assert heading.text == "c-a-b, fingerspelled in the ASL alphabet"
     page.get("about:blank")
-    page.get(f"{server.url}/#text=%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E&language=asl")
-    wait(page, lambda: page.find_element(By.ID, "problem").text)
-    assert "<img src=x" in page.find_element(By.ID, "problem").text
+    page.get(f"{server.url}/#text=%3Cimg%3E&language=asl")
+    wait(page, lambda: "i-m-g" in page.find_element(By.ID, "heading").text)
+    assert "left out: < >" in page.find_element(By.ID, "status").text
     assert page.find_elements(By.CSS_SELECTOR, "img") == []
 
 
@@ -164,15 +189,44 @@ def test_a_question_is_understood_and_a_refusal_is_said(page, server):
     page.get("about:blank")
     page.get(server.url)
     wait(page, lambda: page.find_element(By.TAG_NAME, "body").get_dom_attribute("data-ready") == "")
-    page.find_element(By.CSS_SELECTOR, "[value=prompt]").click()
+    assert page.find_element(By.ID, "heading").text.startswith("h-e-l-l-o, ")  # it has opened with
     text = page.find_element(By.ID, "text")
-    text.send_keys("How do you sign 'abc' in Turkish Sign Language?" + Keys.ENTER)
-    wait(page, lambda: page.find_element(By.ID, "result").is_displayed())
-    assert page.find_element(By.ID, "heading").text == "abc – Turkish Sign Language"
+    text.send_keys("What is the sign for abc in Turkish Sign Language?" + Keys.ENTER)
+    heading = page.find_element(By.ID, "heading")
+    wait(page, lambda: heading.text == "a-b-c, fingerspelled in the TİD alphabet")
     text.clear()
-    text.send_keys("what" + Keys.ENTER)
-    problem = page.find_element(By.ID, "problem")
-    wait(page, lambda: problem.text.startswith("This cannot be signed:"))
+    text.send_keys("room 12" + Keys.ENTER)
+    wait(page, lambda: page.find_element(By.ID, "problem").text.startswith("Numbers are not"))
+    assert not page.find_element(By.ID, "result").is_displayed()
+    page.find_element(By.ID, "instead").click()
+    wait(page, lambda: heading.text.startswith("r-o-o-m, "))
+    assert not page.find_element(By.ID, "problem").text
+
+
+@pytest.mark.parametrize("width, height", [(1366, 768), (390, 844)])
+def test_stage_and_controls_are_seen_without_scrolling_and_a_letter_is_lit(
+    width, height, server, downloads
+):
+    with browser(downloads, width=width, height=height) as page:
+        player = ask(page, server.url)
+        for part in ("canvas.figure", "button.play", "input.scrub"):
+            place = player.find_element(By.CSS_SELECTOR, part).rect
+            assert place["y"] + place["height"] <= page.execute_script("return innerHeight"), part
+        player.find_element(By.CSS_SELECTOR, "button.play").click()
+        scrub = player.find_element(By.CSS_SELECTOR, "input.scrub")
+        for key, letter in ((Keys.HOME, "a"), (Keys.END, "c")):
+            scrub.send_keys(key)
+            assert player.find_element(By.CSS_SELECTOR, ".letters .lit").text == letter
+
+
+def test_a_request_can_be_tried_out(page, server):
+    page.get(server.url + "/docs")
+    wait(page, lambda: page.find_elements(By.CSS_SELECTOR, "#schemas section"))
+    for form in page.find_elements(By.CSS_SELECTOR, "form.trial"):
+        form.find_element(By.TAG_NAME, "button").click()
+        answer = form.find_element(By.TAG_NAME, "pre")
+        wait(page, lambda answer=answer: answer.text)
+        assert answer.text.startswith("200 application/"), answer.text
 
 
 def test_the_page_speaks_eight_languages(page, server):

@@ -10,8 +10,11 @@ from tiny_run import tiny_config, write_run
 
 NOT_RUN = {  # a line of a block -> where or why not
     "make test": "is what runs this",
+    "make install": "tests/test_release.py installs the wheel",
+    "words.txt": "reads a user's list: tests/test_pretrained.py",
     "make demo": "trains for minutes: its very commands are those of the README, which are run",
-    "make speed": "measures for a quarter of an hour: tests/test_benchmarks.py",
+    "make speed": "measures for twenty minutes: tests/test_benchmarks.py",
+    "make scale": "lists two million clips: tests/test_plan.py",
     "launch/serve.py": "serves until it is ended: tests/test_serving.py and test_browser.py",
     "make gpu-check": "needs a GPU",
     "runs/gpu": "needs a GPU",
@@ -27,6 +30,9 @@ NOT_RUN = {  # a line of a block -> where or why not
     ".venv-tfds/bin/tfds": "needs TensorFlow: tests/test_tfds.py",
     "produce.py --workdir=runs/prompted": "two steps teach no spelling: tests/test_prompted.py",
     "runs/takes": "trains three readers for minutes",
+    "--compose=": "needs takes of signs: tests/test_compose.py",
+    "prompt2sign/asl_cafe": "see above",
+    "study.py sentences": "needs the corpora and trains for minutes: tests/test_sentences.py",
     "FLAGS": "its flags are what the line before prints: tests/test_extend.py",
     "=How2Sign/": "needs the corpora: tests/test_downloads.py makes folders like theirs",
     "$HOW2SIGN": "see above",

@@ -53,6 +53,13 @@ def test_readers_are_refused_beside_evaluators(tmp_path):
         evaluate_run(tmp_path / "run", readers=2, evaluators=["runs/reader"])
 
 
+def test_flags_of_a_peer_are_refused_without_one(tmp_path):
+    for flag in ("--peer_lexicon=lexicon", "--peer_python=.venv-signed-peer/bin/python"):
+        code, out, err = run(tmp_path, "evaluate", [f"--workdir={tmp_path}", flag])
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert flag.partition("=")[0] in err and "--peer" in err
+
+
 def test_the_command_says_it_in_one_line_and_ends_with_2(tmp_path):
     (tmp_path / "run").mkdir()
     Workdir(tmp_path / "run").claim(Config(name="text2gloss", task="text2gloss"), ("gsl",))

@@ -200,3 +200,121 @@ def test_a_mediapipe_without_solutions_is_named_at_once(tmp_path, asked):
     assert "mediapipe 0.10.33 has no `solutions`" in extract_worker.unfit(current)
     assert "make extract-env" in extract_worker.unfit(current)
     assert not extract_worker.unfit(types.SimpleNamespace(solutions=None))
+
+
+class Landmarker:
+    """Stands in for the Tasks API's landmarker: a body in each picture, hands in every other."""
+
+    asked: list = []  # noqa: RUF012
+
+    def __init__(self, options):
+        assert options.running_mode == "video"
+        self.asked.append(options.base_options.model_asset_path)
+
+    @classmethod
+    def create_from_options(cls, options):
+        return cls(options)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def detect_for_video(self, image, milliseconds):
+        self.asked.append(milliseconds)
+        assert image.data.shape == (80, 160, 3) and image.data.flags.c_contiguous
+
+        def points(names, **more):
+            common = {"y": 0.25, "z": -0.1, "visibility": None} | more
+            return [
+                types.SimpleNamespace(x=0.5 + number / 1000, **common)
+                for number in range(len(names))
+            ]
+
+        hand = points(extract_worker.HAND_POINTS) if milliseconds % 80 == 0 else []
+        return types.SimpleNamespace(
+            pose_landmarks=points(extract_worker.POSE_POINTS, visibility=0.9),
+            face_landmarks=[],
+            left_hand_landmarks=hand,
+            right_hand_landmarks=[],
+        )
+
+
+@pytest.fixture
+def tasks(monkeypatch):
+    """A stand-in for a current mediapipe, which has no `solutions`, and for the video's reader."""
+
+    def package(name, **members):
+        module = types.ModuleType(name)
+        module.__dict__.update(members)
+        monkeypatch.setitem(sys.modules, name, module)
+        return module
+
+    limbs = [types.SimpleNamespace(start=0, end=1)]
+    vision = types.SimpleNamespace(
+        HolisticLandmarker=Landmarker,
+        HolisticLandmarkerOptions=types.SimpleNamespace,
+        RunningMode=types.SimpleNamespace(VIDEO="video"),
+        PoseLandmarksConnections=types.SimpleNamespace(POSE_LANDMARKS=limbs),
+        HandLandmarksConnections=types.SimpleNamespace(HAND_CONNECTIONS=limbs),
+    )
+    mediapipe = package(
+        "mediapipe",
+        __version__="1.2.3",
+        Image=types.SimpleNamespace,
+        ImageFormat=types.SimpleNamespace(SRGB=1),
+        tasks=types.SimpleNamespace(BaseOptions=types.SimpleNamespace, vision=vision),
+    )
+    about = types.SimpleNamespace(fps=25.0, width=160, height=80)
+    pictures = np.zeros((6, 80, 160, 3), np.uint8)
+    package("simple_video_utils")
+    package("simple_video_utils.frames", read_frames_exact=lambda video: iter(pictures))
+    package("simple_video_utils.metadata", video_metadata=lambda video: about)
+    return mediapipe
+
+
+def test_a_current_mediapipe_extracts_with_the_users_model(tmp_path, tasks):
+    Landmarker.asked = []
+    output = tmp_path / "a.pose"
+    told = extract_worker.extract("a.mp4", str(output), "holistic.task")
+    assert told == {"frames": 6, "body": 1.0, "hands": 0.5}
+    assert Landmarker.asked == ["holistic.task", 0, 40, 80, 120, 160, 200]
+    clip = read_pose_file(output)
+    assert clip.fps == 25 and len(clip) == 6
+    left, right = (list(clip.skeleton.groups[f"{side}_hand"]) for side in ("left", "right"))
+    np.testing.assert_array_equal(clip.observed[:, left].all(axis=1), [True, False] * 3)
+    assert not clip.observed[:, right].any()
+    assert "solutions" in extract_worker.extract("a.mp4", str(output))["unfit"]
+    del tasks.tasks.vision.HolisticLandmarker
+    told = extract_worker.extract("a.mp4", str(output), "holistic.task")
+    assert told == {"unfit": "mediapipe 1.2.3 has no holistic landmarker, which --model is for"}
+
+
+def test_points_have_the_names_that_are_read():
+    from signllm_jax.poses import pose_headers
+
+    held = {
+        (component.name, point)
+        for component in pose_headers.make_components("holistic", depth=True)
+        for point in component.points
+        if "FACE" not in component.name
+    }
+    own = {(name, point) for name, (_, points) in extract_worker.PARTS.items() for point in points}
+    assert held <= own
+
+
+def test_another_model_extracts_again(tmp_path, asked):
+    videos(tmp_path / "in", a="1 1")
+    model = tmp_path / "holistic.task"
+
+    def with_model():
+        return driver.extract(tmp_path / "in", tmp_path / "out", Path(sys.executable), 1, model)
+
+    with pytest.raises(DataError, match=r"holistic\.task: no such model"):
+        with_model()
+    extract(tmp_path)
+    model.write_text("one")
+    assert [with_model()["kept"] for _ in range(2)] == [0, 1]
+    model.write_text("another")
+    assert with_model()["kept"] == 0

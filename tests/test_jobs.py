@@ -3,6 +3,7 @@
 import json
 import unicodedata
 
+import numpy as np
 import pytest
 from test_clean import waving
 
@@ -33,6 +34,18 @@ def test_names_are_compared_composed_and_without_suffixes(tmp_path):
     touch(tmp_path, f"{apart}.pose", "a.b.pose")
     assert places(tmp_path, "pose", Entry(composed, "")) == [f"{apart}.pose"]
     assert places(tmp_path, "pose", Entry("a.b", "")) == ["a.b.pose"]
+
+
+def test_suffixes_and_names_of_frames_are_read_in_any_case_and_form(tmp_path):
+    touch(tmp_path, "A.POSE", "._A.POSE")
+    found = find_jobs([Entry("A", "")], "pose", tmp_path)
+    assert [job.path for job in found.jobs] == [f"{tmp_path}/A.POSE"] and len(found.ignored) == 1
+    write_openpose(tmp_path / "clip.json", waving(10))
+    for number, frame in enumerate(json.loads((tmp_path / "clip.json").read_text())):
+        touch(tmp_path, f"clip/frame{number}_keypoints.json")
+        (tmp_path / f"clip/frame{number}_keypoints.json").write_text(json.dumps(frame))
+    one, many = (read_openpose_keypoints(tmp_path / name) for name in ("clip.json", "clip"))
+    np.testing.assert_array_equal(one, many)
 
 
 def test_a_clip_lies_below_its_split_or_anywhere_where_its_name_is_there_once(tmp_path):

@@ -95,6 +95,13 @@ def test_an_odd_row_costs_that_row(tmp_path, row, reason):
     assert reasons(found) == [reason]
 
 
+def test_two_open_quotes_cost_their_two_rows(tmp_path):
+    write(tmp_path, all_csv='id,text\na,"x\nb,y\nc,"z\nd,w\n')
+    found = read_manifest(tmp_path / "all.csv")
+    assert [entry.id for entry in found.entries] == ["b", "d"]
+    assert reasons(found) == ["a quote that is not closed"] * 2
+
+
 def test_quotes_line_breaks_and_empty_columns_of_spreadsheets_are_no_faults(tmp_path):
     write(tmp_path, all_csv='id,text,,\na,"two\nlines, ""quoted""",,\n,,,\nb,an inch is 1",,\n')
     found = read_manifest(tmp_path / "all.csv")
@@ -299,6 +306,8 @@ def test_real_label_files_are_recognised(shared_data):
         ("begin_sec,end_sec", "column 'begin_sec' looks like a time and is not known"),
         ("t_start,t_end", "'t_start' looks like a time.*'t_end' looks like a time"),
         ("start,end_frame", "its segments begin and end in several units"),
+        ("from,to", "'from' looks like a time.*'to' looks like a time"),
+        ("t0,t1", "'t0' looks like a time.*'t1' looks like a time"),
     ],
 )
 def test_times_that_are_not_understood_are_refused_by_name(tmp_path, columns, told):
@@ -307,6 +316,30 @@ def test_times_that_are_not_understood_are_refused_by_name(tmp_path, columns, to
         read_manifest(tmp_path / "all.csv")
     write(tmp_path, all_csv="id,text,start_date,endangered\nv,x,2020,no\n")
     assert not read_manifest(tmp_path / "all.csv").entries[0].is_segment
+
+
+def test_a_duration_stands_for_an_end_and_says_nothing_beside_one(tmp_path):
+    write(tmp_path, all_csv="id,text,start,duration\nv,x,0,2\nv,y,2,1.5\nv,z,3,long\n")
+    found = read_manifest(tmp_path / "all.csv")
+    assert [(entry.start, entry.end) for entry in found.entries] == [(None, 2.0), (2.0, 3.5)]
+    assert reasons(found) == ["a start or end that is no time"]
+    write(tmp_path, all_csv="id,text,start,end,duration\nv,x,1,2,9\n")
+    assert read_manifest(tmp_path / "all.csv").entries[0].end == 2
+    write(tmp_path, all_csv="id,text,duration\nv,x,9\n")
+    assert not read_manifest(tmp_path / "all.csv").entries[0].is_segment
+
+
+def test_times_that_count_frames_are_no_seconds(tmp_path):
+    write(tmp_path, all_csv="id,text,start,end\nv,x,00:00:01:12,00:00:03:00\n")
+    assert reasons(read_manifest(tmp_path / "all.csv")) == ["a start or end that is no time"]
+
+
+def test_what_spreadsheets_add_is_no_part_of_a_table(tmp_path):
+    write(tmp_path, all_csv="sep=;\nid;text\na;hello, you\n")
+    assert read_manifest(tmp_path / "all.csv").entries[0].text == "hello, you"
+    write(tmp_path, all_tsv='id\ttext\na\t"He said ""hi"""\nb\t2" and 3"\n')
+    found = read_manifest(tmp_path / "all.tsv")
+    assert [entry.text for entry in found.entries] == ['He said "hi"', '2" and 3"']
 
 
 def test_the_only_table_of_a_folder_is_its_manifest(tmp_path):

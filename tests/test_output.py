@@ -32,7 +32,10 @@ def clip():
 
 
 def test_all_forms_are_known_to_writers_and_readers():
-    assert set(save.SUFFIXES) == {".mp4", ".gif", ".png", ".html", ".glb"} | set(files.SUFFIXES)
+    assert set(save.SUFFIXES) == {
+        *(".mp4", ".webm", ".gif", ".png", ".html", ".glb", ".vtt", ".srt", ".eaf"),
+        *files.SUFFIXES,
+    }
 
 
 def test_arrays_come_back_bit_for_bit(tmp_path, clip):

@@ -44,6 +44,7 @@ def test_dev_stands_before_test_whichever_was_evaluated_last(tmp_path):
         lambda r: r["run"].update(evaluators=[{"sha256": "b"}]),
         lambda r: r.update(split="train"),
         lambda r: r.update(predictions={}),
+        lambda r: r.update(peer={}),
         lambda r: r.pop("run"),
     ],
 )

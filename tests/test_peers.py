@@ -1,5 +1,6 @@
 """Another system that signs the same texts stands as a row beside the others."""
 
+import dataclasses
 import json
 import sys
 
@@ -7,11 +8,14 @@ import numpy as np
 import pytest
 import test_report
 
+from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core.errors import ConfigError, DataError
-from signllm_jax.eval import eval_set, peers
+from signllm_jax.eval import eval_set, pages, peers, warnings
 from signllm_jax.eval.flat import flatten_languages
 from signllm_jax.eval.peers import Peer
 from signllm_jax.eval.pose_report import evaluate
+from signllm_jax.eval.report import Report, report_path
+from signllm_jax.poses.pose_file import write_pose_file
 
 words, workdir = test_report.words, test_report.workdir  # fixtures
 
@@ -49,6 +53,61 @@ def test_what_a_peer_cannot_sign_costs_that_text(languages, tmp_path):
     clips = peers.sign(peer, languages)
     assert clips == {"asl": [None] * 4, "tsl": [None] * 4}
     assert peer.failed == {"E: none": 8}
+
+
+def signing(folder, clips):
+    """A peer that writes these clips in turn, whatever it is asked."""
+    for number, clip in enumerate(clips):
+        write_pose_file(folder / f"{number}.pose", clip)
+    stub = folder / "python"
+    stub.write_text(
+        f"""#!{sys.executable}
+import json, shutil, sys
+jobs = json.load(sys.stdin)
+for number, job in enumerate(jobs):
+    shutil.copy(f"{folder}/{{number % {len(clips)}}}.pose", job["output"])
+print(json.dumps({{"versions": {{"spoken-to-signed": "0.4"}}, "errors": [""] * len(jobs)}}))
+"""
+    )
+    stub.chmod(0o755)
+    return Peer("spoken-to-signed", str(stub))
+
+
+def test_a_clip_without_shoulders_has_no_scale_and_is_told(languages, tmp_path):
+    whole = languages["asl"].references[0]
+    hidden = dataclasses.replace(whole, confidence=whole.confidence.copy())
+    hidden.confidence[:, [2, 5]] = 0
+    peer = signing(tmp_path, [whole, hidden])
+    clips = peers.sign(peer, languages)
+    assert [clip is None for clip in clips["asl"]] == [False, True, False, True]
+    assert not clips["asl"][0].positions[..., 2].any()
+    reason = "the shoulders are never seen"
+    assert peer.failed == {reason: 4} and peer.versions == {"spoken-to-signed": "0.4"}
+    notes = warnings.of_clips(test_report.CONFIG, [], {"": {}}, {}, peer=peer)
+    assert f"spoken-to-signed has no clip of 4 texts: {reason}." in notes
+
+
+def test_the_report_of_a_peer_stands_beside_the_others(tmp_path):
+    run = Workdir(tmp_path)
+    names = {
+        report_path(run, split, None, predictions, peer).name
+        for split in ("test", "dev")
+        for predictions in (None, "theirs.skels")
+        for peer in ("", "spoken-to-signed")
+    }
+    assert len(names) == 8
+    assert {"report.json", "report-dev.json", "report-theirs.json"} < names
+    assert "report-dev-spoken-to-signed.json" in names
+    assert report_path(run, "test", tmp_path / "x.json", None, "p") == tmp_path / "x.json"
+
+
+def test_its_row_has_its_own_name():
+    run = {key: 0 for key in ("seed", "steps", "evaluation_seconds", "evaluation_cpu_seconds")}
+    run |= {"name": "n", "dataset": "d", "size": "s", "hardware": {}, "versions": {}}
+    rows = {row: {"": {"dtw": 1.0}} for row in ("produced", "ground_truth", "peer")}
+    facts = {"split": "test", "warnings": [], "run": run, "peer": {"name": "spoken-to-signed"}}
+    page = pages.markdown(Report(rows, facts))
+    assert "| spoken-to-signed |" in page and "another system" not in page
 
 
 def test_all_rows_lose_their_depth_together(languages):

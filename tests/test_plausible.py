@@ -7,6 +7,8 @@ import pytest
 from real_clips import letters
 from signers import signer
 
+from signllm_jax.eval.eval_set import Language
+from signllm_jax.eval.warnings import of_odd_clips
 from signllm_jax.poses.clean import clean
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.frames import Repairs
@@ -85,3 +87,23 @@ def test_cleaning_says_what_its_counts_are_of():
     clip = clip_of(signer(50))
     clean(dataclasses.replace(clip), repairs)
     assert repairs["joints read"] == 50 * 50 and repairs["frames read"] == 50
+
+
+def test_a_report_says_which_rows_have_odd_clips_and_of_how_many():
+    good, mirrored = signer(50), signer(50)
+    mirrored[..., 0] = 1280 - mirrored[..., 0]
+    clips = [clip_of(good), clip_of(mirrored), clip_of(good)]
+    empty = PoseClip(np.zeros((0, 50, 3), np.float32), np.zeros((0, 50), np.float32), 25.0)
+    texts, names = ["a", "b", " ".join(["word"] * 40)], ["one", "two", "three"]
+    language = Language(None, None, None, texts=texts, names=names)
+    language.rows = {"ground_truth": clips, "produced": [empty, clips[0], None]}
+    told = of_odd_clips({"asl": language}, spelled=False)
+    assert told == [
+        "Odd: 1 of 3 real clips have left and right swapped, or seen from behind (the first is "
+        "two: 50 of 50 frames).",
+        "Odd: 1 of 3 real clips have a length that does not fit the text (the first is three: "
+        "2.0 seconds for 40 words).",
+    ]
+    assert len(of_odd_clips({"asl": language}, spelled=True)) == 1
+    language.rows["produced"][1] = clips[1]
+    assert "1 of 1 productions have left" in of_odd_clips({"asl": language}, spelled=True)[1]

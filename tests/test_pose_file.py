@@ -113,3 +113,18 @@ def test_parts_of_the_picture_are_scaled_by_the_size_in_the_header(tmp_path, cli
     with pytest.raises(PoseFormatError, match=r"unknown\.pose: .* give --picture"):
         read_pose_file(tmp_path / "unknown.pose")
     PoseHeaderCache.clear_cache()
+
+
+def test_a_normalized_file_is_no_part_of_a_picture(tmp_path, clip):
+    """pose-format's `normalize` makes coordinates of about -1 to 1, in one unit for all axes."""
+    pose = Pose.read(TURKISH_A.read_bytes())
+    pose.normalize()
+    with open(tmp_path / "normalized.pose", "wb") as file:
+        pose.write(file)
+    made = read_pose_file(tmp_path / "normalized.pose", hand_depth=450)
+    np.testing.assert_allclose(made.positions, clip.positions, atol=1e-5)
+    pose.body.data[..., :2] += 0.5  # of a picture after all
+    with open(tmp_path / "parts.pose", "wb") as file:
+        pose.write(file)
+    parts = read_pose_file(tmp_path / "parts.pose", picture=(400, 200)).positions[..., :2]
+    assert np.abs(parts - clip.positions[..., :2]).max() > 0.1

@@ -199,8 +199,10 @@ def test_templates_are_rules_to_read_by_but_for_those_of_test(spoken):
 
 def test_a_request_needs_a_text_to_sign():
     assert read_request("How do you sign 'hello' in ASL?") == ("hello", "asl")
-    with pytest.raises(TextError, match="put it in quotation marks: 'Show me hello in ASL, now'"):
-        read_request("Show me hello in ASL, now")
+    assert read_request("Show me hello in ASL, please") == ("hello", "asl")
+    unclear = "They say hello in ASL to each other"
+    with pytest.raises(TextError, match=f"quotation marks: '{unclear}'; as in "):
+        read_request(unclear)
 
 
 def test_an_empty_text_has_no_prompt():

@@ -8,6 +8,7 @@ from PIL import Image
 from real_clips import letters, phoenix
 
 from signllm_jax.core.errors import OutputError
+from signllm_jax.corpora.fingerspelling import spelled_clip
 from signllm_jax.render import lettering
 from signllm_jax.render.figure import CARD, contact_strip, draw_frame, signing_space
 from signllm_jax.render.save import SUFFIXES, save_clip
@@ -202,8 +203,22 @@ def test_png_is_the_contact_strip_and_npz_the_clip(tmp_path):
 
 def test_an_unknown_suffix_names_the_accepted_ones(tmp_path):
     for name in ("hello.avi", "hello"):
-        with pytest.raises(OutputError, match=r"\.mp4 \.gif \.png \.html \.glb \.npz"):
+        with pytest.raises(
+            OutputError, match=r"\.mp4 \.webm \.gif \.png \.html \.glb \.vtt \.srt \.eaf \.npz"
+        ):
             save_clip(tmp_path / name, letters()[0])
+
+
+def test_elbows_are_in_the_picture_and_the_hand_is_a_fifth_of_it():
+    clip = spelled_clip("hello", "asl")
+    view = signing_space([clip])
+    elbow = clip.positions[:, clip.skeleton.joints.index("right_elbow"), :2]
+    inside = (elbow > [view.left, view.top]) & (
+        elbow < [view.left + view.width, view.top + view.height]
+    )
+    assert inside.all(-1).mean() > 0.98
+    hand = clip.positions[:, list(clip.skeleton.groups["right_hand"]), :2]
+    assert np.ptp(hand, axis=1).max(-1).max() > 0.2 * view.height
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)

@@ -14,6 +14,7 @@ from signllm_jax.artifacts.resuming import MAY_CHANGE, first_difference
 from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core.errors import ConfigError, DataError
 from signllm_jax.corpora.digests import RecordsDigest, first_changed, listing_digest
+from signllm_jax.corpora.listings import read_columns, write_listing
 from signllm_jax.data import splits
 from signllm_jax.train import loop
 from signllm_jax.train.binding import check_data
@@ -128,8 +129,15 @@ def swapped(data_dir, tmp_path):
     shutil.copytree(f"{data_dir}/{name}", folder / name)
     (file,) = folder.rglob("metadata.json")
     metadata = json.loads(file.read_text())
-    texts = metadata["splits"]["train"]["texts"]
-    texts[0], texts[1] = texts[1], texts[0]
+    described = metadata["splits"]["train"]
+    columns, _ = read_columns(file.parent, "train", described)
+    examples = [
+        {"id": id_, "text": text, "gloss": " ".join(units), "pose": range(length)}
+        for id_, text, units, length in zip(*columns)
+    ]
+    texts = [example["text"] for example in examples]
+    examples[0]["text"], examples[1]["text"] = texts[1], texts[0]
+    assert list(write_listing(file.parent, "train", examples, described)) == examples
     file.write_text(json.dumps(metadata))
     return folder
 

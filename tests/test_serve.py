@@ -54,7 +54,7 @@ class Held:
     def __init__(self, model):
         self.model, self.signed, self.go = model, [], threading.Event()
         self.languages, self.describe = model.languages, model.describe
-        self.read = model.read
+        self.read, self.draws = model.read, model.draws
 
     def sign(self, requests):
         self.signed.append((requests[0].language, [r.model_input for r in requests]))
@@ -72,7 +72,9 @@ def until(condition):
 def test_a_text_is_answered_with_its_clip(client, model):
     answer = client.post("/produce", json=HELLO | {"positions": "floats"})
     said, clip = answer.json(), model.produce(**HELLO)
-    assert answer.status_code == 200 and said.keys() == {"text", "language", "seconds", "clip"}
+    assert answer.status_code == 200 and said.keys() == {
+        *("text", "language", "seconds", "title", "given_way", "clip")
+    }
     assert said["seconds"] == pytest.approx(len(clip) / clip.fps, abs=1e-3)
     np.testing.assert_allclose(said["clip"]["positions"], clip.positions, atol=1e-4)
     np.testing.assert_array_equal(np.array(said["clip"]["confidence"]) > 0, clip.observed)
@@ -130,8 +132,8 @@ def test_a_prompted_model_says_what_it_understood_and_a_misunderstanding_is_its_
             self.read = self.read_prompt
             self.go.set()
 
-        def read_prompt(self, text=None, prompt=None, language=None):
-            request = self.model.read(text, prompt, language)
+        def read_prompt(self, text=None, prompt=None, language=None, seed=0):
+            request = self.model.read(text, prompt, language, seed)
             return request._replace(model_input=prompt or f"sign {text}")
 
         def sign(self, requests):
@@ -153,7 +155,10 @@ def test_a_prompted_model_says_what_it_understood_and_a_misunderstanding_is_its_
         assert file.status_code == 200 and len(held.signed) == 1  # the answer that was kept
         assert client.post("/produce", json=HELLO).status_code == 200
         refused = client.post("/produce", json=HELLO | {"text": "cab"})
-        assert refused.status_code == 422 and refused.json() == {"error": "not understood"}
+        assert refused.status_code == 422 and refused.json() == {
+            "error": "not understood",
+            "kind": "",
+        }
     assert [asked for _, asked in held.signed] == [[prompt["prompt"]], ["sign abc"], ["sign cab"]]
 
 
@@ -171,10 +176,13 @@ def test_languages_and_formats_are_listed(client, model):
         ("", 400, "required"),
         ("a\udcff", 400, "parsing"),
         ("[]", 400, ""),
-        ("{}", 400, "either"),
+        ("{}", 400, "give one"),
         ('{"text": 5}', 400, "text"),
         ('{"txt": "a"}', 400, "txt"),
-        ('{"text": "a", "prompt": "a"}', 400, "either"),
+        ('{"text": "a", "prompt": "a"}', 400, "give one"),
+        ('{"typed": "a", "prompt": "a"}', 400, "give one"),
+        ('{"typed": "room 12", "language": "asl"}', 422, "numbers"),
+        ('{"typed": "abc in LSA", "language": "asl"}', 422, "Argentine"),
         ('{"text": "a", "language": "asl", "seed": -1}', 400, "seed"),
         ('{"text": "\\ud800", "language": "asl"}', 400, ""),
         ('{"text": "' + MAX_TEXT * "a" + 'a", "language": "asl"}', 422, "at most 1000"),

@@ -178,7 +178,8 @@ def test_a_resumption_removes_what_killed_writers_left_and_nothing_else(config, 
 
 
 def test_a_folder_with_nothing_but_what_a_killed_start_left_is_empty(config, tmp_path):
-    put(tmp_path, [".config.json.123", ".lock"])
+    put(tmp_path, [".config.json.123"])
+    (tmp_path / ".lock").write_text("123")  # the number of a trainer that was killed
     workdir = Workdir(tmp_path)
     with workdir.lock():
         workdir.check(config, ("asl",))

@@ -10,11 +10,11 @@ import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from signllm_jax.artifacts import model_card
-from signllm_jax.artifacts.group import copy_group, digest, load_group, write_file
+from signllm_jax.artifacts.group import copy_group, digest, load_group, save_group, write_file
 from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core.errors import CheckpointError, ConfigError, OutputError
 from signllm_jax.core.plain_files import appearing, read_plain
@@ -22,8 +22,11 @@ from signllm_jax.core.schema import parse_json, read_as
 from signllm_jax.core.storage import ask_for, is_remote
 from signllm_jax.core.tasks import get_info
 from signllm_jax.core.version import __version__
+from signllm_jax.text.language_names import code_of
 
 MANIFEST, CARD = "model.json", "README.md"
+PRETRAINED = Path(__file__).parent / "pretrained"
+"""The export that comes with the package; `make pretrained` makes it."""
 _MOST = 1 << 24  # bytes of the list of files
 
 
@@ -38,6 +41,9 @@ def export_run(
     workdir: str | os.PathLike,
     output: str | os.PathLike,
     languages: Sequence[str] = (),
+    stored: str = "",
+    measure: Callable[[Path], dict[str, dict]] | None = None,
+    command: str = "",
 ) -> dict:
     """Writes an export of a run; the folder appears when it is whole.
 
@@ -45,6 +51,10 @@ def export_run(
         workdir: a trained run, or another export.
         output: folder to make.
         languages: codes of the groups to copy; all by default.
+        stored: how parameters are, of `compact.FORMS`; by default as they lie there, byte for byte.
+        measure: figures of each language that are measured on the export itself, to stand beside
+            those of the run's own report; it takes the folder, and writes nothing there.
+        command: what makes this export, for the card.
 
     Returns:
         What is written to `model.json`.
@@ -62,6 +72,7 @@ def export_run(
     info = get_info(config.task)
     if info.shared and languages:
         raise ConfigError(f"{workdir}: its languages share one group: they go together")
+    languages = [code_of(name) or name for name in languages]
     if missing := [code for code in languages if code not in has]:
         raise ConfigError(f"{workdir}: has no {missing[0]!r}: it has {', '.join(has)}")
     chosen = [code for code in has if code in (languages or has)]
@@ -74,12 +85,20 @@ def export_run(
     )
     with appearing(output, OutputError) as beside:
         for name in names:
-            copy_group(run.group(name), Workdir(beside).group(name))
+            if stored:
+                save_group(Workdir(beside).group(name), groups[name], stored)
+            else:
+                copy_group(run.group(name), Workdir(beside).group(name))
         Workdir(beside).claim(
             plain,
             tuple(code for code in trained if code in chosen),
             tuple(code for code in kept if code in chosen),
         )
+        if stored:
+            exported = Workdir(beside)
+            groups = {
+                name: load_group(exported.group(name), reading=config.reader) for name in names
+            }
         described = {
             "signllm_jax": __version__,
             "task": config.task,
@@ -88,6 +107,12 @@ def export_run(
             "groups": {name: _describe(group) for name, group in groups.items()},
             "reports": model_card.figures(run, chosen),
         }
+        if stored:
+            described["stored"] = stored
+        if command:
+            described["command"] = command
+        if measure is not None:
+            described["measured"] = measure(beside)
         described["files"] = file_digests(beside)
         write_file(beside / CARD, model_card.write(described, groups).encode())
         described["sha256"] = hashlib.sha256(json.dumps(described["files"]).encode()).hexdigest()

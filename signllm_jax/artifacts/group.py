@@ -18,6 +18,7 @@ import flax.serialization
 import jax
 import numpy as np
 
+from signllm_jax.artifacts.compact import FORMS, compact, restore
 from signllm_jax.artifacts.group_file import DESCRIPTION, PARAMS, check_sizes, read_description
 from signllm_jax.core.buckets import write_object
 from signllm_jax.core.config import ModelConfig, ReadingConfig
@@ -106,8 +107,8 @@ def check_trained(group: Group, count: int, text: str) -> None:
     if not fewest <= count <= most:
         raise TextError(
             f"{text[:40]!r} has {count} letters and pauses: this model was trained on texts of "
-            f"{fewest} to {most} and would misspell it"
-            + (", ask for its words one by one" if count > most and " " in text.strip() else "")
+            f"{fewest} to {most} and would misspell it",
+            "long" if count > most else "short",
         )
 
 
@@ -142,8 +143,14 @@ def write_file(path: Path, data: bytes) -> None:
         raise CheckpointError(f"{path}: cannot be written: {error.strerror or error}") from None
 
 
-def save_group(folder: str | os.PathLike, group: Group) -> None:
-    """Writes a group to `folder`; older parameters are removed after the new ones are in place."""
+def save_group(folder: str | os.PathLike, group: Group, stored: str = FORMS[0]) -> None:
+    """Writes a group to `folder`; older parameters are removed after the new ones are in place.
+
+    Args:
+        folder: of the group.
+        group: with parameters, or without.
+        stored: how the parameters are, of `compact.FORMS`.
+    """
     folder = as_path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     if group.tokenizer is not None:
@@ -151,8 +158,12 @@ def save_group(folder: str | os.PathLike, group: Group) -> None:
     described = group.description | {"params": None}
     if group.params is not None:
         name = f"params-{group.step}.msgpack"
-        write_file(folder / name, flax.serialization.msgpack_serialize(group.params))
-        described["params"] = {"file": name, "sha256": digest(group.params)}
+        held, params = group.params, group.params
+        if stored != FORMS[0]:
+            held = compact(params)
+            params = restore(held)
+        write_file(folder / name, flax.serialization.msgpack_serialize(held))
+        described["params"] = {"file": name, "sha256": digest(params), "stored": stored}
     write_file(folder / DESCRIPTION, json.dumps(described, indent=1).encode())
     for old in folder.glob("params-*.msgpack"):
         own = old.name.removeprefix("params-").removesuffix(".msgpack").isdigit()
@@ -243,6 +254,8 @@ def load_group(
     file = folder / held.params.file
     try:
         params = flax.serialization.msgpack_restore(read_plain(folder, held.params.file))
+        if held.params.stored != FORMS[0]:
+            params = restore(params)
     except Exception as error:  # msgpack raises many kinds
         reason = getattr(error, "strerror", None) or error
         raise CheckpointError(f"{file}: cannot be read ({reason})") from None

@@ -4,6 +4,7 @@ import dataclasses
 import re
 from pathlib import Path
 
+from signllm_jax.artifacts.compact import FORMS
 from signllm_jax.core.config import ModelConfig, TextConfig, check_model
 from signllm_jax.core.errors import ConfigError
 from signllm_jax.core.languages import Language, check_code
@@ -21,10 +22,14 @@ _MOST = 1 << 26  # bytes
 
 @dataclasses.dataclass(frozen=True)
 class Parameters:
-    """Where the parameters lie: `file` in the group's folder, and their digest `sha256`."""
+    """Where the parameters lie: `file` in the group's folder, and their digest `sha256`.
+
+    `stored` says how: see `compact.FORMS`; the digest is always that of float32.
+    """
 
     file: str
     sha256: str
+    stored: str = bounded(FORMS[0], choices=FORMS)
 
 
 @dataclasses.dataclass(frozen=True)

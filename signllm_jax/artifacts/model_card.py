@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from signllm_jax.artifacts.group import Group
 from signllm_jax.artifacts.report_file import read_report
@@ -64,10 +65,10 @@ LIMITS = """\
   them yet."""
 
 
-def figures(run: Workdir, languages: Sequence[str]) -> dict[str, dict]:
-    """What `report.json` of a run says of its languages, {} where there is no readable one."""
+def figures(run: Workdir, languages: Sequence[str], report: Path | None = None) -> dict[str, dict]:
+    """What a report, by default the run's own, says of languages; {} where none is readable."""
     try:
-        found = read_report(run.path / "report.json").get("languages", {})
+        found = read_report(report or run.path / "report.json").get("languages", {})
     except DataError:
         return {}
     return {
@@ -100,7 +101,8 @@ def write(described: Mapping, groups: Mapping[str, Group]) -> str:
         f"# {info.title[0].upper()}{info.title[1:]}: {', '.join(codes)}",
         "",
         f"Made by signllm_jax {described['signllm_jax']} ({described['task']}, size "
-        f"{described['size']}), an open implementation of SignLLM (arXiv 2405.10718).",
+        f"{described['size']}), an open implementation of SignLLM (arXiv 2405.10718)."
+        + (f" The command: `{described['command']}`." if described.get("command") else ""),
         "",
         USAGE[kind].format(code=codes[0]),
         "",
@@ -122,6 +124,8 @@ def write(described: Mapping, groups: Mapping[str, Group]) -> str:
         ),
         "",
     ]
+    if described.get("stored") == "int8":
+        lines += ["Parameters are stored as int8 with a scale per column, and read as float32.", ""]
     languages = []
     for code in codes:
         language, group = get_language(code), groups.get(code) or next(iter(groups.values()))
@@ -129,9 +133,15 @@ def write(described: Mapping, groups: Mapping[str, Group]) -> str:
         languages.append([code, language.name, language.spoken, terms])
     head = ["code", "sign language", "texts in", "data and terms"]
     lines += [markdown.table(head, languages, align="l"), "", "## How good it is", ""]
+    measured = described.get("measured", {})
     if reported:
+        rows = [(code, reported[code]) for code in reported]
+        if measured:
+            pairs = [(f"{code}, in float32", reported[code]) for code in reported]
+            stored = [(f"{code}, as stored", found) for code, found in measured.items()]
+            rows = sorted(pairs + stored, key=lambda row: row[0].partition(",")[0])
         lines += [
-            catalogue.table("", METRICS, list(reported.items())),
+            catalogue.table("", METRICS, rows),
             "",
             "On the test split, from the run's `report.json`. DTW / mean pose: 0 is the real clip, "
             "1 no better than standing still; CER: of a reader that was trained on real clips.",

@@ -1,5 +1,7 @@
 """What may differ when a run goes on, and what happens then."""
 
+import dataclasses
+
 from signllm_jax.core.config import Config, to_dict
 
 MAY_CHANGE = {
@@ -10,6 +12,7 @@ MAY_CHANGE = {
     "log": "what is logged how often",
     "checkpoint": "how often a checkpoint is saved, and how many are kept",
     "data.data_dir": "another folder with the same data; other data is refused",
+    "data.plan": "nothing: a run keeps the plan of rows that it began with",
     "data.threads": "speed",
     "data.prefetch": "speed",
     "data.cache_mb": "speed and memory",
@@ -42,6 +45,11 @@ def first_difference(mine: Config, held: Config, languages: tuple[str, ...]) -> 
             more = "; a run goes on to more steps, not to fewer" if "steps" in name else ""
             return f"config.{name} is {other!r} there, {value!r} here{more}"
     return None
+
+
+def going_on(mine: Config, held: Config) -> Config:
+    """The config by which a run of config `held` goes on where `mine` is asked for."""
+    return dataclasses.replace(mine, data=dataclasses.replace(mine.data, plan=held.data.plan))
 
 
 def _steps(config: Config, code: str) -> int:

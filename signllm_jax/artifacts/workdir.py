@@ -12,7 +12,7 @@ from typing import Any
 
 from signllm_jax.artifacts.group import write_file
 from signllm_jax.artifacts.lock import remove_empty, take_lock
-from signllm_jax.artifacts.resuming import first_difference
+from signllm_jax.artifacts.resuming import first_difference, going_on
 from signllm_jax.artifacts.run_files import CONFIG, FINAL, no_run, read_final, read_values
 from signllm_jax.core.config import Config, read_config, to_dict
 from signllm_jax.core.errors import CheckpointError, ConfigError
@@ -66,12 +66,15 @@ class Workdir:
         """The languages that the run has taken along from the one it extends; errors as above."""
         return read_values(self.path)[0].kept
 
-    def check(self, config: Config, languages: tuple[str, ...]) -> None:
+    def check(self, config: Config, languages: tuple[str, ...]) -> Config:
         """Refuses what cannot be trained here; reads only.
 
         Args:
             config: of the run to train.
             languages: that it trains.
+
+        Returns:
+            The config, with what the run here keeps whatever is asked for.
 
         Raises:
             ConfigError: the run here has another config (the first difference is named), or the
@@ -82,7 +85,7 @@ class Workdir:
         ask_for(self.path, CheckpointError, missing_ok=True)
         if not self.config_file.exists():
             self.check_empty()
-            return
+            return config
         held, held_languages = self.read_config()
         if held_languages != languages:
             difference = f"languages are {held_languages} there, {languages} here"
@@ -99,6 +102,7 @@ class Workdir:
                 "replace the model that is left: choose a new --workdir, with "
                 f"--config.init_from={self.path} to start from that model"
             )
+        return going_on(config, held)
 
     def claim(
         self,

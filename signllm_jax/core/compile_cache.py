@@ -35,7 +35,7 @@ def keep_programs() -> None:
     chosen, processor = os.environ.get(CHOSEN), _processor()
     if chosen == "" or not processor or jax.config.jax_compilation_cache_dir:
         return
-    folder = _cache_home() / "signllm_jax" / "compiled" if chosen is None else Path(chosen)
+    folder = cache_home() / "signllm_jax" / "compiled" if chosen is None else Path(chosen)
     folder = Path(os.path.abspath(folder.expanduser())) / processor
     try:
         _make_safe(folder)
@@ -51,7 +51,8 @@ def keep_programs() -> None:
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 
 
-def _cache_home() -> Path:
+def cache_home() -> Path:
+    """The user's folder of what can be made anew: `$XDG_CACHE_HOME`, else `~/.cache`."""
     named = Path(os.environ.get("XDG_CACHE_HOME", ""))
     return named if named.is_absolute() else Path("~/.cache").expanduser()
 

@@ -24,7 +24,7 @@ from signllm_jax.core.config_sections import (
     TrainConfig,
 )
 from signllm_jax.core.errors import ConfigError
-from signllm_jax.core.languages import check_code
+from signllm_jax.core.languages import check_code, find_code
 from signllm_jax.core.schema import read_as
 from signllm_jax.core.skeleton import LAYOUTS, get_layout
 from signllm_jax.core.tasks import get_info
@@ -85,12 +85,11 @@ def read_config(values: Mapping[str, Any]) -> Config:
     """
     config = read_as(Config, values, "config")
     config = _with_strata(_with_frame_size(config))
-    model, data = config.model, config.data
     try:
-        for code in data.languages:
-            check_code(code)
+        config = _with_codes(config)
     except ConfigError as error:
         raise ConfigError(f"config.data.languages: {error}") from None
+    model, data = config.model, config.data
     check_model(model)
     if data.row_frames % model.patch:
         raise ConfigError(
@@ -117,6 +116,17 @@ def check_model(model: ModelConfig, where: str = "config.model") -> None:
         )
     if model.progress_features % 2:
         raise ConfigError(f"{where}.progress_features: must be even")
+
+
+def _with_codes(config: Config) -> Config:
+    """Languages may be named as people name them; raises ConfigError on what can be no code."""
+    codes = tuple(find_code(name) or check_code(name) for name in config.data.languages)
+    steps = {find_code(name) or name: n for name, n in config.train.language_steps.items()}
+    return dataclasses.replace(
+        config,
+        data=dataclasses.replace(config.data, languages=codes),
+        train=dataclasses.replace(config.train, language_steps=steps),
+    )
 
 
 def _with_frame_size(config: Config) -> Config:
@@ -167,6 +177,8 @@ def _check_kernel(config: Config) -> None:
     """Raises ConfigError where the kernel of `config.model.attention` cannot attend."""
     model, data = config.model, config.data
     place = f"config.model.attention: {model.attention}"
+    if model.decoder != "autoregressive":
+        raise ConfigError(f"{place}: a decoder that is {model.decoder} has xla alone")
     if not get_info(config.task).makes_poses:
         raise ConfigError(f"{place}: the task {config.task} has xla alone")
     patches, head = data.row_frames // model.patch, model.width // model.heads

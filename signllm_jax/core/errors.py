@@ -22,7 +22,16 @@ class PoseFormatError(DataError):
 
 
 class TextError(SignLLMError):
-    """A text is empty, too long or cannot be spelled in the language asked for."""
+    """A text is empty, too long or cannot be spelled in the language asked for.
+
+    Attributes:
+        kind: what is wrong, in a word that a page may translate: `empty`, `long`, `short`,
+            `letters`, `digits`, `language`, `question`; '' where it is none of these.
+    """
+
+    def __init__(self, message: str = "", kind: str = ""):
+        super().__init__(message)
+        self.kind = kind
 
 
 class CheckpointError(SignLLMError):

@@ -9,6 +9,7 @@ import dataclasses
 import json
 import os
 import re
+import unicodedata
 import zlib
 from pathlib import Path
 
@@ -57,6 +58,39 @@ LANGUAGES: dict[str, Language] = {
         Language("tsl", "Turkish Sign Language", "tsm", "tr"),
     )
 }
+
+
+ABBREVIATIONS = {
+    "asl": ("ASL",),
+    "gsl": ("DGS", "GSL"),
+    "dsgs": ("DSGS",),
+    "lsf_ch": ("LSF-CH", "LSF CH", "LSF-SR", "LSF"),
+    "lis_ch": ("LIS-CH", "LIS CH", "LIS-SI", "LIS"),
+    "lsa": ("LSA",),
+    "ksl": ("KSL",),
+    "tsl": ("TİD", "TSL", "TID"),
+}
+"""code -> abbreviations in use, the usual one first."""
+
+
+def name_key(name: str) -> str:
+    """A name in the form in which names are compared: capitals, without the dot of an i."""
+    name = " ".join(unicodedata.normalize("NFC", name).split())
+    return name.upper().replace("İ", "I").replace("ı", "I")
+
+
+def find_code(name: object) -> str:
+    """The code that a code, an ISO code, an English name or an abbreviation means, else ''."""
+
+    def plain(name: str) -> str:
+        return name_key(name.replace("_", " ").replace("-", " "))
+
+    key = plain(name) if isinstance(name, str) else ""
+    for code, language in LANGUAGES.items():
+        known = (code, language.iso, language.name, *ABBREVIATIONS.get(code, ()))
+        if key in map(plain, known):
+            return code
+    return ""
 
 
 def check_code(code: object) -> str:

@@ -214,7 +214,8 @@ def _walk(source: Path, form: str) -> _Found:
         folders[:] = sorted(name for name in folders if name != "__MACOSX")
         names = sorted(name for name in files if not name.startswith("._"))
         suffixes.update(Path(name).suffix.lower() or "without suffix" for name in names)
-        fitting = [os.path.join(folder, name) for name in names if name.endswith(_ENDINGS[form])]
+        end = _ENDINGS[form]
+        fitting = [os.path.join(folder, name) for name in names if name.lower().endswith(end)]
         whole = form == "openpose" or (form != "pose" and Path(folder) != source)
         if fitting and whole:
             # frames of a clip; or of DWPose a folder of clips, which its files' names tell
@@ -226,8 +227,10 @@ def _walk(source: Path, form: str) -> _Found:
             continue
         clips += fitting
         ones = _ONE_FILE.get(form, ())
-        alone += [os.path.join(folder, name) for name in names if ones and name.endswith(ones)]
-        odd = [name for name in files if name.startswith("._") and name.endswith(_ENDINGS[form])]
+        alone += [
+            os.path.join(folder, name) for name in names if ones and name.lower().endswith(ones)
+        ]
+        odd = [name for name in files if name.startswith("._") and name.lower().endswith(end)]
         ignored += [os.path.join(folder, name) for name in odd]
     shown = ", ".join(os.path.relpath(path, source) for path in sorted(clips)[:_SHOWN])
     listed = ", ".join(f"{count} {suffix}" for suffix, count in suffixes.most_common(4))

@@ -9,7 +9,15 @@ import re
 from collections.abc import Iterator, Mapping
 
 from signllm_jax.core.errors import DataError
-from signllm_jax.corpora.entries import Entry, Odd, clip_id, make_entry, split_in, split_of
+from signllm_jax.corpora.entries import (
+    Entry,
+    Odd,
+    clip_id,
+    end_of,
+    make_entry,
+    split_in,
+    split_of,
+)
 from signllm_jax.corpora.tables import Row, Table
 
 Columns = Mapping[str, tuple[str, ...]]
@@ -39,6 +47,7 @@ USUAL: Columns = {
         *("end_time", "end_sec", "end_s", "end_seconds", "end_realigned"),
         *("end", "stop_time", "stop", "offset"),
     ),
+    "duration": ("duration", "duration_sec", "duration_s", "duration_seconds"),
     "start_ms": ("start_ms", "begin_ms", "start_time_ms"),
     "end_ms": ("end_ms", "stop_ms", "end_time_ms"),
     "start_frame": ("start_frame", "frame_start", "begin_frame"),
@@ -47,6 +56,15 @@ USUAL: Columns = {
 """Field -> names of its column in tables of any corpus, the first that is there counts."""
 _TIMES = re.compile(r"(^|[_ ])(start|begin|onset|end|stop|offset)($|[_ (.-])")
 _NO_TIMES = ("date", "age", "year", "id", "text", "word")
+_SPANS = (
+    ("from", "to"),
+    ("in", "out"),
+    ("on", "off"),
+    ("t0", "t1"),
+    ("t1", "t2"),
+    ("tmin", "tmax"),
+)
+"""Pairs of names that are times where both are there."""
 _UNITS = {"start": ("start", 1.0), "start_ms": ("start", 0.001), "start_frame": ("start", 1.0)}
 _UNITS |= {name.replace("start", "end"): ("end", scale) for name, (_, scale) in _UNITS.items()}
 
@@ -185,6 +203,7 @@ def columns_of(table: Table, columns: Columns, named: Mapping[str, str]) -> dict
         known = {name for names in columns.values() for name in names}
         rest = [name for name in table.header if name not in known and _TIMES.search(name)]
         rest = [name for name in rest if not any(word in name for word in _NO_TIMES)]
+        rest += next((pair for pair in _SPANS if {*pair} <= {*table.header}), ())
         faults += [f"column {name!r} looks like a time and is not known" for name in rest]
         faults += _one_unit(found)
     twice = {name for name in found.values() if table.header.count(name) > 1}
@@ -199,7 +218,14 @@ def columns_of(table: Table, columns: Columns, named: Mapping[str, str]) -> dict
 
 
 def _one_unit(found: dict[str, str]) -> list[str]:
-    """Keeps the times of one unit, the first with begin and end; or says that there is none."""
+    """Keeps the times of one unit, the first with begin and end; or says that there is none.
+
+    A duration in seconds stands for an end in seconds, and says nothing beside one.
+    """
+    if "start" not in found or "end" in found:
+        found.pop("duration", None)
+    if "duration" in found:
+        return []
     units = [unit for unit in ("", "_ms", "_frame") if {f"start{unit}", f"end{unit}"} & {*found}]
     whole = [unit for unit in units if {f"start{unit}", f"end{unit}"} <= {*found}]
     if len(units) > 1 and not whole:
@@ -255,6 +281,8 @@ def _fields(row: Row, columns: Mapping[str, str]) -> tuple[dict[str, str], float
         if name not in values:
             values[name] = value
             factor = scale if field in _UNITS else factor
+    if "duration" in values:
+        values["end"] = end_of(values["start"], values["duration"])
     return values, factor
 
 

@@ -13,8 +13,14 @@ def listing_digest(*columns: Sequence) -> str:
     Args:
         columns: lists of strings, of lists of strings, or of whole numbers.
     """
-    plain = [list(column) for column in columns]
-    return hashlib.sha256(json.dumps(plain).encode()).hexdigest()
+    sha = hashlib.sha256(b"[")  # as of `json.dumps` of all, which would take memory
+    for number, column in enumerate(columns):
+        sha.update(b", [" if number else b"[")
+        for place, value in enumerate(column):
+            sha.update(f"{', ' if place else ''}{json.dumps(value)}".encode())
+        sha.update(b"]")
+    sha.update(b"]")
+    return sha.hexdigest()
 
 
 class RecordsDigest:

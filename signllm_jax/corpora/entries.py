@@ -125,12 +125,23 @@ def seconds(value: str) -> float | None:
     value = value.strip().replace(",", ".")
     if not value:
         return None
+    if value.count(":") > 2:  # the last part counts frames
+        raise ValueError(f"{value} is no time")
     total = 0.0
     for part in value.removeprefix("-").split(":"):
         total = 60 * total + float(part)
     if math.isinf(total):
         raise ValueError(f"{value} is no time")
     return None if math.isnan(total) or value.startswith("-") else total
+
+
+def end_of(start: str, duration: str) -> str:
+    """When a segment ends that begins at `start` and lasts that long, as `make_entry` takes it."""
+    try:
+        lasts = seconds(duration)
+        return "" if lasts is None else str((seconds(start) or 0.0) + lasts)
+    except ValueError:
+        return f"{start} + {duration}"  # no time
 
 
 def make_entry(

@@ -91,8 +91,8 @@ def _known(output: Path) -> dict[str, dict]:
 class _Worker:
     """A process that answers one video at a time, and is started again when it dies."""
 
-    def __init__(self, python: Path):
-        self._command = [str(python), extract_worker.__file__]
+    def __init__(self, python: Path, model: str):
+        self._command, self._model = [str(python), extract_worker.__file__], model
         self._process: subprocess.Popen | None = None
 
     def ask(self, video: _Video) -> dict:
@@ -106,6 +106,7 @@ class _Worker:
                 text=True,
             )
         request = {"video": str(video.path.absolute()), "output": str(video.output.absolute())}
+        request |= {"model": self._model} if self._model else {}
         process = self._process  # closed by the other thread where the run ends
         if process is None:
             return {"error": _CRASHED}
@@ -124,13 +125,15 @@ class _Worker:
             process.communicate()
 
 
-def _answers(videos: list[_Video], python: Path, jobs: int) -> Iterator[tuple[_Video, dict]]:
+def _answers(
+    videos: list[_Video], python: Path, jobs: int, model: str
+) -> Iterator[tuple[_Video, dict]]:
     """Every video with its answer, as they come."""
     waiting: queue.SimpleQueue = queue.SimpleQueue()
     done: queue.SimpleQueue = queue.SimpleQueue()
     for video in videos:
         waiting.put(video)
-    workers = [_Worker(python) for _ in range(min(jobs, len(videos)))]
+    workers = [_Worker(python, model) for _ in range(min(jobs, len(videos)))]
 
     def work(each: _Worker) -> None:
         while True:
@@ -152,17 +155,25 @@ def _answers(videos: list[_Video], python: Path, jobs: int) -> Iterator[tuple[_V
             each.close()
 
 
-def extract(videos: str | Path, output: str | Path, python: Path, jobs: int = 1) -> dict:
+def extract(
+    videos: str | Path,
+    output: str | Path,
+    python: Path,
+    jobs: int = 1,
+    model: str | Path | None = None,
+) -> dict:
     """Extracts every video under `videos` to a `.pose` file of the same relative name.
 
     What an earlier run has done is not done again, nor are videos in which it found no signer,
-    unless the video has changed. A file appears when it is whole.
+    unless the video or the model has changed. A file appears when it is whole.
 
     Args:
         videos: folder of videos, at any depth.
         output: folder of the `.pose` files and of `extract_report.json`.
         python: interpreter of the environment that `make extract-env` makes.
         jobs: processes at a time.
+        model: `.task` file of MediaPipe's holistic landmarker; by default the model that the
+            package of the environment carries.
 
     Returns:
         What extract_report.json holds: `videos` (by name: `frames`, `seconds`, `body`, `hands`,
@@ -171,17 +182,22 @@ def extract(videos: str | Path, output: str | Path, python: Path, jobs: int = 1)
 
     Raises:
         ConfigError: the environment has a MediaPipe that cannot be used.
-        DataError: no videos, or none of them can be read.
+        DataError: no such model, no videos, or none of them can be read.
         OutputError: the output cannot be written.
     """
-    output = Path(output)
+    output, own = Path(output), []
+    if model:
+        if not Path(model).is_file():
+            raise DataError(f"{model}: no such model of a holistic landmarker")
+        model = Path(model).absolute()
+        own = [model.stat().st_size, model.stat().st_mtime_ns]
     listed = _videos(Path(videos), output)
     known = _known(output)
     told: dict[str, dict] = {}
     to_do = []
     for video in listed:
         before = known.get(video.name, {})
-        same = before.get("stamp") == tuple(video.stamp())
+        same = before.get("stamp") == (*video.stamp(), *own)
         if same and (video.output.is_file() or before.get("body") == 0):
             told[video.name] = before
         else:
@@ -193,10 +209,10 @@ def extract(videos: str | Path, output: str | Path, python: Path, jobs: int = 1)
     except OSError as error:
         raise OutputError(f"{output}: cannot be written: {error.strerror}") from None
     with tqdm.tqdm(total=len(listed), initial=kept, unit="video", disable=None) as bar:
-        for video, answer in _answers(to_do, python, jobs):
+        for video, answer in _answers(to_do, python, jobs, str(model or "")):
             if "unfit" in answer:
                 raise ConfigError(f"{python}: {answer['unfit']}")
-            told[video.name] = answer | {"stamp": video.stamp()}
+            told[video.name] = answer | {"stamp": [*video.stamp(), *own]}
             bar.set_postfix_str(video.name, refresh=False)
             bar.update()
             # kept up to date, so that a run that is killed is not forgotten

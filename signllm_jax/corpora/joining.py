@@ -9,6 +9,7 @@ import numpy as np
 
 from signllm_jax.corpora.letters import FPS, HANDS, LETTER_FRAMES, Letter, interpolate
 from signllm_jax.poses.clip import PoseClip
+from signllm_jax.poses.join import smooth_step
 
 JOIN_FRAMES = 4
 PAUSE_FRAMES = 12
@@ -59,8 +60,7 @@ def join_letters(words: Sequence[Sequence[tuple[str, Letter]]], letter_frames: i
 
 def _ease(start: np.ndarray, end: np.ndarray, frames: int) -> np.ndarray:
     """[frames, J, 3] from pose `start` to pose `end`, slow at both ends."""
-    step = np.arange(1, frames + 1) / (frames + 1)
-    weight = (step * step * (3 - 2 * step))[:, None, None]
+    weight = smooth_step(np.arange(1, frames + 1) / (frames + 1))[:, None, None]
     return start * (1 - weight) + end * weight
 
 

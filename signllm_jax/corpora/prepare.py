@@ -7,12 +7,13 @@ the same bits.
 import dataclasses
 import functools
 import os
+import re
 
 import numpy as np
 
 from signllm_jax.core.errors import ConfigError, DataError, PoseFormatError
-from signllm_jax.core.languages import get_language
 from signllm_jax.core.skeleton import OPENPOSE50, get_layout
+from signllm_jax.corpora.anonymize import anonymized, check_anonymizer
 from signllm_jax.corpora.clip_jobs import Job
 from signllm_jax.corpora.entries import Entry, is_place
 from signllm_jax.corpora.pose_formats import (
@@ -28,12 +29,14 @@ from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.frames import Repairs
 from signllm_jax.poses.normalize import to_shoulder_widths
 from signllm_jax.poses.plausible import oddities, rate_oddities
+from signllm_jax.text.language_names import known_code
 from signllm_jax.text.prompts import make_prompt
 
 VERSION = 3
 """Of what is done to a clip; a change makes everything be prepared again."""
 FARTHEST = 20.0  # shoulder widths from the neck; no signer reaches it
 LEAST_HANDS = 0.1  # share of frames that show a hand, or the clip shows no signing
+_MEMBER = re.compile(r"([^:]+\.(?:json|npz|npy)): (.*)")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,6 +52,7 @@ class Settings:
         layout: `openpose50` (3D), or `dwpose128` (2D with the face, from DWPose only).
         templates: of prompts, or none for our own.
         picture: width and height in pixels, of coordinates that are parts of the picture.
+        anonymize: put an average signer's body in the place of the signer's own.
     """
 
     language: str
@@ -59,12 +63,17 @@ class Settings:
     layout: str = "openpose50"
     templates: tuple[str, ...] = ()
     picture: tuple[int, int] | None = None
+    anonymize: bool = False
 
     def __post_init__(self):
-        get_language(self.language)
+        object.__setattr__(self, "language", known_code(self.language))
         get_layout(self.layout)
         if self.format not in FORMATS:
             raise ConfigError(f"unknown format {self.format!r}: known are {', '.join(FORMATS)}")
+        if self.anonymize:
+            check_anonymizer()
+            if self.lift == "reference" or self.layout != OPENPOSE50.name:
+                raise ConfigError("--anonymize works with --lift=best and the layout openpose50")
         if not self.source.replace("-", "").isalnum():
             raise ConfigError(f"a source is named by letters, digits and -, not {self.source!r}")
         if self.format in WITHOUT_FPS and not self.fps:
@@ -77,6 +86,8 @@ class Settings:
             raise ConfigError("--picture says nothing about skels, which have no picture")
         if self.layout != OPENPOSE50.name and self.format in WITHOUT_FACE:
             raise ConfigError(f"{self.format} is not read as {self.layout}")
+        if self.layout != OPENPOSE50.name and self.lift != "best":
+            raise ConfigError(f"--lift has no meaning for {self.layout}, which stays flat")
 
     @property
     def reading(self) -> Source:
@@ -85,7 +96,15 @@ class Settings:
 
 
 class Lost(DataError):
-    """A clip cannot be prepared; the message is the reason without the clip's name."""
+    """A clip cannot be prepared; the message is the reason without the clip's name.
+
+    Attributes:
+        member: Name of the file within the clip that is at fault, or nothing.
+    """
+
+    def __init__(self, reason: str, member: str = ""):
+        super().__init__(reason)
+        self.member = member
 
 
 def make_example(job: Job, settings: Settings, repairs: Repairs) -> tuple[dict, PoseClip]:
@@ -114,10 +133,7 @@ def make_example(job: Job, settings: Settings, repairs: Repairs) -> tuple[dict, 
     try:
         clip, fps = _made_clip(job, settings, made)
     except PoseFormatError as error:
-        reason = str(error)
-        for name in (job.path, os.path.basename(job.path), entry.id):
-            reason = reason.removeprefix(f"{name}: ")
-        raise Lost(reason) from None
+        raise _reason(str(error), job) from None
     hands = [list(joints) for name, joints in clip.skeleton.groups.items() if "hand" in name]
     shown = np.mean([clip.observed[:, joints].any(axis=1) for joints in hands], axis=1)
     if shown.max() < LEAST_HANDS:
@@ -138,6 +154,14 @@ def make_example(job: Job, settings: Settings, repairs: Repairs) -> tuple[dict, 
     return example, clip
 
 
+def _reason(message: str, job: Job) -> Lost:
+    """Why a clip is lost, in the same words for all clips of the kind: without its files' names."""
+    for name in (job.path, os.path.basename(job.path), job.entry.id):
+        message = message.removeprefix(f"{name}: ")
+    found = _MEMBER.match(message.removeprefix(f"{job.path}{os.sep}"))
+    return Lost(found[2], found[1]) if found else Lost(message)
+
+
 def _made_clip(job: Job, settings: Settings, repairs: Repairs) -> tuple[PoseClip, float]:
     """The clip read, cleaned and lifted, and the frames per second that it was read with.
 
@@ -150,6 +174,8 @@ def _made_clip(job: Job, settings: Settings, repairs: Repairs) -> tuple[PoseClip
         return _one_scale(clean(lifted, repairs, name), settings, name), lifted.fps
     read = _read_segment(job, settings, repairs)
     clip = clean(read, repairs, name)
+    if settings.anonymize:
+        clip = anonymized(clip)
     if settings.layout == OPENPOSE50.name and is_lifted(settings.format, clip):
         from signllm_jax.poses.lift import lift_clip
 

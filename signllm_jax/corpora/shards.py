@@ -10,7 +10,7 @@ import io
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 from etils import epath
@@ -82,11 +82,37 @@ def make_part(
             told = {"id": job.entry.id, "reason": reason, "split": job.entry.split}
             if not job.path:
                 told["looked_for"] = names_of(job.entry, settings.format)
+            elif isinstance(error, Lost) and error.member:
+                told["file"] = error.member
             lost.append(told)
             continue
-        examples.append(example | {"frames": len(clip), "hands": _hands_seen(clip)})
+        examples.append(example)
         clips.append(clip)
-    listed = {"examples": examples, "lost": lost, "repairs": dict(repairs)}
+    return write_part(folder, part.name, (examples, clips), lost, repairs)
+
+
+def write_part(
+    folder: str | os.PathLike,
+    name: str,
+    made: tuple[Sequence[dict], Sequence[PoseClip]],
+    lost: Sequence[dict],
+    repairs: Mapping[str, int],
+) -> str:
+    """Writes the file of a part; returns its name.
+
+    Args:
+        folder: where it is written.
+        name: of the file.
+        made: examples as `make_example` gives them, and their clips, of one layout.
+        lost: of each clip that is not there `id`, `reason` and `split`.
+        repairs: how often something was put right.
+    """
+    examples, clips = made
+    counted = [
+        example | {"frames": len(clip), "hands": _hands_seen(clip)}
+        for example, clip in zip(examples, clips, strict=True)
+    ]
+    listed = {"examples": counted, "lost": list(lost), "repairs": dict(repairs)}
     joints = clips[0].skeleton.size if clips else 1
     members = {
         "listed": np.frombuffer(json.dumps(listed).encode(), np.uint8),
@@ -95,11 +121,11 @@ def make_part(
         "fps": np.array([clip.fps for clip in clips], np.float32),
     }
     content = io.BytesIO()
-    for name in ("pose", "confidence"):
-        members[name] = members[name].astype(np.float16)
+    for key in ("pose", "confidence"):
+        members[key] = members[key].astype(np.float16)
     np.savez(content, **members)
-    write_whole(epath.Path(folder) / part.name, content.getvalue())
-    return part.name
+    write_whole(epath.Path(folder) / name, content.getvalue())
+    return name
 
 
 def _hands_seen(clip: PoseClip) -> dict[str, float]:

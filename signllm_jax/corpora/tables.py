@@ -8,6 +8,7 @@ import csv
 import dataclasses
 import json
 import os
+import re
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,8 @@ from signllm_jax.core.storage import read_regular
 SUFFIXES = (".csv", ".tsv", ".txt", ".json", ".jsonl")
 MAX_BYTES = 1 << 30
 _MARKS = "|\t,;"
+_SEPARATOR = re.compile(r"sep=[|\t,;]", re.IGNORECASE)  # what spreadsheets write and read
+_QUOTED = re.compile(r'"(?:[^"]|"")*"')
 _QUOTED_LINES = 20  # a quoted field may go on over so many lines
 _BOMS = {
     b"\xff\xfe\x00\x00": "utf-32",
@@ -130,8 +133,9 @@ def read_table(path: Path, encoding: str = "", spoken: str = "", header: bool = 
     lines = read_lines(path, encoding, spoken)
     if not lines:
         raise DataError(f"{path}: the file is empty")
-    delimiter = next((mark for mark in _MARKS if mark in lines[0]), ",")
-    records = _records(lines, delimiter)
+    begin = int(_SEPARATOR.fullmatch(lines[0]) is not None and len(lines) > 1)
+    delimiter = next((mark for mark in _MARKS if mark in lines[begin]), ",")
+    records = _records(lines, delimiter, start=begin)
     first = next(records)
     if first[2]:
         raise DataError(f"{path}: line 1: {first[2]}")
@@ -168,7 +172,8 @@ def _records(
             except csv.Error as error:
                 fields, fault = None, "a quote that is not closed"
                 if "unexpected end" not in str(error):
-                    fault = "a quote in the wrong place"
+                    # of a quote that opened in an earlier line, the next one is not the end
+                    fault = "a quote in the wrong place" if taken == 1 else fault
                     break
                 continue
             break
@@ -177,6 +182,8 @@ def _records(
             fields = lines[number].split(delimiter)
         else:
             fault = ""
+        if quotes == csv.QUOTE_NONE:  # but for a field that is quoted as a whole
+            fields = [f[1:-1].replace('""', '"') if _QUOTED.fullmatch(f) else f for f in fields]
         yield number + 1, fields, fault, number + taken
         number += taken
 
@@ -220,7 +227,9 @@ def _line_of_json(line: str) -> object:
 
 
 def rows_of_objects(path: Path, content: object) -> Table:
-    """A JSON list of objects as a table; raises DataError where it is nothing of the kind."""
+    """A JSON list of objects, or objects by id, as a table; raises DataError for anything else."""
+    if isinstance(content, dict) and content and all(isinstance(v, dict) for v in content.values()):
+        content = [{"id": name} | item for name, item in content.items()]
     if not isinstance(content, list) or not any(isinstance(item, dict) for item in content):
         raise DataError(f"{path}: no list of objects: {str(content)[:60]!r}")
     names: dict[str, None] = {}

@@ -14,8 +14,9 @@ import numpy as np
 from signllm_jax.core.config import Config
 from signllm_jax.core.errors import ConfigError, DataError, RecordError
 from signllm_jax.core.typing import Batch
-from signllm_jax.data.packing import Packing, RowPlan
+from signllm_jax.data.packing import Packing, RowPlan, plan_rows
 from signllm_jax.data.splits import Source
+from signllm_jax.data.token_table import TokenTable
 from signllm_jax.poses.features import Statistics, make_frames
 from signllm_jax.text.tokenizer import Tokenizer
 
@@ -58,26 +59,24 @@ class TrainData:
         self.bad: list[str] = []
         self._cache: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}
         self._ids = [
-            [tokenizer.encode(text) for text in source.texts]
-            for source, tokenizer in zip(sources, tokenizers)
+            TokenTable(source.texts, tokenizer) for source, tokenizer in zip(sources, tokenizers)
         ]
-        self.plans = [
-            [
-                self._plan(
-                    source, source.lengths.tolist(), [len(tokens) for tokens in ids], stratum
-                )
-                for stratum in range(packing.strata)
-            ]
-            for source, ids in zip(sources, self._ids)
-        ]
+        self.plans = [self._strata(source, ids.counts) for source, ids in zip(sources, self._ids)]
         self.notes = [
             f"{source.language}: {len(plan[0].left_out)} train clips fit no row and are left out"
             for source, plan in zip(sources, self.plans)
             if plan[0].left_out
         ]
 
-    def _plan(self, source, lengths, tokens, stratum) -> RowPlan:
-        return RowPlan(source.language, lengths, tokens, self._packing, stratum)
+    def _strata(self, source, tokens) -> list[RowPlan]:
+        found: list[RowPlan] = []
+        for stratum in range(self._packing.strata):
+            beside = found[0] if found else None
+            found.append(self._plan(source, tokens, stratum, beside))
+        return found
+
+    def _plan(self, source, tokens, stratum, beside) -> RowPlan:
+        return plan_rows(source.language, source.lengths, tokens, self._packing, stratum, beside)
 
     @classmethod
     def of(cls, config: Config, sources: Sequence[Source], groups: Sequence, **more) -> "TrainData":
@@ -121,8 +120,8 @@ class TrainData:
         steps = 0
         for source, ids, plans in zip(self._sources, self._ids, self.plans):
             for plan in plans:
-                most = max(max(int(source.lengths[i]) for i in plan.clips), 1)
-                words = max(len(ids[i]) for i in plan.clips)
+                most = max(int(np.max(source.lengths[plan.clips])), 1)
+                words = int(np.max(ids.counts[plan.clips]))
                 if len(plan.clips) > capacity or most > frames or words > tokens:
                     raise ConfigError(
                         f"config.rl.resident: {source.language} has {len(plan.clips)} train clips "

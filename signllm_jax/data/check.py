@@ -16,6 +16,7 @@ from signllm_jax.corpora.entries import SPLITS
 from signllm_jax.corpora.shards import prepared_sources
 from signllm_jax.data import splits as source
 from signllm_jax.poses.plausible import oddities
+from signllm_jax.text.language_names import known_code
 
 SCALE_TOLERANCE = 0.2
 _SHOWN = 5
@@ -37,6 +38,7 @@ def check(data_dir: str | os.PathLike, language: str | None = None) -> list[str]
     Raises:
         DataError: nothing is prepared there.
     """
+    language = known_code(language) if language else None
     found, read, scales = [], [], {}
     for dataset in ("prompt2sign", f"prompt2sign/{DWPOSE128.name}"):
         try:

@@ -1,11 +1,12 @@
 """Which clips lie in which row of a batch: a pure function of seed, lengths and row number.
 
-For each language and epoch the clips are permuted and dealt first-fit into rows of T frames, an
-endless stream of rows.
+A language has an endless stream of rows of T frames, in which every clip comes once an epoch.
+`config.data.plan` says how: in plan 1 the clips of each epoch are permuted and dealt first-fit. In
+plan 2 they are dealt once, and an epoch is a permutation of the rows: clips that share a row share
+it in every epoch, and any row is found without those before it.
 """
 
 import dataclasses
-import math
 import threading
 from collections.abc import Sequence
 
@@ -14,6 +15,7 @@ import numpy as np
 from signllm_jax.core.config import Config
 from signllm_jax.core.errors import DataError
 from signllm_jax.core.languages import stable_hash
+from signllm_jax.data.row_packing import pack_rows
 
 OPEN_ROWS = 32
 """Rows that first-fit keeps open; bounds its time on corpora of millions of clips."""
@@ -29,6 +31,7 @@ class Packing:
         seed: of the order.
         batch_size: B, rows of a language in a batch.
         strata: parts of the examples, each with its own rows of a batch; divides the batch size.
+        plan: 1 or 2, see above.
     """
 
     row_frames: int
@@ -38,6 +41,7 @@ class Packing:
     seed: int = 0
     batch_size: int = 1
     strata: int = 1
+    plan: int = 1
 
     @classmethod
     def of(cls, config: Config) -> "Packing":
@@ -50,6 +54,7 @@ class Packing:
             config.train.seed,
             config.batch_rows[0],
             config.rl.strata if config.rl.plc else 1,
+            config.data.plan,
         )
 
 
@@ -57,7 +62,8 @@ class RowPlan:
     """Which clips each row of one language's endless stream holds.
 
     With `strata` the clips are dealt at random into that many parts, once for all, and this is
-    the stream of part `stratum`.
+    the stream of part `stratum`. `beside` is the plan of another part of the same clips, with which
+    it then shares their numbers.
 
     Attributes:
         left_out: indices of the clips that fit no row (too long, or without text).
@@ -70,32 +76,42 @@ class RowPlan:
         tokens: Sequence[int],
         packing: Packing,
         stratum: int = 0,
+        beside: "RowPlan | None" = None,
     ):
-        strata, patch = packing.strata, packing.patch
+        strata = packing.strata
         self._limits = (packing.row_frames, packing.row_tokens, packing.row_clips)
-        frames = [math.ceil(n / patch) * patch for n in lengths]
-        most_frames, most_tokens, _ = self._limits
-        fits = [0 < f <= most_frames and 0 < t <= most_tokens for f, t in zip(frames, tokens)]
-        self.left_out = [index for index, fit in enumerate(fits) if not fit]
         self._seed = (packing.seed, stable_hash(language))
-        self._usable = np.flatnonzero(fits)
+        self._dealt = beside._dealt if beside else None
+        if self._dealt is None:
+            self._dealt = self._deal(lengths, tokens, packing.patch, strata)
+        self._frames, self._tokens, self._usable, self.left_out = self._dealt
         if strata > 1:
             if len(self._usable) < strata:
                 raise DataError(
                     f"{language}: {len(self._usable)} train clips for config.rl.strata = {strata}: "
                     "each needs one"
                 )
-            dealt = np.random.default_rng([*self._seed, strata]).permutation(self._usable)
-            self._usable, self._seed = dealt[stratum::strata], (*self._seed, stratum)
+            self._usable, self._seed = self._usable[stratum::strata], (*self._seed, stratum)
         if not len(self._usable):
             raise DataError(
-                f"{language}: none of {len(lengths)} train clips fits a row of {most_frames} "
-                f"frames and {most_tokens} tokens (config.data.row_frames, row_tokens)"
+                f"{language}: none of {len(lengths)} train clips fits a row of "
+                f"{packing.row_frames} frames and {packing.row_tokens} tokens "
+                "(config.data.row_frames, row_tokens)"
             )
-        self._frames, self._tokens = frames, list(tokens)
         self._starts = [0]  # first row of each epoch met so far
         self._epochs: dict[int, list[tuple[int, ...]]] = {}
         self._lock = threading.Lock()  # reading threads ask for rows at the same time
+
+    def _deal(self, lengths, tokens, patch: int, strata: int) -> tuple:
+        """Frames and tokens of all clips, those that fit a row in dealt order, and the others."""
+        frames, tokens = (np.asarray(column, np.int32) for column in (lengths, tokens))
+        frames = -(-frames // patch) * patch
+        most_frames, most_tokens, _ = self._limits
+        fits = (frames > 0) & (frames <= most_frames) & (tokens > 0) & (tokens <= most_tokens)
+        usable = np.flatnonzero(fits)
+        if strata > 1:
+            usable = np.random.default_rng([*self._seed, strata]).permutation(usable)
+        return frames, tokens, usable, np.flatnonzero(~fits).tolist()
 
     def row(self, index: int) -> tuple[int, ...]:
         """Indices of the clips that row `index` of the stream packs, in order."""
@@ -130,8 +146,9 @@ class RowPlan:
         order = self._order(epoch)
         closed: list[tuple[int, ...]] = []
         rows: list[tuple[list[int], list[int]]] = []  # (clips, what is left of each limit)
-        for clip in order.tolist():
-            need = (self._frames[clip], self._tokens[clip], 1)
+        needs = (order, self._frames[order], self._tokens[order])
+        for clip, *need in zip(*(column.tolist() for column in needs)):
+            need.append(1)
             for clips, left in rows:  # noqa: B007 (used after the break)
                 if all(n <= x for n, x in zip(need, left)):
                     break
@@ -143,6 +160,49 @@ class RowPlan:
             clips.append(clip)
             left[:] = [x - n for n, x in zip(need, left)]
         return closed + [tuple(clips) for clips, _ in rows]
+
+
+class FixedPlan(RowPlan):
+    """The rows of plan 2; see RowPlan for arguments and attributes."""
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self._packed: tuple[np.ndarray, np.ndarray] | None = None
+        del self._starts
+
+    def row(self, index: int) -> tuple[int, ...]:
+        """See RowPlan."""
+        with self._lock:
+            clips, starts = self._rows()
+            epoch, place = divmod(index, len(starts) - 1)
+            row = self._epoch(epoch)[place]
+        return tuple(clips[starts[row] : starts[row + 1]].tolist())
+
+    @property
+    def first_rows(self) -> int:
+        """Rows of an epoch."""
+        with self._lock:
+            return len(self._rows()[1]) - 1
+
+    def _rows(self) -> tuple[np.ndarray, np.ndarray]:
+        if self._packed is None:
+            order = self._order(0)
+            needs = (self._frames[order], self._tokens[order], np.ones(len(order), np.int32))
+            places, starts = pack_rows(np.stack(needs, 1), self._limits)
+            self._packed = order[places].astype(np.int32), starts
+            del self._frames, self._tokens
+            self._dealt = None
+        return self._packed
+
+    def _pack(self, epoch: int) -> np.ndarray:
+        rows = len(self._rows()[1]) - 1
+        return np.random.default_rng([*self._seed, epoch]).permutation(rows)
+
+
+def plan_rows(language: str, lengths, tokens, packing: Packing, *strata) -> RowPlan:
+    """The rows of a language as `packing.plan` says; arguments and errors as of RowPlan."""
+    kind = {1: RowPlan, 2: FixedPlan}[packing.plan]
+    return kind(language, lengths, tokens, packing, *strata)
 
 
 class MixedPlan(RowPlan):
@@ -164,11 +224,12 @@ class MixedPlan(RowPlan):
         tokens: Sequence[int],
         packing: Packing,
         stratum: int = 0,
+        beside: RowPlan | None = None,
         *,
         members: Sequence[tuple[str, int]],
         temperature: float,
     ):
-        super().__init__(name, lengths, tokens, packing, stratum)
+        super().__init__(name, lengths, tokens, packing, stratum, beside)
         ends = np.cumsum([count for _, count in members])
         parts = [
             (code, self._usable[(self._usable >= end - count) & (self._usable < end)])

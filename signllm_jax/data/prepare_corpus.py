@@ -17,11 +17,14 @@ from etils import epath
 from signllm_jax.core.errors import ConfigError, DataError
 from signllm_jax.core.plain_files import write_whole
 from signllm_jax.core.skeleton import OPENPOSE50
+from signllm_jax.corpora import compose
 from signllm_jax.corpora.clip_jobs import Job, find_jobs
 from signllm_jax.corpora.dialects import DIALECTS
 from signllm_jax.corpora.entries import Entry
 from signllm_jax.corpora.export_reference import check_reference, export_reference
 from signllm_jax.corpora.export_skels import export_skels
+from signllm_jax.corpora.grammar import read_grammar
+from signllm_jax.corpora.lexicon import TAKES
 from signllm_jax.corpora.manifest import Manifest, Reading, read_manifest
 from signllm_jax.corpora.outputs import check_outside
 from signllm_jax.corpora.prepare import Settings
@@ -39,7 +42,7 @@ from signllm_jax.corpora.takes import takes_in
 from signllm_jax.corpora.workers import make_parts
 from signllm_jax.data import splits as opened
 from signllm_jax.data.locking import locked
-from signllm_jax.data.prepare_report import write_report
+from signllm_jax.data.prepare_report import grouped, write_report
 
 
 def prepare_corpus(
@@ -56,6 +59,7 @@ def prepare_corpus(
     beam_runner: str = "",
     skels: str | os.PathLike | None = None,
     reference: str | os.PathLike | None = None,
+    grammar: str | os.PathLike | None = None,
 ) -> dict:
     """Prepares a corpus as `prompt2sign/<language>_<source>` and as a part of `<language>`.
 
@@ -74,6 +78,8 @@ def prepare_corpus(
         beam_runner: name of an Apache Beam runner, instead of processes.
         skels: folder that the result is written to as `.skels` and texts as well.
         reference: file that the original's own numbers are written to, by its lift.
+        grammar: file of a `corpora.grammar`; the clips are then takes of single signs, and what is
+            prepared are the sentences that it makes of them.
 
     Returns:
         What is written to prepare_report.json.
@@ -81,7 +87,11 @@ def prepare_corpus(
     Raises:
         DataError: Bad manifest or folders, more is lost than `max_bad`, or no clip is left.
         OutputError: An output would be written into the corpus.
+        ConfigError: An option does not go with another one.
     """
+    composed = read_grammar(grammar) if grammar else None
+    if composed:
+        compose.check_settings(settings, split=split, limit=limit, export_skels=reference)
     folder = source_folder(data_dir, settings.language, settings.source)
     configs = _configs(settings)
     built = [epath.Path(data_dir) / opened.Prompt2Sign.name / config for config in configs]
@@ -98,6 +108,7 @@ def prepare_corpus(
     )
     path = manifest or source
     if settings.format == "mediapipe" and not manifest:
+        reading.refuse("the folders SIGN/TAKE of mediapipe without a manifest")
         listed = Manifest(takes_in(source), [], (), [], "plain")
     else:
         listed = read_manifest(path, reading, source)
@@ -105,7 +116,8 @@ def prepare_corpus(
     odd = Counter(row.reason for row in listed.odd)
     if not listed.entries:
         why = _counts(Counter({f"of {name}": n for name, n in others.items()}) + odd)
-        raise DataError(f"{path}: the manifest has no clip of {settings.language}: {why}")
+        hint = "; rename the column if it is of the spoken language" if others else ""
+        raise DataError(f"{path}: the manifest has no clip of {settings.language}: {why}{hint}")
     known = [*listed.others, *(Entry(row.name, "") for row in listed.odd)]
     found = find_jobs(listed.entries, settings.format, source, known)
     jobs = found.jobs
@@ -124,12 +136,19 @@ def prepare_corpus(
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder, "prepare"):
         parts = plan_parts(jobs, settings)
-        _make_missing(parts, settings, folder, workers, beam_runner)
-        lost = odd + _lost(folder, [part.name for part in parts])
+        takes = folder / TAKES if composed else folder
+        takes.mkdir(exist_ok=True)
+        _make_missing(parts, settings, takes, workers, beam_runner)
+        names, further = [part.name for part in parts], {}
+        lost = odd + _lost(takes, names)
         _check_share(path, lost, len(jobs) + len(listed.odd), max_bad)
+        if composed:
+            _remove_others(takes, names)
+            own = all(entry.split for entry in listed.entries)
+            names, further = compose.compose_parts(folder, names, composed, settings, own)
         told = {
             "settings": dataclasses.asdict(settings) | {"templates": list(settings.templates)},
-            "parts": [part.name for part in parts],
+            "parts": names,
             "splits_by": how,
             "clips_in": len(jobs),
             "without_text": found.unlisted,
@@ -139,6 +158,7 @@ def prepare_corpus(
             "read_as": [DIALECTS[name].title for name in listed.dialects] or ["folders SIGN/TAKE"],
             "gloss_rules": listed.gloss_rules,
             "missing": missing,
+            **further,
         }
         write_whole(folder / COMPLETE, json.dumps(told, indent=1).encode())
         _remove_others(folder, told["parts"])
@@ -177,7 +197,8 @@ def _check_share(path, lost: Mapping[str, int], of: int, most: float) -> None:
     if bad > most * of:
         share = f"{100 * most:g}%"
         raise DataError(
-            f"{path}: {bad} of {of} clips are bad, more than --max_bad={share}: {_counts(lost)}"
+            f"{path}: {bad} of {of} clips are bad, more than --max_bad={share}: "
+            f"{_counts(grouped(lost))}"
         )
 
 

@@ -3,6 +3,8 @@
 import collections
 import io
 import json
+import re
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -15,6 +17,7 @@ SHEET_CLIPS = 6
 _SHOWN = 20  # lines of a list in the .md; the .json has all
 _TOLD = ("read_as", "gloss_rules", "other_languages", "missing", "odd_rows", "ignored_files")
 _TOLD += ("without_text",)
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*(?:e[+-]?\d+)?")
 _EDGES = (0, 25, 50, 75, 100, 150, 200, 300, 500, 1000)  # frames
 
 
@@ -54,7 +57,7 @@ def write_report(prepared: Prepared, told: dict) -> dict:
         "clips_out": len(lengths),
         "splits": {name: splits[name] for name in ("train", "dev", "test")},
         "splits_by": told["splits_by"],
-        "lost_by_reason": dict((+reasons).most_common()),
+        "lost_by_reason": dict(grouped(+reasons).most_common()),
         "repairs": dict(repairs),
         "odd": {kind: odd[kind] for kind in sorted(odd)},
         "frames": _frames(lengths),
@@ -63,6 +66,7 @@ def write_report(prepared: Prepared, told: dict) -> dict:
         "with_gloss": glosses,
         "lost": lost,
         **{key: told[key] for key in _TOLD},
+        **({"composed": told["composed"]} if "composed" in told else {}),
     }
     write_whole(prepared.folder / "prepare_report.json", json.dumps(report, indent=1).encode())
     write_whole(prepared.folder / "prepare_report.md", _text(report).encode())
@@ -76,6 +80,8 @@ def summary(report: dict, place: str) -> list[str]:
     counts = ", ".join(f"{split} {count}" for split, count in report["splits"].items())
     lines = [f"{report['clips_out']} of {report['clips_in']} clips ({counts}): {place}"]
     rules = report["gloss_rules"]
+    if "composed" in report:
+        lines.append(_composed(report["composed"]))
     lines.append(f"read as {', '.join(report['read_as'])}, glosses by the rules {rules}")
     for reason, count in report["lost_by_reason"].items():
         where = f" ({report['missing']})" if reason == "no pose file" else ""
@@ -85,6 +91,25 @@ def summary(report: dict, place: str) -> list[str]:
     for language, count in report["other_languages"].items():
         lines.append(f"of another language: {count} x {language}")
     return lines
+
+
+def grouped(reasons: Mapping[str, int]) -> collections.Counter[str]:
+    """Reasons that differ by their numbers alone as one, with … in the place of the numbers."""
+    kinds = collections.defaultdict(dict)
+    for reason, count in reasons.items():
+        kinds[_NUMBER.sub("…", reason)][reason] = count
+    found: collections.Counter[str] = collections.Counter()
+    for kind, same in kinds.items():
+        found[kind if len(same) > 1 else next(iter(same))] += sum(same.values())
+    return found
+
+
+def _composed(composed: dict) -> str:
+    sessions = {name for names in composed["sessions"].values() for name in names}
+    return (
+        f"sentences composed of {composed['takes']} takes of {len(composed['signs'])} signs "
+        f"in {max(len(sessions), 1)} session{'s' * (len(sessions) > 1)}"
+    )
 
 
 def _mean(rows: list) -> list[float]:
@@ -115,6 +140,7 @@ def _text(report: dict) -> str:
         + (f" (empty: {', '.join(empty)})" if empty else ""),
         f"Splits: {report['splits_by']}. Signers named: {report['signers']}. With gloss: "
         f"{report['with_gloss']}.",
+        *([f"Here are {_composed(report['composed'])}."] if "composed" in report else ()),
         f"Read as: {', '.join(report['read_as'])}; glosses by the rules {report['gloss_rules']}.",
         *(f"Of another language: {n} × {name}." for name, n in report["other_languages"].items()),
         "",

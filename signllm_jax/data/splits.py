@@ -23,9 +23,9 @@ from signllm_jax.core.errors import DataError, RecordError, SignLLMError
 from signllm_jax.core.languages import LANGUAGES
 from signllm_jax.core.skeleton import DWPOSE128, OPENPOSE50
 from signllm_jax.core.storage import ask_for
-from signllm_jax.corpora.digests import listing_digest
 from signllm_jax.corpora.embedded import EMBEDDED
 from signllm_jax.corpora.fingerspelling import SPLITS
+from signllm_jax.corpora.listings import read_columns
 from signllm_jax.corpora.published import CORPORA, is_spelled
 from signllm_jax.corpora.shards import FOLDER as PREPARED
 from signllm_jax.corpora.shards import prepared_sources
@@ -48,7 +48,7 @@ class Source:
         layout: skeleton layout of its clips.
         ids, texts: of every example, in order.
         units: the gloss of every example split at spaces (fingerspelling: its letters).
-        lengths: int64 [n], the frames T of every example.
+        lengths: int [n], the frames T of every example.
         digest: of what is listed, and after a space of the records where that was noted.
     """
 
@@ -56,13 +56,9 @@ class Source:
         listed = builder.info.metadata["splits"].get(split, {})
         self.dataset, self.language, self.split = dataset, language, split
         self.layout: str = builder.info.metadata["layout"]
-        self.ids: list[str] = listed.get("ids", [])
-        self.texts: list[str] = listed.get("texts", [])
+        columns, listing = read_columns(builder.data_path, split, listed)
+        self.ids, self.texts, self.units, self.lengths = columns
         self._listed_texts = self.texts
-        self.units: list[list[str]] = [gloss.split() for gloss in listed.get("glosses", [])]
-        self.lengths = np.array(listed.get("lengths", []), np.int64)
-        columns = (listed.get(name, []) for name in ("ids", "texts", "glosses", "lengths"))
-        listing = listing_digest(*columns)
         self.digest = f"{listing} {listed.get('records', '')}".strip()
         self._records = builder.as_data_source(split=split) if len(self.ids) else ()
         if len(self._records) != len(self.ids):

@@ -48,6 +48,7 @@ class ReaderConfig:
         batch_size: clips of a language in a step.
         learning_rate: peak of AdamW's; a tenth of the steps warms up, then a cosine to 0.
         width: M of the network.
+        layers: convolutions of the network: each sees a step of 4 frames farther to either side.
         clips: train clips of a language that are used at most, the first ones.
         frames: frames of the longest train clip that is used: a reader sees hardly more than a
             letter at a time, so that longer clips teach it nothing and cost much.
@@ -59,6 +60,7 @@ class ReaderConfig:
     batch_size: int = 12
     learning_rate: float = 3e-3
     width: int = 96
+    layers: int = 2
     clips: int = 4000
     frames: int = 112
     distortion: Distortion = dataclasses.field(default_factory=Distortion)
@@ -92,6 +94,18 @@ class Reader:
             language: place in `languages`.
             clips: of the layout that the reader was trained on.
         """
+        tokenizer = self.tokenizers[language]
+        texts = []
+        for logits in self.scores(language, clips):
+            (ids,) = greedy(logits[None], np.zeros((1, len(logits))))
+            texts.append(tokenizer.decode(ids) if ids else "")
+        return texts
+
+    def scores(self, language: int, clips: Sequence[PoseClip]) -> list[np.ndarray]:
+        """The CTC logits of each clip, float32 [steps, ids]; -inf for what cannot be written.
+
+        Arguments as for `read`; a step is `PoseReader.stride` frames.
+        """
         statistics, tokenizer = self.statistics[language], self.tokenizers[language]
         module = _module(self.tokenizers, self.config)
         params = jax.tree.map(lambda leaf: leaf[language], self.params)
@@ -100,7 +114,7 @@ class Reader:
             for clip in clips
         ]
         longest = -(-max((len(clip) for clip in clips), default=1) // 64) * 64  # few shapes
-        texts = []
+        found = []
         for start in range(0, len(clips), _BATCH):
             chosen = frames[start : start + _BATCH]
             padded = np.zeros((_BATCH, max(longest, 64), 3 * len(statistics.mean)), np.float32)
@@ -111,13 +125,13 @@ class Reader:
             logits, padding = map(np.array, _score(module, params, padded, length))
             logits[..., UNKNOWN] = -np.inf  # no text has what cannot be written
             logits[..., tokenizer.size :] = -np.inf
-            found = greedy(logits, padding)[: len(chosen)]
-            texts += [tokenizer.decode(ids) if ids else "" for ids in found]
-        return texts
+            found += [row[end == 0] for row, end in zip(logits, padding)][: len(chosen)]
+        return found
 
 
 def _module(tokenizers: Sequence[Tokenizer], config: ReaderConfig) -> PoseReader:
-    return PoseReader(max(tokenizer.size for tokenizer in tokenizers), config.width)
+    size = max(tokenizer.size for tokenizer in tokenizers)
+    return PoseReader(size, config.width, layers=config.layers)
 
 
 @functools.partial(jax.jit, static_argnums=0)

@@ -118,9 +118,11 @@ def add_language(evaluated: EvalSet, code: str, language: Language, split: str) 
 
 
 def check_not_empty(evaluated: EvalSet, workdir: Workdir, split: str) -> None:
-    """Raises DataError when no language has a clip."""
+    """Raises DataError when no language has a clip, and says what can be scored instead."""
     if not evaluated.languages:
-        raise DataError(f"{workdir.path}: no clip of {split} can be scored: {evaluated.skipped}")
+        told = "; ".join(f"{code}: {why}" for code, why in evaluated.skipped.items())
+        instead = "" if split == "train" else "; clips trained on are scored by --split=train"
+        raise DataError(f"{workdir.path}: no clip of {split} can be scored: {told}{instead}")
 
 
 def add_clips(

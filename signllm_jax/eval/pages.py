@@ -198,10 +198,10 @@ def _as_produced(metrics: Mapping) -> dict:
 def _against(report: Report) -> list[str]:
     if "ground_truth" not in report.rows:
         return []
-    parts = ["## Against reference rows"]
+    parts, peer = ["## Against reference rows"], report.facts.get("peer", {})
     for code in (ALL, *report.codes):
         rows = []
-        for row, name in ROWS.items():
+        for row, name in (ROWS | ({"peer": peer["name"]} if peer else {})).items():
             if metrics := dict(report.rows.get(row, {}).get(code, {})):
                 metrics |= _as_produced(metrics) if row == "ground_truth" else {}
                 rows.append((name, metrics))

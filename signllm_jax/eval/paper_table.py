@@ -18,20 +18,25 @@ _SAME = ("name", "dataset", "seed", "steps")
 def other_split(folder: Path, report: Report) -> Report | None:
     """The report on dev beside a report on test, or the other way round.
 
-    None where there is none, it cannot be read, or another run or other evaluators made it.
+    None where there is none, it cannot be read, another run or other evaluators made it, or one
+    of both is about predictions, or in x and y for a peer.
     """
     facts = report.facts
-    if MAIN not in report.rows or "predictions" in facts or facts["split"] not in _OTHER:
+    if MAIN not in report.rows or _foreign(report) or facts["split"] not in _OTHER:
         return None
     split, name = _OTHER[facts["split"]]
     try:
         other = Report.from_dict(parse_json(read_regular(folder / name)))
-        same = other.facts["split"] == split and "predictions" not in other.facts
+        same = other.facts["split"] == split and not _foreign(other)
         same &= all(other.facts["run"][key] == facts["run"][key] for key in _SAME)
         same &= _digests(other) == _digests(report)
     except (OSError, ConfigError, ValueError, KeyError, TypeError, AttributeError):
         return None
     return other if same else None
+
+
+def _foreign(report: Report) -> bool:
+    return bool({"predictions", "peer"} & {*report.facts})
 
 
 def _digests(report: Report) -> list[str]:

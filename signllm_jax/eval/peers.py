@@ -12,6 +12,7 @@ from pathlib import Path
 from signllm_jax.core.errors import ConfigError, DataError, PoseFormatError
 from signllm_jax.core.languages import get_language
 from signllm_jax.eval.eval_set import Language
+from signllm_jax.eval.flat import flatten
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.pose_file import read_pose_file
 
@@ -67,7 +68,8 @@ def sign(peer: Peer, languages: Mapping[str, Language]) -> dict[str, list[PoseCl
         languages: What is evaluated.
 
     Returns:
-        Language -> clips in the order of its texts, None where the peer cannot sign the text.
+        Language -> clips in x and y, in shoulder widths, in the order of its texts; None where the
+        peer cannot sign the text, or its clip shows no shoulders to measure it by.
 
     Raises:
         DataError: The peer's process fails.
@@ -111,8 +113,10 @@ def _run(peer: Peer, jobs: list[dict]) -> list[str]:
 def _read(peer: Peer, path: str, error: str) -> PoseClip | None:
     if not error:
         try:
-            return read_pose_file(path)
+            return flatten(read_pose_file(path), path)
         except PoseFormatError as damage:
-            error = str(damage).removeprefix(f"{path}: ")
+            error = str(damage)
+            for place in (path, os.path.basename(path)):  # the same words for all clips
+                error = error.removeprefix(f"{place}: ")
     peer.failed[error.partition(" for ")[0]] += 1  # without the words that it names
     return None

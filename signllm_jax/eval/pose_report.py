@@ -97,13 +97,11 @@ def evaluate(
     if readers and evaluators:
         raise ConfigError("--readers: none are trained where --evaluators read; give one of both")
     run_dir = Workdir(workdir)
-    output = report_path(run_dir, split, output, predictions)
+    output = report_path(run_dir, split, output, predictions, peer.name if peer else "")
     evaluated = opened(run_dir, split, data_dir)
     if readers and not evaluated.spelled:
         raise ConfigError(f"--readers: they spell words, but {run_dir.path} has sentences")
-    theirs, matched = None, None
-    if predictions is not None:
-        theirs, matched = _predicted(evaluated, predictions)
+    theirs, matched = (None, None) if predictions is None else _predicted(evaluated, predictions)
     judges = [open_evaluator(path, tuple(evaluated.languages)) for path in evaluators]
     flat = peer is not None or (theirs is not None and theirs.flat)
     if flat:
@@ -130,7 +128,7 @@ def evaluate(
         describe(judge, evaluated.languages, read["ground_truth"][i], evaluated.spelled)
         for i, judge in enumerate(judges)
     ]
-    folder = run_dir.path / "samples" if theirs is None else output.parent / output.stem
+    folder = output.parent / output.stem if theirs or peer else run_dir.path / "samples"
     _samples(
         folder, evaluated.languages, evaluated.config.eval.samples if samples is None else samples
     )
@@ -145,7 +143,8 @@ def evaluate(
         "warnings": warnings.of_clips(
             evaluated.config, named, rows["produced"], evaluated.skipped, theirs, peer
         )
-        + warnings.of_short_lines(rows | more_rows),
+        + warnings.of_short_lines(rows | more_rows)
+        + warnings.of_odd_clips(evaluated.languages, evaluated.spelled),
         "split": split,
         **({"predictions": theirs.describe()} if theirs else {}),
         **({"peer": peer.describe()} if peer else {}),

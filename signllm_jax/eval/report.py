@@ -100,17 +100,21 @@ def report_path(
     split: str,
     output: str | os.PathLike | None,
     predictions: str | os.PathLike | None = None,
+    peer: str = "",
 ) -> Path:
-    """Where a report goes: by default beside the run, under a name of its split or predictions.
+    """Where a report goes: by default beside the run, under a name that tells it from others.
+
+    The name has the split where that is not test, the name of predictions, and that of a peer,
+    whose report is in x and y and stands beside the run's own.
 
     Raises:
         OutputError: The name does not end in .json, the folder cannot be made, or what is written
             beside the run would go through a link, which a stranger's folder may have.
     """
-    name = "report.json" if split == "test" else f"report-{split}.json"
-    if predictions is not None:
-        name = f"report-{Path(predictions).resolve().stem}.json"
-    output = Path(output) if output else workdir.path / name
+    parts = ["" if split == "test" else split, peer]
+    parts.append("" if predictions is None else Path(predictions).resolve().stem)
+    name = "-".join(["report", *filter(None, parts)])
+    output = Path(output) if output else workdir.path / f"{name}.json"
     if output.suffix != ".json":
         raise OutputError(f"cannot write the report to {output}: its name must end in .json")
     if not is_remote(workdir.path):

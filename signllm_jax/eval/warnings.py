@@ -1,9 +1,11 @@
 """What a reader of a report has to know first."""
 
+import collections
 from collections.abc import Mapping, Sequence
 
 from signllm_jax.core.config import Config
 from signllm_jax.corpora.published import has_signers, is_spelled
+from signllm_jax.eval.eval_set import Language
 from signllm_jax.eval.peers import Peer
 from signllm_jax.eval.predictions import ENDLESS, Predictions
 from signllm_jax.metrics.motion import (
@@ -17,6 +19,10 @@ from signllm_jax.metrics.motion import (
     RESTLESS,
 )
 from signllm_jax.metrics.text_metrics import SHORT
+from signllm_jax.poses.plausible import oddities
+
+_BY_THEMSELVES = {"ground_truth": "real clips", "produced": "productions", "peer": "peer's clips"}
+"""Rows whose clips are looked at one by one -> what they are called."""
 
 
 def of_clips(
@@ -72,7 +78,7 @@ def of_clips(
             "y, in shoulder widths of x and y, since its depth is another one: not comparable with "
             "figures of reports without it."
         )
-        for reason, count in peer.failed.most_common(3):
+        for reason, count in peer.failed.most_common():
             found.append(f"{peer.name} has no clip of {count} texts: {reason}.")
     overall = motion(metrics[""])
     found += overall.values()
@@ -159,6 +165,30 @@ def motion(metrics: Mapping[str, float]) -> dict[str, str]:
         ),
     }
     return {kind: line for kind, (wrong, line) in said.items() if wrong}
+
+
+def of_odd_clips(languages: Mapping[str, Language], spelled: bool) -> list[str]:
+    """What is odd about clips by themselves, on bounds that no signer leaves.
+
+    Args:
+        languages: language -> its rows of clips.
+        spelled: whether texts are spelled, so that nothing is known of how long a word lasts.
+    """
+    found = []
+    for row, what in _BY_THEMSELVES.items():
+        odd, count = collections.defaultdict(list), 0
+        for each in languages.values():
+            for name, text, clip in zip(each.names, each.texts, each.rows.get(row, ())):
+                if clip is None or not len(clip):
+                    continue
+                count += 1
+                for kind, detail in oddities(clip, "" if spelled else text):
+                    odd[kind].append(f"{name}: {detail}")
+        found += [
+            f"Odd: {len(clips)} of {count} {what} have {kind} (the first is {clips[0]})."
+            for kind, clips in odd.items()
+        ]
+    return found
 
 
 def of_skipped(skipped: Mapping[str, str]) -> list[str]:

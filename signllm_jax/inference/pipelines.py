@@ -8,6 +8,8 @@ import jax
 from signllm_jax.artifacts.group import Group, check_trained
 from signllm_jax.core.errors import CheckpointError, TextError
 from signllm_jax.core.typing import Tree
+from signllm_jax.corpora.published import is_spelled
+from signllm_jax.inference.letter_times import with_cues, with_gloss
 from signllm_jax.inference.prompt_to_gloss import read_prompt
 from signllm_jax.inference.prompt_to_pose import PromptToPose
 from signllm_jax.inference.request import Request, Signed, choose_language, only_language
@@ -22,7 +24,9 @@ BATCH = 8
 """Requests decoded together; a single request is decoded by itself."""
 _SIZES = (1, BATCH)
 PAUSE = 0.4
-"""Seconds between the words of a model that spells and has not learnt pauses."""
+"""Seconds between the clips that a longer text is made of."""
+LONGEST = 200
+"""Letters and pauses of a text that is spelled: more than two minutes."""
 
 
 class Pipeline(Protocol):
@@ -72,11 +76,24 @@ class TextPipeline:
         if prompt is not None:
             text, language = read_request(prompt, language or only_language(has))
         language = choose_language(has, language)
-        parts = spelled_parts(text, self.groups[language].tokenizer)
+        parts = self._parts(text, language)
+        spells = self.groups[language].tokenizer.kind == "letters"
+        if spells and len(" ".join(parts)) > LONGEST:
+            raise TextError(
+                f"{text[:40]!r}: a clip spells at most {LONGEST} letters, "
+                "ask for its sentences one by one",
+                "long",
+            )
         for part in parts:
             count = len(self._prepared(language)[0][1].encode(part, 0))
             check_trained(self.groups[language], count, part)
         return Request(language, text, " ".join(parts))
+
+    def _parts(self, text: str, language: str) -> list[str]:
+        """What a clip each is made of: no longer than the texts that the model has learnt from."""
+        group = self.groups[language]
+        _, most = group.trained_tokens or (0, 0)
+        return spelled_parts(text, group.tokenizer, most)
 
     def gloss(self, requests: Sequence[Request]) -> list[None]:
         """See Pipeline."""
@@ -86,7 +103,8 @@ class TextPipeline:
         """See Pipeline.
 
         Texts of similar length are decoded together, since a batch takes as long as its longest
-        clip. A model that spells words and has not learnt pauses makes a clip of each word.
+        clip. A model that spells words makes a clip of each word where it has not learnt pauses,
+        and of as many words as the longest text that it has learnt from where it has.
         """
         made: dict[int, list[PoseClip]] = {}
         for code in dict.fromkeys(request.language for request in requests):
@@ -95,13 +113,15 @@ class TextPipeline:
                 (i, part)
                 for i, request in enumerate(requests)
                 if request.language == code
-                for part in spelled_parts(request.model_input, tokenizer)
+                for part in self._parts(request.model_input, code)
             ]
             producers, params = self._prepared(code)
             producer = producers[_size(parts)]
             order = sorted(range(len(parts)), key=lambda k: len(producer.encode(parts[k][1], 0)))
-            clips = producer(params, [[parts[k][1] for k in order]])[0]
+            draws = [requests[parts[k][0]].draw for k in order]
+            clips = producer(params, [[parts[k][1] for k in order]], [draws])[0]
             for k, (clip, _) in sorted(zip(order, clips), key=lambda pair: pair[0]):
+                clip = with_cues(clip, producer.encode(parts[k][1], 0), tokenizer)
                 made.setdefault(parts[k][0], []).append(clip)
         return [Signed(join_clips(made[i], PAUSE), None) for i in range(len(requests))]
 
@@ -139,9 +159,10 @@ class PromptPipeline:
         """See Pipeline."""
         model = self._models[_size(requests)]
         glosses = model.gloss(self._params, requests)
-        clips = model.clips(self._params, glosses)
+        clips = model.clips(self._params, glosses, [request.draw for request in requests])
+        spelled = is_spelled(self._group.dataset)
         return [
-            clip if isinstance(clip, TextError) else Signed(clip, gloss)
+            clip if isinstance(clip, TextError) else Signed(with_gloss(clip, gloss, spelled), gloss)
             for clip, gloss in zip(clips, glosses, strict=True)
         ]
 

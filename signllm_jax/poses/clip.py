@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib
+import numbers
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 
 from signllm_jax.core.errors import PoseFormatError
 from signllm_jax.core.skeleton import Layout, get_layout
+from signllm_jax.poses.cues import Cue, spelling
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,16 +25,30 @@ class PoseClip:
         confidence: float32 [T, J] in 0..1, 0 = missing (its position is then 0 and means nothing).
         fps: frames per second.
         layout: name of the layout in `signllm_jax.core.skeleton`.
+        cues: what is signed when, where that is known: the letters of a produced clip.
+        ended: whether a model ended the clip by itself; False: it was cut off at the longest
+            length that the model may produce, as of one that was trained too little.
     """
 
     positions: np.ndarray
     confidence: np.ndarray
     fps: float
     layout: str = "openpose50"
+    cues: tuple[Cue, ...] = ()
+    ended: bool = True
 
     def __post_init__(self):
+        for name in ("positions", "confidence"):
+            if not isinstance(getattr(self, name), np.ndarray):
+                kind = type(getattr(self, name)).__name__
+                raise PoseFormatError(f"{name} must be an array of numbers, not {kind}")
+        if isinstance(self.fps, bool) or not isinstance(self.fps, numbers.Real):
+            raise PoseFormatError(f"frames per second must be a number, not {self.fps!r:.40}")
+        if self.positions.dtype.kind not in "fiu" or self.confidence.dtype.kind not in "fiu":
+            kinds = f"{self.positions.dtype} and {self.confidence.dtype}"
+            raise PoseFormatError(f"positions and confidence must be numbers, not {kinds}")
         size = self.skeleton.size
-        frames = self.positions.shape[0]
+        frames = len(self.positions) if self.positions.ndim else 0
         if self.positions.shape != (frames, size, 3) or self.confidence.shape != (frames, size):
             raise PoseFormatError(
                 f"a {self.layout} clip needs positions [T, {size}, 3] and confidence [T, {size}], "
@@ -56,29 +72,68 @@ class PoseClip:
         """bool [T, J]: which joints were seen."""
         return self.confidence > 0
 
+    @property
+    def seconds(self) -> float:
+        """How long it lasts."""
+        return len(self) / self.fps
+
+    def __repr__(self) -> str:
+        shown = f" {spelling(self.cues)!r}" if spelling(self.cues) else ""
+        cut = "" if self.ended else ", did not end by itself"
+        frames = f"{len(self)} frames, {self.seconds:.1f} s at {self.fps:g} fps"
+        return f"<PoseClip{shown}: {frames}, {self.layout}{cut}>"
+
+    def _repr_html_(self) -> str:
+        """The player, where a notebook shows the clip."""
+        return _method("html")(self)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike, fps: float = 25.0) -> "PoseClip":
+        """Reads a clip from a file; see `signllm_jax.poses.files.read_clip`.
+
+        Args:
+            path: `.npz`, `.pose`, `.skels`, `.json` or `.zip`.
+            fps: frames per second, where the format does not store them.
+
+        Raises:
+            PoseFormatError: the file is missing, damaged, or of another kind.
+        """
+        if not isinstance(path, (str, os.PathLike)):
+            raise PoseFormatError(f"a clip is read from a path, not from {type(path).__name__}")
+        if not os.path.exists(path):
+            raise PoseFormatError(f"{os.fspath(path)}: there is no such file")
+        return _method("load")(path, fps)
+
     def save(self, path: str | os.PathLike, text: str = "") -> Path:
         """Saves the clip as its suffix says; see `signllm_jax.render.save.save_clip`."""
-        return _renderer("save")(path, self, text=text)
+        return _method("save")(path, self, text=text)
 
     def show(self, text: str = "") -> None:
         """Shows a player in a notebook; see `signllm_jax.render.page.show_clip`."""
-        _renderer("show")(self, text)
+        _method("show")(self, text)
 
 
-_RENDERERS: dict[str, Callable] = {}
+# who registers each method when it is imported: a clip need not import what reads and draws it
+_PLACES = {
+    "save": "signllm_jax.render.save",
+    "show": "signllm_jax.render.save",
+    "html": "signllm_jax.render.save",
+    "load": "signllm_jax.poses.files",
+}
+_METHODS: dict[str, Callable] = {}
 
 
-def register_renderer(method: str, function: Callable) -> None:
-    """Says what `PoseClip.save` or `PoseClip.show` calls; `signllm_jax.render` does.
+def register_method(method: str, function: Callable) -> None:
+    """Says what a method of PoseClip calls; `signllm_jax.render` and `poses.files` do.
 
     Args:
-        method: Name of the method.
+        method: Its name in `_PLACES`.
         function: Takes the arguments of the method, the clip among them.
     """
-    _RENDERERS[method] = function
+    _METHODS[method] = function
 
 
-def _renderer(method: str) -> Callable:
-    if method not in _RENDERERS:  # the renderers register themselves when they are imported
-        importlib.import_module("signllm_jax.render.save")
-    return _RENDERERS[method]
+def _method(method: str) -> Callable:
+    if method not in _METHODS:
+        importlib.import_module(_PLACES[method])
+    return _METHODS[method]

@@ -6,7 +6,7 @@ from pathlib import Path
 from signllm_jax.core.errors import PoseFormatError
 from signllm_jax.poses import arrays, json_files
 from signllm_jax.poses.budget import BUDGET, Budget
-from signllm_jax.poses.clip import PoseClip
+from signllm_jax.poses.clip import PoseClip, register_method
 from signllm_jax.poses.dwpose import read_dwpose
 from signllm_jax.poses.frames import Repairs
 from signllm_jax.poses.npz import load_npz
@@ -59,3 +59,6 @@ def read_clip(
             raise PoseFormatError(f"{path}: {len(clips)} lines, not one clip")
         return clips[0]
     raise PoseFormatError(f"{path}: its suffix must be one of {' '.join(SUFFIXES)}")
+
+
+register_method("load", read_clip)

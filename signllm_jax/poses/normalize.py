@@ -8,7 +8,25 @@ from signllm_jax.core.skeleton import get_layout
 LEAST_WIDTH = 1e-6  # of the shoulders in the reader's own units
 LARGEST_PART = 2.0
 """Coordinates whose median is within it are parts of a picture: nobody is four pixels wide."""
+_EXACT = 1e-3  # how exactly a normalized clip has 0 and 1
 _NEGATIVE = 0.15  # share of coordinates below 0 that only a range from -1 to 1 has
+
+
+def is_normalized(shoulders: np.ndarray, seen: np.ndarray) -> bool:
+    """Whether pose-format's `Pose.normalize` was applied: coordinates are no parts of a picture.
+
+    It puts the middle of the shoulders to 0 and their distance to 1, both as means over frames.
+
+    Args:
+        shoulders: float [T, 2, 3].
+        seen: bool [T, 2].
+    """
+    both = seen.all(axis=1) & np.isfinite(shoulders).all(axis=(1, 2))
+    if not both.any():
+        return False
+    shown = shoulders[both].astype(np.float64)
+    apart = np.linalg.norm(shown[:, 0] - shown[:, 1], axis=-1).mean()
+    return bool(abs(apart - 1) < _EXACT and np.abs(shown.mean(axis=(0, 1))).max() < _EXACT)
 
 
 def to_pixels(

@@ -28,7 +28,7 @@ LARGE_BYTES = 16 * 2**20
 """A file of a clip above it is read frame by frame; a session of the DGS Corpus has hundreds."""
 _LARGE_GZ = LARGE_BYTES // 8
 LARGEST_PIXEL = 1e5
-_NAME = r"(?:^|_)(\d+)_keypoints\.json$"
+_NAME = r"(?i)(\d+)_keypoints\.json$"
 _BODY_SIZES = (54, 75)  # numbers of COCO and BODY_25; their first eight joints are openpose50's
 _HAND_SIZE = 63
 _PARTS = ("pose", "hand_left", "hand_right", "face")

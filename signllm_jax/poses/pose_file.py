@@ -20,7 +20,7 @@ from signllm_jax.poses.budget import BUDGET, Budget
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.dwpose import dwpose_clip
 from signllm_jax.poses.frames import Repairs
-from signllm_jax.poses.normalize import to_pixels, to_shoulder_widths
+from signllm_jax.poses.normalize import is_normalized, to_pixels, to_shoulder_widths
 from signllm_jax.poses.people import signers
 from signllm_jax.poses.pose_body import PoseBody, load_pose
 
@@ -209,9 +209,11 @@ def _load(path, name: str, fps: float | None, picture, repairs: Repairs, budget:
     budget.ask(name, fps, frames=len(body.positions))
     positions, confidence = _signer(body, name, repairs, budget)
     size = body.header.dimensions.width, body.header.dimensions.height
-    with np.errstate(invalid="ignore"):  # what is not finite is cleared later
-        flat = to_pixels(positions[..., :2], confidence > 0, picture or size, name)
-        positions = np.concatenate([flat, positions[..., 2:]], axis=-1)
+    both = pose_points.joint_rows(body.header, OPENPOSE50, name)[[_RIGHT, _LEFT]]
+    if not is_normalized(positions[:, both], confidence[:, both] > 0):
+        with np.errstate(invalid="ignore"):  # what is not finite is cleared later
+            flat = to_pixels(positions[..., :2], confidence > 0, picture or size, name)
+            positions = np.concatenate([flat, positions[..., 2:]], axis=-1)
     return body.header, positions, confidence, fps
 
 

@@ -18,6 +18,7 @@ from signllm_jax.poses.clip import PoseClip
 from signllm_jax.render.lettering import font, write_lines
 
 PAPER, CARD, INK, MUTED = "#ffffff", "#f4f6f9", "#1e293b", "#7b8797"
+ACCENT = "#1d4ed8"
 _TORSO, _HEAD, _FACE = "#e3e8ef", "#dbe2ea", "#94a3b8"
 _LIMB = "#64748b"
 _PALM = {"left_hand": "#bfdbfe", "right_hand": "#fed7aa"}
@@ -64,7 +65,7 @@ class View:
 def signing_space(
     clips: Sequence[PoseClip], side: bool = False, aspect: float | None = None
 ) -> View:
-    """The view that shows the hands, shoulders and head of all of `clips`, and not much else.
+    """The view that shows the hands, elbows and head of all of `clips`, and not much else.
 
     Args:
         clips: what will be drawn at this scale.
@@ -81,7 +82,9 @@ def signing_space(
     for clip in clips:
         groups = clip.skeleton.groups
         hands = (*groups["left_hand"], *groups["right_hand"])
-        for joints, margin, trim in ((hands, 0.12, 0.5), (groups["body"][:2], 0.42, 5)):
+        elbows = [clip.skeleton.joints.index(f"{side}_elbow") for side in ("left", "right")]
+        parts = ((hands, 0.12, 0.5), (groups["body"][:2], 0.42, 5), (elbows, 0.08, 0.5))
+        for joints, margin, trim in parts:
             seen = clip.observed[:, joints]
             if seen.any():
                 points = clip.positions[:, joints][seen][:, [axis, 1]]

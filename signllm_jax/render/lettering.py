@@ -2,6 +2,7 @@
 
 import contextlib
 import unicodedata
+from collections.abc import Sequence
 from functools import lru_cache
 
 from PIL import ImageDraw, ImageFont
@@ -73,3 +74,45 @@ def write_lines(
     for row, line in enumerate(kept):
         draw.text((at[0], at[1] + row * size * 1.3), line, fill=colour, font=face)
     return len(kept)
+
+
+def write_letters(
+    draw: ImageDraw.ImageDraw,
+    at: tuple[int, int],
+    letters: Sequence[str],
+    lit: int | None,
+    width: int,
+    size: int,
+    colours: tuple[str, str],
+) -> None:
+    """Writes letters in a row, one of them lit; of a longer row the part around it.
+
+    Args:
+        draw: of the picture.
+        at: left end and base line of the row, in pixels.
+        letters: of a word, one or several characters each.
+        lit: which of them is lit, None = none.
+        width: of the row in pixels.
+        size: of a letter in pixels.
+        colours: of the others and of the lit one.
+    """
+    face, _ = legible(size, "".join(letters))
+    wide = [draw.textlength(letter, face) + 0.55 * size for letter in letters]
+    first = 0
+    while lit and first < lit and sum(wide[first : lit + 2]) > width:
+        first += 1
+    left = float(at[0])
+    for place in range(first, len(letters)):
+        if left + wide[place] > at[0] + width + 0.55 * size:
+            break
+        here = place == lit
+        draw.text((left, at[1]), letters[place], fill=colours[here], font=face, anchor="ls")
+        if here:
+            line = (
+                left,
+                at[1] + 0.28 * size,
+                left + wide[place] - 0.55 * size,
+                at[1] + 0.36 * size,
+            )
+            draw.rectangle(line, fill=colours[1])
+        left += wide[place]

@@ -5,6 +5,7 @@ one. Nothing is loaded from elsewhere, so a saved page plays offline.
 """
 
 import base64
+import dataclasses
 import hashlib
 import html
 import importlib.resources
@@ -18,6 +19,7 @@ import numpy as np
 from signllm_jax.core.errors import OutputError
 from signllm_jax.core.skeleton import DWPOSE128
 from signllm_jax.poses.clip import PoseClip
+from signllm_jax.poses.cues import spelling
 
 STATIC = importlib.resources.files("signllm_jax.render") / "static"
 DECIMALS = 4
@@ -33,7 +35,7 @@ player.load(clip);
 
 
 def clip_dict(clip: PoseClip) -> dict[str, Any]:
-    """The clip as plain values: `layout, fps, joints, bones, groups, positions, confidence`.
+    """The clip as plain values: its fields, and `joints, bones, groups` of its layout.
 
     Positions [T][J][3] are those of a PoseClip to `DECIMALS` decimals; the layout dwpose128 is
     flat, so its depth is 0.
@@ -69,6 +71,8 @@ def _described(clip: PoseClip) -> dict[str, Any]:
         "joints": list(layout.joints),
         "bones": [list(bone) for bone in layout.bones],
         "groups": {name: list(joints) for name, joints in layout.groups.items()},
+        "cues": [dataclasses.asdict(cue) for cue in clip.cues],
+        "ended": clip.ended,
     }
 
 
@@ -87,8 +91,9 @@ def clip_page(clip: PoseClip, text: str = "") -> str:
 
     Args:
         clip: what is played.
-        text: written above.
+        text: written above; by default the letters that are spelled.
     """
+    text = text or spelling(clip.cues)
     # "<" cannot end the element then, whatever the text
     data = json.dumps(clip_dict(clip), separators=(",", ":")).replace("<", "\\u003c")
     style = _read("player.css") + "main { max-width: 60rem; margin: 0 auto; padding: 1rem; }"
@@ -132,9 +137,19 @@ def show_clip(clip: PoseClip, text: str = "", height: int = 620) -> None:
         get_ipython = None
     if get_ipython is None or get_ipython() is None:
         raise OutputError("this is no notebook: save the clip as .html and open it in a browser")
+    display(HTML(clip_frame(clip, text, height)))
+
+
+def clip_frame(clip: PoseClip, text: str = "", height: int = 620) -> str:
+    """The player as a frame of a page, for notebooks; an empty clip as a sentence.
+
+    Arguments as of `show_clip`.
+    """
+    if not len(clip):
+        return f"<p>{html.escape(repr(clip))}</p>"
     page = html.escape(clip_page(clip, text), quote=True)
     frame = 'sandbox="allow-scripts" style="width: 100%; border: 0"'
-    display(HTML(f'<div><iframe srcdoc="{page}" height="{int(height)}" {frame}></iframe></div>'))
+    return f'<div><iframe srcdoc="{page}" height="{int(height)}" {frame}></iframe></div>'
 
 
 def _read(name: str) -> str:

@@ -6,20 +6,25 @@ from pathlib import Path
 from signllm_jax.core.errors import OutputError, TooSlowError
 from signllm_jax.core.plain_files import replacing
 from signllm_jax.poses.arrays import write_arrays
-from signllm_jax.poses.clip import PoseClip, register_renderer
+from signllm_jax.poses.clip import PoseClip, register_method
 from signllm_jax.poses.openpose import write_openpose
 from signllm_jax.poses.pose_file import write_pose_file
 from signllm_jax.poses.skels import write_skels
 from signllm_jax.render.glb import save_glb
-from signllm_jax.render.page import save_page, show_clip
-from signllm_jax.render.video import save_gif, save_mp4, save_png
+from signllm_jax.render.page import clip_frame, save_page, show_clip
+from signllm_jax.render.subtitles import save_eaf, save_subtitles
+from signllm_jax.render.video import save_gif, save_mp4, save_png, save_webm
 
 _PICTURES = {
     ".mp4": save_mp4,
+    ".webm": save_webm,
     ".gif": save_gif,
     ".png": save_png,
     ".html": save_page,
     ".glb": lambda path, clip, reference, text: save_glb(path, clip),
+    ".vtt": lambda path, clip, reference, text: save_subtitles(path, clip, ".vtt"),
+    ".srt": lambda path, clip, reference, text: save_subtitles(path, clip, ".srt"),
+    ".eaf": lambda path, clip, reference, text: save_eaf(path, clip, text),
 }
 _POSES = {
     ".npz": write_arrays,
@@ -39,11 +44,12 @@ def save_clip(
 ) -> Path:
     """Saves a clip as a video, picture or poses; the file appears when it is whole.
 
-    `.mp4` and `.gif` play in real time and `.png` is a contact strip, the reference beside the
-    produced clip. The others are of the produced clip alone: `.html` a page that plays it in 3D,
-    `.glb` its skeleton, animated, for 3D tools, `.npz` its arrays, `.pose` MediaPipe Holistic's
+    `.mp4`, `.webm` and `.gif` play in real time and `.png` is a contact strip, the reference beside
+    the produced clip. The others are of the produced clip alone: `.html` a page that plays it in
+    3D, `.glb` its skeleton, animated, for 3D tools, `.npz` its arrays, `.pose` MediaPipe Holistic's
     points, `.skels` one line, `.json` a list of OpenPose frames and `.zip` (or `.json.zip`) an
-    archive of one OpenPose file a frame.
+    archive of one OpenPose file a frame. `.vtt`, `.srt` and ELAN's `.eaf` have the letters or
+    glosses of a produced clip with their times.
 
     Args:
         path: where to; missing folders are made.
@@ -55,13 +61,15 @@ def save_clip(
         The path.
 
     Raises:
-        OutputError: the suffix is none of `SUFFIXES`, the clip has no frames or a layout that the
-            format does not take, the place cannot be written, or a library of the extra `demo` is
-            missing.
+        OutputError: the suffix is none of `SUFFIXES`, the clip has no frames, a layout that the
+            format does not take or no letters to write, the place cannot be written, or a library
+            of the extra `demo` is missing.
         TooSlowError: the encoder did not end in time.
     """
     path = check_output(path)
     suffix = path.suffix.lower()
+    if not isinstance(produced, PoseClip):
+        raise OutputError(f"cannot save {path.name!r}: {type(produced).__name__} is no PoseClip")
     if not len(produced):
         raise OutputError(f"cannot save {path.name!r}: the clip has no frames")
     try:
@@ -99,5 +107,6 @@ def check_output(path: str | os.PathLike) -> Path:
     return path
 
 
-register_renderer("save", save_clip)
-register_renderer("show", show_clip)
+register_method("save", save_clip)
+register_method("show", show_clip)
+register_method("html", clip_frame)

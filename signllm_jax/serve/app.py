@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 import signllm_jax
 from signllm_jax.api import SignLLM
 from signllm_jax.core.errors import ConfigError, OutputError, SignLLMError, TextError, TooSlowError
+from signllm_jax.inference.request import title
 from signllm_jax.render.page import STATIC as PLAYER
 from signllm_jax.serve import metrics, schema
 from signllm_jax.serve.batches import BusyError
@@ -88,7 +89,7 @@ def make_app(
     async def produce(ask: schema.Ask, request: Request) -> Response:
         """Produces a clip."""
         zipped = _takes_gzip(request.headers.get("accept-encoding", ""))
-        read = model.read(ask.text, ask.prompt, ask.language)
+        read = _read(model, ask.text, ask.prompt, ask.typed, ask.language, ask.seed)
         body = await desk.body(read, ask.positions, zipped)
         headers = {"vary": "accept-encoding"} | ({"content-encoding": "gzip"} if zipped else {})
         return Response(body, media_type="application/json", headers=headers)
@@ -100,12 +101,16 @@ def make_app(
         format: Annotated[Format, Query(description="form of the file")],
         text: Annotated[schema.Text | None, Query(description="what to sign")] = None,
         prompt: Annotated[schema.Text | None, Query(description="a question instead")] = None,
-        language: Annotated[schema.Code | None, Query(description="code")] = None,
+        typed: Annotated[schema.Text | None, Query(description="a text or a question")] = None,
+        language: Annotated[schema.Code | None, Query(description="code or name")] = None,
+        seed: Annotated[schema.Seed, Query(description="which clip of the text")] = 0,
     ) -> Response:
         """Produces a clip as a file to keep."""
-        request = model.read(text, prompt, language)
+        request = _read(model, text, prompt, typed, language, seed)
         answer = await desk.answer(request)
-        content = await desk.render(answer.signed.clip, request.text, format.value)
+        content = await desk.render(
+            answer.signed.clip, title(request, answer.signed.clip), format.value
+        )
         headers = {"content-disposition": _attachment(request.text, format.value)}
         return Response(content, media_type="application/octet-stream", headers=headers)
 
@@ -135,6 +140,15 @@ def make_app(
     return app
 
 
+def _read(model: SignLLM, text, prompt, typed, language, seed):
+    """What is asked for; raises TextError or ConfigError."""
+    if typed is None:
+        return model.read(text, prompt, language, seed)
+    if text is not None or prompt is not None:
+        raise TextError("give one of text, prompt and typed")
+    return model.read_typed(typed, language, seed)
+
+
 def _takes_gzip(header: str) -> bool:
     """Whether an Accept-Encoding names gzip, and not to refuse it."""
     codings = (part.replace(" ", "").lower().partition(";q=") for part in header.split(","))
@@ -152,7 +166,8 @@ def _attachment(text: str, form: str) -> str:
 def _explain(status: int):
     async def answer(_: Request, error: SignLLMError) -> JSONResponse:
         headers = {"retry-after": "1"} if status == 429 else None
-        return JSONResponse({"error": str(error)}, status, headers)
+        told = {"error": str(error), "kind": getattr(error, "kind", "")}
+        return JSONResponse(told, status, headers)
 
     return answer
 

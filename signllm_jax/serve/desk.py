@@ -17,12 +17,13 @@ from signllm_jax.api import SignLLM
 from signllm_jax.core.errors import OutputError, SignLLMError
 from signllm_jax.core.languages import get_language
 from signllm_jax.inference.pipelines import BATCH
-from signllm_jax.inference.request import Request, Signed
+from signllm_jax.inference.request import Request, Signed, title
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.render.page import clip_dict, packed_dict
 from signllm_jax.render.save import SUFFIXES
 from signllm_jax.serve import schema
 from signllm_jax.serve.batches import Batches, BusyError
+from signllm_jax.text.language_names import abbreviations
 
 QUEUE = 64
 """Texts that may wait for the model."""
@@ -92,11 +93,13 @@ class Desk:
                 schema.Language(
                     code=code,
                     name=entry.name,
+                    short=abbreviations(code)[0],
                     iso=entry.iso,
                     spoken=entry.spoken,
                     dataset=group.dataset,
                     max_tokens=(group.trained_tokens or (0, group.row_tokens))[1],
                     max_seconds=group.max_frames / group.statistics.fps,
+                    draws=self._model.draws(code),
                 )
             )
         return schema.Languages(languages=described, formats=[*Format], max_text=schema.MAX_TEXT)
@@ -155,6 +158,7 @@ class Desk:
 def _body(signed: Signed, request: Request, form: schema.Form, zipped: bool) -> bytes:
     seconds = round(len(signed.clip) / signed.clip.fps, 3)
     answer = {"text": request.text, "language": request.language, "seconds": seconds}
+    answer |= {"title": title(request, signed.clip), "given_way": request.given_way}
     if signed.gloss is not None:
         answer["gloss"] = signed.gloss
     answer["clip"] = packed_dict(signed.clip) if form == "int16" else clip_dict(signed.clip)

@@ -8,7 +8,7 @@ MAX_TEXT = 1000
 """Characters of a text or prompt; what the model reads may be less."""
 
 Text = Annotated[str, Field(max_length=MAX_TEXT)]
-Code = Annotated[str, Field(max_length=32)]
+Code = Annotated[str, Field(max_length=64)]
 Form = Literal["int16", "floats"]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
@@ -25,19 +25,32 @@ class Ask(BaseModel):
     prompt: Text | None = Field(
         None, description="instead of a text a question, such as: How do you sign 'hello' in ASL?"
     )
+    typed: Text | None = Field(
+        None, description="instead of both what a visitor typed: a text, or a question for one"
+    )
     language: Code | None = Field(
-        None, description="code of GET /languages; may be left out where the prompt names it"
+        None, description="code or name; may be left out where the question names it"
     )
     positions: Form = Field(
         "int16", description="form of the clip's numbers: packed in base64, or JSON's own floats"
     )
-    seed: Seed = Field(0, description="for models that draw at random; the present ones do not")
+    seed: Seed = Field(0, description="which clip of the text, of a language that `draws`")
 
     @model_validator(mode="after")
     def _either(self):
-        if (self.text is None) == (self.prompt is None):
-            raise ValueError("give either a text or a prompt")
+        if sum(given is not None for given in (self.text, self.prompt, self.typed)) != 1:
+            raise ValueError("give one of text, prompt and typed")
         return self
+
+
+class Cue(BaseModel):
+    """A letter or gloss of a clip, with its times in seconds."""
+
+    start: float
+    end: float
+    label: str
+    word: int = Field(description="which word of the text it belongs to, from 0")
+    spelled: bool = Field(description="whether it is a letter of a manual alphabet")
 
 
 class _AnyClip(BaseModel):
@@ -46,6 +59,10 @@ class _AnyClip(BaseModel):
     joints: list[str]
     bones: list[tuple[int, int]]
     groups: dict[str, list[int]]
+    cues: list[Cue] = Field(description="what is signed when; letters share out their word's time")
+    ended: bool = Field(
+        description="false: cut off at the longest length, as of too little training"
+    )
 
 
 class Clip(_AnyClip):
@@ -70,6 +87,10 @@ class Produced(BaseModel):
     text: str
     language: str
     seconds: float
+    title: str = Field(description="what the clip shows, in English")
+    given_way: list[str] = Field(
+        description="letters and symbols of what was typed that are spelled plainly or left out"
+    )
     gloss: str | None = Field(None, description="LangGloss, where the model has one")
     clip: PackedClip | Clip = Field(description="as `positions` of the request asks for it")
 
@@ -79,11 +100,13 @@ class Language(BaseModel):
 
     code: str
     name: str
+    short: str = Field(description="usual abbreviation")
     iso: str = Field(description="ISO 639-3")
     spoken: str = Field(description="BCP 47 code of the language of its texts")
     dataset: str = Field(description="what it was trained on")
     max_tokens: int = Field(description="longest text that the model reads, in tokens")
     max_seconds: float = Field(description="longest clip")
+    draws: bool = Field(description="whether a text has several clips, of which `seed` is one")
 
 
 class Languages(BaseModel):
@@ -98,3 +121,6 @@ class Problem(BaseModel):
     """Why a request was not answered."""
 
     error: str
+    kind: str = Field(
+        "", description="of a text: empty, long, short, letters, digits, language or question"
+    )

@@ -49,6 +49,9 @@ def serve(
         from signllm_jax.serve.desk import RENDER_SECONDS
     except ImportError as error:
         raise ConfigError(f"needs {error.name}: pip install 'signllm_jax[serve]'") from error
+    print(
+        "getting ready: the first start compiles for half a minute, later ones do not", flush=True
+    )
     model.warm_up()
     _read_a_prompt(model)
     video.MOST_SECONDS = RENDER_SECONDS
@@ -63,7 +66,8 @@ def serve(
     # uvicorn ends on the signal and then hands it on; before it listens the signal ends us as well
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     host, port = listener.getsockname()[:2]
-    print(f"http://{f'[{host}]' if ':' in host else host}:{port}", flush=True)
+    url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    print(f"The page is ready: open {url} in a browser; Ctrl-C ends it.", flush=True)
     uvicorn.Server(config).run(sockets=[listener])
 
 

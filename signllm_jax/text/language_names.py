@@ -5,23 +5,13 @@ registry; a language that is in no registry entry (`British Sign Language`) is f
 that asking for it can be refused instead of answered in another.
 """
 
+import difflib
 import functools
 import re
 import unicodedata
 
-from signllm_jax.core.languages import LANGUAGES
-
-ABBREVIATIONS = {
-    "asl": ("ASL",),
-    "gsl": ("DGS", "GSL"),
-    "dsgs": ("DSGS",),
-    "lsf_ch": ("LSF-CH", "LSF CH", "LSF-SR", "LSF"),
-    "lis_ch": ("LIS-CH", "LIS CH", "LIS-SI", "LIS"),
-    "lsa": ("LSA",),
-    "ksl": ("KSL",),
-    "tsl": ("TİD", "TSL", "TID"),
-}
-"""code -> abbreviations in use, the usual one first."""
+from signllm_jax.core.errors import ConfigError
+from signllm_jax.core.languages import ABBREVIATIONS, FILE, LANGUAGES, find_code, name_key
 
 _UPPER_ONLY = {"LIS", "TİD", "TID"}  # in small letters words: French lis, Danish tid
 
@@ -216,17 +206,18 @@ def abbreviations(code: str) -> tuple[str, ...]:
 def find_languages(text: str) -> set[str]:
     """The sign languages that a text names: codes, or English names of those without an entry."""
     text = unicodedata.normalize("NFC", " ".join(text.split()))
+    return {language for _, _, language in mentions(text)}
+
+
+def mentions(text: str) -> list[tuple[int, int, str]]:
+    """Where a text (NFC, single spaces) names sign languages: (start, end, as `find_languages`)."""
     pattern, meaning = _finder(tuple(LANGUAGES))
-    return {meaning[_key(found[0])] for found in pattern.finditer(text)}
-
-
-def _key(name: str) -> str:
-    return name.upper().replace("İ", "I").replace("ı", "I")
+    return [(*found.span(), meaning[name_key(found[0])]) for found in pattern.finditer(text)]
 
 
 @functools.cache
 def _finder(codes: tuple[str, ...]) -> tuple[re.Pattern, dict[str, str]]:
-    """A pattern that matches any name, longer names first, and `_key(name)` -> language."""
+    """A pattern that matches any name, longer names first, and `name_key(name)` -> language."""
     full: dict[str, str] = {}
     short: dict[str, str] = {}
     registered = {LANGUAGES[code].name for code in codes}
@@ -252,16 +243,35 @@ def _finder(codes: tuple[str, ...]) -> tuple[re.Pattern, dict[str, str]]:
 
     latin = "[0-9A-Za-zÀ-ɏ_]"  # may not touch an abbreviation; Korean particles may
     pattern = rf"(?<!\w)(?i:{alternatives(full)})|(?<!{latin})(?:{alternatives(short)})(?!{latin})"
-    return re.compile(pattern), {_key(name): code for name, code in {**full, **short}.items()}
+    return re.compile(pattern), {name_key(name): code for name, code in {**full, **short}.items()}
 
 
 def code_of(name: str) -> str:
-    """The code of the sign language that a name, code, ISO code or abbreviation means, else ''."""
-    key = _key(" ".join(unicodedata.normalize("NFC", name).replace("_", "-").split()))
-    for code, language in LANGUAGES.items():
-        known = (code.replace("_", "-"), language.iso, language.name, *abbreviations(code))
-        if key in map(_key, known):
-            return code
+    """The code of the sign language that a name, code, ISO code or abbreviation means, else ''.
+
+    Names may be those of any of the spoken languages, in any case.
+    """
+    if code := find_code(name):
+        return code
     _, meaning = _finder(tuple(LANGUAGES))
-    found = meaning.get(key, "")
+    found = meaning.get(name_key(name), "")
     return found if found in LANGUAGES else ""
+
+
+def known_code(name: object) -> str:
+    """As `code_of`; raises ConfigError with the nearest name where none is meant."""
+    if not isinstance(name, str):
+        raise ConfigError(f"a language is named by a text such as 'asl', not {name!r:.60}")
+    if code := code_of(name):
+        return code
+    called = {name_key(entry.name): code for code, entry in LANGUAGES.items()}
+    called |= {name_key(word): code for code in LANGUAGES for word in (code, *abbreviations(code))}
+    key = name_key(name)
+    near = [other for other in called if key and other.startswith(f"{key} ")]
+    near = near or difflib.get_close_matches(key, called, 1)
+    hint = ""
+    if near:
+        entry = LANGUAGES[called[near[0]]]
+        hint = f"; did you mean {entry.code} ({entry.name})?"
+    known = f"known are {', '.join(LANGUAGES)}; others by ${FILE}"
+    raise ConfigError(f"unknown language {name!r:.60}: {known}{hint}")

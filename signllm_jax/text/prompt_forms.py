@@ -75,8 +75,8 @@ def read(prompt: str, extra: tuple[str, ...], known: tuple[str, ...] = KNOWN) ->
         return Reading(payload, find_languages(f"{prompt[:start]} , {prompt[end + 1 :]}"), True)
     exact = _most_specific(forms)
     plain = _fold(prompt).strip(_ENDS)
-    lower = _lower(plain)
-    loose = _most_specific(_matches(lower, _forms(extra, known, True, tuple(LANGUAGES))))
+    small = lower(plain)
+    loose = _most_specific(_matches(small, _forms(extra, known, True, tuple(LANGUAGES))))
     # a template of a few words may be met to the letter by what another says more of
     if exact and (not loose or _size(exact) >= _size(loose)):
         return _to_the_letter(prompt, exact)
@@ -157,7 +157,7 @@ def _filled(
     for name, languages in fillings:
         start, end = before.replace(NAME, name), after.replace(NAME, name)
         if loose:
-            start, end = _lower(_fold(start)).lstrip(_ENDS), _lower(_fold(end)).rstrip(_ENDS)
+            start, end = lower(_fold(start)).lstrip(_ENDS), lower(_fold(end)).rstrip(_ENDS)
         yield _Form(start, end, languages, quoted)
 
 
@@ -176,7 +176,7 @@ def _words(text: str) -> Iterator[str]:
         space = letter.isspace()
 
 
-def _lower(text: str) -> str:
+def lower(text: str) -> str:
     """Small letters, as many as there were."""
     return "".join(letter.lower() if len(letter.lower()) == 1 else letter for letter in text)
 

@@ -15,8 +15,9 @@ from typing import NamedTuple
 from signllm_jax.core.errors import ConfigError, TextError
 from signllm_jax.core.languages import LANGUAGES, get_language
 from signllm_jax.text import prompt_forms
-from signllm_jax.text.language_names import abbreviations, names
+from signllm_jax.text.language_names import abbreviations, known_code, names
 from signllm_jax.text.prompt_templates import NAME, SLOT, SPLITS, SPOKEN, read_templates, templates
+from signllm_jax.text.visitors import understand
 
 __all__ = [
     "SPLITS",
@@ -116,7 +117,7 @@ def _parse(
 ) -> tuple[prompt_forms.Reading, str]:
     """See `parse_prompt`."""
     if language is not None:
-        get_language(language)
+        language = known_code(language)
     if not prompt.strip():
         raise TextError("the prompt is empty")
     reading = prompt_forms.read(prompt, templates, known)
@@ -138,12 +139,20 @@ def _parse(
 def read_request(prompt: str, language: str | None = None) -> tuple[str, str]:
     """The text and the language that a prompt asks for, for a model that reads texts alone.
 
+    What no template shows is read by the rules for visitors.
+
     Raises TextError also when the text cannot be found; other errors as in `parse_prompt`.
     """
     payload, found = parse_prompt(prompt, language)
     if payload is None:
+        meant = understand(prompt)
+        payload = meant.text if meant.asked else None
+    if payload is None:
+        example = f"How do you sign 'hello' in {get_language(found).name}?"
         raise TextError(
-            f"the prompt does not show what to sign: put it in quotation marks: {prompt[:60]!r}"
+            f"the prompt does not show what to sign: put it in quotation marks: {prompt[:60]!r}; "
+            f"as in {example}",
+            "question",
         )
     return payload, found
 

@@ -47,7 +47,7 @@ class Tokenizer:
         """Token ids of a text; raises TextError when it is empty or cannot be written."""
         normal = normalize_text(text, self.language)
         if not normal:
-            raise TextError("the text is empty")
+            raise TextError("the text is empty", "empty")
         ids = self._processor.encode(normal)
         if self.kind == "letters" and UNKNOWN in ids:
             pieces = self._processor.encode(normal, out_type=str)
@@ -55,7 +55,8 @@ class Tokenizer:
             name = get_language(self.language).name
             raise TextError(
                 f"cannot spell {text!r}: {name} has no letter {letter!r} in its data, "
-                f"which has {' '.join(self.letters())}"
+                f"which has {' '.join(self.letters())}",
+                "letters",
             )
         return ids
 

@@ -19,6 +19,10 @@ from signllm_jax.core.errors import CheckpointError
 from signllm_jax.core.storage import is_remote
 from signllm_jax.parallel import hosts
 
+_BAR = "{percentage:3.0f}%|{bar}| step {n_fmt} of {total_fmt} [{elapsed}{postfix}]"
+_UNTIMED, _TIMED = 3, 20
+"""Steps that compile, and steps that are timed before anything is said of the time left."""
+
 
 class RunLog:
     """Writes a run's metrics, each line before the call returns; a full disk raises OSError there.
@@ -46,8 +50,10 @@ class RunLog:
         # TensorBoard hides what an earlier file says about later steps
         self._event(start + 1, session_log=SessionLog(status=SessionLog.START))
         self._bar = tqdm.tqdm(
-            total=steps, initial=start, unit="step", disable=not progress, dynamic_ncols=True
+            total=steps, initial=start, disable=not progress, dynamic_ncols=True, bar_format=_BAR
         )
+        self._bar.set_postfix_str("compiling the training step")
+        self._left, self._speed = TimeLeft(), ""
 
     def say(self, line: str) -> None:
         """Prints a line above the progress bar."""
@@ -55,11 +61,14 @@ class RunLog:
 
     def advance(self) -> None:
         """Counts one step in the progress bar."""
+        left = self._left.after(self._bar.n + 1, self._bar.total, time.monotonic())
+        told = ", ".join(part for part in (left, self._speed) if part)
+        self._bar.set_postfix_str(told, refresh=False)
         self._bar.update()
 
     def rate(self, frames_per_second: float) -> None:
         """Shows the speed beside the progress bar: real (unpadded) frames a second."""
-        self._bar.set_postfix_str(f"{frames_per_second:,.0f} frames/s", refresh=False)
+        self._speed = f"{frames_per_second:,.0f} frames/s"
 
     def write(self, step: int, kind: str, values: dict[str, dict[str, float]]) -> None:
         """Logs the metrics of a step.
@@ -105,6 +114,37 @@ class RunLog:
             with contextlib.suppress(CheckpointError):
                 upload(self._folder, self._bucket)
             shutil.rmtree(self._folder)
+
+
+class TimeLeft:
+    """How long a run will still take, told once its speed is known.
+
+    The first steps compile, so they do not count; evaluations do, since more of them will follow.
+    """
+
+    def __init__(self):
+        self._step = self._since = self._seen = None
+
+    def after(self, step: int, steps: int, now: float) -> str:
+        """What to say when so many steps are done.
+
+        Args:
+            step: done so far, those before a restart among them.
+            steps: of the whole run.
+            now: seconds of a steady clock.
+        """
+        self._seen = step - 1 if self._seen is None else self._seen
+        if self._since is None:
+            if step - self._seen < _UNTIMED:
+                return ""
+            self._step, self._since = step, now
+        if step - self._step < _TIMED:
+            return ""
+        left = (steps - step) * (now - self._since) / (step - self._step)
+        minutes = round(left / 60)
+        if minutes >= 120:
+            return f"about {minutes / 60:.0f} h left"
+        return f"about {minutes} min left" if minutes > 1 else "about a minute left"
 
 
 class NoLog:

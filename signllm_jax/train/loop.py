@@ -57,7 +57,7 @@ def train(config: Config, path: str | os.PathLike) -> dict | None:
     mesh = make_run_mesh(config, lanes)
     hosts.meet(mesh)
     with workdir.lock() if hosts.is_first() else contextlib.nullcontext(), StopSignal() as stop:
-        workdir.check(config, languages)
+        config = workdir.check(config, languages)
         run = _Run(config, languages, kept, lanes, mesh, workdir, stop)
         try:
             return run.run()
@@ -198,7 +198,6 @@ class _Run:
                 clock = (step, time.monotonic())
             if evaluates or saves:
                 self._fetch()  # never evaluate or save what is not finite
-            if evaluates or saves:
                 self._workdir.check_here()
             if evaluates:
                 with self._clock.during("evaluating"):
@@ -264,7 +263,8 @@ class _Run:
                     active[i] = False
             lines.append(f"{code} {'-' if score is None else format(score, '.3f')}")
         self._log.write(step, "dev", scores)
-        self._log.say(f"step {step}: dev {self._task.lead_title}: {', '.join(lines)}")
+        title = f"dev {self._task.lead_title} (lower is better)"
+        self._log.say(f"step {step}: {title}: {', '.join(lines)}")
         for name, picture in self._dev.pictures() if hosts.is_first() else ():
             self._log.picture(step, name, picture)
         return dataclasses.replace(state, active=sharding.place(active, state.active.sharding))

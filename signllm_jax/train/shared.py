@@ -9,8 +9,8 @@ from signllm_jax.artifacts.group import Group, load_group, save_group
 from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core.config import Config
 from signllm_jax.core.errors import CheckpointError, ConfigError
-from signllm_jax.core.languages import get_language
 from signllm_jax.core.tasks import SHARED, get_info
+from signllm_jax.text.language_names import known_code
 from signllm_jax.train.task import get_task
 
 
@@ -61,8 +61,8 @@ def extend_run(
     config, codes = Workdir(workdir).read_config()
     if not get_info(config.task).shared:
         raise ConfigError(f"{os.fspath(workdir)}: languages are added to a shared model only")
+    languages = [known_code(name) for name in languages]
     for code in languages:
-        get_language(code)
         if code in codes:
             raise ConfigError(f"{os.fspath(workdir)}: has {code!r} already")
     target = Workdir(output)

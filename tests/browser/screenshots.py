@@ -17,9 +17,9 @@ from signllm_jax.eval import provenance, results
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 SHAPES = {
-    "desktop": {"height": 1300},
-    "phone": {"width": 390, "height": 1300, "mobile": True},
-    "dark": {"height": 1300, "dark": True},
+    "desktop": {"width": 1366, "height": 768},
+    "phone": {"width": 390, "height": 844, "mobile": True},
+    "dark": {"width": 1366, "height": 768, "dark": True},
 }
 WORDS = ("tree", "house", "river", "green", "happy", "friend", "winter", "summer", "garden")
 READY = "return 'ready' in document.body.dataset"
@@ -46,7 +46,9 @@ def main(workdir: str, folder: str) -> None:
                     text.clear()
                     text.send_keys(word + Keys.ENTER)
                     WebDriverWait(page, 20, 0.02).until(
-                        lambda p, word=word: p.find_element(By.ID, "heading").text.startswith(word)
+                        lambda p, word=word: p.find_element(By.ID, "heading").text.startswith(
+                            "-".join(word)
+                        )
                     )
                     times.append(page.execute_script(FIRST_FRAME))
                 page.find_element(By.CSS_SELECTOR, "button.play").click()

@@ -20,6 +20,7 @@ from signllm_jax.core.skeleton import OPENPOSE50, get_layout
 from signllm_jax.corpora import published
 from signllm_jax.corpora.digests import RecordsDigest
 from signllm_jax.corpora.embedded import EMBEDDED
+from signllm_jax.corpora.listings import write_listing
 from signllm_jax.corpora.shards import Prepared, prepared_sources
 
 SPLITS = ("train", "dev", "test")
@@ -65,9 +66,10 @@ class Prompt2SignConfig(tfds.core.BuilderConfig):
 class Prompt2Sign(tfds.core.GeneratorBasedBuilder):
     """Text and gloss to sign language poses.
 
-    `info.metadata["splits"][split]` lists, in the order of the records, `ids`, `texts`, `glosses`
-    and `lengths` (frames T), so that data can be planned without reading a record, and `records`, a
-    digest of all that they hold, which binds a run to its data.
+    `info.metadata["splits"][split]` has the number of `clips`, and two digests that bind a run to
+    its data: of the `listing` of ids, texts, glosses and lengths, and of all that the `records`
+    hold. The listing lies in files beside the records (`corpora/listings.py`), so that data can be
+    planned without reading a record.
     """
 
     name = "prompt2sign"
@@ -152,16 +154,14 @@ class Prompt2Sign(tfds.core.GeneratorBasedBuilder):
 
     def _generate_examples(self, split, examples):
         """Yields (number, features) and fills the metadata on the way."""
-        listed = {"ids": [], "texts": [], "glosses": [], "lengths": []}
-        self.info.metadata["splits"][split] = listed
+        described = {}
+        self.info.metadata["splits"][split] = described
         digest = RecordsDigest()
-        for number, example in enumerate(examples):
-            for key, feature in (("ids", "id"), ("texts", "text"), ("glosses", "gloss")):
-                listed[key].append(example[feature])
-            listed["lengths"].append(len(example["pose"]))
+        listed = write_listing(self.data_path, split, examples, described)
+        for number, example in enumerate(listed):
             digest.add(example)
             yield number, example
-        listed["records"] = digest.hexdigest()
+        described["records"] = digest.hexdigest()
 
 
 def chosen_sources(prepared, config: Prompt2SignConfig) -> list[Prepared]:

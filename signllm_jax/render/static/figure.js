@@ -8,18 +8,19 @@
 const DISTANCE = 7; // of the eye from the signer, in shoulder widths
 const HAND_SPAN = 0.85; // shoulder widths that a close-up of a hand shows
 
-/** The middle and the half size of the space that head and hands take in a clip. */
+/** The middle and the half size of the space that head, hands and elbows take in a clip. */
 export function signingSpace(clip) {
-  const low = [-0.6, -0.9, -0.4], high = [0.6, 0.9, 0.4];
+  const low = [-0.6, -0.6, -0.4], high = [0.6, 0.7, 0.4];
   const nose = 0, crown = 0.5; // the head's top above the nose
-  const shown = [...clip.groups.left_hand, ...clip.groups.right_hand, nose, 1];
+  const elbows = ["left_elbow", "right_elbow"].map((name) => clip.joints.indexOf(name)).filter((joint) => joint >= 0);
+  const shown = [...clip.groups.left_hand, ...clip.groups.right_hand, ...elbows, nose, 1];
   clip.positions.forEach((frame, time) => {
     for (const joint of shown) {
       if (!clip.confidence[time][joint]) continue;
       for (let axis = 0; axis < 3; axis++) {
-        const margin = joint === nose && axis === 1 ? crown : 0.15;
+        const margin = joint === nose && axis === 1 ? crown : 0.12;
         low[axis] = Math.min(low[axis], frame[joint][axis] - margin);
-        high[axis] = Math.max(high[axis], frame[joint][axis] + 0.15);
+        high[axis] = Math.max(high[axis], frame[joint][axis] + 0.12);
       }
     }
   });

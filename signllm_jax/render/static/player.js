@@ -6,6 +6,7 @@ const COLOURS = ["card", "torso", "head", "face", "limb"].concat(
 );
 const SPEEDS = [0.25, 0.5, 1];
 const SIDE = 90; // degrees
+const LONG = 24; // letters; of more only the word of the moment is shown
 
 export class Player {
   /** Builds the player inside an empty element; `words` are the texts of one language. */
@@ -27,6 +28,7 @@ export class Player {
     Object.assign(this.camera, signingSpace(clip));
     this.scrub.max = clip.positions.length - 1;
     this.root.dataset.frames = clip.positions.length;
+    this.write(clip.cues ?? []);
     this.seek(0);
     if (autoplay && !matchMedia("(prefers-reduced-motion: reduce)").matches) this.play();
     else this.pause();
@@ -49,6 +51,35 @@ export class Player {
     this.button.textContent = this.words.play;
     cancelAnimationFrame(this.request);
     this.show();
+  }
+
+  /** Writes the letters or glosses of a clip above the stage: one that long word by word. */
+  write(cues) {
+    this.cues = cues;
+    this.lit = null;
+    const words = [];
+    for (const { word, label } of cues) {
+      words[word] ??= document.createElement("span");
+      const letter = document.createElement("span");
+      letter.textContent = label;
+      words[word].append(letter);
+    }
+    this.letters.replaceChildren(...words.filter(Boolean));
+    this.letters.hidden = !cues.some(({ spelled }) => spelled);
+    this.letters.classList.toggle("long", cues.length > LONG);
+    this.marks = [...this.letters.querySelectorAll("span > span")];
+  }
+
+  /** Lights the letter of the moment. */
+  light() {
+    const now = this.moment / this.clip.fps;
+    const lit = this.cues.findIndex(({ start, end }) => start <= now && now < end);
+    if (lit === this.lit || !this.marks.length) return;
+    this.marks[this.lit]?.classList.remove("lit");
+    this.marks[lit]?.classList.add("lit");
+    this.lit = lit;
+    const at = lit >= 0 ? lit : Math.max(this.cues.findLastIndex(({ start }) => start <= now), 0);
+    for (const word of this.letters.children) word.classList.toggle("now", word === this.marks[at].parentElement);
   }
 
   /** Goes to a frame; fractions are moments between two frames. */
@@ -109,6 +140,7 @@ export class Player {
     if (!this.playing) this.scrub.setAttribute("aria-valuetext", said); // or it would be read out all the time
     this.time.textContent = said;
     this.root.dataset.frame = frame;
+    this.light();
     const style = getComputedStyle(this.root);
     const colours = Object.fromEntries(COLOURS.map((name) => [name, style.getPropertyValue(`--${name}`)]));
     draw(...this.sheet(this.figure), this.clip, this.moment, this.camera, this.size, colours);
@@ -166,13 +198,14 @@ export class Player {
     this.zoom = part("input", { type: "range", class: "zoom", min: 0.5, max: 3, step: 0.1, value: 1 });
     this.root.classList.add("player");
     this.root.setAttribute("role", "group");
+    this.letters = part("p", { class: "letters", "aria-hidden": "true", hidden: "" });
+    this.cues = this.marks = [];
     this.root.replaceChildren(
+      this.letters,
       this.stage,
       part("div", { class: "bar" }, [this.button, this.scrub, this.time]),
       part("div", { class: "bar" }, [
         labelled("speed", this.speed), labelled("loop", this.loop), labelled("hands", this.hands),
-      ]),
-      part("div", { class: "bar" }, [
         labelled("turn", this.turn), turned("front", 0), turned("side", SIDE), labelled("zoom", this.zoom),
       ]),
     );

@@ -1,0 +1,102 @@
+"""The start of a run's data in a process of its own: see `plan.py`.
+
+python -m launch.benchmarks.plan_worker FOLDER PLAN EPOCH
+"""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from launch.benchmarks.sentences import LANGUAGE, sentence_lengths
+from signllm_jax.core.skeleton import OPENPOSE50
+from signllm_jax.corpora.listings import read_columns, write_listing
+from signllm_jax.data.batches import TrainData
+from signllm_jax.data.packing import Packing
+from signllm_jax.poses.features import Statistics
+from signllm_jax.text.tokenizer import Tokenizer, train_tokenizer
+
+SPLIT, TOKENIZER, DESCRIBED = "train", "tokenizer.model", "described.json"
+ROWS = 32  # of a batch
+SIZES = {"row_frames": 512, "row_tokens": 96, "row_clips": 8, "batch_size": ROWS, "strata": 8}
+"""Those of the size `base` on prepared corpora."""
+WORDS = ("heute", "morgen", "regen", "sonne", "im norden", "grad", "wind", "es wird", "und", "kalt")
+
+
+def write_corpus(folder: Path, count: int) -> None:
+    """Writes what a corpus of that many made sentences lists, and a tokenizer for them."""
+
+    def text(number: int, frames: int) -> str:
+        chosen = (WORDS[(number // 10**place) % len(WORDS)] for place in range(frames // 40 + 1))
+        return " ".join(chosen)
+
+    lengths = sentence_lengths(count).tolist()
+    texts = [text(*place) for place in enumerate(lengths[:2000])]
+    tokenizer = train_tokenizer(texts, [], "pieces", 300, LANGUAGE)
+    (folder / TOKENIZER).write_bytes(tokenizer.model)
+    examples = (
+        {"id": f"clip{n}", "text": text(n, frames), "gloss": "", "pose": range(frames)}
+        for n, frames in enumerate(lengths)
+    )
+    described: dict = {}
+    for _ in write_listing(folder, SPLIT, examples, described):
+        pass
+    (folder / DESCRIBED).write_text(json.dumps(described))
+
+
+class _Listed:
+    """A train split of which the listing is there, and whose clips are made up."""
+
+    language = LANGUAGE
+
+    def __init__(self, folder: Path):
+        described = json.loads((folder / DESCRIBED).read_text())
+        (self.ids, self.texts, self.units, self.lengths), _ = read_columns(folder, SPLIT, described)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, index: int) -> dict:
+        shape = (self.lengths[index], OPENPOSE50.size)
+        return {
+            "pose": np.zeros((*shape, 3), np.float16),
+            "confidence": np.ones(shape),
+            "fps": 25.0,
+        }
+
+
+def held() -> int:
+    """Bytes that this process holds, pages of mapped files included; 0 where nobody says."""
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return next(int(line.split()[1]) << 10 for line in lines if line.startswith("VmRSS"))
+
+
+def start(folder: Path, plan: int, epoch: int) -> dict:
+    """Opens the data, and makes the first batch of an epoch, timed."""
+    tokenizer = Tokenizer((folder / TOKENIZER).read_bytes(), "pieces", LANGUAGE)
+    zeros = np.zeros((OPENPOSE50.size, 3), np.float32)
+    ones = np.ones(OPENPOSE50.size, np.float32)
+    statistics = Statistics(OPENPOSE50.name, zeros, ones, 25.0, 500, ones)
+    before, cpu, wall = held(), time.process_time(), time.perf_counter()
+    packing = Packing(**SIZES, plan=plan)
+    source = _Listed(folder)
+    data = TrainData([source], [tokenizer], [statistics], packing, cache_mb=0)
+    rows = [each.first_rows for each in data.plans[0]]
+    step = epoch * max(rows) // (ROWS // packing.strata)
+    for each in data.plans[0]:
+        each.row(step * ROWS // packing.strata)
+    more = max(held() - before, 0)
+    data.batch(step, [0], range(ROWS))
+    spent = {"cpu_seconds": time.process_time() - cpu, "wall_seconds": time.perf_counter() - wall}
+    real = sum(int(source.lengths[each.clips].sum()) for each in data.plans[0])
+    padding = 1 - real / (sum(rows) * packing.row_frames)
+    return spent | {"bytes_per_clip": more / len(source), "padding": padding}
+
+
+if __name__ == "__main__":
+    print(json.dumps(start(Path(sys.argv[1]), *map(int, sys.argv[2:]))), flush=True)

@@ -1,0 +1,263 @@
+"""Sentences of real signs: one seed's figures of the two corpora that are composed of takes.
+
+    python launch/study.py sentences --seed=S --output=FILE --takes=DIR --signs=DIR [--work=DIR]
+
+`order` has the signs of ordering by 15 sessions, of which one is kept for test; `tsl` has 60 signs
+with one take each. DIR of either has `index.csv` and the `.pose` files that it lists. A reader of
+signs and a model of the default decoder are trained on the sentences of train; what is scored are
+sentences that train does not have: real ones, the model's after the filter of `produce --smooth`,
+and a peer's, which looks each sign up in the takes of train and joins them with the same easing, as
+`spoken-to-signed` does.
+"""
+
+import dataclasses
+import json
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from signllm_jax.core.errors import ConfigError, TrainingError
+from signllm_jax.corpora.prepare import Settings
+from signllm_jax.poses.clip import PoseClip
+from signllm_jax.poses.smooth import smoothed
+
+ORDERING = Path(__file__).with_name("ordering.grammar")
+ROWS = ("real", "lookup", "produced", "unsmoothed")
+
+
+@dataclasses.dataclass(frozen=True)
+class Corpus:
+    """A corpus of composed sentences.
+
+    Attributes:
+        name: In the records.
+        settings: Of the prepared source.
+        folder: With `index.csv` and the takes.
+        grammar: Its text.
+        steps: Of the model's training.
+        reader_steps: Of the reader's training.
+        row_frames: Frames of a packed row.
+    """
+
+    name: str
+    settings: Settings
+    folder: Path
+    grammar: str
+    steps: int = 3000
+    reader_steps: int = 600
+    row_frames: int = 320
+
+    @property
+    def language(self) -> str:
+        """Code of its sign language."""
+        return self.settings.language
+
+    @property
+    def source(self) -> str:
+        """Name of its prepared source."""
+        return self.settings.source
+
+
+def ordering(takes: Path) -> Corpus:
+    """The sentences of ordering, from a folder of takes."""
+    grammar = ORDERING.read_text("utf-8")
+    return Corpus("order", Settings("asl", "ordering", "pose"), takes, grammar)
+
+
+def turkish(signs: Path, count: int = 60) -> Corpus:
+    """Sentences of two to four of the first `count` TSL signs of a folder."""
+    from signllm_jax.corpora.manifest import Reading, read_manifest
+
+    entries = read_manifest(signs / "index.csv", Reading(language="tsl")).entries
+    chosen = sorted({entry.text for entry in entries})[:count]
+    named = " | ".join(f'"{text}"' for text in chosen)
+    grammar = (
+        f"sentence = sign sign [sign] [sign]\nsign = {named}\n"
+        "%signs 2 4\n%train 600\n%dev 40\n%test 120\n"
+    )
+    return Corpus("tsl", Settings("tsl", "sentences", "pose"), signs, grammar)
+
+
+CORPORA = {"order": ordering, "tsl": turkish}
+"""Name of a corpus -> what makes it of the folder of its takes."""
+
+
+def study(
+    folders: Mapping[str, Path], seed: int, output: Path, work: Path, split: str
+) -> Iterator[str]:
+    """Runs one seed and writes its record.
+
+    Args:
+        folders: Name of a corpus, `order` or `tsl` -> folder of its takes.
+        seed: Of the readers and the models.
+        output: File of the record, JSON.
+        work: Folder for prepared data and runs.
+        split: `test`, or `dev` while settings are chosen.
+
+    Yields:
+        A line on each corpus.
+    """
+    from signllm_jax.artifacts.group import write_file
+    from signllm_jax.core.version import versions
+    from signllm_jax.train.setup import PACKAGES, hardware
+
+    if unknown := sorted(set(folders) - set(CORPORA)):
+        raise ConfigError(f"unknown corpus {unknown[0]!r}: known are {', '.join(CORPORA)}")
+    record: dict[str, Any] = {"seed": seed, "versions": versions(*PACKAGES), **hardware()}
+    for name, folder in folders.items():
+        record[name] = run_corpus(CORPORA[name](folder), seed, work, split)
+        shown = {key: value for key, value in record[name].items() if key != "read"}
+        yield f"{name}: {json.dumps(shown)}"
+    output.parent.mkdir(parents=True, exist_ok=True)
+    write_file(output, f"{json.dumps(record, indent=1)}\n".encode())
+
+
+def run_corpus(corpus: Corpus, seed: int, work: Path, split: str) -> dict:
+    """Prepares a corpus, trains a model and a reader on it, and scores.
+
+    Args:
+        corpus: Which.
+        seed: Of the reader and the model.
+        work: Folder for prepared data and runs.
+        split: `test`, or `dev` while settings are chosen.
+
+    Returns:
+        The figures of `evaluate`, with `steps` and `cpu_seconds` of training model and reader.
+
+    Raises:
+        TrainingError: A signal stopped the training, which has saved.
+    """
+    from signllm_jax.train.loop import train
+
+    prepare(corpus, work)
+    folder = work / f"{corpus.name}-{seed}"
+    final = train(run_config(corpus, seed, work), folder)
+    if final is None:
+        raise TrainingError(f"{folder}: a signal stopped the run; the same command goes on with it")
+    figures = evaluate(corpus, folder, seed, work, split)
+    spent = final["cpu_seconds"] + figures["reader_cpu_seconds"]
+    return figures | {"steps": corpus.steps, "cpu_seconds": spent}
+
+
+def prepare(corpus: Corpus, work: Path) -> dict:
+    """Composes the corpus, or what is missing of it; returns the report of its preparation."""
+    from signllm_jax.data.prepare_corpus import prepare_corpus
+
+    work.mkdir(parents=True, exist_ok=True)
+    grammar = work / f"{corpus.name}.grammar"
+    grammar.write_text(corpus.grammar, "utf-8")
+    return prepare_corpus(
+        corpus.settings,
+        corpus.folder,
+        work / "data",
+        manifest=corpus.folder / "index.csv",
+        grammar=grammar,
+    )
+
+
+def run_config(corpus: Corpus, seed: int, work: Path):
+    """The config of the model's run."""
+    from configs.mlsf import get_config
+    from signllm_jax.core.config import read_config
+
+    config = get_config(f"prompt2sign/{corpus.language}_{corpus.source}")
+    config.data.update(data_dir=str(work / "data"), row_frames=corpus.row_frames)
+    config.data.update(languages=(corpus.language,))
+    config.eval.update(max_frames=corpus.row_frames, report=False, every=corpus.steps)
+    config.rl.update(loss="mse", plc=False)
+    config.train.update(steps=corpus.steps, seed=seed)
+    return read_config(config.to_dict())
+
+
+def evaluate(corpus: Corpus, folder: Path, seed: int, work: Path, split: str) -> dict:
+    """The figures of a trained run on the sentences of a split.
+
+    Returns:
+        `gloss_error`, `lookup_gloss_error`, `real_gloss_error`, `jerk_at_joins_over_lookup`,
+        `travel` and what else is known of the rows.
+    """
+    from signllm_jax.artifacts.workdir import Workdir
+    from signllm_jax.eval import referees
+    from signllm_jax.eval.eval_set import open_texts
+    from signllm_jax.eval.sentence_figures import gloss_error, jerk_at_joins
+    from signllm_jax.eval.sign_reader import SIGN_READER, train_sign_reader
+
+    evaluated = open_texts(Workdir(folder), split, str(work / "data"))
+    (each,) = evaluated.languages.values()
+    evaluated.produce(evaluated)
+    config = dataclasses.replace(
+        SIGN_READER, seed=seed, steps=corpus.reader_steps, frames=corpus.row_frames
+    )
+    reader = train_sign_reader(each.train, each.statistics, folder / "signs", config)
+    rows = {
+        "real": each.references,
+        "lookup": looked_up(corpus, each.glosses, seed, work),
+        "produced": [smoothed(clip) for clip in each.rows["produced"]],
+        "unsmoothed": each.rows["produced"],
+    }
+    read = {name: reader.read(clips) for name, clips in rows.items()}
+    errors = {name: gloss_error(read[name], each.glosses) for name in ROWS}
+    jerks = {name: jerk_at_joins(rows[name], read[name]) for name in ROWS}
+    figures = referees.row_figures(each.references, rows["unsmoothed"])  # it filters both sides
+    save_strips(folder, rows, each.texts)
+    return {
+        "gloss_error": errors["produced"],
+        "lookup_gloss_error": errors["lookup"],
+        "real_gloss_error": errors["real"],
+        "jerk_at_joins_over_lookup": jerks["produced"] / jerks["lookup"],
+        "travel": figures["smooth_travel_ratio"],
+        "jerk_at_joins_over_real": jerks["produced"] / jerks["real"],
+        "unsmoothed_gloss_error": errors["unsmoothed"],
+        "unsmoothed_jerk_at_joins_over_lookup": jerks["unsmoothed"] / jerks["lookup"],
+        "duration": figures["duration_ratio"],
+        "sentences": len(each.texts),
+        "cut_off": float(np.mean(each.cut_off)),
+        "reader_cpu_seconds": reader.cpu_seconds,
+        "read": [
+            [line, *(" ".join(read[row][i].glosses) for row in ROWS)]
+            for i, line in enumerate(each.glosses)
+        ],
+    }
+
+
+def looked_up(corpus: Corpus, lines: Sequence[str], seed: int, work: Path) -> list[PoseClip]:
+    """A peer's sentences: a take of train for every gloss, joined with the easing of the corpus.
+
+    The takes of a sentence are of one session where it has them all, as a dictionary's are.
+    """
+    from signllm_jax.corpora.compose import join_signs
+    from signllm_jax.corpora.grammar import parse_grammar
+    from signllm_jax.corpora.lexicon import train_lexicon
+    from signllm_jax.corpora.shards import source_folder
+
+    folder = source_folder(work / "data", corpus.language, corpus.source)
+    lexicon = train_lexicon(folder, parse_grammar(corpus.grammar), corpus.language)
+    draw = random.Random(f"lookup {seed}")
+    clips = []
+    for line in lines:
+        glosses = line.split()
+        sessions = sorted({take.session for gloss in glosses for take in lexicon[gloss]})
+        whole = [
+            name
+            for name in sessions
+            if all(any(take.session == name for take in lexicon[gloss]) for gloss in glosses)
+        ]
+        session = draw.choice(whole or sessions)
+        chosen = [
+            draw.choice([t for t in lexicon[gloss] if t.session == session] or lexicon[gloss])
+            for gloss in glosses
+        ]
+        clips.append(join_signs([take.clip for take in chosen]))
+    return clips
+
+
+def save_strips(folder: Path, rows: dict[str, list[PoseClip]], texts: Sequence[str]) -> None:
+    """Saves contact strips of the first sentences, a file a row, to be looked at."""
+    (folder / "strips").mkdir(exist_ok=True)
+    for name, clips in rows.items():
+        for number, clip in enumerate(clips[:4]):
+            if len(clip):
+                clip.save(folder / "strips" / f"{number}-{name}.png", text=texts[number])

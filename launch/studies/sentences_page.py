@@ -1,0 +1,91 @@
+"""docs/sentences.md: what is reached on sentences of real signs, from the records of its seeds."""
+
+import json
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from signllm_jax.artifacts.group import write_file
+from signllm_jax.core import markdown
+from signllm_jax.core.errors import DataError
+from signllm_jax.eval.results import write_readme
+
+CORPORA = {"order": "ordering (15 ASL signs)", "tsl": "60 TSL signs"}
+SUMMARY = (
+    *("gloss_error", "lookup_gloss_error", "real_gloss_error", "jerk_at_joins_over_lookup"),
+    "travel",
+)
+ERRORS = {
+    "real": ("real_gloss_error", "real signs of the unseen takes, joined"),
+    "lookup": ("lookup_gloss_error", "looked up in the takes of train, joined"),
+    "produced": ("gloss_error", "**produced**"),
+}
+
+
+def write(docs: Path) -> str:
+    """Writes `docs/sentences/summary.json` and the table of `docs/sentences.md`.
+
+    Args:
+        docs: Folder with `sentences/seed-*.json`, what `launch/study.py sentences` writes.
+
+    Returns:
+        The table.
+
+    Raises:
+        DataError: There is no record, or the page has no place for the table.
+    """
+    paths = sorted((docs / "sentences").glob("seed-*.json"))
+    records = [json.loads(path.read_text("utf-8")) for path in paths]
+    if not records:
+        raise DataError(f"{docs / 'sentences'}: no seed-S.json of launch/study.py sentences there")
+    text = table(records)
+    write_readme(str(docs / "sentences.md"), text)
+    made = json.dumps(summary(records), indent=1)
+    write_file(docs / "sentences" / "summary.json", f"{made}\n".encode())
+    return text
+
+
+def summary(records: Sequence[Mapping]) -> dict[str, dict[str, float]]:
+    """Corpus -> the mean of each figure over the seeds that have it."""
+    found = {}
+    for corpus in CORPORA:
+        own = [record[corpus] for record in records if corpus in record]
+        if own:
+            found[corpus] = {
+                name: statistics.fmean(figures[name] for figures in own) for name in SUMMARY
+            }
+    return found
+
+
+def table(records: Sequence[Mapping]) -> str:
+    """The tables of the page."""
+    means = summary(records)
+    titles = [CORPORA[name] for name in means]
+    rows = [
+        [title, *(f"{means[name][key]:.1%}" for name in means)] for key, title in ERRORS.values()
+    ]
+    errors = markdown.table(["gloss error on unseen sentences", *titles], rows)
+    smooth = [
+        ["jerk at joins over lookup's", "jerk_at_joins_over_lookup"],
+        ["travel of the hands over real's (smoothed) → 1", "travel"],
+    ]
+    moved = markdown.table(
+        ["of what is produced", *titles],
+        [[title, *(f"{means[name][key]:.2f}" for name in means)] for title, key in smooth],
+    )
+    return "\n".join([errors, "", moved, "", _told(records, list(means))])
+
+
+def _told(records: Sequence[Mapping], corpora: Sequence[str]) -> str:
+    seeds = ", ".join(str(record["seed"]) for record in records)
+    parts = [f"{'Seed' if len(records) == 1 else 'Means over seeds'} {seeds}."]
+    for name in corpora:
+        own = [record[name] for record in records if name in record]
+        each = ", ".join(f"{figures['gloss_error']:.1%}" for figures in own)
+        seconds = statistics.fmean(figures["cpu_seconds"] for figures in own)
+        parts.append(
+            f"{CORPORA[name]}: {own[0]['sentences']} test sentences; gloss error of the seeds "
+            f"{each}; {own[0]['steps']} steps; {seconds:.0f} CPU seconds of training a seed, "
+            "the reader's among them."
+        )
+    return " ".join(parts)

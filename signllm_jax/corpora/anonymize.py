@@ -1,0 +1,65 @@
+"""Takes a signer's looks out of a clip: for corpora whose signers may not be shown.
+
+The package pose-anonymization puts the proportions of an average signer in the place of the first
+frame's; how the hands move stays, and so may what is known of a person's way to sign.
+"""
+
+import dataclasses
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from signllm_jax.core.errors import ConfigError, PoseFormatError
+from signllm_jax.core.skeleton import OPENPOSE50
+from signllm_jax.poses.clip import PoseClip
+from signllm_jax.poses.pose_file import read_pose_file, write_pose_file
+
+
+def check_anonymizer() -> None:
+    """Raises ConfigError where the package is missing."""
+    try:
+        import pose_anonymization.appearance  # noqa: F401
+    except ImportError as error:
+        raise ConfigError(
+            f"--anonymize needs {error.name}: pip install 'signllm_jax[demo]'"
+        ) from None
+
+
+def anonymized(clip: PoseClip) -> PoseClip:
+    """The clip with an average signer's body in the place of its own.
+
+    Args:
+        clip: in 3D or flat, of the layout openpose50.
+
+    Hands and wrists stay where they are. A flat clip stays flat.
+
+    Raises PoseFormatError where no frame shows both shoulders, by which signers are measured.
+    """
+    from pose_anonymization.appearance import remove_appearance
+    from pose_format import Pose
+
+    if clip.layout != OPENPOSE50.name:
+        raise PoseFormatError(f"a {clip.layout} clip cannot be anonymized")
+    measured = clip.observed[:, [2, 5]].all(1)
+    if not measured.any():
+        raise PoseFormatError("no frame shows both shoulders: it cannot be anonymized")
+    first = int(np.argmax(measured))
+    with tempfile.TemporaryDirectory(prefix="signllm_jax-") as folder:
+        path = Path(folder) / "clip.pose"
+        write_pose_file(path, clip)
+        pose = Pose.read(path.read_bytes())
+        # the package takes the looks from the first frame, so one that shows them stands there
+        order = [first, *range(len(clip))]
+        pose.body.data, pose.body.confidence = (
+            pose.body.data[order],
+            pose.body.confidence[order],
+        )
+        plain = remove_appearance(pose)
+        plain.body.data, plain.body.confidence = plain.body.data[1:], plain.body.confidence[1:]
+        with path.open("wb") as file:
+            plain.write(file)
+        made = read_pose_file(path, fps=clip.fps)
+    flat = not clip.positions[..., 2].any()
+    positions = made.positions * np.float32([1, 1, 0]) if flat else made.positions
+    return dataclasses.replace(made, positions=positions)

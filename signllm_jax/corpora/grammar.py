@@ -1,0 +1,299 @@
+"""Grammars of signed sentences: which signs may follow each other, and how many sentences are made.
+
+A grammar is a text file of rules and settings:
+
+    # ordering in a café, in the order of the signs
+    sentence = [hello] [can] i get thing | thing please | no "thank you"
+    thing = [a] [small | large] coffee | tea
+
+    %signs 2 7
+    %train 300 3
+    %dev 40
+    %test 60 2
+    %test_sessions morning evening
+
+The rule `sentence` is the first one asked. A word is another rule where there is one of that name,
+else a sign, named by the text of its takes; signs of several words stand in quotation marks. `|`
+divides alternatives, `[...]` may be left out, `(...)` groups. A rule may go on in the next lines,
+which are indented. `%signs` says how many signs a sentence has, `%train`, `%dev` and `%test` how
+many sentences of a split there are and how many takes of each, and `%dev_sessions` and
+`%test_sessions` whose takes are kept for these splits.
+"""
+
+import dataclasses
+import hashlib
+import os
+import random
+import re
+from collections.abc import Mapping
+
+from signllm_jax.core.errors import DataError
+from signllm_jax.corpora.entries import SPLITS
+from signllm_jax.corpora.tables import read_text
+
+START = "sentence"
+FEWEST, MOST = 2, 7
+"""Signs of a sentence where the grammar has no `%signs`."""
+_SIZES = {"train": (300, 3), "dev": (40, 1), "test": (60, 2)}
+_LONGEST = 64  # signs of a sentence, and the deepest nesting of rules
+_TRIES = 400  # draws for each sentence that is asked for
+_TOKEN = re.compile(r'\s*(?:"([^"]+)"|([\[\]()|])|([^\s\[\]()|"=%]+))')
+
+Choice = tuple[tuple["Part", ...], ...]
+"""Alternatives, each a sequence of parts."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """A part of an alternative: a sign or rule by its `name`, or a group of alternatives.
+
+    Attributes:
+        name: Of the sign or the rule; nothing of a group.
+        group: Alternatives in brackets.
+        optional: Whether it may be left out.
+        quoted: Whether the name stood in quotation marks, and is thus a sign's.
+    """
+
+    name: str = ""
+    group: Choice = ()
+    optional: bool = False
+    quoted: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Grammar:
+    """A grammar that was read.
+
+    Attributes:
+        rules: Name -> alternatives.
+        signs: Texts of all signs that it has, sorted.
+        fewest: Signs of the shortest sentence.
+        most: Signs of the longest sentence.
+        sizes: Split -> number of sentences and takes of each.
+        sessions: Split -> sessions (signers of the manifest) that are kept for it; empty = the
+            takes that no other split keeps.
+        digest: Of the file's text.
+    """
+
+    rules: Mapping[str, Choice]
+    signs: tuple[str, ...]
+    fewest: int
+    most: int
+    sizes: Mapping[str, tuple[int, int]]
+    sessions: Mapping[str, tuple[str, ...]]
+    digest: str
+
+
+def read_grammar(path: str | os.PathLike) -> Grammar:
+    """Reads a grammar; raises DataError, which names the line, where it is none."""
+    return parse_grammar(read_text(path), os.fspath(path))
+
+
+def parse_grammar(text: str, place: str = "grammar") -> Grammar:
+    """Parses the text of a grammar.
+
+    Args:
+        text: As in the docstring of this module.
+        place: What to name in an error.
+
+    Raises:
+        DataError: A line is neither rule nor setting, brackets do not fit, there is no rule
+            `sentence`, a rule asks for itself, or a rule is never asked for.
+    """
+    rules: dict[str, Choice] = {}
+    settings: dict[str, list[str]] = {}
+    for number, line in _lines(text):
+        where = f"{place}: line {number}"
+        if line.startswith("%"):
+            name, *values = line[1:].split() or [""]
+            if name in settings:
+                raise DataError(f"{where}: %{name} stands there twice")
+            settings[name] = values
+            _check_setting(name, values, where)
+            continue
+        name, equals, right = line.partition("=")
+        name = name.strip()
+        if not equals or not re.fullmatch(r"\w+", name):
+            raise DataError(f"{where}: neither NAME = ALTERNATIVES nor %SETTING: {line!r:.60}")
+        if name in rules:
+            raise DataError(f"{where}: the rule {name!r} stands there twice")
+        rules[name] = _parse_right(right, where)
+    if START not in rules:
+        raise DataError(f"{place}: has no rule {START!r}")
+    signs: set[str] = set()
+    asked = {START}
+    _walk(START, rules, (), signs, asked, place)
+    if unused := sorted(set(rules) - asked):
+        raise DataError(f"{place}: no sentence asks for the rule {unused[0]!r}")
+    fewest, most = (int(value) for value in settings.get("signs", (FEWEST, MOST)))
+    sizes = {
+        split: tuple(int(value) for value in [*settings[split], "1"][:2])
+        if split in settings
+        else _SIZES[split]
+        for split in SPLITS
+    }
+    sessions = {split: tuple(settings.get(f"{split}_sessions", ())) for split in SPLITS}
+    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+    return Grammar(rules, tuple(sorted(signs)), fewest, most, sizes, sessions, digest)
+
+
+def draw_sentences(grammar: Grammar, place: str = "grammar") -> dict[str, list[tuple[str, ...]]]:
+    """Draws the sentences of every split; no sentence is in two of them.
+
+    Args:
+        grammar: What may be said.
+        place: What to name in an error.
+
+    Returns:
+        Split -> sentences, each the texts of its signs; the same on every machine.
+
+    Raises:
+        DataError: The grammar has fewer sentences than are asked for, or train too few to have
+            all signs.
+    """
+    wanted = sum(count for count, _ in grammar.sizes.values())
+    # the generator of Python's random is the same in all versions, that of numpy need not be
+    draw = random.Random(f"sentences of {grammar.digest}")
+    found: dict[tuple[str, ...], None] = {}
+    for _ in range(_TRIES * wanted):
+        sentence = tuple(_derive(grammar.rules[START], grammar.rules, draw))
+        if grammar.fewest <= len(sentence) <= grammar.most:
+            found[sentence] = None
+            if len(found) == wanted:
+                break
+    if len(found) < wanted:
+        raise DataError(
+            f"{place}: {wanted} sentences are asked for (%train, %dev, %test), and it has "
+            f"{len(found)} of {grammar.fewest} to {grammar.most} signs"
+        )
+    # drawn early are the likely ones, which are short: every split is to have some of them
+    mixed = _covering_first(sorted(found, key=lambda sentence: draw.random()))
+    made, start = {}, 0
+    for split, (count, _) in grammar.sizes.items():
+        made[split] = mixed[start : start + count]
+        start += count
+    trained = {sign for sentence in made["train"] for sign in sentence}
+    for split in ("dev", "test"):
+        for sign in sorted({sign for sentence in made[split] for sign in sentence} - trained):
+            raise DataError(f"{place}: the sign {sign!r} is in no sentence of train: ask for more")
+    return made
+
+
+def _covering_first(sentences: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """Sentences with a sign that none before them has come first, and are thus in train."""
+    known: set[str] = set()
+    first, others = [], []
+    for sentence in sentences:
+        (others if known.issuperset(sentence) else first).append(sentence)
+        known.update(sentence)
+    return first + others
+
+
+def _lines(text: str) -> list[tuple[int, str]]:
+    """The lines without comments, continued ones joined, with the number of their first line."""
+    found: list[tuple[int, str]] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        line = line.partition("#")[0].rstrip()
+        if not line:
+            continue
+        if line[0].isspace() and found:
+            found[-1] = found[-1][0], f"{found[-1][1]} {line.strip()}"
+        else:
+            found.append((number, line.strip()))
+    return found
+
+
+def _check_setting(name: str, values: list[str], where: str) -> None:
+    if name.endswith("_sessions") and name.removesuffix("_sessions") in SPLITS:
+        if not values:
+            raise DataError(f"{where}: %{name} names no session")
+        return
+    if name not in ("signs", *SPLITS):
+        known = ", ".join(f"%{known}" for known in ("signs", *SPLITS, "dev_sessions"))
+        raise DataError(f"{where}: unknown setting %{name}: known are {known}, %test_sessions")
+    numbers = [int(value) for value in values if re.fullmatch(r"\d{1,6}", value)]
+    right = len(numbers) == len(values) and 1 <= len(numbers) <= 2
+    if name == "signs":
+        right = right and len(numbers) == 2 and 1 <= numbers[0] <= numbers[1] <= _LONGEST
+        form = f"two numbers from 1 to {_LONGEST}"
+    else:
+        right = right and 0 not in numbers
+        form = "the number of sentences and, where it is not 1, of takes of each"
+    if not right:
+        raise DataError(f"{where}: %{name} has {form}, not {' '.join(values)!r:.40}")
+
+
+def _parse_right(right: str, where: str) -> Choice:
+    tokens, end = [], 0
+    right = right.rstrip()
+    while end < len(right):
+        match = _TOKEN.match(right, end)
+        if not match:
+            raise DataError(f"{where}: not understood from {right[end:]!r:.40} on")
+        tokens.append(match.groups())
+        end = match.end()
+    choice, rest = _parse_choice(tokens, 0, "", where)
+    if rest < len(tokens):
+        raise DataError(f"{where}: a bracket closes that none has opened")
+    return choice
+
+
+def _parse_choice(tokens: list, at: int, closing: str, where: str) -> tuple[Choice, int]:
+    """Alternatives from token `at` on up to `closing`, and the place after it."""
+    alternatives, parts = [], []
+    while at < len(tokens):
+        quoted, mark, word = tokens[at]
+        at += 1
+        if mark in ("[", "("):
+            group, at = _parse_choice(tokens, at, {"[": "]", "(": ")"}[mark], where)
+            parts.append(Part(group=group, optional=mark == "["))
+        elif mark == "|":
+            alternatives.append(parts)
+            parts = []
+        elif mark:
+            if mark != closing:
+                raise DataError(f"{where}: {mark!r} closes what it did not open")
+            closing = ""
+            break
+        else:
+            name = " ".join((quoted or word).split())
+            parts.append(Part(name, quoted=bool(quoted)))
+    if closing:
+        raise DataError(f"{where}: {closing!r} is missing")
+    alternatives.append(parts)
+    if not all(alternatives):
+        raise DataError(f"{where}: an alternative is empty; what may be left out stands in [ ]")
+    return tuple(tuple(parts) for parts in alternatives), at
+
+
+def _walk(name, rules, above, signs, asked, place) -> None:
+    """Collects the signs and rules that a rule asks for; refuses one that asks for itself."""
+    if name in above or len(above) > _LONGEST:
+        raise DataError(f"{place}: the rule {name!r} asks for itself")
+
+    def visit(choice):
+        for part in (part for alternative in choice for part in alternative):
+            if part.group:
+                visit(part.group)
+            elif part.quoted or part.name not in rules:
+                signs.add(part.name)
+            else:
+                asked.add(part.name)
+                _walk(part.name, rules, (*above, name), signs, asked, place)
+
+    visit(rules[name])
+
+
+def _derive(choice: Choice, rules: Mapping[str, Choice], draw: random.Random) -> list[str]:
+    """One sentence, every choice at even odds."""
+    made: list[str] = []
+    for part in choice[int(draw.random() * len(choice))]:
+        if part.optional and draw.random() < 0.5:
+            continue
+        if part.group:
+            made += _derive(part.group, rules, draw)
+        elif part.quoted or part.name not in rules:
+            made.append(part.name)
+        else:
+            made += _derive(rules[part.name], rules, draw)
+    return made

@@ -1,0 +1,44 @@
+"""Figures of signed sentences: which signs are read, and how smoothly one goes into the next."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from signllm_jax.eval.sign_reader import Signs
+from signllm_jax.metrics.text_metrics import wer
+from signllm_jax.poses.clip import PoseClip
+
+AROUND = 2
+"""Frames to either side of a border that belong to it: five in all."""
+
+
+def gloss_error(read: Sequence[Signs], lines: Sequence[str]) -> float:
+    """The gloss error rate: insertions, deletions and substitutions by the glosses of all lines."""
+    return wer([" ".join(signs.glosses) for signs in read], lines)
+
+
+def jerk_at_joins(clips: Sequence[PoseClip], read: Sequence[Signs]) -> float:
+    """The mean jerk of the hands about the borders of signs.
+
+    The jerk is the length of the third difference of a joint's track. It is taken of the joints of
+    the hands that are seen in its four frames, all within the five frames about a border.
+
+    Args:
+        clips: Sentences.
+        read: What a reader found in each, the borders among it.
+
+    Returns:
+        Shoulder widths a second to the third, over all borders of all clips; NaN without any.
+    """
+    values = []
+    for clip, signs in zip(clips, read, strict=True):
+        groups = clip.skeleton.groups
+        hands = [*groups["left_hand"], *groups["right_hand"]]
+        for border in signs.borders:
+            rows = slice(max(border - AROUND, 0), border + AROUND + 1)
+            difference, seen = clip.positions[rows][:, hands], clip.observed[rows][:, hands]
+            for _ in range(3):
+                difference, seen = np.diff(difference, axis=0), seen[1:] & seen[:-1]
+            values.append(np.linalg.norm(difference, axis=-1)[seen] * clip.fps**3)
+    joined = np.concatenate(values) if values else np.zeros(0)
+    return float(joined.mean()) if len(joined) else float("nan")

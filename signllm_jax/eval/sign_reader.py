@@ -1,0 +1,146 @@
+"""A recogniser of signs in sentences: a CTC reader whose ids are glosses.
+
+It is the network of `back_translate` with a view of about a sign. It says which signs a clip has,
+and between which frames one ends and the next begins.
+"""
+
+import dataclasses
+import hashlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from signllm_jax.core.errors import TextError
+from signllm_jax.data.splits import Source
+from signllm_jax.eval.back_translate import (
+    Reader,
+    ReaderConfig,
+    load_reader,
+    save_reader,
+    train_reader,
+)
+from signllm_jax.eval.reader_clips import Distortion
+from signllm_jax.models.back_translation import BLANK, PoseReader, greedy
+from signllm_jax.poses.clip import PoseClip
+from signllm_jax.poses.features import Statistics
+from signllm_jax.text.tokenizer import UNKNOWN
+
+SIGN_READER = ReaderConfig(
+    steps=600,
+    layers=4,
+    frames=320,
+    distortion=Distortion(noise=0.4, offset=0.4, blank=0.05, tempo=1.25),
+)
+"""How it is trained: signers, their cameras and their tempo differ more than letters do."""
+
+
+class GlossTable:
+    """Glosses <-> ids, in the way of a `Tokenizer`; 0 is CTC's blank, 1 an unknown gloss."""
+
+    def __init__(self, glosses: Iterable[str]):
+        self.glosses = tuple(sorted(set(glosses)))
+        self._ids = {gloss: place for place, gloss in enumerate(self.glosses, UNKNOWN + 1)}
+        self.model = hashlib.sha256("\n".join(self.glosses).encode()).digest()
+
+    @property
+    def size(self) -> int:
+        """Number of ids in use."""
+        return len(self.glosses) + UNKNOWN + 1
+
+    def encode(self, line: str) -> list[int]:
+        """The ids of the glosses of a line; raises TextError for a gloss that it lacks."""
+        try:
+            return [self._ids[gloss] for gloss in line.split()]
+        except KeyError as error:
+            raise TextError(f"no gloss {error.args[0]!r} in the sentences of train") from None
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The glosses of ids, with spaces between them."""
+        return " ".join(self.glosses[id_ - UNKNOWN - 1] for id_ in ids)
+
+
+class _GlossLines:
+    """A split whose texts are its lines of gloss."""
+
+    def __init__(self, source: Source):
+        self._source = source
+        self.language, self.lengths = source.language, source.lengths
+        self.texts = [" ".join(glosses) for glosses in source.units]
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    def __getitem__(self, index: int) -> dict:
+        return self._source[index]
+
+
+@dataclasses.dataclass(frozen=True)
+class Signs:
+    """What is read from a clip.
+
+    Attributes:
+        glosses: Of its signs.
+        borders: Of every two signs the frame between them.
+    """
+
+    glosses: tuple[str, ...]
+    borders: tuple[int, ...]
+
+
+class SignReader:
+    """A trained recogniser of the signs of one language.
+
+    Args:
+        reader: Of one language, with a `GlossTable` for a tokenizer.
+    """
+
+    def __init__(self, reader: Reader):
+        self._reader = reader
+        self.cpu_seconds = reader.cpu_seconds
+
+    def read(self, clips: Sequence[PoseClip]) -> list[Signs]:
+        """The signs of every clip by the best CTC path; nothing but the clips is looked at."""
+        table = self._reader.tokenizers[0]
+        found = []
+        for logits in self._reader.scores(0, clips):
+            ids = logits.argmax(-1)
+            (kept,) = greedy(logits[None], np.zeros((1, len(logits))))
+            glosses = table.decode(kept).split()
+            found.append(Signs(tuple(glosses), sign_borders(ids, PoseReader.stride)))
+        return found
+
+
+def sign_borders(ids: np.ndarray, stride: int) -> tuple[int, ...]:
+    """The frames between each two signs of a CTC path.
+
+    Args:
+        ids: int [steps], of the best path.
+        stride: Frames of a step.
+
+    Returns:
+        The frame halfway from the last step of a sign to the first one of the next.
+    """
+    begins = np.flatnonzero((np.diff(ids, prepend=BLANK) != 0) & (ids != BLANK))
+    ends = np.flatnonzero((np.diff(ids, append=BLANK) != 0) & (ids != BLANK))
+    return tuple((end + begin + 1) * stride // 2 for end, begin in zip(ends[:-1], begins[1:]))
+
+
+def train_sign_reader(
+    train: Source, statistics: Statistics, folder: Path, config: ReaderConfig = SIGN_READER
+) -> SignReader:
+    """The recogniser that is kept in a folder, or one trained on the real clips of a train split.
+
+    Args:
+        train: The split.
+        statistics: Of its clips.
+        folder: Where it is kept.
+        config: How it is trained.
+    """
+    table = GlossTable(gloss for glosses in train.units for gloss in glosses)
+    known = (train.language,), [table], [statistics]
+    reader = load_reader(folder, *known, config)
+    if reader is None:
+        reader = train_reader([_GlossLines(train)], [table], [statistics], config)
+        save_reader(folder, reader)
+    return SignReader(reader)

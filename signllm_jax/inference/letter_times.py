@@ -1,0 +1,48 @@
+"""Puts the letters or glosses that a clip was produced from into it, with their times."""
+
+import dataclasses
+from collections.abc import Sequence
+
+from signllm_jax.corpora.letters import small
+from signllm_jax.poses.clip import PoseClip
+from signllm_jax.poses.cues import Cue, spelled_cues
+from signllm_jax.text.langgloss import split_marks
+from signllm_jax.text.tokenizer import Tokenizer
+
+
+def with_cues(clip: PoseClip, ids: Sequence[int], tokenizer: Tokenizer) -> PoseClip:
+    """The clip of a text with the letters that it spells; a text that is signed is one cue.
+
+    Args:
+        clip: produced.
+        ids: tokens of its text.
+        tokenizer: whose tokens they are.
+    """
+    if tokenizer.kind != "letters":
+        text = tokenizer.decode(ids)
+        return dataclasses.replace(clip, cues=(Cue(0.0, clip.seconds, text, spelled=False),))
+    words: list[list[str]] = [[]]
+    for piece in tokenizer.pieces(ids):
+        letter = piece.replace("▁", " ").strip()
+        if letter:
+            words[-1].append(letter)
+        elif words[-1]:
+            words.append([])
+    cues = spelled_cues([word for word in words if word], clip.seconds)
+    return dataclasses.replace(clip, cues=cues)
+
+
+def with_gloss(clip: PoseClip, gloss: str, spelled: bool) -> PoseClip:
+    """The clip of LangGloss with its letters, or with all its glosses as one cue.
+
+    Args:
+        clip: produced.
+        gloss: `<asl:H> <asl:I>`.
+        spelled: whether its signs are letters of a manual alphabet.
+    """
+    marks = split_marks(gloss)
+    if spelled:
+        cues = spelled_cues([[small(sign, code) for code, sign in marks]], clip.seconds)
+    else:
+        cues = (Cue(0.0, clip.seconds, " ".join(sign for _, sign in marks), spelled=False),)
+    return dataclasses.replace(clip, cues=cues)

@@ -1,0 +1,115 @@
+"""Sentences of signs are read and scored, and the study makes its record and its page."""
+
+import dataclasses
+import json
+import shutil
+
+import numpy as np
+import pytest
+from test_clean import waving
+from test_compose import SETTINGS, recorded  # noqa: F401 - a fixture
+
+from launch.studies import sentences, sentences_page
+from signllm_jax.core.errors import DataError, TextError
+from signllm_jax.eval.sentence_figures import gloss_error, jerk_at_joins
+from signllm_jax.eval.sign_reader import GlossTable, Signs, sign_borders
+
+
+def test_glosses_are_ids_and_an_unknown_one_is_named():
+    table = GlossTable(["TEA", "HELLO", "TEA", "THANK-YOU"])
+    assert table.size == 5 and table.encode("TEA HELLO") == [3, 2]
+    assert table.decode([4, 2]) == "THANK-YOU HELLO"
+    with pytest.raises(TextError, match="'MILK'"):
+        table.encode("TEA MILK")
+
+
+def test_a_border_lies_between_the_last_step_of_a_sign_and_the_first_of_the_next():
+    ids = np.array([0, 2, 2, 0, 0, 3, 3, 4, 0])
+    # sign 2 ends with step 2 and sign 3 begins with step 5: frame 16; 3 and 4 meet at frame 28
+    assert sign_borders(ids, 4) == (16, 28)
+    assert sign_borders(np.array([0, 2, 2]), 4) == ()
+    assert sign_borders(np.array([2, 0, 2]), 4) == (6,)
+
+
+def test_the_gloss_error_counts_glosses():
+    read = [Signs(("A", "B"), (9,)), Signs(("A", "C", "B"), (5, 9))]
+    assert gloss_error(read, ["A B", "A B"]) == pytest.approx(1 / 4)
+
+
+def test_the_jerk_at_joins_sees_the_five_frames_about_a_border_alone():
+    clip = waving(40)
+    straight = dataclasses.replace(
+        clip,
+        positions=np.float32(0.1)
+        * np.arange(40, dtype=np.float32)[:, None, None]
+        * np.ones((40, 50, 3), np.float32),
+    )
+    torn = straight.positions.copy()
+    torn[21:] += 1.0
+    torn = dataclasses.replace(clip, positions=torn)
+    near, far = [Signs(("A", "B"), (20,))], [Signs(("A", "B"), (10,))]
+    assert jerk_at_joins([straight], near) == pytest.approx(0, abs=0.5)
+    assert jerk_at_joins([torn], far) == pytest.approx(0, abs=0.5)
+    # a step of one width along three axes between the third and the fourth frame: 2, -1
+    expected = 1.5 * np.sqrt(3) * clip.fps**3
+    assert jerk_at_joins([torn], near) == pytest.approx(expected, rel=0.01)
+    hidden = dataclasses.replace(torn, confidence=np.zeros_like(torn.confidence))
+    assert np.isnan(jerk_at_joins([hidden], near))
+
+
+def record(seed, **changed):
+    figures = {
+        "gloss_error": 0.05 + seed / 100,
+        "lookup_gloss_error": 0.01,
+        "real_gloss_error": 0.02,
+        "jerk_at_joins_over_lookup": 0.4,
+        "travel": 0.95,
+        "sentences": 4,
+        "steps": 2,
+        "cpu_seconds": 10.0,
+    }
+    return {"seed": seed, "order": figures | changed, "tsl": figures}
+
+
+def test_the_page_has_the_means_over_the_seeds(tmp_path):
+    (tmp_path / "sentences").mkdir()
+    page = tmp_path / "sentences.md"
+    page.write_text("before\n<!-- results:start -->\n<!-- results:end -->\nafter\n")
+    with pytest.raises(DataError, match=r"no seed-S\.json"):
+        sentences_page.write(tmp_path)
+    for seed in (0, 1):
+        made = record(seed, travel=0.9 + seed / 10)
+        (tmp_path / "sentences" / f"seed-{seed}.json").write_text(json.dumps(made))
+    text = sentences_page.write(tmp_path)
+    summary = json.loads((tmp_path / "sentences" / "summary.json").read_text())
+    assert set(summary) == {"order", "tsl"}
+    assert set(summary["order"]) == set(sentences_page.SUMMARY)
+    assert summary["order"]["gloss_error"] == pytest.approx(0.055)
+    assert summary["order"]["travel"] == pytest.approx(0.95)
+    assert "| **produced** | 5.5% | 5.5% |" in text and "seeds 0, 1" in text
+    whole = page.read_text()
+    assert text in whole and whole.startswith("before") and whole.endswith("after\n")
+
+
+def tiny(config):
+    """The same for a model that costs nothing."""
+    sizes = {"width": 16, "heads": 2, "mlp": 16, "encoder_layers": 1, "decoder_layers": 1}
+    model = dataclasses.replace(config.model, progress_features=4, **sizes)
+    return dataclasses.replace(config, model=model)
+
+
+@pytest.mark.slow
+def test_a_seed_of_the_study_goes_from_takes_to_a_record(recorded, tmp_path, monkeypatch):  # noqa: F811
+    folder = tmp_path / "takes"
+    shutil.copytree(recorded, folder)
+    (folder / "takes.csv").rename(folder / "index.csv")
+    grammar = (folder / "cafe.grammar").read_text()
+    corpus = sentences.Corpus("order", SETTINGS, folder, grammar, steps=2, reader_steps=2)
+    real = sentences.run_config
+    monkeypatch.setattr(sentences, "run_config", lambda *args: tiny(real(*args)))
+    figures = sentences.run_corpus(corpus, 3, tmp_path / "work", "test")
+    assert set(sentences_page.SUMMARY) <= set(figures)
+    assert figures["sentences"] == 4 and figures["real_gloss_error"] >= 0
+    assert figures["duration"] > 0 and np.isfinite(figures["travel"])
+    assert (tmp_path / "work" / "order-3" / "strips" / "0-lookup.png").exists()
+    json.dumps(figures)
