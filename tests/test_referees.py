@@ -1,13 +1,19 @@
 """Referees: each fault is seen when it is planted into real takes, and real takes raise nothing."""
 
+import types
+
 import numpy as np
 import pytest
 
 from launch.studies import referees as study
-from signllm_jax.eval import referees
+from signllm_jax.core.config import Config
+from signllm_jax.eval import referees, takes_report, warnings
+from signllm_jax.eval.eval_set import EvalSet, Language
 from signllm_jax.eval.faults import FAULTS, mirrored
+from signllm_jax.eval.report import ALL, Report
 from signllm_jax.metrics import variety
 from signllm_jax.metrics.hands import hand_use
+from signllm_jax.metrics.pairs import held, mean_pose
 from signllm_jax.poses.clip import PoseClip
 
 CHEAP = ("collapsed", "averaged", "restless", "one mode", "wrong hand", "another text")
@@ -135,3 +141,30 @@ def test_a_text_of_one_take_has_no_other(real):
     a, b, c = references[:3]
     found = referees.other_takes(["x", "y", "x"], [a, b, c])
     assert found[0] is c and found[1] is None and found[2] is a
+
+
+def test_a_report_holds_productions_against_takes_and_their_mean(real):
+    texts, references, others = (values[:8] for values in real)
+    train = types.SimpleNamespace(texts=[*texts, "more"], clip=others.__getitem__)
+    language = Language(train, None, None, texts, references=references)
+    still = held(mean_pose(references), references[0])
+    language.rows = {"produced": others, "mean_pose": [still] * 8}
+    evaluated = EvalSet(Config(), {"asl": language}, {}, {}, False, None)
+    takes_report.add_rows(evaluated)
+    rows = {row: {ALL: {}, "asl": {}} for row in takes_report.ROWS}
+    takes_report.add_figures(evaluated, rows)
+    assert rows["other_take"]["asl"]["diversity_ratio"] == pytest.approx(1)
+    assert rows["conditional_mean"]["asl"]["diversity_ratio"] == 0
+    assert {"averaged", "one_mode"} <= warnings.motion(rows["mean_pose"][ALL]).keys()
+    page = "\n".join(takes_report.section(Report(rows, {})))
+    assert all(title in page for title in takes_report.ROWS.values())
+
+
+def test_a_report_of_single_takes_has_no_rows_of_takes(real):
+    _, references, others = (values[:2] for values in real)
+    language = Language(None, None, None, ["a", "b"], references=references)
+    language.rows = {"produced": others}
+    evaluated = EvalSet(Config(), {"asl": language}, {}, {}, False, None)
+    takes_report.add_rows(evaluated)
+    assert language.rows.keys() == {"produced"}
+    assert takes_report.section(Report({"produced": {ALL: {"dtw": 1.0}}}, {})) == []
