@@ -208,7 +208,7 @@ def evaluate(corpus: Corpus, folder: Path, seed: int, work: Path, split: str) ->
         "lookup_gloss_error": errors["lookup"],
         "real_gloss_error": errors["real"],
         "jerk_at_joins_over_lookup": jerks["produced"] / jerks["lookup"],
-        "travel": figures["smooth_travel_ratio"],
+        "travel": figures.get("smooth_travel_ratio", 0.0),  # hands that no clip shows do not move
         "jerk_at_joins_over_real": jerks["produced"] / jerks["real"],
         "unsmoothed_gloss_error": errors["unsmoothed"],
         "unsmoothed_jerk_at_joins_over_lookup": jerks["unsmoothed"] / jerks["lookup"],
