@@ -7,22 +7,22 @@ from launch.studies import referees as study
 from signllm_jax.eval import referees
 from signllm_jax.eval.faults import FAULTS, mirrored
 from signllm_jax.metrics import variety
+from signllm_jax.metrics.hands import hand_use
 from signllm_jax.poses.clip import PoseClip
 
-pytestmark = pytest.mark.usefixtures("cheap_compiles")
-TEXTS = 8
+SOME = (5, (3, 3))  # words, and their letters: short clips are cheap
 
 
 @pytest.fixture(scope="module")
 def real():
     """Texts, four takes of each, and four by the other signers."""
-    return study.real_takes(TEXTS)
+    return study.real_takes(*SOME)
 
 
 @pytest.fixture(scope="module")
 def judged():
     """Row -> its figures, and row -> the kinds of its warnings."""
-    return study.judged(TEXTS)
+    return study.judged(*SOME)
 
 
 def test_real_takes_against_real_takes_raise_nothing(judged):
@@ -62,7 +62,7 @@ def test_by_distance_still_hands_are_better_than_a_real_take(judged):
 
 def test_the_page_marks_what_fires(tmp_path, judged, monkeypatch):
     monkeypatch.setattr(study, "judged", lambda texts: judged)
-    page = study.write(tmp_path / "referees.md", TEXTS).read_text("utf-8")
+    page = study.write(tmp_path / "referees.md", 5).read_text("utf-8")
     assert study.FIRES not in page.partition("| real takes |")[2].splitlines()[0]
     for name in SEEN:
         assert f"| {name} |" in page
@@ -100,8 +100,8 @@ def test_a_still_clip_deviates_not_and_a_swing_by_its_amplitude():
 def test_hands_are_counted_where_real_takes_use_one(real):
     texts, references, _ = real
     both = FAULTS["mixed hands"].plant(texts, references, {})
-    assert variety.hand_use(texts, both, references) == {}
-    found = variety.hand_use(texts, references, [mirrored(clip) for clip in references])
+    assert hand_use(texts, both, references) == {}
+    found = hand_use(texts, references, [mirrored(clip) for clip in references])
     assert found["mixed_hands"] == 0 and found["one_handed"] == len(texts)
     assert found["left_handed"] == pytest.approx(1 - found["left_handed_real"])
 

@@ -11,9 +11,10 @@ from signllm_jax.corpora import spelled_signers
 from signllm_jax.eval import referees, takes_report
 from signllm_jax.eval.eval_set import EvalSet, Language, open_texts
 from signllm_jax.eval.evaluators import Evaluator, reader_of, trained_inside
+from signllm_jax.metrics.hands import hand_use
 from signllm_jax.metrics.pairs import held
 from signllm_jax.metrics.text_metrics import cer
-from signllm_jax.metrics.variety import hand_use, places_of, real_variety
+from signllm_jax.metrics.variety import places_of, real_variety
 from signllm_jax.poses.clip import PoseClip
 
 SHORT = (3, 6)
