@@ -58,7 +58,8 @@ def batch():
 
 def seen_of(batch):
     noise = jnp.zeros((len(batch.text), CLIPS, LATENT.latent))
-    return Seen(batch.frames[..., :-1], batch.joint_mask, batch.segment, noise)
+    even = np.ones(len(batch.text), bool)
+    return Seen(batch.frames[..., :-1], batch.joint_mask, batch.segment, noise, even)
 
 
 def test_the_latent_is_small_and_only_there_where_it_is_asked_for(mesh):
@@ -239,6 +240,27 @@ def test_the_weight_of_the_latent_pushes_the_posterior_to_the_prior(batch, decod
         lengths.append(known.get("length", 0.0))
     assert found[-1] < 0.7 * found[0]
     assert decoder != "parallel" or (lengths[-1] < lengths[0] and known["counter"] == 0)
+
+
+def test_clips_drawn_by_priority_do_not_teach_what_to_expect(batch):
+    """The prior learns from the rows in the data's order alone; all else from all rows."""
+    module, params = Text2Pose(LATENT), moved(LATENT)
+
+    def surplus(params, even):
+        given = {"params": params}
+        memory = module.apply(given, batch.text, batch.text_segment, method="encode")
+        seen = seen_of(batch)._replace(even=even)
+        return module.apply(given, memory, seen, method="recognize")[1].surplus.sum()
+
+    found, gradient = {}, jax.jit(jax.grad(surplus))
+    for name, even in (("none", [0, 0]), ("first", [1, 0]), ("all", [1, 1])):
+        grads = gradient(params, np.array(even, bool))["variety"]
+        sizes = jax.tree.map(lambda leaf: float(np.abs(leaf).sum()), grads)
+        found[name] = {part: sum(jax.tree.leaves(leaf)) for part, leaf in sizes.items()}
+    for part in ("hands", "prior", "prior_text", "prior_hands"):
+        assert found["none"][part] == 0 < found["first"][part] != found["all"][part]
+    for part in ("posterior", "patch", "clip"):
+        assert found["none"][part] == pytest.approx(found["all"][part], rel=1e-5)
 
 
 @pytest.mark.parametrize("model", [LATENT, AT_ONCE])
