@@ -12,6 +12,11 @@ the Priority Learning Channel.
     --config.rl.loss=mse            # no RL loss: the same gradient, where nothing is reweighted
     --config.rl.threshold=0         # clips worse than the median are drawn too
     --config.rl.eta=0               # clips that are drawn are drawn alike
+
+Where several signers sign a text, `configs/mlsf.py:fingerspelling_signers` for one:
+
+    --config.model.latent=16        # a clip has a latent beside its text: signers are not averaged
+    --config.model.decoder=parallel # all patches in one pass, the length first
 """
 
 from configs.base import config_dict

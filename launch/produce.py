@@ -2,7 +2,9 @@
 
 Or, from a question: --prompt="How do you sign 'hello' in American Sign Language?"; --language is
 then needed only where the prompt does not name the sign language. Or a clip of every line of a
-file: --texts=words.txt --output=FOLDER; `--texts=-` and `--text=-` read what a pipe brings.
+file: --texts=words.txt --output=FOLDER; `--texts=-` and `--text=-` read what a pipe brings. A model
+that draws has many clips of a text: --seed=3 gives another one, --samples=4 four of them, FILE-1 to
+FILE-4.
 """
 
 import sys
@@ -25,6 +27,12 @@ OUTPUT = flags.DEFINE_string(
     "with --texts a folder",
 )
 FORM = flags.DEFINE_string("form", "mp4", "with --texts: suffix of the files in the folder")
+SEED = flags.DEFINE_integer("seed", 0, "which clip of a text, of a model that draws")
+SAMPLES = flags.DEFINE_integer("samples", 1, "how many clips of a text, of a model that draws")
+TEMPERATURE = flags.DEFINE_float(
+    "temperature", 1.0, "how far they vary: 1 as those of the data do, 0 not at all"
+)
+SMOOTH = flags.DEFINE_boolean("smooth", False, "take jitter off with a filter of 5 frames")
 
 
 def main() -> int:
@@ -42,29 +50,37 @@ def main() -> int:
     check_output(OUTPUT.value)
     text = sys.stdin.read().strip() if TEXT.value == "-" else TEXT.value
     model = SignLLM.load(WORKDIR.value)
-    request = model.read(text, PROMPT.value, LANGUAGE.value)
+    request = model.read(text, PROMPT.value, LANGUAGE.value, SEED.value, TEMPERATURE.value)
     write(model, request, OUTPUT.value, PROMPT.value is not None)
     return 0
 
 
 def write(model, request, output, with_gloss: bool = False) -> None:
-    """Produces the clip of a request, writes it and says so."""
+    """Produces the clip of a request, or its samples, writes them and says so."""
+    from pathlib import Path
+
     from signllm_jax.core.errors import SignLLMError
     from signllm_jax.inference.request import title
+    from signllm_jax.poses.smooth import smoothed
     from signllm_jax.render.save import save_clip
     from signllm_jax.text.spelling import left_out
 
-    (signed,) = model.sign([request])
-    if isinstance(signed, SignLLMError):
-        raise signed
+    made = model.sign(model.samples(request, SAMPLES.value))
+    for signed in made:
+        if isinstance(signed, SignLLMError):
+            raise signed
     if with_gloss:
-        print(signed.gloss or f"{request.language}: {request.text!r}")
-    clip, shown = signed.clip, title(request, signed.clip)
-    save_clip(output, clip, text=shown)
+        print(made[0].gloss or f"{request.language}: {request.text!r}")
     tokenizer = model.describe(request.language).tokenizer
     if tokenizer is not None and (said := left_out(request.text, tokenizer)):
         print(said)
-    print(f"{output}: {shown}; {len(clip)} frames, {clip.seconds:.1f} s", flush=True)
+    for number, signed in enumerate(made, 1):
+        path, shown = Path(output), title(request, signed.clip)
+        if len(made) > 1:
+            path = path.with_stem(f"{path.stem}-{number}")
+        clip = smoothed(signed.clip) if SMOOTH.value else signed.clip
+        save_clip(path, clip, text=shown)
+        print(f"{path}: {shown}; {len(clip)} frames, {clip.seconds:.1f} s", flush=True)
 
 
 def read_texts(path: str) -> list[tuple[str, str]]:
@@ -104,7 +120,8 @@ def produce_list(texts: list[tuple[str, str]]) -> int:
     for number, (place, text) in enumerate(texts, 1):
         name = re.sub(r"\W+", "-", text).strip("-_")[:40] or "clip"
         try:
-            request = model.read(text, language=LANGUAGE.value)
+            given = LANGUAGE.value, SEED.value, TEMPERATURE.value
+            request = model.read(text, None, *given)
             write(model, request, folder / f"{number:0{wide}d}-{name}.{FORM.value}")
         except SignLLMError as error:
             failed += 1

@@ -14,7 +14,7 @@ from signllm_jax.core.languages import get_language
 from signllm_jax.core.storage import ask_for
 from signllm_jax.core.tasks import get_info, resolve
 from signllm_jax.inference.pipelines import Pipeline
-from signllm_jax.inference.request import Request, Signed, choose_language
+from signllm_jax.inference.request import Request, Signed, check_draw, choose_language
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.text.spelling import folded
 from signllm_jax.text.visitors import understand
@@ -83,16 +83,18 @@ class SignLLM:
         seed: int = 0,
         *,
         prompt: str | None = None,
+        temperature: float = 1.0,
     ) -> PoseClip:
-        """Produces the clip of one text or prompt.
+        """Produces a clip of one text or prompt.
 
         Args:
             text: what to sign.
             language: code; may be left out of a run with one language, and with a prompt that
                 names its language.
-            seed: for models that draw at random. The present ones do not: the same text gives the
-                same clip, to rounding.
+            seed: which of the text's clips, of a model with `model.latent`: the same seed gives the
+                same clip, to rounding. Other models have one clip a text.
             prompt: instead of a text a question for it, such as `How do you sign 'hello' in ASL?`.
+            temperature: how far clips vary, 1 = as those of the data do, 0 = not.
 
         Raises:
             ConfigError: the run has no such language, or which one is meant is not said.
@@ -100,23 +102,48 @@ class SignLLM:
                 the model was trained on; there are both a text and a prompt, or neither; the
                 prompt is not understood.
         """
-        del seed  # no present model draws
-        return self._clips([self.read(text, prompt, language)])[0]
+        return self._clips([self.read(text, prompt, language, seed, temperature)])[0]
+
+    def produce_samples(
+        self,
+        text: str | None = None,
+        language: str | None = None,
+        samples: int = 1,
+        seed: int = 0,
+        *,
+        prompt: str | None = None,
+        temperature: float = 1.0,
+    ) -> list[PoseClip]:
+        """Produces several clips of one text or prompt; the first is that of `produce`.
+
+        Errors are those of `produce`; a ConfigError too where the model has one clip a text.
+        """
+        asked = self.read(text, prompt, language, seed, temperature)
+        return self._clips(self.samples(asked, samples))
 
     def produce_many(
-        self, texts: Sequence[str], language: str | None = None, seed: int = 0
+        self,
+        texts: Sequence[str],
+        language: str | None = None,
+        seed: int = 0,
+        *,
+        temperature: float = 1.0,
     ) -> list[PoseClip]:
-        """Produces the clips of several texts of one language, in their order.
+        """Produces the clips of several texts of one language, in their order, by one signer.
 
         Errors are those of `produce`.
         """
-        del seed
         if isinstance(texts, str):
             raise TextError(f"give a list of texts, not the single text {texts!r:.40}")
-        return self._clips([self.read(text, language=language) for text in texts])
+        return self._clips([self.read(text, None, language, seed, temperature) for text in texts])
 
     def read(
-        self, text: str | None = None, prompt: str | None = None, language: str | None = None
+        self,
+        text: str | None = None,
+        prompt: str | None = None,
+        language: str | None = None,
+        seed: int = 0,
+        temperature: float = 1.0,
     ) -> Request:
         """Reads and checks a text or a prompt; nothing is produced. Errors as in `produce`."""
         if (text is None) == (prompt is None):
@@ -124,9 +151,26 @@ class SignLLM:
         for given in (text, prompt):
             if not isinstance(given, (str, type(None))):
                 raise TextError(f"a text is a str, not {type(given).__name__}: {given!r:.40}")
-        return self._pipeline.read(text, prompt, language)
+        draw = check_draw(seed, temperature)
+        request = self._pipeline.read(text, prompt, language)
+        return request._replace(draw=draw) if self.draws(request.language) else request
 
-    def read_typed(self, typed: str, language: str | None = None) -> Request:
+    def draws(self, language: str) -> bool:
+        """Whether texts of a language have several clips, of which a seed chooses one."""
+        return self.describe(language).model.latent > 0
+
+    def samples(self, request: Request, count: int) -> list[Request]:
+        """A request for each of so many clips of a text.
+
+        Raises ConfigError when there are fewer.
+        """
+        if count < 1:
+            raise ConfigError(f"samples: {count} is less than 1")
+        if count > 1 and not self.draws(request.language):
+            raise ConfigError(f"samples: the model of {request.language} has one clip a text")
+        return [request._replace(draw=request.draw._replace(sample=k)) for k in range(count)]
+
+    def read_typed(self, typed: str, language: str | None = None, seed: int = 0) -> Request:
         """Reads what a visitor typed: a text, or a question such as `spell cat in ASL`.
 
         A language that a question names comes before the one that is given. Accents that an
@@ -146,9 +190,11 @@ class SignLLM:
         code = choose_language(self.languages, meant.language or language)
         tokenizer = self.describe(code).tokenizer
         if tokenizer is None or tokenizer.kind != "letters":
-            return self.read(None, typed, code) if meant.asked else self.read(typed, None, code)
+            given = (None, typed) if meant.asked else (typed, None)
+            return self.read(*given, code, seed)
         text, gone = folded(meant.text, tokenizer)
-        return self.read(text, language=code)._replace(text=meant.text, given_way=gone)
+        request = self.read(text, language=code, seed=seed)
+        return request._replace(text=meant.text, given_way=gone)
 
     def gloss(self, request: Request) -> str | None:
         """The LangGloss of a request, `<asl:H> <asl:I>`; None where the model has no text stage.

@@ -49,6 +49,15 @@ def test_the_package_lists_every_command():
     assert signllm_jax.__version__ in done.stdout
 
 
+def test_a_model_without_a_latent_has_one_clip_a_text(model):
+    assert not model.draws("asl") and model.read("abc", None, "asl", 5) == model.read(
+        "abc", None, "asl"
+    )
+    assert len(model.produce_samples("abc", "asl", 1)) == 1
+    with pytest.raises(ConfigError, match="samples: the model of asl has one clip a text"):
+        model.produce_samples("abc", "asl", 2)
+
+
 def test_many_texts_give_what_each_gives_alone(model):
     texts = ["abcd", "bca", "abcab"] * BATCH
     for text, clip in zip(texts, model.produce_many(texts, "asl"), strict=True):
@@ -95,7 +104,7 @@ def test_a_run_of_one_language_need_not_be_told_it(single, model):
     np.testing.assert_array_equal(
         single.produce("abc").positions, model.produce("abc", "gsl").positions
     )
-    assert single.read(prompt="How do you sign 'abc'?") == ("gsl", "abc", "abc")
+    assert single.read(prompt="How do you sign 'abc'?") == Request("gsl", "abc", "abc")
 
 
 def test_errors_are_typed_and_say_what_would_be_accepted(model, tmp_path):

@@ -64,6 +64,10 @@ def ask(page, url, text="abc"):
     return page.find_element(By.ID, "player")
 
 
+def first_link(page) -> str:
+    return page.find_element(By.CSS_SELECTOR, "#downloads a").get_property("href")
+
+
 def frame(player):
     return int(player.get_dom_attribute("data-frame"))
 
@@ -100,6 +104,24 @@ def test_a_typed_word_is_played_turned_and_scrubbed(page, server):
     assert frame(player) == 3 and page.execute_script(PICTURE) != front
     assert scrub.get_dom_attribute("aria-valuetext").startswith("0.1 / ")
     no_faults(page)
+
+
+def test_another_signer_is_offered_where_a_text_has_several_clips(page, server, data_dir, tmp_path):
+    ask(page, server.url)
+    assert not page.find_element(By.ID, "another").is_displayed()
+    config = tiny_config(data_dir, ("asl",), **{"eval.max_frames": 64, "model.latent": 4})
+    drawing = Server(tmp_path, write_run(tmp_path / "run", config).path)
+    try:
+        ask(page, drawing.url)
+        for seed in (1, 2):
+            page.find_element(By.ID, "another").click()
+            wait(page, lambda s=seed: page.current_url.endswith(f"typed=abc&language=asl&seed={s}"))
+            wait(page, lambda s=seed: f"&seed={s}&" in first_link(page))
+        page.find_element(By.ID, "submit").click()
+        wait(page, lambda: "seed" not in page.current_url)
+        no_faults(page)
+    finally:
+        assert drawing.terminate() == 0
 
 
 def test_slow_motion_is_slower_and_a_clip_that_is_not_repeated_ends(page, server):

@@ -44,9 +44,10 @@ def fetched(params):
 
 @pytest.fixture(scope="module")
 def train(data_dir, tmp_path_factory):
-    def run(languages, stopped=None):
+    def run(languages, stopped=None, **model):
         config = dataclasses.replace(
             CONFIG,
+            model=dataclasses.replace(CONFIG.model, **model),
             data=dataclasses.replace(CONFIG.data, data_dir=data_dir, row_frames=128),
             train=dataclasses.replace(CONFIG.train, batch_size=2, language_steps={FINISHED: 3}),
         )
@@ -99,6 +100,15 @@ def test_asl_alone_is_asl_among_four(train, four):
         jax.tree.leaves(alone.params(0, 0)), jax.tree.leaves(four.params(0, place))
     ):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("decoder", ["autoregressive", "parallel"])
+def test_asl_alone_is_asl_among_others_with_a_latent_too(train, decoder):
+    model = {"latent": 3, "decoder": decoder}
+    alone, among = train(("asl",), **model), train(("gsl", "asl"), **model)
+    np.testing.assert_allclose(alone.losses[:, 0], among.losses[:, 1], rtol=0, atol=1e-6)
+    assert len(set(alone.losses[:, 0].tolist())) == STEPS
 
 
 def test_a_language_that_has_made_its_steps_stays_bit_identical(four):

@@ -54,7 +54,7 @@ class Held:
     def __init__(self, model):
         self.model, self.signed, self.go = model, [], threading.Event()
         self.languages, self.describe = model.languages, model.describe
-        self.read = model.read
+        self.read, self.draws = model.read, model.draws
 
     def sign(self, requests):
         self.signed.append((requests[0].language, [r.model_input for r in requests]))
@@ -132,8 +132,8 @@ def test_a_prompted_model_says_what_it_understood_and_a_misunderstanding_is_its_
             self.read = self.read_prompt
             self.go.set()
 
-        def read_prompt(self, text=None, prompt=None, language=None):
-            request = self.model.read(text, prompt, language)
+        def read_prompt(self, text=None, prompt=None, language=None, seed=0):
+            request = self.model.read(text, prompt, language, seed)
             return request._replace(model_input=prompt or f"sign {text}")
 
         def sign(self, requests):

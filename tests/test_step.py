@@ -134,6 +134,18 @@ def test_a_state_is_made_on_its_mesh_and_is_the_one_of_every_mesh(run_on):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("decoder", ["autoregressive", "parallel"])
+def test_a_latent_passes_no_byte_between_languages_either(decoder):
+    model = dataclasses.replace(CONFIG.model, latent=3, decoder=decoder)
+    config = dataclasses.replace(CONFIG, model=model)
+    mesh = mesh_of(2, 2, 2, 1)
+    state = train_state.abstract_state(config, LANGUAGES)
+    with sharding.use_mesh(mesh):
+        hlo = make_train_step(config, LANGUAGES, mesh).lower(state, packed_batch())
+    assert cross_language_bytes(hlo.compile().as_text(), mesh) == 0
+
+
+@pytest.mark.slow
 def test_adamw_passes_no_byte_between_languages_either():
     for shape in ((8, 1, 1, 1), (2, 2, 2, 1)):
         mesh = mesh_of(*shape)

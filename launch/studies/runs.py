@@ -184,12 +184,13 @@ class Bench:
             whole = jax.numpy.concatenate([clips.frames, counter[..., None]], -1)
             history, before, patches = teacher_forcing(whole, segment, patch)
             spoken = (clips.text > 0).astype(np.int32)
-            made = model.apply(
-                {"params": params}, clips.text, spoken, history, before, patches
-            ).frames
+            given = clips.text, spoken, history, before, patches
+            seen = policy.shown(model, clips)
+            made, _ = model.apply({"params": params}, *given, seen=seen)
+            made = made.frames
             forced, _ = clip_errors(clips.frames, clips.mask, segment, made, weights, 1)
             made, _, _, length = policy.rollout(
-                model, params, clips.text, clips.frames.shape[1] // patch
+                model, params, clips.text, clips.frames.shape[1] // patch, seen=seen
             )
             free = sequence_errors(clips.frames, clips.mask, clips.length, made, length, "mse")
             return forced[:, 0], free

@@ -114,6 +114,8 @@ def compile_generation(config: Config, lanes: tuple[str, ...], mesh) -> Compiled
     # a loop for each window of the caches; every one of them may stop early
     ends = pose_decoding.windows(config.eval.max_frames // config.model.patch)
     trips = tuple(end - start for start, end in zip((0, *ends), ends))
+    if config.model.decoder == "parallel":
+        trips = ()
     with sharding.use_mesh(mesh):
         lowered = program.lower(params, text)
     return _compile(lowered, params, 0, trips)

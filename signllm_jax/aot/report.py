@@ -83,7 +83,7 @@ def describe(
         "interconnect_milliseconds": 1e3 * cost.link_seconds,
         "estimate": "compiler estimate, interconnect excluded",
     }
-    if compiled.default_trips:
+    if compiled.default_trips is not None:
         report["microseconds_per_frame"] = 1e6 * cost.seconds / config.eval.max_frames
     if compiled.model_flops:
         report["model_flops"] = compiled.model_flops

@@ -177,6 +177,8 @@ def _check_kernel(config: Config) -> None:
     """Raises ConfigError where the kernel of `config.model.attention` cannot attend."""
     model, data = config.model, config.data
     place = f"config.model.attention: {model.attention}"
+    if model.decoder != "autoregressive":
+        raise ConfigError(f"{place}: a decoder that is {model.decoder} has xla alone")
     if not get_info(config.task).makes_poses:
         raise ConfigError(f"{place}: the task {config.task} has xla alone")
     patches, head = data.row_frames // model.patch, model.width // model.heads

@@ -127,6 +127,11 @@ class ModelConfig:
             lengths then look alike to it. Noise on the counter and the counter's loss are in tokens
             too. For text whose tokens last about equally long, as letters do.
         head: hidden width of the layers that say the poses, 0 = one matrix, whose rank is M.
+        latent: Z, numbers of a clip's latent code, which says how a signer signs a text; which
+            hands are shown goes with it. It is drawn anew for every clip. 0 = none: a text has
+            one clip, the mean of all signers' where they differ.
+        decoder: `autoregressive`, patch by patch, until the counter ends the clip (the paper's);
+            `parallel` tells the length first and makes all patches in one pass, without history.
         attention: what computes the decoder's self-attention over a row's patches while training:
             `xla`; `splash`, jax's kernel for TPUs, for rows of a multiple of 128 patches;
             `splash_interpreted`, the same on any device and slow, for tests; `cudnn` on GPUs.
@@ -148,6 +153,8 @@ class ModelConfig:
     progress_bias: bool = True
     token_clock: bool = False
     head: int = _at(0, 0, 1 << 17)
+    latent: int = _at(0, 0, 1 << 10)
+    decoder: str = _at("autoregressive", choices=("autoregressive", "parallel"))
     attention: str = _at("xla", choices=("xla", "splash", "splash_interpreted", "cudnn"))
     dtype: str = _at("auto", choices=("auto", "float32", "bfloat16"))
 
@@ -160,6 +167,9 @@ class LossConfig:
         velocity: weight of the squared error of frame-to-frame differences.
         counter: weight of the squared error of the counter (with `model.token_clock` in tokens).
         seen: weight of the cross-entropy of a joint being shown.
+        latent: weight of what a clip's latent tells more than its text, in nats (`model.latent`).
+        length: weight of the squared error of the logarithm of the length (`model.decoder` =
+            `parallel`).
         hand: weight of a hand joint relative to a body joint.
         wrist: weight of a wrist, which carries a hand, relative to another body joint.
         noise: Gaussian noise on the input poses, in standard deviations.
@@ -170,6 +180,8 @@ class LossConfig:
     velocity: float = _at(5.0, 0.0, 1e4)
     counter: float = _at(3.0, 0.0, 1e4)
     seen: float = _at(0.1, 0.0, 1e4)
+    latent: float = _at(0.02, 0.0, 1e4)
+    length: float = _at(1.0, 0.0, 1e4)
     hand: float = _at(1.0, 0.0, 1e4)
     wrist: float = _at(10.0, 0.0, 1e4)
     noise: float = _at(1.0, 0.0, 100.0)

@@ -10,6 +10,7 @@ from signllm_jax.core.errors import ConfigError
 from signllm_jax.core.typing import Tree
 from signllm_jax.inference.text_to_pose import make_clip
 from signllm_jax.models.layers.precision import compute_dtype
+from signllm_jax.models.layers.variety import Seen
 from signllm_jax.models.text2pose import Text2Pose, teacher_forcing
 from signllm_jax.parallel import language_axis, sharding
 from signllm_jax.poses.clip import PoseClip
@@ -42,7 +43,8 @@ def teacher_forced(
 ) -> list[list[PoseClip]]:
     """What the model predicts when it is given the real frames before each patch.
 
-    It thus has the real length and progress too: how well a model follows, not how it produces.
+    It thus has the real length and progress too, and what its latent tells of the real clip: how
+    well a model follows, not how it produces.
 
     Args:
         model: sizes of a group.
@@ -61,10 +63,12 @@ def teacher_forced(
 
     @jax.jit
     @language_axis.lift
-    def predict(params, text, values, segment):
+    def predict(params, text, values, shown, segment):
         history, counter, patches = teacher_forcing(values, segment, model.patch)
         parts = (text, (text > 0).astype(np.int32), history, counter, patches)
-        return module.apply({"params": params}, *parts)
+        noise = np.zeros((batch_size, 1, model.latent), np.float32)
+        seen = Seen(values[..., :-1], shown, segment, noise)
+        return module.apply({"params": params}, *parts, seen=seen)[0]
 
     clips: list[list[PoseClip]] = [[] for _ in ids]
     most = max((len(group) for group in ids), default=0)
@@ -72,15 +76,16 @@ def teacher_forced(
         shape = (len(ids), batch_size)
         text = np.zeros((*shape, tokens), np.int32)
         values = np.zeros((*shape, frames, model.frame_size), np.float32)
+        shown = np.zeros((*shape, frames, model.frame_size // 3), bool)
         segment = np.zeros((*shape, frames), np.int32)
         chosen = [list(zip(i, r))[start : start + batch_size] for i, r in zip(ids, references)]
         for i, group in enumerate(chosen):
             for j, (row, clip) in enumerate(group):
                 text[i, j, : len(row)], segment[i, j, : len(clip)] = row, 1
-                made, _ = make_frames(clip.positions, clip.confidence, statistics[i])
-                values[i, j, : len(clip)] = made
+                made, there = make_frames(clip.positions, clip.confidence, statistics[i])
+                values[i, j, : len(clip)], shown[i, j, : len(clip)] = made, there
         with sharding.use_mesh(mesh):
-            predicted = jax.device_get(predict(params, text, values, segment))
+            predicted = jax.device_get(predict(params, text, values, shown, segment))
         for i, group in enumerate(chosen):
             for j, (_, clip) in enumerate(group):
                 made, seen = (x[i, j, : len(clip)] for x in (predicted.frames, predicted.seen))

@@ -118,7 +118,8 @@ class TextPipeline:
             producers, params = self._prepared(code)
             producer = producers[_size(parts)]
             order = sorted(range(len(parts)), key=lambda k: len(producer.encode(parts[k][1], 0)))
-            clips = producer(params, [[parts[k][1] for k in order]])[0]
+            draws = [requests[parts[k][0]].draw for k in order]
+            clips = producer(params, [[parts[k][1] for k in order]], [draws])[0]
             for k, (clip, _) in sorted(zip(order, clips), key=lambda pair: pair[0]):
                 clip = with_cues(clip, producer.encode(parts[k][1], 0), tokenizer)
                 made.setdefault(parts[k][0], []).append(clip)
@@ -158,7 +159,7 @@ class PromptPipeline:
         """See Pipeline."""
         model = self._models[_size(requests)]
         glosses = model.gloss(self._params, requests)
-        clips = model.clips(self._params, glosses)
+        clips = model.clips(self._params, glosses, [request.draw for request in requests])
         spelled = is_spelled(self._group.dataset)
         return [
             clip if isinstance(clip, TextError) else Signed(with_gloss(clip, gloss, spelled), gloss)

@@ -1,5 +1,7 @@
 """Free-running generation: patch by patch with cached keys and values, until the counter stops it.
 
+A parallel decoder tells the length first and makes all patches in one pass.
+
 Nothing of a reference reaches it: no length, no first frame, no counter; only text.
 """
 
@@ -60,7 +62,9 @@ def windows(patches: int) -> list[int]:
     return found
 
 
-def generate(model: Text2Pose, params: Tree, text: Array, max_frames: int) -> Generated:
+def generate(
+    model: Text2Pose, params: Tree, text: Array, max_frames: int, noise: Array | None = None
+) -> Generated:
     """Produces one clip for each text of one language; see `generate_lanes`.
 
     Args:
@@ -68,16 +72,20 @@ def generate(model: Text2Pose, params: Tree, text: Array, max_frames: int) -> Ge
         params: its parameters.
         text: int32 [B, S], 0 = padding; a row of only padding gives an empty clip.
         max_frames: longest clip, a multiple of the patch.
+        noise: float32 [B, draws] of models with a latent; None = the most probable clips.
 
     Returns:
         The clips, T = max_frames.
     """
     one = jax.tree.map(lambda leaf: leaf[None], params)
-    made = generate_lanes(model, one, text[None], max_frames)
+    noise = None if noise is None else noise[None]
+    made = generate_lanes(model, one, text[None], max_frames, noise)
     return jax.tree.map(lambda leaf: leaf[0], made)
 
 
-def generate_lanes(model: Text2Pose, params: Tree, text: Array, max_frames: int) -> Generated:
+def generate_lanes(
+    model: Text2Pose, params: Tree, text: Array, max_frames: int, noise: Array | None = None
+) -> Generated:
     """Produces one clip for each text of every lane.
 
     A clip ends as `generation.first_end` says. Each place of the mesh's `language` axis stops by
@@ -89,20 +97,44 @@ def generate_lanes(model: Text2Pose, params: Tree, text: Array, max_frames: int)
         params: their parameters [L, ...].
         text: int32 [L, B, S], 0 = padding; a row of only padding gives an empty clip.
         max_frames: longest clip, a multiple of the patch.
+        noise: float32 [L, B, draws] of models with a latent, see `Variety.draw`; None = the most
+            probable clips.
 
     Returns:
         The clips, each array led by L, T = max_frames.
     """
-    together = functools.partial(_generate_together, model, max_frames)
-    return sharding.on_own_languages(together)(sharding.gather_weights(params), text)
+    parallel = model.config.decoder == "parallel"
+    together = functools.partial(
+        _generate_at_once if parallel else _generate_together, model, max_frames
+    )
+    return sharding.on_own_languages(together)(sharding.gather_weights(params), text, noise)
 
 
-def _generate_together(model: Text2Pose, max_frames: int, params: Tree, text: Array) -> Generated:
+def _generate_at_once(
+    model: Text2Pose, max_frames: int, params: Tree, text: Array, noise: Array | None
+) -> Generated:
+    """`generate_lanes` of the lanes that share a place, by a parallel decoder."""
+    patches = max_frames // model.config.patch
+
+    @lane_axis.lift
+    def make(params, text, noise):
+        memory = generation.read_text(model, params, text, noise)
+        return generation.make_at_once(model, params, memory, patches)
+
+    made, spoken = make(params, text, noise), (text > 0).any(-1)
+    length = made.length * spoken
+    kept = (jnp.arange(max_frames) < length[..., None])[..., None]
+    return Generated(made.frames * kept, length, made.ended & spoken, made.seen & kept)
+
+
+def _generate_together(
+    model: Text2Pose, max_frames: int, params: Tree, text: Array, noise: Array | None
+) -> Generated:
     """`generate_lanes` of the lanes that share a place on the mesh's `language` axis."""
     c = model.config
     lanes, rows, patches = *text.shape[:2], max_frames // c.patch
     size = c.patch * (c.frame_size - 1)
-    memory = lane_axis.lift(functools.partial(generation.read_text, model))(params, text)
+    memory = lane_axis.lift(functools.partial(generation.read_text, model))(params, text, noise)
     empty = ~(text > 0).any(-1)
     past = generation.begin(model, rows, 0)
     carry = {

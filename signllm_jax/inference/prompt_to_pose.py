@@ -9,7 +9,7 @@ from signllm_jax.artifacts.group import Group, check_trained
 from signllm_jax.core.errors import TextError
 from signllm_jax.core.typing import Tree
 from signllm_jax.inference.prompt_to_gloss import understand
-from signllm_jax.inference.request import Request
+from signllm_jax.inference.request import Draw, Request
 from signllm_jax.inference.text_to_gloss import Translator
 from signllm_jax.inference.text_to_pose import Producer
 from signllm_jax.models.prompt2langgloss import pose_params, text_params
@@ -47,17 +47,24 @@ class PromptToPose:
         """The lines that the text stage writes by itself; arguments as of `Translator`."""
         return self._translator(text_params(params), prompts, callers)
 
-    def clips(self, params: Tree, glosses: Sequence[str]) -> list[PoseClip | TextError]:
+    def clips(
+        self, params: Tree, glosses: Sequence[str], draws: Sequence[Draw]
+    ) -> list[PoseClip | TextError]:
         """The clips of LangGloss, or why there is none: it is empty, too long or too short."""
-        made = self.made(params, glosses)
+        made = self.made(params, glosses, draws)
         return [clip if isinstance(clip, TextError) else clip[0] for clip in made]
 
-    def made(self, params: Tree, glosses: Sequence[str]) -> list[tuple[PoseClip, bool] | TextError]:
-        """As `clips`, each clip with whether it ended by itself."""
+    def made(
+        self, params: Tree, glosses: Sequence[str], draws: Sequence[Draw] | None = None
+    ) -> list[tuple[PoseClip, bool] | TextError]:
+        """As `clips`, each clip with whether it ended by itself; None = a draw for each."""
+        if draws is None:
+            draws = [Draw(sample=place) for place in range(len(glosses))]
         made: list[tuple[PoseClip, bool] | TextError | None]
         made = [self._refusal(gloss) for gloss in glosses]
         fitting = [i for i, refusal in enumerate(made) if refusal is None]
-        clips = self._producer(pose_params(params), [[glosses[i] for i in fitting]])[0]
+        lines, chosen = [glosses[i] for i in fitting], [draws[i] for i in fitting]
+        clips = self._producer(pose_params(params), [lines], [chosen])[0]
         for i, clip in zip(fitting, clips, strict=True):
             made[i] = clip
         return made

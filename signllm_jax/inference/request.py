@@ -3,11 +3,46 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from signllm_jax.core.errors import ConfigError
 from signllm_jax.core.languages import LANGUAGES
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.cues import spelling
 from signllm_jax.text.language_names import abbreviations, code_of
+
+HOTTEST = 10.0
+"""Largest temperature that may be asked for."""
+
+
+class Draw(NamedTuple):
+    """Which of a text's clips is meant, of a model that draws: the same draw gives the same clip.
+
+    Draws of different texts that are the same are of about the same signer.
+
+    Attributes:
+        seed: 0 or more.
+        sample: number of the clip among those of a seed, from 0.
+        temperature: what the noise is multiplied by: 0 = the likeliest clip, 1 = as clips vary.
+    """
+
+    seed: int = 0
+    sample: int = 0
+    temperature: float = 1.0
+
+    def noise(self, size: int) -> np.ndarray:
+        """Normal noise float32 [size], whatever else is drawn."""
+        random = np.random.default_rng((self.seed, self.sample))
+        return np.float32(self.temperature) * random.standard_normal(size, np.float32)
+
+
+def check_draw(seed: int, temperature: float) -> Draw:
+    """A user's draw; raises ConfigError on a seed below 0 or a temperature out of range."""
+    if not 0 <= seed < 1 << 63:
+        raise ConfigError(f"seed: {seed} is not between 0 and 2^63")
+    if not 0 <= temperature <= HOTTEST:
+        raise ConfigError(f"temperature: {temperature} is not between 0 and {HOTTEST}")
+    return Draw(seed, 0, float(temperature))
 
 
 class Request(NamedTuple):
@@ -18,12 +53,14 @@ class Request(NamedTuple):
         text: what is to be signed, to be shown; the whole prompt where its text cannot be told.
         model_input: what the model reads: the text, or a prompt where it has a text stage.
         given_way: letters and symbols of a visitor's text that were spelled plainly or left out.
+        draw: which of the text's clips, where the model draws.
     """
 
     language: str
     text: str
     model_input: str
     given_way: tuple[str, ...] = ()
+    draw: Draw = Draw()
 
 
 def title(request: Request, clip: PoseClip) -> str:

@@ -12,6 +12,8 @@ from signllm_jax.core.errors import TextError
 from signllm_jax.core.skeleton import DWPOSE128
 from signllm_jax.core.typing import Tree
 from signllm_jax.inference import pose_decoding
+from signllm_jax.inference.request import Draw
+from signllm_jax.models import generation
 from signllm_jax.models.layers.precision import compute_dtype
 from signllm_jax.models.text2pose import Text2Pose
 from signllm_jax.parallel import sharding
@@ -39,6 +41,7 @@ class Producer:
         self._statistics = [group.statistics for group in groups]
         self._mesh, self._tokens, self._batch_size = mesh, first.row_tokens, batch_size
         languages = first.text_stage.config.languages if first.text_stage else 0
+        self._draws = generation.draws(first.model)
         self._generate = _compiled(first.model, mesh, first.max_frames, languages)
 
     def encode(self, text: str, language: int) -> list[int]:
@@ -52,19 +55,26 @@ class Producer:
         return ids
 
     def __call__(
-        self, params: Tree, texts: Sequence[Sequence[str]]
+        self,
+        params: Tree,
+        texts: Sequence[Sequence[str]],
+        draws: Sequence[Sequence[Draw]] | None = None,
     ) -> list[list[tuple[PoseClip, bool]]]:
         """Produces the texts of every language.
 
         Args:
             params: stacked parameters [L, ...] on the mesh.
             texts: for every language its texts (counts may differ).
+            draws: which clip of each text, of models that draw; None = a draw of its own for each,
+                by its place, as clips of a corpus vary.
 
         Returns:
             For every language and text the clip, and whether it ended by its counter (False: it
             was cut off at the longest length).
         """
         ids = [[self.encode(text, i) for text in group] for i, group in enumerate(texts)]
+        if draws is None:
+            draws = [[Draw(sample=place) for place in range(len(group))] for group in texts]
         most = max((len(group) for group in ids), default=0)
         clips: list[list[tuple[PoseClip, bool]]] = [[] for _ in texts]
         for start in range(0, most, self._batch_size):
@@ -72,7 +82,7 @@ class Producer:
             for i, group in enumerate(ids):
                 for j, tokens in enumerate(group[start : start + self._batch_size]):
                     batch[i, j, : len(tokens)] = tokens
-            made = self._run(params, batch)
+            made = self._run(params, batch, [group[start:] for group in draws])
             for i, group in enumerate(ids):
                 for j in range(len(group[start : start + self._batch_size])):
                     end = made.length[i, j]
@@ -84,12 +94,22 @@ class Producer:
     def warm_up(self, params: Tree) -> None:
         """Compiles, or loads what has been compiled, by decoding nothing."""
         shape = (len(self._tokenizers), self._batch_size, self._tokens)
-        self._run(params, np.zeros(shape, np.int32))
+        self._run(params, np.zeros(shape, np.int32), ())
 
-    def _run(self, params: Tree, batch: np.ndarray) -> pose_decoding.Generated:
+    def _run(
+        self, params: Tree, batch: np.ndarray, draws: Sequence[Sequence[Draw]]
+    ) -> pose_decoding.Generated:
+        inputs = [batch]
+        if self._draws:
+            noise = np.zeros((*batch.shape[:2], self._draws), np.float32)
+            for own, group in zip(noise, draws):
+                for row, draw in zip(own, group):
+                    row[:] = draw.noise(self._draws)
+            inputs.append(noise)
         with sharding.use_mesh(self._mesh):
-            placed = sharding.place(batch, sharding.batch_sharding(self._mesh))
-            return jax.device_get(self._generate(params, placed))
+            places = sharding.batch_sharding(self._mesh)
+            placed = [sharding.place(values, places) for values in inputs]
+            return jax.device_get(self._generate(params, *placed))
 
 
 @functools.lru_cache(maxsize=16)
@@ -97,8 +117,8 @@ def _compiled(model: ModelConfig, mesh, max_frames: int, languages: int):
     """One jitted function for all producers of the same sizes: languages share its programs."""
     module = Text2Pose(model, compute_dtype(model.dtype), languages)
 
-    def generate(params, text):
-        return pose_decoding.generate_lanes(module, params, text, max_frames)
+    def generate(params, text, noise=None):
+        return pose_decoding.generate_lanes(module, params, text, max_frames, noise)
 
     everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
     options = pose_decoding.compiler_options(mesh)

@@ -1,4 +1,4 @@
-"""Free-running generation with Text2Pose: one patch after the other, and where a clip ends.
+"""Free-running generation with Text2Pose: patch by patch or at once, and where a clip ends.
 
 Decoding for users and rollouts of reinforcement learning are made of this.
 """
@@ -7,8 +7,16 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 
+from signllm_jax.core.config import ModelConfig
 from signllm_jax.core.typing import Array, Tree
-from signllm_jax.models.layers.steps import Caches, empty_caches, next_step
+from signllm_jax.models.layers.steps import (
+    Caches,
+    Memory,
+    empty_caches,
+    next_step,
+    packed_steps,
+)
+from signllm_jax.models.layers.variety import HANDS, Seen
 from signllm_jax.models.text2pose import Text2Pose, fed_back
 
 
@@ -41,10 +49,86 @@ class Patch(NamedTuple):
     seen: Array
 
 
-def read_text(model: Text2Pose, params: Tree, text: Array) -> tuple:
-    """What the decoder reads of texts int32 [B, S], 0 = padding."""
-    segment = (text > 0).astype(jnp.int32)
-    return model.apply({"params": params}, text, segment, method="encode")
+class Whole(NamedTuple):
+    """B clips that were made at once.
+
+    Attributes:
+        frames: float32 [B, T, D - 1], anything after a clip's end.
+        seen: bool [B, T, J], the joints that are shown.
+        length: int32 [B], 1 to T.
+        ended: bool [B], whether the clip's own length is at most T.
+    """
+
+    frames: Array
+    seen: Array
+    length: Array
+    ended: Array
+
+
+def draws(config: ModelConfig) -> int:
+    """How many random numbers a clip takes: Z + 4 with a latent code, else none."""
+    return config.latent + len(HANDS) if config.latent else 0
+
+
+def read_text(
+    model: Text2Pose,
+    params: Tree,
+    text: Array,
+    noise: Array | None = None,
+    seen: Seen | None = None,
+) -> Memory:
+    """What the decoder reads of texts, and of a latent for each where the model has them.
+
+    Args:
+        model: of the group.
+        params: its parameters.
+        text: int32 [B, S], 0 = padding.
+        noise: float32 [B, draws], see `Variety.draw`; None = 0, the most probable clips.
+        seen: true clips, one a row, whose latents are read instead of drawn.
+    """
+    given, segment = {"params": params}, (text > 0).astype(jnp.int32)
+    memory = model.apply(given, text, segment, method="encode")
+    if not model.config.latent:
+        return memory
+    if seen is not None:
+        return model.apply(given, memory, seen, method="recognize")[0]
+    if noise is None:
+        noise = jnp.zeros((len(text), draws(model.config)))
+    return model.apply(given, memory, noise[:, None], method="vary")
+
+
+def make_at_once(
+    model: Text2Pose, params: Tree, memory: Memory, patches: int, length: Array | None = None
+) -> Whole:
+    """All patches of clips in one pass, by a parallel decoder.
+
+    Args:
+        model: of the group.
+        params: its parameters.
+        memory: from `read_text`.
+        patches: N; clips have at most T = N P frames.
+        length: int32 [B], frames; None = what the model tells.
+    """
+    patch, ended = model.config.patch, None
+    most = patches * patch
+    if length is None:
+        told = model.apply({"params": params}, memory, 1, method="tell_length")[:, 0]
+        whole = jnp.round(jnp.exp(told))
+        length = jnp.clip(whole, 1, most).astype(jnp.int32)
+        ended = whole <= most
+    start = patch * jnp.arange(patches)
+    segment = (start < length[:, None]).astype(jnp.int32)
+    counter = segment * start / length[:, None]
+    predicted, _ = model.apply(
+        {"params": params},
+        memory,
+        None,
+        counter.astype(jnp.float32),
+        packed_steps(segment, whole=True),
+        method="decode",
+    )
+    frames, seen = (x.reshape(len(length), most, -1) for x in (predicted.frames, predicted.seen))
+    return Whole(frames, seen > 0, length, length <= most if ended is None else ended)
 
 
 def begin(model: Text2Pose, clips: int, patches: int) -> Past:
@@ -57,7 +141,7 @@ def begin(model: Text2Pose, clips: int, patches: int) -> Past:
 def next_patch(
     model: Text2Pose,
     params: Tree,
-    memory: tuple,
+    memory: Memory,
     past: Past,
     index: Array,
     noise: Array | float = 0.0,

@@ -12,6 +12,7 @@ import optax
 from signllm_jax.core.config import LossConfig, ReadingConfig
 from signllm_jax.core.skeleton import Layout
 from signllm_jax.core.typing import Array, Prediction, TokenScores
+from signllm_jax.models.layers.variety import Told, members
 from signllm_jax.models.pose2text import END, Memory
 
 
@@ -86,11 +87,33 @@ def pose_losses(
 
 
 def weighted_sum(terms: dict[str, Array], config: LossConfig) -> Array:
-    """The loss of its terms `frame`, `velocity`, `counter` and `seen`."""
+    """The loss of its terms: `frame`, `velocity`, `counter`, `seen` and those of whole clips."""
     loss = terms["frame"]
-    for name in ("velocity", "counter", "seen"):
-        loss = loss + getattr(config, name) * terms[name]
+    for name in ("velocity", "counter", "seen", "latent", "length"):
+        if name in terms:
+            loss = loss + getattr(config, name) * terms[name]
     return loss
+
+
+def clip_losses(told: Told, segment: Array, importance: Array | None = None) -> dict[str, Array]:
+    """The terms of the loss of whole clips.
+
+    Args:
+        told: what the model says of the K clips of each row.
+        segment: int32 [B, T], 0 = padding.
+        importance: float32 [B, K], what a clip counts beside the others; None = 1.
+
+    Returns:
+        Scalars `latent` (what a clip tells more than its text, in nats) and, where the model tells
+        it, `length` (squared error of its logarithm).
+    """
+    frames = members(segment, told.surplus.shape[1]).sum(1)
+    weight = (frames > 0) * (1.0 if importance is None else importance)
+    terms = {"latent": masked_mean(told.surplus, weight)}
+    if told.length is not None:
+        error = jnp.square(told.length - jnp.log(jnp.maximum(frames, 1)))
+        terms["length"] = masked_mean(error, weight)
+    return terms
 
 
 def gloss_loss(logits: Array, segment: Array, gloss: Array) -> tuple[Array, Array]:

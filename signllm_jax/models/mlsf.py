@@ -9,18 +9,25 @@ import numpy as np
 
 from signllm_jax.core.config import ModelConfig
 from signllm_jax.core.typing import Array, Tree
+from signllm_jax.models.layers.variety import nothing_seen
 from signllm_jax.models.text2pose import Text2Pose
 from signllm_jax.parallel import language_axis
 
 
 def init_group(config: ModelConfig, key: Array) -> Tree:
     """The parameters of one group, each in a box with its logical axes."""
-    model = Text2Pose(config)
+    return init_poses(Text2Pose(config), key)
+
+
+def init_poses(model: Text2Pose, key: Array) -> Tree:
+    """The boxed parameters of a Text2Pose, whatever its texts are."""
+    c = model.config
     tokens = jnp.zeros((1, 2), jnp.int32)
     patches = jnp.zeros((1, 1), jnp.int32)
-    history = jnp.zeros((1, 1, config.patch * (config.frame_size - 1)))
+    history = jnp.zeros((1, 1, c.patch * (c.frame_size - 1)))
     counter = jnp.zeros((1, 1))
-    return model.init(key, tokens, tokens, history, counter, patches)["params"]
+    seen = nothing_seen(c.patch, c.frame_size, c.latent)
+    return model.init(key, tokens, tokens, history, counter, patches, seen=seen)["params"]
 
 
 def init(config: ModelConfig, key: Array, languages: tuple[str, ...]) -> Tree:

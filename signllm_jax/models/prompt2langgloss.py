@@ -12,6 +12,7 @@ import jax.numpy as jnp
 
 from signllm_jax.core.config import ModelConfig, TextConfig
 from signllm_jax.core.typing import Array, Tree
+from signllm_jax.models.mlsf import init_poses
 from signllm_jax.models.text2gloss import Text2Gloss
 from signllm_jax.models.text2pose import Text2Pose
 from signllm_jax.text.source_tokens import columns
@@ -27,12 +28,7 @@ def init_lane(config: ModelConfig, text: TextConfig, text_key: Array, pose_key: 
     text_stage, pose_stage = stages(config, text)
     units, line = jnp.zeros((1, 2, columns(text)), jnp.int32), jnp.zeros((1, 2), jnp.int32)
     own = dict(text_stage.init(text_key, units, line, line, line)["params"])
-    history = jnp.zeros((1, 1, config.patch * (config.frame_size - 1)))
-    pose = dict(
-        pose_stage.init(
-            pose_key, line, line, history, jnp.zeros((1, 1)), jnp.zeros((1, 1), jnp.int32)
-        )["params"]
-    )
+    pose = dict(init_poses(pose_stage, pose_key))
     del pose["embed_text"]
     return {"langgloss": own.pop("embed_gloss"), "text_stage": own, "pose_stage": pose}
 

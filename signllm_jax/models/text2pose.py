@@ -24,11 +24,23 @@ from signllm_jax.models.layers.embed import (
     segment_positions,
     sinusoids,
 )
-from signllm_jax.models.layers.steps import Steps, packed_steps
+from signllm_jax.models.layers.steps import Memory, Steps, packed_steps
+from signllm_jax.models.layers.variety import (
+    HANDS,
+    Length,
+    Seen,
+    Told,
+    Variety,
+    clip_means,
+    hidden_joints,
+    members,
+)
 from signllm_jax.parallel.sharding import constrain
 
 PHASES = 4
 """Harmonics of the token clock."""
+NEVER = 1e4
+"""What is taken off the logit of a joint that cannot be shown."""
 
 
 def teacher_forcing(frames: Array, segment: Array, patch: int) -> tuple[Array, Array, Array]:
@@ -97,7 +109,13 @@ class Text2Pose(nn.Module):
         self.text_progress = Dense(c.width, ("progress", "embed"))
         self.encoder = [block(False) for _ in range(c.encoder_layers)]
         self.norm_text = Norm(self.dtype)
-        self.embed_history = Dense(c.width, ("patch", "embed"), self.dtype)
+        if c.latent:
+            self.variety = Variety(c.latent, c.patch * (c.frame_size - 1))
+            self.embed_latent = Dense(c.width, ("width", "embed"))
+        if c.decoder == "parallel":
+            self.length = Length()
+        else:
+            self.embed_history = Dense(c.width, ("patch", "embed"), self.dtype)
         self.frame_progress = Dense(c.width, ("progress", "embed"))
         if c.token_clock:
             self.frame_phase = Dense(c.width, ("progress", "embed"))
@@ -114,7 +132,8 @@ class Text2Pose(nn.Module):
             self.frame_hidden = Dense(c.head, ("embed", "mlp"), self.dtype)
         last = ("mlp" if c.head else "embed", "patch")
         self.frame_head = Dense(c.patch * (c.frame_size - 1), last, self.dtype, 0.1)
-        self.counter_head = Dense(c.patch, ("embed", "patch"), jnp.float32, 0.01)
+        if c.decoder == "autoregressive":
+            self.counter_head = Dense(c.patch, ("embed", "patch"), jnp.float32, 0.01)
         self.seen_head = Dense(
             c.patch * ((c.frame_size - 1) // 3), ("embed", "patch"), jnp.float32, 0.01
         )
@@ -128,8 +147,7 @@ class Text2Pose(nn.Module):
             training: whether dropout is on.
 
         Returns:
-            What the decoder reads: a tuple of each decoder layer's keys and values, the segment,
-            the progress float32 [B, S] of each token and the number of tokens of its text.
+            The Memory, without a latent.
         """
         place, length = segment_positions(text_segment)
         progress = (place + 0.5) / jnp.maximum(length, 1)
@@ -144,13 +162,46 @@ class Text2Pose(nn.Module):
             x, _ = block(x, mask, None, None, training, None, False)
         x = self.norm_text(x)
         keys_values = tuple(block.memory(x) for block in self.decoder)
-        return keys_values, text_segment, progress, length
+        whole = self.config.latent or self.config.decoder == "parallel"
+        return Memory(keys_values, text_segment, progress, length, x if whole else None)
 
-    def decode(self, memory, history, counter, steps: Steps, training=False):
-        """Predicts the patches that follow a history.
+    def vary(self, memory: Memory, noise) -> Memory:
+        """The memory with a latent drawn for each clip from its text.
 
         Args:
             memory: what `encode` returned.
+            noise: float32 [B, K, Z + 4], see `Variety.draw`.
+        """
+        text = clip_means(memory.text, memory.segment, noise.shape[1])
+        return memory._replace(latent=self.variety.draw(text, noise))
+
+    def recognize(self, memory: Memory, seen: Seen) -> tuple[Memory, Told]:
+        """The memory with the latents of true clips, and what is told of them.
+
+        Args:
+            memory: what `encode` returned.
+            seen: the clips.
+        """
+        c, clips = self.config, seen.noise.shape[1]
+        surplus = jnp.zeros(seen.noise.shape[:2])
+        if c.latent:
+            text = clip_means(memory.text, memory.segment, clips)
+            tokens = members(memory.segment, clips).sum(1)
+            latent, surplus = self.variety.recognize(text, seen, c.patch, tokens)
+            memory = memory._replace(latent=latent)
+        length = self.tell_length(memory, clips) if c.decoder == "parallel" else None
+        return memory, Told(surplus, length)
+
+    def tell_length(self, memory: Memory, clips: int):
+        """The logarithm of the frames of each of K clips, float32 [B, K] (`parallel` alone)."""
+        text = clip_means(memory.text, memory.segment, clips)
+        return self.length(text, members(memory.segment, clips).sum(1), memory.latent)
+
+    def decode(self, memory: Memory, history, counter, steps: Steps, training=False):
+        """Predicts the patches that follow a history; a parallel decoder reads none.
+
+        Args:
+            memory: what `encode` returned, with a latent where the model has one.
             history: [B, N, P (D - 1)], the patch before each, zeros at a clip's start.
             counter: float32 [B, N], the counter reached before each patch, 0 at a clip's start.
             steps: of the patches.
@@ -158,13 +209,20 @@ class Text2Pose(nn.Module):
                 generation above all, attends by XLA.
 
         Returns:
-            The Prediction of the patches [B, N, P, ...] and the layers' new caches.
+            The Prediction of the patches [B, N, P, ...] and the layers' new caches. A parallel
+            decoder's counter is the one that it was given.
         """
-        c = self.config
-        keys_values, text_segment, progress, length = memory
+        c, parallel = self.config, self.config.decoder == "parallel"
+        keys_values, text_segment, progress, length = memory[:4]
         segment, place = steps.segment, steps.place
         memory_mask = (segment[:, :, None] == text_segment[:, None, :]) & (segment[:, :, None] > 0)
-        x = self.embed_history(history) + (place == 0)[..., None] * self.start
+        x = (place == 0)[..., None] * self.start
+        if not parallel:
+            x = self.embed_history(history) + x
+        if c.latent:
+            own = members(segment, memory.latent.shape[1])
+            latent = jnp.einsum("bnk,bkz->bnz", own, memory.latent)
+            x = x + self.embed_latent(latent)
         if c.progress_features:
             x = x + self.frame_progress(progress_features(counter, c.progress_features))
         if c.token_clock:
@@ -181,7 +239,7 @@ class Text2Pose(nn.Module):
             bias = nearness(*(x[layer] for x in self.bias), distance) if c.progress_bias else None
             layer_memory = (keys_values[layer], memory_mask, bias)
             cache = steps.cache(layer)
-            whole = cache is None
+            whole = cache is None and not parallel
             x, new = block(
                 x, steps.mask, layer_memory, cache, training, None, whole, kernel_segment
             )
@@ -191,14 +249,20 @@ class Text2Pose(nn.Module):
         spoken = gelu(self.frame_hidden(x)) if c.head else x
         frames = self.frame_head(spoken).astype(jnp.float32).reshape(*shape, c.frame_size - 1)
         x = x.astype(jnp.float32)
-        advance = self.counter_head(x)
-        if c.token_clock:  # in tokens, of which a patch passes about as many whatever the length
-            advance = advance / tokens[..., None]
-        counter = counter[..., None] + advance
+        if parallel:
+            counter = jnp.broadcast_to(counter[..., None], shape)
+        else:
+            advance = self.counter_head(x)
+            if c.token_clock:  # in tokens: a patch passes about as many whatever the length
+                advance = advance / tokens[..., None]
+            counter = counter[..., None] + advance
         seen = self.seen_head(x).reshape(*shape, (c.frame_size - 1) // 3)
+        if c.latent and not training:
+            hidden = latent[..., -len(HANDS) :] @ hidden_joints(c.frame_size)
+            seen = seen - NEVER * hidden[:, :, None]
         return Prediction(frames, counter, seen), tuple(new_caches)
 
-    def __call__(self, text, text_segment, history, counter, segment, training=False):
+    def __call__(self, text, text_segment, history, counter, segment, training=False, seen=None):
         """Teacher-forced prediction of whole (packed) rows.
 
         Args:
@@ -208,12 +272,17 @@ class Text2Pose(nn.Module):
             counter: float32 [B, N].
             segment: int32 [B, N].
             training: whether dropout is on.
+            seen: the true clips (Seen), which a model reads that has a latent or tells lengths.
 
         Returns:
-            The Prediction [B, T, ...].
+            The Prediction [B, T, ...], and what is Told of the clips where they are seen.
         """
-        memory = self.encode(text, text_segment, training)
-        predicted, _ = self.decode(memory, history, counter, packed_steps(segment), training)
+        memory, told = self.encode(text, text_segment, training), None
+        if seen is not None:
+            memory, told = self.recognize(memory, seen)
+        steps = packed_steps(segment, whole=self.config.decoder == "parallel")
+        predicted, _ = self.decode(memory, history, counter, steps, training)
         rows, patches = segment.shape
         time = patches * self.config.patch
-        return jax.tree.map(lambda x: x.reshape(rows, time, *x.shape[3:]), predicted)
+        predicted = jax.tree.map(lambda x: x.reshape(rows, time, *x.shape[3:]), predicted)
+        return predicted if told is None else (predicted, told)

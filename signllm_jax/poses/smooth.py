@@ -1,7 +1,10 @@
 """A filter in time that takes jitter off a clip."""
 
+import dataclasses
+
 import numpy as np
 
+from signllm_jax.core.skeleton import DWPOSE128
 from signllm_jax.poses.clip import PoseClip
 
 _TAPS = np.array([1, 4, 6, 4, 1], np.float32) / 16
@@ -17,4 +20,7 @@ def smoothed(clip: PoseClip) -> PoseClip:
     count = len(clip)
     total = sum(tap * values[i : i + count] for i, tap in enumerate(_TAPS))
     norm = sum(tap * weight[i : i + count] for i, tap in enumerate(_TAPS))
-    return PoseClip(total / np.maximum(norm, 1e-6), clip.confidence, clip.fps, clip.layout)
+    positions = total / np.maximum(norm, 1e-6)
+    if clip.layout == DWPOSE128.name:
+        positions[..., 2] = clip.positions[..., 2]  # the confidence
+    return dataclasses.replace(clip, positions=positions)

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 
 from signllm_jax.core.typing import Array, Tree
 from signllm_jax.models import generation
+from signllm_jax.models.layers.variety import Seen
 from signllm_jax.models.losses import frame_error
 from signllm_jax.models.text2pose import Text2Pose, fed_back, teacher_forcing
 from signllm_jax.rl.clips import Clips
@@ -80,13 +81,15 @@ def policy_loss(
     count, time, size = clips.frames.shape
     patches = time // model.config.patch
     noise = deviation * jax.random.normal(key, (count, patches, size * model.config.patch))
+    seen = shown(model, clips)
     # both rollouts in one loop, which no gradient goes into: its caches are written in place
-    frames, shown, counter, ends = rollout(
+    frames, visible, counter, ends = rollout(
         model,
         jax.lax.stop_gradient(params),
         jnp.concatenate([clips.text, clips.text]),
         patches,
         jnp.concatenate([noise, jnp.zeros_like(noise)]),
+        jax.tree.map(lambda x: jnp.concatenate([x, x]), seen),
     )
 
     def rewards(frames, ends):
@@ -102,11 +105,17 @@ def policy_loss(
 
     sampled, greedy = rewards(frames[:count], ends[:count]), rewards(frames[count:], ends[count:])
     real = (jnp.arange(time) < clips.length[:, None]).astype(jnp.int32)
-    fed = fed_back(frames[:count], shown[:count])
-    with_counter = jnp.concatenate([fed, counter[:count, :, None]], -1)
-    history, before, segment = teacher_forcing(with_counter, real, model.config.patch)
-    spoken = (clips.text > 0).astype(jnp.int32)
-    mean = model.apply({"params": params}, clips.text, spoken, history, before, segment).frames
+    if model.config.decoder == "parallel":
+        memory = generation.read_text(model, params, clips.text, seen=seen)
+        mean = generation.make_at_once(model, params, memory, patches, ends[:count]).frames
+        segment = real[:, :: model.config.patch]
+    else:
+        fed = fed_back(frames[:count], visible[:count])
+        with_counter = jnp.concatenate([fed, counter[:count, :, None]], -1)
+        history, before, segment = teacher_forcing(with_counter, real, model.config.patch)
+        spoken = (clips.text > 0).astype(jnp.int32)
+        given = clips.text, spoken, history, before, segment
+        mean = model.apply({"params": params}, *given, seen=seen)[0].frames
     actions, mean = (x.reshape(count, patches, -1) for x in (frames[:count], mean))
     chosen = log_probability(actions, mean, deviation) * (segment > 0)
     # the mean is over the clips that there are
@@ -114,13 +123,28 @@ def policy_loss(
     return surrogate(chosen, sampled, rewards_to_go(greedy)) * share
 
 
+def shown(model: Text2Pose, clips: Clips) -> Seen:
+    """Clips as a model reads them, for their most probable latents.
+
+    A production is held against one true clip, so it is of that clip's signer.
+    """
+    segment = (jnp.arange(clips.frames.shape[1]) < clips.length[:, None]).astype(jnp.int32)
+    noise = jnp.zeros((len(clips.length), 1, model.config.latent))
+    return Seen(clips.frames, clips.mask, segment, noise)
+
+
 def rollout(
-    model: Text2Pose, params: Tree, text: Array, patches: int, noise: Array | None = None
+    model: Text2Pose,
+    params: Tree,
+    text: Array,
+    patches: int,
+    noise: Array | None = None,
+    seen: Seen | None = None,
 ) -> tuple[Array, Array, Array, Array]:
     """Free-running clips of a fixed number of patches.
 
     Unlike `pose_decoding.generate` it takes noise, and does not wait for the last clip to end: a
-    loop of a fixed length needs no word between devices.
+    loop of a fixed length needs no word between devices. A parallel decoder has no loop.
 
     Args:
         model: of the group.
@@ -128,14 +152,20 @@ def rollout(
         text: int32 [N, S], 0 = padding.
         patches: how many are produced.
         noise: float32 [N, patches, P (D - 1)], added to what is predicted; None = greedy.
+        seen: the clips whose latents are read; None = the most probable of the texts.
 
     Returns:
         frames float32 [N, F, D - 1] as they were drawn, the joints bool [N, F, J] that are shown
         (the others were fed back as 0), the counter [N, F], and the length int32 [N] at which the
         counter says that the clip ends.
     """
-    clips = len(text)
-    memory = generation.read_text(model, params, text)
+    clips, time = len(text), patches * model.config.patch
+    memory = generation.read_text(model, params, text, seen=seen)
+    if model.config.decoder == "parallel":
+        made = generation.make_at_once(model, params, memory, patches)
+        frames = made.frames if noise is None else made.frames + noise.reshape(made.frames.shape)
+        counter = jnp.arange(1, time + 1) / made.length[:, None]
+        return frames, made.seen, counter, made.length
     if noise is None:
         noise = jnp.zeros((clips, patches, 1))
 
@@ -146,6 +176,5 @@ def rollout(
     inputs = jnp.arange(patches), jnp.moveaxis(noise, 1, 0)
     made = jax.lax.scan(step, generation.begin(model, clips, patches), inputs)[1]
     made = generation.Patch(*(jnp.moveaxis(x, 0, 1).reshape(clips, -1) for x in made))
-    time = patches * model.config.patch
-    frames, seen = (x.reshape(clips, time, -1) for x in (made.frames, made.seen))
-    return frames, seen, made.counter, generation.first_end(made.counter)[1]
+    frames, visible = (x.reshape(clips, time, -1) for x in (made.frames, made.seen))
+    return frames, visible, made.counter, generation.first_end(made.counter)[1]

@@ -89,7 +89,7 @@ def make_app(
     async def produce(ask: schema.Ask, request: Request) -> Response:
         """Produces a clip."""
         zipped = _takes_gzip(request.headers.get("accept-encoding", ""))
-        read = _read(model, ask.text, ask.prompt, ask.typed, ask.language)
+        read = _read(model, ask.text, ask.prompt, ask.typed, ask.language, ask.seed)
         body = await desk.body(read, ask.positions, zipped)
         headers = {"vary": "accept-encoding"} | ({"content-encoding": "gzip"} if zipped else {})
         return Response(body, media_type="application/json", headers=headers)
@@ -103,9 +103,10 @@ def make_app(
         prompt: Annotated[schema.Text | None, Query(description="a question instead")] = None,
         typed: Annotated[schema.Text | None, Query(description="a text or a question")] = None,
         language: Annotated[schema.Code | None, Query(description="code or name")] = None,
+        seed: Annotated[schema.Seed, Query(description="which clip of the text")] = 0,
     ) -> Response:
         """Produces a clip as a file to keep."""
-        request = _read(model, text, prompt, typed, language)
+        request = _read(model, text, prompt, typed, language, seed)
         answer = await desk.answer(request)
         content = await desk.render(
             answer.signed.clip, title(request, answer.signed.clip), format.value
@@ -139,13 +140,13 @@ def make_app(
     return app
 
 
-def _read(model: SignLLM, text, prompt, typed, language):
+def _read(model: SignLLM, text, prompt, typed, language, seed):
     """What is asked for; raises TextError or ConfigError."""
     if typed is None:
-        return model.read(text, prompt, language)
+        return model.read(text, prompt, language, seed)
     if text is not None or prompt is not None:
         raise TextError("give one of text, prompt and typed")
-    return model.read_typed(typed, language)
+    return model.read_typed(typed, language, seed)
 
 
 def _takes_gzip(header: str) -> bool:

@@ -99,6 +99,7 @@ class Desk:
                     dataset=group.dataset,
                     max_tokens=(group.trained_tokens or (0, group.row_tokens))[1],
                     max_seconds=group.max_frames / group.statistics.fps,
+                    draws=self._model.draws(code),
                 )
             )
         return schema.Languages(languages=described, formats=[*Format], max_text=schema.MAX_TEXT)

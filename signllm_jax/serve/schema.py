@@ -34,7 +34,7 @@ class Ask(BaseModel):
     positions: Form = Field(
         "int16", description="form of the clip's numbers: packed in base64, or JSON's own floats"
     )
-    seed: Seed = Field(0, description="for models that draw at random; the present ones do not")
+    seed: Seed = Field(0, description="which clip of the text, of a language that `draws`")
 
     @model_validator(mode="after")
     def _either(self):
@@ -106,6 +106,7 @@ class Language(BaseModel):
     dataset: str = Field(description="what it was trained on")
     max_tokens: int = Field(description="longest text that the model reads, in tokens")
     max_seconds: float = Field(description="longest clip")
+    draws: bool = Field(description="whether a text has several clips, of which `seed` is one")
 
 
 class Languages(BaseModel):

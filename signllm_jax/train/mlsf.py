@@ -10,7 +10,8 @@ from signllm_jax.data import batches
 from signllm_jax.data.corruption import open_train
 from signllm_jax.models import mlsf
 from signllm_jax.models.layers.precision import compute_dtype
-from signllm_jax.models.losses import joint_weights, pose_losses, weighted_sum
+from signllm_jax.models.layers.variety import Seen
+from signllm_jax.models.losses import clip_losses, joint_weights, pose_losses, weighted_sum
 from signllm_jax.models.text2pose import Text2Pose, teacher_forcing
 from signllm_jax.rl import policy
 from signllm_jax.rl.clips import unpack
@@ -74,6 +75,18 @@ class MlsfTask(Task):
     def _model(self):
         return Text2Pose(self.config.model, compute_dtype(self.config.model.dtype))
 
+    @property
+    def _autoregressive(self):
+        return self.config.model.decoder == "autoregressive"
+
+    def _seen(self, batch, key) -> Seen | None:
+        """The clips of a batch for a model that reads them, with draws for their latents."""
+        model, rows = self.config.model, batch.example.shape
+        if self._autoregressive and not model.latent:
+            return None
+        noise = jax.random.normal(jax.random.fold_in(key, 2), (*rows, model.latent))
+        return Seen(batch.frames[..., :-1], batch.joint_mask, batch.segment, noise)
+
     def loss(self, params, batch, key, learning=None):
         """See Task; the frames are predicted teacher-forced from a corrupted history."""
         config, model = self.config, self._model
@@ -82,8 +95,10 @@ class MlsfTask(Task):
         tokens = None
         if config.model.token_clock:
             tokens = tokens_of(batch.segment, batch.text_segment)
-        unit = 1.0 if tokens is None else 1 / tokens[:, :: config.model.patch]
-        history, counter = corrupt(history, counter, corrupt_key, config.loss, unit)
+        if self._autoregressive:
+            unit = 1.0 if tokens is None else 1 / tokens[:, :: config.model.patch]
+            history, counter = corrupt(history, counter, corrupt_key, config.loss, unit)
+        seen = self._seen(batch, key)
         predicted = model.apply(
             {"params": params},
             batch.text,
@@ -92,8 +107,14 @@ class MlsfTask(Task):
             counter,
             segment,
             training=True,
+            seen=seen,
             rngs={"dropout": dropout_key},
         )
+        told = None
+        if seen is not None:
+            predicted, told = predicted
+        if not self._autoregressive:  # its progress is given: the length alone can be wrong
+            predicted = predicted._replace(counter=batch.frames[..., -1])
         weights = joint_weights(get_layout(config.data.layout), config.loss.hand, config.loss.wrist)
         importance = None if learning is None else learning.importance
         each = None if importance is None else of_frames(importance, batch.segment)
@@ -107,6 +128,9 @@ class MlsfTask(Task):
             each,
             tokens,
         )
+        if told is not None:
+            terms |= clip_losses(told, batch.segment, importance)
+            terms["loss"] = weighted_sum(terms, config.loss)
         terms["frames"] = (batch.segment > 0).sum().astype(jnp.float32)
         if learning is not None:
             terms = self._rewarded(params, batch, key, predicted.frames, weights, terms, learning)
@@ -139,7 +163,9 @@ class MlsfTask(Task):
     def free_running_errors(self, params, clips):
         """See Task."""
         patches = clips.frames.shape[1] // self.config.model.patch
-        made, _, _, length = policy.rollout(self._model, params, clips.text, patches)
+        made, _, _, length = policy.rollout(
+            self._model, params, clips.text, patches, seen=policy.shown(self._model, clips)
+        )
         return sequence_errors(
             clips.frames, clips.mask, clips.length, made, length, self.config.rl.reward
         )

@@ -1,4 +1,4 @@
-"""The steps that a decoder computes: whole packed rows in training, one step in generation."""
+"""What a decoder reads, and the steps that it computes: whole packed rows, or one in generation."""
 
 from typing import NamedTuple
 
@@ -35,15 +35,37 @@ class Steps(NamedTuple):
         return None if self.caches is None else (self.caches[layer], self.index)
 
 
-def packed_steps(segment: Array) -> Steps:
+class Memory(NamedTuple):
+    """What the decoder reads of the texts of B rows.
+
+    Attributes:
+        keys_values: each decoder layer's keys and values.
+        segment: int32 [B, S], 0 = padding.
+        progress: float32 [B, S], the middle of each token in its text.
+        length: int32 [B, S], how many tokens its text has.
+        text: [B, S, M], what is read of whole clips; None where nothing is.
+        latent: float32 [B, K, Z + 4], what varies between clips; None where nothing does.
+    """
+
+    keys_values: tuple
+    segment: Array
+    progress: Array
+    length: Array
+    text: Array | None = None
+    latent: Array | None = None
+
+
+def packed_steps(segment: Array, whole: bool = False) -> Steps:
     """All steps of packed rows: each sees those before it in its sequence.
 
     Args:
         segment: int32 [B, N], 0 = padding.
+        whole: whether each sees those after it as well.
     """
     place, _ = segment_positions(segment)
     mask = segment[:, :, None] == segment[:, None, :]
-    mask &= np.tri(segment.shape[1], dtype=bool)
+    if not whole:
+        mask &= np.tri(segment.shape[1], dtype=bool)
     mask &= segment[:, :, None] > 0
     return Steps(segment, place, mask)
 

@@ -2,6 +2,7 @@
 import { Player } from "../player/player.js";
 import { WORDS, pickLanguage } from "../player/words.js";
 
+const SEEDS = 2 ** 31;
 const at = (id) => document.getElementById(id);
 const player = new Player(at("player"), WORDS.en);
 let words = WORDS.en;
@@ -47,9 +48,12 @@ function preferred() {
   return (found ?? offered.languages[0]).code;
 }
 
-/** Asks for what was typed; a failure is not told where nobody has typed it. */
-async function ask(typed = at("text").value, quiet = false) {
-  const wanted = { typed, language: at("language").value };
+/**
+ * Asks for what was typed; a failure is not told where nobody has typed it. A seed names one of a
+ * text's clips, where the model has several.
+ */
+async function ask(typed = at("text").value, quiet = false, seed = 0) {
+  const wanted = { typed, language: at("language").value, ...(seed ? { seed } : {}) };
   performance.mark("asked");
   tell(words.working);
   at("submit").setAttribute("aria-disabled", "true");
@@ -115,6 +119,7 @@ function tell(status, problem = "", detail = "") {
 function show(said, wanted, quiet) {
   shown = said;
   at("result").hidden = false;
+  at("another").hidden = !offered.languages.find(({ code }) => code === said.language)?.draws;
   head();
   player.load(said.clip);
   performance.mark("shown");
@@ -165,7 +170,16 @@ function follow() {
   at("text").value = text;
   const language = wanted.get("language") ?? "";
   if ([...at("language").options].some((option) => option.value === language)) at("language").value = language;
-  return ask();
+  const seed = Number(wanted.get("seed"));
+  return ask(text, false, Number.isSafeInteger(seed) && seed > 0 && seed < SEEDS ? seed : 0);
+}
+
+/** Asks for the clip on the page by another signer; the link says which one. */
+function another() {
+  if (at("submit").hasAttribute("aria-disabled")) return;
+  const wanted = new URLSearchParams(location.hash.slice(1));
+  wanted.set("seed", (Number(wanted.get("seed")) + 1) % SEEDS);
+  location.hash = wanted;
 }
 
 async function share() {
@@ -188,6 +202,7 @@ at("ask").addEventListener("submit", (event) => {
   if (!at("submit").hasAttribute("aria-disabled")) ask();
 });
 at("share").addEventListener("click", share);
+at("another").addEventListener("click", another);
 at("instead").addEventListener("click", () => {
   at("text").value = at("instead").dataset.text;
   ask();

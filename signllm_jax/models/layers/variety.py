@@ -1,0 +1,221 @@
+"""What varies between the clips of one text: which hands are shown, and a latent code.
+
+A conditional variational autoencoder (Kingma and Welling 2014; Sohn et al. 2015). Which hands are
+shown is read off a clip and predicted from its text; a Gaussian code of Z numbers holds the rest.
+Both belong to a clip as a whole: all its patches read the same, so that none mixes two signers.
+"""
+
+from typing import NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from signllm_jax.core.skeleton import LAYOUTS, Layout
+from signllm_jax.core.typing import Array
+from signllm_jax.models.layers.bfloat16 import gelu
+from signllm_jax.models.layers.blocks import Dense
+
+HANDS = ("neither", "right", "left", "both")
+"""Which hands a clip shows."""
+SHOWN = 0.1
+"""Share of a clip's frames from which on a hand counts as shown."""
+HIDDEN = 64
+"""Features of whole clips and texts."""
+OF_PATCH, WEIGHTS = 96, 120_000
+"""Features of a patch, and how many weights there are for them at most."""
+FIRST_PACE = 8.0
+"""Frames of a token that the length starts from."""
+WIDEST = 3.0
+"""Largest logarithm of a deviation; the smallest is minus that."""
+
+
+class Seen(NamedTuple):
+    """The true clips of packed rows, as what varies is read off them.
+
+    Attributes:
+        frames: float32 [B, T, D - 1], standardised.
+        mask: bool [B, T, J], the observed joints.
+        segment: int32 [B, T], 0 = padding.
+        noise: float32 [B, K, Z], standard normal draws for the K clips of a row; 0 = the mean.
+    """
+
+    frames: Array
+    mask: Array
+    segment: Array
+    noise: Array
+
+
+class Told(NamedTuple):
+    """What a model says of whole clips.
+
+    Attributes:
+        surplus: float32 [B, K], how much more a clip tells than its text, in nats: what its code
+            and its hands cost. 0 without a latent code.
+        length: float32 [B, K], the logarithm of its frames; None where the counter finds the end.
+    """
+
+    surplus: Array
+    length: Array | None
+
+
+def nothing_seen(patch: int, frame_size: int, latent: int) -> Seen:
+    """One clip of one patch that shows nothing, for what asks for shapes alone."""
+    return Seen(
+        jnp.zeros((1, patch, frame_size - 1)),
+        jnp.zeros((1, patch, frame_size // 3), bool),
+        jnp.ones((1, patch), jnp.int32),
+        jnp.zeros((1, 1, latent)),
+    )
+
+
+def members(segment: Array, clips: int) -> Array:
+    """float32 [B, N, K]: 1 where a place of segment int32 [B, N] belongs to clip k + 1."""
+    return (segment[..., None] == jnp.arange(1, clips + 1)).astype(jnp.float32)
+
+
+def clip_means(values: Array, segment: Array, clips: int) -> Array:
+    """The mean of values [B, N, M] over each of K clips, float32 [B, K, M]; 0 where none is."""
+    own = members(segment, clips)
+    total = jnp.einsum("bnk,bnm->bkm", own, values.astype(jnp.float32))
+    return total / jnp.maximum(own.sum(1), 1)[..., None]
+
+
+def layout_of(frame_size: int) -> Layout:
+    """The layout whose frames have D numbers."""
+    return next(layout for layout in LAYOUTS.values() if layout.frame_size == frame_size)
+
+
+def shown_hands(mask: Array, segment: Array, clips: int) -> Array:
+    """Which hands each clip shows: one of HANDS, as float32 [B, K, 4] with a single 1.
+
+    Args:
+        mask: bool [B, T, J], the observed joints.
+        segment: int32 [B, T].
+        clips: K.
+    """
+    groups = layout_of(3 * mask.shape[-1] + 1).groups
+    sides = [mask[..., list(groups[f"{side}_hand"])].any(-1) for side in ("right", "left")]
+    share = clip_means(jnp.stack(sides, -1), segment, clips)
+    right, left = jnp.moveaxis(share >= SHOWN, -1, 0)
+    return jax.nn.one_hot(right + 2 * left, len(HANDS))
+
+
+def hidden_joints(frame_size: int) -> np.ndarray:
+    """float32 [4, J]: 1 for the joints that a clip of each of HANDS does not show."""
+    layout = layout_of(frame_size)
+    hidden = np.zeros((len(HANDS), layout.size), np.float32)
+    for row, name in enumerate(HANDS):
+        for side in {"right", "left"} - ({"right", "left"} if name == "both" else {name}):
+            hidden[row, list(layout.groups[f"{side}_hand"])] = 1
+    return hidden
+
+
+class Variety(nn.Module):
+    """p(hands | text), p(code | text, hands) and q(code | clip).
+
+    A latent is [B, K, Z + 4]: the code and then the hands.
+
+    Attributes:
+        size: Z.
+        inputs: P (D - 1), numbers of a patch.
+    """
+
+    size: int
+    inputs: int
+
+    def setup(self):
+        """Declares the layers; they are small, and every device has all of them."""
+        self.hands = Dense(len(HANDS), ("embed", "width"), scale=0.01)
+        self.prior_text = Dense(HIDDEN, ("embed", "width"))
+        self.prior_hands = Dense(HIDDEN, ("width", "width"))
+        self.prior = Dense(2 * self.size, ("width", "width"), scale=0.01)
+        self.patch = Dense(min(OF_PATCH, WEIGHTS // self.inputs), ("patch", "width"))
+        self.clip = Dense(HIDDEN, ("width", "width"))
+        self.clip_text = Dense(HIDDEN, ("embed", "width"))
+        self.posterior = Dense(2 * self.size, ("width", "width"), scale=0.1)
+
+    def draw(self, text, noise):
+        """A latent of each clip.
+
+        Args:
+            text: float32 [B, K, M], the mean over a text's tokens.
+            noise: float32 [B, K, Z + 4], standard normal draws times the temperature, for the code
+                and the hands; 0 = the most probable.
+
+        Returns:
+            [B, K, Z + 4].
+        """
+        # as Gumbel noise, whose largest sum with the logits is a draw by their probability
+        even = jax.scipy.special.ndtr(jnp.clip(noise[..., self.size :], -4.0, 4.0))
+        chosen = (self.hands(text) - jnp.log(-jnp.log(even))).argmax(-1)
+        hands = jax.nn.one_hot(chosen, len(HANDS))
+        mean, deviation = self._prior(text, hands)
+        return jnp.concatenate([mean + jnp.exp(deviation) * noise[..., : self.size], hands], -1)
+
+    def recognize(self, text, seen: Seen, patch: int, tokens):
+        """The latent of each true clip, and how much more it tells than the text, in nats.
+
+        Args:
+            text: float32 [B, K, M], the mean over a text's tokens.
+            seen: the clips.
+            patch: P.
+            tokens: float32 [B, K], of each text.
+
+        Returns:
+            [B, K, Z + 4] and float32 [B, K], the divergence of q(code | clip) from the prior and
+            minus the logarithm of the hands' probability.
+        """
+        clips = seen.noise.shape[1]
+        hands = shown_hands(seen.mask, seen.segment, clips)
+        found = mean, deviation = self._posterior(text, seen, patch, tokens, hands)
+        surplus = divergence(found, self._prior(text, hands))
+        surplus -= (jax.nn.log_softmax(self.hands(text)) * hands).sum(-1)
+        return jnp.concatenate([mean + jnp.exp(deviation) * seen.noise, hands], -1), surplus
+
+    def _prior(self, text, hands):
+        hidden = gelu(self.prior_text(text) + self.prior_hands(hands))
+        return _halves(self.prior(hidden))
+
+    def _posterior(self, text, seen, patch, tokens, hands):
+        frames = seen.frames * jnp.repeat(seen.mask, 3, -1)
+        patches = gelu(self.patch(frames.reshape(len(frames), -1, frames.shape[-1] * patch)))
+        clips = hands.shape[1]
+        count = members(seen.segment, clips).sum(1)
+        pace = jnp.log(jnp.maximum(count, 1) / (FIRST_PACE * jnp.maximum(tokens, 1)))
+        own = clip_means(patches, seen.segment[:, ::patch], clips)
+        own = jnp.concatenate([own, hands, pace[..., None]], -1)
+        return _halves(self.posterior(gelu(self.clip(own) + self.clip_text(text))))
+
+
+def divergence(one: tuple[Array, Array], other: tuple[Array, Array]) -> Array:
+    """The Kullback-Leibler divergence of one Gaussian from another, in nats [...].
+
+    Args:
+        one: means [..., Z] and logarithms of deviations [..., Z].
+        other: the same.
+    """
+    (mean, deviation), (other_mean, other_deviation) = one, other
+    apart = jnp.exp(2 * (deviation - other_deviation))
+    apart += jnp.square(mean - other_mean) * jnp.exp(-2 * other_deviation)
+    return (0.5 * (apart - 1) + other_deviation - deviation).sum(-1)
+
+
+def _halves(values):
+    """Means, and logarithms of deviations within WIDEST."""
+    mean, deviation = jnp.split(values, 2, -1)
+    return mean, WIDEST * jnp.tanh(deviation / WIDEST)
+
+
+class Length(nn.Module):
+    """The logarithm of a clip's frames from its text and its latent."""
+
+    @nn.compact
+    def __call__(self, text, tokens, latent=None):
+        """text [B, K, M], tokens [B, K] and a latent [B, K, ...] or None -> float32 [B, K]."""
+        hidden = Dense(HIDDEN, ("embed", "width"), name="text")(text)
+        if latent is not None:
+            hidden = hidden + Dense(HIDDEN, ("width", "width"), name="latent")(latent)
+        pace = Dense(1, ("width", "width"), scale=0.01, name="pace")(gelu(hidden))[..., 0]
+        return jnp.log(FIRST_PACE * jnp.maximum(tokens, 1)) + pace
