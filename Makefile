@@ -159,9 +159,9 @@ docs: $(VENV)/test-installed
 architecture: $(VENV)/test-installed
 	$(RUN) docs/architecture.py
 
-# pictures of the page for docs/, of the demo's run, and the time to a word's first frame
+# pictures of the page for docs/, with the model of the package, and the time to a word's first frame
 screenshots: $(VENV)/test-installed
-	$(RUN) tests/browser/screenshots.py runs/mlsf docs
+	$(RUN) tests/browser/screenshots.py $(PRETRAINED) docs
 
 BROWSER = $(VENV)/browser/node_modules/.package-lock.json
 
