@@ -18,9 +18,9 @@ FIRES = "**!**"
 MEANINGS = {
     "dtw_expected": "mean DTW distance of a real take to the productions of its text",
     "dtw_best": "the same to the nearest of these productions; they are as many as the takes",
-    "smooth_travel_ratio": "how far the hands go, after a filter of five frames, by that of real takes",
+    "smooth_travel_ratio": "how far the hands go without jitter, by that of real takes",
     "smooth_speed_ratio": "the same by seconds",
-    "hand_travel_ratio": "how far the hands go, jitter and all, by that of real takes",
+    "hand_travel_ratio": "how far they go with it, by that of real takes",
     "hand_speed_ratio": "the same by seconds",
     "jerk_ratio": "mean length of the third difference of the hands' joints, by that of real takes",
     "duration_ratio": "total seconds, by those of real takes",
