@@ -3,10 +3,10 @@
     python launch/study.py sentences --seed=S --output=FILE --takes=DIR --signs=DIR [--work=DIR]
 
 `order` has the signs of ordering in many sessions, of which one is kept for test; `tsl` has 60
-signs with one take each. DIR of either has `index.csv` and the `.pose` files that it lists. A reader
-of signs and a model of the default decoder are trained on the sentences of train; what is scored are
-sentences that train does not have: real ones, the model's after the filter of `produce --smooth`,
-and a peer's, which looks each sign up in the takes of train and joins them with the same easing, as
+signs with one take each. DIR of either has `index.csv` and the `.pose` files that it lists. A
+reader of signs and a model are trained on the sentences of train. What is scored are sentences that
+train does not have: real ones, the model's after the filter of `produce --smooth`, and a peer's,
+which looks each sign up in the takes of train and joins them with the same easing, as
 `spoken-to-signed` does.
 """
 
