@@ -5,7 +5,7 @@ SEEDS ?= 0 1 2
 RUN = $(VENV)/bin/python
 PYTEST = $(RUN) -m pytest -rs -n 2 --dist loadfile --no-loadscope-reorder --durations=10
 
-.PHONY: install demo pretrained seeds seeds-plain results speed slices words reliability test test-slow browser-test browser-installed fuzz faults docs architecture screenshots lock gpu-check extract-env beam-env tfds-env peer-env signed-peer-env xpk-env lint types clean
+.PHONY: install demo pretrained seeds seeds-plain results speed scale slices words reliability test test-slow browser-test browser-installed fuzz faults docs architecture screenshots lock gpu-check extract-env beam-env tfds-env peer-env signed-peer-env xpk-env lint types clean
 
 # what README.md begins with: the package and its trained model
 install: $(VENV)/demo-installed
@@ -57,7 +57,7 @@ seeds-plain: $(VENV)/demo-installed
 	$(RUN) launch/ablation.py --norun --demo=$(shell echo $(SEEDS:%=runs/mlsf-seed-%) \
 	  $(SEEDS:%=runs/plain-seed-%) | tr ' ' ,)
 
-# docs/speed.md: about a quarter of an hour, on a machine that does nothing else
+# docs/speed.md: about twenty minutes, on a machine that does nothing else
 MEASURE = $(RUN) launch/benchmark.py
 PEER = --like=progressive_transformers
 AGAINST = --against=progressive_transformers
@@ -65,7 +65,7 @@ speed: $(VENV)/demo-installed .venv-peer/installed
 	mkdir -p docs/speed
 	rm -f docs/speed/*.jsonl
 	$(MEASURE) train $(AGAINST) --steps=1 > docs/speed/ratio-train.jsonl
-	$(MEASURE) decode $(AGAINST) --frames=100 > docs/speed/ratio-decode.jsonl
+	$(MEASURE) decode $(AGAINST) --frames=300 > docs/speed/ratio-decode.jsonl
 	$(MEASURE) start > docs/speed/start.jsonl
 	for rows in 5 16; do \
 	  $(MEASURE) train $(PEER) --rows=$$rows > docs/speed/train-$$rows.jsonl || exit; \
@@ -75,6 +75,10 @@ speed: $(VENV)/demo-installed .venv-peer/installed
 	$(MEASURE) input $(PEER) --rounds=3 > docs/speed/input-peer.jsonl
 	$(MEASURE) work $(PEER) --rounds=3 > docs/speed/work.jsonl
 	$(MEASURE) speed --document=docs/speed.md
+
+# docs/scale.md: some minutes, most of them for the list of two million made clips
+scale: $(VENV)/demo-installed
+	$(MEASURE) plan --clips=1e4,1e5,1e6,2e6 --document=docs/scale.md
 
 # docs/slices.md: about an hour of one core
 LANGUAGES = ('asl', 'gsl', 'dsgs', 'lsf_ch', 'lis_ch', 'lsa', 'ksl', 'tsl')
@@ -155,9 +159,9 @@ docs: $(VENV)/test-installed
 architecture: $(VENV)/test-installed
 	$(RUN) docs/architecture.py
 
-# pictures of the page for docs/, of the demo's run, and the time to a word's first frame
+# pictures of the page for docs/, with the model of the package, and the time to a word's first frame
 screenshots: $(VENV)/test-installed
-	$(RUN) tests/browser/screenshots.py runs/mlsf docs
+	$(RUN) tests/browser/screenshots.py $(PRETRAINED) docs
 
 BROWSER = $(VENV)/browser/node_modules/.package-lock.json
 

@@ -3,6 +3,7 @@
 `--stored=int8` makes them a quarter as large; `--evaluate` writes into the card what that costs.
 """
 
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -42,16 +43,20 @@ def main() -> None:
 
 
 def measure(folder: Path) -> dict[str, dict]:
-    """The figures of an export's languages on their test split."""
+    """The figures of an export's languages on their test split, by the readers of the run."""
     from signllm_jax.artifacts.model_card import figures
     from signllm_jax.artifacts.workdir import Workdir
     from signllm_jax.eval.dispatch import evaluate_run
 
-    run = Workdir(folder)
-    _, languages = run.read_config()
-    with tempfile.TemporaryDirectory() as place:
+    readers = Path(WORKDIR.value) / "reader"
+    with tempfile.TemporaryDirectory(prefix="signllm_jax-") as place:
+        run = Workdir(Path(place) / "run")  # evaluating keeps its readers beside the model
+        shutil.copytree(folder, run.path)
+        if readers.is_dir():
+            shutil.copytree(readers, run.path / "reader")
+        _, languages = run.read_config()
         report = Path(place) / "report.json"
-        evaluate_run(folder, output=report, samples=0)
+        evaluate_run(run.path, output=report, samples=0)
         return figures(run, (*run.read_kept(), *languages), report)
 
 

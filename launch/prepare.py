@@ -51,6 +51,9 @@ COMPOSE = flags.DEFINE_string(
 )
 BEAM_RUNNER = flags.DEFINE_string("beam_runner", "", "an Apache Beam runner instead of processes")
 CHECK = flags.DEFINE_bool("check", False, "say what is odd in the prepared data")
+COLUMNS = {"id": ID_COLUMN, "text": TEXT_COLUMN, "gloss": GLOSS_COLUMN, "split": SPLIT_COLUMN}
+READING = (DIALECT, *COLUMNS.values(), ENCODING, GLOSS_RULES)
+WAYS = (PROMPTS, SPLIT, LIMIT, WORKERS, MAX_BAD, EXPORT_SKELS, SKELS, BEAM_RUNNER)
 
 
 def main() -> None:
@@ -68,6 +71,9 @@ def main() -> None:
 
     data_dir = DATA_DIR.value or default_data_dir()
     if CHECK.value:
+        for flag in (SOURCE, FORMAT, NAME, MANIFEST, *READING, FPS, PICTURE, LIFT, LAYOUT, *WAYS):
+            if flag.present:
+                raise ConfigError(f"--{flag.name} has no meaning beside --check")
         from signllm_jax.data.check import check
 
         for line in check(data_dir, LANGUAGE.value):
@@ -77,10 +83,9 @@ def main() -> None:
         if not flag.value:
             raise ConfigError(f"--{flag.name} is missing")
     name = NAME.value or os.path.basename(os.path.abspath(SOURCE.value)).lower().replace("_", "-")
-    columns = {"id": ID_COLUMN, "text": TEXT_COLUMN, "gloss": GLOSS_COLUMN, "split": SPLIT_COLUMN}
     reading = Reading(
         dialect=DIALECT.value,
-        columns=tuple((field, flag.value) for field, flag in columns.items()),
+        columns=tuple((field, flag.value) for field, flag in COLUMNS.items()),
         encoding=ENCODING.value,
         gloss_rules=GLOSS_RULES.value,
     )

@@ -32,6 +32,9 @@ WAYS = flags.DEFINE_list("ways", ["mse", "latent", "parallel"], "of variety: mod
 STEPS = flags.DEFINE_integer("steps", 0, "of each model, 0 = its config's", lower_bound=0)
 DATA_DIR = flags.DEFINE_string("data_dir", None, "prepared data; by default the usual place")
 
+SHARED = Path("../shared/data")
+"""Where a checkout has the corpora beside it, for studies that cannot do without."""
+
 name = sys.argv.pop(1) if len(sys.argv) > 1 and not sys.argv[1].startswith("-") else ""
 
 
@@ -62,17 +65,12 @@ def _variety() -> Iterator[str]:
 
 def _sentences() -> Iterator[str]:
     from launch.studies import sentences, sentences_page
-    from signllm_jax.core.errors import ConfigError
 
     if OUTPUT.value is None:
         yield sentences_page.write(Path(DOCS.value))
         return
-    given = {"order": ("takes", TAKES.value), "tsl": ("signs", SIGNS.value)}
-    for corpus in CORPORA.value:
-        flag, folder = given.get(corpus, ("corpora", ""))
-        if folder is None:
-            raise ConfigError(f"sentences of {corpus} need --{flag}: the folder of the takes")
-    folders = {corpus: Path(given.get(corpus, ("", ""))[1]) for corpus in CORPORA.value}
+    given = {"order": TAKES.value or SHARED / "takes", "tsl": SIGNS.value or SHARED / "signs"}
+    folders = {corpus: Path(given.get(corpus, "")) for corpus in CORPORA.value}
     yield from sentences.study(
         folders, SEED.value, Path(OUTPUT.value), Path(WORK.value, "sentences"), SPLIT.value
     )

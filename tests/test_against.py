@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -57,6 +58,21 @@ def test_systems_take_turns_in_processes_that_are_kept_alive(stand_in):
     assert {"matmul_peak", "read_bandwidth"} <= beside
 
 
+def test_a_job_of_several_variants_is_done_once_a_round(stand_in):
+    peer = {"do": "decode"}
+    jobs = {"a": ({"do": "cached"}, peer), "b": ({"do": "parallel"}, peer)}
+    rows = list(against.compare("decode", jobs, [1], 2, "other"))
+    done = [line.split()[1:] for line in (stand_in / "turns").read_text().splitlines()]
+    assert done.count(["eager", "decode"]) == done.count(["ours", "parallel"]) == 1 + 2
+    ratios = [row["times_peer"] for row in rows if row["benchmark"] == "ratio"]
+    assert ratios == [2.0, 2.0]
+
+
+def test_our_worker_starts_and_ends_with_its_input():
+    done = subprocess.run([*against.OWN, "1"], input="", capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+
+
 def test_a_ratio_is_of_the_same_round_and_to_the_quicker_of_the_peers_modes():
     measured = {
         "ours": np.array([[2.0, 1.0, 12.0], [2.0, 2.0, 12.0], [2.0, 1.0, 12.0]]),
@@ -87,8 +103,13 @@ def test_both_systems_get_the_same_frames_a_step_and_the_same_text():
     (ours, peer), _ = against.train_jobs([8, 16], 256, 2, workload.PEER_LENGTHS, 14).values()
     assert sum(peer["lengths"]) == pytest.approx(ours["rows"] * ours["row_frames"], rel=0.05)
     assert len(peer["lengths"]) == 16 and peer["steps"] == ours["steps"]
-    (ours, peer), *_ = against.decode_jobs([8], [300], 14).values()
-    assert peer.items() > ours.items() and peer["tokens"] > 0
+    jobs = against.decode_jobs([1, 8], [300], 14, ["cached", "parallel"])
+    assert list(jobs) == [
+        f"{n}-{c}-{{threads}}-300" for n in ("decode", "decode-parallel") for c in (1, 8)
+    ]
+    for ours, peer in jobs.values():
+        assert peer.items() > ours.items() - {("variant", ours["variant"])} and peer["tokens"] > 0
+    assert len({json.dumps(peer) for _, peer in jobs.values()}) == 2
 
 
 @pytest.mark.parametrize(
@@ -109,6 +130,9 @@ def test_the_peer_trains_and_generates(mode):
     common = {"model": size, "tokens": 3}
     with Worker(mode, [*command, "1", mode], dict(os.environ)) as worker:
         trained = worker.ask({"do": "train", "lengths": [5, 7], "steps": 2} | common)
-        made = worker.ask({"do": "decode", "clips": 2, "frames": 4} | common)
-    assert (trained["frames"], made["frames"]) == (24, 8)
+        made = [
+            worker.ask({"do": "decode", "clips": 2, "frames": 4, "every": every} | common)["frames"]
+            for every in (1, 2)
+        ]
+    assert (trained["frames"], made) == (24, [8, 4])
     assert json.dumps(trained["version"]).startswith('"2.')

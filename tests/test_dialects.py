@@ -224,6 +224,12 @@ def test_subtitles_are_segments_of_the_video_beside_them(tmp_path, suffix):
     ]
 
 
+def test_subtitles_lose_their_tags_and_nothing_else(tmp_path):
+    said = "{\\an8}<font color='red'>5 < 6 &amp; 7 > 3</font>, <I>yes</I>"
+    (tmp_path / "v.srt").write_text(f"1\n00:00:00,000 --> 00:00:02,000\n{said}\n")
+    assert read(tmp_path / "v.srt", "asl")[1] == [("v", "5 < 6 & 7 > 3, yes", "", "")]
+
+
 def test_signsuisse_has_a_sign_and_its_example(tmp_path):
     header = "id,name,spokenLanguage,signedLanguage,category,definition,paraphrase,example,url"
     (tmp_path / "metadata_train_val.csv").write_text(

@@ -8,9 +8,11 @@ from signllm_jax.core.errors import ConfigError, DataError, PoseFormatError
 from signllm_jax.core.skeleton import OPENPOSE50
 from signllm_jax.corpora.clip_jobs import Job, find_jobs
 from signllm_jax.corpora.entries import Entry
+from signllm_jax.corpora.manifest import Reading
 from signllm_jax.corpora.pose_formats import picture_size
 from signllm_jax.corpora.prepare import Settings, make_example
 from signllm_jax.corpora.takes import takes_in
+from signllm_jax.data.prepare_corpus import prepare_corpus
 from signllm_jax.poses.budget import BUDGET
 from signllm_jax.poses.frames import Repairs
 from signllm_jax.poses.mediapipe_arrays import read_mediapipe
@@ -107,6 +109,17 @@ def test_the_folder_of_a_sign_is_its_text(tmp_path):
     assert all(job.path for job in found.jobs) and found.unlisted == []
     with pytest.raises(DataError, match=r"no SIGN/TAKE/FRAME\.npy"):
         takes_in(tmp_path / "hello" / "0")
+
+
+def test_what_says_how_labels_are_read_is_refused_where_folders_are_the_labels(tmp_path):
+    write(tmp_path / "src" / "hello" / "0", numbers())
+    settings = Settings("asl", "takes", "mediapipe", fps=25.0, picture=PICTURE)
+    for reading, flag in (
+        (Reading(columns=(("text", "word"),)), "--text_column"),
+        (Reading(encoding="cp949"), "--encoding"),
+    ):
+        with pytest.raises(ConfigError, match=f"{flag} has no meaning for the folders SIGN/TAKE"):
+            prepare_corpus(settings, tmp_path / "src", tmp_path / "data", reading=reading)
 
 
 def test_a_take_is_prepared(tmp_path):

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from launch.benchmarks import plan_worker
 from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core.config import Config, DataConfig, read_config, to_dict
 from signllm_jax.core.errors import DataError
@@ -88,6 +89,18 @@ def test_any_epoch_is_resumed_by_packing_once(monkeypatch):
     assert (plan().row(10**9), plan().row(0)) == (far, near) != (plan(seed=4).row(10**9), near)
 
 
+@pytest.mark.parametrize("number", [1, 2])
+def test_strata_that_share_their_numbers_have_the_rows_of_each_alone(number):
+    of_rows = dict(zip(("row_frames", "row_tokens", "row_clips"), LIMITS))
+    packed = Packing(**of_rows, plan=number, strata=2)
+    first = plan_rows("asl", LENGTHS, TOKENS, packed, 0)
+    second = plan_rows("asl", LENGTHS, TOKENS, packed, 1, first)
+    first.row(0)
+    for beside in (None, first):
+        alone = plan_rows("asl", LENGTHS, TOKENS, packed, 1, beside)
+        assert [alone.row(place) for place in range(200)] == [second.row(p) for p in range(200)]
+
+
 def test_a_run_from_before_keeps_its_plan(tmp_path):
     before = to_dict(Config())
     del before["data"]["plan"]
@@ -98,6 +111,13 @@ def test_a_run_from_before_keeps_its_plan(tmp_path):
     asked = dataclasses.replace(Config(), data=DataConfig(plan=2))
     assert run.check(asked, ("asl",)).data.plan == 1
     assert Workdir(tmp_path / "new").check(asked, ("asl",)).data.plan == 2
+
+
+def test_the_benchmark_of_plans_starts_and_resumes(tmp_path):
+    plan_worker.write_corpus(tmp_path, 400)
+    for number, most in ((1, 0.2), (2, 0.1)):
+        said = plan_worker.start(tmp_path, number, 3)
+        assert said["wall_seconds"] > 0 and 0 < said["padding"] < most
 
 
 CLIPS = [("a1", "guten Tag", "GUT TAG", 3), ("b", "wie geht's?", "", 5), ("ç3", "über", "ÜBER", 2)]
@@ -130,18 +150,31 @@ def test_a_listing_is_read_as_it_was_written(listed):
     ]
 
 
-@pytest.mark.parametrize("harm", ["gone", "cut", "fewer"])
+@pytest.mark.parametrize("harm", ["gone", "cut", "fewer", "numbers", "folder"])
 def test_a_damaged_listing_is_named(listed, harm):
     folder, described = listed
     file = folder / "train-strings.npy"
     if harm == "gone":
         file.unlink()
+    elif harm == "folder":
+        file.unlink()
+        file.mkdir()
+    elif harm == "numbers":
+        np.save(folder / "train-lengths.npy", np.ones(3))
     elif harm == "cut":
         file.write_bytes(file.read_bytes()[:-4])
     else:
         described = described | {"clips": 2}
     with pytest.raises(DataError, match="train"):
         read_columns(folder, "train", described)
+
+
+def test_a_listed_text_that_is_no_text_is_named(listed):
+    strings = np.load(listed[0] / "train-strings.npy")
+    np.save(listed[0] / "train-strings.npy", np.full_like(strings, 255))
+    (_, texts, _, _), _ = read_columns(listed[0], "train", listed[1])
+    with pytest.raises(DataError, match="clip 1: what is listed of it is damaged"):
+        texts[1]
 
 
 def test_tokens_are_counted_once_and_made_when_they_are_asked_for(listed, monkeypatch):

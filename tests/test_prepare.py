@@ -211,7 +211,8 @@ def test_the_command_prepares_checks_and_refuses_in_one_line(small, tmp_path):
     assert files_of(tmp_path) == files_of(data_dir)
     code, out, _ = run(tmp_path, "prepare", ["--check", f"--data_dir={tmp_path}"])
     assert code == 0 and out.splitlines()[0] == "gsl: no test clips"
-    for wrong in (flags, flags[1:], [*flags, "--fps=25", "--manifest=none.csv"]):
+    checked = ["--check", f"--data_dir={tmp_path}", "--limit=3"]
+    for wrong in (flags, flags[1:], [*flags, "--fps=25", "--manifest=none.csv"], checked):
         code, out, err = run(tmp_path, "prepare", wrong)
         assert (code, out, err.count("\n")) == (2, "", 1), err
 
@@ -296,6 +297,7 @@ def test_bad_calls_are_refused_in_one_line(small, tmp_path):
         ({"format": "openpose", "fps": 0.0}, "--fps"),
         ({"source": "a/b"}, "letters"),
         ({"format": "openpose", "layout": "dwpose128"}, "dwpose128"),
+        ({"layout": "dwpose128", "lift": "reference"}, "--lift has no meaning for dwpose128"),
         ({"language": "xyz"}, "xyz"),
     ):
         with pytest.raises(ConfigError, match=named):

@@ -10,20 +10,19 @@ from signllm_jax.metrics import variety
 from signllm_jax.metrics.hands import hand_use
 from signllm_jax.poses.clip import PoseClip
 
-pytestmark = pytest.mark.usefixtures("cheap_compiles")
-TEXTS = 8
+SOME = (5, (3, 3))  # words, and their letters: short clips are cheap
 
 
 @pytest.fixture(scope="module")
 def real():
     """Texts, four takes of each, and four by the other signers."""
-    return study.real_takes(TEXTS)
+    return study.real_takes(*SOME)
 
 
 @pytest.fixture(scope="module")
 def judged():
     """Row -> its figures, and row -> the kinds of its warnings."""
-    return study.judged(TEXTS)
+    return study.judged(*SOME)
 
 
 def test_real_takes_against_real_takes_raise_nothing(judged):
@@ -63,7 +62,7 @@ def test_by_distance_still_hands_are_better_than_a_real_take(judged):
 
 def test_the_page_marks_what_fires(tmp_path, judged, monkeypatch):
     monkeypatch.setattr(study, "judged", lambda texts: judged)
-    page = study.write(tmp_path / "referees.md", TEXTS).read_text("utf-8")
+    page = study.write(tmp_path / "referees.md", 5).read_text("utf-8")
     assert study.FIRES not in page.partition("| real takes |")[2].splitlines()[0]
     for name in SEEN:
         assert f"| {name} |" in page

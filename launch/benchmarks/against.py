@@ -9,6 +9,8 @@ number of threads and of processors, and each turn is timed within the system's 
 """
 
 import contextlib
+import itertools
+import json
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,6 +33,8 @@ MODES = ("eager", "compiled")
 ALONE = ("size", "variants", "languages", "peer", "peer_frames", "profile")
 """Flags of the benchmarks that say nothing about both systems."""
 MACHINE = {"matmul_peak": "operations", "read_bandwidth": "bytes"}
+MADE = 50
+"""Frames of a clip, evenly spread, that the peer makes at least: all would take most of an hour."""
 INSTRUCTIONS = ("avx2", "fma", "avx512f", "avx512_bf16", "amx_bf16", "asimd", "sve")
 """Flags of a processor that say how wide its products are."""
 
@@ -138,14 +142,23 @@ def train_jobs(
 
 
 def decode_jobs(
-    clips: Sequence[int], frames: Sequence[int], tokens: int
+    clips: Sequence[int], frames: Sequence[int], tokens: int, variants: Sequence[str]
 ) -> dict[str, tuple[Job, Job]]:
-    """Free-running generation of so many clips together, each so many frames long."""
+    """Free-running generation of so many clips together, each so many frames long.
+
+    Args:
+        clips: numbers of clips.
+        frames: lengths.
+        tokens: of the text of a clip.
+        variants: `cached`, `parallel`, see `decode.py`; the peer has but one way.
+    """
     jobs = {}
-    for length in frames:
-        for count in clips:
-            job = {"do": "decode", "clips": count, "frames": length}
-            jobs[f"decode-{count}-{{threads}}-{length}"] = job, job | _size(tokens)
+    for variant, length, count in itertools.product(variants, frames, clips):
+        job = {"do": "decode", "clips": count, "frames": length}
+        name = {"cached": "decode", "parallel": "decode-parallel"}[variant]
+        every = max(length // MADE, 1)
+        peer = job | {"every": every} | _size(tokens)
+        jobs[f"{name}-{count}-{{threads}}-{length}"] = job | {"variant": variant}, peer
     return jobs
 
 
@@ -180,12 +193,17 @@ def _measure(
     times: int,
     threads: int,
 ) -> tuple[dict[tuple[str, str], np.ndarray], str]:
-    """(system, variant) -> [rounds, 3], and PyTorch's version; systems take turns in each round."""
-    turns = [("ours", name, {"do": name}) for name in MACHINE]
+    """(system, variant) -> [rounds, 3], and PyTorch's version; systems take turns in each round.
+
+    A job that several variants have in common is done once a round.
+    """
+    of = {("ours", name): {"do": name} for name in MACHINE}
     for name, (own, other) in jobs.items():
-        turns += [(system, name, own if system == "ours" else other) for system in commands]
+        of |= {(system, name): own if system == "ours" else other for system in commands}
+    key = {at: (at[0], json.dumps(job)) for at, job in of.items()}
+    turns = {key[at]: job for at, job in of.items()}
     environment = dict(os.environ, OMP_NUM_THREADS=str(threads))
-    spent: dict[tuple[str, str], list[tuple[float, float, float]]] = {}
+    spent: dict[tuple[str, str], list[tuple[float, float, float]]] = {turn: [] for turn in turns}
     version = ""
     with contextlib.ExitStack() as stack:
         workers = {
@@ -193,10 +211,10 @@ def _measure(
             for system, command in commands.items()
         }
         for number in range(1 + times):  # in the first, everything is made
-            for system, name, job in turns:
+            for (system, text), job in turns.items():
                 said = workers[system].ask(job)
                 version = said.get("version", version)
                 if number:
                     values = said["cpu_seconds"], said["wall_seconds"], said["frames"]
-                    spent.setdefault((system, name), []).append(values)
-    return {key: np.array(values, np.float64) for key, values in spent.items()}, version
+                    spent[system, text].append(values)
+    return {at: np.array(spent[turn], np.float64) for at, turn in key.items()}, version

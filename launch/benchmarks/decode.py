@@ -5,7 +5,8 @@
     python launch/benchmark.py decode --against=progressive_transformers    # after make peer-env
 
 `cached` is `decoding.generate` as it is used; `uncached` runs the decoder over all frames so far
-for every further one, as decoders without a cache do. Clips never end before the last frame, so
+for every further one, as decoders without a cache do; `parallel` is `cached` with
+`config.model.decoder=parallel`, one pass for all frames. Clips never end before the last frame, so
 that lengths are what the flags say.
 """
 
@@ -18,7 +19,7 @@ import numpy as np
 from absl import flags
 
 from launch.benchmarks import against, rounds, workload
-from signllm_jax.core.config import Config
+from signllm_jax.core.config import Config, ModelConfig
 from signllm_jax.core.errors import ConfigError
 from signllm_jax.core.typing import Array, Tree
 from signllm_jax.inference import pose_decoding
@@ -84,7 +85,8 @@ def rows() -> Iterator[dict]:
     if not lengths or not clips or min(lengths + clips) < 1:
         raise ConfigError("--frames and --clips are whole numbers, such as 50,300")
     if against.AGAINST.value:
-        jobs = against.decode_jobs(clips, lengths, workload.TOKENS.value)
+        variants = ["cached", "parallel"][: 1 + hasattr(ModelConfig, "decoder")]
+        jobs = against.decode_jobs(clips, lengths, workload.TOKENS.value, variants)
         yield from against.rows("decode", jobs)
         return
     chosen = list(itertools.product(CHOSEN.value, lengths, clips))
@@ -114,24 +116,34 @@ def generations(
     Args:
         chosen: a variant, the frames of a clip and the number of clips, for each function.
     """
-    config = workload.make_config(model={"patch": 1})
-    model, tokens = Text2Pose(config.model), workload.TOKENS.value
     mesh = sharding.make_mesh({}, jax.devices()[:1])
-    with sharding.use_mesh(mesh):
-        params = jax.jit(lambda: mlsf.init(config.model, jax.random.key(0), ("asl",)))()
-    params = jax.tree.map(lambda leaf: leaf[0], params)
-    params["counter_head"] = jax.tree.map(jnp.zeros_like, params["counter_head"])
-    ids = np.int32(workload.CountedTokens(tokens, config.model.vocab).encode(""))
-    return config, {
-        (variant, frames, clips): _run(
-            variant, mesh, model, params, np.tile(ids, (clips, 1)), frames
+    runs = {}
+    for variant, frames, clips in chosen:
+        more = {"decoder": variant} if variant == "parallel" else {}
+        config = workload.make_config(model={"patch": 1} | more)
+        with sharding.use_mesh(mesh):
+            params = jax.jit(lambda c=config: mlsf.init(c.model, jax.random.key(0), ("asl",)))()
+        params = _endless(jax.tree.map(lambda leaf: leaf[0], params))
+        ids = np.int32(workload.CountedTokens(workload.TOKENS.value, config.model.vocab).encode(""))
+        text = np.tile(ids, (clips, 1))
+        runs[variant, frames, clips] = _run(
+            variant, mesh, Text2Pose(config.model), params, text, frames
         )
-        for variant, frames, clips in chosen
-    }
+    return config, runs
+
+
+def _endless(params: Tree) -> Tree:
+    """The parameters, with those of the end such that no clip ends before the longest frame."""
+    params = dict(params)
+    if "length" in params:  # of a parallel decoder, which tells the logarithm of the frames
+        pace = {"kernel": jnp.zeros_like, "bias": lambda old: jnp.full_like(old, 20.0)}
+        ends = {name: pace[name](old) for name, old in params["length"]["pace"].items()}
+        return params | {"length": params["length"] | {"pace": ends}}
+    return params | {"counter_head": jax.tree.map(jnp.zeros_like, params["counter_head"])}
 
 
 def _run(variant: str, mesh, model: Text2Pose, params: Tree, text: np.ndarray, frames: int):
-    if variant == "cached":
+    if variant != "uncached":
 
         def generate(params, text):
             return pose_decoding.generate(model, params, text, frames).length.sum()

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from signllm_jax.poses.clip import PoseClip
 
-TEXTS = 24
-"""Words of 3 to 6 letters."""
+TEXTS, LETTERS = 24, (3, 6)
+"""Words, and how many letters they have."""
 TAKES = 4
 """Real takes of a text; as many by the other signers are what faults are planted into."""
 FIRES = "**!**"
@@ -43,12 +43,15 @@ MEANINGS = {
 }
 
 
-def real_takes(texts: int) -> tuple[list[str], list[PoseClip], list[PoseClip]]:
+def real_takes(
+    texts: int, letters: tuple[int, int] = LETTERS
+) -> tuple[list[str], list[PoseClip], list[PoseClip]]:
     """Words with four real takes each and four by the other signers: texts, takes, others."""
     from signllm_jax.corpora import spelled_signers, spelled_texts
     from signllm_jax.corpora.signers import SIGNERS
 
-    words = [w for w in spelled_texts.texts("asl")["test"] if 3 <= len(w) <= 6][:texts]
+    low, high = letters
+    words = [w for w in spelled_texts.texts("asl")["test"] if low <= len(w) <= high][:texts]
     named, references, others = [], [], []
     for word in words:
         signers = random.Random(word).sample(SIGNERS, 2 * TAKES)
@@ -59,14 +62,16 @@ def real_takes(texts: int) -> tuple[list[str], list[PoseClip], list[PoseClip]]:
     return named, references, others
 
 
-def judged(texts: int) -> tuple[dict[str, dict[str, float]], dict[str, list[str]]]:
+def judged(
+    texts: int, letters: tuple[int, int] = LETTERS
+) -> tuple[dict[str, dict[str, float]], dict[str, list[str]]]:
     """Row -> its figures, and row -> the kinds of its warnings; "real takes" is the first row."""
     from signllm_jax.eval import referees, warnings
     from signllm_jax.eval.faults import FAULTS
     from signllm_jax.metrics.motion import COLLAPSE
     from signllm_jax.metrics.variety import places_of, real_variety
 
-    named, references, others = real_takes(texts)
+    named, references, others = real_takes(texts, letters)
     both = [*references, *others]
     takes = {word: [both[i] for i in own] for word, own in places_of(named * 2).items()}
     real = real_variety(named, references)
@@ -101,9 +106,9 @@ def write(path: Path, texts: int = TEXTS) -> Path:
         "nearer to a real take than another real take is. Each way to fail needs a figure that "
         "sees it. Here every fault is planted into real takes, and every figure is asked.",
         f"The takes are of the embedded corpus of many signers (`fingerspelling_signers`): "
-        f"{texts} words of 3 to 6 letters, {TAKES} takes of each as the real ones, and the takes "
-        f"of the same words by the {TAKES} other signers, into which faults are planted. Written "
-        "by",
+        f"{texts} words of {LETTERS[0]} to {LETTERS[1]} letters, {TAKES} takes of each as the real "
+        f"ones, and the takes of the same words by the {TAKES} other signers, into which faults "
+        "are planted. Written by",
         "```bash\npython launch/study.py referees\n```",
         "## Figures and faults",
         f"{FIRES}: the figure says that something is wrong. Bounds stand below.",

@@ -5,26 +5,27 @@
 `order` has the signs of ordering by 15 sessions, of which one is kept for test; `tsl` has 60 signs
 with one take each. DIR of either has `index.csv` and the `.pose` files that it lists. A reader of
 signs and a model of the default decoder are trained on the sentences of train; what is scored are
-sentences that train does not have: real ones, the model's, and a peer's, which looks each sign up
-in the takes of train and joins them with the same easing, as `spoken-to-signed` does.
+sentences that train does not have: real ones, the model's after the filter of `produce --smooth`,
+and a peer's, which looks each sign up in the takes of train and joins them with the same easing, as
+`spoken-to-signed` does.
 """
 
 import dataclasses
 import json
 import random
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from signllm_jax.core.errors import ConfigError
+from signllm_jax.core.errors import ConfigError, TrainingError
 from signllm_jax.corpora.prepare import Settings
 from signllm_jax.poses.clip import PoseClip
+from signllm_jax.poses.smooth import smoothed
 
 ORDERING = Path(__file__).with_name("ordering.grammar")
-ROWS = ("real", "lookup", "produced")
+ROWS = ("real", "lookup", "produced", "unsmoothed")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,18 +125,21 @@ def run_corpus(corpus: Corpus, seed: int, work: Path, split: str) -> dict:
         split: `test`, or `dev` while settings are chosen.
 
     Returns:
-        The figures of `evaluate`, with `steps` and `cpu_seconds`.
+        The figures of `evaluate`, with `steps` and `cpu_seconds` of training model and reader.
+
+    Raises:
+        TrainingError: A signal stopped the training, which has saved.
     """
     from signllm_jax.train.loop import train
 
     prepare(corpus, work)
     folder = work / f"{corpus.name}-{seed}"
-    began = time.process_time()
-    train(run_config(corpus, seed, work), folder)
-    return evaluate(corpus, folder, seed, work, split) | {
-        "steps": corpus.steps,
-        "cpu_seconds": time.process_time() - began,
-    }
+    final = train(run_config(corpus, seed, work), folder)
+    if final is None:
+        raise TrainingError(f"{folder}: a signal stopped the run; the same command goes on with it")
+    figures = evaluate(corpus, folder, seed, work, split)
+    spent = final["cpu_seconds"] + figures["reader_cpu_seconds"]
+    return figures | {"steps": corpus.steps, "cpu_seconds": spent}
 
 
 def prepare(corpus: Corpus, work: Path) -> dict:
@@ -176,10 +180,10 @@ def evaluate(corpus: Corpus, folder: Path, seed: int, work: Path, split: str) ->
         `travel` and what else is known of the rows.
     """
     from signllm_jax.artifacts.workdir import Workdir
+    from signllm_jax.eval import referees
     from signllm_jax.eval.eval_set import open_texts
     from signllm_jax.eval.sentence_figures import gloss_error, jerk_at_joins
     from signllm_jax.eval.sign_reader import SIGN_READER, train_sign_reader
-    from signllm_jax.eval.signers_report import row_figures
 
     evaluated = open_texts(Workdir(folder), split, str(work / "data"))
     (each,) = evaluated.languages.values()
@@ -191,12 +195,13 @@ def evaluate(corpus: Corpus, folder: Path, seed: int, work: Path, split: str) ->
     rows = {
         "real": each.references,
         "lookup": looked_up(corpus, each.glosses, seed, work),
-        "produced": each.rows["produced"],
+        "produced": [smoothed(clip) for clip in each.rows["produced"]],
+        "unsmoothed": each.rows["produced"],
     }
     read = {name: reader.read(clips) for name, clips in rows.items()}
     errors = {name: gloss_error(read[name], each.glosses) for name in ROWS}
     jerks = {name: jerk_at_joins(rows[name], read[name]) for name in ROWS}
-    figures = row_figures(each.references, rows["produced"])
+    figures = referees.row_figures(each.references, rows["unsmoothed"])  # it filters both sides
     save_strips(folder, rows, each.texts)
     return {
         "gloss_error": errors["produced"],
@@ -205,6 +210,8 @@ def evaluate(corpus: Corpus, folder: Path, seed: int, work: Path, split: str) ->
         "jerk_at_joins_over_lookup": jerks["produced"] / jerks["lookup"],
         "travel": figures["smooth_travel_ratio"],
         "jerk_at_joins_over_real": jerks["produced"] / jerks["real"],
+        "unsmoothed_gloss_error": errors["unsmoothed"],
+        "unsmoothed_jerk_at_joins_over_lookup": jerks["unsmoothed"] / jerks["lookup"],
         "duration": figures["duration_ratio"],
         "sentences": len(each.texts),
         "cut_off": float(np.mean(each.cut_off)),

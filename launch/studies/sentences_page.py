@@ -85,7 +85,7 @@ def _told(records: Sequence[Mapping], corpora: Sequence[str]) -> str:
         seconds = statistics.fmean(figures["cpu_seconds"] for figures in own)
         parts.append(
             f"{CORPORA[name]}: {own[0]['sentences']} test sentences; gloss error of the seeds "
-            f"{each}; {own[0]['steps']} steps; {seconds:.0f} CPU seconds a seed, the reader and "
-            "the scoring among them."
+            f"{each}; {own[0]['steps']} steps; {seconds:.0f} CPU seconds of training a seed, "
+            "the reader's among them."
         )
     return " ".join(parts)

@@ -56,7 +56,11 @@ class Column(Sequence):
         place = index * self._ends.shape[1] + self._column
         ends = self._ends.reshape(-1)
         start = int(ends[place - 1]) if place else 0
-        return self._make(self._strings[start : int(ends[place])].tobytes().decode())
+        try:
+            text = self._strings[start : int(ends[place])].tobytes().decode()
+        except UnicodeDecodeError:
+            raise DataError(f"clip {index}: what is listed of it is damaged") from None
+        return self._make(text)
 
     def __eq__(self, other) -> bool:
         return len(self) == len(other) and all(one == two for one, two in zip(self, other))
@@ -118,7 +122,10 @@ def read_columns(folder: epath.Path, split: str, described: dict) -> tuple[tuple
     strings, ends, lengths = (_load(folder, name) for name in names)
     clips = described["clips"]
     last = int(ends[-1, -1]) if clips and ends.shape == (clips, len(COLUMNS)) else 0
-    if (strings.shape, ends.size, lengths.shape) != ((last,), clips * len(COLUMNS), (clips,)):
+    shapes = strings.shape, ends.size, lengths.shape
+    types = [values.dtype for values in (strings, ends, lengths)]
+    wanted = (last,), clips * len(COLUMNS), (clips,)
+    if shapes != wanted or types != [np.uint8, np.int64, np.int32]:
         raise DataError(
             f"{folder}: the listing of {split} is not of its {clips} clips: delete the folder and "
             "prepare it again"
@@ -133,6 +140,8 @@ def _load(folder: epath.Path, name: str) -> np.ndarray:
     try:
         if is_remote(path):
             return np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
+        if not path.is_file():
+            raise DataError(f"{path}: is missing: delete the folder and prepare it again")
         return np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         reason = getattr(error, "strerror", None) or error

@@ -43,6 +43,14 @@ class Reading:
     corpus: str = ""
     any_split: bool = False
 
+    def refuse(self, what: str) -> None:
+        """Raises ConfigError where the user says how labels are read, of which there are none."""
+        said = {f"{field}_column": column for field, column in self.columns}
+        said |= {name: getattr(self, name) for name in ("dialect", "encoding", "gloss_rules")}
+        for name, value in said.items():
+            if value:
+                raise ConfigError(f"--{name} has no meaning for {what}")
+
     @property
     def spoken(self) -> str:
         """The spoken language of the texts; nothing where no sign language is given."""

@@ -86,6 +86,8 @@ class Settings:
             raise ConfigError("--picture says nothing about skels, which have no picture")
         if self.layout != OPENPOSE50.name and self.format in WITHOUT_FACE:
             raise ConfigError(f"{self.format} is not read as {self.layout}")
+        if self.layout != OPENPOSE50.name and self.lift != "best":
+            raise ConfigError(f"--lift has no meaning for {self.layout}, which stays flat")
 
     @property
     def reading(self) -> Source:

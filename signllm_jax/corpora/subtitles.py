@@ -14,6 +14,7 @@ from signllm_jax.corpora.tables import read_text
 SUFFIXES = (".srt", ".vtt", ".eaf")
 _TAG = re.compile(r"[._]([a-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})?)(?:[-_.](?:orig|auto))?$")
 _SPEAKER = re.compile(r"^([AB])\s*:\s*")  # the DGS Corpus writes who signs before the text
+_SRT_TAG = re.compile(r"</?(?:[ibus]|font)(?:\s[^>]*)?>|\{\\[^}]*\}", re.IGNORECASE)
 _TEXT_TIERS = ("translation", "text", "sentence", "free translation", "caption", "subtitle")
 _DGS_TEXT = {"de": "Deutsche_Übersetzung_{}", "en": "Translation_into_English_{}"}
 _DGS_GLOSS = ("Lexem_Gebärde_r_{}", "Lexem_Gebärde_l_{}", "Lexem_Gebärde_{}")
@@ -93,7 +94,9 @@ def _cues(path: Path, encoding: str, spoken: str) -> Found:
         raise DataError(f"{path}: no {path.suffix[1:]}: {error}") from None
     count = 0
     for count, cue in enumerate(cues, 1):
-        said = html.unescape(" ".join(cue.text.split()))
+        # of .srt webvtt takes all between < and > for a tag, `5 < 6 and 7 > 3` too
+        shown = _SRT_TAG.sub("", cue.raw_text) if path.suffix.lower() == ".srt" else cue.text
+        said = " ".join(html.unescape(shown).split())
         who = _SPEAKER.match(said)
         values = {"id": name, "text": said, "start": cue.start, "end": cue.end}
         if who:

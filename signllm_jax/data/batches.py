@@ -61,18 +61,22 @@ class TrainData:
         self._ids = [
             TokenTable(source.texts, tokenizer) for source, tokenizer in zip(sources, tokenizers)
         ]
-        self.plans = [
-            [self._plan(source, ids.counts, stratum) for stratum in range(packing.strata)]
-            for source, ids in zip(sources, self._ids)
-        ]
+        self.plans = [self._strata(source, ids.counts) for source, ids in zip(sources, self._ids)]
         self.notes = [
             f"{source.language}: {len(plan[0].left_out)} train clips fit no row and are left out"
             for source, plan in zip(sources, self.plans)
             if plan[0].left_out
         ]
 
-    def _plan(self, source, tokens, stratum) -> RowPlan:
-        return plan_rows(source.language, source.lengths, tokens, self._packing, stratum)
+    def _strata(self, source, tokens) -> list[RowPlan]:
+        found: list[RowPlan] = []
+        for stratum in range(self._packing.strata):
+            beside = found[0] if found else None
+            found.append(self._plan(source, tokens, stratum, beside))
+        return found
+
+    def _plan(self, source, tokens, stratum, beside) -> RowPlan:
+        return plan_rows(source.language, source.lengths, tokens, self._packing, stratum, beside)
 
     @classmethod
     def of(cls, config: Config, sources: Sequence[Source], groups: Sequence, **more) -> "TrainData":

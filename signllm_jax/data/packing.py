@@ -62,7 +62,8 @@ class RowPlan:
     """Which clips each row of one language's endless stream holds.
 
     With `strata` the clips are dealt at random into that many parts, once for all, and this is
-    the stream of part `stratum`.
+    the stream of part `stratum`. `beside` is the plan of another part of the same clips, with which
+    it then shares their numbers.
 
     Attributes:
         left_out: indices of the clips that fit no row (too long, or without text).
@@ -75,33 +76,42 @@ class RowPlan:
         tokens: Sequence[int],
         packing: Packing,
         stratum: int = 0,
+        beside: "RowPlan | None" = None,
     ):
-        strata, patch = packing.strata, packing.patch
+        strata = packing.strata
         self._limits = (packing.row_frames, packing.row_tokens, packing.row_clips)
-        frames, tokens = (np.asarray(column, np.int32) for column in (lengths, tokens))
-        frames = -(-frames // patch) * patch
-        most_frames, most_tokens, _ = self._limits
-        fits = (frames > 0) & (frames <= most_frames) & (tokens > 0) & (tokens <= most_tokens)
-        self.left_out = np.flatnonzero(~fits).tolist()
         self._seed = (packing.seed, stable_hash(language))
-        self._usable = np.flatnonzero(fits)
+        self._dealt = beside._dealt if beside else None
+        if self._dealt is None:
+            self._dealt = self._deal(lengths, tokens, packing.patch, strata)
+        self._frames, self._tokens, self._usable, self.left_out = self._dealt
         if strata > 1:
             if len(self._usable) < strata:
                 raise DataError(
                     f"{language}: {len(self._usable)} train clips for config.rl.strata = {strata}: "
                     "each needs one"
                 )
-            dealt = np.random.default_rng([*self._seed, strata]).permutation(self._usable)
-            self._usable, self._seed = dealt[stratum::strata], (*self._seed, stratum)
+            self._usable, self._seed = self._usable[stratum::strata], (*self._seed, stratum)
         if not len(self._usable):
             raise DataError(
-                f"{language}: none of {len(lengths)} train clips fits a row of {most_frames} "
-                f"frames and {most_tokens} tokens (config.data.row_frames, row_tokens)"
+                f"{language}: none of {len(lengths)} train clips fits a row of "
+                f"{packing.row_frames} frames and {packing.row_tokens} tokens "
+                "(config.data.row_frames, row_tokens)"
             )
-        self._frames, self._tokens = frames, tokens
         self._starts = [0]  # first row of each epoch met so far
         self._epochs: dict[int, list[tuple[int, ...]]] = {}
         self._lock = threading.Lock()  # reading threads ask for rows at the same time
+
+    def _deal(self, lengths, tokens, patch: int, strata: int) -> tuple:
+        """Frames and tokens of all clips, those that fit a row in dealt order, and the others."""
+        frames, tokens = (np.asarray(column, np.int32) for column in (lengths, tokens))
+        frames = -(-frames // patch) * patch
+        most_frames, most_tokens, _ = self._limits
+        fits = (frames > 0) & (frames <= most_frames) & (tokens > 0) & (tokens <= most_tokens)
+        usable = np.flatnonzero(fits)
+        if strata > 1:
+            usable = np.random.default_rng([*self._seed, strata]).permutation(usable)
+        return frames, tokens, usable, np.flatnonzero(~fits).tolist()
 
     def row(self, index: int) -> tuple[int, ...]:
         """Indices of the clips that row `index` of the stream packs, in order."""
@@ -180,7 +190,8 @@ class FixedPlan(RowPlan):
             needs = (self._frames[order], self._tokens[order], np.ones(len(order), np.int32))
             places, starts = pack_rows(np.stack(needs, 1), self._limits)
             self._packed = order[places].astype(np.int32), starts
-            del self._frames, self._tokens  # two million clips are as many numbers a stratum
+            del self._frames, self._tokens
+            self._dealt = None
         return self._packed
 
     def _pack(self, epoch: int) -> np.ndarray:
@@ -188,16 +199,10 @@ class FixedPlan(RowPlan):
         return np.random.default_rng([*self._seed, epoch]).permutation(rows)
 
 
-def plan_rows(
-    language: str,
-    lengths: Sequence[int],
-    tokens: Sequence[int],
-    packing: Packing,
-    stratum: int = 0,
-) -> RowPlan:
+def plan_rows(language: str, lengths, tokens, packing: Packing, *strata) -> RowPlan:
     """The rows of a language as `packing.plan` says; arguments and errors as of RowPlan."""
     kind = {1: RowPlan, 2: FixedPlan}[packing.plan]
-    return kind(language, lengths, tokens, packing, stratum)
+    return kind(language, lengths, tokens, packing, *strata)
 
 
 class MixedPlan(RowPlan):
@@ -219,11 +224,12 @@ class MixedPlan(RowPlan):
         tokens: Sequence[int],
         packing: Packing,
         stratum: int = 0,
+        beside: RowPlan | None = None,
         *,
         members: Sequence[tuple[str, int]],
         temperature: float,
     ):
-        super().__init__(name, lengths, tokens, packing, stratum)
+        super().__init__(name, lengths, tokens, packing, stratum, beside)
         ends = np.cumsum([count for _, count in members])
         parts = [
             (code, self._usable[(self._usable >= end - count) & (self._usable < end)])

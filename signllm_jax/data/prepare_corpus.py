@@ -108,6 +108,7 @@ def prepare_corpus(
     )
     path = manifest or source
     if settings.format == "mediapipe" and not manifest:
+        reading.refuse("the folders SIGN/TAKE of mediapipe without a manifest")
         listed = Manifest(takes_in(source), [], (), [], "plain")
     else:
         listed = read_manifest(path, reading, source)

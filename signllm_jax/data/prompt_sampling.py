@@ -136,13 +136,14 @@ class PromptData(TrainData):
         kept = {"cache_mb": cache_mb, "max_bad": max_bad}
         super().__init__([pooled], [LineTokenizer(stage)], [statistics], packing, **kept)
 
-    def _plan(self, source, tokens, stratum):
+    def _plan(self, source, tokens, stratum, beside):
         return MixedPlan(
             source.language,
             source.lengths,
             tokens,
             self._packing,
             stratum,
+            beside,
             members=source.members,
             temperature=self._temperature,
         )

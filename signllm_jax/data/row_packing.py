@@ -6,7 +6,7 @@ import numpy as np
 
 OPEN_ROWS = 32
 """Rows of a group that clips may still be put into."""
-GROUP = 2048
+GROUP = 1024
 """Clips of a group at most; what a group's last rows leave empty is one in some hundred."""
 _NOTHING = np.iinfo(np.int32).max
 
