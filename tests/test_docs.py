@@ -71,3 +71,9 @@ def test_a_command_s_page_says_what_its_help_says(tmp_path):
         for name, _, _, words in listed:
             assert f"--{name}:" in said or f"]{name}:" in said, (path.stem, name)
             assert " ".join(words.split()) in said.replace("- ", "-") and f"`--{name}`" in page
+
+
+def test_the_readme_is_short_and_has_a_moving_picture():
+    text = (ROOT / "README.md").read_text("utf-8")
+    assert len(text) <= 6000 and "(docs/demo.gif)" in text
+    assert "launch/produce.py --text=hello --language=asl --output=hello.mp4" in text

@@ -141,24 +141,27 @@ def train_jobs(
     return jobs
 
 
+_NAMES = {"cached": "decode", "parallel": "decode-parallel"}  # of variants of `decode.py`
+
+
 def decode_jobs(
-    clips: Sequence[int], frames: Sequence[int], tokens: int, variants: Sequence[str]
+    clips: Sequence[int], frames: Sequence[int], tokens: int
 ) -> dict[str, tuple[Job, Job]]:
     """Free-running generation of so many clips together, each so many frames long.
+
+    Ours is by both kinds of decoder, the peer has but one.
 
     Args:
         clips: numbers of clips.
         frames: lengths.
         tokens: of the text of a clip.
-        variants: `cached`, `parallel`, see `decode.py`; the peer has but one way.
     """
     jobs = {}
-    for variant, length, count in itertools.product(variants, frames, clips):
+    for variant, length, count in itertools.product(_NAMES, frames, clips):
         job = {"do": "decode", "clips": count, "frames": length}
-        name = {"cached": "decode", "parallel": "decode-parallel"}[variant]
         every = max(length // MADE, 1)
         peer = job | {"every": every} | _size(tokens)
-        jobs[f"{name}-{count}-{{threads}}-{length}"] = job | {"variant": variant}, peer
+        jobs[f"{_NAMES[variant]}-{count}-{{threads}}-{length}"] = job | {"variant": variant}, peer
     return jobs
 
 

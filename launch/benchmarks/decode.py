@@ -19,7 +19,7 @@ import numpy as np
 from absl import flags
 
 from launch.benchmarks import against, rounds, workload
-from signllm_jax.core.config import Config, ModelConfig
+from signllm_jax.core.config import Config
 from signllm_jax.core.errors import ConfigError
 from signllm_jax.core.typing import Array, Tree
 from signllm_jax.inference import pose_decoding
@@ -85,8 +85,7 @@ def rows() -> Iterator[dict]:
     if not lengths or not clips or min(lengths + clips) < 1:
         raise ConfigError("--frames and --clips are whole numbers, such as 50,300")
     if against.AGAINST.value:
-        variants = ["cached", "parallel"][: 1 + hasattr(ModelConfig, "decoder")]
-        jobs = against.decode_jobs(clips, lengths, workload.TOKENS.value, variants)
+        jobs = against.decode_jobs(clips, lengths, workload.TOKENS.value)
         yield from against.rows("decode", jobs)
         return
     chosen = list(itertools.product(CHOSEN.value, lengths, clips))
@@ -146,17 +145,20 @@ def _run(variant: str, mesh, model: Text2Pose, params: Tree, text: np.ndarray, f
     if variant != "uncached":
 
         def generate(params, text):
-            return pose_decoding.generate(model, params, text, frames).length.sum()
+            made = pose_decoding.generate(model, params, text, frames)
+            return made.length.sum(), made.frames  # asked for, or a parallel decoder makes none
     else:
 
         def generate(params, text):
             made = uncached(model, params, text, frames)
-            return jnp.isfinite(made).all((0, 2)).sum() * len(text)
+            return jnp.isfinite(made).all((0, 2)).sum() * len(text), made
 
     function = jax.jit(generate, compiler_options=pose_decoding.compiler_options(mesh))
 
     def run():
         with sharding.use_mesh(mesh):
-            return float(function(params, text))
+            count, made = function(params, text)
+            made.block_until_ready()
+            return float(count)
 
     return run

@@ -4,9 +4,10 @@ Takes are of the embedded corpus of many signers, so it needs nothing else; abou
 """
 
 import random
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
+from signllm_jax.eval.faults import FAULTS
 from signllm_jax.poses.clip import PoseClip
 
 TEXTS, LETTERS = 24, (3, 6)
@@ -63,11 +64,10 @@ def real_takes(
 
 
 def judged(
-    texts: int, letters: tuple[int, int] = LETTERS
+    texts: int, letters: tuple[int, int] = LETTERS, faults: Collection[str] = FAULTS
 ) -> tuple[dict[str, dict[str, float]], dict[str, list[str]]]:
     """Row -> its figures, and row -> the kinds of its warnings; "real takes" is the first row."""
     from signllm_jax.eval import referees, warnings
-    from signllm_jax.eval.faults import FAULTS
     from signllm_jax.metrics.motion import COLLAPSE
     from signllm_jax.metrics.variety import places_of, real_variety
 
@@ -76,7 +76,7 @@ def judged(
     takes = {word: [both[i] for i in own] for word, own in places_of(named * 2).items()}
     real = real_variety(named, references)
     rows = {"real takes": others}
-    rows |= {name: fault.plant(named, others, takes) for name, fault in FAULTS.items()}
+    rows |= {name: FAULTS[name].plant(named, others, takes) for name in faults}
     figures = {name: referees.figures(named, references, row, real) for name, row in rows.items()}
     said = {}
     for name, found in figures.items():
@@ -89,7 +89,6 @@ def write(path: Path, texts: int = TEXTS) -> Path:
     """Writes the page, of so many words; returns its path."""
     from signllm_jax.artifacts.group import write_file
     from signllm_jax.core import markdown
-    from signllm_jax.eval.faults import FAULTS
     from signllm_jax.metrics import catalogue
 
     figures, said = judged(texts)

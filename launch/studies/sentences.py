@@ -40,6 +40,7 @@ class Corpus:
         steps: Of the model's training.
         reader_steps: Of the reader's training.
         row_frames: Frames of a packed row.
+        latent: Numbers of the model's latent, for takes by several signers.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Corpus:
     steps: int = 3000
     reader_steps: int = 600
     row_frames: int = 320
+    latent: int = 0
 
     @property
     def language(self) -> str:
@@ -64,7 +66,7 @@ class Corpus:
 def ordering(takes: Path) -> Corpus:
     """The sentences of ordering, from a folder of takes."""
     grammar = ORDERING.read_text("utf-8")
-    return Corpus("order", Settings("asl", "ordering", "pose"), takes, grammar)
+    return Corpus("order", Settings("asl", "ordering", "pose"), takes, grammar, latent=16)
 
 
 def turkish(signs: Path, count: int = 60) -> Corpus:
@@ -168,6 +170,7 @@ def run_config(corpus: Corpus, seed: int, work: Path):
     config.data.update(languages=(corpus.language,))
     config.eval.update(max_frames=corpus.row_frames, report=False, every=corpus.steps)
     config.rl.update(loss="mse", plc=False)
+    config.model.update(latent=corpus.latent)
     config.train.update(steps=corpus.steps, seed=seed)
     return read_config(config.to_dict())
 
@@ -208,7 +211,7 @@ def evaluate(corpus: Corpus, folder: Path, seed: int, work: Path, split: str) ->
         "lookup_gloss_error": errors["lookup"],
         "real_gloss_error": errors["real"],
         "jerk_at_joins_over_lookup": jerks["produced"] / jerks["lookup"],
-        "travel": figures["smooth_travel_ratio"],
+        "travel": figures.get("smooth_travel_ratio", 0.0),  # hands that no clip shows do not move
         "jerk_at_joins_over_real": jerks["produced"] / jerks["real"],
         "unsmoothed_gloss_error": errors["unsmoothed"],
         "unsmoothed_jerk_at_joins_over_lookup": jerks["unsmoothed"] / jerks["lookup"],

@@ -67,7 +67,7 @@ def teacher_forced(
         history, counter, patches = teacher_forcing(values, segment, model.patch)
         parts = (text, (text > 0).astype(np.int32), history, counter, patches)
         noise = np.zeros((batch_size, 1, model.latent), np.float32)
-        seen = Seen(values[..., :-1], shown, segment, noise)
+        seen = Seen(values[..., :-1], shown, segment, noise, np.ones(batch_size, bool))
         return module.apply({"params": params}, *parts, seen=seen)[0]
 
     clips: list[list[PoseClip]] = [[] for _ in ids]

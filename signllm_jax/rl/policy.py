@@ -130,7 +130,7 @@ def shown(model: Text2Pose, clips: Clips) -> Seen:
     """
     segment = (jnp.arange(clips.frames.shape[1]) < clips.length[:, None]).astype(jnp.int32)
     noise = jnp.zeros((len(clips.length), 1, model.config.latent))
-    return Seen(clips.frames, clips.mask, segment, noise)
+    return Seen(clips.frames, clips.mask, segment, noise, jnp.ones(len(segment), bool))
 
 
 def rollout(

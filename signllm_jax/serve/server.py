@@ -1,9 +1,9 @@
 """Runs the app under uvicorn on a socket of ours, until it is told to end."""
 
 import contextlib
+import os
 import signal
 import socket
-import sys
 from collections.abc import Sequence
 
 from signllm_jax.api import SignLLM
@@ -64,7 +64,8 @@ def serve(
         timeout_graceful_shutdown=GRACE,
     )
     # uvicorn ends on the signal and then hands it on; before it listens the signal ends us as well
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    # (at once: an exception would be lost in a callback that the collector of garbage makes)
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     host, port = listener.getsockname()[:2]
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     print(f"The page is ready: open {url} in a browser; Ctrl-C ends it.", flush=True)

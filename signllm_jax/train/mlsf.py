@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from signllm_jax.core.config import LossConfig
 from signllm_jax.core.skeleton import get_layout
@@ -13,7 +14,7 @@ from signllm_jax.models.layers.precision import compute_dtype
 from signllm_jax.models.layers.variety import Seen
 from signllm_jax.models.losses import clip_losses, joint_weights, pose_losses, weighted_sum
 from signllm_jax.models.text2pose import Text2Pose, teacher_forcing
-from signllm_jax.rl import policy
+from signllm_jax.rl import plc, policy
 from signllm_jax.rl.clips import unpack
 from signllm_jax.rl.reward import clip_errors, reward_loss, sequence_errors
 from signllm_jax.train import groups
@@ -85,7 +86,8 @@ class MlsfTask(Task):
         if self._autoregressive and not model.latent:
             return None
         noise = jax.random.normal(jax.random.fold_in(key, 2), (*rows, model.latent))
-        return Seen(batch.frames[..., :-1], batch.joint_mask, batch.segment, noise)
+        even = np.isin(np.arange(len(batch.text)), plc.host_rows(self.config))
+        return Seen(batch.frames[..., :-1], batch.joint_mask, batch.segment, noise, even)
 
     def loss(self, params, batch, key, learning=None):
         """See Task; the frames are predicted teacher-forced from a corrupted history."""

@@ -39,12 +39,15 @@ class Seen(NamedTuple):
         mask: bool [B, T, J], the observed joints.
         segment: int32 [B, T], 0 = padding.
         noise: float32 [B, K, Z], standard normal draws for the K clips of a row; 0 = the mean.
+        even: bool [B], whether a row's clips come as often as the data has them. Others, which were
+            drawn by priority, do not teach what to expect of a text.
     """
 
     frames: Array
     mask: Array
     segment: Array
     noise: Array
+    even: Array
 
 
 class Told(NamedTuple):
@@ -67,6 +70,7 @@ def nothing_seen(patch: int, frame_size: int, latent: int) -> Seen:
         jnp.zeros((1, patch, frame_size // 3), bool),
         jnp.ones((1, patch), jnp.int32),
         jnp.zeros((1, 1, latent)),
+        jnp.ones(1, bool),
     )
 
 
@@ -170,8 +174,10 @@ class Variety(nn.Module):
         clips = seen.noise.shape[1]
         hands = shown_hands(seen.mask, seen.segment, clips)
         found = mean, deviation = self._posterior(text, seen, patch, tokens, hands)
-        surplus = divergence(found, self._prior(text, hands))
-        surplus -= (jax.nn.log_softmax(self.hands(text)) * hands).sum(-1)
+        expected = *self._prior(text, hands), jax.nn.log_softmax(self.hands(text))
+        even = seen.even[:, None, None]
+        *prior, logp = (jnp.where(even, x, jax.lax.stop_gradient(x)) for x in expected)
+        surplus = divergence(found, prior) - (logp * hands).sum(-1)
         return jnp.concatenate([mean + jnp.exp(deviation) * seen.noise, hands], -1), surplus
 
     def _prior(self, text, hands):
