@@ -100,7 +100,7 @@ class TrainData:
             Packing.of(config),
             cache_mb=config.data.cache_mb,
             max_bad=config.data.max_bad,
-            group=config.rl.group if config.rl.plc else "none",
+            group=config.compared,
             **more,
         )
 
