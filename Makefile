@@ -181,7 +181,7 @@ define APART
 	@test -e $(1) || { mkdir $(1) && touch $(1)/unfinished; }
 	$(PYTHON) -m venv $(1)
 	$(1)/bin/python -m pip install --quiet --require-hashes -r requirements/build.txt
-	$(1)/bin/python -m pip install --quiet --require-hashes --no-build-isolation -r requirements/$(2).txt
+	$(1)/bin/python -m pip install --quiet --require-hashes --no-deps --no-build-isolation -r requirements/$(2).txt
 endef
 APART_DONE = @rm -f $(@D)/unfinished; touch $@
 

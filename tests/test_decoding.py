@@ -137,13 +137,15 @@ def test_by_the_token_clock_a_clip_lasts_as_long_as_its_text_has_tokens(params):
 def test_lanes_that_are_decoded_together_make_what_each_makes_alone(stacked, mesh):
     """And as fast: no cache is copied in a step."""
     text, frames = np.stack([TEXT, TEXT[::-1]]), MAX_FRAMES + MODEL.patch
+    options = pose_decoding.compiler_options(mesh)
     made = jax.jit(
         lambda params: pose_decoding.generate_lanes(TEXT2POSE, params, text, frames),
-        compiler_options=pose_decoding.compiler_options(mesh),
+        compiler_options=options,
     )
+    single = jax.jit(generate, compiler_options=options)
     together = made(stacked)
     for lane in range(2):
-        alone = generate(jax.tree.map(operator.itemgetter(lane), stacked), text[lane])
+        alone = single(jax.tree.map(operator.itemgetter(lane), stacked), text[lane])
         np.testing.assert_allclose(together.frames[lane, :, :MAX_FRAMES], alone.frames, atol=1e-5)
         assert np.minimum(together.length[lane], MAX_FRAMES).tolist() == alone.length.tolist()
     cache = f"f32[2,3,{MODEL.heads},{frames // MODEL.patch},{MODEL.width // MODEL.heads}]"

@@ -2,11 +2,11 @@
 
     python launch/study.py sentences --seed=S --output=FILE --takes=DIR --signs=DIR [--work=DIR]
 
-`order` has the signs of ordering by 15 sessions, of which one is kept for test; `tsl` has 60 signs
-with one take each. DIR of either has `index.csv` and the `.pose` files that it lists. A reader of
-signs and a model of the default decoder are trained on the sentences of train; what is scored are
-sentences that train does not have: real ones, the model's after the filter of `produce --smooth`,
-and a peer's, which looks each sign up in the takes of train and joins them with the same easing, as
+`order` has the signs of ordering in many sessions, of which one is kept for test; `tsl` has 60
+signs with one take each. DIR of either has `index.csv` and the `.pose` files that it lists. A
+reader of signs and a model are trained on the sentences of train. What is scored are sentences that
+train does not have: real ones, the model's after the filter of `produce --smooth`, and a peer's,
+which looks each sign up in the takes of train and joins them with the same easing, as
 `spoken-to-signed` does.
 """
 
@@ -111,8 +111,7 @@ def study(
     record: dict[str, Any] = {"seed": seed, "versions": versions(*PACKAGES), **hardware()}
     for name, folder in folders.items():
         record[name] = run_corpus(CORPORA[name](folder), seed, work, split)
-        shown = {key: value for key, value in record[name].items() if key != "read"}
-        yield f"{name}: {json.dumps(shown)}"
+        yield f"{name}: {json.dumps(record[name])}"
     output.parent.mkdir(parents=True, exist_ok=True)
     write_file(output, f"{json.dumps(record, indent=1)}\n".encode())
 
@@ -180,8 +179,10 @@ def evaluate(corpus: Corpus, folder: Path, seed: int, work: Path, split: str) ->
 
     Returns:
         `gloss_error`, `lookup_gloss_error`, `real_gloss_error`, `jerk_at_joins_over_lookup`,
-        `travel` and what else is known of the rows.
+        `travel` and what else is known of the rows. What is read of every sentence is written to
+        `read.json` of the run, and contact strips of the first ones to its `strips/`.
     """
+    from signllm_jax.artifacts.group import write_file
     from signllm_jax.artifacts.workdir import Workdir
     from signllm_jax.eval import referees
     from signllm_jax.eval.eval_set import open_texts
@@ -206,6 +207,11 @@ def evaluate(corpus: Corpus, folder: Path, seed: int, work: Path, split: str) ->
     jerks = {name: jerk_at_joins(rows[name], read[name]) for name in ROWS}
     figures = referees.row_figures(each.references, rows["unsmoothed"])  # it filters both sides
     save_strips(folder, rows, each.texts)
+    said = [
+        {"signed": line} | {row: " ".join(read[row][place].glosses) for row in ROWS}
+        for place, line in enumerate(each.glosses)
+    ]
+    write_file(folder / "read.json", f"{json.dumps(said, indent=1)}\n".encode())
     return {
         "gloss_error": errors["produced"],
         "lookup_gloss_error": errors["lookup"],
@@ -219,10 +225,6 @@ def evaluate(corpus: Corpus, folder: Path, seed: int, work: Path, split: str) ->
         "sentences": len(each.texts),
         "cut_off": float(np.mean(each.cut_off)),
         "reader_cpu_seconds": reader.cpu_seconds,
-        "read": [
-            [line, *(" ".join(read[row][i].glosses) for row in ROWS)]
-            for i, line in enumerate(each.glosses)
-        ],
     }
 
 
