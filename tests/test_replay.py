@@ -30,10 +30,7 @@ DRAWS = 10**6
 
 
 # compiled as a whole, which is quicker than one operation after the other
-def init(capacity, **options):
-    return replay.init(capacity, frames=F, tokens=S, frame_size=MODEL.frame_size, **options)
-
-
+init = functools.partial(replay.init, frames=F, tokens=S, frame_size=MODEL.frame_size)
 add, update = jax.jit(replay.add), jax.jit(replay.update)
 reweight = jax.jit(sampling.reweight, static_argnums=2)
 log_priority = jax.jit(sampling.log_priority, static_argnums=2)
@@ -288,7 +285,8 @@ def test_what_is_drawn_is_what_was_put_in():
     found = [(i, int(e)) for i, e in enumerate(again.example) if e >= 0]
     assert len(found) == len(original) == int(state.swept)
     for at, example in found:
-        for name, values in again._asdict().items():
+        for name in clips._fields[:-1]:
+            values = getattr(again, name)
             expected = np.asarray(getattr(clips, name)[original[example]])
             if name == "frames":
                 expected = expected.astype(np.float16)
