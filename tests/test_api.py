@@ -89,7 +89,7 @@ def test_a_pause_stands_for_spaces_and_marks(model):
 
 def test_the_words_of_a_text_have_a_limit_together(model):
     assert len(model.read(" ".join(["abcd"] * 40), language="asl").model_input.split()) == 40
-    with pytest.raises(TextError, match="spells at most 200 letters, .* one by one"):
+    with pytest.raises(TextError, match=r"spells at most 200 letters, .* one by one"):
         model.read(" ".join(["abcd"] * 41), language="asl")
 
 

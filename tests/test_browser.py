@@ -78,7 +78,7 @@ def no_faults(page):
 
 def test_a_typed_word_is_played_turned_and_scrubbed(page, server):
     times = []
-    for word in ("a", "b", "abc"):
+    for word in ("cab", "bac", "abc"):
         player = ask(page, server.url, word)
         times.append(page.execute_script(FIRST_FRAME))
     assert min(times) < 500  # a busy machine may hold up one of them

@@ -46,7 +46,8 @@ class Clips:
         self.read += 1
         seen = np.ones(self.poses[index].shape[:2])
         seen[:, 9] = 0
-        return {"pose": self.poses[index], "confidence": seen, "fps": 25.0}
+        signer = f"signer {index % 3}"
+        return {"pose": self.poses[index], "confidence": seen, "fps": 25.0, "signer": signer}
 
 
 def train_data(languages=("asl", "gsl", "tsl"), **changed):
@@ -184,7 +185,7 @@ def test_hosts_together_load_what_one_host_loads():
     for language, row in itertools.product(range(3), range(2)):
         part = made.data.batch(2, [language], [row])
         assert whole.prompts is part.prompts is None
-        for name, a, b in zip(whole._fields[:-1], whole, part):
+        for name, a, b in zip(whole._fields[:-2], whole, part):
             np.testing.assert_array_equal(a[language, row], b[0, 0], err_msg=name)
 
 
@@ -198,6 +199,22 @@ def test_each_clip_has_its_gloss_and_one_with_too_many_has_none():
         assert own[own > 0].tolist() == (ids if len(ids) <= 4 else [])
     assert lengths >= {0, 2, 5}
     assert train_data().data.batch(0, [0], [0]).gloss is None
+
+
+@pytest.mark.parametrize(("group", "count"), [("text", 12), ("signer", 3)])
+def test_each_clip_has_the_number_of_its_text_or_signer(group, count):
+    made = train_data(group=group)
+    found = collections.defaultdict(set)
+    for step in range(8):
+        batch = made.data.batch(step, [0, 2], [0, 1])
+        assert batch.group.shape == batch.example.shape and batch.group.dtype == np.int32
+        np.testing.assert_array_equal(batch.group >= 0, batch.example >= 0)
+        for clip, number in zip(batch.example.ravel(), batch.group.ravel()):
+            found[int(clip)].add(int(number))
+    numbers = [number for clip, (number,) in found.items() if clip >= 0]
+    assert len(numbers) == 12 and len(set(numbers)) == count
+    assert found[1] == found[4] or group == "text"
+    assert train_data().data.batch(0, [0], [0]).group is None
 
 
 def test_the_cache_changes_no_batch_and_keeps_to_its_size():

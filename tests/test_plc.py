@@ -81,6 +81,23 @@ def kinds(hlo):
     return counts
 
 
+@pytest.mark.slow
+def test_groups_of_clips_pass_no_byte_between_devices():
+    config, shape = with_rl(SGD, group="signer"), (2, 2, 2, 1)
+    mesh, batch = mesh_of(*shape), host_batch(0)
+    batch = batch._replace(group=np.where(batch.example >= 0, batch.example % 3, -1))
+    state, step_fn = make_state(config, LANES, mesh), make_train_step(config, LANES, mesh)
+    plain = kinds(program(with_rl(SGD), shape)[1].as_text())
+    with sharding.use_mesh(mesh):
+        placed = jax.device_put(batch, sharding.batch_sharding(mesh))
+        made = step_fn.lower(state, placed).compile()
+        state, _ = made(state, placed)
+    assert kinds(made.as_text()) == plain
+    held, group = (np.asarray(x).ravel() for x in (state.replay.example, state.replay.group))
+    assert (held >= 0).sum() > 10
+    np.testing.assert_array_equal(group, np.where(held >= 0, held % 3, -1))
+
+
 def test_a_step_learns_by_the_policy_gradient_alone():
     """As part of the whole step, which differentiates inside of the lanes."""
     config = with_rl(SGD, loss="policy_gradient", supervised=0.0)

@@ -12,7 +12,7 @@ from tiny import DATA, MODEL, mesh_of, packed_batch
 
 from signllm_jax.aot.collectives import read_collectives
 from signllm_jax.core.config import RLConfig
-from signllm_jax.rl import replay, sampling
+from signllm_jax.rl import replay, reward, sampling
 from signllm_jax.rl.clips import Clips, unpack
 from signllm_jax.rl.sampling import RowShape
 
@@ -94,6 +94,31 @@ def test_a_million_draws_follow_the_papers_probabilities(eta, threshold):
     if threshold == 0 and eta == 4:  # that the test would see another exponent
         other = probabilities(ERRORS, dataclasses.replace(rl, eta=3.9))
         assert chi_square(counts[:60], other) < 0.001
+
+
+def test_a_clip_is_compared_within_its_group():
+    """Planted: half of the clips are by a signer whose errors are a tenth of the others'."""
+    signer = np.arange(60) % 2
+    errors = ERRORS * np.where(signer == 0, 0.1, 1.0)
+    errors[:2], errors[2:6] = np.nan, np.inf
+    state = init(70, grouped=True)
+    state, slot = add(state, clips_of(60)._replace(group=jnp.asarray(7 + signer, jnp.int32)))
+    np.testing.assert_array_equal(state.group[:60], 7 + signer)
+    state = update(state, slot, jnp.asarray(errors, jnp.float32), jnp.int32(0))
+    known = np.isfinite(errors)
+    medians = np.array([np.median(errors[known & (signer == s)]) for s in (0, 1)])
+    found = jax.jit(reward.group_medians)(state.error, state.group)
+    np.testing.assert_allclose(found[:60], medians[signer], rtol=1e-6)
+    np.testing.assert_allclose(found[60:], np.median(errors[known]), rtol=1e-6)  # empty slots
+    priority = log_priority(state, jnp.int32(0), PAPER)[:60]
+    np.testing.assert_allclose(priority[known], -(errors / medians[signer])[known], rtol=1e-5)
+
+    def easier(state):
+        weights = np.asarray(reweight(state, jnp.int32(0), PAPER))[:60]
+        return weights[signer == 0].sum() / weights.sum()
+
+    assert easier(dataclasses.replace(state, group=None)) > 0.9
+    assert 0.4 < easier(state) < 0.6
 
 
 @pytest.mark.parametrize("capacity", [3, 128, 300])
@@ -260,7 +285,8 @@ def test_what_is_drawn_is_what_was_put_in():
     found = [(i, int(e)) for i, e in enumerate(again.example) if e >= 0]
     assert len(found) == len(original) == int(state.swept)
     for at, example in found:
-        for name, values in again._asdict().items():
+        for name in clips._fields[:-1]:
+            values = getattr(again, name)
             expected = np.asarray(getattr(clips, name)[original[example]])
             if name == "frames":
                 expected = expected.astype(np.float16)

@@ -6,6 +6,7 @@ import types
 import numpy as np
 import pytest
 
+from configs.base import DATASETS
 from launch.studies import variety, variety_page, variety_rows, variety_takes
 from signllm_jax.core.errors import ConfigError, DataError, OutputError
 from signllm_jax.corpora import spelled_signers, spelled_texts
@@ -111,6 +112,7 @@ def test_a_seed_s_figures_are_made_and_stand_on_the_page(tmp_path, monkeypatch):
     texts["train"] += ("abcde", "fghij", "klmno", "pqrst", "uvwxyz", "a b")
     monkeypatch.setattr(spelled_texts, "texts", lambda language: texts)
     monkeypatch.setattr(spelled_signers, "STRINGS", 2)
+    monkeypatch.setitem(DATASETS["fingerspelling_signers"]["eval"], "max_frames", 64)
     monkeypatch.setitem(variety.SETTINGS, "mse", SMALL)
     monkeypatch.setattr(evaluators, "SIGNERS_READER", ReaderConfig(steps=2, batch_size=2, width=8))
     splits.prepare("fingerspelling_signers", "asl", tmp_path / "data")

@@ -18,14 +18,14 @@ FIRES = "**!**"
 MEANINGS = {
     "dtw_expected": "mean DTW distance of a real take to the productions of its text",
     "dtw_best": "the same to the nearest of these productions; they are as many as the takes",
-    "smooth_travel_ratio": "how far the hands go, after a filter of five frames, by the real takes",
+    "smooth_travel_ratio": "how far the hands go without jitter, by that of real takes",
     "smooth_speed_ratio": "the same by seconds",
-    "hand_travel_ratio": "how far the hands go, jitter and all, by the real takes",
+    "hand_travel_ratio": "how far they go with it, by that of real takes",
     "hand_speed_ratio": "the same by seconds",
-    "jerk_ratio": "mean length of the third difference of the hands' joints, by the real takes",
-    "duration_ratio": "total seconds by the real takes",
+    "jerk_ratio": "mean length of the third difference of the hands' joints, by that of real takes",
+    "duration_ratio": "total seconds, by those of real takes",
     "joints_missing": "share of the joints that the real take shows and the production does not",
-    "tstd_ratio": "deviation of a joint over a clip's time, by the real takes",
+    "tstd_ratio": "deviation of a joint over a clip's time, by that of real takes",
     "frechet": "Fréchet distance of poses and velocities, with as many clips on both sides",
     "diversity_ratio": "mean distance between two productions of a text, by that of its takes",
     "tau1": (
@@ -158,11 +158,11 @@ def _bounds(name: str) -> str:
         if name in table:
             low, high = table[name]
             if high == float("inf"):
-                return f"at least {low:.2g}{how}"
+                return f"at least {low:.3g}{how}"
             return (
-                f"at most {high:.2g}{how}"
+                f"at most {high:.3g}{how}"
                 if low <= 0 < high != -low
-                else f"{low:.2g} to {high:.2g}{how}"
+                else f"{low:.3g} to {high:.3g}{how}"
             )
     return "any"
 

@@ -16,9 +16,9 @@ from signllm_jax.core.config import Config
 from signllm_jax.core.errors import ConfigError, OutputError, SignLLMError
 
 SETTINGS: dict[str, dict[str, Any]] = {
-    "mse": {},
-    "latent": {"latent": 16},
-    "parallel_mse": {"decoder": "parallel"},
+    "mse": {"latent": 0, "decoder": "autoregressive"},
+    "latent": {"latent": 16, "decoder": "autoregressive"},
+    "parallel_mse": {"latent": 0, "decoder": "parallel"},
     "parallel": {"latent": 16, "decoder": "parallel"},
 }
 """Way -> what `config.model` has of it."""

@@ -74,6 +74,7 @@ def abstract_batch(config: Config, lanes: tuple[str, ...], rows: int) -> Batch:
         segment=shape(data.row_frames),
         position=shape(data.row_frames),
         example=shape(data.row_clips),
+        group=None if config.compared == "none" else shape(data.row_clips),
     )
 
 

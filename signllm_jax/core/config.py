@@ -67,6 +67,11 @@ class Config:
         return self.reading if get_info(self.task).reads_poses else None
 
     @property
+    def compared(self) -> str:
+        """`rl.group`, of a run whose clips are drawn by quality."""
+        return self.rl.group if self.rl.plc else "none"
+
+    @property
     def batch_rows(self) -> tuple[int, int]:
         """Rows of a language in a batch: those of the data in order, and those by priority."""
         rows, strata = self.train.batch_size, self.rl.strata

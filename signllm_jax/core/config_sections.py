@@ -202,6 +202,9 @@ class RLConfig:
         beta: exponent of the importance weights, 0 = none (the paper).
         direction: what a priority is: `high_reward` (the paper), `high_error`,
             `learning_progress`.
+        group: what a clip's quality is compared within: `none`, all clips; those of its `text` or
+            by its `signer`, so that whoever is easiest is not drawn most often. A clip that is
+            alone in its group is a median one.
         half_life: steps after which half of a stale error has faded to the median, 0 = never.
         rollout: the error is of the `teacher_forced` prediction or of a `free_running` one.
         reward: of free-running clips, `mse` or `dtw`; teacher-forced it is `mse`.
@@ -227,6 +230,7 @@ class RLConfig:
     threshold: float = _at(0.5, 0.0, 1.0)
     beta: float = _at(0.0, 0.0, 10.0)
     direction: str = _at("high_reward", choices=("high_reward", "high_error", "learning_progress"))
+    group: str = _at("none", choices=("none", "text", "signer"))
     half_life: float = _at(2000.0, 0.0, 1e9)
     rollout: str = _at("teacher_forced", choices=("teacher_forced", "free_running"))
     reward: str = _at("mse", choices=("mse", "dtw"))

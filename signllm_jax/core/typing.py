@@ -27,6 +27,7 @@ class Batch(NamedTuple):
         gloss: int32 [L, B, K, G], gloss ids of each clip, 0 = pad; None where a task has no need.
         prompts: what a model with a text stage reads and writes of the row's first clips, whose
             LangGloss is `text`; None for a model without.
+        group: int32 [L, B, K], what each clip's quality is compared within; None = all of them.
     """
 
     text: Array
@@ -38,6 +39,7 @@ class Batch(NamedTuple):
     example: Array
     gloss: Array | None = None
     prompts: "LineBatch | None" = None
+    group: Array | None = None
 
 
 class LineBatch(NamedTuple):

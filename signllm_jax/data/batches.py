@@ -13,6 +13,7 @@ import numpy as np
 
 from signllm_jax.core.config import Config
 from signllm_jax.core.errors import ConfigError, DataError, RecordError
+from signllm_jax.core.languages import stable_hash
 from signllm_jax.core.typing import Batch
 from signllm_jax.data.packing import Packing, RowPlan, plan_rows
 from signllm_jax.data.splits import Source
@@ -33,6 +34,7 @@ class TrainData:
         max_bad: how many clips whose record is damaged are skipped; one more is an error.
         glosses: one list a language with the gloss ids of each of its clips; None = no gloss.
         row_glosses: G, the most glosses of a clip; a clip with more has none in its Batch.
+        group: what the Batch says that clips are compared within: `text` or `signer`, else nothing.
 
     Attributes:
         bad: what is wrong with each clip that was skipped, in the order in which they were met.
@@ -49,7 +51,10 @@ class TrainData:
         max_bad: int = 0,
         glosses: Sequence[Sequence[Sequence[int]]] | None = None,
         row_glosses: int = 0,
+        group: str = "none",
     ):
+        self._group = group
+        self._groups: dict[tuple[int, int], int] = {}
         self._glosses, self._row_glosses = glosses, row_glosses
         self._sources, self._statistics = sources, statistics
         self._packing, self._own_rows = packing, packing.batch_size // packing.strata
@@ -95,6 +100,7 @@ class TrainData:
             Packing.of(config),
             cache_mb=config.data.cache_mb,
             max_bad=config.data.max_bad,
+            group=config.compared,
             **more,
         )
 
@@ -105,7 +111,24 @@ class TrainData:
             for language in map(int, languages)
         ]
         fields = zip(*(zip(*language) for language in parts))
-        return Batch(*(np.stack([np.stack(rows) for rows in field]) for field in fields))
+        batch = Batch(*(np.stack([np.stack(rows) for rows in field]) for field in fields))
+        if self._group == "none":
+            return batch
+        groups = [
+            [[self._group_of(code, int(clip)) for clip in row] for row in rows]
+            for code, rows in zip(map(int, languages), batch.example)
+        ]
+        return batch._replace(group=np.array(groups, np.int32))
+
+    def _group_of(self, language: int, clip: int) -> int:
+        """A number for the text or the signer of a clip; -1 where there is no clip."""
+        if clip < 0:
+            return -1
+        if (language, clip) not in self._groups:
+            source = self._sources[language]
+            name = source.texts[clip] if self._group == "text" else source[clip]["signer"]
+            self._groups[language, clip] = stable_hash(name) & 0x7FFFFFFF
+        return self._groups[language, clip]
 
     def first_pass(self, capacity: int, frames: int, tokens: int) -> int:
         """Steps in which every clip has come once, to stay in a buffer of the given sizes.

@@ -111,6 +111,7 @@ class PromptData(TrainData):
         invented: whether there are prompts for made-up words (fingerspelling).
         asks: whether there are prompts at all, which a pose stage alone has no use for.
         cache_mb: how many megabytes of standardised clips are kept.
+        group: see TrainData.
         max_bad: how many clips whose record is damaged are skipped; one more is an error.
     """
 
@@ -127,13 +128,14 @@ class PromptData(TrainData):
         asks: bool = True,
         cache_mb: int,
         max_bad: int = 0,
+        group: str = "none",
     ):
         self._stage, self._row_units, self._invented = stage, row_units, invented
         self._asks = asks
         self._temperature = temperature
         self._texts = {source.language: source.texts for source in sources}
         pooled = PooledSource(sources)
-        kept = {"cache_mb": cache_mb, "max_bad": max_bad}
+        kept = {"cache_mb": cache_mb, "max_bad": max_bad, "group": group}
         super().__init__([pooled], [LineTokenizer(stage)], [statistics], packing, **kept)
 
     def _plan(self, source, tokens, stratum, beside):

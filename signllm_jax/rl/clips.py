@@ -20,6 +20,7 @@ class Clips(NamedTuple):
             and anything after a clip's end.
         length: int32 [N], frames; 0 = no clip, or one that does not fit F and S.
         example: int32 [N], -1 = none.
+        group: int32 [N], see Batch; None = there are no groups.
     """
 
     text: Array
@@ -27,6 +28,7 @@ class Clips(NamedTuple):
     mask: Array | None
     length: Array
     example: Array
+    group: Array | None = None
 
 
 class Places(NamedTuple):
@@ -91,6 +93,7 @@ def cut(batch: Batch, values: Array, frames: int, tokens: int) -> Clips:
         None,
         jnp.where(fits, length, 0).astype(jnp.int32),
         batch.example,
+        batch.group,
     )
     return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), clips)
 

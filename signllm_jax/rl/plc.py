@@ -36,7 +36,9 @@ def init(config: Config, lanes: int) -> Replay | None:
     if not config.rl.plc:
         return None
     strata = config.rl.strata
-    one = buffer.init(config.rl.capacity // strata, *clip_shape(config), config.model.frame_size)
+    size = config.model.frame_size
+    grouped = config.rl.group != "none"
+    one = buffer.init(config.rl.capacity // strata, *clip_shape(config), size, grouped)
     return jax.tree.map(lambda x: jnp.broadcast_to(x, (lanes, strata, *x.shape)), one)
 
 
@@ -85,7 +87,7 @@ def begin(
         else:
             seen = buffer.unobserved_to_nan(batch.frames[..., :-1], batch.joint_mask)
             replay, slots = buffer.add(replay, cut(batch, seen, *clip_shape(config)))
-            clean, slots = without_nan(batch), slots.reshape(cyclic, -1)
+            clean, slots = without_nan(batch)._replace(group=None), slots.reshape(cyclic, -1)
         replay, drawn, drawn_slots, weight = sampling.sample(
             replay, step, key, priority, shape, config.rl
         )

@@ -37,6 +37,7 @@ LANES = 128  # of a TPU's registers
         "swept",
         "deferred",
         "deferrals",
+        "group",
     ],
     meta_fields=["clip"],
 )
@@ -60,6 +61,7 @@ class Replay:
         deferred: int32 [], the slot of the draw that found no room and comes first next time.
         deferrals: int32 [], draws that were put off so far.
         clip: F and D - 1.
+        group: int32 [C], what a clip is compared within; None = all clips.
     """
 
     frames: Array
@@ -74,6 +76,7 @@ class Replay:
     deferred: Array
     deferrals: Array
     clip: tuple[int, int]
+    group: Array | None = None
 
     def frames_at(self, slot: Array) -> Array:
         """The frames of clips int32 [...]: float16 [..., F, D - 1]."""
@@ -111,7 +114,7 @@ def _lines(frames: int, size: int) -> int:
     return -(-frames * size // (16 * LANES)) * 16
 
 
-def init(capacity: int, frames: int, tokens: int, frame_size: int) -> Replay:
+def init(capacity: int, frames: int, tokens: int, frame_size: int, grouped: bool = False) -> Replay:
     """An empty buffer: C = capacity, F = frames, S = tokens, D = frame_size."""
     zero = jnp.zeros((), jnp.int32)
     return Replay(
@@ -127,6 +130,7 @@ def init(capacity: int, frames: int, tokens: int, frame_size: int) -> Replay:
         deferred=zero + NONE,
         deferrals=zero,
         clip=(frames, frame_size - 1),
+        group=jnp.full(capacity, NONE, jnp.int32) if grouped else None,
     )
 
 
@@ -173,6 +177,7 @@ def add(replay: Replay, clips: Clips) -> tuple[Replay, Array]:
         previous=jnp.where(written, jnp.nan, replay.previous),
         seen_step=jnp.where(written, 0, replay.seen_step),
         inserted=replay.inserted + new.sum(),
+        group=None if replay.group is None else write(replay.group, clips.group),
     ), slot.astype(jnp.int32)
 
 

@@ -5,6 +5,7 @@ defined. The error -r is therefore mapped to a quality `q = 2^(-error / median e
 1 is perfect, 0.5 the median, so that "less than 50%" means worse than the median.
 """
 
+import jax
 import jax.numpy as jnp
 
 from signllm_jax.core.typing import Array
@@ -90,6 +91,27 @@ def median_error(error: Array) -> Array:
     low, high = (place == (count - 1) >> 1), (place == count >> 1)  # the same of an odd count
     middle = 0.5 * (jnp.where(low, ordered, 0.0) + jnp.where(high, ordered, 0.0)).sum()
     return jnp.where(count > 0, middle, 1.0)
+
+
+def group_medians(error: Array, group: Array) -> Array:
+    """The median of the finite errors of each clip's group, float32 [C].
+
+    Args:
+        error: float32 [C].
+        group: int32 [C]. Where none of a group is finite the median of all stands in.
+    """
+    finite = jnp.isfinite(error)
+    # the finite ones of a group lie together, in their order, before its others
+    groups, ordered, known = jax.lax.sort(
+        (group, jnp.where(finite, error, jnp.inf), finite.astype(jnp.int32)), num_keys=2
+    )
+    start = jnp.searchsorted(groups, group, side="left")
+    end = jnp.searchsorted(groups, group, side="right")
+    before = jnp.concatenate([jnp.zeros(1, jnp.int32), jnp.cumsum(known)])
+    count = before[end] - before[start]
+    low, high = start + (jnp.maximum(count, 1) - 1) // 2, start + count // 2
+    own = 0.5 * (ordered[low] + ordered[jnp.minimum(high, len(error) - 1)])
+    return jnp.where(count > 0, own, median_error(error))
 
 
 def log_quality(error: Array, median: Array) -> Array:

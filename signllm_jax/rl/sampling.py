@@ -17,7 +17,7 @@ from signllm_jax.core.typing import Array, Batch
 from signllm_jax.rl import clips as packing
 from signllm_jax.rl import stores
 from signllm_jax.rl.replay import LANES, NONE, Replay
-from signllm_jax.rl.reward import log_quality, median_error
+from signllm_jax.rl.reward import group_medians, log_quality, median_error
 
 LOWEST = -126.0  # log2 of the smallest priority: that of a perfect clip where errors are sought
 LEVELS = 1 << 24  # of a weight: integers, so that sums are exact and the same everywhere
@@ -38,10 +38,14 @@ def log_priority(replay: Replay, step: Array, rl: RLConfig) -> Array:
 
     p is in 0..1 and 0.5 in the middle: the quality (`high_reward`, the paper), one minus it
     (`high_error`), or the quality against the clip's own error before (`learning_progress`).
-    A clip that was not measured yet counts as the median, and the error of one that was not seen
+    The middle is that of all clips, or of the clip's group (`rl.group`). A clip that was not
+    measured yet counts as the median, and the error of one that was not seen
     for long fades towards it, by half every `rl.half_life` steps.
     """
-    median = median_error(replay.error)
+    if replay.group is None:
+        median = median_error(replay.error)
+    else:
+        median = group_medians(replay.error, replay.group)
     known = jnp.isfinite(replay.error)
     error = jnp.where(known, replay.error, median)
     if rl.direction == "learning_progress":

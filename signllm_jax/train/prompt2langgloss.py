@@ -194,6 +194,7 @@ class Prompt2LangGlossTask(MlsfTask):
             asks=config.text.trained != "pose",
             cache_mb=data.cache_mb,
             max_bad=data.max_bad,
+            group=config.compared,
         )
 
     def dev_set(self, languages, groups, mesh, workdir=None):
