@@ -180,7 +180,7 @@ class LossConfig:
     velocity: float = _at(5.0, 0.0, 1e4)
     counter: float = _at(3.0, 0.0, 1e4)
     seen: float = _at(0.1, 0.0, 1e4)
-    latent: float = _at(0.02, 0.0, 1e4)
+    latent: float = _at(0.005, 0.0, 1e4)
     length: float = _at(1.0, 0.0, 1e4)
     hand: float = _at(1.0, 0.0, 1e4)
     wrist: float = _at(10.0, 0.0, 1e4)
