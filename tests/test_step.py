@@ -140,9 +140,10 @@ def test_a_latent_passes_no_byte_between_languages_either(decoder):
     config = dataclasses.replace(CONFIG, model=model)
     mesh = mesh_of(2, 2, 2, 1)
     state = train_state.abstract_state(config, LANGUAGES)
+    step_fn = make_train_step(config, LANGUAGES, mesh)
     with sharding.use_mesh(mesh):
-        hlo = make_train_step(config, LANGUAGES, mesh).lower(state, packed_batch())
-    assert cross_language_bytes(hlo.compile().as_text(), mesh) == 0
+        hlo = step_fn.lower(state, packed_batch()).compile().as_text()
+    assert cross_language_bytes(hlo, mesh) == 0
 
 
 @pytest.mark.slow
