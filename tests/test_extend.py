@@ -14,6 +14,7 @@ from signllm_jax.core.errors import CheckpointError, ConfigError
 from signllm_jax.core.tasks import SHARED
 from signllm_jax.corpora import fingerspelling
 from signllm_jax.inference.prompt_to_pose import PromptToPose
+from signllm_jax.inference.request import Draw
 from signllm_jax.train.loop import train
 from signllm_jax.train.shared import extend_run
 
@@ -37,7 +38,8 @@ def test_a_language_added_leaves_what_is_understood_unchanged(prompted_run, data
         lines = [model.unaided(params, [p], [code])[0] for model, params in both for p in prompts]
         assert lines[:4] == lines[4:]
         clips = [
-            model.clips(params, [f"<{code}:A> <{code}:B> <{code}:A>"])[0] for model, params in both
+            model.clips(params, [f"<{code}:A> <{code}:B> <{code}:A>"], [Draw()])[0]
+            for model, params in both
         ]
         np.testing.assert_allclose(clips[0].positions, clips[1].positions, atol=1e-5)
     config, codes = Workdir(grown).read_config()
