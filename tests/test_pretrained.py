@@ -44,11 +44,11 @@ def test_it_is_what_is_loaded_without_a_path():
 @pytest.mark.slow
 def test_the_commands_use_it(tmp_path):
     flags = ["--text=hello", "--language=American Sign Language", "--output=hello.vtt"]
-    code, out, err = run(tmp_path, "produce", flags)
+    code, out, err = run(tmp_path, "produce", flags, cwd=tmp_path)
     assert (code, err) == (0, "") and "h-e-l-l-o, fingerspelled in the ASL alphabet" in out
     (tmp_path / "texts.txt").write_text("cat\n\nroom 12\nhello my dear friends\n")
     flags = ["--texts=texts.txt", "--language=dgs", "--form=npz", "--output=many"]
-    code, out, err = run(tmp_path, "produce", flags)
+    code, out, err = run(tmp_path, "produce", flags, cwd=tmp_path)
     assert code == 2 and "texts.txt:3: cannot spell" in err and err.count("\n") == 1
     assert {path.name for path in (tmp_path / "many").iterdir()} == {
         "1-cat.npz",
