@@ -17,9 +17,9 @@ WORKDIR = flags.DEFINE_string(
     "workdir", None, "a trained run or export, by default the model that comes with the package"
 )
 LANGUAGE = flags.DEFINE_string("language", None, "the sign language: asl, ASL, ase, its name")
-TEXT = flags.DEFINE_string("text", None, "what to sign; where it is -, what a pipe brings")
+TEXT = flags.DEFINE_string("text", None, "what to sign; what a pipe brings where it is -")
 PROMPT = flags.DEFINE_string("prompt", None, "a question for what to sign, instead of --text")
-TEXTS = flags.DEFINE_string("texts", None, "file with a text in every line, or - for a pipe")
+TEXTS = flags.DEFINE_string("texts", None, "file with a text in every line; a pipe where it is -")
 OUTPUT = flags.DEFINE_string(
     "output",
     None,

@@ -109,7 +109,7 @@ def test_a_summary_has_the_means_over_seeds():
 @pytest.mark.slow
 def test_a_seed_s_figures_are_made_and_stand_on_the_page(tmp_path, monkeypatch):
     texts = {split: own[:4] for split, own in texts_of("asl").items()}
-    texts["train"] += ("abcde", "fghij", "klmno", "pqrst", "uvwxyz", "a b")
+    texts["train"] += ("abcde", "fghij", "klmno", "pqrst", "uvwxyz", "a b", "a", "abcdefghijklmnop")
     monkeypatch.setattr(spelled_texts, "texts", lambda language: texts)
     monkeypatch.setattr(spelled_signers, "STRINGS", 2)
     monkeypatch.setitem(DATASETS["fingerspelling_signers"]["eval"], "max_frames", 64)
