@@ -9,8 +9,6 @@ import io
 import unicodedata
 from collections.abc import Iterable
 
-import sentencepiece
-
 from signllm_jax.core.errors import ConfigError, TextError
 from signllm_jax.core.languages import get_language
 
@@ -36,6 +34,8 @@ class Tokenizer:
 
     def __init__(self, model: bytes, kind: str, language: str):
         self.model, self.kind, self.language = model, kind, language
+        import sentencepiece  # not in an environment that only prepares data
+
         self._processor = sentencepiece.SentencePieceProcessor(model_proto=model)
 
     @property
@@ -125,6 +125,8 @@ def train_tokenizer(
     if size > rows:
         raise ConfigError(f"config.model.vocab: {language} needs {size} token rows, not {rows}")
     model = io.BytesIO()
+    import sentencepiece
+
     try:
         sentencepiece.SentencePieceTrainer.Train(model_writer=model, **common, **options)
     except RuntimeError as error:
