@@ -98,16 +98,14 @@ def replacing(
         suffix: End of the new file's name.
     """
     part = ""
-    try:
-        part = new_beside(path, suffix)
-        yield part
-        os.replace(part, path)
-    except OSError as failure:
-        reason = failure.strerror or failure
-        raise error(f"{os.fspath(path)}: cannot be written: {reason}") from None
-    finally:
-        with contextlib.suppress(OSError):
-            os.unlink(part)
+    with _written(path, error):
+        try:
+            part = new_beside(path, suffix)
+            yield part
+            os.replace(part, path)
+        finally:
+            with contextlib.suppress(OSError):
+                os.unlink(part)
 
 
 @contextlib.contextmanager
@@ -122,18 +120,13 @@ def appearing(path: str | os.PathLike, error: type[SignLLMError]) -> Iterator[Pa
     """
     path = Path(path)
     beside = path.with_name(f".{secrets.token_hex(8)}.partial")
-    made = False
-    try:
+    with _written(path, error):
         path.parent.mkdir(parents=True, exist_ok=True)
         beside.mkdir()
-        made = True
-        yield beside
-        os.rename(beside, path)
-    except OSError as failure:
-        reason = failure.strerror or failure
-        raise error(f"{os.fspath(path)}: cannot be written: {reason}") from None
-    finally:
-        if made:
+        try:
+            yield beside
+            os.rename(beside, path)
+        finally:
             shutil.rmtree(beside, ignore_errors=True)
 
 
@@ -147,16 +140,23 @@ def write_whole(
         data: Its content.
         error: What every OSError is raised as, naming `path`.
     """
-    try:
+    with _written(path, error):
         as_path(path).parent.mkdir(parents=True, exist_ok=True)
         if is_remote(path):
             as_path(path).write_bytes(data)
             return
+    with replacing(path, error) as part, open(part, "wb") as file:
+        file.write(data)
+
+
+@contextlib.contextmanager
+def _written(path: str | os.PathLike, error: type[SignLLMError]) -> Iterator[None]:
+    """Raises every OSError as `error`, naming `path`."""
+    try:
+        yield
     except OSError as failure:
         reason = failure.strerror or failure
         raise error(f"{os.fspath(path)}: cannot be written: {reason}") from None
-    with replacing(path, error) as part, open(part, "wb") as file:
-        file.write(data)
 
 
 def _no_more(data: bytes, most: int | None) -> bytes:

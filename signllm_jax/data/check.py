@@ -13,7 +13,7 @@ from signllm_jax.core.schema import parse_json, read_as
 from signllm_jax.core.skeleton import DWPOSE128, get_layout
 from signllm_jax.core.storage import read_regular
 from signllm_jax.corpora.entries import SPLITS
-from signllm_jax.corpora.shards import prepared_sources
+from signllm_jax.corpora.shards import LostClip, prepared_sources
 from signllm_jax.data import splits as source
 from signllm_jax.poses.plausible import oddities
 from signllm_jax.text.language_names import known_code
@@ -137,18 +137,10 @@ def _scale(scales: dict[str, float]) -> Iterator[str]:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Lost:
-    """What is read of a lost clip in prepare_report.json."""
-
-    id: str
-    reason: str
-
-
-@dataclasses.dataclass(frozen=True)
 class _Prepared:
     """What is read of prepare_report.json."""
 
-    lost: tuple[_Lost, ...]
+    lost: tuple[LostClip, ...]
 
 
 def _without_pose(data_dir, language: str | None) -> Iterator[str]:
