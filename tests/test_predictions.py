@@ -8,22 +8,15 @@ import zipfile
 import numpy as np
 import pytest
 import test_report
-from real_clips import letters, phoenix
+from real_clips import phoenix
 from test_report import Words
 
-from signllm_jax.artifacts.workdir import Workdir
-from signllm_jax.core.errors import DataError, OutputError
-from signllm_jax.core.skeleton import DWPOSE_TO_OPENPOSE50
+from signllm_jax.core.errors import DataError
 from signllm_jax.eval import eval_set, figures
-from signllm_jax.eval.back_translate import ReaderConfig
-from signllm_jax.eval.evaluators import trained_inside
 from signllm_jax.eval.export import export
 from signllm_jax.eval.pose_report import evaluate
 from signllm_jax.eval.predictions import Predictions, file_name, match, read_predictions
 from signllm_jax.eval.report import report_path
-from signllm_jax.eval.slrtp import POINTS, challenge_points, write_slrtp
-from signllm_jax.eval.slrtp_reading import read_slrtp
-from signllm_jax.metrics.pairs import score_clips
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.frames import Repairs
 from signllm_jax.poses.openpose import write_openpose
@@ -101,48 +94,6 @@ def test_what_is_exported_comes_back_as_predictions_of_the_same_clips(languages,
         read_predictions(both, rates(languages))
 
 
-def test_the_slrtp_layout_has_the_challenges_points_in_its_order(tmp_path):
-    clip = letters()[0]
-    write_slrtp(tmp_path / "a.pt", [("a/1", clip, {"text": "ü", "gloss": "A"}), ("b", clip, {})])
-    found = tensors(tmp_path / "a.pt")
-    assert list(found) == ["a/1", "b"]
-    assert list(found["b"]) == ["name", "text", "gloss", "speaker", "poses_3d"]
-    assert (found["a/1"]["name"], found["a/1"]["text"], found["a/1"]["gloss"]) == ("a/1", "ü", "A")
-    points = found["a/1"]["poses_3d"]
-    assert points.shape == (len(clip), POINTS, 3) and points.dtype == np.float32
-    names = {0: "right_shoulder", 2: "right_wrist", 3: "left_shoulder", 5: "left_wrist"}
-    names |= {
-        8: "right_hand_wrist",
-        28: "right_little_4",
-        29: "left_hand_wrist",
-        34: "left_index_1",
-    }
-    for point, joint in names.items():
-        index = clip.skeleton.index(joint)
-        shown = clip.positions[:, index] * clip.observed[:, index, None]
-        np.testing.assert_array_equal(points[:, point], shown)
-    assert not points[:, [6, 7, *range(50, POINTS)]].any()
-    slow = dataclasses.replace(clip, fps=clip.fps / 2)
-    assert len(challenge_points(slow)) == 2 * len(clip)
-    with pytest.raises(OutputError, match="two clips are named a"):
-        write_slrtp(tmp_path / "b.pt", [("a", clip, {}), ("a", clip, {})])
-    wide = PoseClip(
-        np.zeros((2, 128, 3), np.float32), np.ones((2, 128), np.float32), 5, "dwpose128"
-    )
-    with pytest.raises(OutputError, match="openpose50 clips, not dwpose128"):
-        write_slrtp(tmp_path / "b.pt", [("a", wide, {})])
-    assert [path.name for path in tmp_path.iterdir()] == ["a.pt"]
-
-
-def test_pytorch_itself_reads_the_slrtp_layout(tmp_path):
-    torch = pytest.importorskip("torch")
-    clip = letters()[0]
-    write_slrtp(tmp_path / "a.pt", [("a", clip, {"text": "hello"})])
-    found = torch.load(tmp_path / "a.pt", weights_only=True)
-    assert found["a"]["text"] == "hello"
-    np.testing.assert_array_equal(found["a"]["poses_3d"].numpy(), challenge_points(clip))
-
-
 def test_the_slrtp_layout_comes_back_but_for_the_nose(languages, tmp_path):
     export(tmp_path, "test", languages)
     path = tmp_path / "asl" / "produced" / "test.pt"
@@ -155,39 +106,6 @@ def test_the_slrtp_layout_comes_back_but_for_the_nose(languages, tmp_path):
         assert np.abs(apart[ours.observed[1:, [3, 6]] & ours.observed[:-1, [3, 6]]]).max() < 0.05
 
 
-def torch_file(path, pickled, storages=()):
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("archive/data.pkl", pickled)
-        for key, content in storages:
-            archive.writestr(f"archive/data/{key}", content)
-
-
-@pytest.mark.parametrize(
-    "pickled, reason",
-    [
-        (pickle.dumps(print, 2), "it asks for __builtin__.print"),
-        (pickle.dumps([1], 2), "no dictionary of clips, but list"),
-        (pickle.dumps({"a": 3}, 2), "'a' has no poses_3d"),
-        (b"", "no file of the SLRTP challenge"),
-    ],
-)
-def test_nothing_in_a_file_of_the_slrtp_layout_is_run(tmp_path, pickled, reason):
-    torch_file(tmp_path / "a.pt", pickled)
-    with pytest.raises(DataError, match=reason) as error:
-        list(read_slrtp(tmp_path / "a.pt"))
-    assert "\n" not in str(error.value)
-
-
-def test_a_tensor_may_not_reach_beyond_its_storage(tmp_path):
-    write_slrtp(tmp_path / "a.pt", [("a", letters()[0], {})])
-    assert [name for name, _ in read_slrtp(tmp_path / "a.pt")] == ["a"]
-    with zipfile.ZipFile(tmp_path / "a.pt") as archive:
-        pickled, storage = archive.read("archive/data.pkl"), archive.read("archive/data/0")
-    torch_file(tmp_path / "b.pt", pickled, [("0", storage[:-4])])
-    with pytest.raises(DataError, match="a tensor beyond its storage"):
-        list(read_slrtp(tmp_path / "b.pt"))
-
-
 def copies(languages, make):
     """Predictions that are the references, each as `make` changes it."""
     clips = {
@@ -196,54 +114,6 @@ def copies(languages, make):
         for name, clip in zip(each.names, each.references)
     }
     return Predictions("copies", clips, Repairs())
-
-
-def without_depth(clip):
-    return dataclasses.replace(clip, positions=clip.positions * np.float32([5, 5, 0]))
-
-
-def as_dwpose(clip):
-    points = np.zeros((len(clip), 128, 3), np.float32)
-    seen = np.zeros((len(clip), 128), np.float32)
-    rows = list(DWPOSE_TO_OPENPOSE50)
-    points[:, rows, :2], seen[:, rows] = clip.positions[..., :2], clip.confidence
-    points[..., 2] = seen
-    return PoseClip(points, seen, clip.fps, "dwpose128")
-
-
-@pytest.mark.parametrize("make", [without_depth, as_dwpose])
-def test_predictions_without_depth_are_compared_in_x_and_y_on_both_sides(languages, make):
-    predictions = copies(languages, make)
-    clips = match(predictions, languages)
-    assert predictions.flat and predictions.describe()["compared"] == "x and y"
-    for code, each in languages.items():
-        for ours, theirs in zip(each.references, clips[code]):
-            assert ours.layout == theirs.layout == "openpose50"
-            assert not ours.positions[..., 2].any() and not theirs.positions[..., 2].any()
-            seen = ours.observed & theirs.observed
-            assert seen.mean() > 0.5
-            np.testing.assert_allclose(theirs.positions[seen], ours.positions[seen], atol=1e-4)
-        assert not each.train.clip(0).positions[..., 2].any()
-        assert not each.statistics.mean_pose[:, 2].any()
-        scores = score_clips(each.references, clips[code], ("dtw",))
-        assert np.nanmax(scores["dtw"]) < 1e-3
-
-
-def test_readers_of_x_and_y_are_trained_and_read_what_is_flat(languages, tmp_path):
-    clips = match(copies(languages, without_depth), languages)
-    sizes = ReaderConfig(steps=2, batch_size=2, width=8)
-    (reader,) = trained_inside(Workdir(tmp_path), languages, (0,), sizes, flat=True)
-    assert reader.kind.endswith("in x and y") and (tmp_path / "reader-flat").is_dir()
-    for code, each in languages.items():
-        read = reader.read(code, clips[code])
-        assert len(read) == len(each.texts) and all(isinstance(text, str) for text in read)
-
-
-def test_predictions_with_depth_are_compared_with_it(languages):
-    predictions = copies(languages, lambda clip: clip)
-    match(predictions, languages)
-    assert not predictions.flat and predictions.describe()["compared"] == "x, y and z"
-    assert languages["asl"].references[0].positions[..., 2].any()
 
 
 def test_a_prediction_without_an_end_is_cut_and_left_out_of_distances(languages):
