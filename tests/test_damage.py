@@ -119,6 +119,7 @@ def unlisted(monkeypatch):
     monkeypatch.setattr(checkpoint, "check_file_list", lambda folder: None)
 
 
+@pytest.mark.slow
 def test_what_is_restored_is_exact_without_the_list_of_files(saved, tmp_path, unlisted):
     before = 0
     for number, name in enumerate(files(saved, 20)):

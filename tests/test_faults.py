@@ -12,7 +12,14 @@ from signllm_jax.data.prepare_corpus import prepare_corpus
 from signllm_jax.data.prepare_report import grouped, summary
 
 
-@pytest.mark.parametrize("form", faults.FLAGS)
+@pytest.mark.parametrize(
+    "form",
+    [
+        "pose",
+        "openpose",
+        *(pytest.param(x, marks=pytest.mark.slow) for x in ("dwpose", "mediapipe")),
+    ],
+)
 def test_two_hundred_clips_with_all_faults_end_with_exact_counts(tmp_path, form):
     corpus = faults.make(tmp_path, form, 50)
     told = dict(flag.removeprefix("--").split("=") for flag in faults.FLAGS[form])

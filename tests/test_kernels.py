@@ -126,9 +126,9 @@ def gradients(kernel, mesh, remat="none"):
 @pytest.mark.parametrize(
     "kernel, shape, remat",
     [
-        ("splash_interpreted", (2, 1, 2, 2), "none"),
+        pytest.param("splash_interpreted", (2, 1, 2, 2), "none", marks=pytest.mark.slow),
         ("splash_interpreted", (1, 1, 1, 1), "products"),
-        ("cudnn", (1, 2, 1, 2), "products"),
+        pytest.param("cudnn", (1, 2, 1, 2), "products", marks=pytest.mark.slow),
     ],
 )
 def test_on_a_mesh_a_model_learns_by_a_kernel_what_it_learns_by_xla(kernel, shape, remat, no_cudnn):

@@ -114,13 +114,7 @@ def test_a_finished_run_stays_as_it_is(begin, alone):
 STOPS = {"Ctrl-C": signal.SIGINT, "SIGTERM": signal.SIGTERM, "a closed terminal": signal.SIGHUP}
 
 
-@pytest.mark.parametrize(
-    "how",
-    [
-        "a closed terminal",
-        *(pytest.param(x, marks=pytest.mark.slow) for x in ("Ctrl-C", "SIGTERM")),
-    ],
-)
+@pytest.mark.parametrize("how", [pytest.param(how, marks=pytest.mark.slow) for how in STOPS])
 def test_a_stop_saves_and_does_not_count_as_done(how, begin, alone, tmp_path):
     run = tmp_path / "run"
     command = begin(run, Wait("signllm_jax.train.loop", "_Run._save", 1, 2))

@@ -37,7 +37,7 @@ def config_of(dataset, data_dir, **values):
     "layout, dataset, size",
     [
         pytest.param("openpose50", "prompt2sign/gsl", 151, marks=pytest.mark.slow),
-        ("dwpose128", "prompt2sign/dwpose128", 385),
+        pytest.param("dwpose128", "prompt2sign/dwpose128", 385, marks=pytest.mark.slow),
     ],
 )
 def test_a_layout_trains_and_produces_clips_of_its_own(tmp_path, layout, dataset, size):

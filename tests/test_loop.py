@@ -167,6 +167,7 @@ def test_best_scores_of_another_metric_are_not_taken_up():
     assert groups.comparable(named, "cer") == {"seconds": 5.0}
 
 
+@pytest.mark.slow
 def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(
     config, finished, tmp_path, monkeypatch
 ):

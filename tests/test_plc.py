@@ -98,6 +98,7 @@ def test_groups_of_clips_pass_no_byte_between_devices():
     np.testing.assert_array_equal(group, np.where(held >= 0, held % 3, -1))
 
 
+@pytest.mark.slow
 def test_a_step_learns_by_the_policy_gradient_alone():
     """As part of the whole step, which differentiates inside of the lanes."""
     config = with_rl(SGD, loss="policy_gradient", supervised=0.0)

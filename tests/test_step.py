@@ -91,7 +91,9 @@ def by_leaf(tree):
     return {jax.tree_util.keystr(k): v for k, v in jax.tree_util.tree_flatten_with_path(tree)[0]}
 
 
-@pytest.mark.parametrize("shape", MESHES)
+@pytest.mark.parametrize(
+    "shape", [*MESHES[:2], *(pytest.param(shape, marks=pytest.mark.slow) for shape in MESHES[2:])]
+)
 def test_eight_devices_compute_what_one_does(run_on, shape):
     one, eight = run_on((1, 1, 1, 1)), run_on(shape)
     np.testing.assert_allclose(eight.losses, one.losses, rtol=0, atol=1e-6)

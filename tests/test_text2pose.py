@@ -187,7 +187,7 @@ def test_hands_and_wrists_weigh_what_the_config_says_and_the_mean_weight_is_one(
     assert WEIGHTS.mean() == pytest.approx(1.0)
 
 
-@pytest.mark.parametrize("remat", ["products", "blocks"])
+@pytest.mark.parametrize("remat", [pytest.param("products", marks=pytest.mark.slow), "blocks"])
 def test_what_is_computed_anew_gives_the_gradient_of_what_is_kept(params, remat):
     batch = asl()
     given = teacher_forcing(batch.frames, batch.segment, MODEL.patch)

@@ -222,7 +222,8 @@ def test_a_parallel_decoder_has_no_loop_and_ends_where_it_says(params):
         assert not made.frames[0, length:].any() and not made.seen[0, length:].any()
 
 
-@pytest.mark.parametrize("decoder", [SLOW("autoregressive"), "parallel"])
+@pytest.mark.slow
+@pytest.mark.parametrize("decoder", ["autoregressive", "parallel"])
 def test_the_weight_of_the_latent_pushes_the_posterior_to_the_prior(batch, decoder):
     model = dataclasses.replace(LATENT, decoder=decoder)
     loss, params = dataclasses.replace(CONFIG.loss, latent=10.0), moved(model)
@@ -264,6 +265,7 @@ def test_clips_drawn_by_priority_do_not_teach_what_to_expect(batch):
         assert found["none"][part] == pytest.approx(found["all"][part], rel=1e-5)
 
 
+@pytest.mark.slow
 def test_a_language_alone_learns_what_it_learns_among_others():
     task = MlsfTask(dataclasses.replace(CONFIG, model=AT_ONCE))
 
