@@ -34,7 +34,10 @@ ALONE = ("size", "variants", "languages", "peer", "peer_frames", "profile")
 """Flags of the benchmarks that say nothing about both systems."""
 MACHINE = {"matmul_peak": "operations", "read_bandwidth": "bytes"}
 MADE = 50
-"""Frames of a clip, evenly spread, that the peer makes at least: all would take most of an hour."""
+"""Least number of frames per clip that the peer generates, evenly spread over the clip.
+
+Generating every frame would take most of an hour.
+"""
 INSTRUCTIONS = ("avx2", "fma", "avx512f", "avx512_bf16", "amx_bf16", "asimd", "sve")
 """Flags of a processor that say how wide its products are."""
 

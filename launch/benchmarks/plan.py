@@ -1,4 +1,4 @@
-"""How long the data of a run are planned, from its start to its first batch, and what is held.
+"""Time from the start of a run to its first batch of data, and the memory that the data take.
 
     python launch/benchmark.py plan [--clips=1e4,1e5,1e6,2e6] [--document=docs/scale.md]
 

@@ -26,7 +26,7 @@ WORDS = ("heute", "morgen", "regen", "sonne", "im norden", "grad", "wind", "es w
 
 
 def write_corpus(folder: Path, count: int) -> None:
-    """Writes what a corpus of that many made sentences lists, and a tokenizer for them."""
+    """Writes the listing of a synthetic corpus with so many sentences, and its tokenizer."""
 
     def text(number: int, frames: int) -> str:
         chosen = (WORDS[(number // 10**place) % len(WORDS)] for place in range(frames // 40 + 1))
@@ -47,7 +47,7 @@ def write_corpus(folder: Path, count: int) -> None:
 
 
 class _Listed:
-    """A train split of which the listing is there, and whose clips are made up."""
+    """A train split with a real listing and synthetic clips."""
 
     language = LANGUAGE
 
@@ -68,7 +68,7 @@ class _Listed:
 
 
 def held() -> int:
-    """Bytes that this process holds, pages of mapped files included; 0 where nobody says."""
+    """Resident memory of this process in bytes, with pages of mapped files; 0 if it is unknown."""
     try:
         lines = Path("/proc/self/status").read_text().splitlines()
     except OSError:

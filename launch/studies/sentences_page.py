@@ -9,6 +9,7 @@ from signllm_jax.artifacts.group import write_file
 from signllm_jax.core import markdown
 from signllm_jax.core.errors import DataError
 from signllm_jax.eval.results import write_readme
+from signllm_jax.metrics.spread import means
 
 CORPORA = {"order": "ordering (15 ASL signs)", "tsl": "60 TSL signs"}
 SUMMARY = (
@@ -54,18 +55,16 @@ def summary(
     for corpus in CORPORA:
         own = [record[corpus] for record in records if corpus in record]
         if own:
-            found[corpus] = {
-                name: statistics.fmean(figures[name] for figures in own) for name in names
-            }
+            found[corpus] = means([{name: figures[name] for name in names} for figures in own])
     return found
 
 
 def table(records: Sequence[Mapping]) -> str:
     """The tables of the page."""
-    means = summary(records, (*SUMMARY, UNSMOOTHED))
-    titles = [CORPORA[name] for name in means]
+    found = summary(records, (*SUMMARY, UNSMOOTHED))
+    titles = [CORPORA[name] for name in found]
     rows = [
-        [title, *(f"{means[name][key]:.1%}" for name in means)] for key, title in ERRORS.values()
+        [title, *(f"{found[name][key]:.1%}" for name in found)] for key, title in ERRORS.values()
     ]
     errors = markdown.table(["gloss error on unseen sentences", *titles], rows)
     smooth = [
@@ -75,9 +74,9 @@ def table(records: Sequence[Mapping]) -> str:
     ]
     moved = markdown.table(
         ["of what is produced", *titles],
-        [[title, *(f"{means[name][key]:.2f}" for name in means)] for title, key in smooth],
+        [[title, *(f"{found[name][key]:.2f}" for name in found)] for title, key in smooth],
     )
-    return "\n".join([errors, "", moved, "", _told(records, list(means))])
+    return "\n".join([errors, "", moved, "", _told(records, list(found))])
 
 
 def _told(records: Sequence[Mapping], corpora: Sequence[str]) -> str:

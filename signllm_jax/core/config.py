@@ -124,7 +124,7 @@ def check_model(model: ModelConfig, where: str = "config.model") -> None:
 
 
 def _with_codes(config: Config) -> Config:
-    """Languages may be named as people name them; raises ConfigError on what can be no code."""
+    """Codes of languages, which may be given by name; raises ConfigError for an impossible code."""
     codes = tuple(find_code(name) or check_code(name) for name in config.data.languages)
     steps = {find_code(name) or name: n for name, n in config.train.language_steps.items()}
     return dataclasses.replace(

@@ -34,7 +34,7 @@ from signllm_jax.poses.plausible import oddities
 from signllm_jax.text.prompts import make_prompt
 
 VERSION = 1
-"""Of what is done here; a change makes every sentence be composed again."""
+"""Version of this module's output; a new one makes `prepare` compose every sentence again."""
 EASE = 0.24
 """Seconds from the end of a sign to the begin of the next."""
 ENOUGH = 0.5

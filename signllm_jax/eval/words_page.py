@@ -10,6 +10,7 @@ from signllm_jax.core.errors import DataError
 from signllm_jax.eval.pages import LENGTHS
 from signllm_jax.eval.results import write_readme
 from signllm_jax.metrics.catalogue import table
+from signllm_jax.metrics.spread import means
 
 BANDS = ("1-2", "3-6", "7-10", "11-16", "several words")
 SIGNERS = (
@@ -65,12 +66,6 @@ def write(docs: Path) -> str:
     return "\n\n".join(found)
 
 
-def _mean(tables: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """The mean of flat figures over seeds; what one lacks is left out."""
-    names = [name for name in tables[0] if all(name in other for other in tables)]
-    return {name: statistics.fmean(values[name] for values in tables) for name in names}
-
-
 def _seeds(records: Sequence[Mapping]) -> str:
     seeds = [str(record["seed"]) for record in records]
     return f"seed {seeds[0]}" if len(seeds) == 1 else f"mean over seeds {', '.join(seeds)}"
@@ -79,7 +74,7 @@ def _seeds(records: Sequence[Mapping]) -> str:
 def _demo(records: Sequence[Mapping]) -> str:
     pooled = [record["lengths"]["overall"] for record in records]
     rows = [
-        (band, _whole(_mean([lengths[band] for lengths in pooled])))
+        (band, _whole(means([lengths[band] for lengths in pooled])))
         for band in BANDS
         if all(band in lengths for lengths in pooled)
     ]
@@ -89,7 +84,7 @@ def _demo(records: Sequence[Mapping]) -> str:
         / sum(x.get("doubled", 0) for x in own.values())
         for own in bands
     ]
-    overall = _mean([record["overall"] for record in records])
+    overall = means([record["overall"] for record in records])
     cost = statistics.fmean(record["total_cpu_seconds"] for record in records)
     lines = [
         table("letters and pauses", LENGTHS, rows),
@@ -118,7 +113,7 @@ def _signers(records: Sequence[Mapping]) -> str:
     parts = []
     for split, title in SPLITS.items():
         rows = [
-            (row, _mean([record[split][row] for record in records])) for row in records[0][split]
+            (row, means([record[split][row] for record in records])) for row in records[0][split]
         ]
         parts += [f"{title}, {_seeds(records)}:", table("", SIGNERS, rows)]
     return "\n\n".join(parts)
