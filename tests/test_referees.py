@@ -10,6 +10,7 @@ from signllm_jax.core.config import Config
 from signllm_jax.eval import referees, takes_report, warnings
 from signllm_jax.eval.eval_set import EvalSet, Language
 from signllm_jax.eval.faults import FAULTS, mirrored
+from signllm_jax.eval.judge import Judge
 from signllm_jax.eval.report import ALL, Report
 from signllm_jax.metrics import variety
 from signllm_jax.metrics.hands import hand_use
@@ -81,6 +82,17 @@ def test_another_planted_fault_is_seen(name, judged_too):
 def test_by_distance_still_hands_are_better_than_a_real_take(judged):
     figures, _ = judged
     assert figures["collapsed"]["dtw_expected"] < figures["real takes"]["dtw_expected"]
+
+
+def test_the_best_parameters_need_not_show_what_takes_hide_from_each_other(real):
+    texts, references, _ = real
+    judge = Judge(texts, references, mean_pose(references))
+    other = judge(referees.other_takes(texts, references), texts)
+    assert other["joints_missing"] > 0.1
+    assert other["score"] == pytest.approx(0, abs=1e-3)
+    assert judge(judge.still, texts)["score"] > 1.9
+    wrong = judge([mirrored(clip) for clip in references], texts)
+    assert wrong["joints_missing_beside_takes"] > 0.2
 
 
 def test_the_page_marks_what_fires(tmp_path, judged, monkeypatch):

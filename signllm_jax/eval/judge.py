@@ -3,7 +3,9 @@
 As soon as signers differ, a mean pose is nearer to a real take than another real take is, so a
 distance alone would keep the model that averages. Where texts have several takes the distribution
 of poses and velocities decides (Frechet), where there is a reader also what it reads, and only of
-data with one take per text the distance. Still hands and hidden joints count against all of them.
+data with one take per text the distance. Still hands count against all of them, and hidden joints
+as far as real takes of a text do not hide them from each other: a left-handed take lacks the right
+hand of another.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,6 +13,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from signllm_jax.core.errors import DataError
+from signllm_jax.eval.referees import other_takes
 from signllm_jax.metrics.frechet import frechet_pose_distance
 from signllm_jax.metrics.pairs import held, score_clips, summarize
 from signllm_jax.metrics.text_metrics import cer
@@ -41,6 +44,7 @@ class Judge:
         self._has_takes = has_takes(texts)
         self.still = [held(pose, clip) for clip in references]
         self._distance = float(np.nanmean(score_clips(references, self.still, ("dtw",))["dtw"]))
+        self._lacking = lacking(texts, references) if self._has_takes else 0.0
 
     def __call__(
         self, produced: Sequence[PoseClip], read: Sequence[str] | None = None
@@ -53,7 +57,8 @@ class Judge:
 
         Returns:
             The metrics of `summarize`, `dtw_mean_pose_ratio`, `frechet_mean_pose_ratio` where texts
-            have several takes, `cer` where there is a reader, and `score`.
+            have several takes, `joints_missing_beside_takes` (what is missing beyond what one take
+            lacks of another), `cer` where there is a reader, and `score`.
         """
         metrics = summarize(score_clips(self._references, produced, SCORED))
         if "dtw" in metrics:
@@ -61,6 +66,9 @@ class Judge:
         if self._has_takes:
             ratio = frechet_ratio(self._references, produced, self.still)
             metrics["frechet_mean_pose_ratio"] = ratio
+        if "joints_missing" in metrics:
+            beyond = max(0.0, metrics["joints_missing"] - self._lacking)
+            metrics["joints_missing_beside_takes"] = beyond
         if read is not None:
             metrics["cer"] = cer(read, self._texts)
         return metrics | {"score": score(metrics)}
@@ -72,6 +80,19 @@ def has_takes(texts: Sequence[str]) -> bool:
     for text in texts:
         count[text] = count.get(text, 0) + 1
     return sum(n for n in count.values() if n > 1) > len(texts) / 2
+
+
+def lacking(texts: Sequence[str], takes: Sequence[PoseClip]) -> float:
+    """The mean share of a take's joints that another take of its text lacks.
+
+    Args:
+        texts: of the takes; those with one take do not count.
+        takes: real clips, of which two at least share a text.
+    """
+    pairs = [(take, other) for take, other in zip(takes, other_takes(texts, takes))]
+    pairs = [(take, other) for take, other in pairs if other is not None]
+    found = score_clips(*zip(*pairs), ("joints_missing",))["joints_missing"]
+    return float(np.nanmean(found)) if np.isfinite(found).any() else 0.0
 
 
 def frechet_ratio(
@@ -89,14 +110,15 @@ def frechet_ratio(
 
 
 def score(figures: Mapping[str, float]) -> float:
-    """The score, smaller is better; about 2 of a mean pose, 0 of the real clips.
+    """The score, smaller is better; about 2 of a mean pose, 0 of the real clips or other takes.
 
     Args:
         figures: of a language's productions: `frechet_mean_pose_ratio` where its texts have several
-            takes, else `dtw_mean_pose_ratio`; `hand_travel_ratio` and `joints_missing` where they
-            have a meaning; `cer` where there is a reader.
+            takes, else `dtw_mean_pose_ratio`; `hand_travel_ratio` and
+            `joints_missing_beside_takes` where they have a meaning; `cer` where there is a reader.
     """
     distance = figures.get("frechet_mean_pose_ratio", figures.get("dtw_mean_pose_ratio", WORST))
     still = max(0.0, 1.0 - figures.get("hand_travel_ratio", 0.0))
-    total = distance + still + figures.get("joints_missing", 0.0) + figures.get("cer", 0.0)
+    missing = figures.get("joints_missing_beside_takes", 0.0)
+    total = distance + still + missing + figures.get("cer", 0.0)
     return min(total, WORST) if total == total else WORST
