@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from real_clips import letters
 from running import Server, browser, npm
+from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -50,7 +51,9 @@ def page(downloads):
 
 
 def wait(page, condition):
-    return WebDriverWait(page, 20, 0.02).until(lambda _: condition())
+    """A part that the page replaces in between is asked for again."""
+    again = (NoSuchElementException, StaleElementReferenceException)
+    return WebDriverWait(page, 20, 0.02, ignored_exceptions=again).until(lambda _: condition())
 
 
 def ask(page, url, text="abc"):
@@ -65,7 +68,8 @@ def ask(page, url, text="abc"):
 
 
 def first_link(page) -> str:
-    return page.find_element(By.CSS_SELECTOR, "#downloads a").get_property("href")
+    """Address of the first download, in one script: the page may replace its links in between."""
+    return page.execute_script("return document.querySelector('#downloads a')?.href ?? ''")
 
 
 def frame(player):
