@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -126,7 +127,8 @@ def test_the_page_is_written_of_whatever_is_finished(study, tmp_path):
             keep(study, "dev", name, 0.25, seed, auc=auc)
     report.write(study, docs)
     page = (docs / "replay.md").read_text()
-    assert "Not run." in page and "**plc_uniform**" in page
+    assert "Change of DTW on test: not run." in page and "**plc_uniform**" in page
+    assert "Not run." in (docs / "replay" / "tables.md").read_text()
     assert (docs / "replay.png").stat().st_size > 5000
     for seed in TEST_SEEDS:
         for name in ("base", "plc_uniform"):
@@ -134,9 +136,15 @@ def test_the_page_is_written_of_whatever_is_finished(study, tmp_path):
             keep(study, "test", name, 0.25, seed, test=test)
     report.write(study, docs)
     page = (docs / "replay.md").read_text()
+    line = next(line for line in page.splitlines() if line.startswith("| plc_uniform |"))
+    assert "333 ± 0 (3 of 3)" in line and "0.4500 [0.4304, 0.4696]" in line and " 0.90 ± " in line
+    page = (docs / "replay" / "tables.md").read_text()
     assert "-0.1000 [-0.1000, -0.1000]" in page and "0.4500 [0.4304, 0.4696]" in page
-    line = next(line for line in page.splitlines() if line.startswith("| plc_uniform | loss"))
-    assert "333 ± 0 (3 of 3)" in line
+
+
+def test_the_page_is_short_and_has_one_table():
+    page = (Path(__file__).parents[1] / "docs" / "replay.md").read_text("utf-8")
+    assert len(page.split()) <= 900 and page.count("|---|") == 1
 
 
 def test_further_training_stands_beside_what_it_began_from(study, tmp_path):

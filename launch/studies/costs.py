@@ -25,6 +25,19 @@ def measured(folder: Path) -> str:
     return table(["step", "steps", "CPU ms a step", "against mse"], rows)
 
 
+def measured_line(folder: Path) -> str:
+    """How much longer a step with the channel takes on a CPU, of each size."""
+    said = []
+    for path in sorted(folder.glob("cost-*.jsonl")):
+        rows = [_parsed(path, line) for line in path.read_text().splitlines()]
+        said += [
+            f"{row['over_mse'] - 1:+.1%} at {row['variant'].removesuffix('-plc')}"
+            for row in rows
+            if not row["variant"].endswith("-mse")
+        ]
+    return ", ".join(said) or "not measured"
+
+
 def slices(folder: Path) -> str:
     """The compiler's estimate of a step on a slice, and the collectives in it."""
     rows = []

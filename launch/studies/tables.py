@@ -59,16 +59,56 @@ def told(values: Mapping) -> str:
     return ", ".join(said) or "-"
 
 
-def training(results: Mapping[Key, dict], settings: Settings) -> str:
-    """What each setting is, the frames that it learns from, and its steps to the base's end."""
-    base = {seed: r["curve"][-1]["dtw"] for (name, _, seed), r in results.items() if name == "base"}
+def overview(dev: Mapping[Key, dict], tested: Mapping[Key, dict], share: float) -> str:
+    """A line a setting: how fast it learns on dev, what its errors tell, and what it reaches.
+
+    Args:
+        dev: results on dev.
+        tested: results on test.
+        share: of damaged clips.
+    """
+    reached = _reached(dev)
+    own_test = {(name, corrupt): own for name, corrupt, own in by_setting(tested)}
     rows = []
+    for name, _, own in by_setting(dev):
+        row = [name, spread([r["curve"][-1]["dtw"] for r in own]), reached[name]]
+        row.append(_separates(own))
+        for corrupt in (share, 0.0):
+            both = _tested(own_test.get((name, corrupt), ()), "test")[:2]
+            row += both
+        rows.append(row)
+    head = ["setting", "DTW, dev", "steps to base's end", "AUC"]
+    head += [f"{metric}, {kind}" for kind in ("damaged", "clean") for metric in ("DTW", "CER")]
+    return table(head, rows)
+
+
+def _separates(own: Sequence[dict]) -> str:
+    """The AUC of the buffer's errors, or where there is no buffer of the model's."""
+    for source in ("buffer", "teacher_forced"):
+        found = [r["auc"][source]["all"] for r in own if source in r.get("auc", {})]
+        if found:
+            return spread(found, ".2f")
+    return "-"
+
+
+def _reached(results: Mapping[Key, dict]) -> dict[str, str]:
+    """Setting -> the steps after which it is where the base ends, and how many runs come there."""
+    base = {seed: r["curve"][-1]["dtw"] for (name, _, seed), r in results.items() if name == "base"}
+    found = {}
     for name, _, own in by_setting(results):
         reach = [steps_to(r["curve"], base[r["seed"]]) for r in own if r["seed"] in base]
         reached = [steps for steps in reach if np.isfinite(steps)]
-        found = f"{spread(reached, '.0f')} ({len(reached)} of {len(reach)})" if reached else "never"
+        some = f"{spread(reached, '.0f')} ({len(reached)} of {len(reach)})"
+        found[name] = some if reached else "never"
+    return found
+
+
+def training(results: Mapping[Key, dict], settings: Settings) -> str:
+    """What each setting is, the frames that it learns from, and its steps to the base's end."""
+    reached, rows = _reached(results), []
+    for name, _, own in by_setting(results):
         frames = spread([r["frames"] for r in own], ".0f")
-        rows.append([name, told(settings[name]), frames, found])
+        rows.append([name, told(settings[name]), frames, reached[name]])
     head = ["setting", "config.rl", "frames a step", "steps to base's end (runs that reach it)"]
     return table(head, rows)
 
@@ -123,14 +163,33 @@ def further_dev(results: Mapping[Key, dict], ways: Settings) -> str:
 
 def further_test(results: Mapping[Key, dict]) -> str:
     """Intervals on test, of the run that was trained on first, and the change."""
-    rows, first = [], {}
+    rows, first, changed = [], {}, changes(results)
     for name, _, own in by_setting(results):
         first = first or {r["seed"]: {"start": r["start"]} for r in own}
-        change = interval([r["test"]["dtw"] - r["start"]["dtw"] for r in own], "+.4f")
-        rows.append([name, str(len(own)), *_tested(own, "test"), change])
+        rows.append([name, str(len(own)), *_tested(own, "test"), changed[name]])
     if rows:
         rows.insert(0, ["-", str(len(first)), *_tested(list(first.values()), "start"), "-"])
     return table(["way", "seeds", "DTW", "CER", "hand travel", "DTW, change"], rows)
+
+
+def changes(results: Mapping[Key, dict]) -> dict[str, str]:
+    """Way of further training -> the change of DTW on test."""
+    return {
+        name: interval([r["test"]["dtw"] - r["start"]["dtw"] for r in own], "+.4f")
+        for name, _, own in by_setting(results)
+    }
+
+
+def demo_line(results: Mapping[Key, dict]) -> str:
+    """The demo's CER and DTW, by what it was trained with, in a line."""
+    said = []
+    for name, _, own in by_setting(results):
+        figures = [
+            f"{METRICS[metric].title} {spread([r['overall'][metric] for r in own], form)}"
+            for metric, form in (("cer", METRICS["cer"].form), ("dtw_mean_pose_ratio", ".3f"))
+        ]
+        said.append(f"by `{name}` {', '.join(figures)} ({len(own)} seeds)")
+    return "; ".join(said) or "not run"
 
 
 def demo(results: Mapping[Key, dict]) -> str:
@@ -160,7 +219,7 @@ def _farthest(ratios):
 def _tested(own: Sequence[dict], part: str) -> list[str]:
     return [
         interval([r[part][metric] for r in own], form)
-        if all(metric in r[part] for r in own)
+        if own and all(metric in r[part] for r in own)
         else "-"
         for metric, form in TESTED
     ]

@@ -1,0 +1,80 @@
+"""All tables of the study of reinforcement learning: `docs/replay/tables.md`."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from launch.studies import costs, tables
+from launch.studies.study import Study
+from signllm_jax.artifacts.group import write_file
+
+
+def write(study: Study, folder: Path, best: str | None) -> None:
+    """Writes the tables of what is finished.
+
+    Args:
+        study: whose results are written.
+        folder: of the records, where `tables.md` is written.
+        best: the setting that was chosen on dev, None = not all ran.
+    """
+    text = "\n\n".join([*_settings(study, best), *_further(study), *_costs(folder)])
+    write_file(folder / "tables.md", f"{text}\n".encode())
+
+
+def _settings(study: Study, best: str | None) -> Iterator[str]:
+    dev = study.results("dev")
+    yield "# Reinforcement learning: all tables"
+    yield "Written by `launch/ablation.py`; [what it does here](../replay.md) says what they are."
+    yield "## Settings on dev"
+    yield (
+        "Mean ± standard deviation over seeds. Chosen by the DTW ratio at the end, among the "
+        f"settings with the channel: **{best}**."
+    )
+    yield tables.training(dev, study.settings)
+    yield "DTW on dev at a quarter, a half, three quarters and the end of training:"
+    yield tables.by_stage(dev, "dtw")
+    yield "And the frame error on dev, teacher-forced:"
+    yield tables.by_stage(dev, "loss")
+    yield "## How well errors tell damaged clips from clean ones"
+    yield (
+        "AUC over the train clips: of the final parameters' teacher-forced and free-running "
+        "errors, and of what the buffer held at the end."
+    )
+    yield tables.auc(dev)
+
+
+def _further(study: Study) -> Iterator[str]:
+    yield "## Test, once"
+    yield (
+        "Mean and 95% interval (t) over the seeds; the difference to base is paired by seed. "
+        "`prompt2langgloss` is the other kind of model, after as many steps of as many rows, from "
+        "the true LangGloss; it is not read, and its errors cannot be compared with damaged clips "
+        "in the buffer, so it has one row."
+    )
+    yield tables.test(study.results("test"))
+    yield "## The demo with the channel and without"
+    yield (
+        "Test words, mean ± standard deviation over the seeds, and the worst language of any seed. "
+        "`plc` is the default; `mse` is without reinforcement learning."
+    )
+    yield tables.demo(study.records.read("demo"))
+    yield "## Policy gradient"
+    yield "On dev, mean ± standard deviation and the change's 95% interval:"
+    yield tables.further_dev(study.results("finetune-dev"), study.finetune)
+    yield "On test, with the same seeds, once:"
+    yield tables.further_test(study.results("finetune-test"))
+
+
+def _costs(folder: Path) -> Iterator[str]:
+    yield "## What the channel costs"
+    yield (
+        "A step with the channel and one without, in turns in one process on a CPU "
+        "(`launch/benchmark.py replay`): median and quartiles of the rounds."
+    )
+    yield costs.measured(folder)
+    yield (
+        "The compiler's estimate of a step on a slice of TPUs (`launch/compile.py`), without the "
+        "interconnect, and the collectives in each. The channel's own operations have none; which "
+        "weights are gathered how often is the compiler's choice, and differs a little. What the "
+        "compiler gives no count for is charged by its operations and bytes (`ms uncounted`):"
+    )
+    yield costs.slices(folder)
