@@ -286,8 +286,8 @@ def test_the_demo_on_two_hosts_has_the_losses_of_one(shape, tmp_path, data_dir):
         | SPLIT
         | {
             "data.data_dir": data_dir,
-            "train.steps": 20,
-            "eval.every": 20,
+            "train.steps": 8,
+            "eval.every": 8,
             "eval.clips": 2,
             "eval.report": False,
             "log.every": 1,
@@ -303,7 +303,7 @@ def test_the_demo_on_two_hosts_has_the_losses_of_one(shape, tmp_path, data_dir):
         commands = start_hosts(tmp_path, args, devices, hooks)
         assert end(commands) == [0] * len(hooks), said(commands)
     one, two = losses(tmp_path / "one"), losses(tmp_path / "two")
-    assert one.shape == (20, 4)
+    assert one.shape == (8, 4)
     np.testing.assert_allclose(two, one, rtol=0, atol=1e-6)
     one, two = metrics(tmp_path / "one")[-1], metrics(tmp_path / "two")[-1]
     for code in fingerspelling.LANGUAGES:
