@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from configs.base import DATASETS
-from launch.studies import variety, variety_page, variety_rows, variety_takes
+from launch.studies import variety, variety_page, variety_rows, variety_takes, variety_targets
 from signllm_jax.core.errors import ConfigError, DataError, OutputError
 from signllm_jax.corpora import spelled_signers, spelled_texts
 from signllm_jax.data import splits
@@ -104,6 +104,17 @@ def test_a_summary_has_the_means_over_seeds():
         "judged": "latent",
         "rows": {"mse": {"cer": 0.3}},
     }
+
+
+def test_the_page_says_by_how_much_a_target_is_missed():
+    cer, travel = variety_targets.SIGNERS[:2]
+    assert variety_targets.missed(travel, 0.85) == pytest.approx(-0.05)
+    assert variety_targets.missed(travel, 1.25) == pytest.approx(0.15)
+    assert variety_targets.missed(travel, 0.95) == 0
+    row = {"cer": 0.095, "cer_real": 0.005, "travel": 0.85}
+    lines = variety_targets.table((cer, travel), {"latent": row}).splitlines()
+    assert lines[2] == "| CER beyond real takes' | at most 3.0% | 9.0% **(missed by 6.0%)** |"
+    assert lines[3] == "| travel, filtered | 0.90 to 1.10 | 0.85 **(missed by 0.05)** |"
 
 
 @pytest.mark.slow

@@ -22,6 +22,17 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "parallel": {"latent": 16, "decoder": "parallel"},
 }
 """Way -> what `config.model` has of it."""
+TRAINING: dict[str, dict[str, Any]] = {
+    "rl": {"plc": False, "loss": "mse"},
+    "model": {"ease": 0.4, "head": 256},
+    "loss": {"noise": 0.5},
+}
+"""What all ways have beside it, section by section; chosen on dev."""
+STEPS = {
+    "signers": {"mse": 3600, "latent": 3200, "parallel_mse": 3600, "parallel": 3400},
+    "takes": {"mse": 1500, "latent": 1300, "parallel_mse": 1500, "parallel": 1400},
+}
+"""Steps of each way, so that all of them take about the same CPU seconds."""
 JUDGED = ("latent", "parallel", "mse")
 """Whose figures stand for a seed: the first of these that was trained."""
 SAMPLES = 5
@@ -38,7 +49,7 @@ class Options:
         work: folder where runs and prepared data are kept.
         takes: folder of takes of ASL signs, None = that half is left out.
         ways: of SETTINGS, which models are trained.
-        steps: of each model and of the reader of signs, 0 = their own.
+        steps: of each model and of the reader of signs, 0 = those of STEPS and the reader's own.
         data_dir: of the prepared fingerspelling, None = the usual place.
     """
 
@@ -106,6 +117,8 @@ def config_of(way: str, dataset: str, seed: int, data_dir: str | None, **train: 
     from signllm_jax.core.config import read_config
 
     config = mlsf.get_config(dataset)
+    for section, values in TRAINING.items():
+        config[section].update(values)
     config.model.update(SETTINGS[way])
     config.data.update(languages=("asl",), data_dir=data_dir or "")
     config.train.update(seed=seed, **train)
@@ -173,11 +186,10 @@ def _signers(options: Options, ways: Sequence[str]) -> dict[str, Any]:
     from signllm_jax.api import SignLLM
 
     rows, first = {}, None
-    steps = {"steps": options.steps} if options.steps else {}
     for way in ways:
         folder = options.work / f"signers-{way}-{options.seed}"
-        dataset = "fingerspelling_signers"
-        config = config_of(way, dataset, options.seed, options.data_dir, **steps)
+        dataset, steps = "fingerspelling_signers", options.steps or STEPS["signers"][way]
+        config = config_of(way, dataset, options.seed, options.data_dir, steps=steps)
         spent = trained(config, folder, first)
         first = first or folder
         draw = functools.partial(samples, SignLLM.load(folder), count=SAMPLES, seed=options.seed)
@@ -196,7 +208,7 @@ def _takes(options: Options, ways: Sequence[str]) -> dict[str, Any]:
     rows = {}
     for way in ways:
         folder = options.work / f"takes-{way}-{options.seed}"
-        steps = options.steps or variety_takes.STEPS
+        steps = options.steps or STEPS["takes"][way]
         config = config_of(way, "prompt2sign", options.seed, str(data), steps=steps)
         spent = trained(config, folder)
         draw = functools.partial(samples, SignLLM.load(folder), count=MOST, seed=options.seed)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from launch.studies import variety_targets as targets
 from signllm_jax.artifacts.group import write_file
 from signllm_jax.core import markdown
 from signllm_jax.core.errors import DataError
@@ -97,8 +98,11 @@ def page(summary: Mapping[str, Any]) -> str:
     parts = [
         "# Variety: models that keep how signers differ",
         "Where a text is signed by many, a squared error asks for the mean of them, which nobody "
-        "signs. These tables hold models against real takes by all [referees](referees.md). "
-        f"Means over seeds {seeds}. Written by",
+        "signs. These tables hold models against real takes by all [referees](referees.md): one "
+        "that learns by a squared error, one with a latent (`model.latent`), and one that has a "
+        "latent and makes a clip in one pass (`model.decoder=parallel`), each for about as many "
+        f"CPU seconds. Settings were chosen on dev; test is scored once. Means over seeds {seeds}. "
+        "Written by",
         "```bash\n"
         "python launch/study.py variety --seed=0 --output=docs/variety/seed-0.json --takes=DIR\n"
         "python launch/study.py variety\n"
@@ -121,6 +125,8 @@ def _signers(found: Mapping[str, Any]) -> list[str]:
         f"{found['real_left_handed']:.1%} are left-handed. The reader's CER on real takes of the "
         f"words is {found['cer_real']:.1%}.",
         _table({**_named(rows), **found["references"]}),
+        "What is asked of a model that keeps variety, and what is reached:",
+        targets.table(targets.SIGNERS, _named(rows)),
         f"Longer texts, {_first(longer)['texts']} of them (CER on real takes "
         f"{_first(longer)['cer_real']:.1%}):",
         _table(_named(longer)),
@@ -137,6 +143,8 @@ def _takes(found: Mapping[str, Any]) -> list[str]:
         f"A recognizer that was trained on the train sessions reads {found['sign_read_real']:.1%} "
         "of these takes.",
         _table({**_named(found["rows"]), **found["references"]}),
+        "What is asked, and what is reached:",
+        targets.table(targets.TAKES, _named(found["rows"])),
     ]
 
 

@@ -8,7 +8,7 @@ from signllm_jax.core.errors import DataError
 from signllm_jax.eval.evaluators import Evaluator
 
 LANGUAGE, CORPUS = "asl", "takes"
-STEPS, READER_STEPS = 1500, 500
+READER_STEPS = 500
 LEAST = 4
 """Test takes of a sign at least, where its sessions allow it."""
 MOST = 40

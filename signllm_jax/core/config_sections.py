@@ -127,6 +127,8 @@ class ModelConfig:
             lengths then look alike to it. Noise on the counter and the counter's loss are in tokens
             too. For text whose tokens last about equally long, as letters do.
         head: hidden width of the layers that say the poses, 0 = one matrix, whose rank is M.
+        ease: share of what jumps between two patches that is spread evenly over the frames of both
+            when a clip is made. It changes no training, and nothing that the decoder reads.
         latent: Z, numbers of a clip's latent code, which says how a signer signs a text; which
             hands are shown goes with it. It is drawn anew for every clip. 0 = none: a text has
             one clip, the mean of all signers' where they differ.
@@ -153,6 +155,7 @@ class ModelConfig:
     progress_bias: bool = True
     token_clock: bool = False
     head: int = _at(0, 0, 1 << 17)
+    ease: float = _at(0.0, 0.0, 1.0)
     latent: int = _at(0, 0, 1 << 10)
     decoder: str = _at("autoregressive", choices=("autoregressive", "parallel"))
     attention: str = _at("xla", choices=("xla", "splash", "splash_interpreted", "cudnn"))

@@ -123,8 +123,7 @@ def _generate_at_once(
 
     made, spoken = make(params, text, noise), (text > 0).any(-1)
     length = made.length * spoken
-    kept = (jnp.arange(max_frames) < length[..., None])[..., None]
-    return Generated(made.frames * kept, length, made.ended & spoken, made.seen & kept)
+    return _kept(model, made.frames, length, made.ended & spoken, made.seen)
 
 
 def _generate_together(
@@ -174,5 +173,13 @@ def _generate_together(
         carry = jax.lax.while_loop(unfinished, step, carry)
     frames = carry["frames"].reshape(lanes, rows, max_frames, c.frame_size - 1)
     seen = carry["seen"].reshape(lanes, rows, max_frames, -1)
-    kept = (jnp.arange(max_frames) < carry["length"][..., None])[..., None]
-    return Generated(frames * kept, carry["length"], carry["ended"] & ~empty, seen & kept)
+    return _kept(model, frames, carry["length"], carry["ended"] & ~empty, seen)
+
+
+def _kept(model: Text2Pose, frames: Array, length: Array, ended: Array, seen: Array) -> Generated:
+    """The clips without what comes after their ends."""
+    kept = (jnp.arange(frames.shape[-2]) < length[..., None])[..., None]
+    seen = seen & kept
+    if model.config.ease:
+        frames = generation.eased(frames, seen, model.config.patch, model.config.ease)
+    return Generated(frames * kept, length, ended, seen)

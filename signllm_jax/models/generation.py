@@ -6,6 +6,7 @@ Decoding for users and rollouts of reinforcement learning are made of this.
 from typing import NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 
 from signllm_jax.core.config import ModelConfig
 from signllm_jax.core.typing import Array, Tree
@@ -129,6 +130,36 @@ def make_at_once(
     )
     frames, seen = (x.reshape(len(length), most, -1) for x in (predicted.frames, predicted.seen))
     return Whole(frames, seen > 0, length, length <= most if ended is None else ended)
+
+
+def eased(frames: Array, seen: Array, patch: int, share: float = 1.0) -> Array:
+    """Spreads what jumps between two patches evenly over the halves of both that meet there.
+
+    Patches are told one by one, so that their ends do not meet; within a patch a motion is smooth.
+    A jump is the step from one patch to the next less the mean of the steps before and after it. A
+    joint is left alone where one of the four frames of a seam does not show it.
+
+    Args:
+        frames: float32 [..., T, D - 1], T a multiple of the patch.
+        seen: bool [..., T, J], the joints that are shown.
+        patch: P; nothing is done to patches of less than two frames.
+        share: of the jump that is spread.
+
+    Returns:
+        [..., T, D - 1].
+    """
+    if patch < 2:
+        return frames
+    shape = (*frames.shape[:-2], -1, patch, frames.shape[-1])
+    parts, shown = frames.reshape(shape), jnp.repeat(seen, 3, -1).reshape(shape)
+    before, after = parts[..., :-1, -2:, :], parts[..., 1:, :2, :]
+    steps = before[..., 1, :] - before[..., 0, :] + after[..., 1, :] - after[..., 0, :]
+    jump = after[..., 0, :] - before[..., 1, :] - steps / 2
+    whole = shown[..., :-1, -2:, :].all(-2) & shown[..., 1:, :2, :].all(-2)
+    jump = jnp.where(whole, share * jump, 0.0)[..., None, :]
+    weight = np.maximum(0, 0.5 - np.arange(patch) / (patch // 2 * 2))[:, None].astype(np.float32)
+    parts = parts.at[..., 1:, :, :].add(-weight * jump)
+    return parts.at[..., :-1, :, :].add(weight[::-1] * jump).reshape(frames.shape)
 
 
 def begin(model: Text2Pose, clips: int, patches: int) -> Past:
