@@ -46,7 +46,10 @@ NAMES = {
 
 
 def judge_signers(
-    workdir: Path, data_dir: str | None, sample: Callable[[Sequence[str]], list[list[PoseClip]]]
+    workdir: Path,
+    data_dir: str | None,
+    sample: Callable[[Sequence[str]], list[list[PoseClip]]],
+    with_references: bool = True,
 ) -> dict[str, Any]:
     """The figures of a run on many signers.
 
@@ -54,6 +57,7 @@ def judge_signers(
         workdir: of the run; its reader of letters is trained where it is missing.
         data_dir: of the prepared data, None = the run's.
         sample: texts -> the samples of each.
+        with_references: whether the reference rows are made, which are the same of every run.
 
     Returns:
         The figures of unseen words of 3 to 6 letters; `longer` and `unseen_signers` with their
@@ -66,7 +70,8 @@ def judge_signers(
     made = dict(zip(fill, sample(fill)))
     small, large = ([t for t in fill if inside(t)] for inside in (_is_short, _is_long))
     large = [large[i] for i in np.linspace(0, len(large) - 1, min(LONGER, len(large))).astype(int)]
-    found, references = _beside_takes(evaluated, _part(each, small), made, reader)
+    part = _part(each, small)
+    found, references = _beside_takes(evaluated, part, made, reader, with_references)
     longer, _ = _beside_takes(evaluated, _part(each, large), made, reader, references=False)
     hands = _hands(each, made)
     unseen = open_texts(Workdir(workdir), spelled_signers.SIGNER_TEST, data_dir)
@@ -181,6 +186,7 @@ def judge_takes(
     workdir: Path,
     reader: Evaluator,
     sample: Callable[[Sequence[str]], list[list[PoseClip]]],
+    with_references: bool = True,
 ) -> dict[str, Any]:
     """The figures of a run on takes of signs, on sessions that were never seen.
 
@@ -188,6 +194,7 @@ def judge_takes(
         workdir: of the run.
         reader: of signs, trained on the train sessions.
         sample: texts -> `MOST` samples of each.
+        with_references: as of `judge_signers`.
 
     Returns:
         The figures, `sign_read`, `sign_read_real` and `sign_read_over_real` among them, and
@@ -208,14 +215,17 @@ def judge_takes(
         named = {NAMES[name]: figures[name] for name in NAMES if name in figures}
         return {"sign_read": read, "sign_read_over_real": read / max(read_real, 1e-9)} | named
 
-    language = Language(each.train, each.tokenizer, each.statistics, texts, references=takes)
     found = row(_aligned(texts, made)) | {"sign_read_real": read_real, "clips": len(texts)}
+    found |= {"texts": len(names), "references": {}}
+    if not with_references:
+        return found
+    language = Language(each.train, each.tokenizer, each.statistics, texts, references=takes)
     rows = {
         "another real take": row(referees.other_takes(texts, takes)),
         "mean of real takes": row(takes_report.means(evaluated.config, code, language)),
         "mean pose": row([held(each.statistics.mean_pose, take) for take in takes]),
     }
-    return found | {"texts": len(names), "references": rows}
+    return found | {"references": rows}
 
 
 def _read_right(
