@@ -65,6 +65,7 @@ def record(seed, **changed):
         "jerk_at_joins_over_lookup": 0.4,
         "travel": 0.95,
         "unsmoothed_jerk_at_joins_over_lookup": 1.5,
+        "lookup_travel": 1.0,
         "sentences": 4,
         "steps": 2,
         "cpu_seconds": 10.0,
