@@ -67,6 +67,7 @@ speed: $(VENV)/demo-installed .venv-peer/installed
 	$(MEASURE) train $(AGAINST) --steps=1 > docs/speed/ratio-train.jsonl
 	$(MEASURE) decode $(AGAINST) --frames=300 > docs/speed/ratio-decode.jsonl
 	$(MEASURE) start > docs/speed/start.jsonl
+	$(MEASURE) serve > docs/speed/serve.jsonl
 	for rows in 5 16; do \
 	  $(MEASURE) train $(PEER) --rows=$$rows > docs/speed/train-$$rows.jsonl || exit; \
 	done

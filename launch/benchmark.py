@@ -2,8 +2,8 @@
 
     python launch/benchmark.py NAME
 
-The names: decode, dtw, input, lift, lift_quality, metrics, plan, replay, speed, start, takes,
-train and work.
+The names: decode, dtw, input, lift, lift_quality, metrics, plan, replay, serve, speed, start,
+takes, train and work.
 
 Each line has `benchmark, variant, cpu_seconds, wall_seconds`, what was counted (`frames`, `pairs`
 or `examples`) and `per_cpu_second`.
@@ -27,6 +27,7 @@ BENCHMARKS = (
     "metrics",
     "plan",
     "replay",
+    "serve",
     "speed",
     "start",
     "takes",

@@ -75,6 +75,16 @@ def test_the_start_of_a_run_is_measured_without_and_with_its_compiled_programs(t
     assert rows["cold"]["cpu_seconds"] > rows["warm"]["cpu_seconds"]
 
 
+@pytest.mark.slow
+def test_a_server_is_measured_beside_its_model(tmp_path):
+    rows = benchmark(tmp_path, "serve", ["--rounds=1", "--words=8", "--clients=2"])
+    assert set(rows) == {"clients-2", "model-1", "model-8"}
+    assert 0 < rows["clients-2"]["median_ms"] <= rows["clients-2"]["p95_ms"]
+    assert all(row["words"] == 8 and row["cpu_seconds"] > 0 for row in rows.values())
+    code, _, err = run(tmp_path, "benchmark", ["serve", "--clients=0"])
+    assert (code, err.count("\n")) == (2, 1) and "at least one client" in err
+
+
 def test_the_page_of_speed_is_made_from_kept_lines(tmp_path):
     rate = {"wall_seconds": 1.0, "cpu_seconds": 2.0, "per_second": 50.0, "per_cpu_second": 25.0}
     rate |= {"per_second_low": 40.0, "per_second_high": 60.0, "rounds": 5}
@@ -83,6 +93,8 @@ def test_the_page_of_speed_is_made_from_kept_lines(tmp_path):
     lines = [work | {"variant": "languages-1", "row_frames": 256}]
     lines += [work | {"variant": "frames-64", "row_frames": 64}]
     lines += [{"benchmark": "start", "variant": "warm", **rate}]
+    asked = {"benchmark": "serve", "variant": "clients-8", "median_ms": 20.4, "p95_ms": 41.6}
+    lines += [asked | rate | {"per_cpu_second": 250.0}]
     lines += [{"benchmark": "work", "variant": "matmul_peak", **rate, "per_second": 2e11}]
     page = tmp_path / "speed.md"
     page.write_text("<!-- results:start --><!-- results:end -->")
@@ -91,8 +103,9 @@ def test_the_page_of_speed_is_made_from_kept_lines(tmp_path):
     (tmp_path / "speed").mkdir()
     (tmp_path / "speed" / "all.jsonl").write_text("\n".join(map(json.dumps, lines)))
     code, out, err = run(tmp_path, "benchmark", ["speed", f"--document={page}"])
-    assert code == 0 and len(out.splitlines()) == 4, err
+    assert code == 0 and len(out.splitlines()) == 5, err
     assert "| frames 64 | 100 | 500 | 750 | 20000.0 | 25% |" in page.read_text()
+    assert "| clients 8 | 50 (40 to 60) | 4.0 | 20, 42 |" in page.read_text()
     assert "Matrix peak in the same runs: 200 GFLOP/s" in page.read_text()
     assert (tmp_path / "speed.png").stat().st_size > 1000
 

@@ -161,6 +161,17 @@ def _work(row: Mapping) -> list[str]:
     ]
 
 
+def _serve(row: Mapping) -> list[str]:
+    waited = [f"{row[name]:.0f}" for name in ("median_ms", "p95_ms") if name in row]
+    words, low, high = (row[f"per_second{end}"] for end in ("", "_low", "_high"))
+    return [
+        row["variant"].replace("-", " "),
+        f"{words:,.0f} ({low:,.0f} to {high:,.0f})",
+        f"{1e3 / row['per_cpu_second']:.1f}",
+        ", ".join(waited),
+    ]
+
+
 def _start(row: Mapping) -> list[str]:
     return [
         row["variant"],
@@ -207,6 +218,11 @@ _TITLES = {
         "From the command to the first step",
         ["programs", "seconds (range)", "CPU seconds", "starts"],
         _start,
+    ),
+    "serve": (
+        "Serving",
+        ["", "words/s (range)", "CPU ms a word", "ms to an answer: median, p95"],
+        _serve,
     ),
     "work": (
         "Cost against work",

@@ -11,7 +11,7 @@ from fastapi import FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, ProcessCollector
 from starlette.exceptions import HTTPException
 
 import signllm_jax
@@ -69,6 +69,7 @@ def make_app(
     )
     app.state.desk = desk
     registry = CollectorRegistry()
+    ProcessCollector(registry=registry)  # CPU seconds, memory and open files
     metrics.gauge(registry, "signllm_waiting", "Texts that wait", lambda: desk.waiting)
     metrics.gauge(registry, "signllm_rendering", "Files being made", lambda: desk.rendering)
     app.add_middleware(Limits, hosts=hosts)
