@@ -17,7 +17,7 @@ from signllm_jax.poses.cues import Cue, cue_at, spelled_cues, spelling
 from signllm_jax.poses.join import join_clips
 from signllm_jax.render.figure import ACCENT
 from signllm_jax.render.page import clip_dict, clip_page
-from signllm_jax.render.video import video_frames
+from signllm_jax.render.scene import video_frames
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +84,9 @@ def test_subtitles_and_elan_have_the_letters_with_their_times(clip, tmp_path):
             assert caption.start_in_seconds == pytest.approx(cue.start, abs=1)
             assert caption.start[-3:] == f"{cue.start % 1:.3f}"[-3:]
     made = Elan.Eaf(str(clip.save(tmp_path / "clip.eaf", "hi du")))
+    assert [path.name for path in tmp_path.iterdir() if path.suffix not in (".vtt", ".srt")] == [
+        "clip.eaf"
+    ]
     assert {*made.get_tier_names()} == {"text", "words", "letters"}
     letters_ = sorted(made.get_annotation_data_for_tier("letters"))
     assert [value for _, _, value in letters_] == [*"hidu"]

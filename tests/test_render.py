@@ -10,9 +10,10 @@ from real_clips import letters, phoenix
 from signllm_jax.core.errors import OutputError
 from signllm_jax.corpora.fingerspelling import spelled_clip
 from signllm_jax.render import lettering
-from signllm_jax.render.figure import CARD, contact_strip, draw_frame, signing_space
+from signllm_jax.render.figure import CARD, contact_strip, draw_frame
 from signllm_jax.render.save import SUFFIXES, save_clip
-from signllm_jax.render.video import video_frames
+from signllm_jax.render.scene import video_frames
+from signllm_jax.render.view import signing_view
 
 
 def short(clip, frames=6):
@@ -29,13 +30,13 @@ def pixels(image, reddish):
 
 def drawn(clip, index=10, view=None, size=(240, 240), **changes):
     clip = dataclasses.replace(clip, **changes)
-    view = view or signing_space([clip], aspect=size[0] / size[1])
+    view = view or signing_view([clip], aspect=size[0] / size[1])
     return draw_frame(clip.positions[index], clip.confidence[index], clip.skeleton, view, size)
 
 
 def test_hands_stand_where_the_joints_are_in_their_own_colours():
     clip = letters()[0]
-    view = signing_space([clip], aspect=1)
+    view = signing_view([clip], aspect=1)
     places = view.project(clip.positions[10], (240, 240))
     right, left = (clip.skeleton.groups[name] for name in ("right_hand", "left_hand"))
     ys, xs = np.nonzero(pixels(drawn(clip), reddish=True))
@@ -50,7 +51,7 @@ def test_a_missing_joint_is_not_drawn():
     clip = letters()[0]
     confidence = clip.confidence.copy()
     confidence[:, list(clip.skeleton.groups["right_hand"])] = 0
-    view = signing_space([clip])
+    view = signing_view([clip])
     assert not pixels(drawn(clip, view=view, confidence=confidence), reddish=True).any()
     nothing = drawn(clip, view=view, confidence=np.zeros_like(confidence))
     assert len(nothing.getcolors()) == 1
@@ -58,7 +59,7 @@ def test_a_missing_joint_is_not_drawn():
 
 
 def test_a_shoulder_width_is_as_long_across_as_down_in_any_shape_of_picture():
-    view = signing_space(letters())
+    view = signing_view(letters())
     for size in ((200, 200), (400, 150)):
         corner, across, down = view.project(np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0.0]]), size)
         np.testing.assert_allclose(across - corner, (down - corner)[::-1])
@@ -68,7 +69,7 @@ def test_a_shoulder_width_is_as_long_across_as_down_in_any_shape_of_picture():
 def test_the_view_holds_head_and_hands_of_every_clip(shared_data):
     clips = phoenix(shared_data)
     for side in (False, True):
-        view = signing_space(clips, side=side)
+        view = signing_view(clips, side=side)
         size = (300, round(300 * view.height / view.width))
         hands = [8 + joint for joint in range(42)]
         places = np.concatenate(
@@ -83,7 +84,7 @@ def test_the_side_view_shows_depth():
     deep = flat.positions.copy()
     deep[:, 29:, 2] -= 0.8  # the right hand stretched towards the camera
     deep = dataclasses.replace(clip, positions=deep)
-    front, side = (signing_space([deep], side=side, aspect=1) for side in (False, True))
+    front, side = (signing_view([deep], side=side, aspect=1) for side in (False, True))
     same = [np.asarray(drawn(c, view=front)) for c in (flat, deep)]
     np.testing.assert_array_equal(*same)
     columns = [np.nonzero(pixels(drawn(c, view=side), True))[1].mean() for c in (flat, deep)]
@@ -136,14 +137,25 @@ def test_letters_that_no_font_has_are_written_by_their_sound(monkeypatch):
 def test_a_video_lasts_as_long_as_the_longer_clip_and_has_even_sides():
     produced, reference = letters()[0], letters()[3]
     assert len(reference) > len(produced)
-    frames = list(video_frames(produced, reference, "hello"))
+    frames = list(video_frames(produced, reference, "hello", height=89))
     assert len(frames) == len(reference)
-    assert {frame.shape for frame in frames} == {frames[0].shape}
-    assert frames[0].shape[0] % 2 == frames[0].shape[1] % 2 == 0
+    assert {frame.shape for frame in frames} == {(90, 158, 3)}
     half = dataclasses.replace(produced, fps=produced.fps / 2)
-    assert len(list(video_frames(half, produced))) == len(produced)
-    single = next(video_frames(produced))
-    assert single.shape[1] < 0.6 * frames[0].shape[1]
+    assert len(list(video_frames(half, produced, height=90))) == len(produced)
+
+
+def test_a_video_has_720_lines_and_shows_each_hand_that_signs_close_up():
+    clip = letters()[0]
+    (picture,) = video_frames(clip, only={10})
+    assert picture.shape == (720, 1280, 3)
+    one, two = pixels(picture[:, :640], True), pixels(picture[:, 640:], True)
+    assert two.sum() > 2 * one.sum() > 1000
+    both = clip.positions.copy()
+    both[:, 8:29] = both[:, 29:] * (-1, 1, 1)
+    both = dataclasses.replace(clip, positions=both, confidence=np.ones_like(clip.confidence))
+    (picture,) = video_frames(both, only={10})
+    assert pixels(picture[:350, 960:], True).any() and pixels(picture[370:, 960:], False).any()
+    assert not pixels(picture[:350, 960:], False).any()
 
 
 def test_mp4_and_gif_keep_frames_time_and_size(tmp_path):
@@ -176,7 +188,7 @@ def test_mp4_and_gif_keep_frames_time_and_size(tmp_path):
         for page in range(gif.n_frames):
             gif.seek(page)
             durations.append(gif.info["duration"])
-        assert gif.size == expected[0].shape[1::-1]
+        assert gif.size == (800, 450)
     assert sum(durations) == pytest.approx(1000 * len(expected) / produced.fps, abs=11)
     assert sorted(p.name for p in tmp_path.rglob("*.*")) == ["hello.gif", "hello.mp4"]
 
@@ -211,7 +223,7 @@ def test_an_unknown_suffix_names_the_accepted_ones(tmp_path):
 
 def test_elbows_are_in_the_picture_and_the_hand_is_a_fifth_of_it():
     clip = spelled_clip("hello", "asl")
-    view = signing_space([clip])
+    view = signing_view([clip])
     elbow = clip.positions[:, clip.skeleton.joints.index("right_elbow"), :2]
     inside = (elbow > [view.left, view.top]) & (
         elbow < [view.left + view.width, view.top + view.height]
@@ -263,4 +275,4 @@ def test_a_video_has_a_picture_per_frame():
     clip = dataclasses.replace(
         clip, positions=clip.positions[times], confidence=clip.confidence[times]
     )
-    assert sum(1 for _ in video_frames(clip, text="hello")) == 90
+    assert sum(1 for _ in video_frames(clip, text="hello", height=90)) == 90

@@ -2,12 +2,14 @@
 
 Drawn with Pillow at `_SCALE` times the size and reduced, which is antialiasing for a tenth of the
 time that a plotting library takes. Fingers are drawn one by one, the farthest first, each on a thin
-halo, so that crossed fingers stay apart. A joint of confidence 0 is not drawn.
+halo, so that crossed fingers stay apart. A joint of confidence 0 is not drawn. The page draws the
+same figure with `static/figure.js`; a test in a browser holds one picture against the other.
 """
 
-import dataclasses
 import itertools
+import re
 from collections.abc import Sequence
+from importlib.resources import files
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -16,87 +18,20 @@ from signllm_jax.core.errors import OutputError
 from signllm_jax.core.skeleton import Layout
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.render.lettering import font, write_lines
+from signllm_jax.render.view import View, signing_view
 
-PAPER, CARD, INK, MUTED = "#ffffff", "#f4f6f9", "#1e293b", "#7b8797"
-ACCENT = "#1d4ed8"
-_TORSO, _HEAD, _FACE = "#e3e8ef", "#dbe2ea", "#94a3b8"
-_LIMB = "#64748b"
-_PALM = {"left_hand": "#bfdbfe", "right_hand": "#fed7aa"}
-_FINGERS = {  # from the thumb to the little finger
-    "left_hand": ("#172554", "#1e40af", "#2563eb", "#3b82f6", "#60a5fa"),
-    "right_hand": ("#7c2d12", "#b93c0b", "#ea580c", "#f97316", "#fba04b"),
-}
+COLOURS: dict[str, str] = dict(
+    re.findall(
+        r"--(\w+): (#\w+)",
+        (files("signllm_jax.render") / "static" / "player.css").read_text("utf-8").split("}")[0],
+    )
+)
+"""The light colours of the page: pictures are drawn in them too."""
+PAPER, CARD, INK, MUTED, ACCENT = (
+    COLOURS[name] for name in ("paper", "card", "ink", "muted", "accent")
+)
+_HANDS = ("left_hand", "right_hand")
 _SCALE = 3
-
-
-@dataclasses.dataclass(frozen=True)
-class View:
-    """What part of space a picture shows, fixed over a clip so that sizes can be compared.
-
-    Attributes:
-        left: shoulder widths from the neck, of the picture's left edge.
-        top: shoulder widths from the neck, of the upper edge (y points down).
-        width: shoulder widths across.
-        height: shoulder widths down.
-        side: seen from the signer's left instead of from the front, who then faces left.
-    """
-
-    left: float
-    top: float
-    width: float
-    height: float
-    side: bool = False
-
-    def project(self, positions: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-        """Pixels [J, 2] of positions [J, 3] in a picture of size (width, height)."""
-        across = positions[:, 2] if self.side else positions[:, 0]
-        points = np.stack([across - self.left, positions[:, 1] - self.top], axis=-1)
-        return points * self.pixels(size)
-
-    def depth(self, positions: np.ndarray) -> np.ndarray:
-        """How far from the viewer each of positions [J, 3] is, in shoulder widths [J]."""
-        return -positions[:, 0] if self.side else positions[:, 2]
-
-    def pixels(self, size: tuple[int, int]) -> float:
-        """Pixels a shoulder width, the same across and down."""
-        return min(size[0] / self.width, size[1] / self.height)
-
-
-def signing_space(
-    clips: Sequence[PoseClip], side: bool = False, aspect: float | None = None
-) -> View:
-    """The view that shows the hands, elbows and head of all of `clips`, and not much else.
-
-    Args:
-        clips: what will be drawn at this scale.
-        side: see `View`.
-        aspect: width by height of the picture; by default as the clips need, in 0.75 to 1.25.
-
-    Raises:
-        OutputError: there is no frame to draw.
-    """
-    if not any(len(clip) for clip in clips):
-        raise OutputError("a clip without frames cannot be drawn")
-    axis = 2 if side else 0
-    low, high = [], []
-    for clip in clips:
-        groups = clip.skeleton.groups
-        hands = (*groups["left_hand"], *groups["right_hand"])
-        elbows = [clip.skeleton.joints.index(f"{side}_elbow") for side in ("left", "right")]
-        parts = ((hands, 0.12, 0.5), (groups["body"][:2], 0.42, 5), (elbows, 0.08, 0.5))
-        for joints, margin, trim in parts:
-            seen = clip.observed[:, joints]
-            if seen.any():
-                points = clip.positions[:, joints][seen][:, [axis, 1]]
-                low.append(np.percentile(points, trim, axis=0) - margin)
-                high.append(np.percentile(points, 100 - trim, axis=0) + margin)
-    low = np.min([*low, [-0.55, -0.3]], axis=0)
-    high = np.max([*high, [0.55, 0.7]], axis=0)
-    width, height = high - low
-    aspect = aspect or float(np.clip(width / height, 0.75, 1.25))
-    wide, tall = max(width, height * aspect), max(height, width / aspect)
-    centre = (low + high) / 2
-    return View(centre[0] - wide / 2, centre[1] - tall / 2, wide, tall, side)
 
 
 def draw_frame(
@@ -105,6 +40,7 @@ def draw_frame(
     layout: Layout,
     view: View,
     size: tuple[int, int],
+    only: str | None = None,
 ) -> Image.Image:
     """Draws one pose.
 
@@ -112,15 +48,17 @@ def draw_frame(
         positions: float [J, 3], shoulder widths.
         confidence: float [J], 0 = missing.
         layout: names the joints.
-        view: what to show, from `signing_space`.
+        view: what to show, from `view.signing_view`.
         size: width and height of the picture in pixels.
+        only: the hand that is drawn alone; None = the whole signer.
     """
     big = (size[0] * _SCALE, size[1] * _SCALE)
     image = Image.new("RGB", big, CARD)
     pen = _Pen(ImageDraw.Draw(image), view.project(positions, big), confidence > 0, view, big)
-    _draw_body(pen, layout)
+    if only is None:
+        _draw_body(pen, layout)
     depth = view.depth(positions)
-    hands = [(name, list(layout.groups[name])) for name in _FINGERS]
+    hands = [(name, list(layout.groups[name])) for name in _HANDS if only in (None, name)]
     for name, joints in sorted(hands, key=lambda hand: -round(float(depth[hand[1]].mean()), 2)):
         _draw_hand(pen, joints, depth, name)
     return image.reduce(_SCALE)
@@ -170,37 +108,37 @@ def _draw_body(pen: _Pen, layout: Layout) -> None:
         tuck = 0.14 * (bx - ax)
         right_edge = [(ax + tuck, ay + down), (ax + tuck, ay + waist), (ax - wide, ay)]
         left_edge = [(bx + wide, by), (bx - tuck, by + waist), (bx - tuck, by + down)]
-        pen.draw.polygon(right_edge + left_edge, fill=_TORSO)
-        pen.draw.line([(ax, ay), (bx, by)], fill=_TORSO, width=round(0.24 * pen.unit))
+        pen.draw.polygon(right_edge + left_edge, fill=COLOURS["torso"])
+        pen.draw.line([(ax, ay), (bx, by)], fill=COLOURS["torso"], width=round(0.24 * pen.unit))
         for point in ((ax, ay), (bx, by)):
-            pen.dot(point, 0.12, _TORSO)
+            pen.dot(point, 0.12, COLOURS["torso"])
     if pen.seen[nose]:
         if pen.seen[neck]:
             stub = [pen.points[neck], pen.points[nose]]
-            pen.draw.line(stub, fill=_HEAD, width=round(0.2 * pen.unit))
+            pen.draw.line(stub, fill=COLOURS["head"], width=round(0.2 * pen.unit))
         x, y = pen.points[nose]
         wide, tall, up = 0.24 * pen.unit, 0.33 * pen.unit, 0.04 * pen.unit
-        pen.draw.ellipse((x - wide, y - up - tall, x + wide, y - up + tall), fill=_HEAD)
-        pen.dot((x, y), 0.022, _FACE)
+        pen.draw.ellipse((x - wide, y - up - tall, x + wide, y - up + tall), fill=COLOURS["head"])
+        pen.dot((x, y), 0.022, COLOURS["face"])
     for joint in layout.groups.get("face", ()):
         if pen.seen[joint]:
-            pen.dot(pen.points[joint], 0.012, _FACE)
+            pen.dot(pen.points[joint], 0.012, COLOURS["face"])
     for side in ("left", "right"):
         arm = [index[f"{side}_{part}"] for part in ("shoulder", "elbow", "wrist", "hand_wrist")]
-        pen.chain(arm, 0.085, _LIMB, CARD)
+        pen.chain(arm, 0.085, COLOURS["limb"], CARD)
 
 
 def _draw_hand(pen: _Pen, joints: Sequence[int], depth: np.ndarray, name: str) -> None:
     wrist = joints[0]
     knuckles = [joints[1 + 4 * finger] for finger in range(5)]
-    pen.area([wrist, *knuckles], _PALM[name], 0.05)
+    pen.area([wrist, *knuckles], COLOURS[f"{name}_palm"], 0.05)
     fingers = [4, 3, 2, 1, 0]  # without a difference in depth the thumb is nearest
     chains = {finger: joints[1 + 4 * finger : 5 + 4 * finger] for finger in fingers}
     fingers.sort(key=lambda finger: -round(float(depth[chains[finger]].mean()), 2))
     for finger in fingers:
-        pen.chain([wrist, chains[finger][0]], 0.02, _FINGERS[name][finger])
+        pen.chain([wrist, chains[finger][0]], 0.02, COLOURS[f"{name}_{finger}"])
     for finger in fingers:
-        pen.chain(chains[finger], 0.05, _FINGERS[name][finger], PAPER)
+        pen.chain(chains[finger], 0.05, COLOURS[f"{name}_{finger}"], PAPER)
         if 0.05 * pen.unit > 8 * _SCALE:  # in a smaller picture dots would hide the fingers
             for joint in chains[finger]:
                 if pen.seen[joint]:
@@ -233,7 +171,7 @@ def contact_strip(
         OutputError: a clip has no frames.
     """
     rows = [(name, clip) for name, clip in zip(names, (reference, produced)) if clip]
-    view = signing_space([clip for _, clip in rows], side)
+    view = signing_view([clip for _, clip in rows], side)
     if not all(len(clip) for _, clip in rows):
         raise OutputError("a clip without frames cannot be drawn")
     cell = (round(height * view.width / view.height), height)

@@ -20,6 +20,7 @@ from signllm_jax.core.errors import OutputError
 from signllm_jax.core.skeleton import DWPOSE128
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.cues import spelling
+from signllm_jax.render.view import signing_space
 
 STATIC = importlib.resources.files("signllm_jax.render") / "static"
 DECIMALS = 4
@@ -35,7 +36,7 @@ player.load(clip);
 
 
 def clip_dict(clip: PoseClip) -> dict[str, Any]:
-    """The clip as plain values: its fields, and `joints, bones, groups` of its layout.
+    """The clip as plain values: its fields, its space, and `joints, bones, groups` of its layout.
 
     Positions [T][J][3] are those of a PoseClip to `DECIMALS` decimals; the layout dwpose128 is
     flat, so its depth is 0.
@@ -65,8 +66,10 @@ def packed_dict(clip: PoseClip) -> dict[str, Any]:
 
 def _described(clip: PoseClip) -> dict[str, Any]:
     layout = clip.skeleton
+    low, high = (np.round(corner, DECIMALS).tolist() for corner in signing_space([clip]))
     return {
         "layout": clip.layout,
+        "space": {"low": low, "high": high},
         "fps": float(clip.fps),
         "joints": list(layout.joints),
         "bones": [list(bone) for bone in layout.bones],

@@ -47,8 +47,10 @@ def save_eaf(path: Path, clip: PoseClip, text: str) -> None:
         made.add_tier(name)
         for cue in own:
             made.add_annotation(name, *(round(1000 * at) for at in (cue.start, cue.end)), cue.label)
-    with contextlib.redirect_stdout(io.StringIO()):  # it says so when it replaces a file
-        made.to_file(str(path))
+    with io.StringIO() as lines:  # into a file pympi would keep a copy of what it replaces
+        with contextlib.redirect_stdout(lines):
+            made.to_file("-")
+        path.write_text(f'<?xml version="1.0" encoding="UTF-8"?>\n{lines.getvalue()}', "utf-8")
 
 
 def _words(cues: Sequence[Cue]) -> list[Cue]:

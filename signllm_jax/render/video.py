@@ -1,11 +1,11 @@
-"""Videos of clips, and pictures: what `output.save_clip` writes for `.mp4`, `.gif` and `.png`."""
+"""Videos of clips, and pictures: what `save.save_clip` writes for `.mp4`, `.gif` and `.png`."""
 
 import contextlib
 import itertools
 import subprocess
 import threading
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,11 +13,9 @@ import numpy as np
 
 from signllm_jax.core.errors import TooSlowError
 from signllm_jax.poses.clip import PoseClip
-from signllm_jax.poses.cues import cue_at
 
-_HEIGHT = 420  # pixels of the picture of a signer
+_GIF = 450  # pixels of the height of a gif
 _COLOURS = 96  # of a gif
-_LETTER = 26  # pixels of the letters of a spelled word
 _FASTEST = 50  # pictures a second of a gif: viewers show delays below 0.02 s as 0.1 s
 _CODERS = {
     "mp4": "-c:v libx264 -pix_fmt yuv420p -crf 20 -preset veryfast -movflags +faststart",
@@ -27,103 +25,17 @@ MOST_SECONDS = 600.0
 """What a video or an animated picture may take; a server sets less."""
 
 
-def video_frames(
-    produced: PoseClip,
-    reference: PoseClip | None = None,
-    text: str = "",
-    side: bool = False,
-    only: Collection[int] | None = None,
-) -> Iterator[np.ndarray]:
-    """Yields the pictures of a video, uint8 [H, W, 3] with even sides, at the produced clip's rate.
-
-    A reference stands on the left, at the same scale and in its own time; the clip that ends first
-    stays on its last frame, and a thin bar under each shows how far it has come.
-
-    Args:
-        produced: the clip; its `fps` is the video's.
-        reference: the real clip of the same text.
-        text: written above.
-        side: seen from the side.
-        only: numbers of the pictures that are wanted; None = all.
-    """
-    from PIL import Image, ImageDraw
-
-    from signllm_jax.render import figure, lettering
-
-    clips = [produced] if reference is None or not len(reference) else [reference, produced]
-    view = figure.signing_space(clips, side)
-    cell = (round(_HEIGHT * view.width / view.height), _HEIGHT)
-    edge, gap = 14, 10
-    width = 2 * edge + len(clips) * (cell[0] + gap) - gap
-    measure = ImageDraw.Draw(Image.new("RGB", (1, 1)))
-    lines = lettering.write_lines(measure, (0, 0), text, width - 2 * edge, 22, figure.INK)
-    row = edge + (29 * lines + 6 if text else 0) + _LETTER  # base line of the letters
-    spelled = _is_spelled(produced)
-    head = row + 8 if spelled else row - _LETTER
-    head += 20 if len(clips) == 2 else 0
-    base = Image.new("RGB", (_even(width), _even(head + cell[1] + edge)), figure.PAPER)
-    draw = ImageDraw.Draw(base)
-    lettering.write_lines(draw, (edge, edge - 4), text, width - 2 * edge, 22, figure.INK)
-    lefts = [edge + index * (cell[0] + gap) for index in range(len(clips))]
-    if len(clips) == 2:
-        for left, name in zip(lefts, ("reference", "produced")):
-            draw.text((left, head - 20), name, fill=figure.MUTED, font=lettering.font(14))
-    numbers = range(_count(produced, reference))
-    for number in numbers if only is None else sorted(only):
-        image = base.copy()
-        if spelled:
-            _light(image, produced, number / produced.fps, (edge, row), width - 2 * edge)
-        for left, clip in zip(lefts, clips):
-            index = min(int((number + 0.5) / produced.fps * clip.fps), len(clip) - 1)
-            pose = (clip.positions[index], clip.confidence[index], clip.skeleton)
-            image.paste(figure.draw_frame(*pose, view, cell), (left, head))
-            done = round(cell[0] * (index + 1) / len(clip))
-            bar = (left, head + cell[1] - 3, left + done, head + cell[1] - 1)
-            ImageDraw.Draw(image).rectangle(bar, fill=figure.MUTED)
-        yield np.asarray(image)
-
-
-def _is_spelled(clip: PoseClip) -> bool:
-    return bool(clip.cues) and all(cue.spelled for cue in clip.cues)
-
-
-def _light(image, clip: PoseClip, moment: float, at: tuple[int, int], width: int) -> None:
-    """Writes the word that is spelled at a moment, its letter lit."""
-    from PIL import ImageDraw
-
-    from signllm_jax.render import figure, lettering
-
-    lit = cue_at(clip.cues, moment)
-    last = max((i for i, cue in enumerate(clip.cues) if cue.start <= moment), default=0)
-    word = [i for i, cue in enumerate(clip.cues) if cue.word == clip.cues[last].word]
-    lettering.write_letters(
-        ImageDraw.Draw(image),
-        at,
-        [clip.cues[i].label for i in word],
-        None if lit is None else word.index(lit),
-        width,
-        _LETTER,
-        (figure.MUTED, figure.ACCENT),
-    )
-
-
-def _count(produced: PoseClip, reference: PoseClip | None) -> int:
-    """The number of pictures: until the longer clip ends."""
-    clips = [produced] if reference is None or not len(reference) else [reference, produced]
-    return max(round(max(len(clip) / clip.fps for clip in clips) * produced.fps), 1)
-
-
-def _even(size: int) -> int:
-    return size + size % 2
-
-
 def save_mp4(path: Path, produced: PoseClip, reference: PoseClip | None, text: str) -> None:
     """Writes a video; needs ffmpeg, which imageio-ffmpeg brings."""
+    from signllm_jax.render.scene import video_frames
+
     write_video(path, video_frames(produced, reference, text), produced.fps)
 
 
 def save_webm(path: Path, produced: PoseClip, reference: PoseClip | None, text: str) -> None:
     """Writes a video in the free format VP9; needs ffmpeg, too."""
+    from signllm_jax.render.scene import video_frames
+
     write_video(path, video_frames(produced, reference, text), produced.fps, "webm")
 
 
@@ -171,17 +83,19 @@ def save_gif(path: Path, produced: PoseClip, reference: PoseClip | None, text: s
     """
     from PIL import Image
 
+    from signllm_jax.render.scene import picture_count, video_frames
+
     # Some pictures are drawn twice, for the colours first, so that few are held at a time.
-    count = _count(produced, reference)
+    count = picture_count(produced, reference)
     chosen = {*np.linspace(0, count - 1, 4).round().astype(int).tolist()}
-    sheet = np.concatenate(list(video_frames(produced, reference, text, only=chosen)))
-    sheet = Image.fromarray(sheet)
-    palette = sheet.quantize(_COLOURS, method=Image.Quantize.MEDIANCUT)
+    given = produced, reference, text
+    sheet = np.concatenate(list(video_frames(*given, only=chosen, height=_GIF)))
+    palette = Image.fromarray(sheet).quantize(_COLOURS, method=Image.Quantize.MEDIANCUT)
     step = max(produced.fps / _FASTEST, 1)
     shown = [int(step * number) for number in range(max(round(count / step), 1))]
     pages = (
         Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE)
-        for frame in _in_time(video_frames(produced, reference, text, only=shown))
+        for frame in _in_time(video_frames(*given, only=shown, height=_GIF))
     )
     # A gif counts in hundredths of a second: rounding the ends, not the durations, keeps time.
     ends = np.round(np.arange(len(shown) + 1) * 100 * step / produced.fps).astype(int)

@@ -53,9 +53,20 @@ class Cue(BaseModel):
     spelled: bool = Field(description="whether it is a letter of a manual alphabet")
 
 
+Corner = tuple[float, float, float]
+
+
+class Space(BaseModel):
+    """Two corners of a box, in shoulder widths."""
+
+    low: Corner
+    high: Corner
+
+
 class _AnyClip(BaseModel):
     layout: str
     fps: float
+    space: Space = Field(description="the box that hands, elbows and head take: what to show")
     joints: list[str]
     bones: list[tuple[int, int]]
     groups: dict[str, list[int]]

@@ -1,8 +1,8 @@
 /** A player of clips: plays, scrubs, slows down, loops, turns the signer, and shows hands close up. */
-import { draw, handCameras, signingSpace } from "./figure.js";
+import { draw, handCameras, signerCamera } from "./figure.js";
 
-const COLOURS = ["card", "torso", "head", "face", "limb"].concat(
-  ...["left_hand", "right_hand"].map((hand) => [0, 1, 2, 3, 4].map((finger) => `${hand}_${finger}`)),
+const COLOURS = ["paper", "card", "torso", "head", "face", "limb"].concat(
+  ...["left_hand", "right_hand"].map((hand) => ["palm", 0, 1, 2, 3, 4].map((part) => `${hand}_${part}`)),
 );
 const SPEEDS = [0.25, 0.5, 1];
 const SIDE = 90; // degrees
@@ -15,7 +15,7 @@ export class Player {
     this.clip = null;
     this.moment = 0;
     this.playing = false;
-    this.camera = { middle: [0, 0, 0], half: 1, turn: 0, tilt: 0, zoom: 1 };
+    this.camera = { middle: [0, 0, 0], spans: [2, 2, 2], turn: 0, tilt: 0, zoom: 1 };
     this.build();
     this.translate(words);
     new ResizeObserver(() => this.show()).observe(this.stage);
@@ -25,7 +25,8 @@ export class Player {
   /** Shows a clip from its start; `autoplay` is not heeded where less motion is asked for. */
   load(clip, autoplay = true) {
     this.clip = clip;
-    Object.assign(this.camera, signingSpace(clip));
+    const { middle, spans } = signerCamera(clip);
+    Object.assign(this.camera, { middle, spans });
     this.scrub.max = clip.positions.length - 1;
     this.root.dataset.frames = clip.positions.length;
     this.write(clip.cues ?? []);
@@ -153,7 +154,7 @@ export class Player {
       const camera = cameras[index];
       canvas.hidden = !camera;
       if (camera) {
-        draw(...this.sheet(canvas), this.clip, this.moment, camera, this.size, colours, [camera.group]);
+        draw(...this.sheet(canvas), this.clip, this.moment, camera, this.size, colours, camera.group);
       }
     });
   }

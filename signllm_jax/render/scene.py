@@ -1,0 +1,158 @@
+"""The pictures of a video: the signer, the hands close up, and the letter of the moment."""
+
+import dataclasses
+from collections.abc import Collection, Iterator, Sequence
+from functools import lru_cache
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from signllm_jax.poses.clip import PoseClip
+from signllm_jax.poses.cues import cue_at
+from signllm_jax.render import figure, lettering
+from signllm_jax.render.view import hand_view, signing_view, used_hands
+
+HEIGHT = 720
+"""Pixels of a video's pictures, which are 16 to 9."""
+_EDGE, _GAP, _TITLE, _LETTER, _NAME, _BAR, _ROUND = 24, 14, 32, 44, 22, 5, 16  # of such a picture
+
+
+@dataclasses.dataclass(frozen=True)
+class _Card:
+    """A part of the picture: a clip, at a place, whole or one of its hands."""
+
+    clip: PoseClip
+    left: int
+    top: int
+    width: int
+    height: int
+    hand: str | None = None
+    name: str = ""
+
+
+def video_frames(
+    produced: PoseClip,
+    reference: PoseClip | None = None,
+    text: str = "",
+    side: bool = False,
+    only: Collection[int] | None = None,
+    height: int = HEIGHT,
+) -> Iterator[np.ndarray]:
+    """Yields the pictures of a video, uint8 [H, W, 3] with even sides, at the produced clip's rate.
+
+    Beside a clip its hands are shown close up, from the signer's left. A reference, if there is
+    one, stands on the left instead, at the same scale and in its own time; the clip that ends
+    first stays on its last frame, and a thin bar under each shows how far it has come.
+
+    Args:
+        produced: the clip; its `fps` is the video's.
+        reference: the real clip of the same text.
+        text: written above.
+        side: seen from the side.
+        only: numbers of the pictures that are wanted; None = all.
+        height: of a picture in pixels.
+    """
+    clips = [produced] if reference is None or not len(reference) else [reference, produced]
+    size = _even(round(height * 16 / 9)), _even(height)
+    edge, title, letter = (round(part * height / HEIGHT) for part in (_EDGE, _TITLE, _LETTER))
+    base = Image.new("RGB", size, figure.PAPER)
+    draw, inner = ImageDraw.Draw(base), size[0] - 2 * edge
+    lines = lettering.write_lines(draw, (edge, edge // 2), text, inner, title, figure.INK)
+    top = edge // 2 + round(1.3 * title * lines if text else 0)
+    spelled = bool(produced.cues) and all(cue.spelled for cue in produced.cues)
+    if spelled:
+        top += round(1.5 * letter)
+    cards = _cards(clips, edge, top, size, height / HEIGHT)
+    for card in cards:
+        if card.name:
+            at, face = (card.left, card.top - edge // 4), lettering.font(edge)
+            draw.text(at, card.name, fill=figure.MUTED, font=face, anchor="ls")
+    whole = cards[0]
+    view = signing_view(clips, side, whole.width / whole.height)
+    numbers = range(picture_count(produced, reference))
+    for number in numbers if only is None else sorted(only):
+        image = base.copy()
+        if spelled:
+            at = (edge, top - round(0.5 * letter))
+            _light(image, produced, number / produced.fps, at, inner, letter)
+        for card in cards:
+            index = int((number + 0.5) / produced.fps * card.clip.fps)
+            _put(image, card, min(index, len(card.clip) - 1), view, height / HEIGHT)
+        yield np.asarray(image)
+
+
+def picture_count(produced: PoseClip, reference: PoseClip | None) -> int:
+    """The number of pictures: until the longer clip ends."""
+    clips = [produced] if reference is None or not len(reference) else [reference, produced]
+    return max(round(max(len(clip) / clip.fps for clip in clips) * produced.fps), 1)
+
+
+def _cards(
+    clips: Sequence[PoseClip], edge: int, top: int, size: tuple[int, int], scale: float
+) -> list[_Card]:
+    """Where what stands: two clips side by side, or one clip with its hands in a column."""
+    gap, inner = round(_GAP * scale), size[0] - 2 * edge
+    if len(clips) == 2:
+        top += round(1.4 * _NAME * scale)
+        width, height = (inner - gap) // 2, size[1] - top - edge
+        lefts, names = (edge, edge + width + gap), ("reference", "produced")
+        return [
+            _Card(clip, left, top, width, height, name=name)
+            for clip, left, name in zip(clips, lefts, names)
+        ]
+    height = size[1] - top - edge
+    hands = used_hands(clips[0])
+    side = (height - gap * (len(hands) - 1)) // max(len(hands), 1)
+    width = inner - (side + gap if hands else 0)
+    return [
+        _Card(clips[0], edge, top, width, height),
+        *(
+            _Card(clips[0], edge + width + gap, top + row * (side + gap), side, side, hand)
+            for row, hand in enumerate(hands)
+        ),
+    ]
+
+
+def _put(image: Image.Image, card: _Card, index: int, view, scale: float) -> None:
+    """Draws a frame of a card's clip where the card stands."""
+    clip, size = card.clip, (card.width, card.height)
+    if card.hand:
+        view = hand_view(clip, card.hand, index)
+    pose = (clip.positions[index], clip.confidence[index], clip.skeleton)
+    picture = figure.draw_frame(*pose, view, size, card.hand)
+    if not card.hand:
+        bar = max(round(_BAR * scale), 2)
+        done = (0, card.height - bar, round(card.width * (index + 1) / len(clip)), card.height)
+        ImageDraw.Draw(picture).rectangle(done, fill=figure.MUTED)
+    image.paste(picture, (card.left, card.top), _corners(*size, round(_ROUND * scale)))
+
+
+@lru_cache(maxsize=16)
+def _corners(width: int, height: int, radius: int) -> Image.Image:
+    """A mask that rounds the corners of a card."""
+    mask = Image.new("L", (4 * width, 4 * height))
+    box = (0, 0, 4 * width - 1, 4 * height - 1)
+    ImageDraw.Draw(mask).rounded_rectangle(box, 4 * radius, fill=255)
+    return mask.reduce(4)
+
+
+def _light(
+    image, clip: PoseClip, moment: float, at: tuple[int, int], width: int, size: int
+) -> None:
+    """Writes the word that is spelled at a moment, its letter lit."""
+    lit = cue_at(clip.cues, moment)
+    last = max((i for i, cue in enumerate(clip.cues) if cue.start <= moment), default=0)
+    word = [i for i, cue in enumerate(clip.cues) if cue.word == clip.cues[last].word]
+    lettering.write_letters(
+        ImageDraw.Draw(image),
+        at,
+        [clip.cues[i].label for i in word],
+        None if lit is None else word.index(lit),
+        width,
+        size,
+        (figure.MUTED, figure.ACCENT),
+    )
+
+
+def _even(side: int) -> int:
+    return side + side % 2

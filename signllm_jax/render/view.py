@@ -1,0 +1,112 @@
+"""What part of space a picture shows: a whole signer, or one hand close up from the side."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from signllm_jax.core.errors import OutputError
+from signllm_jax.poses.clip import PoseClip
+
+HAND_SPAN = 0.85
+"""Shoulder widths that a close-up of a hand shows across and down."""
+_AROUND = 6  # frames before and after over which a close-up follows its hand
+_USED = 0.1  # of the frames at least show a hand that gets a close-up
+
+
+@dataclasses.dataclass(frozen=True)
+class View:
+    """What part of space a picture shows, fixed over a clip so that sizes can be compared.
+
+    Attributes:
+        left: shoulder widths from the neck, of the picture's left edge.
+        top: shoulder widths from the neck, of the upper edge (y points down).
+        width: shoulder widths across.
+        height: shoulder widths down.
+        side: seen from the signer's left instead of from the front, who then faces left.
+    """
+
+    left: float
+    top: float
+    width: float
+    height: float
+    side: bool = False
+
+    def project(self, positions: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        """Pixels [J, 2] of positions [J, 3] in a picture of size (width, height)."""
+        across = positions[:, 2] if self.side else positions[:, 0]
+        points = np.stack([across - self.left, positions[:, 1] - self.top], axis=-1)
+        return points * self.pixels(size)
+
+    def depth(self, positions: np.ndarray) -> np.ndarray:
+        """How far from the viewer each of positions [J, 3] is, in shoulder widths [J]."""
+        return -positions[:, 0] if self.side else positions[:, 2]
+
+    def pixels(self, size: tuple[int, int]) -> float:
+        """Pixels a shoulder width, the same across and down."""
+        return min(size[0] / self.width, size[1] / self.height)
+
+
+def signing_space(clips: Sequence[PoseClip]) -> tuple[np.ndarray, np.ndarray]:
+    """Two corners [3] of the space that hands, elbows and heads of all of `clips` take.
+
+    Raises OutputError where there is no frame.
+    """
+    if not any(len(clip) for clip in clips):
+        raise OutputError("a clip without frames cannot be drawn")
+    low, high = [], []
+    for clip in clips:
+        groups = clip.skeleton.groups
+        hands = (*groups["left_hand"], *groups["right_hand"])
+        elbows = [clip.skeleton.joints.index(f"{side}_elbow") for side in ("left", "right")]
+        for joints, margin, trim in (
+            (hands, 0.12, 0.5),
+            (groups["body"][:2], 0.42, 5),
+            (elbows, 0.08, 0.5),
+        ):
+            seen = clip.observed[:, joints]
+            if seen.any():
+                points = clip.positions[:, joints][seen]
+                low.append(np.percentile(points, trim, axis=0) - margin)
+                high.append(np.percentile(points, 100 - trim, axis=0) + margin)
+    return np.min([*low, [-0.55, -0.3, -0.55]], axis=0), np.max([*high, [0.55, 0.7, 0.55]], axis=0)
+
+
+def signing_view(
+    clips: Sequence[PoseClip], side: bool = False, aspect: float | None = None
+) -> View:
+    """The view that shows the `signing_space` of all of `clips`, and not much else.
+
+    Args:
+        clips: what will be drawn at this scale.
+        side: see `View`.
+        aspect: width by height of the picture; by default as the clips need, in 0.75 to 1.25.
+
+    Raises:
+        OutputError: there is no frame to draw.
+    """
+    axes = [2 if side else 0, 1]
+    low, high = (corner[axes] for corner in signing_space(clips))
+    width, height = high - low
+    aspect = aspect or float(np.clip(width / height, 0.75, 1.25))
+    wide, tall = max(width, height * aspect), max(height, width / aspect)
+    centre = (low + high) / 2
+    return View(centre[0] - wide / 2, centre[1] - tall / 2, wide, tall, side)
+
+
+def used_hands(clip: PoseClip) -> tuple[str, ...]:
+    """The groups of the hands that a clip shows often enough for a close-up."""
+    shown = {name: clip.observed[:, clip.skeleton.groups[name][0]] for name in _HANDS}
+    return tuple(name for name in _HANDS if shown[name].mean() > _USED)
+
+
+_HANDS = ("right_hand", "left_hand")
+
+
+def hand_view(clip: PoseClip, group: str, index: int) -> View:
+    """The close-up of a hand from the signer's left at a frame, which follows it smoothly."""
+    frames = np.clip(np.arange(index - _AROUND, index + _AROUND + 1), 0, len(clip) - 1)
+    joints = list(clip.skeleton.groups[group])
+    points = clip.positions[frames][:, joints][clip.observed[frames][:, joints]]
+    _, y, z = points.mean(axis=0) if len(points) else np.zeros(3)
+    return View(z - HAND_SPAN / 2, y - HAND_SPAN / 2, HAND_SPAN, HAND_SPAN, side=True)
