@@ -140,12 +140,15 @@ def test_segments_have_the_frames_of_their_times(tmp_path):
     pose(tmp_path / "src" / "v.pose", 100)
     (tmp_path / "all.csv").write_text(
         "id,text,start,end,split\nv,one,0,2,train\nv,two,2,4,train\nv,three,3,4.5,train\n"
-        "v,late,9,10,train\n"
+        "v,late,9,10,train\nv,milliseconds,0,2000,train\n"
     )
     report = prepare_corpus(
         Settings("asl", "t", "pose"), tmp_path / "src", tmp_path, manifest=tmp_path / "all.csv"
     )
-    assert report["lost_by_reason"] == {"its segment begins after the end of its file": 1}
+    assert report["lost_by_reason"] == {
+        "its segment begins after the end of its file": 1,
+        "its segment ends far beyond its file: are its times in seconds?": 1,
+    }
     assert report["repairs"]["segments that end after their file"] == 1
     opened = splits.open_split("prompt2sign/asl_t", "asl", "train", tmp_path)
     lengths = {opened.texts[n]: len(opened.clip(n)) for n in range(len(opened))}

@@ -142,6 +142,9 @@ def test_the_pictures_shape_is_respected(tmp_path):
     known = read_dwpose(save(tmp_path / "a.npz", num_persons=1, **sizes, **one), 24.0)
     given = read_dwpose(save(tmp_path / "b.npz", num_persons=1, **one), 24.0, aspect=16 / 9)
     square = read_dwpose(tmp_path / "b.npz", 24.0)
+    video = np.array([{"num_persons": 1, "frame_width": 1920, "frame_height": 1080, **one}], object)
+    listed = read_dwpose(save(tmp_path / "c.npz", frame_payloads=video), 24.0)
+    np.testing.assert_allclose(listed.positions, given.positions, atol=1e-6)
     np.testing.assert_allclose(known.positions, given.positions, atol=1e-6)
     assert np.abs(known.positions - square.positions).max() > 0.1
 

@@ -308,6 +308,9 @@ def test_real_label_files_are_recognised(shared_data):
         ("start,end_frame", "its segments begin and end in several units"),
         ("from,to", "'from' looks like a time.*'to' looks like a time"),
         ("t0,t1", "'t0' looks like a time.*'t1' looks like a time"),
+        ("tc_in,tc_out", "'tc_in' looks like a time.*'tc_out' looks like a time"),
+        ("video_start,video_end", "'video_start' looks like a time.*'video_end' looks like a time"),
+        ("startTimestamp,note", "'starttimestamp' looks like a time"),
     ],
 )
 def test_times_that_are_not_understood_are_refused_by_name(tmp_path, columns, told):
@@ -316,6 +319,56 @@ def test_times_that_are_not_understood_are_refused_by_name(tmp_path, columns, to
         read_manifest(tmp_path / "all.csv")
     write(tmp_path, all_csv="id,text,start_date,endangered\nv,x,2020,no\n")
     assert not read_manifest(tmp_path / "all.csv").entries[0].is_segment
+
+
+def test_names_of_columns_are_compared_by_their_letters(tmp_path):
+    expected = [("v", None, 2.0), ("w", 2.0, 4.0)]
+    for columns, unit in (
+        ("startTime,endTime", 1),
+        ("starttime,end time", 1),
+        ("Start [s],End [s]", 1),
+        ("Start (ms),End (ms)", 1000),
+        ("startFrame,endFrame", 1),
+    ):
+        rows = f"v,x,0,{2 * unit}\nw,x,{2 * unit},{4 * unit}\n"
+        write(tmp_path, all_csv=f"Clip Name,rawText,{columns}\n".replace("Name", "ID") + rows)
+        entries = read_manifest(tmp_path / "all.csv").entries
+        assert [(entry.id, entry.start, entry.end) for entry in entries] == expected
+        assert {entry.unit for entry in entries} == {"frames" if "Frame" in columns else "seconds"}
+    write(tmp_path, all_csv="id,text,start_time,startTime\nv,x,0,2\n")
+    with pytest.raises(DataError, match="'start_time' stands there twice"):
+        read_manifest(tmp_path / "all.csv")
+
+
+@pytest.mark.parametrize("value", ["0.5-2.0", "00:00:01 --> 00:00:02,5", "[1, 2.5]", "1;2"])
+def test_two_times_in_a_column_are_refused_by_its_name(tmp_path, value):
+    write(tmp_path, all_csv=f'id,text,timestamp\nv,x,"{value}"\n')
+    with pytest.raises(DataError, match="'timestamp' looks like a time and is not known"):
+        read_manifest(tmp_path / "all.csv")
+    write(tmp_path, all_csv="id,text,timestamp\nv,x,2020-01-02 10:00\n")
+    assert not read_manifest(tmp_path / "all.csv").entries[0].is_segment
+
+
+def test_objects_within_a_json_list_are_columns_of_their_own(tmp_path):
+    item = {"id": "v", "text": "x", "segment": {"start": 0, "end": 2}}
+    write(tmp_path, all_json=json.dumps([item]))
+    with pytest.raises(DataError, match="'segment_start' looks like a time"):
+        read_manifest(tmp_path / "all.json")
+    item = {"id": "v", "text": "x", "start": {"time": 1}, "end": {"time": 2}}
+    write(tmp_path, all_json=json.dumps([item]))
+    (entry,) = read_manifest(tmp_path / "all.json").entries
+    assert (entry.start, entry.end) == (1, 2)
+    write(tmp_path, all_json=json.dumps([{"id": "v", "text": {"en": "x", "de": "y"}}]))
+    with pytest.raises(DataError, match="no column 'text'.*text_en, text_de"):
+        read_manifest(tmp_path / "all.json")
+
+
+@pytest.mark.parametrize("column", ["sign language", "signLanguage", "Lang", "iso639-3"])
+def test_a_column_of_languages_may_have_any_of_their_usual_names(tmp_path, column):
+    write(tmp_path, all_csv=f"id,text,{column}\na,x,ase\nb,y,British Sign Language\n")
+    found = read_manifest(tmp_path / "all.csv", Reading(language="asl"))
+    assert [entry.id for entry in found.entries] == ["a"]
+    assert [entry.language for entry in found.others] == ["British Sign Language"]
 
 
 def test_a_duration_stands_for_an_end_and_says_nothing_beside_one(tmp_path):

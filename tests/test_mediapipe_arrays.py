@@ -107,8 +107,25 @@ def test_the_folder_of_a_sign_is_its_text(tmp_path):
     ]
     found = find_jobs(entries, "mediapipe", tmp_path)
     assert all(job.path for job in found.jobs) and found.unlisted == []
-    with pytest.raises(DataError, match=r"no SIGN/TAKE/FRAME\.npy"):
-        takes_in(tmp_path / "hello" / "0")
+    for folder in (tmp_path / "hello" / "0", tmp_path / "hello"):  # which name no sign
+        with pytest.raises(DataError, match=r"no SIGN/TAKE/FRAME\.npy or SIGN/TAKE\.npy"):
+            takes_in(folder)
+
+
+def test_a_take_may_be_one_file_in_the_folder_of_its_sign(tmp_path):
+    (tmp_path / "hello").mkdir()
+    for take in ("0", "1"):
+        np.save(tmp_path / "hello" / f"{take}.npy", numbers())
+    (tmp_path / "hello" / "2.npy").write_bytes(b"damaged")
+    entries = takes_in(tmp_path)
+    assert [(entry.id, entry.text) for entry in entries] == [
+        (f"hello/{take}", "hello") for take in "012"
+    ]
+    found = find_jobs(entries, "mediapipe", tmp_path)
+    assert all(job.path for job in found.jobs) and found.unlisted == []
+    job = Job(entries[0], found.jobs[0].path)
+    settings = Settings("asl", "takes", "mediapipe", fps=25.0, picture=PICTURE)
+    assert len(make_example(job, settings, Repairs())[1]) == FRAMES
 
 
 def test_what_says_how_labels_are_read_is_refused_where_folders_are_the_labels(tmp_path):

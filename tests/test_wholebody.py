@@ -73,6 +73,26 @@ def test_arrays_of_a_clip_are_read(tmp_path, count, score):
     np.testing.assert_allclose(read_dwpose(path, 25.0).positions, clip.positions, atol=1e-5)
 
 
+@pytest.mark.parametrize("of", [lambda part: part, lambda part: 2 * part - 1])
+@pytest.mark.parametrize("name", ["a.npz", "a.json", "a"])
+def test_parts_of_a_picture_need_its_shape(tmp_path, of, name):
+    whole = points(133)
+    seen = whole[..., 2:] > 0
+    whole[..., :2] = np.where(seen, of(whole[..., :2] / (1280, 720)), 0)
+    path = tmp_path / name
+    if path.suffix == ".json":
+        path.write_text(json.dumps([{"keypoints": frame.tolist()} for frame in whole]))
+    elif path.suffix:
+        np.savez(path, keypoints=whole)
+    else:
+        path.mkdir()
+        for number, frame in enumerate(whole):
+            np.savez(path / f"{number}.npz", keypoints=frame)
+    with pytest.raises(PoseFormatError, match=r"parts of a picture whose size is not known"):
+        read_dwpose(path, 25.0)
+    assert is_the_signer(read_dwpose(path, 25.0, aspect=1280 / 720))
+
+
 def test_a_folder_of_a_file_a_frame_is_read(tmp_path):
     whole = points(133)
     for number, frame in enumerate(whole):

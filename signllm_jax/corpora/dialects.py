@@ -1,14 +1,13 @@
 """Tables of labels as the corpora publish them: which column means what.
 
-A table of any other corpus is read by the usual names of columns (`USUAL`), or by those that the
-user names. Files that are no tables with a header are read by `label_files` and `subtitles`.
+A table of any other corpus is read by the usual names of columns (`columns.USUAL`), or by those that
+the user names. Files that are no tables with a header are read by `label_files` and `subtitles`.
 """
 
 import dataclasses
-import re
 from collections.abc import Iterator, Mapping
 
-from signllm_jax.core.errors import DataError
+from signllm_jax.corpora.columns import USUAL, Columns, columns_of
 from signllm_jax.corpora.entries import (
     Entry,
     Odd,
@@ -20,51 +19,8 @@ from signllm_jax.corpora.entries import (
 )
 from signllm_jax.corpora.tables import Row, Table
 
-Columns = Mapping[str, tuple[str, ...]]
 Found = Iterator[Entry | Odd]
 
-USUAL: Columns = {
-    "id": (
-        *("id", "path", "file", "files", "filename", "file_name", "name", "clip", "clip_id"),
-        *("sentence_name", "vid", "sample_id", "video", "video_name", "video_id", "video_file"),
-        *("파일명",),
-    ),
-    "text": (
-        *("text", "translation", "sentence", "raw-text", "raw_text", "transcript"),
-        *("transcription", "caption", "subtitle", "words", "word", "label", "meaning", "한국어"),
-    ),
-    "gloss": ("gloss", "annotation", "orth", "glosses"),
-    "signer": ("signer", "speaker", "signer_id", "signer-id", "participant", "언어 제공자 id"),
-    "split": ("split", "subset", "partition"),
-    "language": ("signed_language", "sign_language", "signedlanguage", "language"),
-    "file": ("video", "video_name", "video_file", "yid", "video_id", "recording"),
-    "start": (
-        # where a table has frames and seconds, `start` alone is mostly in frames
-        *("start_time", "start_sec", "start_s", "start_seconds", "start_realigned"),
-        *("start", "begin_time", "begin", "onset"),
-    ),
-    "end": (
-        *("end_time", "end_sec", "end_s", "end_seconds", "end_realigned"),
-        *("end", "stop_time", "stop", "offset"),
-    ),
-    "duration": ("duration", "duration_sec", "duration_s", "duration_seconds"),
-    "start_ms": ("start_ms", "begin_ms", "start_time_ms"),
-    "end_ms": ("end_ms", "stop_ms", "end_time_ms"),
-    "start_frame": ("start_frame", "frame_start", "begin_frame"),
-    "end_frame": ("end_frame", "frame_end", "stop_frame"),
-}
-"""Field -> names of its column in tables of any corpus, the first that is there counts."""
-_TIMES = re.compile(r"(^|[_ ])(start|begin|onset|end|stop|offset)($|[_ (.-])")
-_NO_TIMES = ("date", "age", "year", "id", "text", "word")
-_SPANS = (
-    ("from", "to"),
-    ("in", "out"),
-    ("on", "off"),
-    ("t0", "t1"),
-    ("t1", "t2"),
-    ("tmin", "tmax"),
-)
-"""Pairs of names that are times where both are there."""
 _UNITS = {"start": ("start", 1.0), "start_ms": ("start", 0.001), "start_frame": ("start", 1.0)}
 _UNITS |= {name.replace("start", "end"): ("end", scale) for name, (_, scale) in _UNITS.items()}
 
@@ -169,72 +125,6 @@ DIALECTS: dict[str, Dialect] = {
     "subtitles": Dialect("subtitles .srt, .vtt or ELAN .eaf"),
 }
 """Name of a dialect -> how it is read."""
-
-
-def columns_of(table: Table, columns: Columns, named: Mapping[str, str]) -> dict[str, str]:
-    """Field -> the column of a table that holds it.
-
-    Args:
-        table: The table.
-        columns: Names of columns of its dialect.
-        named: Field -> the column that the user named.
-
-    Raises:
-        DataError: A column that was named, or one for ids or texts, is not there, or a column that
-            is used stands there twice; all of them in one message.
-    """
-    faults, found = [], {}
-    for field, column in named.items():
-        if column and column.strip().lower() not in table.header:
-            faults.append(f"no column {column!r}, which --{field}_column names")
-        elif column:
-            found[field] = column.strip().lower()
-    for field, names in columns.items():
-        there = [name for name in names if name in table.header]
-        if field == "file":
-            there = [name for name in there if name != found.get("id")]
-        if field not in found and there:
-            found[field] = "|".join(there) if field == "file" else there[0]
-    lacking = [field for field in ("id", "text") if field in columns and field not in found]
-    lacking = [field for field in lacking if not named.get(field)]
-    for field in lacking:
-        faults.append(f"no column {field!r} (or {', '.join(columns[field][1:6]) or 'none other'})")
-    if columns is USUAL:  # a segment that is told must not be taken for the whole file
-        known = {name for names in columns.values() for name in names}
-        rest = [name for name in table.header if name not in known and _TIMES.search(name)]
-        rest = [name for name in rest if not any(word in name for word in _NO_TIMES)]
-        rest += next((pair for pair in _SPANS if {*pair} <= {*table.header}), ())
-        faults += [f"column {name!r} looks like a time and is not known" for name in rest]
-        faults += _one_unit(found)
-    twice = {name for name in found.values() if table.header.count(name) > 1}
-    faults += [f"column {name!r} stands there twice" for name in sorted(twice)]
-    if faults:
-        hint = " ".join(f"--{field}_column=NAME" for field in lacking)
-        raise DataError(
-            f"{table.path}: {'; '.join(faults)}; its header is: {', '.join(table.header)}"
-            + (f"; the first line must name the columns: say which by {hint}" if hint else "")
-        )
-    return found
-
-
-def _one_unit(found: dict[str, str]) -> list[str]:
-    """Keeps the times of one unit, the first with begin and end; or says that there is none.
-
-    A duration in seconds stands for an end in seconds, and says nothing beside one.
-    """
-    if "start" not in found or "end" in found:
-        found.pop("duration", None)
-    if "duration" in found:
-        return []
-    units = [unit for unit in ("", "_ms", "_frame") if {f"start{unit}", f"end{unit}"} & {*found}]
-    whole = [unit for unit in units if {f"start{unit}", f"end{unit}"} <= {*found}]
-    if len(units) > 1 and not whole:
-        return ["its segments begin and end in several units"]
-    for unit in units:
-        if len(units) > 1 and unit != whole[0]:
-            found.pop(f"start{unit}", None)
-            found.pop(f"end{unit}", None)
-    return []
 
 
 def recognise(table: Table) -> str:

@@ -4,6 +4,7 @@ from signllm_jax.core.errors import PoseFormatError
 from signllm_jax.corpora.entries import Entry
 from signllm_jax.poses.frames import Repairs
 
+_FAR = 10  # times the length of its file, where no segment in seconds ends
 _CLOSE = 2  # frames by which a clip that was cut before may be longer or shorter than its segment
 
 
@@ -20,7 +21,8 @@ def segment_frames(entry: Entry, length: int, fps: float, repairs: Repairs) -> s
         repairs: Counts both kinds.
 
     Raises:
-        PoseFormatError: The segment begins after the end of the file, or has no frame.
+        PoseFormatError: The segment begins after the end of the file, ends so far beyond it that
+            its times are in another unit, or has no frame.
     """
     scale = fps if entry.unit == "seconds" else 1
     start = round((entry.start or 0) * scale)
@@ -30,6 +32,8 @@ def segment_frames(entry: Entry, length: int, fps: float, repairs: Repairs) -> s
         return slice(0, length)
     if start >= length:
         raise PoseFormatError("its segment begins after the end of its file")
+    if end > _FAR * length:
+        raise PoseFormatError("its segment ends far beyond its file: are its times in seconds?")
     if end <= start:
         raise PoseFormatError("its segment has no frame")
     if end > length + _CLOSE:

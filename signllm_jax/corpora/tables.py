@@ -239,10 +239,19 @@ def rows_of_objects(path: Path, content: object) -> Table:
         if not isinstance(item, dict):
             rows.append(Row(place, {}, "an item that is no JSON object"))
             continue
-        values = {str(key).lower(): _as_text(value) for key, value in item.items()}
+        values = {key: _as_text(value) for key, value in _flat(item)}
         names.update(dict.fromkeys(values))
         rows.append(Row(place, values))
     return Table(path, tuple(names), rows)
+
+
+def _flat(item: dict) -> Iterator[tuple[str, object]]:
+    """Names and values; those of an object within are named by both, as `segment_start`."""
+    for key, value in item.items():
+        if isinstance(value, dict):
+            yield from ((f"{key}_{inner}".lower(), each) for inner, each in value.items())
+        else:
+            yield str(key).lower(), value
 
 
 def _as_text(value: object) -> str:

@@ -3,21 +3,32 @@
 import os
 from pathlib import Path
 
-from signllm_jax.core.errors import DataError
+from signllm_jax.core.errors import DataError, PoseFormatError
 from signllm_jax.corpora.entries import Entry
+from signllm_jax.poses.npz import load_npy
 
 
 def takes_in(source: str | os.PathLike) -> list[Entry]:
-    """Lists the takes of folders SIGN/TAKE/FRAME.npy, whose sign is their text.
+    """Lists the takes SIGN/TAKE/FRAME.npy and SIGN/TAKE.npy, whose sign is their text.
 
-    Raises DataError where there is none.
+    Raises DataError where there is no take.
     """
-    folders = {path.parent.relative_to(source) for path in Path(source).rglob("[!.]*.npy")}
-    entries = [
-        Entry(folder.as_posix(), folder.parts[0].replace("_", " "))
-        for folder in sorted(folders)
-        if len(folder.parts) > 1
-    ]
+    names = set()
+    for path in Path(source).rglob("[!.]*.npy"):
+        place = path.relative_to(source)
+        if len(place.parts) > 2:
+            names.add(place.parent)
+        elif len(place.parts) == 2 and _is_take(path):
+            names.add(place.with_suffix(""))
+    entries = [Entry(name.as_posix(), name.parts[0].replace("_", " ")) for name in sorted(names)]
     if not entries:
-        raise DataError(f"{source}: no SIGN/TAKE/FRAME.npy in it: give --manifest")
+        raise DataError(f"{source}: no SIGN/TAKE/FRAME.npy or SIGN/TAKE.npy in it: give --manifest")
     return entries
+
+
+def _is_take(path: Path) -> bool:
+    """Whether a file holds all frames of a take; one that cannot be read is lost as a take."""
+    try:
+        return load_npy(path).ndim > 1
+    except PoseFormatError:
+        return True

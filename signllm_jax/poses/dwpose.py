@@ -19,7 +19,7 @@ from signllm_jax.poses.budget import BUDGET, Budget
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.dwpose_frames import find_frames
 from signllm_jax.poses.frames import Repairs
-from signllm_jax.poses.normalize import to_shoulder_widths
+from signllm_jax.poses.normalize import to_pixels, to_shoulder_widths
 from signllm_jax.poses.npz import save_npz
 from signllm_jax.poses.people import signers
 
@@ -47,8 +47,8 @@ def read_dwpose(
         path: a `.npz` or `.json` file, or a folder of one `.npz` a frame, ordered by the numbers in
             the names.
         fps: frames per second; 0 = those that the file stores.
-        aspect: width of the picture / its height. Default: what the file says, else 1, the
-            square that Prompt2Sign crops its videos to.
+        aspect: width of the picture / its height. Default: what the file says; else, of DWPose's
+            own keys, 1, the square that Prompt2Sign crops its videos to.
         repairs: counts what was put right.
         budget: limits of a clip.
 
@@ -56,8 +56,8 @@ def read_dwpose(
         A dwpose128 clip in shoulder widths, the third number being the confidence.
 
     Raises:
-        PoseFormatError: a damaged, hostile or oversized file, no person, or no frames per second;
-            it names the file.
+        PoseFormatError: a damaged, hostile or oversized file, no person, no frames per second, or
+            whole-body points that are parts of a picture of unknown shape; it names the file.
     """
     repairs = Repairs() if repairs is None else repairs
     found = find_frames(Path(path), budget)
@@ -85,7 +85,12 @@ def read_dwpose(
     for number, person in enumerate(signers(people, DWPOSE128, repairs)):
         if person >= 0:
             keypoints[number] = people[number][person]
-    return dwpose_clip(keypoints, rate, aspect or found.aspect, str(path), repairs)
+    aspect = aspect or found.aspect
+    if found.pixels:
+        picture = (round(1000 * aspect), 1000) if aspect else None  # any of that shape will do
+        flat, seen = keypoints[..., :2], keypoints[..., 2] > 0
+        keypoints[..., :2] = to_pixels(flat, seen, picture, str(path))
+    return dwpose_clip(keypoints, rate, aspect, str(path), repairs)
 
 
 def dwpose_clip(

@@ -25,11 +25,13 @@ class Found(NamedTuple):
         people: frame -> what reads its people, float32 [N, 128, 3] of dwpose128.
         fps: frames per second, 0 where no file says them.
         aspect: width of the picture / its height, where a file says it.
+        pixels: whether coordinates of this form are pixels, unless somebody divided them.
     """
 
     people: dict[int, Callable[[Repairs], np.ndarray]]
     fps: float = 0.0
     aspect: float | None = None
+    pixels: bool = False
 
 
 def find_frames(path: Path, budget: Budget) -> Found:
@@ -43,7 +45,8 @@ def find_frames(path: Path, budget: Budget) -> Found:
             number: functools.partial(_people_in_file, file, budget) for number, file in files
         }
         with contextlib.suppress(PoseFormatError):  # it is named where its people are read
-            return Found(people, aspect=_aspect(load_npz(files[0][1], budget)))
+            first = load_npz(files[0][1], budget)
+            return Found(people, aspect=_aspect(first), pixels="keypoints" in first)
         return Found(people)
     if path.suffix.lower() in SUFFIXES:
         frames, fps = json_frames(load_json(path, budget), str(path), budget)
@@ -53,6 +56,7 @@ def find_frames(path: Path, budget: Budget) -> Found:
                 for n, own in frames.items()
             },
             fps,
+            pixels=True,
         )
     archive = load_npz(path, budget)
     frames = list(_frames_of(archive, str(path), budget))
@@ -64,7 +68,7 @@ def find_frames(path: Path, budget: Budget) -> Found:
     }
     sizes = (_aspect(frame) for frame in frames if isinstance(frame, dict))
     aspect = next((size for size in sizes if size is not None), None)
-    return Found(people, _stored(archive, "fps"), aspect)
+    return Found(people, _stored(archive, "fps"), aspect, "keypoints" in archive)
 
 
 def _people_in_file(path: Path, budget: Budget, repairs: Repairs) -> np.ndarray:
@@ -137,8 +141,8 @@ def _numbers_of(archive: dict[str, Any], length: int) -> list[int]:
 
 
 def _stored(archive: dict[str, Any], name: str) -> float:
-    value = archive.get(name)
-    return float(value.reshape(())) if isinstance(value, np.ndarray) and value.size == 1 else 0.0
+    value = np.asarray(archive.get(name, 0.0))
+    return float(value.reshape(())) if value.size == 1 and value.dtype.kind in "iuf" else 0.0
 
 
 def _aspect(frame: dict[str, Any]) -> float | None:

@@ -1,0 +1,165 @@
+"""Which column of a table holds which field, by the usual names of columns or those of a dialect.
+
+Names are compared by their letters and digits: `startTime`, `start time` and `start_time` are one.
+"""
+
+import re
+from collections.abc import Mapping
+
+from signllm_jax.core.errors import DataError
+from signllm_jax.corpora.tables import Table
+
+Columns = Mapping[str, tuple[str, ...]]
+
+USUAL: Columns = {
+    "id": (
+        *("id", "path", "file", "files", "filename", "file_name", "name", "clip", "clip_id"),
+        *("sentence_name", "vid", "sample_id", "video", "video_name", "video_id", "video_file"),
+        *("파일명",),
+    ),
+    "text": (
+        *("text", "translation", "sentence", "raw-text", "raw_text", "transcript"),
+        *("transcription", "caption", "subtitle", "words", "word", "label", "meaning", "한국어"),
+    ),
+    "gloss": ("gloss", "annotation", "orth", "glosses"),
+    "signer": ("signer", "speaker", "signer_id", "signer-id", "participant", "언어 제공자 id"),
+    "split": ("split", "subset", "partition"),
+    "language": (
+        *("signed_language", "sign_language", "signed_lang", "sign_lang", "language", "lang"),
+        *("language_code", "lang_code", "iso", "iso_code", "iso639", "iso639_3"),
+    ),
+    "file": ("video", "video_name", "video_file", "yid", "video_id", "recording"),
+    "start": (
+        # where a table has frames and seconds, `start` alone is mostly in frames
+        *("start_time", "start_sec", "start_s", "start_seconds", "start_realigned"),
+        *("start", "begin_time", "begin", "onset"),
+    ),
+    "end": (
+        *("end_time", "end_sec", "end_s", "end_seconds", "end_realigned"),
+        *("end", "stop_time", "stop", "offset"),
+    ),
+    "duration": ("duration", "duration_sec", "duration_s", "duration_seconds"),
+    "start_ms": ("start_ms", "begin_ms", "start_time_ms"),
+    "end_ms": ("end_ms", "stop_ms", "end_time_ms"),
+    "start_frame": ("start_frame", "frame_start", "begin_frame"),
+    "end_frame": ("end_frame", "frame_end", "stop_frame"),
+}
+"""Field -> names of its column in tables of any corpus, the first that is there counts."""
+_TIME = r"(start|begin|onset|end|stop|offset)"
+_TIMES = re.compile(
+    rf"(^|[_ ]){_TIME}($|[_ (.-])"
+    rf"|^{_TIME}(time|sec|ms|milli|frame|pos|stamp|ts$|tc$)|(time|frame|segment|clip){_TIME}$"
+)
+_NO_TIMES = {"date", "age", "year", "id", "text", "word"}
+_SPANS = (
+    ("from", "to"),
+    ("in", "out"),
+    ("on", "off"),
+    ("t0", "t1"),
+    ("t1", "t2"),
+    ("tmin", "tmax"),
+)
+"""Pairs of names that are times where both are there."""
+_SPAN_NAMES = {
+    *("time", "times", "timestamp", "timestamps", "timespan", "timerange", "timecode", "timecodes"),
+    *("segment", "segments", "interval", "span", "range"),
+}
+"""Names of a column that is a begin and an end where its values are two times each."""
+_OF_SPANS = re.compile(r"^(time|tc)[_ ]|[_ ](s|ms|secs?|seconds|time|frames?)$")
+_CLOCK = r"\d+(?::\d+)*(?:[.,]\d+)?"
+_TWO_TIMES = re.compile(rf"[\[(]?{_CLOCK}(?:\s*(?:-|–|-->|to|,|;|/)\s*|\s+){_CLOCK}[\])]?")
+
+
+def columns_of(table: Table, columns: Columns, named: Mapping[str, str]) -> dict[str, str]:
+    """Field -> the column of a table that holds it.
+
+    Args:
+        table: The table.
+        columns: Names of columns of its dialect.
+        named: Field -> the column that the user named.
+
+    Raises:
+        DataError: A column that was named, or one for ids or texts, is not there, or a column that
+            is used stands there twice; all of them in one message.
+    """
+    faults, found = [], {}
+    for field, column in named.items():
+        if column and column.strip().lower() not in table.header:
+            faults.append(f"no column {column!r}, which --{field}_column names")
+        elif column:
+            found[field] = column.strip().lower()
+    there_is: dict[str, str] = {}
+    for name in table.header:
+        there_is.setdefault(_letters(name), name)
+    for field, names in columns.items():
+        there = list(dict.fromkeys(map(_letters, names)))
+        there = [there_is[name] for name in there if name in there_is]
+        if field == "file":
+            there = [name for name in there if name != found.get("id")]
+        if field not in found and there:
+            found[field] = "|".join(there) if field == "file" else there[0]
+    lacking = [field for field in ("id", "text") if field in columns and field not in found]
+    lacking = [field for field in lacking if not named.get(field)]
+    for field in lacking:
+        faults.append(f"no column {field!r} (or {', '.join(columns[field][1:6]) or 'none other'})")
+    if columns is USUAL:  # a segment that is told must not be taken for the whole file
+        known = {_letters(name) for names in columns.values() for name in names}
+        rest = _unknown_times(table, known)
+        faults += [f"column {name!r} looks like a time and is not known" for name in rest]
+        faults += _one_unit(found)
+    spelled = [_letters(name) for name in table.header]
+    used = {name for names in found.values() for name in names.split("|")}
+    twice = {name for name in used if spelled.count(_letters(name)) > 1}
+    faults += [f"column {name!r} stands there twice" for name in sorted(twice)]
+    if faults:
+        hint = " ".join(f"--{field}_column=NAME" for field in lacking)
+        raise DataError(
+            f"{table.path}: {'; '.join(faults)}; its header is: {', '.join(table.header)}"
+            + (f"; the first line must name the columns: say which by {hint}" if hint else "")
+        )
+    return found
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[\W_]+", "", name)
+
+
+def _unknown_times(table: Table, known: set[str]) -> list[str]:
+    """Columns that look like the times of segments, by their names or as two times each."""
+    rest = [name for name in table.header if _letters(name) not in known]
+    bare = {_OF_SPANS.sub("", name): name for name in rest}
+    pair = next((pair for pair in _SPANS if {*pair} <= {*bare}), ())
+    times = [
+        name
+        for name in rest
+        if (_TIMES.search(name) and not _NO_TIMES & {*re.split(r"[\W_]+", name)})
+        or (_letters(name) in _SPAN_NAMES and _has_spans(table, name))
+    ]
+    return [*times, *(bare[name] for name in pair)]
+
+
+def _has_spans(table: Table, name: str) -> bool:
+    values = (row.values.get(name, "") for row in table.rows)
+    return any(_TWO_TIMES.fullmatch(value) for value in values)
+
+
+def _one_unit(found: dict[str, str]) -> list[str]:
+    """Keeps the times of one unit, the first with begin and end; or says that there is none.
+
+    A duration in seconds stands for an end in seconds, and says nothing beside one.
+    """
+    if "start" not in found or "end" in found:
+        found.pop("duration", None)
+    if "duration" in found:
+        return []
+    units = [unit for unit in ("", "_ms", "_frame") if {f"start{unit}", f"end{unit}"} & {*found}]
+    whole = [unit for unit in units if {f"start{unit}", f"end{unit}"} <= {*found}]
+    if len(units) > 1 and not whole:
+        return ["its segments begin and end in several units"]
+    for unit in units:
+        if len(units) > 1 and unit != whole[0]:
+            found.pop(f"start{unit}", None)
+            found.pop(f"end{unit}", None)
+    return []
+
+
