@@ -359,7 +359,7 @@ def test_objects_within_a_json_list_are_columns_of_their_own(tmp_path):
     (entry,) = read_manifest(tmp_path / "all.json").entries
     assert (entry.start, entry.end) == (1, 2)
     write(tmp_path, all_json=json.dumps([{"id": "v", "text": {"en": "x", "de": "y"}}]))
-    with pytest.raises(DataError, match="no column 'text'.*text_en, text_de"):
+    with pytest.raises(DataError, match=r"no column 'text'.*text_en, text_de"):
         read_manifest(tmp_path / "all.json")
 
 

@@ -42,6 +42,14 @@ def test_a_peer_that_fails_is_one_line(languages, tmp_path):
         peers.sign(Peer("spoken-to-signed", str(broken)), languages)
 
 
+def test_no_module_of_ours_hides_one_of_the_peers_environment(languages, tmp_path):
+    bare = tmp_path / "python"  # as a fresh environment, it has imported hardly anything yet
+    bare.write_text(f'#!/bin/sh\nexec {sys.executable} -S "$@"\n')
+    bare.chmod(0o755)
+    with pytest.raises(DataError, match="No module named 'spoken_to_signed'"):
+        peers.sign(Peer("spoken-to-signed", str(bare)), languages)
+
+
 def test_what_a_peer_cannot_sign_costs_that_text(languages, tmp_path):
     (tmp_path / "errors.json").write_text(
         json.dumps({"versions": {}, "errors": ["E: none for a"] * 8})

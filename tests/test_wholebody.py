@@ -88,7 +88,7 @@ def test_parts_of_a_picture_need_its_shape(tmp_path, of, name):
         path.mkdir()
         for number, frame in enumerate(whole):
             np.savez(path / f"{number}.npz", keypoints=frame)
-    with pytest.raises(PoseFormatError, match=r"parts of a picture whose size is not known"):
+    with pytest.raises(PoseFormatError, match="parts of a picture whose size is not known"):
         read_dwpose(path, 25.0)
     assert is_the_signer(read_dwpose(path, 25.0, aspect=1280 / 720))
 

@@ -90,15 +90,13 @@ def sign(peer: Peer, languages: Mapping[str, Language]) -> dict[str, list[PoseCl
 
 def _run(peer: Peer, jobs: list[dict]) -> list[str]:
     worker = Path(__file__).with_name("peer_worker.py")
-    # its environment has packages of its own, which ours must not hide
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     lexicon = [os.path.abspath(peer.lexicon)] if peer.lexicon else []
+    # isolated: modules that lie beside the worker, and our packages, would hide its environment's
     done = subprocess.run(
-        [os.path.abspath(peer.python), str(worker), *lexicon],
+        [os.path.abspath(peer.python), "-I", str(worker), *lexicon],
         input=json.dumps(jobs),
         capture_output=True,
         text=True,
-        env=environ,
         check=False,
     )
     try:
