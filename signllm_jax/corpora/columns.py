@@ -161,5 +161,3 @@ def _one_unit(found: dict[str, str]) -> list[str]:
             found.pop(f"start{unit}", None)
             found.pop(f"end{unit}", None)
     return []
-
-

@@ -1,7 +1,8 @@
 """Tables of labels as the corpora publish them: which column means what.
 
 A table of any other corpus is read by the usual names of columns (`columns.USUAL`), or by those
-that the user names. Files that are no tables with a header are read by `label_files` and `subtitles`.
+that the user names. Files that are no tables with a header are read by `label_files` and
+`subtitles`.
 """
 
 import dataclasses

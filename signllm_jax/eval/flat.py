@@ -31,6 +31,11 @@ def is_flat(clip: PoseClip) -> bool:
     return bool(extent[2] <= _LEAST_DEPTH * extent[:2].max())
 
 
+def without_depth(clip: PoseClip) -> PoseClip:
+    """An openpose50 clip with z = 0."""
+    return dataclasses.replace(clip, positions=clip.positions * np.float32([1, 1, 0]))
+
+
 def to_openpose50(clip: PoseClip) -> PoseClip:
     """The 50 joints that a dwpose128 clip shares with openpose50, z = 0; others as they are."""
     if clip.layout != DWPOSE128.name:
@@ -69,8 +74,7 @@ class FlatSource:
         try:
             return flatten(clip)
         except PoseFormatError:
-            clip = to_openpose50(clip)
-            return dataclasses.replace(clip, positions=clip.positions * np.float32([1, 1, 0]))
+            return without_depth(to_openpose50(clip))
 
     def __getitem__(self, index: int) -> dict:
         clip = self.clip(index)
@@ -109,5 +113,4 @@ def _flat(clip: PoseClip | None) -> PoseClip | None:
     try:
         return flatten(clip) if len(clip) else clip
     except PoseFormatError:
-        clip = to_openpose50(clip)
-        return dataclasses.replace(clip, positions=clip.positions * np.float32([1, 1, 0]))
+        return without_depth(to_openpose50(clip))

@@ -22,7 +22,7 @@ from signllm_jax.core.skeleton import OPENPOSE50
 from signllm_jax.core.storage import read_regular
 from signllm_jax.corpora.entries import clip_id
 from signllm_jax.eval.eval_set import Language
-from signllm_jax.eval.flat import flatten, flatten_languages, is_flat
+from signllm_jax.eval.flat import flatten, flatten_languages, is_flat, without_depth
 from signllm_jax.eval.slrtp_reading import read_slrtp, to_clip
 from signllm_jax.poses import files, skels
 from signllm_jax.poses.clip import PoseClip
@@ -149,8 +149,10 @@ def _clips(
         yield path.name, lambda rate: read_openpose(path, rate, repairs)
         return
     if path.suffix.lower() != ".skels" or not (alone or listed.exists()):
+        # the depth of a .pose is in a unit that no file says
+        kept = without_depth if path.suffix.lower() == ".pose" else lambda clip: clip
         name = path.stem.removesuffix(".json")
-        yield name, lambda rate: files.read_clip(path, rate, repairs)
+        yield name, lambda rate: kept(files.read_clip(path, rate, repairs))
         return
     try:
         names = read_regular(listed).decode("utf-8").splitlines()

@@ -51,9 +51,10 @@ def of_clips(
         )
         if predictions.flat:
             found.append(
-                "The predictions have no depth or other joints than the references. Both sides and "
-                "the mean pose are compared in x and y, on the 50 joints of OpenPose, in shoulder "
-                "widths of x and y: not comparable with figures of clips that have depth."
+                "The predictions have no depth, MediaPipe's, which is in another unit, or other "
+                "joints than the references. Both sides and the mean pose are compared in x and "
+                "y, on the 50 joints of OpenPose, in shoulder widths of x and y: not comparable "
+                "with figures of clips that have depth."
             )
         if predictions.seconds:
             found.append(
