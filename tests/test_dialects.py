@@ -56,6 +56,13 @@ def test_how2sign_names_sentences_and_where_they_are_in_their_video(tmp_path):
     assert (entry.files, entry.start, entry.end) == (("ab-c-1-rgb_front", "ab-c"), 0.1, 1.3)
 
 
+def test_a_dialect_that_a_table_is_not_in_names_the_columns_it_lacks(tmp_path):
+    (tmp_path / "all.csv").write_text("id,text\nv,x\n")
+    told = r"no column 'sentence_name'; no column 'sentence'; its header is: id, text"
+    with pytest.raises(DataError, match=told):
+        read_manifest(tmp_path / "all.csv", Reading(dialect="how2sign"))
+
+
 def test_phoenix_has_pictures_for_a_video_no_times_and_its_gloss_rules(tmp_path):
     (tmp_path / "PHOENIX-2014-T.train.corpus.csv").write_text(
         "name|video|start|end|speaker|orth|translation\n"

@@ -101,7 +101,8 @@ def columns_of(table: Table, columns: Columns, named: Mapping[str, str]) -> dict
     lacking = [field for field in ("id", "text") if field in columns and field not in found]
     lacking = [field for field in lacking if not named.get(field)]
     for field in lacking:
-        faults.append(f"no column {field!r} (or {', '.join(columns[field][1:6]) or 'none other'})")
+        first, *others = columns[field][:6]
+        faults.append(f"no column {first!r}" + (f" (or {', '.join(others)})" if others else ""))
     if columns is USUAL:  # a segment that is told must not be taken for the whole file
         known = {_letters(name) for names in columns.values() for name in names}
         rest = _unknown_times(table, known)
