@@ -51,7 +51,7 @@ def of_clips(
         )
         if predictions.flat:
             found.append(
-                "The predictions have no depth, MediaPipe's, which is in another unit, or other "
+                "The predictions have no depth, or MediaPipe's in a unit of its own, or other "
                 "joints than the references. Both sides and the mean pose are compared in x and "
                 "y, on the 50 joints of OpenPose, in shoulder widths of x and y: not comparable "
                 "with figures of clips that have depth."
