@@ -5,6 +5,7 @@ import json
 import pytest
 
 from signllm_jax.core.errors import ConfigError, DataError
+from signllm_jax.corpora.clip_jobs import find_jobs
 from signllm_jax.corpora.dialects import DIALECTS
 from signllm_jax.corpora.manifest import Reading, read_manifest
 
@@ -229,6 +230,25 @@ def test_subtitles_are_segments_of_the_video_beside_them(tmp_path, suffix):
         "a cue with a damaged time",
         "subtitles that cannot be read",
     ]
+
+
+def test_only_languages_are_no_part_of_the_name_of_a_video(tmp_path):
+    cue = "1\n00:00:00,000 --> 00:00:02,000\n{}\n"
+    for name in ("a", "a_one", "a_is", "show_it", "b.en-US", "b.de", "c.deu"):
+        (tmp_path / f"{name}.srt").write_text(cue.format(name))
+    found = read_manifest(tmp_path, Reading(language="asl"))
+    texts = {entry.id: entry.text for entry in found.entries}
+    assert texts == {name: name for name in ("a", "a_one", "a_is")} | {
+        "show": "show_it",
+        "b": "b.en-US",
+        "c": "c.deu",
+    }
+    assert not found.odd
+    files = {entry.id: entry.files for entry in found.entries}
+    assert files["show"] == ("show", "show_it") and files["a_one"] == ("a_one",)
+    (tmp_path / "show_it.pose").write_bytes(b"")
+    (job,) = find_jobs([e for e in found.entries if e.id == "show"], "pose", tmp_path).jobs
+    assert job.path.endswith("show_it.pose") and job.cut
 
 
 def test_subtitles_lose_their_tags_and_nothing_else(tmp_path):

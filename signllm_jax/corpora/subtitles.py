@@ -12,7 +12,11 @@ from signllm_jax.corpora.entries import Entry, Odd, make_entry
 from signllm_jax.corpora.tables import read_text
 
 SUFFIXES = (".srt", ".vtt", ".eaf")
-_TAG = re.compile(r"[._]([a-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})?)(?:[-_.](?:orig|auto))?$")
+_LONG = "eng|deu|ger|fra|fre|ita|spa|por|nld|kor|jpn|zho|chi|tur|rus|pol"
+_SHORT = "en|de|fr|it|es|pt|nl|ko|ja|zh|tr|ru|pl"
+_TAG = re.compile(  # other words of two or three letters are a part of the video's name
+    rf"(?:\.([a-z]{{2}}|{_LONG})|_({_SHORT}))(?:[-_][A-Za-z0-9]{{2,8}})?(?:[-_.](?:orig|auto))?$"
+)
 _SPEAKER = re.compile(r"^([AB])\s*:\s*")  # the DGS Corpus writes who signs before the text
 _SRT_TAG = re.compile(r"</?(?:[ibus]|font)(?:\s[^>]*)?>|\{\\[^}]*\}", re.IGNORECASE)
 _TEXT_TIERS = ("translation", "text", "sentence", "free translation", "caption", "subtitle")
@@ -27,7 +31,7 @@ def video_of(path: Path) -> tuple[str, str]:
     stem = path.stem
     found = _TAG.search(stem)
     if found and path.suffix.lower() != ".eaf":
-        return stem[: found.start()], found[1]
+        return stem[: found.start()], found[1] or found[2]
     return stem, ""
 
 
@@ -98,7 +102,10 @@ def _cues(path: Path, encoding: str, spoken: str) -> Found:
         shown = _SRT_TAG.sub("", cue.raw_text) if path.suffix.lower() == ".srt" else cue.text
         said = " ".join(html.unescape(shown).split())
         who = _SPEAKER.match(said)
-        values = {"id": name, "text": said, "start": cue.start, "end": cue.end}
+        # `_it` may be the end of the video's name, too
+        both = path.stem.startswith(f"{name}_")
+        values = {"id": name, "file": f"{name}|{path.stem}" if both else ""}
+        values |= {"text": said, "start": cue.start, "end": cue.end}
         if who:
             values |= _participant(name, who[1]) | {"text": said[who.end() :]}
         yield make_entry(f"{path.name} cue {count}", values)
