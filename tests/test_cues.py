@@ -13,7 +13,7 @@ from signllm_jax import PoseClip
 from signllm_jax.core.errors import OutputError, PoseFormatError
 from signllm_jax.corpora.fingerspelling import spelled_clip
 from signllm_jax.inference.request import Request, title
-from signllm_jax.poses.cues import Cue, cue_at, spelled_cues, spelling
+from signllm_jax.poses.cues import Cue, cue_at, signed_cues, spelled_cues, spelling
 from signllm_jax.poses.join import join_clips
 from signllm_jax.render.figure import ACCENT
 from signllm_jax.render.page import clip_dict, clip_page
@@ -45,6 +45,17 @@ def test_joined_clips_keep_their_letters_in_order(clip):
     assert spelling(joined.cues) == "h-i d-u h-i d-u" and not joined.ended
     assert joined.cues[-1].end == pytest.approx(joined.seconds)
     assert joined.cues[4].start == pytest.approx(clip.seconds + 0.4)
+
+
+def test_the_glosses_of_a_sentence_are_lit_one_after_the_other(clip):
+    cues = signed_cues(["HELLO", "TEA", "PLEASE"], clip.seconds)
+    assert [cue.label for cue in cues] == ["HELLO", "TEA", "PLEASE"] and spelling(cues) == ""
+    assert [cue_at(cues, clip.seconds * share) for share in (0.0, 0.4, 0.99)] == [0, 1, 2]
+    signed = dataclasses.replace(clip, cues=cues)
+    colour = [int(ACCENT[i : i + 2], 16) for i in (1, 3, 5)]
+    first, last = video_frames(signed, only={0, len(clip) - 1}, height=240)
+    lit = [(picture[:60] == colour).all(-1) for picture in (first, last)]
+    assert lit[0].any() and lit[1].any() and not np.array_equal(*lit)
 
 
 def test_a_clip_says_what_it_shows(clip):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from signllm_jax.corpora.letters import small
 from signllm_jax.poses.clip import PoseClip
-from signllm_jax.poses.cues import Cue, spelled_cues
+from signllm_jax.poses.cues import Cue, signed_cues, spelled_cues
 from signllm_jax.text.langgloss import split_marks
 from signllm_jax.text.tokenizer import Tokenizer
 
@@ -33,7 +33,7 @@ def with_cues(clip: PoseClip, ids: Sequence[int], tokenizer: Tokenizer) -> PoseC
 
 
 def with_gloss(clip: PoseClip, gloss: str, spelled: bool) -> PoseClip:
-    """The clip of LangGloss with its letters, or with all its glosses as one cue.
+    """The clip of LangGloss with its letters, or with its glosses.
 
     Args:
         clip: produced.
@@ -44,5 +44,5 @@ def with_gloss(clip: PoseClip, gloss: str, spelled: bool) -> PoseClip:
     if spelled:
         cues = spelled_cues([[small(sign, code) for code, sign in marks]], clip.seconds)
     else:
-        cues = (Cue(0.0, clip.seconds, " ".join(sign for _, sign in marks), spelled=False),)
+        cues = signed_cues([sign for _, sign in marks], clip.seconds)
     return dataclasses.replace(clip, cues=cues)

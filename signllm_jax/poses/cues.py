@@ -48,6 +48,23 @@ def spelled_cues(words: Sequence[Sequence[str]], seconds: float) -> tuple[Cue, .
     return tuple(Cue(a * scale, b * scale, letter, word) for a, b, letter, word in placed)
 
 
+def signed_cues(glosses: Sequence[str], seconds: float) -> tuple[Cue, ...]:
+    """The glosses of a signed sentence, an equal share of the clip each.
+
+    They are an estimate: the model itself does not say where a sign ends. In composed sentences
+    equal shares lie nearer to the signs than where the decoder's cross-attention looks.
+
+    Args:
+        glosses: in the order of signing.
+        seconds: length of the clip.
+    """
+    share = seconds / max(len(glosses), 1)
+    return tuple(
+        Cue(place * share, (place + 1) * share, gloss, place, spelled=False)
+        for place, gloss in enumerate(glosses)
+    )
+
+
 def moved_cues(cues: Sequence[Cue], seconds: float, words: int) -> tuple[Cue, ...]:
     """The cues, so many seconds later and of so many words later."""
     return tuple(

@@ -59,8 +59,8 @@ def video_frames(
     draw, inner = ImageDraw.Draw(base), size[0] - 2 * edge
     lines = lettering.write_lines(draw, (edge, edge // 2), text, inner, title, figure.INK)
     top = edge // 2 + round(1.3 * title * lines if text else 0)
-    spelled = bool(produced.cues) and all(cue.spelled for cue in produced.cues)
-    if spelled:
+    lit = len(produced.cues) > 1 or any(cue.spelled for cue in produced.cues)
+    if lit:
         top += round(1.5 * letter)
     cards = _cards(clips, edge, top, size, height / HEIGHT)
     for card in cards:
@@ -72,7 +72,7 @@ def video_frames(
     numbers = range(picture_count(produced, reference))
     for number in numbers if only is None else sorted(only):
         image = base.copy()
-        if spelled:
+        if lit:
             at = (edge, top - round(0.5 * letter))
             _light(image, produced, number / produced.fps, at, inner, letter)
         for card in cards:
@@ -139,7 +139,7 @@ def _corners(width: int, height: int, radius: int) -> Image.Image:
 def _light(
     image, clip: PoseClip, moment: float, at: tuple[int, int], width: int, size: int
 ) -> None:
-    """Writes the word that is spelled at a moment, its letter lit."""
+    """Writes the word that is spelled at a moment, its letter lit, or the gloss."""
     lit = cue_at(clip.cues, moment)
     last = max((i for i, cue in enumerate(clip.cues) if cue.start <= moment), default=0)
     word = [i for i, cue in enumerate(clip.cues) if cue.word == clip.cues[last].word]

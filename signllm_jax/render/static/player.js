@@ -66,12 +66,12 @@ export class Player {
       words[word].append(letter);
     }
     this.letters.replaceChildren(...words.filter(Boolean));
-    this.letters.hidden = !cues.some(({ spelled }) => spelled);
+    this.letters.hidden = cues.length < 2 && !cues.some(({ spelled }) => spelled);
     this.letters.classList.toggle("long", cues.length > LONG);
     this.marks = [...this.letters.querySelectorAll("span > span")];
   }
 
-  /** Lights the letter of the moment. */
+  /** Lights the letter or gloss of the moment. */
   light() {
     const now = this.moment / this.clip.fps;
     const lit = this.cues.findIndex(({ start, end }) => start <= now && now < end);
