@@ -83,6 +83,9 @@ def record(seed, cer, lost):
 
 
 def test_the_page_has_means_over_the_kept_seeds(tmp_path):
+    tmp_path, readme = tmp_path / "docs", tmp_path / "README.md"
+    tmp_path.mkdir()
+    readme.write_text("a\n<!-- words:start -->\n<!-- words:end -->\nb\n")
     (tmp_path / "words.md").write_text("a\n<!-- demo:start -->\nold\n<!-- demo:end -->\nb\n")
     with pytest.raises(DataError, match="no run is kept"):
         words_page.write(tmp_path)
@@ -95,3 +98,5 @@ def test_the_page_has_means_over_the_kept_seeds(tmp_path):
     assert "seed 1: 3-6 3.0%" in page
     whole = (tmp_path / "words.md").read_text()
     assert page in whole and "old" not in whole
+    line = "by their length (mean over seeds 0, 1): 2.0% at 3 to 6 letters, 2.0% at several words."
+    assert line in readme.read_text() and readme.read_text().endswith("b\n")

@@ -46,6 +46,8 @@ def keep(docs: Path, kind: str, record: Mapping) -> None:
 def write(docs: Path) -> str:
     """Writes both tables into `docs/words.md` from the records in `docs/words`.
 
+    The README beside the folder gets the demo's result in one line where it has a place for it.
+
     Returns:
         The tables.
 
@@ -61,6 +63,8 @@ def write(docs: Path) -> str:
         if records:
             found.append(made(records))
             write_readme(str(docs / "words.md"), found[-1], block)
+        if records and kind == "demo":
+            _write_line(docs.parent / "README.md", records)
     if not found:
         raise DataError(f"{docs / 'words'}: no run is kept there (--demos, --signers)")
     return "\n\n".join(found)
@@ -102,6 +106,24 @@ def _demo(records: Sequence[Mapping]) -> str:
         )
         lines += ["", f"CER of each seed: {each}."]
     return "\n".join(lines)
+
+
+def _write_line(readme: Path, records: Sequence[Mapping]) -> None:
+    """Writes the demo's result in one line, where the file has a block `words`."""
+    if not readme.exists() or "<!-- words:start -->" not in readme.read_text("utf-8"):
+        return
+    pooled = [record["lengths"]["overall"] for record in records]
+    wrong = ", ".join(
+        f"{means([lengths[band] for lengths in pooled])['cer']:.1%} at {_named(band)}"
+        for band in BANDS
+        if all(band in lengths for lengths in pooled)
+    )
+    line = f"Letters wrong in texts never trained on, by their length ({_seeds(records)}): {wrong}."
+    write_readme(str(readme), line, "words")
+
+
+def _named(band: str) -> str:
+    return band if band == "several words" else f"{band.replace('-', ' to ')} letters"
 
 
 def _whole(figures: dict[str, float]) -> dict[str, float]:
