@@ -124,19 +124,21 @@ slices: $(VENV)/tpu
 	$(RUN) launch/compile.py --table=docs/slices.md
 
 test: $(VENV)/test-installed
-	$(PYTEST) -m "not slow and not gpu" tests
+	$(PYTEST) --junitxml=build/test.xml -m "not slow and not gpu" tests
 
 # without chromium or npm the tests of the page say so and are skipped
 test-slow: $(VENV)/test-installed $(VENV)/tpu .venv-tfds/installed .venv-beam/installed \
     .venv-xpk/installed browser-installed
-	$(PYTEST) -m "slow and not gpu" tests
+	$(PYTEST) --junitxml=build/test-slow.xml -m "slow and not gpu" tests
 
-# writes docs/reliability.md: kills, stops and other mishaps of tiny runs; takes an hour on two cores
+# writes docs/reliability.md: kills, stops and other mishaps of tiny runs; takes an hour on two cores.
+# After `make test test-slow` their reports have it all: python docs/reliability.py build/test*.xml
+MISHAPS = twice or nothing_is_lost or sigterm_on or swapped_texts or other_data or damaged_clips or \
+  without_its_check or full_disk or is_gone or killed_process or lost_host or no_progress
 reliability: $(VENV)/test-installed
-	$(PYTEST) --junitxml=.reliability.xml -m "slow or not slow" \
-	  -k "twice or nothing_is_lost or sigterm_on or swapped_texts or damaged_clips or without_its_check or full_disk or is_gone or lost_host or no_progress" \
-	  tests/test_kills.py tests/test_hosts.py tests/test_resuming.py tests/test_bad_clips.py tests/test_workdir.py tests/test_damage.py; \
-	$(RUN) docs/reliability.py .reliability.xml; rm -f .reliability.xml
+	$(PYTEST) --junitxml=build/reliability.xml -m "slow or not slow" -k "$(MISHAPS)" \
+	  $(addprefix tests/test_,$(addsuffix .py,kills hosts resuming bad_clips workdir damage workers)); \
+	$(RUN) docs/reliability.py build/reliability.xml
 
 # the page in a browser, with Debian's chromium and chromium-driver
 browser-test: $(VENV)/test-installed browser-installed

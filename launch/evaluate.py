@@ -48,6 +48,7 @@ EXPORT = flags.DEFINE_string(
 def main() -> None:
     """Reads the flags, writes the report and prints its main figures."""
     from signllm_jax.core.errors import ConfigError
+    from signllm_jax.corpora.outputs import check_outside
     from signllm_jax.eval.dispatch import evaluate_run
 
     if not WORKDIR.value:
@@ -60,6 +61,8 @@ def main() -> None:
         from signllm_jax.eval.peers import Peer
 
         peer = Peer(PEER.value, PEER_PYTHON.value, PEER_LEXICON.value)
+    if PREDICTIONS.value:
+        check_outside(filter(None, [OUTPUT.value, EXPORT.value]), [PREDICTIONS.value])
     summary = evaluate_run(
         WORKDIR.value,
         SPLIT.value,

@@ -18,11 +18,13 @@ FPS = flags.DEFINE_float("fps", 25.0, "frames per second of OpenPose's JSON", lo
 def main() -> None:
     """Reads the flags, lifts, measures and draws."""
     from signllm_jax.core.errors import ConfigError
+    from signllm_jax.corpora.outputs import check_outside
     from signllm_jax.render.overlay import overlay
 
     for flag in (POSE, OUTPUT):
         if not flag.value:
             raise ConfigError(f"--{flag.name} is missing")
+    check_outside([OUTPUT.value], filter(None, [VIDEO.value, POSE.value]))
     measured = overlay(POSE.value, OUTPUT.value, VIDEO.value, LIFT.value, FPS.value)
     print(
         f"{OUTPUT.value}: {measured['frames']} frames; the projected pose is "

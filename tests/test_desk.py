@@ -36,14 +36,20 @@ def test_waiting_texts_of_a_language_are_decoded_together_and_a_full_queue_answe
     assert held.signed == [("asl", ["eve"]), ("asl", ["ada", "bad", "dab"]), ("gsl", ["cab"])]
 
 
-def test_too_many_files_at_once_answer_429(model):  # noqa: F811
-    params = HELLO | {"format": "png"}
+@pytest.mark.parametrize(("form", "other"), [("png", "gif"), ("gif", "png")])
+def test_too_many_files_at_once_answer_429_and_films_do_not_keep_out_others(model, form, other):  # noqa: F811
     with TestClient(make_app(model, renderings=1)) as client:
-        client.app.state.desk.rendering = 1
-        assert client.get("/clip", params=params).status_code == 429
-        client.app.state.desk.rendering = 0
-        assert client.get("/clip", params=params).status_code == 200
-        assert client.app.state.desk.rendering == 0
+        desk = client.app.state.desk
+
+        def ask(form):
+            return client.get("/clip", params=HELLO | {"format": form}).status_code
+
+        renderer = desk._films if form == "gif" else desk._files
+        renderer.asked = 1
+        assert (ask(form), ask(other)) == (429, 200)
+        renderer.asked = 0
+        assert ask(form) == 200
+        assert desk.rendering == 0
 
 
 def test_answers_are_kept_up_to_a_limit_and_not_produced_again(model):  # noqa: F811

@@ -184,6 +184,18 @@ def test_filling_grows_its_window_like_the_originals_loop():
         np.testing.assert_allclose(ours[:, :frames], theirs, atol=2e-6)
 
 
+def test_filling_a_very_long_clip_does_not_cost_the_square_of_its_length(monkeypatch):
+    monkeypatch.setattr(lift_reference, "LONG", 8)
+    monkeypatch.setattr(lift_reference, "WIDEST", 3)
+    x, weight = np.zeros((3, 12), np.float32), np.zeros((3, 12), np.float32)
+    x[0, [0, 11]], weight[0, [0, 11]] = (4, 8), 1  # beyond three frames from both: all count
+    x[1, 4], weight[1, 4] = 5, 0.5  # never enough
+    filled, _ = lift_reference.interpolate(x, x, weight, 12)
+    np.testing.assert_allclose(filled[0], [4] * 3 + [6] * 6 + [8] * 3)
+    np.testing.assert_allclose(filled[1], [5] * 12)
+    np.testing.assert_allclose(filled[2], [0] * 12)
+
+
 @pytest.mark.parametrize("mode", lift.MODES)
 def test_a_lifted_clip_overlays_its_picture_and_keeps_its_missing_frames(mode):
     points = missing(made_keypoints(50), [10, 11], range(50))

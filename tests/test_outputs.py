@@ -1,6 +1,7 @@
 """What is read is never written to: preparing a corpus leaves its folder as it was."""
 
 import dataclasses
+import sys
 
 import pytest
 from commands import run
@@ -54,3 +55,24 @@ def test_the_command_does_not_write_skels_over_their_source(tmp_path):
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert err.startswith(f"prepare.py: {folder}: lies in {folder}, which is read")
     assert listing(folder) == before and not (tmp_path / "data").exists()
+
+
+# commands whose output would replace what they read, all in one folder
+OVER_WHAT_IS_READ = {
+    "overlay": ["--video=D/a.mp4", "--pose=D/a.pose", "--output=D/a.mp4"],
+    "extract": ["--videos=D", "--output=D"],
+    "evaluate": ["--workdir=D", "--predictions=D/a.skels", "--output=D/a.skels"],
+}
+
+
+@pytest.mark.parametrize("command", OVER_WHAT_IS_READ)
+def test_no_command_writes_over_what_it_reads(command, tmp_path):
+    (tmp_path / "D").mkdir()
+    for name in ("a.mp4", "a.pose", "a.skels"):
+        (tmp_path / "D" / name).write_text("mine")
+    before = listing(tmp_path / "D")
+    given = [flag.replace("=D", f"={tmp_path}/D") for flag in OVER_WHAT_IS_READ[command]]
+    env = {"SIGNLLM_EXTRACT_PYTHON": sys.executable}
+    code, out, err = run(tmp_path, command, given, env=env)
+    assert (code, out, err.count("\n")) == (2, "", 1) and "which is read" in err, err
+    assert listing(tmp_path / "D") == before

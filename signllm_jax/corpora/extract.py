@@ -17,6 +17,7 @@ from signllm_jax.core.plain_files import write_whole
 from signllm_jax.core.schema import parse_json, read_as
 from signllm_jax.core.storage import read_regular
 from signllm_jax.corpora import extract_worker
+from signllm_jax.corpora.outputs import check_outside
 
 SUFFIXES = (".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v", ".mpg", ".mpeg")
 REPORT = "extract_report.json"
@@ -183,9 +184,10 @@ def extract(
     Raises:
         ConfigError: the environment has a MediaPipe that cannot be used.
         DataError: no such model, no videos, or none of them can be read.
-        OutputError: the output cannot be written.
+        OutputError: the output cannot be written, or lies among the videos.
     """
     output, own = Path(output), []
+    check_outside([output], [videos])
     if model:
         if not Path(model).is_file():
             raise DataError(f"{model}: no such model of a holistic landmarker")

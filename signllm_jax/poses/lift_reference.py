@@ -20,6 +20,7 @@ from signllm_jax.poses.tree import JOINTS, Pose
 UPPER_BODY = slice(0, 8)
 PRUNE_BELOW = 0.3  # mean confidence of the upper body under which a frame is emptied
 ENOUGH = 0.99  # confidence that a filled point gathers from its neighbours in time
+LONG, WIDEST = 4096, 1024  # frames: narrow windows cost the square of their number
 ROOT_NOISE = 0.001  # the original shakes its root by this much, from a fixed seed
 STEPS = 1000
 RATE = 0.1
@@ -57,7 +58,10 @@ def interpolate(x: Array, y: Array, weight: Array, frames: Array) -> tuple[Array
 
     The window grows by a frame on both sides until it holds a confidence of 0.99. A joint that is
     never seen becomes 0. All [J, T]; the confidence itself stays as it is, like the original's.
+    Beyond LONG frames, unlike the original's, it grows no wider than WIDEST and then to all frames.
     """
+    long = x.shape[1] > LONG
+    widest = jnp.minimum(frames, WIDEST) if long else frames
     padding = [(0, 0), (x.shape[1], x.shape[1])]
     sources = tuple(jnp.pad(part, padding) for part in (weight, weight * x, weight * y))
     hopeless = weight.sum(axis=1, keepdims=True) <= 0
@@ -80,11 +84,14 @@ def interpolate(x: Array, y: Array, weight: Array, frames: Array) -> tuple[Array
 
     def going(carry):
         reach, sums = carry
-        return (reach < frames) & wanting(sums[0]).any()
+        return (reach < widest) & wanting(sums[0]).any()
 
-    _, (total, sum_x, sum_y) = jax.lax.while_loop(
-        going, grow, (1, (weight, weight * x, weight * y))
-    )
+    own = (weight, weight * x, weight * y)
+    _, sums = jax.lax.while_loop(going, grow, (1, own))
+    if long:
+        still = wanting(sums[0])
+        sums = [jnp.where(still, part.sum(1, keepdims=True), s) for part, s in zip(own, sums)]
+    total, sum_x, sum_y = sums
     total = jnp.where(total <= 0, 1e-10, total)
     return sum_x / total, sum_y / total
 

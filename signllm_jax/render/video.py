@@ -2,6 +2,8 @@
 
 import contextlib
 import itertools
+import os
+import signal
 import subprocess
 import threading
 import time
@@ -23,6 +25,7 @@ _CODERS = {
 }
 MOST_SECONDS = 600.0
 """What a video or an animated picture may take; a server sets less."""
+_encoding: set[subprocess.Popen] = set()
 
 
 def save_mp4(path: Path, produced: PoseClip, reference: PoseClip | None, text: str) -> None:
@@ -55,23 +58,39 @@ def write_video(path: Path, frames: Iterator[np.ndarray], fps: float, form: str 
     # imageio-ffmpeg's own writer forks, which can hang a process in which JAX has threads.
     coded += f" -f {form}"  # whatever the file is called for now
     command = [imageio_ffmpeg.get_ffmpeg_exe(), *f"-y -loglevel error {raw} {coded}".split()]
-    with subprocess.Popen(
-        [*command, str(path.absolute())], stdin=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as ffmpeg:
+    pipes = {"stdin": subprocess.PIPE, "stderr": subprocess.PIPE}
+    # a group of its own: ffmpeg may be a script, whose program has to end with it
+    with subprocess.Popen([*command, str(path.absolute())], **pipes, process_group=0) as ffmpeg:
         late = threading.Event()
-        clock = threading.Timer(MOST_SECONDS, lambda: (late.set(), ffmpeg.kill()))
+        clock = threading.Timer(MOST_SECONDS, lambda: (late.set(), _kill(ffmpeg)))
         clock.start()
+        _encoding.add(ffmpeg)
         try:
             with contextlib.suppress(BrokenPipeError):  # ffmpeg gave up: it says why below
                 for frame in itertools.chain([first], frames):
                     ffmpeg.stdin.write(frame.tobytes())
             _, message = ffmpeg.communicate()
+        except BaseException:
+            _kill(ffmpeg)
+            raise
         finally:
+            _encoding.discard(ffmpeg)
             clock.cancel()
     if late.is_set():
         raise TooSlowError(f"ffmpeg took more than {MOST_SECONDS:g} seconds and was ended")
     if ffmpeg.returncode:
         raise OSError(message.decode(errors="replace").strip() or "ffmpeg failed")
+
+
+def end_encoders() -> None:
+    """Kills every ffmpeg that encodes for this process; their callers get an OSError."""
+    for ffmpeg in tuple(_encoding):
+        _kill(ffmpeg)
+
+
+def _kill(ffmpeg: subprocess.Popen) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(ffmpeg.pid, signal.SIGKILL)
 
 
 def save_gif(path: Path, produced: PoseClip, reference: PoseClip | None, text: str) -> None:

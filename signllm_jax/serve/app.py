@@ -49,7 +49,8 @@ def make_app(
     Args:
         model: answers one batch at a time.
         queue: texts that may wait for it; more are answered 429.
-        renderings: files that may be asked for at once; more are answered 429.
+        renderings: films that may be asked for at once, and as many other files; more are
+            answered 429.
         hosts: names that the server may be called by, besides localhost and addresses.
     """
     desk = Desk(model, queue, renderings)

@@ -21,6 +21,7 @@ from signllm_jax.inference.request import Request, Signed, title
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.render.page import clip_dict, packed_dict
 from signllm_jax.render.save import SUFFIXES
+from signllm_jax.render.video import end_encoders
 from signllm_jax.serve import schema
 from signllm_jax.serve.batches import Batches, BusyError
 from signllm_jax.text.language_names import abbreviations
@@ -28,10 +29,11 @@ from signllm_jax.text.language_names import abbreviations
 QUEUE = 64
 """Texts that may wait for the model."""
 RENDERINGS = 8
-"""Files that may be asked for at once."""
-_RENDERERS = 2  # of them are made at a time, so that one that hangs does not stop the others
+"""Films that may be asked for at once, and as many other files."""
+_FILMS = ("mp4", "webm", "gif")  # what may take long or hang; the other files do not wait for them
+_FILMERS = 2  # films that are made at a time
 RENDER_SECONDS = 20
-"""In which a video or an animated picture has to be made; the other files take less."""
+"""In which a film has to be made; the other files take less."""
 _KEPT = 64  # answers kept, so that a download does not produce its clip again
 Format = StrEnum("Format", {suffix[1:]: suffix[1:] for suffix in SUFFIXES})
 
@@ -51,15 +53,24 @@ class _Making:
     asking: int = 0
 
 
+@dataclasses.dataclass
+class _Renderer:
+    """Threads that make files, and how many files are asked of them."""
+
+    threads: ThreadPoolExecutor
+    asked: int = 0
+
+
 class Desk:
     """Takes requests to the model and to the renderer, and keeps the latest answers."""
 
     def __init__(self, model: SignLLM, queue: int, renderings: int):
-        self._model, self._renderings, self.rendering = model, renderings, 0
+        self._model, self._renderings = model, renderings
         self._queue, self._open = queue, False
         self._making: dict[Request, _Making] = {}
         self._batches = Batches(self._produce, BATCH, queue)
-        self._renderer = ThreadPoolExecutor(_RENDERERS, thread_name_prefix="render")
+        self._films = _Renderer(ThreadPoolExecutor(_FILMERS, thread_name_prefix="film"))
+        self._files = _Renderer(ThreadPoolExecutor(1, thread_name_prefix="file"))
         # neither the model waits for an encoding nor an encoding for a film
         self._encoder = ThreadPoolExecutor(1, thread_name_prefix="encode")
         self._kept: OrderedDict[Request, Answer] = OrderedDict()
@@ -71,8 +82,12 @@ class Desk:
             self._open = True
             yield
             self._open = False
-        self._renderer.shutdown(cancel_futures=True)
-        self._encoder.shutdown(cancel_futures=True)
+        pools = (self._films.threads, self._files.threads, self._encoder)
+        for threads in pools:
+            threads.shutdown(wait=False, cancel_futures=True)
+        end_encoders()  # what still runs now hangs: its client has waited for the whole grace
+        for threads in pools:
+            threads.shutdown()
 
     @property
     def ready(self) -> bool:
@@ -83,6 +98,11 @@ class Desk:
     def waiting(self) -> int:
         """How many texts wait for the model."""
         return self._batches.waiting
+
+    @property
+    def rendering(self) -> int:
+        """How many files are asked for."""
+        return self._films.asked + self._files.asked
 
     def languages(self) -> schema.Languages:
         """What can be asked for."""
@@ -141,14 +161,15 @@ class Desk:
 
     async def render(self, clip: PoseClip, text: str, form: str) -> bytes:
         """The file's bytes; raises BusyError, and OutputError where a library is missing."""
-        if self.rendering >= self._renderings:
+        renderer = self._films if form in _FILMS else self._files
+        if renderer.asked >= self._renderings:
             raise BusyError(f"{self._renderings} files are being made: try again in some seconds")
-        self.rendering += 1
+        renderer.asked += 1
         try:
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._renderer, _render, clip, text, form)
+            return await loop.run_in_executor(renderer.threads, _render, clip, text, form)
         finally:
-            self.rendering -= 1
+            renderer.asked -= 1
 
     def _produce(self, requests: Sequence[Request], _: str) -> list[Answer | SignLLMError]:
         made = self._model.sign(requests)
