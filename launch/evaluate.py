@@ -76,7 +76,7 @@ def main() -> None:
         export=EXPORT.value,
         peer=peer,
     )
-    print(summary)
+    cli.say(summary)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ def main() -> None:
         if not flag.value:
             raise ConfigError(f"--{flag.name} is missing")
     python = find_python(Path(__file__).resolve().parents[1])
-    print(summary(extract(VIDEOS.value, OUTPUT.value, python, JOBS.value, MODEL.value)))
+    cli.say(summary(extract(VIDEOS.value, OUTPUT.value, python, JOBS.value, MODEL.value)))
 
 
 if __name__ == "__main__":

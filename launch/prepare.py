@@ -77,7 +77,7 @@ def main() -> None:
         from signllm_jax.data.check import check
 
         for line in check(data_dir, LANGUAGE.value):
-            print(line)
+            cli.say(line)
         return
     for flag in (SOURCE, FORMAT, LANGUAGE):
         if not flag.value:
@@ -124,7 +124,7 @@ def main() -> None:
         grammar=COMPOSE.value,
     )
     report_md = os.path.join(data_dir, "prepared", settings.language, name, "prepare_report.md")
-    print("\n".join(summary(report, report_md)))
+    cli.say("\n".join(summary(report, report_md)))
 
 
 if __name__ == "__main__":

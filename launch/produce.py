@@ -70,17 +70,17 @@ def write(model, request, output, with_gloss: bool = False) -> None:
         if isinstance(signed, SignLLMError):
             raise signed
     if with_gloss:
-        print(made[0].gloss or f"{request.language}: {request.text!r}")
+        cli.say(made[0].gloss or f"{request.language}: {request.text!r}")
     tokenizer = model.describe(request.language).tokenizer
     if tokenizer is not None and (said := left_out(request.text, tokenizer)):
-        print(said)
+        cli.say(said)
     for number, signed in enumerate(made, 1):
         path, shown = Path(output), title(request, signed.clip)
         if len(made) > 1:
             path = path.with_stem(f"{path.stem}-{number}")
         clip = smoothed(signed.clip) if SMOOTH.value else signed.clip
         save_clip(path, clip, text=shown)
-        print(f"{path}: {shown}; {len(clip)} frames, {clip.seconds:.1f} s", flush=True)
+        cli.say(f"{path}: {shown}; {len(clip)} frames, {clip.seconds:.1f} s")
 
 
 def read_texts(path: str) -> list[tuple[str, str]]:

@@ -19,7 +19,7 @@ def main() -> None:
     text = results.summary(results.read_reports(WORKDIRS.value))
     if README.value:
         results.write_readme(README.value, text, BLOCK.value)
-    print(text)
+    cli.say(text)
 
 
 if __name__ == "__main__":

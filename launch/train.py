@@ -55,7 +55,7 @@ def train_and_report() -> int:
     elif config.eval.report:
         from signllm_jax.eval.dispatch import evaluate_run
 
-        print(evaluate_run(workdir))
+        cli.say(evaluate_run(workdir))
         print(f"report: {workdir}/report.json")
         if os.path.isdir(os.path.join(workdir, "samples")):
             print(f"clips: {workdir}/samples/")

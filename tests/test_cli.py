@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from signllm_jax.core import cli
+
 ROOT = Path(__file__).resolve().parents[1]
 COMMAND = """
 from absl import flags
@@ -64,3 +66,8 @@ def test_evaluating_nothing_is_one_line(tmp_path):
     done = _run("launch/evaluate.py", f"--workdir={tmp_path}")
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1 and "no readable run" in done.stderr
+
+
+def test_what_is_said_moves_no_terminal(capsys):
+    cli.say("asl: \x1b[31mŞU 수화\x07\nsecond\tline\r")
+    assert capsys.readouterr().out == "asl: \\x1b[31mŞU 수화\\x07\nsecond\\tline\\r\n"

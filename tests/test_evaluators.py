@@ -15,13 +15,20 @@ from signllm_jax.artifacts.export import export_run
 from signllm_jax.artifacts.group import save_group
 from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core.config import Config, EvalConfig, ModelConfig, ReadingConfig, TrainConfig
-from signllm_jax.core.errors import ConfigError, DataError
+from signllm_jax.core.errors import CheckpointError, ConfigError, DataError
 from signllm_jax.corpora import fingerspelling
 from signllm_jax.data.splits import open_split
 from signllm_jax.eval import reading_report
 from signllm_jax.eval import warnings as report_warnings
 from signllm_jax.eval.dispatch import evaluate_run
-from signllm_jax.eval.evaluators import MEMORISED, Evaluator, describe, open_evaluator
+from signllm_jax.eval.evaluators import (
+    MEMORISED,
+    Evaluator,
+    check_fit,
+    describe,
+    open_evaluator,
+    read_by,
+)
 from signllm_jax.parallel import language_axis
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.train.groups import make_group
@@ -209,6 +216,22 @@ def test_an_evaluator_that_is_far_better_on_train_is_called_memorised(right_on_t
     if memorised:
         line = report_warnings.memorised(said)
         assert "seed 7" in line and "WER 0.0% on those, 33.3%" in line
+
+
+@pytest.mark.parametrize("found", [True, False])
+def test_a_reader_that_was_found_and_fails_on_real_clips_is_refused(found):
+    train = _Train()
+    reader = Evaluator("mute", 7, 1, "ab", None, "there", 0.0, lambda _, clips: [""] * len(clips))
+    reader = dataclasses.replace(reader, found=found)
+    said = describe(reader, {"asl": _Language(["g h"], train)}, [""], letters=True)
+    line = read_by(said)
+    assert line.startswith("read by: mute, seed 7") and "in there; CER on real clips 100.0%" in line
+    assert ("found" in line) is found
+    if found:
+        with pytest.raises(CheckpointError, match="there: the reader that lies here is unfit"):
+            check_fit(said)
+    else:  # what this evaluation has trained is its own, and its report says how it reads
+        check_fit(said)
 
 
 def test_evaluators_of_one_seed_count_as_one():

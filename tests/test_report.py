@@ -121,7 +121,9 @@ def workdir(tmp_path_factory):
     return path
 
 
-def test_a_report_has_its_rows_pictures_and_samples_and_counts_what_it_leaves_out(workdir, words):
+def test_a_report_has_its_rows_pictures_and_samples_and_counts_what_it_leaves_out(
+    workdir, words, tmp_path
+):
     test = words["asl", "test"]
     test.change(0, text=" ")
     test.change(1, text="naïve")
@@ -156,6 +158,7 @@ def test_a_report_has_its_rows_pictures_and_samples_and_counts_what_it_leaves_ou
     assert run["total_cpu_seconds"] == pytest.approx(3 + run["evaluation_cpu_seconds"])
     assert run["evaluators"][0]["seed"] == 0 and len(run["evaluators"][0]["sha256"]) == 64
     assert run["hardware"]["cores"] >= 1 and "jax" in run["versions"]
+    assert run["evaluators"][0]["found"] is False
     assert any("One evaluator" in line for line in report["warnings"])
     assert any("one recording" in line for line in report["warnings"])
 
@@ -174,6 +177,10 @@ def test_a_report_has_its_rows_pictures_and_samples_and_counts_what_it_leaves_ou
     samples = sorted(path.name for path in (workdir / "samples").iterdir())
     word = words["asl", "test"].texts[2]
     assert samples[:3] == [f"asl-{word}{suffix}" for suffix in (".gif", ".mp4", ".png")]
+    # a reader that lies there and fails on real clips, whoever made it, gives no figures
+    with pytest.raises(CheckpointError, match=r"reader/0: the reader that lies here is unfit"):
+        evaluate(workdir, output=tmp_path / "again.json", reader_config=READER)
+    assert not list(tmp_path.iterdir())
 
 
 def test_references_that_cannot_be_scored_are_counted_by_reason(workdir, words, monkeypatch):

@@ -116,6 +116,11 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
+def say(text: str) -> None:
+    """Prints lines on stdout; what names, texts and glosses of files bring stays visible."""
+    print("\n".join(map(printable, text.split("\n"))), flush=True)
+
+
 def _be_quiet() -> None:
     """Keeps XLA's start-up messages off the terminal; read when the libraries are first loaded."""
     if "--debug" not in sys.argv:

@@ -18,7 +18,7 @@ from signllm_jax.artifacts.group import digest, load_group
 from signllm_jax.artifacts.run_files import read_final
 from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core.config import Config
-from signllm_jax.core.errors import ConfigError, PoseFormatError
+from signllm_jax.core.errors import CheckpointError, ConfigError, PoseFormatError
 from signllm_jax.core.tasks import get_info
 from signllm_jax.corpora.published import has_signers
 from signllm_jax.eval.back_translate import (
@@ -37,6 +37,9 @@ from signllm_jax.text.tokenizer import normalize_text
 MEMORISED = {"cer": 0.02, "wer": 0.2}
 """An evaluator is called memorised when its error on real clips of the split is this much above the
 one on clips of train: in letters (CER) where words are spelled, in words (WER) elsewhere."""
+UNFIT = {"cer": 0.5, "wer": 0.95}
+"""An evaluator that was found, not trained by this evaluation, is refused when its error on real
+clips of train is above this: its figures would say nothing of the clips that it reads."""
 
 
 READER = ReaderConfig()
@@ -64,6 +67,7 @@ class Evaluator:
         kept_seconds: CPU seconds of its training that were spent before this evaluation on behalf
             of the same run.
         read: language code and clips -> the texts; it looks at nothing else.
+        found: whether it was there before this evaluation, whoever made it.
     """
 
     kind: str
@@ -74,6 +78,7 @@ class Evaluator:
     workdir: str
     kept_seconds: float
     read: Callable[[str, Sequence[PoseClip]], list[str]]
+    found: bool = True
 
 
 def trained_inside(
@@ -94,8 +99,9 @@ def trained_inside(
         chosen = dataclasses.replace(reader_config, seed=seed)
         folder = workdir.path / ("reader-flat" if flat else "reader") / str(seed)
         reader = load_reader(folder, codes, tokenizers, statistics, chosen)
-        kept_seconds = 0.0 if reader is None else reader.cpu_seconds
-        if reader is None:
+        found = reader is not None
+        kept_seconds = reader.cpu_seconds if found else 0.0
+        if not found:
             sources = [language.train for language in languages.values()]
             with tqdm.tqdm(total=chosen.steps, desc="reader", unit="step", disable=None) as bar:
                 advance = functools.partial(_advance, bar)
@@ -111,6 +117,7 @@ def trained_inside(
                 workdir=str(folder),
                 kept_seconds=kept_seconds,
                 read=functools.partial(_read_by_place, reader, codes),
+                found=found,
             )
         )
     return evaluators
@@ -224,6 +231,7 @@ def describe(
     return {
         "kind": evaluator.kind + ", trained on real train clips",
         "workdir": evaluator.workdir,
+        "found": evaluator.found,
         "seed": evaluator.seed,
         "steps": evaluator.steps,
         "sha256": evaluator.sha256,
@@ -234,6 +242,28 @@ def describe(
         "memorised_by": error,
         "memorised": bool(real[error] - train[error] > MEMORISED[error]),
     }
+
+
+def check_fit(described: Mapping) -> None:
+    """Raises CheckpointError where an evaluator, as `describe` says, was found and is unfit."""
+    error = described["memorised_by"]
+    wrong = described[f"{error}_train"]
+    if described["found"] and wrong > UNFIT[error]:
+        raise CheckpointError(
+            f"{described['workdir']}: the reader that lies here is unfit: on real clips of train "
+            f"its {error.upper()} is {wrong:.0%}; delete it or name another"
+        )
+
+
+def read_by(described: Mapping) -> str:
+    """Whose reader has read the clips, and how well it reads real ones, in a line."""
+    error, came = described["memorised_by"], "trained now"
+    if described.get("found", True):  # reports from before do not say
+        came = "found"
+    return (
+        f"read by: {described['kind'].partition(',')[0]}, seed {described['seed']}, {came} in "
+        f"{described['workdir']}; {error.upper()} on real clips {described[f'{error}_real']:.1%}"
+    )
 
 
 def _all_scores(read, texts):

@@ -11,6 +11,7 @@ from typing import Any
 from signllm_jax.artifacts.group import write_file
 from signllm_jax.core import markdown as md
 from signllm_jax.eval.baselines import ROWS
+from signllm_jax.eval.evaluators import read_by
 from signllm_jax.eval.paper_table import dev_and_test, other_split
 from signllm_jax.eval.provenance import goodput_line
 from signllm_jax.eval.report import ALL, MAIN, TEXT_STAGE, Report, named
@@ -67,6 +68,7 @@ def summary(report: Report) -> str:
     for code, metrics in table.items():
         cells = [f"  {catalogue.cell(metrics, n):>{max(10, len(h))}}" for n, h in zip(shown, heads)]
         lines.append(f"{code:{first}}" + "".join(cells))
+    lines += map(read_by, report.facts["run"].get("evaluators", ()))
     return "\n".join([*lines, *(f"note: {line}" for line in report.facts["warnings"])])
 
 

@@ -27,6 +27,7 @@ from signllm_jax.eval.back_translate import ReaderConfig
 from signllm_jax.eval.eval_set import EvalSet, Language, fill_rows, open_texts
 from signllm_jax.eval.evaluators import (
     Evaluator,
+    check_fit,
     describe,
     lifting,
     open_evaluator,
@@ -87,7 +88,8 @@ def evaluate(
         What is written to report.json.
 
     Raises:
-        CheckpointError: There is no run, or it has no parameters yet.
+        CheckpointError: There is no run, it has no parameters yet, or a reader that was found
+            reads real clips wrong.
         ConfigError: An evaluator is no back-translation run or lacks a language, or readers are
             asked for where there are none.
         DataError: The split has no clip that can be scored, or no prediction can.
@@ -119,15 +121,17 @@ def evaluate(
         sizes = reader_config or reader_of(evaluated.config)
         judges = trained_inside(run_dir, evaluated.languages, seeds, sizes, flat)
     read = _read(judges, evaluated.languages) if judges else None
+    named = [
+        describe(judge, evaluated.languages, read["ground_truth"][i], evaluated.spelled)
+        for i, judge in enumerate(judges)
+    ]
+    for each in named:
+        check_fit(each)
     texts = [text for language in evaluated.languages.values() for text in language.texts]
     where = _places(evaluated.languages)
     scores = _scores(evaluated, theirs)
     rows = _tables(evaluated, scores, where, texts, read, seed)
     takes_report.add_figures(evaluated, rows)
-    named = [
-        describe(judge, evaluated.languages, read["ground_truth"][i], evaluated.spelled)
-        for i, judge in enumerate(judges)
-    ]
     folder = output.parent / output.stem if theirs or peer else run_dir.path / "samples"
     _samples(
         folder, evaluated.languages, evaluated.config.eval.samples if samples is None else samples
