@@ -195,6 +195,10 @@ class Cloud:
         (["WAITING_FOR_RESOURCES", "PROVISIONING", "ACTIVE"], [0], 0, 1),
         (["FAILED"], [0], 1, 3),  # never there: restarts are used up
         (["ACCEPTED", "SUSPENDED", "SUSPENDED", "ACTIVE"], [0], 0, 2),
+        (["STATE_UNSPECIFIED", "CREATING", "ACTIVE"], [0], 0, 1),
+        (["SUSPENDING", "ACTIVE"], [0], 0, 2),
+        (["DELETING", "ACTIVE"], [0], 0, 2),
+        ([""] * 20 + ["ACTIVE"], [0], 0, 2),  # no answer for ten minutes
         (["ACTIVE"], [2], 2, 1),  # bad input is not tried again
         (["ACTIVE"], [1, 3, 75], 1, 3),
         (["ACTIVE"], [75, 0], 0, 2),  # stopped, started again, done
