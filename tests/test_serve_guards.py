@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import socket
-import stat
 import threading
 import time
 
@@ -12,9 +11,8 @@ import uvicorn
 from fastapi.testclient import TestClient
 from test_serve import HELLO, Held, model, until  # noqa: F401 (model is a fixture)
 
-from signllm_jax.core.errors import OutputError, TextError
+from signllm_jax.core.errors import TextError
 from signllm_jax.inference.request import Request
-from signllm_jax.render import video
 from signllm_jax.serve.app import make_app
 from signllm_jax.serve.batches import Batches
 from signllm_jax.serve.connections import guarded
@@ -172,49 +170,6 @@ def test_the_work_of_those_who_left_is_dropped(model):  # noqa: F811
 
     asyncio.run(leave())
     assert held.signed == [("asl", ["abc"])]
-
-
-@pytest.fixture(params=["exec sleep 60", "sleep 60; true"], ids=["program", "script"])
-def hung_ffmpeg(request, tmp_path, monkeypatch):
-    """A program in ffmpeg's place that reads nothing and sleeps; a script's holds its pipes."""
-    program = tmp_path / "ffmpeg"
-    program.write_text(f"#!/bin/sh\n{request.param}\n")
-    program.chmod(program.stat().st_mode | stat.S_IXUSR)
-    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(program))
-    monkeypatch.setattr(video, "MOST_SECONDS", 0.5)
-
-
-def test_a_renderer_that_hangs_is_ended_and_reported(client, hung_ffmpeg):
-    answer = client.get("/clip", params=HELLO | {"format": "mp4"})
-    assert answer.status_code == 504 and "was ended" in answer.json()["error"]
-    assert "/" not in answer.json()["error"]
-    assert client.get("/clip", params=HELLO | {"format": "npz"}).status_code == 200
-
-
-def test_the_end_waits_for_no_renderer_that_hangs(model, hung_ffmpeg, monkeypatch):  # noqa: F811
-    monkeypatch.setattr(video, "MOST_SECONDS", 50.0)
-    began, app = time.monotonic(), make_app(model)
-
-    async def leave():
-        async with app.state.desk.running():
-            clip = model.produce("abc", "asl")
-            asked = [
-                asyncio.ensure_future(app.state.desk.render(clip, "abc", "mp4")) for _ in range(5)
-            ]
-            while len(video._encoding) < 2:
-                await asyncio.sleep(0.01)
-        return await asyncio.gather(*asked, return_exceptions=True)
-
-    ends = asyncio.run(leave())
-    assert [type(each) for each in ends].count(OutputError) == 2  # those that were being made
-    assert time.monotonic() - began < 20 and not video._encoding
-
-
-def test_a_gif_that_takes_too_long_is_given_up_and_reported(client, monkeypatch):
-    monkeypatch.setattr(video, "MOST_SECONDS", 0.0)
-    answer = client.get("/clip", params=HELLO | {"format": "gif"})
-    assert answer.status_code == 504 and "was given up" in answer.json()["error"]
-    assert "/" not in answer.json()["error"]
 
 
 @contextlib.contextmanager

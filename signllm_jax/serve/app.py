@@ -35,6 +35,7 @@ _PROBLEMS = {
         421: "the server is called by a name that is not its own",
         422: "the text is too long, cannot be signed, or the language is not one of this model's",
         500: "a fault of the server",
+        503: "the server is ending, and the request was not done in its grace",
         504: "the file was not made in time",
         429: "too many requests wait already; Retry-After says when to come back",
     }.items()

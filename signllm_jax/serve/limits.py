@@ -82,6 +82,9 @@ class Limits:
             scope = scope | {"method": "GET"}
         try:
             await self._while_there(scope, body, receive, answer)
+        except asyncio.CancelledError:  # by the server, whose grace is over
+            if not started:
+                await _refuse(answer, 503, "the server is ending")
         except Exception:
             _log.exception("a request failed")
             if not started:
