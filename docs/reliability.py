@@ -90,7 +90,8 @@ def table(found: dict[str, list[tuple[bool, float]]]) -> str:
     for title, (ends, tests) in TRIED.items():
         cases = [case for test in tests for case in found.get(test, [])]
         passed = sum(ok for ok, _ in cases)
-        seconds = f"{sum(s for _, s in cases) / len(cases):.0f}" if cases else "not run"
+        mean = sum(seconds for _, seconds in cases) / max(len(cases), 1)
+        seconds = f"{mean:.{int(mean < 1)}f}" if cases else "not run"
         lines.append(f"| {title} | {ends} | {len(cases)} | {passed} | {seconds} |")
     return "\n".join(lines)
 
