@@ -18,6 +18,7 @@ from signllm_jax.poses.join import join_clips
 from signllm_jax.render.figure import ACCENT
 from signllm_jax.render.page import clip_dict, clip_page
 from signllm_jax.render.scene import video_frames
+from signllm_jax.text.spoken_signs import split_signs, spoken_signs
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +57,22 @@ def test_the_glosses_of_a_sentence_are_lit_one_after_the_other(clip):
     first, last = video_frames(signed, only={0, len(clip) - 1}, height=240)
     lit = [(picture[:60] == colour).all(-1) for picture in (first, last)]
     assert lit[0].any() and lit[1].any() and not np.array_equal(*lit)
+
+
+def test_texts_that_say_their_signs_are_told_from_others():
+    lines = [["HELLO", "TEA"], ["THANK-YOU"], ["TEA", "PLEASE"]]
+    signs = spoken_signs(["hello tea", "Thank you", "tea please"], lines)
+    assert signs == ("hello", "please", "tea", "thank you")
+    assert split_signs("Hello tea thank you please", signs) == [
+        "hello",
+        "tea",
+        "thank you",
+        "please",
+    ]
+    assert split_signs("a tea please", signs) == ["a tea please"]
+    assert split_signs("any text", ()) == ["any text"] and split_signs("", signs) == [""]
+    assert spoken_signs(["hello tea", "some coffee"], [["HELLO", "TEA"], ["COFFEE"]]) == ()
+    assert spoken_signs(["hello"], [[]]) == ()
 
 
 def test_a_clip_says_what_it_shows(clip):

@@ -10,6 +10,7 @@ from test_clean import waving
 from test_compose import SETTINGS, recorded  # noqa: F401 - a fixture
 
 from launch.studies import sentences, sentences_page
+from signllm_jax.artifacts.group import load_group
 from signllm_jax.core.errors import DataError, TextError
 from signllm_jax.eval.sentence_figures import gloss_error, jerk_at_joins
 from signllm_jax.eval.sign_reader import GlossTable, Signs, sign_borders
@@ -119,3 +120,5 @@ def test_a_seed_of_the_study_goes_from_takes_to_a_record(recorded, tmp_path, mon
     assert len(read) == 4 and set(read[0]) == {"signed", *sentences.ROWS}
     assert (tmp_path / "work" / "order-3" / "strips" / "0-lookup.png").exists()
     json.dumps(figures)
+    signs = load_group(tmp_path / "work" / "order-3" / "groups" / "asl").signs
+    assert set(read[0]["signed"].lower().replace("-", " ").split()) <= set(" ".join(signs).split())

@@ -55,6 +55,7 @@ class Group:
         glosses: of the language's train clips, for a reader with a gloss head.
         trained_tokens: fewest and most tokens of the texts (or lines) that it was trained on, where
             texts are spelled: others are refused by `produce`. None where that is not known.
+        signs: that the texts it was trained on say one after the other; empty where they do not.
         text_stage: what texts and prompts are read with and LangGloss is written with; None where
             the model has no text stage.
     """
@@ -72,6 +73,7 @@ class Group:
     glosses: tuple[str, ...] = ()
     trained_tokens: tuple[int, int] | None = None
     text_stage: TextStage | None = None
+    signs: tuple[str, ...] = ()
 
     @property
     def description(self) -> dict[str, Any]:
@@ -89,6 +91,7 @@ class Group:
             "dev_score": self.dev_score,
             "glosses": self.glosses,
             "trained_tokens": self.trained_tokens,
+            "signs": self.signs,
             "registry": [dataclasses.asdict(LANGUAGES[c]) for c in _codes(self) if c in LANGUAGES],
         }
 
@@ -242,6 +245,7 @@ def load_group(
             glosses=held.glosses,
             trained_tokens=held.trained_tokens,
             text_stage=held.text_stage,
+            signs=held.signs,
         )
         check_sizes(held, group.tokenizer)
     except (OSError, RuntimeError, ConfigError, DataError) as error:

@@ -55,6 +55,7 @@ class Description:
     text_stage: TextStage | None = None  # absent from the groups of older runs
     glosses: tuple[str, ...] = ()
     trained_tokens: tuple[int, int] | None = None
+    signs: tuple[str, ...] = ()
     registry: tuple[Language, ...] = ()
 
 

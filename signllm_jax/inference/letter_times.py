@@ -5,22 +5,28 @@ from collections.abc import Sequence
 
 from signllm_jax.corpora.letters import small
 from signllm_jax.poses.clip import PoseClip
-from signllm_jax.poses.cues import Cue, signed_cues, spelled_cues
+from signllm_jax.poses.cues import signed_cues, spelled_cues
 from signllm_jax.text.langgloss import split_marks
+from signllm_jax.text.spoken_signs import split_signs
 from signllm_jax.text.tokenizer import Tokenizer
 
 
-def with_cues(clip: PoseClip, ids: Sequence[int], tokenizer: Tokenizer) -> PoseClip:
-    """The clip of a text with the letters that it spells; a text that is signed is one cue.
+def with_cues(
+    clip: PoseClip, ids: Sequence[int], tokenizer: Tokenizer, signs: Sequence[str] = ()
+) -> PoseClip:
+    """The clip of a text with the letters that it spells, or the signs that it says.
+
+    A text that is signed and does not say its signs is one cue.
 
     Args:
         clip: produced.
         ids: tokens of its text.
         tokenizer: whose tokens they are.
+        signs: of the group.
     """
     if tokenizer.kind != "letters":
-        text = tokenizer.decode(ids)
-        return dataclasses.replace(clip, cues=(Cue(0.0, clip.seconds, text, spelled=False),))
+        said = split_signs(tokenizer.decode(ids), signs)
+        return dataclasses.replace(clip, cues=signed_cues(said, clip.seconds))
     words: list[list[str]] = [[]]
     for piece in tokenizer.pieces(ids):
         letter = piece.replace("▁", " ").strip()

@@ -121,7 +121,8 @@ class TextPipeline:
             draws = [requests[parts[k][0]].draw for k in order]
             clips = producer(params, [[parts[k][1] for k in order]], [draws])[0]
             for k, (clip, _) in sorted(zip(order, clips), key=lambda pair: pair[0]):
-                clip = with_cues(clip, producer.encode(parts[k][1], 0), tokenizer)
+                ids = producer.encode(parts[k][1], 0)
+                clip = with_cues(clip, ids, tokenizer, self.groups[code].signs)
                 made.setdefault(parts[k][0], []).append(clip)
         return [Signed(join_clips(made[i], PAUSE), None) for i in range(len(requests))]
 

@@ -16,6 +16,7 @@ from signllm_jax.data.corruption import open_train
 from signllm_jax.parallel import hosts, sharding
 from signllm_jax.poses.features import collect_statistics
 from signllm_jax.text.glosses import gloss_vocabulary
+from signllm_jax.text.spoken_signs import spoken_signs
 from signllm_jax.text.tokenizer import train_tokenizer
 
 
@@ -53,6 +54,7 @@ def make_group(config: Config, language: str, gloss_rows: int = 0) -> Group:
         row_tokens=config.data.row_tokens,
         glosses=gloss_vocabulary(data.units, gloss_rows),
         trained_tokens=(min(lengths), max(lengths)) if lengths else None,
+        signs=() if spelled else spoken_signs(data.texts, data.units),
     )
 
 
