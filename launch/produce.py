@@ -23,14 +23,20 @@ TEXTS = flags.DEFINE_string("texts", None, "file with a text in every line; a pi
 OUTPUT = flags.DEFINE_string(
     "output",
     None,
-    "file to write: .mp4 .webm .gif .png .html .glb .npz .pose .skels .json .zip .vtt .srt .eaf; "
-    "with --texts a folder",
+    "file to write: .mp4 .webm .gif .png .html .glb .bvh .npz .pose .skels .json .zip .vtt .srt "
+    ".eaf; with --texts a folder",
 )
 FORM = flags.DEFINE_string("form", "mp4", "with --texts: suffix of the files in the folder")
 SEED = flags.DEFINE_integer("seed", 0, "which clip of a text, of a model that draws")
 SAMPLES = flags.DEFINE_integer("samples", 1, "how many clips of a text, of a model that draws")
 TEMPERATURE = flags.DEFINE_float(
     "temperature", 1.0, "how far they vary: 1 as those of the data do, 0 not at all"
+)
+HEADER = flags.DEFINE_enum(
+    "pose_header",
+    None,
+    ["openpose", "holistic", "holistic_face", "holistic178"],
+    "points of a .pose file: openpose, by default, or MediaPipe's, with its depth",
 )
 SMOOTH = flags.DEFINE_boolean("smooth", False, "take jitter off with a filter of 5 frames")
 
@@ -47,7 +53,7 @@ def main() -> int:
         if TEXT.value is not None or PROMPT.value is not None:
             raise ConfigError("--texts stands alone, without --text and --prompt")
         return produce_list(read_texts(TEXTS.value))
-    check_output(OUTPUT.value)
+    check_output(OUTPUT.value, HEADER.value)
     text = sys.stdin.read().strip() if TEXT.value == "-" else TEXT.value
     model = SignLLM.load(WORKDIR.value)
     request = model.read(text, PROMPT.value, LANGUAGE.value, SEED.value, TEMPERATURE.value)
@@ -79,7 +85,7 @@ def write(model, request, output, with_gloss: bool = False) -> None:
         if len(made) > 1:
             path = path.with_stem(f"{path.stem}-{number}")
         clip = smoothed(signed.clip) if SMOOTH.value else signed.clip
-        save_clip(path, clip, text=shown)
+        save_clip(path, clip, text=shown, header=HEADER.value)
         cli.say(f"{path}: {shown}; {len(clip)} frames, {clip.seconds:.1f} s")
 
 
@@ -114,7 +120,7 @@ def produce_list(texts: list[tuple[str, str]]) -> int:
     from signllm_jax.render.save import check_output
 
     folder, wide = Path(OUTPUT.value), len(str(len(texts)))
-    check_output(folder / f"1.{FORM.value}")
+    check_output(folder / f"1.{FORM.value}", HEADER.value)
     model, failed = SignLLM.load(WORKDIR.value), 0
     model.describe(LANGUAGE.value)  # a language that is not there is no fault of each text
     for number, (place, text) in enumerate(texts, 1):

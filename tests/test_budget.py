@@ -48,7 +48,7 @@ def written(folder, form):
     if form == "npz":
         write_arrays(path, made_clip(FRAMES))
     elif form == "pose":
-        write_pose_file(path, made_clip(FRAMES))
+        write_pose_file(path, made_clip(FRAMES), "holistic")
     elif form == "skels":
         write_skels(path, [made_clip(FRAMES)])
     elif form.startswith("dwpose"):

@@ -33,7 +33,7 @@ def clip():
 
 def test_all_forms_are_known_to_writers_and_readers():
     assert set(save.SUFFIXES) == {
-        *(".mp4", ".webm", ".gif", ".png", ".html", ".glb", ".vtt", ".srt", ".eaf"),
+        *(".mp4", ".webm", ".gif", ".png", ".html", ".glb", ".bvh", ".vtt", ".srt", ".eaf"),
         *files.SUFFIXES,
     }
 

@@ -51,9 +51,6 @@ def test_a_clip_comes_back_from_every_header(tmp_path, clip, header):
         confidence, positions = clip.confidence.copy(), clip.positions.copy()
         confidence[:, 0] = positions[:, 0] = 0
         clip = dataclasses.replace(clip, confidence=confidence, positions=positions)
-    if header == "openpose":  # its shoulder width is measured in all three axes
-        width = np.linalg.norm(clip.positions[:, 2] - clip.positions[:, 5], axis=-1)
-        clip = dataclasses.replace(clip, positions=clip.positions / np.median(width))
     near(again, clip, 2e-4)
     assert list(tmp_path.iterdir()) == [tmp_path / "a.pose"]
 
@@ -72,7 +69,7 @@ def test_a_flat_clip_of_128_joints_comes_back_from_openposes_header(tmp_path):
     assert len(read_pose_file(tmp_path / "a.pose").skeleton.joints) == 50
     with pytest.raises(OutputError, match="needs the header openpose"):
         write_pose_file(tmp_path / "b.pose", clip, "holistic")
-    write_pose_file(tmp_path / "c.pose", letters()[0])
+    write_pose_file(tmp_path / "c.pose", letters()[0], "holistic")
     with pytest.raises(PoseFormatError, match=r"c\.pose: MediaPipe Holistic has no dwpose128"):
         read_pose_file(tmp_path / "c.pose", layout=DWPOSE128.name)
     with pytest.raises(OutputError, match="unknown header 'smpl': known are holistic"):
@@ -96,6 +93,21 @@ def test_pose_formats_own_tools_take_what_is_written(tmp_path, clip, header):
     right, left = (pose.header.get_point_index(*point) for point in pose_shoulders(pose.header))
     shoulders = pose.body.data[:, 0, right, :2] - pose.body.data[:, 0, left, :2]
     assert np.linalg.norm(shoulders, axis=-1).mean() == pytest.approx(1, abs=0.05)
+
+
+def test_depth_is_in_the_unit_of_x_and_y_but_for_the_headers_of_mediapipe(tmp_path, clip):
+    plain = Pose.read(clip.save(tmp_path / "a.pose").read_bytes())
+    places = [plain.header.get_point_index("pose_keypoints_2d", p) for p in ("RElbow", "RWrist")]
+    arm = plain.body.data[:, 0, places].data
+    own = clip.positions[:, [3, 4]]
+    seen = clip.observed[:, [3, 4]].all(1)
+    np.testing.assert_allclose(
+        np.diff(arm, axis=1)[seen], 160 * np.diff(own, axis=1)[seen], atol=0.1
+    )
+    asked = Pose.read(clip.save(tmp_path / "b.pose", header="holistic").read_bytes())
+    assert asked.header.components[0].name == "POSE_LANDMARKS"
+    with pytest.raises(OutputError, match=r"the header holistic is for \.pose files"):
+        clip.save(tmp_path / "c.npz", header="holistic")
 
 
 def test_the_headers_are_mediapipes():
@@ -154,7 +166,7 @@ def test_openposes_own_flat_header_is_read_flat(tmp_path):
 
 
 def test_numbers_that_cannot_be_are_missing_and_counted(tmp_path, clip):
-    write_pose_file(tmp_path / "a.pose", clip)
+    write_pose_file(tmp_path / "a.pose", clip, "holistic")
     pose = Pose.read((tmp_path / "a.pose").read_bytes())
     pose.body.data[3, 0, 0, 0], pose.body.data[4, 0, 13, 1] = np.nan, 1e30
     with open(tmp_path / "b.pose", "wb") as file:

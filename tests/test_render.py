@@ -216,7 +216,8 @@ def test_png_is_the_contact_strip_and_npz_the_clip(tmp_path):
 def test_an_unknown_suffix_names_the_accepted_ones(tmp_path):
     for name in ("hello.avi", "hello"):
         with pytest.raises(
-            OutputError, match=r"\.mp4 \.webm \.gif \.png \.html \.glb \.vtt \.srt \.eaf \.npz"
+            OutputError,
+            match=r"\.mp4 \.webm \.gif \.png \.html \.glb \.bvh \.vtt \.srt \.eaf \.npz",
         ):
             save_clip(tmp_path / name, letters()[0])
 

@@ -47,7 +47,7 @@ def anonymized(clip: PoseClip) -> PoseClip:
     first = int(np.argmax(measured))
     with tempfile.TemporaryDirectory(prefix="signllm_jax-") as folder:
         path = Path(folder) / "clip.pose"
-        write_pose_file(path, clip)
+        write_pose_file(path, clip, "holistic")
         pose = Pose.read(path.read_bytes())
         # the package takes the looks from the first frame, so one that shows them stands there
         order = [first, *range(len(clip))]

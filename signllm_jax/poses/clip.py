@@ -104,9 +104,9 @@ class PoseClip:
             raise PoseFormatError(f"{os.fspath(path)}: there is no such file")
         return _method("load")(path, fps)
 
-    def save(self, path: str | os.PathLike, text: str = "") -> Path:
+    def save(self, path: str | os.PathLike, text: str = "", header: str | None = None) -> Path:
         """Saves the clip as its suffix says; see `signllm_jax.render.save.save_clip`."""
-        return _method("save")(path, self, text=text)
+        return _method("save")(path, self, text=text, header=header)
 
     def show(self, text: str = "") -> None:
         """Shows a player in a notebook; see `signllm_jax.render.page.show_clip`."""

@@ -62,7 +62,7 @@ def to_pixels(
 
 
 def to_shoulder_widths(
-    positions: np.ndarray, confidence: np.ndarray, layout: str, place: str
+    positions: np.ndarray, confidence: np.ndarray, layout: str, place: str, axes: int = 3
 ) -> np.ndarray:
     """Centres a clip on its median neck and divides it by its median shoulder width.
 
@@ -71,6 +71,7 @@ def to_shoulder_widths(
         confidence: float [T, J], 0 = missing.
         layout: name of the layout.
         place: what to name in an error, usually the file.
+        axes: how many of the axes the shoulder width is measured in.
 
     Returns:
         float32 of the same shape; missing joints are 0. Where no frame shows the neck, the middle
@@ -85,7 +86,8 @@ def to_shoulder_widths(
     both = (confidence[:, right] > 0) & (confidence[:, left] > 0)
     if not both.any():
         raise PoseFormatError(f"{place}: no frame shows both shoulders")
-    width = np.median(np.linalg.norm(positions[both, right] - positions[both, left], axis=-1))
+    apart = positions[both, right, :axes] - positions[both, left, :axes]
+    width = np.median(np.linalg.norm(apart, axis=-1))
     if not LEAST_WIDTH < width < np.inf:
         raise PoseFormatError(f"{place}: the shoulders are {width:g} apart")
     seen = confidence[:, neck] > 0

@@ -91,8 +91,8 @@ def read_pose_file(
     if layout == DWPOSE128.name:
         return dwpose_clip(np.concatenate([clip[..., :2], seen[..., None]], -1), fps, place=name)
     if pose_points.family(header, name) != pose_points.HOLISTIC:
-        flat = to_shoulder_widths(clip, seen, layout, name)
-        return PoseClip(flat, seen.astype(np.float32), fps)
+        scaled = to_shoulder_widths(clip, seen, layout, name, axes=2)
+        return PoseClip(scaled, seen.astype(np.float32), fps)
     if not there[_NOSE]:
         _put_nose(clip, seen, header, positions, confidence, repairs)
     if hand_depth is None:
@@ -252,18 +252,18 @@ def _signer(body: PoseBody, name: str, repairs: Repairs, budget: Budget):
     return positions[moments, places], seen
 
 
-def write_pose_file(path: str | os.PathLike, clip: PoseClip, header: str | None = None) -> None:
+def write_pose_file(path: str | os.PathLike, clip: PoseClip, header: str = "openpose") -> None:
     """Writes a clip as a `.pose` file of one person, in a square picture of 640 pixels.
 
-    MediaPipe's headers keep its ways, which `read_pose_file` undoes: no neck, one wrist, z in
-    picture widths and deeper arms than there are. OpenPose's keeps every joint; its third axis is
-    in pixels, and flat clips (dwpose128) have none.
+    OpenPose's header keeps every joint; its third axis is in pixels from the neck, the unit of x
+    and y, and flat clips (dwpose128) have none. MediaPipe's headers keep its ways, which
+    `read_pose_file` undoes: no neck, one wrist, z in picture widths and deeper arms than there are.
 
     Args:
         path: the file.
         clip: openpose50, or dwpose128 for an OpenPose header.
-        header: of `pose_headers.HEADERS`; by default `holistic`, for dwpose128 `openpose`. A face
-            is missing in all its frames where the clip has none.
+        header: of `pose_headers.HEADERS`. A face is missing in all its frames where the clip has
+            none.
 
     Raises:
         OutputError: an unknown header, one that the layout does not fit, or an unwritable place.
@@ -273,20 +273,19 @@ def write_pose_file(path: str | os.PathLike, clip: PoseClip, header: str | None 
     from pose_format.pose_header import PoseHeader, PoseHeaderDimensions
 
     flat = clip.layout == DWPOSE128.name
-    name = header or ("openpose" if flat else "holistic")
-    components = pose_headers.make_components(name, depth=not flat)
-    if flat and name != "openpose":
-        raise OutputError(f"{path}: a {clip.layout} clip needs the header openpose, not {name}")
+    components = pose_headers.make_components(header, depth=not flat)
+    if flat and header != "openpose":
+        raise OutputError(f"{path}: a {clip.layout} clip needs the header openpose, not {header}")
     head = PoseHeader(0.2, PoseHeaderDimensions(_SIDE, _SIDE), components)
     pixels = clip.positions.astype(np.float64) * _PIXELS_A_WIDTH
-    if name != "openpose":
+    if header != "openpose":
         pixels[:, :8, 2] /= ARM_DEPTH * _SIDE
         for hand in _WRISTS:
             joints = list(OPENPOSE50.groups[hand])
             pixels[:, joints, 2] = (pixels[:, joints, 2] - pixels[:, joints[:1], 2]) / _SIDE
     pixels += _NECK_AT
     places = pose_headers.point_rows(head)
-    points = pose_headers.written_points(name)
+    points = pose_headers.written_points(header)
     pairs = [(places[points[j]], i) for i, j in enumerate(clip.skeleton.joints) if j in points]
     rows, joints = map(list, zip(*pairs))
     data = np.zeros((len(clip), 1, head.total_points(), 2 if flat else 3), np.float32)

@@ -35,7 +35,7 @@ def save_glb(path: Path, clip: PoseClip) -> None:
     """Writes the clip; needs pygltflib. The layout dwpose128 is flat."""
     import pygltflib as gltf
 
-    positions, shown = _held(clip)
+    positions, shown = held_positions(clip)
     build = _Builder(gltf)
     times = build.add((np.arange(len(clip)) / clip.fps).astype(np.float32), "SCALAR")
     group_of = {joint: name for name, joints in clip.skeleton.groups.items() for joint in joints}
@@ -135,7 +135,7 @@ class _Builder:
         return b"".join(file.save_to_bytes())
 
 
-def _held(clip: PoseClip) -> tuple[np.ndarray, np.ndarray]:
+def held_positions(clip: PoseClip) -> tuple[np.ndarray, np.ndarray]:
     """Positions [T, J, 3], a joint that is not shown staying where it was, and shown [T, J]."""
     shown = clip.observed
     positions = clip.positions * (1, 1, 0) if clip.layout == DWPOSE128.name else clip.positions

@@ -10,6 +10,7 @@ from signllm_jax.poses.clip import PoseClip, register_method
 from signllm_jax.poses.openpose import write_openpose
 from signllm_jax.poses.pose_file import write_pose_file
 from signllm_jax.poses.skels import write_skels
+from signllm_jax.render.bvh import save_bvh
 from signllm_jax.render.glb import save_glb
 from signllm_jax.render.page import clip_frame, save_page, show_clip
 from signllm_jax.render.subtitles import save_eaf, save_subtitles
@@ -22,6 +23,7 @@ _PICTURES = {
     ".png": save_png,
     ".html": save_page,
     ".glb": lambda path, clip, reference, text: save_glb(path, clip),
+    ".bvh": lambda path, clip, reference, text: save_bvh(path, clip),
     ".vtt": lambda path, clip, reference, text: save_subtitles(path, clip, ".vtt"),
     ".srt": lambda path, clip, reference, text: save_subtitles(path, clip, ".srt"),
     ".eaf": lambda path, clip, reference, text: save_eaf(path, clip, text),
@@ -41,29 +43,32 @@ def save_clip(
     produced: PoseClip,
     reference: PoseClip | None = None,
     text: str = "",
+    header: str | None = None,
 ) -> Path:
     """Saves a clip as a video, picture or poses; the file appears when it is whole.
 
     `.mp4`, `.webm` and `.gif` play in real time and `.png` is a contact strip, the reference beside
     the produced clip. The others are of the produced clip alone: `.html` a page that plays it in
-    3D, `.glb` its skeleton, animated, for 3D tools, `.npz` its arrays, `.pose` MediaPipe Holistic's
-    points, `.skels` one line, `.json` a list of OpenPose frames and `.zip` (or `.json.zip`) an
-    archive of one OpenPose file a frame. `.vtt`, `.srt` and ELAN's `.eaf` have the letters or
-    glosses of a produced clip with their times.
+    3D, `.glb` its skeleton, animated, for 3D tools, `.bvh` joints that turn, for animation, `.npz`
+    its arrays, `.pose` its joints with their depth, `.skels` one line, `.json` a list of OpenPose
+    frames and `.zip` (or `.json.zip`) an archive of one OpenPose file a frame. `.vtt`, `.srt` and
+    ELAN's `.eaf` have the letters or glosses of a produced clip with their times.
 
     Args:
         path: where to; missing folders are made.
         produced: the clip.
         reference: the real clip of the same text.
         text: written above.
+        header: of a `.pose` file, one of `pose_headers.HEADERS`: openpose, whose depth is in the
+            unit of x and y, or one of MediaPipe's, with the depth that MediaPipe gives.
 
     Returns:
         The path.
 
     Raises:
         OutputError: the suffix is none of `SUFFIXES`, the clip has no frames, a layout that the
-            format does not take or no letters to write, the place cannot be written, or a library
-            of the extra `demo` is missing.
+            format does not take or no letters to write, there is a header for another file than
+            `.pose`, the place cannot be written, or a library of the extra `demo` is missing.
         TooSlowError: the encoder did not end in time.
     """
     path = check_output(path)
@@ -72,13 +77,19 @@ def save_clip(
         raise OutputError(f"cannot save {path.name!r}: {type(produced).__name__} is no PoseClip")
     if not len(produced):
         raise OutputError(f"cannot save {path.name!r}: the clip has no frames")
+    given = _header(path, header)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if suffix in _POSES:
-            _POSES[suffix](path, produced)
+            _POSES[suffix](path, produced, **given)
         else:
             with replacing(path, suffix=suffix) as part:
-                _PICTURES[suffix](Path(part), produced, reference, text)
+                try:
+                    _PICTURES[suffix](Path(part), produced, reference, text)
+                except TooSlowError:
+                    raise
+                except OutputError as error:
+                    raise OutputError(f"cannot save {path.name!r}: {error}") from None
     except TooSlowError as error:
         raise TooSlowError(f"cannot write {path.name}: {error}") from None
     except (OSError, RuntimeError) as error:  # RuntimeError: there is no ffmpeg
@@ -91,9 +102,19 @@ def save_clip(
     return path
 
 
-def check_output(path: str | os.PathLike) -> Path:
+def _header(path: Path, header: str | None) -> dict[str, str]:
+    """The header as an argument, where one is given."""
+    if header is None:
+        return {}
+    if path.suffix.lower() != ".pose":
+        raise OutputError(f"cannot save {path.name!r}: the header {header} is for .pose files")
+    return {"header": header}
+
+
+def check_output(path: str | os.PathLike, header: str | None = None) -> Path:
     """The path as such; raises OutputError when `save_clip` would refuse it, before any work."""
     path = Path(path)
+    _header(path, header)
     if path.suffix.lower() not in SUFFIXES:
         raise OutputError(
             f"cannot save {path.name!r}: its suffix must be one of {' '.join(SUFFIXES)}"

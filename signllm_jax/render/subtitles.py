@@ -10,12 +10,9 @@ from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.cues import Cue
 
 
-def _cues(path: Path, clip: PoseClip) -> tuple[Cue, ...]:
+def _cues(clip: PoseClip) -> tuple[Cue, ...]:
     if not clip.cues:
-        raise OutputError(
-            f"cannot save {path.name!r}: this clip does not say what is signed when, "
-            "as produced clips do"
-        )
+        raise OutputError("this clip does not say what is signed when, as produced clips do")
     return clip.cues
 
 
@@ -24,7 +21,7 @@ def save_subtitles(path: Path, clip: PoseClip, suffix: str) -> None:
     import webvtt
 
     made = webvtt.WebVTT()
-    for cue in _cues(path, clip):
+    for cue in _cues(clip):
         made.captions.append(webvtt.Caption(_clock(cue.start), _clock(cue.end), cue.label))
     with io.StringIO() as lines:
         made.write(lines, format=suffix[1:])
@@ -35,7 +32,7 @@ def save_eaf(path: Path, clip: PoseClip, text: str) -> None:
     """Writes an ELAN file: the tiers `text`, `words` and `letters`, or `text` and `glosses`."""
     from pympi import Elan
 
-    cues = _cues(path, clip)
+    cues = _cues(clip)
     made = Elan.Eaf(author="signllm_jax")
     made.remove_tier("default")
     spelled = all(cue.spelled for cue in cues)

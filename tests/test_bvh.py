@@ -1,0 +1,70 @@
+"""`.bvh` files, read by a reader of its own kind: the joints are where the clip has them."""
+
+import numpy as np
+import pytest
+from real_clips import letters
+from scipy.spatial.transform import Rotation
+
+from signllm_jax.core.errors import OutputError
+from signllm_jax.core.skeleton import OPENPOSE50
+from signllm_jax.poses.clip import PoseClip
+from signllm_jax.render.glb import SHOULDER
+
+
+def read_bvh(path):
+    """Places {joint: [T, 3]} in the file's unit, and seconds of a frame."""
+    head, _, motion = path.read_text().partition("MOTION\n")
+    frames, step, *rows = motion.splitlines()
+    values = np.array([row.split() for row in rows], float)
+    assert len(values) == int(frames.split()[1])
+    column, stack, places, parent = 0, [], {}, None
+    for line in head.splitlines():
+        word, *rest = line.split()
+        if word in ("ROOT", "JOINT"):
+            name = rest[0]
+        elif word == "End":
+            name = f"{name} end"
+        elif word == "OFFSET":
+            offset, parent = np.array(rest, float), stack[-1] if stack else None
+        elif word == "CHANNELS":
+            names, own = rest[1:], values[:, column : column + int(rest[0])].copy()
+            column += int(rest[0])
+            at = np.broadcast_to(offset, (len(values), 3))
+            if names[0] == "Xposition":
+                at, names, own = own[:, :3], names[3:], own[:, 3:]
+            turn = Rotation.from_euler("".join(name[0] for name in names), own, degrees=True)
+            if parent:
+                at, turn = parent[0] + parent[1].apply(at.copy()), parent[1] * turn
+            stack[-1:] = [(at, turn)]
+            places[name] = at
+        elif word == "{":
+            stack.append(parent or ())
+        elif word == "}":
+            if name.endswith(" end") and name not in places:
+                above = stack[-2]
+                places[name] = above[0] + above[1].apply(offset)
+            stack.pop()
+    assert column == values.shape[1]
+    return places, float(step.split()[-1])
+
+
+def test_hands_head_and_shoulders_are_where_the_clip_has_them(tmp_path):
+    clip = letters()[0]
+    places, step = read_bvh(clip.save(tmp_path / "a.bvh"))
+    assert step == pytest.approx(1 / clip.fps)
+    joints = ["neck", "right_shoulder", "left_shoulder", "right_wrist"]
+    joints += [f"right_{f}_{n}" for f in ("thumb", "index", "little") for n in (1, 2, 3)]
+    for name in joints:
+        row = OPENPOSE50.index(name)
+        own = clip.positions[:, row] * (1, -1, -1) * 100 * SHOULDER
+        off = np.linalg.norm(places[name] - own, axis=-1)[clip.observed[:, row]]
+        assert off.mean() < 1.2, name  # centimetres
+        assert name != "right_wrist" or off.mean() < 0.6
+    lengths = np.linalg.norm(places["right_elbow"] - places["right_shoulder"], axis=-1)
+    assert np.ptp(lengths) < 0.01 * lengths.mean()  # bones do not stretch
+
+
+def test_a_flat_clip_is_refused(tmp_path):
+    clip = PoseClip(np.zeros((2, 128, 3)), np.ones((2, 128)), 25, "dwpose128")
+    with pytest.raises(OutputError, match=r"a\.bvh.*no depth"):
+        clip.save(tmp_path / "a.bvh")
