@@ -51,8 +51,8 @@ words: $(VENV)/demo-installed
 # the demo's seeds without reinforcement learning, and both beside each other in docs/replay.md
 seeds-plain: $(VENV)/demo-installed
 	for seed in $(SEEDS); do \
-	  $(RUN) launch/train.py --config=configs/mlsf.py --config.train.seed=$$seed \
-	    --config.rl.plc=False --config.rl.loss=mse --workdir=runs/plain-seed-$$seed || exit; \
+	  $(RUN) launch/train.py --config=configs/mlsf.py:plain --config.train.seed=$$seed \
+	    --workdir=runs/plain-seed-$$seed || exit; \
 	done
 	$(RUN) launch/ablation.py --norun --demo=$(shell echo $(SEEDS:%=runs/mlsf-seed-%) \
 	  $(SEEDS:%=runs/plain-seed-%) | tr ' ' ,)

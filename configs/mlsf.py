@@ -6,7 +6,12 @@
 The first trains four languages on fingerspelled texts of 1 to 16 letters; `fingerspelling` has
 words of 3 to 6 letters alone. What it costs and reaches is in the
 README, which a command writes from the reports. Both learn as the paper does: by the RL loss, with
-the Priority Learning Channel.
+the Priority Learning Channel. One word has them learn without either:
+
+    python launch/train.py --config=configs/mlsf.py:plain
+    python launch/train.py --config=configs/mlsf.py:fingerspelling,base,plain
+
+`paper` instead of `plain` says the default. Parts of it:
 
     --config.rl.plc=False           # every row comes in the order of the data
     --config.rl.loss=mse            # no RL loss: the same gradient, where nothing is reweighted
@@ -33,12 +38,16 @@ PAPER = {
     "direction": "high_reward",
     "strata": 0,
 }
+LEARNING = {"paper": PAPER, "plain": PAPER | {"loss": "mse", "plc": False}}
+"""What the last word of the config's argument chooses."""
 
 
 def get_config(arg: str | None = None):
-    """`arg` is DATASET,SIZE; both may be left out (`fingerspelling_texts,tiny`)."""
-    config = config_dict("mlsf", arg, "fingerspelling_texts")
-    config.rl.update(PAPER)
+    """`arg` is DATASET,SIZE,LEARNING; all may be left out (`fingerspelling_texts,tiny,paper`)."""
+    *parts, last = (arg or "").split(",")
+    learning, parts = (last, parts) if last in LEARNING else ("paper", [*parts, last])
+    config = config_dict("mlsf", ",".join(parts), "fingerspelling_texts")
+    config.rl.update(LEARNING[learning])
     if config.size == "tiny":
         steps = 3000 if config.data.dataset.startswith("fingerspelling_") else 3500
         config.train.update(steps=steps, batch_size=3)

@@ -159,6 +159,13 @@ def test_further_training_stands_beside_what_it_began_from(study, tmp_path):
     assert test[2].startswith("| - | 3 | 0.0700 [") and "-0.0100 [" in test[3]
 
 
+def test_the_repository_shows_the_demo_with_the_papers_learning_and_without():
+    page = (Path(__file__).parents[1] / "docs" / "results.md").read_text("utf-8")
+    found = Records(Path(__file__).parents[1] / "docs" / "replay" / "runs.jsonl").read("demo")
+    assert tables.learning(found) in page
+    assert all(f"mlsf.py:fingerspelling,{word}`" in page for word in ("paper", "plain"))
+
+
 def test_the_demo_is_shown_with_its_worst_language(study):
     for name, cer in (("plc", 0.02), ("mse", 0.01)):
         for seed in (0, 1):

@@ -89,6 +89,15 @@ def test_both_parts_of_a_configs_argument_may_be_left_out():
     assert mlsf.get_config() == texts == mlsf.get_config(",tiny")
 
 
+@pytest.mark.parametrize("before", ["", "fingerspelling,", "fingerspelling,base,"])
+def test_one_word_chooses_how_it_is_learnt(before):
+    paper, plain = (mlsf.get_config(before + word) for word in ("paper", "plain"))
+    assert paper == mlsf.get_config(before.rstrip(","))
+    assert (paper.rl.loss, paper.rl.plc) == ("reward", True)
+    plain.rl.loss, plain.rl.plc = paper.rl.loss, paper.rl.plc
+    assert plain == paper
+
+
 @pytest.mark.parametrize(
     ("size", "least", "most"),
     [

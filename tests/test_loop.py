@@ -7,11 +7,14 @@ import logging
 import os
 import re
 import signal
+import types
 from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
+from PIL import Image
+from real_clips import letters
 from tiny import CONFIG, one_device
 
 from signllm_jax.api import SignLLM
@@ -21,6 +24,7 @@ from signllm_jax.core.config import to_dict
 from signllm_jax.core.errors import ConfigError, TextError
 from signllm_jax.train import groups, loop
 from signllm_jax.train.checkpoint import restore_params
+from signllm_jax.train.dev import show_dev
 from signllm_jax.train.log import RunLog
 from signllm_jax.train.state import abstract_state, state_shardings
 
@@ -45,7 +49,9 @@ def config(data_dir):
             CONFIG.data, data_dir=data_dir, languages=LANGUAGES, row_frames=128
         ),
         train=dataclasses.replace(CONFIG.train, steps=STEPS, batch_size=4),
-        eval=dataclasses.replace(CONFIG.eval, every=2, clips=3, max_frames=32, batch_size=4),
+        eval=dataclasses.replace(
+            CONFIG.eval, every=2, clips=3, max_frames=32, batch_size=4, report=False
+        ),
         checkpoint=dataclasses.replace(CONFIG.checkpoint, every=3),
         log=dataclasses.replace(CONFIG.log, every=1, progress=False),
     )
@@ -275,3 +281,25 @@ def test_a_language_stops_after_so_many_evaluations_without_a_better_one(
 
 
 STILL = {"score": 1.0}
+
+
+class Dev:
+    """A dev set of which one text has just been signed."""
+
+    def pictures(self):
+        return iter(())
+
+    def clips(self):
+        return iter([("asl: a", letters()[0], letters()[1])])
+
+
+def test_the_first_evaluation_of_a_run_with_a_report_leaves_a_clip(config, tmp_path):
+    said = []
+    log = types.SimpleNamespace(say=said.append)
+    asked = dataclasses.replace(config, eval=dataclasses.replace(config.eval, report=True))
+    for step, own in ((1, config), (2, asked), (3, asked)):
+        show_dev(Dev(), log, step, own, Workdir(tmp_path))
+    (line,) = said
+    assert line.startswith("step 2: ") and line.endswith("first.gif")
+    with Image.open(tmp_path / "first.gif") as picture:
+        assert picture.n_frames >= len(letters()[0])

@@ -11,6 +11,7 @@ from launch.studies.study import DEV_SEEDS, TEST_SEEDS, Study, by_setting
 from signllm_jax.artifacts.group import write_file
 from signllm_jax.core.errors import DataError
 from signllm_jax.eval.plots import plot_curves
+from signllm_jax.eval.results import write_readme
 
 
 def write(study: Study, docs: Path) -> str:
@@ -32,6 +33,8 @@ def write(study: Study, docs: Path) -> str:
     parts += [*_cost(docs / "replay"), *_open()]
     write_file(docs / "replay.md", ("\n\n".join(parts) + "\n").encode())
     details.write(study, docs / "replay", best)
+    if (docs / "results.md").exists():  # a trial elsewhere has none
+        write_readme(str(docs / "results.md"), _learning(study), "learning")
     return f"{docs / 'replay.md'}: {len(dev)} runs on dev"
 
 
@@ -82,9 +85,21 @@ def _demo(study: Study) -> list[str]:
         "## The demo",
         f"`configs/mlsf.py`, four languages, clean clips, {study.demo.train.steps:,} steps: "
         f"{tables.demo_line(found)}. The channel costs the demo character errors; it is on because "
-        "the paper's is. For a corpus that you trust, `--config.rl.plc=False --config.rl.loss=mse` "
-        "trains without.",
+        "the paper's is. For a corpus that you trust, `--config=configs/mlsf.py:plain` trains without.",
     ]
+
+
+def _learning(study: Study) -> str:
+    """The demo by what it learns with: a table of docs/results.md."""
+    found = study.records.read("demo")
+    if not found:
+        return "Not run."
+    said = (
+        f"Words of 3 to 6 letters in four languages, {study.demo.train.steps:,} steps, test: "
+        "`paper` learns by the RL loss with the Priority Learning Channel, `plain` by the mean "
+        "squared error alone."
+    )
+    return f"{tables.learning(found)}\n\n{said}"
 
 
 def _gradient(study: Study) -> list[str]:

@@ -192,6 +192,21 @@ def demo_line(results: Mapping[Key, dict]) -> str:
     return "; ".join(said) or "not run"
 
 
+def learning(results: Mapping[Key, dict]) -> str:
+    """The demo's CER and DTW, a row for each word of its config that chooses how it learns."""
+    words = {"plc": "paper", "mse": "plain"}
+    rows = []
+    for name, _, own in by_setting(results):
+        figures = [
+            spread([run["overall"][metric] for run in own], form)
+            for metric, form in (("cer", METRICS["cer"].form), ("dtw_mean_pose_ratio", ".3f"))
+        ]
+        rows.append(
+            [f"`configs/mlsf.py:fingerspelling,{words.get(name, name)}`", *figures, str(len(own))]
+        )
+    return table(["config", "CER", "DTW / mean pose", "seeds"], rows)
+
+
 def demo(results: Mapping[Key, dict]) -> str:
     """The demo of several seeds, by what it was trained with, and its worst language."""
     columns = {

@@ -218,9 +218,13 @@ class PromptDev:
 
     def pictures(self) -> Iterator[tuple[str, np.ndarray]]:
         """A contact strip of each language's first dev clip as last produced, over the real one."""
+        for title, clip, reference in self.clips():
+            strip = contact_strip(clip, reference, text=title)
+            yield f"dev/{title.partition(':')[0]}", np.asarray(strip)
+
+    def clips(self) -> Iterator[tuple[str, PoseClip, PoseClip]]:
+        """The first dev text of each language, its clip as last produced, and the real one."""
         for code, clips in self._last.items():
             if len(clips[0]):
                 asked = self._asked[code]
-                text = f"{code}: {asked.texts[0]}"
-                strip = contact_strip(clips[0], asked.references[0], text=text)
-                yield f"dev/{code}", np.asarray(strip)
+                yield f"{code}: {asked.texts[0]}", clips[0], asked.references[0]

@@ -121,3 +121,5 @@ class ReadingDevSet:
     def pictures(self) -> Iterator[tuple[str, np.ndarray]]:
         """None: what is read is text."""
         return iter(())
+
+    clips = pictures

@@ -1,5 +1,6 @@
 """Free-running evaluation on dev while training: text in, clips out, scored."""
 
+import os
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -7,6 +8,7 @@ import numpy as np
 from signllm_jax.artifacts.group import Group
 from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core.config import Config
+from signllm_jax.core.storage import is_remote
 from signllm_jax.core.typing import Tree
 from signllm_jax.data import splits
 from signllm_jax.eval.eval_set import Language
@@ -14,9 +16,12 @@ from signllm_jax.eval.evaluators import Evaluator, reader_of, trained_inside
 from signllm_jax.eval.judge import Judge
 from signllm_jax.inference.text_to_pose import Producer
 from signllm_jax.parallel import hosts
+from signllm_jax.poses.clip import PoseClip
 from signllm_jax.render.figure import contact_strip
+from signllm_jax.render.save import save_clip
 from signllm_jax.text.tokenizer import normalize_text
 
+FIRST = "first.gif"
 METRICS = (
     *("score", "dtw", "dtw_mean_pose_ratio", "frechet_mean_pose_ratio", "cer"),
     *("hand_travel_ratio", "duration_ratio", "joints_missing", "ended"),
@@ -102,7 +107,34 @@ class DevSet:
 
     def pictures(self) -> Iterator[tuple[str, np.ndarray]]:
         """A contact strip of each language's first dev clip as last produced, over the real one."""
+        for title, clip, reference in self.clips():
+            strip = contact_strip(clip, reference, text=title)
+            yield f"dev/{title.partition(':')[0]}", np.asarray(strip)
+
+    def clips(self) -> Iterator[tuple[str, PoseClip, PoseClip]]:
+        """The first dev text of each language, its clip as last produced, and the real one."""
         for code, texts, clips, made in zip(self._languages, self._texts, self._clips, self._last):
             if clips:
-                strip = contact_strip(made[0][0], clips[0], text=f"{code}: {texts[0]}")
-                yield f"dev/{code}", np.asarray(strip)
+                yield f"{code}: {texts[0]}", made[0][0], clips[0]
+
+
+def show_dev(dev, log, step: int, config: Config, workdir: Workdir) -> None:
+    """Logs pictures of what was last scored; saves a clip at the first evaluation, for a report.
+
+    Args:
+        dev: a `train.task.DevSet`.
+        log: of the run.
+        step: of the evaluation.
+        config: of the run.
+        workdir: where `first.gif` goes, unless there is one or it is a bucket.
+    """
+    for name, picture in dev.pictures():
+        log.picture(step, name, picture)
+    path = workdir.path / FIRST
+    if not config.eval.report or is_remote(path) or os.path.lexists(path):
+        return
+    for title, clip, reference in dev.clips():
+        if len(clip):
+            save_clip(path, clip, reference, title)
+            log.say(f"step {step}: a dev text as the model signs it by now: {path}")
+        return

@@ -24,6 +24,7 @@ from signllm_jax.train import extension, groups
 from signllm_jax.train.binding import BadClips, check_data
 from signllm_jax.train.checkpoint import Checkpoints
 from signllm_jax.train.clock import Clock
+from signllm_jax.train.dev import show_dev
 from signllm_jax.train.log import open_log
 from signllm_jax.train.optimizer import evaluated
 from signllm_jax.train.preemption import StopSignal
@@ -249,8 +250,7 @@ class _Run:
     def _evaluate(self, step: int, state: TrainState) -> TrainState:
         params = evaluated(state.opt_state, state.params)
         scores = hosts.from_first(self._dev.score(params))
-        record, active = self._record, hosts.gather(state.active).copy()
-        lines = []
+        record, active, lines = self._record, hosts.gather(state.active).copy(), []
         for i, code in enumerate(self._lanes):
             score = scores[code].get(self._task.lead)
             best = record["best"][code]
@@ -265,8 +265,8 @@ class _Run:
         self._log.write(step, "dev", scores)
         title = f"dev {self._task.lead_title} (lower is better)"
         self._log.say(f"step {step}: {title}: {', '.join(lines)}")
-        for name, picture in self._dev.pictures() if hosts.is_first() else ():
-            self._log.picture(step, name, picture)
+        if hosts.is_first():
+            show_dev(self._dev, self._log, step, self._config, self._workdir)
         return dataclasses.replace(state, active=sharding.place(active, state.active.sharding))
 
     def _save(self, step: int, state: TrainState) -> None:

@@ -13,6 +13,7 @@ from signllm_jax.core.errors import ConfigError
 from signllm_jax.core.tasks import get_info, resolve
 from signllm_jax.core.typing import Array, Batch, Tree
 from signllm_jax.data import splits
+from signllm_jax.poses.clip import PoseClip
 from signllm_jax.rl.clips import Clips
 
 
@@ -52,6 +53,9 @@ class DevSet(Protocol):
 
     def pictures(self) -> Iterator[tuple[str, np.ndarray]]:
         """Named pictures uint8 [H, W, 3] of what was last scored."""
+
+    def clips(self) -> Iterator[tuple[str, PoseClip, PoseClip]]:
+        """Texts with the clips that were last scored of them, and the real ones."""
 
 
 class Task(abc.ABC):

@@ -157,3 +157,5 @@ class _DevLines:
     def pictures(self):
         """See `train.task.DevSet`: there are none."""
         return iter(())
+
+    clips = pictures
