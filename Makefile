@@ -154,9 +154,9 @@ CLIPS ?= 5000
 faults: $(VENV)/test-installed
 	PYTHONPATH=. $(RUN) tests/faults.py --clips=$(CLIPS)
 
-# the documentation's site, in build/site
-docs: $(VENV)/test-installed
-	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --strict
+# the documentation's site, in build/site, by what its pages need alone
+docs: .venv-docs/installed
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/python -m mkdocs build --strict
 
 # docs/architecture.svg, from the imports of the code
 architecture: $(VENV)/test-installed
@@ -187,6 +187,12 @@ define APART
 	$(1)/bin/python -m pip install --quiet --require-hashes --no-deps --no-build-isolation -r requirements/$(2).txt
 endef
 APART_DONE = @rm -f $(@D)/unfinished; touch $@
+
+# the extra `docs`, and numpy, which the settings' types name
+DOCS = "mkdocs-material>=9.5,<10" "mkdocstrings[python]>=0.26,<2" numpy
+.venv-docs/installed: requirements/docs.txt
+	$(call APART,.venv-docs,docs)
+	$(APART_DONE)
 
 # what launch/extract.py needs: MediaPipe 0.10.21 wants numpy < 2, so it lives apart
 EXTRACT = "mediapipe==0.10.21" "numpy<2" "pose-format>=0.15,<0.16"
@@ -280,6 +286,7 @@ lock: .venv-lock/installed
 	$(LOCK) --universal --python-version 3.11 -c requirements/test.txt --extra demo --extra eval \
 	  --extra gcs --extra tpu setup.cfg -o requirements/pods.txt
 	echo setuptools wheel | tr ' ' '\n' | $(LOCK) --universal --python-version 3.11 - -o requirements/build.txt
+	echo $(DOCS) | tr ' ' '\n' | $(LOCK) --universal --python-version 3.11 -c requirements/test.txt - -o requirements/docs.txt
 	echo $(EXTRACT) | tr ' ' '\n' | $(LOCK) --python-version 3.11 - -o requirements/extract.txt
 	$(LOCK) --universal --python-version 3.11 --extra beam --extra demo setup.cfg -o requirements/beam.txt
 	echo $(SIGNED_PEER) | tr ' ' '\n' | $(LOCK) --universal --python-version 3.11 - -o requirements/signed-peer.txt

@@ -85,7 +85,8 @@ def _demo(study: Study) -> list[str]:
         "## The demo",
         f"`configs/mlsf.py`, four languages, clean clips, {study.demo.train.steps:,} steps: "
         f"{tables.demo_line(found)}. The channel costs the demo character errors; it is on because "
-        "the paper's is. For a corpus that you trust, `--config=configs/mlsf.py:plain` trains without.",
+        "the paper's is. For a corpus that you trust, `--config=configs/mlsf.py:plain` trains "
+        "without.",
     ]
 
 
