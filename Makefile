@@ -156,7 +156,8 @@ faults: $(VENV)/test-installed
 
 # the documentation's site, in build/site, by what its pages need alone
 docs: .venv-docs/installed
-	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/python -m mkdocs build --strict
+	REPOSITORY=$$(git config --get remote.origin.url | grep ^https) NO_MKDOCS_2_WARNING=1 \
+	  .venv-docs/bin/python -m mkdocs build --strict
 
 # docs/architecture.svg, from the imports of the code
 architecture: $(VENV)/test-installed
