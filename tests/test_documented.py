@@ -11,6 +11,7 @@ from tiny_run import tiny_config, write_run
 NOT_RUN = {  # a line of a block -> where or why not
     "make test": "is what runs this",
     "make install": "tests/test_release.py installs the wheel",
+    "bin/activate": "is of the environment that make install sets up",
     "words.txt": "reads a user's list: tests/test_pretrained.py",
     "make demo": "trains for minutes: its very commands are those of the README, which are run",
     "make speed": "measures for twenty minutes: tests/test_benchmarks.py",

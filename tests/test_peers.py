@@ -66,7 +66,7 @@ def test_what_a_peer_cannot_sign_costs_that_text(languages, tmp_path):
 def signing(folder, clips):
     """A peer that writes these clips in turn, whatever it is asked."""
     for number, clip in enumerate(clips):
-        write_pose_file(folder / f"{number}.pose", clip)
+        write_pose_file(folder / f"{number}.pose", clip, "holistic")
     stub = folder / "python"
     stub.write_text(
         f"""#!{sys.executable}
