@@ -106,6 +106,13 @@ def test_a_summary_has_the_means_over_seeds():
     }
 
 
+def test_a_row_of_fewer_seeds_says_so():
+    rows = variety_page.mean_rows([{"latent": {"cer": 0.1}}, {"mse": {"cer": 0.2}}, {"mse": {}}])
+    assert [*rows] == ["mse", "latent"]
+    assert rows["latent"] == {"cer": 0.1, "seeds": 1, "of": 3}
+    assert [*variety_page._named(rows)][1] == "autoregressive, latent (1 of 3 seeds)"
+
+
 def test_the_page_says_by_how_much_a_target_is_missed():
     cer, travel = variety_targets.SIGNERS[:2]
     assert variety_targets.missed(travel, 0.85) == pytest.approx(-0.05)

@@ -58,7 +58,7 @@ def write(docs: Path) -> str:
     for half in ("signers", "takes"):
         own = [seed[half] for seed in seeds if half in seed]
         if own:
-            summary[half] = mean(own)
+            summary[half] = mean(own) | {"rows": mean_rows([found["rows"] for found in own])}
     text = json.dumps(summary, indent=1, ensure_ascii=False)
     write_file(folder / "summary.json", f"{text}\n".encode())
     write_file(docs / "variety.md", page(summary).encode())
@@ -73,6 +73,15 @@ def _read(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path}: is no seed of this study ({error!r:.100})") from None
     return found
+
+
+def mean_rows(found: Sequence[Mapping[str, Mapping[str, Any]]]) -> dict[str, Any]:
+    """Way -> the means over the seeds that have it, which `seeds` counts, and of how many."""
+    rows = {}
+    for way in sorted({way for rows in found for way in rows}, key=[*TITLES].index):
+        own = [rows[way] for rows in found if way in rows]
+        rows[way] = mean(own) | {"seeds": len(own), "of": len(found)}
+    return rows
 
 
 def mean(records: Sequence[Any]) -> Any:
@@ -115,8 +124,10 @@ def page(summary: Mapping[str, Any]) -> str:
 
 def _signers(found: Mapping[str, Any]) -> list[str]:
     rows = found["rows"]
-    longer = {way: row["longer"] for way, row in rows.items()}
-    unseen = {way: row["unseen_signers"] for way, row in rows.items()}
+    longer, unseen = (
+        {way: row[part] | {"seeds": row["seeds"], "of": row["of"]} for way, row in rows.items()}
+        for part in ("longer", "unseen_signers")
+    )
     return [
         "## Many signers",
         f"`fingerspelling_signers`: {found['texts']} unseen words of 3 to 6 letters by eight "
@@ -149,7 +160,12 @@ def _takes(found: Mapping[str, Any]) -> list[str]:
 
 
 def _named(rows: Mapping[str, Mapping]) -> dict[str, Mapping]:
-    return {TITLES.get(way, way): row for way, row in rows.items()}
+    return {TITLES[way] + _fewer(row): row for way, row in rows.items()}
+
+
+def _fewer(row: Mapping[str, Any]) -> str:
+    """What is added to the title of a row of fewer seeds than others."""
+    return f" ({row['seeds']} of {row['of']} seeds)" if row["seeds"] < row["of"] else ""
 
 
 def _first(rows: Mapping[str, Mapping]) -> Mapping:
