@@ -106,6 +106,18 @@ def test_a_summary_has_the_means_over_seeds():
     }
 
 
+def test_records_of_one_seed_for_different_ways_are_one():
+    def record(seed, judged, cer):
+        own = {"cer": cer, "judged": judged, "rows": {judged: {"cer": cer}}}
+        return {"seed": seed, "signers": own}
+
+    records = [record(1, "latent", 0.3), record(0, "mse", 0.2), record(0, "latent", 0.1)]
+    zero, one = variety_page.joined(records)
+    assert (zero["seed"], one["seed"]) == (0, 1) and one == records[0]
+    assert zero["signers"]["cer"] == 0.1 and zero["signers"]["judged"] == "latent"
+    assert zero["signers"]["rows"] == {"mse": {"cer": 0.2}, "latent": {"cer": 0.1}}
+
+
 def test_a_row_of_fewer_seeds_says_so():
     rows = variety_page.mean_rows([{"latent": {"cer": 0.1}}, {"mse": {"cer": 0.2}}, {"mse": {}}])
     assert [*rows] == ["mse", "latent"]

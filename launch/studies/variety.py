@@ -33,7 +33,7 @@ STEPS = {
     "takes": {"mse": 850, "latent": 750, "parallel_mse": 850, "parallel": 800},
 }
 """Steps of each way, so that all of them take about the same CPU seconds."""
-JUDGED = ("latent", "parallel", "mse")
+JUDGED = ("latent", "parallel", "mse", "parallel_mse")
 """Whose figures stand for a seed: the first of these that was trained."""
 SAMPLES = 5
 """Of every test text: four beside its four takes, and one more for the share of mixed hands."""

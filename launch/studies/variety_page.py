@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from launch.studies import variety
 from launch.studies import variety_targets as targets
 from signllm_jax.artifacts.group import write_file
 from signllm_jax.core import markdown
@@ -51,7 +52,7 @@ def write(docs: Path) -> str:
         DataError: no seed is there, or one is no record of the study.
     """
     folder = docs / "variety"
-    seeds = [_read(path) for path in sorted(folder.glob("seed-*.json"))]
+    seeds = joined([_read(path) for path in sorted(folder.glob("seed-*.json"))])
     if not seeds:
         raise DataError(f"{folder}: no seed-*.json is there (--seed, --output)")
     summary: dict[str, Any] = {"seeds": [seed["seed"] for seed in seeds]}
@@ -73,6 +74,22 @@ def _read(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path}: is no seed of this study ({error!r:.100})") from None
     return found
+
+
+def joined(records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """One record a seed, of those that were made of it for different ways, in the order of seeds.
+
+    A seed's figures are those of the way that is first in `variety.JUDGED`.
+    """
+    found: dict[int, dict[str, Any]] = {}
+    for record in records:
+        kept = found.setdefault(record["seed"], dict(record))
+        for half in ("signers", "takes"):
+            pair = [one[half] for one in (kept, record) if half in one]
+            if pair:
+                best = min(pair, key=lambda one: variety.JUDGED.index(one["judged"]))
+                kept[half] = best | {"rows": pair[0]["rows"] | pair[-1]["rows"]}
+    return [found[seed] for seed in sorted(found)]
 
 
 def mean_rows(found: Sequence[Mapping[str, Mapping[str, Any]]]) -> dict[str, Any]:
