@@ -29,8 +29,8 @@ TRAINING: dict[str, dict[str, Any]] = {
 }
 """What all ways have beside it, section by section; chosen on dev."""
 STEPS = {
-    "signers": {"mse": 2500, "latent": 2250, "parallel_mse": 2500, "parallel": 2350},
-    "takes": {"mse": 850, "latent": 750, "parallel_mse": 850, "parallel": 800},
+    "signers": {"mse": 2000, "latent": 1800, "parallel_mse": 2000, "parallel": 1900},
+    "takes": {"mse": 650, "latent": 600, "parallel_mse": 650, "parallel": 600},
 }
 """Steps of each way, so that all of them take about the same CPU seconds."""
 JUDGED = ("latent", "parallel", "mse", "parallel_mse")
@@ -122,7 +122,7 @@ def config_of(way: str, dataset: str, seed: int, data_dir: str | None, **train: 
     config.model.update(SETTINGS[way])
     config.data.update(languages=("asl",), data_dir=data_dir or "")
     config.train.update(seed=seed, **train)
-    config.eval.update(report=False, samples=0, every=max(config.train.steps // 4, 1))
+    config.eval.update(report=False, samples=0, every=config.train.steps)  # the last are kept
     config.log.progress = False
     return read_config(config.to_dict())
 
@@ -185,7 +185,8 @@ def _signers(options: Options, ways: Sequence[str]) -> dict[str, Any]:
     from launch.studies.variety_rows import judge_signers
     from signllm_jax.api import SignLLM
 
-    rows, first = {}, None
+    rows = {}
+    first = next((path.parent for path in sorted(options.work.glob("signers-*/reader"))), None)
     for way in ways:
         folder = options.work / f"signers-{way}-{options.seed}"
         dataset, steps = "fingerspelling_signers", options.steps or STEPS["signers"][way]
