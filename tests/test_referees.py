@@ -84,15 +84,16 @@ def test_by_distance_still_hands_are_better_than_a_real_take(judged):
     assert figures["collapsed"]["dtw_expected"] < figures["real takes"]["dtw_expected"]
 
 
-def test_the_best_parameters_need_not_show_what_takes_hide_from_each_other(real):
+def test_parameters_are_not_the_better_by_which_hands_they_drew(real):
     texts, references, _ = real
     judge = Judge(texts, references, mean_pose(references))
     other = judge(referees.other_takes(texts, references), texts)
     assert other["joints_missing"] > 0.1
-    assert other["score"] == pytest.approx(0, abs=1e-3)
+    assert other["score"] == pytest.approx(0, abs=0.02)
     assert judge(judge.still, texts)["score"] > 1.9
-    wrong = judge([mirrored(clip) for clip in references], texts)
-    assert wrong["joints_missing_beside_takes"] > 0.2
+    hidden = judge(FAULTS["hidden hands"].plant(texts, references, {}), texts)
+    assert hidden["joints_hidden"] > 0.5
+    assert judge([mirrored(clip) for clip in references], texts)["score"] > 0.5
 
 
 def test_the_page_marks_what_fires(tmp_path, judged, monkeypatch):

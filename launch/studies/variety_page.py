@@ -127,7 +127,7 @@ def page(summary: Mapping[str, Any]) -> str:
         "signs. These tables hold models against real takes by all [referees](referees.md): one "
         "that learns by a squared error, one with a latent (`model.latent`), and one that has a "
         "latent and makes a clip in one pass (`model.decoder=parallel`), each for about as many "
-        f"CPU seconds. Settings were chosen on dev; test is scored once. Means over seeds {seeds}. "
+        f"CPU seconds. Settings were chosen on dev. Means over seeds {seeds}. "
         "Written by",
         "```bash\n"
         "python launch/study.py variety --seed=0 --output=docs/variety/seed-0.json --takes=DIR\n"

@@ -3,9 +3,9 @@
 As soon as signers differ, a mean pose is nearer to a real take than another real take is, so a
 distance alone would keep the model that averages. Where texts have several takes the distribution
 of poses and velocities decides (Frechet), where there is a reader also what it reads, and only of
-data with one take per text the distance. Still hands count against all of them, and hidden joints
-as far as real takes of a text do not hide them from each other: a left-handed take lacks the right
-hand of another.
+data with one take per text the distance. Still hands and hidden joints count against all of them.
+Where texts have several takes jitter is no travel, and a production need not show the hand that a
+take shows: it must show as many joints as real takes do, or which hands were drawn would decide.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,11 +13,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from signllm_jax.core.errors import DataError
-from signllm_jax.eval.referees import other_takes
 from signllm_jax.metrics.frechet import frechet_pose_distance
 from signllm_jax.metrics.pairs import held, score_clips, summarize
 from signllm_jax.metrics.text_metrics import cer
 from signllm_jax.poses.clip import PoseClip
+from signllm_jax.poses.smooth import smoothed
 
 WORST = 1e6
 """The score of productions that cannot be scored; a number, so that any other is better."""
@@ -44,7 +44,7 @@ class Judge:
         self._has_takes = has_takes(texts)
         self.still = [held(pose, clip) for clip in references]
         self._distance = float(np.nanmean(score_clips(references, self.still, ("dtw",))["dtw"]))
-        self._lacking = lacking(texts, references) if self._has_takes else 0.0
+        self._smooth = [smoothed(clip) for clip in references] if self._has_takes else []
 
     def __call__(
         self, produced: Sequence[PoseClip], read: Sequence[str] | None = None
@@ -56,9 +56,10 @@ class Judge:
             read: What a reader reads from each.
 
         Returns:
-            The metrics of `summarize`, `dtw_mean_pose_ratio`, `frechet_mean_pose_ratio` where texts
-            have several takes, `joints_missing_beside_takes` (what is missing beyond what one take
-            lacks of another), `cer` where there is a reader, and `score`.
+            The metrics of `summarize`, `dtw_mean_pose_ratio`, `cer` where there is a reader, and
+            `score`. Where texts have several takes also `frechet_mean_pose_ratio`,
+            `smooth_travel_ratio` (that of the hands without jitter) and `joints_hidden` (by how
+            much smaller the share of shown joints is than that of the real clips).
         """
         metrics = summarize(score_clips(self._references, produced, SCORED))
         if "dtw" in metrics:
@@ -66,9 +67,11 @@ class Judge:
         if self._has_takes:
             ratio = frechet_ratio(self._references, produced, self.still)
             metrics["frechet_mean_pose_ratio"] = ratio
-        if "joints_missing" in metrics:
-            beyond = max(0.0, metrics["joints_missing"] - self._lacking)
-            metrics["joints_missing_beside_takes"] = beyond
+            metrics["joints_hidden"] = max(0.0, 1 - shown(produced) / shown(self._references))
+            smooth = [smoothed(clip) for clip in produced]
+            travel = summarize(score_clips(self._smooth, smooth, ("hand_travel",)))
+            if "hand_travel_ratio" in travel:
+                metrics["smooth_travel_ratio"] = travel["hand_travel_ratio"]
         if read is not None:
             metrics["cer"] = cer(read, self._texts)
         return metrics | {"score": score(metrics)}
@@ -82,17 +85,9 @@ def has_takes(texts: Sequence[str]) -> bool:
     return sum(n for n in count.values() if n > 1) > len(texts) / 2
 
 
-def lacking(texts: Sequence[str], takes: Sequence[PoseClip]) -> float:
-    """The mean share of a take's joints that another take of its text lacks.
-
-    Args:
-        texts: of the takes; those with one take do not count.
-        takes: real clips, of which two at least share a text.
-    """
-    pairs = [(take, other) for take, other in zip(takes, other_takes(texts, takes))]
-    pairs = [(take, other) for take, other in pairs if other is not None]
-    found = score_clips(*zip(*pairs), ("joints_missing",))["joints_missing"]
-    return float(np.nanmean(found)) if np.isfinite(found).any() else 0.0
+def shown(clips: Sequence[PoseClip]) -> float:
+    """The mean share of joints that a clip shows; a clip without frames shows none."""
+    return float(np.mean([clip.observed.mean() if len(clip) else 0.0 for clip in clips]))
 
 
 def frechet_ratio(
@@ -114,11 +109,12 @@ def score(figures: Mapping[str, float]) -> float:
 
     Args:
         figures: of a language's productions: `frechet_mean_pose_ratio` where its texts have several
-            takes, else `dtw_mean_pose_ratio`; `hand_travel_ratio` and
-            `joints_missing_beside_takes` where they have a meaning; `cer` where there is a reader.
+            takes, else `dtw_mean_pose_ratio`; `smooth_travel_ratio` and `joints_hidden`, else
+            `hand_travel_ratio` and `joints_missing`, where they have a meaning; `cer` where there
+            is a reader.
     """
     distance = figures.get("frechet_mean_pose_ratio", figures.get("dtw_mean_pose_ratio", WORST))
-    still = max(0.0, 1.0 - figures.get("hand_travel_ratio", 0.0))
-    missing = figures.get("joints_missing_beside_takes", 0.0)
-    total = distance + still + missing + figures.get("cer", 0.0)
+    travel = figures.get("smooth_travel_ratio", figures.get("hand_travel_ratio", 0.0))
+    missing = figures.get("joints_hidden", figures.get("joints_missing", 0.0))
+    total = distance + max(0.0, 1.0 - travel) + missing + figures.get("cer", 0.0)
     return min(total, WORST) if total == total else WORST
