@@ -127,14 +127,20 @@ def page(summary: Mapping[str, Any]) -> str:
         "signs. These tables hold models against real takes by all [referees](referees.md): one "
         "that learns by a squared error, one with a latent (`model.latent`), and one that has a "
         "latent and makes a clip in one pass (`model.decoder=parallel`), each for about as many "
-        f"CPU seconds. Settings were chosen on dev. Means over seeds {seeds}. "
-        "Written by",
+        "CPU seconds, of which compiling is a part. Settings were chosen on dev words; takes have "
+        "the same but for the latent's weight. The number of steps and `model.ease` were set last, "
+        "when seed 0 had been scored on test with fewer steps; other seeds were scored once. "
+        f"Means over seeds {seeds}; a row of fewer seeds says so. Written by",
         "```bash\n"
         "python launch/study.py variety --seed=0 --output=docs/variety/seed-0.json --takes=DIR\n"
         "python launch/study.py variety\n"
         "```",
         *_signers(summary["signers"]),
         *(_takes(summary["takes"]) if "takes" in summary else ()),
+        "## What is not shown",
+        "The parallel decoder on the plain demo, which has one signer; flow matching, which is not "
+        "built; whom the Priority Learning Channel draws where signers differ: all models here "
+        "learn without it.",
     ]
     return "\n\n".join(parts) + "\n"
 
