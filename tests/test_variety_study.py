@@ -133,7 +133,7 @@ def test_the_page_says_by_how_much_a_target_is_missed():
     row = {"cer": 0.095, "cer_real": 0.005, "travel": 0.85}
     lines = variety_targets.table((cer, travel), {"latent": row}).splitlines()
     assert lines[2] == "| CER beyond real takes' | at most 3.0% | 9.0% **(missed by 6.0%)** |"
-    assert lines[3] == "| travel, filtered | 0.90 to 1.10 | 0.85 **(missed by 0.05)** |"
+    assert lines[3] == "| travel, filtered | 0.900 to 1.100 | 0.850 **(missed by 0.050)** |"
 
 
 @pytest.mark.slow

@@ -22,7 +22,7 @@ class Target(NamedTuple):
     name: str
     low: float
     high: float
-    form: str = ".2f"
+    form: str = ".3f"
     beside: str = ""
 
 
@@ -33,7 +33,7 @@ SIGNERS = (
     Target("speed, filtered", "speed", 0.9, 1.1),
     Target("raw jerk", "raw_jerk", -ANY, 1.5),
     Target("raw travel", "raw_travel", -ANY, 1.15),
-    Target("Fréchet", "frechet", -ANY, 0.04, ".3f"),
+    Target("Fréchet", "frechet", -ANY, 0.04),
     Target("diversity / real", "diversity_over_real", 0.75, ANY),
     Target("best of 4 / mean pose", "best_of_4_over_mean_pose", -ANY, 0.8),
     Target("mixed hands", "mixed_hands", -ANY, 0.005, ".1%"),
