@@ -282,7 +282,7 @@ LOCK = .venv-lock/bin/uv pip compile --quiet --generate-hashes --no-header --no-
 lock: .venv-lock/installed
 	$(LOCK) --universal --python-version 3.11 --extra demo --extra docs --extra eval --extra serve \
 	  --extra test setup.cfg -o requirements/test.txt
-	$(LOCK) --universal --python-version 3.11 -c requirements/test.txt --extra demo --extra serve \
+	$(LOCK) --universal --python-version 3.11 -c requirements/test.txt --extra demo --extra eval --extra serve \
 	  setup.cfg -o requirements/demo.txt
 	$(LOCK) --universal --python-version 3.11 -c requirements/test.txt --extra demo --extra eval \
 	  --extra gcs --extra tpu setup.cfg -o requirements/pods.txt

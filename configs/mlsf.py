@@ -4,9 +4,9 @@
     python launch/train.py --config=configs/mlsf.py:fingerspelling,base     # 40M a language
 
 The first trains four languages on fingerspelled texts of 1 to 16 letters; `fingerspelling` has
-words of 3 to 6 letters alone. What it costs and reaches is in
-docs/results.md, which a command writes from the reports. Both learn as the paper does: by the RL loss, with
-the Priority Learning Channel. One word has them learn without either:
+words of 3 to 6 letters alone. What it costs and reaches is in docs/results.md, which a command
+writes from the reports. Both learn as the paper does: by the RL loss, with the Priority Learning
+Channel. One word has them learn without either:
 
     python launch/train.py --config=configs/mlsf.py:plain
     python launch/train.py --config=configs/mlsf.py:fingerspelling,base,plain

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LOCKED = sorted(p for p in (ROOT / "requirements").glob("*.txt") if p.stem != "peer")
 # file -> the extras of setup.cfg that it holds
 EXTRAS = {
-    "demo": ("demo", "serve"),
+    "demo": ("demo", "eval", "serve"),
     "test": ("demo", "docs", "eval", "serve", "test"),
     "pods": ("demo", "eval", "gcs", "tpu"),
     "beam": ("beam", "demo"),
