@@ -349,6 +349,16 @@ def test_two_times_in_a_column_are_refused_by_its_name(tmp_path, value):
     assert not read_manifest(tmp_path / "all.csv").entries[0].is_segment
 
 
+def test_numbers_of_classes_are_no_texts(tmp_path):
+    write(tmp_path, none_csv="id,label\nv,41\nw,7\n")
+    with pytest.raises(DataError, match=r"'label' holds numbers of classes.*--text_column"):
+        read_manifest(tmp_path / "none.csv")
+    found = read_manifest(tmp_path / "none.csv", Reading(columns=(("text", "label"),)))
+    assert [entry.text for entry in found.entries] == ["41", "7"]
+    write(tmp_path, none_csv="id,label\nv,41\nw,book\n")
+    assert len(read_manifest(tmp_path / "none.csv").entries) == 2
+
+
 def test_objects_within_a_json_list_are_columns_of_their_own(tmp_path):
     item = {"id": "v", "text": "x", "segment": {"start": 0, "end": 2}}
     write(tmp_path, all_json=json.dumps([item]))

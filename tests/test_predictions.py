@@ -154,6 +154,28 @@ def test_ids_may_be_the_corpus_own_and_have_the_suffix_of_a_video(languages, tmp
     )
 
 
+def test_predictions_at_another_rate_are_brought_to_that_of_their_references(languages, tmp_path):
+    each = languages["asl"]
+    for name, clip in zip(each.names, each.references):
+        frames = np.minimum(np.arange(2 * len(clip)) / 2, len(clip) - 1)
+        below, above = np.floor(frames).astype(int), np.ceil(frames).astype(int)
+        arrays = {
+            key: (getattr(clip, key)[below] + getattr(clip, key)[above]) / 2 for key in ARRAYS
+        }
+        shown = clip.observed[below] & clip.observed[above]
+        arrays = {
+            key: np.where(shown.reshape(shown.shape + (1,) * (value.ndim - 2)), value, 0)
+            for key, value in arrays.items()
+        }
+        dataclasses.replace(clip, **arrays, fps=50.0).save(tmp_path / f"{file_name(name)}.npz")
+    found = read_predictions(tmp_path, rates(languages))
+    assert found.repairs == {"clips resampled to the rate of their reference": len(each.names)}
+    for ours, theirs in zip(each.references, match(found, languages)["asl"]):
+        assert theirs.fps == 25 and len(theirs) == len(ours)
+        both = ours.observed & theirs.observed
+        np.testing.assert_allclose(theirs.positions[both], ours.positions[both], atol=0.05)
+
+
 def test_openpose_frames_in_a_folder_are_one_prediction(languages, tmp_path):
     each = languages["asl"]
     write_openpose(tmp_path / "all.json", each.references[0])

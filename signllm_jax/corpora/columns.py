@@ -106,6 +106,11 @@ def columns_of(table: Table, columns: Columns, named: Mapping[str, str]) -> dict
     if columns is USUAL:  # a segment that is told must not be taken for the whole file
         known = {_letters(name) for names in columns.values() for name in names}
         rest = _unknown_times(table, known)
+        if not named.get("text") and _has_numbers(table, found.get("text", "")):
+            faults.append(
+                f"column {found['text']!r} holds numbers of classes, which say nothing: say which "
+                "column has the texts by --text_column=NAME"
+            )
         faults += [f"column {name!r} looks like a time and is not known" for name in rest]
         faults += _one_unit(found)
     spelled = [_letters(name) for name in table.header]
@@ -137,6 +142,12 @@ def _unknown_times(table: Table, known: set[str]) -> list[str]:
         or (_letters(name) in _SPAN_NAMES and _has_spans(table, name))
     ]
     return [*times, *(bare[name] for name in pair)]
+
+
+def _has_numbers(table: Table, name: str) -> bool:
+    """Whether a column of labels holds whole numbers alone."""
+    values = [row.values.get(name, "") for row in table.rows]
+    return name == "label" and bool(values) and all(value.isdecimal() for value in values)
 
 
 def _has_spans(table: Table, name: str) -> bool:

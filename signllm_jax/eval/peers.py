@@ -13,6 +13,7 @@ from signllm_jax.core.errors import ConfigError, DataError, PoseFormatError
 from signllm_jax.core.languages import get_language
 from signllm_jax.eval.eval_set import Language
 from signllm_jax.eval.flat import flatten
+from signllm_jax.poses.clean import at_rate
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.pose_file import read_pose_file
 
@@ -68,8 +69,9 @@ def sign(peer: Peer, languages: Mapping[str, Language]) -> dict[str, list[PoseCl
         languages: What is evaluated.
 
     Returns:
-        Language -> clips in x and y, in shoulder widths, in the order of its texts; None where the
-        peer cannot sign the text, or its clip shows no shoulders to measure it by.
+        Language -> clips in x and y, in shoulder widths and at the rates of the references, in the
+        order of its texts; None where the peer cannot sign the text, or its clip shows no shoulders
+        to measure it by.
 
     Raises:
         DataError: The peer's process fails.
@@ -84,7 +86,10 @@ def sign(peer: Peer, languages: Mapping[str, Language]) -> dict[str, list[PoseCl
                 job = {"text": text, "spoken": spoken, "signed": language.iso, "output": output}
                 jobs.append(job)
         errors = _run(peer, jobs)
-        clips = iter([_read(peer, job["output"], error) for job, error in zip(jobs, errors)])
+        rates = [clip.fps for each in languages.values() for clip in each.references]
+        clips = iter(
+            [_read(peer, job["output"], error, fps) for job, error, fps in zip(jobs, errors, rates)]
+        )
         return {code: [next(clips) for _ in each.texts] for code, each in languages.items()}
 
 
@@ -108,10 +113,10 @@ def _run(peer: Peer, jobs: list[dict]) -> list[str]:
         raise DataError(f"the peer {peer.name} failed in {peer.python}: {last:.200}") from None
 
 
-def _read(peer: Peer, path: str, error: str) -> PoseClip | None:
+def _read(peer: Peer, path: str, error: str, fps: float) -> PoseClip | None:
     if not error:
         try:
-            return flatten(read_pose_file(path), path)
+            return at_rate(flatten(read_pose_file(path), path), fps)
         except PoseFormatError as damage:
             error = str(damage)
             for place in (path, os.path.basename(path)):  # the same words for all clips

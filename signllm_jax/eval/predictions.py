@@ -25,6 +25,7 @@ from signllm_jax.eval.eval_set import Language
 from signllm_jax.eval.flat import flatten, flatten_languages, is_flat, without_depth
 from signllm_jax.eval.slrtp_reading import read_slrtp, to_clip
 from signllm_jax.poses import files, skels
+from signllm_jax.poses.clean import at_rate
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.frames import Repairs
 from signllm_jax.poses.normalize import to_shoulder_widths
@@ -116,7 +117,7 @@ def read_predictions(path: str | os.PathLike, fps: Mapping[str, float]) -> Predi
             name = aliases.get(name) or aliases.get(file_name(clip_id(said)), name)
             if name in found.clips:
                 raise DataError(f"{file}: a second prediction of {name}")
-            found.clips[name] = _checked(read, rates.get(name, 25))
+            found.clips[name] = _checked(read, rates.get(name, 25), found.repairs)
     if not found.clips:
         raise DataError(f"{path}: no predictions in it ({' '.join(files.SUFFIXES)} .pt)")
     return found
@@ -172,8 +173,8 @@ def _clips(
         raise DataError(f"{path}: {count} lines, but {len(names)} ids in {listed.name}")
 
 
-def _checked(read, fps: float) -> PoseClip | str:
-    """The clip, or why it cannot be scored."""
+def _checked(read, fps: float, repairs: Repairs) -> PoseClip | str:
+    """The clip at the rate of its reference, or why it cannot be scored."""
     try:
         clip = read(float(fps))
     except PoseFormatError as error:
@@ -182,7 +183,9 @@ def _checked(read, fps: float) -> PoseClip | str:
         return "prediction empty"
     if not clip.observed.any():
         return "prediction without a joint"
-    return clip
+    if (own := at_rate(clip, float(fps))) is not clip:
+        repairs["clips resampled to the rate of their reference"] += 1
+    return own
 
 
 def _shoulder_width(clip: PoseClip) -> float:

@@ -244,16 +244,26 @@ def working_part(
     return max(int(busy[0]) - margin, start), min(int(busy[-1]) + 1 + margin, stop)
 
 
+def at_rate(clip: PoseClip, fps: float) -> PoseClip:
+    """The clip at `fps` frames per second, as `resample`; itself where that is its rate."""
+    if abs(clip.fps - fps) <= 0.01:
+        return clip
+    positions, confidence = resample(clip.positions, clip.confidence, clip.fps, fps)
+    positions = np.where(confidence[..., None] > 0, positions, 0)
+    arrays = (values.astype(np.float32) for values in (positions, confidence))
+    return PoseClip(*arrays, fps, clip.layout)
+
+
 def resample(
-    positions: np.ndarray, confidence: np.ndarray, fps: float
+    positions: np.ndarray, confidence: np.ndarray, fps: float, to: float = FPS
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Frames at `fps` -> frames at `FPS`, linear between two frames that both show a joint.
+    """Frames at `fps` -> frames at `to`, linear between two frames that both show a joint.
 
     A joint that only one of the two shows is taken from it where it is the nearer one, else it is
     missing.
     """
-    count = int(np.floor((len(positions) - 1) * FPS / fps + 1e-6)) + 1
-    time = np.arange(count) * fps / FPS
+    count = int(np.floor((len(positions) - 1) * to / fps + 1e-6)) + 1
+    time = np.arange(count) * fps / to
     first = np.minimum(np.floor(time + 1e-9).astype(int), len(positions) - 1)
     last = np.minimum(first + 1, len(positions) - 1)
     share = np.clip(time - first, 0, 1)[:, None]
