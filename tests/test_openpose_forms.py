@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import zipfile
 
 import numpy as np
 import pytest
@@ -187,3 +188,13 @@ def test_three_hundred_damaged_large_files_end_in_an_error_or_a_clip(tmp_path, l
         path.write_bytes(damaged(content, rng))
         taken += survives(lambda: read_openpose(path, 24.0, Repairs(), camera="a1"), "clip")
     assert 0 < taken < 300
+
+
+def test_what_macos_adds_to_an_archive_is_no_frame(tmp_path):
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for number, person in enumerate(PEOPLE):
+            name = f"a_{number:012d}_keypoints.json"
+            archive.writestr(f"a/{name}", json.dumps({"people": [person]}))
+            archive.writestr(f"__MACOSX/a/._{name}", b"\x00\x05\x16\x07")
+    np.testing.assert_allclose(read_openpose_keypoints(path), KEYPOINTS, rtol=1e-6)

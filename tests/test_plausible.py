@@ -48,6 +48,16 @@ def test_swapped_sides_are_odd():
     assert found.kind.startswith("left and right swapped") and found.detail == "50 of 50 frames"
 
 
+@pytest.mark.parametrize("turn", [lambda xy: xy[..., ::-1], lambda xy: xy * (1, -1)])
+def test_a_turned_picture_is_odd(turn):
+    turned = signer(50)
+    turned[..., :2] = turn(turned[..., :2])
+    kind = "a head that is not above the neck, as in turned pictures"
+    assert ("50 of 50 frames") in [
+        oddity.detail for oddity in oddities(clip_of(turned)) if oddity.kind == kind
+    ]
+
+
 def test_a_clip_that_goes_from_person_to_person_is_odd():
     jumping = signer(50)
     jumping[::2, :, 0] += 550

@@ -53,7 +53,7 @@ def numbered_names(
     found: dict[int, str] = {}
     for name in names:
         match = re.search(pattern, name)
-        if not match or name.startswith("._"):  # macOS keeps such a file beside each
+        if not match or name.rpartition("/")[2].startswith("._"):  # macOS has one beside each
             continue
         # a number of thousands of digits is refused by the length check as any large one is
         number = int(match.group(1)[:18])

@@ -16,6 +16,7 @@ from signllm_jax.poses.clip import PoseClip
 
 ARMS = (0.9, 2.3)  # shoulder widths, shoulder to wrist, the longer arm at its longest
 HEAD = (0.4, 0.75)  # neck to nose
+UPRIGHT = 0.5  # cosine of the most that neck and nose lean
 JUMP = 0.5  # of the neck from one frame to the next that shows it
 WANDER = 2.0  # of the neck over the whole clip
 LEAST_HANDS = 0.3  # share of frames that show a hand
@@ -92,6 +93,7 @@ def _proportions(clip: PoseClip) -> Iterator[Oddity]:
             "a head too near to or too far from the shoulders, as in squeezed pictures",
             f"{height:.2f} shoulder widths",
         )
+    yield from _turned(clip)
     right, left = (clip.skeleton.index(f"{side}_shoulder") for side in ("right", "left"))
     both = clip.observed[:, [right, left]].all(axis=1)
     if both.any():
@@ -99,6 +101,18 @@ def _proportions(clip: PoseClip) -> Iterator[Oddity]:
         if swapped.mean() > 0.5:
             detail = f"{swapped.sum()} of {len(swapped)} frames"
             yield Oddity("left and right swapped, or seen from behind", detail)
+
+
+def _turned(clip: PoseClip) -> Iterator[Oddity]:
+    ends = [clip.skeleton.index(joint) for joint in ("neck", "nose")]
+    shown = clip.positions[clip.observed[:, ends].all(axis=1)][:, ends, :2]
+    if not len(shown):
+        return
+    way = shown[:, 1] - shown[:, 0]
+    turned = -way[:, 1] < UPRIGHT * np.linalg.norm(way, axis=-1)
+    if turned.mean() > 0.5:
+        detail = f"{turned.sum()} of {len(turned)} frames"
+        yield Oddity("a head that is not above the neck, as in turned pictures", detail)
 
 
 def _motion(clip: PoseClip) -> Iterator[Oddity]:
