@@ -310,6 +310,10 @@ def test_real_label_files_are_recognised(shared_data):
         ("t0,t1", "'t0' looks like a time.*'t1' looks like a time"),
         ("tc_in,tc_out", "'tc_in' looks like a time.*'tc_out' looks like a time"),
         ("video_start,video_end", "'video_start' looks like a time.*'video_end' looks like a time"),
+        ("from (s),to (s)", "'from \\(s\\)' looks like a time.*'to \\(s\\)' looks like a time"),
+        ("Beginn,Ende", "'beginn' looks like a time.*'ende' looks like a time"),
+        ("시작시간,종료시간", "'시작시간' looks like a time.*'종료시간' looks like a time"),
+        ("offset,note", "'offset' looks like a time"),
         ("startTimestamp,note", "'starttimestamp' looks like a time"),
     ],
 )
@@ -340,7 +344,20 @@ def test_names_of_columns_are_compared_by_their_letters(tmp_path):
         read_manifest(tmp_path / "all.csv")
 
 
-@pytest.mark.parametrize("value", ["0.5-2.0", "00:00:01 --> 00:00:02,5", "[1, 2.5]", "1;2"])
+def test_segments_of_a_file_have_an_end(tmp_path):
+    write(tmp_path, all_csv="id,text,offset,duration\nv,x,1,2\nv,y,3,0.5\n")
+    entries = read_manifest(tmp_path / "all.csv").entries
+    assert [(entry.start, entry.end) for entry in entries] == [(1, 3), (3, 3.5)]
+    write(tmp_path, all_csv="id,text,start\nv,x,1\nv,y,3\n")
+    with pytest.raises(DataError, match=r"'start' says where .* begin, and none where they end"):
+        read_manifest(tmp_path / "all.csv")
+    write(tmp_path, all_csv="id,text,start\nv,x,1\nw,y,3\n")
+    assert len(read_manifest(tmp_path / "all.csv").entries) == 2
+
+
+@pytest.mark.parametrize(
+    "value", ["0.5-2.0", "00:00:01 --> 00:00:02,5", "[1, 2.5]", "1;2", "[[0, 1.5], [1.5, 2]]"]
+)
 def test_two_times_in_a_column_are_refused_by_its_name(tmp_path, value):
     write(tmp_path, all_csv=f'id,text,timestamp\nv,x,"{value}"\n')
     with pytest.raises(DataError, match="'timestamp' looks like a time and is not known"):

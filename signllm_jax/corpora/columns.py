@@ -58,6 +58,8 @@ _SPANS = (
     ("t0", "t1"),
     ("t1", "t2"),
     ("tmin", "tmax"),
+    *(("beginn", "ende"), ("anfang", "ende"), ("début", "fin"), ("inicio", "fin")),
+    *(("inizio", "fine"), ("başlangıç", "bitiş"), ("시작", "끝"), ("시작", "종료")),
 )
 """Pairs of names that are times where both are there."""
 _SPAN_NAMES = {
@@ -65,9 +67,12 @@ _SPAN_NAMES = {
     *("segment", "segments", "interval", "span", "range"),
 }
 """Names of a column that is a begin and an end where its values are two times each."""
-_OF_SPANS = re.compile(r"^(time|tc)[_ ]|[_ ](s|ms|secs?|seconds|time|frames?)$")
+_OF_SPANS = re.compile(r"(s|ms|secs?|seconds|time|tc|frames?|시간)?")
+"""What else stands in such a name."""
 _CLOCK = r"\d+(?::\d+)*(?:[.,]\d+)?"
-_TWO_TIMES = re.compile(rf"[\[(]?{_CLOCK}(?:\s*(?:-|–|-->|to|,|;|/)\s*|\s+){_CLOCK}[\])]?")
+_TWO_TIMES = re.compile(
+    rf"{_CLOCK}(?:\s*(?:-|–|-->|to|,|;|/)\s*|\s+){_CLOCK}|[\[(].*\d[\s\])]*[,;\s].*\d.*[\])]"
+)
 
 
 def columns_of(table: Table, columns: Columns, named: Mapping[str, str]) -> dict[str, str]:
@@ -111,8 +116,11 @@ def columns_of(table: Table, columns: Columns, named: Mapping[str, str]) -> dict
                 f"column {found['text']!r} holds numbers of classes, which say nothing: say which "
                 "column has the texts by --text_column=NAME"
             )
+        if found.get("end") == "offset" and "start" not in found:  # as `offset` and `duration`
+            found["start"] = found.pop("end")
+            rest += [] if "duration" in found else [found.pop("start")]
         faults += [f"column {name!r} looks like a time and is not known" for name in rest]
-        faults += _one_unit(found)
+        faults += _one_unit(found) + _endless(table, found)
     spelled = [_letters(name) for name in table.header]
     used = {name for names in found.values() for name in names.split("|")}
     twice = {name for name in used if spelled.count(_letters(name)) > 1}
@@ -133,7 +141,10 @@ def _letters(name: str) -> str:
 def _unknown_times(table: Table, known: set[str]) -> list[str]:
     """Columns that look like the times of segments, by their names or as two times each."""
     rest = [name for name in table.header if _letters(name) not in known]
-    bare = {_OF_SPANS.sub("", name): name for name in rest}
+    bare = {}
+    for name in rest:
+        words = re.split(r"[\W_]+|(?<=시작)|(?<=종료)", name)
+        bare[" ".join(word for word in words if not _OF_SPANS.fullmatch(word))] = name
     pair = next((pair for pair in _SPANS if {*pair} <= {*bare}), ())
     times = [
         name
@@ -153,6 +164,17 @@ def _has_numbers(table: Table, name: str) -> bool:
 def _has_spans(table: Table, name: str) -> bool:
     values = (row.values.get(name, "") for row in table.rows)
     return any(_TWO_TIMES.fullmatch(value) for value in values)
+
+
+def _endless(table: Table, found: dict[str, str]) -> list[str]:
+    """Says where segments of one file have a begin and no end."""
+    begin = next((found[key] for key in ("start", "start_ms", "start_frame") if key in found), "")
+    if not begin or {"end", "end_ms", "end_frame", "duration"} & {*found} or "id" not in found:
+        return []
+    names = [row.values.get(found["id"], "") for row in table.rows]
+    if len({*names}) == len(names):
+        return []
+    return [f"column {begin!r} says where segments of one file begin, and none where they end"]
 
 
 def _one_unit(found: dict[str, str]) -> list[str]:
