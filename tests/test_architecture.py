@@ -1,4 +1,4 @@
-"""The house as docs/architecture.md draws it: its rooms, its floors, the length of its files."""
+"""The architecture as docs/architecture.md says: rooms, floors, and the length of files."""
 
 import configparser
 import functools

@@ -47,7 +47,11 @@ def write_corpus(folder: Path, count: int) -> None:
 
 
 class _Listed:
-    """A train split with a real listing and synthetic clips."""
+    """A train split whose listing is read from files and whose clips are zeros.
+
+    Args:
+        folder: where `write_listing` wrote the listing, with its description in DESCRIBED.
+    """
 
     language = LANGUAGE
 

@@ -51,11 +51,16 @@ def make_config(**sections) -> Config:
 
 
 class MadeClips:
-    """A train split in memory of clips of random numbers.
+    """A train split in memory, whose clips are random numbers.
+
+    Args:
+        language: code.
+        frames: T of every clip.
+        layout: skeleton layout.
 
     Attributes:
         language: code.
-        texts, lengths: of every clip.
+        texts, lengths: of every clip; its length is T in frames.
     """
 
     def __init__(self, language: str, frames: Sequence[int], layout: str):

@@ -16,11 +16,12 @@ def write(study: Study, folder: Path, best: str | None) -> None:
         folder: of the records, where `tables.md` is written.
         best: the setting that was chosen on dev, None = not all ran.
     """
-    text = "\n\n".join([*_settings(study, best), *_further(study), *_costs(folder)])
+    text = "\n\n".join([*_settings(study, best), *_tests(study), *_costs(folder)])
     write_file(folder / "tables.md", f"{text}\n".encode())
 
 
 def _settings(study: Study, best: str | None) -> Iterator[str]:
+    """Paragraphs and tables of the settings on dev, of which `best` was chosen."""
     dev = study.results("dev")
     yield "# Reinforcement learning: all tables"
     yield "Written by `launch/ablation.py`; [what it does here](../replay.md) says what they are."
@@ -42,7 +43,8 @@ def _settings(study: Study, best: str | None) -> Iterator[str]:
     yield tables.auc(dev)
 
 
-def _further(study: Study) -> Iterator[str]:
+def _tests(study: Study) -> Iterator[str]:
+    """Paragraphs and tables of the test split, of the demo, and of the policy gradient."""
     yield "## Test, once"
     yield (
         "Mean and 95% interval (t) over the seeds; the difference to base is paired by seed. "
@@ -65,6 +67,7 @@ def _further(study: Study) -> Iterator[str]:
 
 
 def _costs(folder: Path) -> Iterator[str]:
+    """Paragraphs and tables of what a step costs, from the records in a folder."""
     yield "## What the channel costs"
     yield (
         "A step with the channel and one without, in turns in one process on a CPU "

@@ -37,10 +37,14 @@ TRACED = ("eta", "threshold", "supervised", "policy", "deviation", "final_deviat
 
 
 class Bench:
-    """What the runs of a study share: data of one language, programs, and the reader.
+    """What the runs of a study share: the data of one language, compiled programs, and the reader.
+
+    Many methods take a `share` of damaged train clips (`data.corrupt`): tokenizer and statistics
+    are made from the damaged split. The reader and the mean pose are always of the clean one.
 
     Args:
-        config: of the runs but for `rl`, `train.seed` and the optimiser's; one language.
+        config: of the runs, which differ in `rl`, `train.seed`, `data.corrupt` and the optimizer;
+            its first language is used.
     """
 
     def __init__(self, config: Config):
@@ -66,7 +70,7 @@ class Bench:
 
     @functools.cache  # noqa: B019 (a bench lives as long as its process)
     def _part(self, share: float):
-        """Group, producer and train split with a share of damaged clips."""
+        """Group, producer and train split, of whose clips a share is damaged."""
         config = dataclasses.replace(
             self._config, data=dataclasses.replace(self._config.data, corrupt=share)
         )
@@ -152,7 +156,16 @@ class Bench:
         return {"step": step, "loss": float(np.mean(error)), "dtw": scores["dtw"]}
 
     def test(self, params: Tree, share: float) -> dict[str, float]:
-        """`dtw` (ratio to the mean pose), `hand_travel` and `cer` on the test split."""
+        """Scores clips that are produced from the texts of the test split.
+
+        Args:
+            params: of the model, stacked [1, ...].
+            share: of damaged train clips in the run.
+
+        Returns:
+            `dtw`, the DTW distance by that of the mean pose; `hand_travel`, how far hands go by
+            how far real ones do; `cer`, the reader's character error rate.
+        """
         with sharding.use_mesh(self._mesh):
             scores, clips = self._produce(params, share, "test")
         read = self._reader.read(0, clips)

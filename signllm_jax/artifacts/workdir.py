@@ -134,7 +134,10 @@ class Workdir:
         write_file(self.config_file, json.dumps(described, indent=1).encode())
 
     def noted_data(self) -> dict[str, str] | None:
-        """The digests that `claim` has noted; None where there is no run or no such note."""
+        """The digests of the run's data, `<language>/<split>` -> digest, as `claim` wrote them.
+
+        None where there is no run, or where an older version wrote none.
+        """
         return read_values(self.path)[0].data if self.config_file.exists() else None
 
     def note_saved(self) -> None:

@@ -104,7 +104,7 @@ class TextConfig:
 
 @dataclasses.dataclass(frozen=True)
 class ModelConfig:
-    """Sizes of one language's group.
+    """The model of one group: its sizes and its decoder.
 
     Attributes:
         vocab: V, rows of the token table.
@@ -118,23 +118,25 @@ class ModelConfig:
         dropout: share of residual branches dropped while training.
         row_dropout: whether a row's frames share what is dropped of them (as in T5), which costs a
             TPU next to nothing; False: each frame has draws of its own.
-        remat: what the backward pass computes anew instead of keeping it: `none`; `products`, all
-            but the products with weights; `blocks`, all but what enters a block.
+        remat: which activations the backward pass computes again instead of keeping them: `none`;
+            `products`, all but the matrix products with weights; `blocks`, all but the inputs of
+            the blocks.
         progress_features: Fourier features of progress, even, 0 = none.
         progress_bias: bias of cross-attention towards the clip's progress.
         token_clock: whether the decoder counts in tokens: it reads how far the clip is within a
             token, and a patch advances the counter by tokens over the text's length. Texts of all
             lengths then look alike to it. Noise on the counter and the counter's loss are in tokens
             too. For text whose tokens last about equally long, as letters do.
-        head: hidden width of the layers that say the poses, 0 = one matrix, whose rank is M.
-        ease: share of what jumps between two patches that is spread evenly over the frames of both
-            when a clip is made. It changes no training, and nothing that the decoder reads.
+        head: hidden width of the MLP that predicts poses; 0 = one matrix instead, whose rank is at
+            most M.
+        ease: share of the jump between two patches that is spread evenly over the frames of both
+            when a clip is made. Training is the same, and so is what the decoder reads.
         latent: Z, numbers of a clip's latent code, which says how a signer signs a text; which
             hands are shown goes with it. It is drawn anew for every clip. 0 = none: a text has
             one clip, the mean of all signers' where they differ.
         decoder: `autoregressive`, patch by patch, until the counter ends the clip (the paper's);
-            `parallel` tells the length first and makes all patches in one pass, without history.
-        attention: what computes the decoder's self-attention over a row's patches while training:
+            `parallel` predicts the length first and makes all patches in one pass, without history.
+        attention: what computes the decoder's self-attention over a row's patches in training:
             `xla`; `splash`, jax's kernel for TPUs, for rows of a multiple of 128 patches;
             `splash_interpreted`, the same on any device and slow, for tests; `cudnn` on GPUs.
         dtype: compute type; `auto` = bfloat16 on TPU and GPU, float32 on CPU.
@@ -342,9 +344,9 @@ class EvalConfig:
 
     Attributes:
         every: steps between evaluations on dev.
-        reader: whether a reader of letters, trained at the first evaluation, has a say in which
-            parameters are the best (spelled data only).
-        clips: dev clips of a language, the first ones; 0 = all.
+        reader: whether the errors of a reader of letters, trained at the first evaluation, count
+            when the best parameters are chosen (spelled data only).
+        clips: how many dev clips of a language are used, from the first on; 0 = all.
         max_frames: longest clip that decoding may produce.
         batch_size: clips of a language decoded together.
         samples: clips of a language rendered at the end.

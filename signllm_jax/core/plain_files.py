@@ -55,14 +55,18 @@ def check_folder(folder: Path | epath.Path) -> None:
 def new_beside(path: str | os.PathLike, suffix: str = ".partial") -> str:
     """Makes an empty file beside a path, to be written and then renamed to it.
 
-    Nobody can know its name beforehand, so no link can wait there. It is short, so that every
-    name that a file may have has room for one beside it.
+    The name is random, so that nobody can put a link in its place beforehand. It is short, so that
+    it is a valid name wherever that of `path` is.
 
     Args:
-        path: of this machine.
-        suffix: the end of its name.
+        path: the file that will be replaced, on this machine.
+        suffix: the end of the new file's name.
 
-    Raises OSError when it cannot be made.
+    Returns:
+        The path of the new file.
+
+    Raises:
+        OSError: it cannot be made.
     """
     part = os.path.join(os.path.dirname(path), f".{secrets.token_hex(8)}{suffix}")
     os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666))
@@ -98,7 +102,7 @@ def replacing(
         suffix: End of the new file's name.
     """
     part = ""
-    with _written(path, error):
+    with _os_errors_as(error, path):
         try:
             part = new_beside(path, suffix)
             yield part
@@ -120,7 +124,7 @@ def appearing(path: str | os.PathLike, error: type[SignLLMError]) -> Iterator[Pa
     """
     path = Path(path)
     beside = path.with_name(f".{secrets.token_hex(8)}.partial")
-    with _written(path, error):
+    with _os_errors_as(error, path):
         path.parent.mkdir(parents=True, exist_ok=True)
         beside.mkdir()
         try:
@@ -140,7 +144,7 @@ def write_whole(
         data: Its content.
         error: What every OSError is raised as, naming `path`.
     """
-    with _written(path, error):
+    with _os_errors_as(error, path):
         as_path(path).parent.mkdir(parents=True, exist_ok=True)
         if is_remote(path):
             as_path(path).write_bytes(data)
@@ -150,8 +154,8 @@ def write_whole(
 
 
 @contextlib.contextmanager
-def _written(path: str | os.PathLike, error: type[SignLLMError]) -> Iterator[None]:
-    """Raises every OSError as `error`, naming `path`."""
+def _os_errors_as(error: type[SignLLMError], path: str | os.PathLike) -> Iterator[None]:
+    """Raises every OSError of the context as `error`, which says that `path` cannot be written."""
     try:
         yield
     except OSError as failure:

@@ -54,7 +54,15 @@ class Job:
 
 
 class _Found(NamedTuple):
-    """What lies in a folder: clips, files inside of folders, one-file clips, `._` files, words."""
+    """What lies in a folder.
+
+    Attributes:
+        clips: Paths of clips: files, or folders of frames.
+        inside: Folder of frames -> its files; empty for OpenPose, whose files are never clips.
+        alone: Files that may be a whole clip or labels, by their endings.
+        ignored: macOS's `._` files.
+        there: The same in a few words, for messages.
+    """
 
     clips: list[str]
     inside: dict[str, list[str]]
@@ -69,10 +77,10 @@ class Jobs:
 
     Attributes:
         jobs: One for each entry, but for optional ones without a file.
-        unlisted: Clips in the folder that the manifest does not have.
-        ignored: Files that are no clips though they are named like some, macOS's `._` files.
-        there: What lies in the folder, in a few words.
-        looked_for: An example of what was looked for and not found, or nothing.
+        unlisted: Paths of clips in the folder that the manifest does not list.
+        ignored: Files that are named like clips and are none: macOS's `._` files.
+        there: What lies in the folder, in a few words, for messages.
+        looked_for: The name of one clip that was not found, for messages; "" = all were.
     """
 
     jobs: list[Job]
@@ -207,31 +215,29 @@ def _same(folders: list[str], wanted: list[str]) -> bool:
 
 
 def _walk(source: Path, form: str) -> _Found:
-    """The clips in a folder: a file each, or a folder with a file a frame."""
+    """Lists the clips in a folder: a file each, or a folder with a file for each frame."""
     clips, inside, alone, ignored = [], {}, [], []
     suffixes: collections.Counter[str] = collections.Counter()
     for folder, folders, files in os.walk(source):
         folders[:] = sorted(name for name in folders if name != "__MACOSX")
         names = sorted(name for name in files if not name.startswith("._"))
         suffixes.update(Path(name).suffix.lower() or "without suffix" for name in names)
-        end = _ENDINGS[form]
-        fitting = [os.path.join(folder, name) for name in names if name.lower().endswith(end)]
-        whole = form == "openpose" or (form != "pose" and Path(folder) != source)
-        if fitting and whole:
-            # frames of a clip; or of DWPose a folder of clips, which its files' names tell
-            if [os.path.basename(path) for path in fitting] == ["poses.npz"]:
-                clips += fitting
+        ending = _ENDINGS[form]
+        poses = [os.path.join(folder, name) for name in names if name.lower().endswith(ending)]
+        frames = form == "openpose" or (form != "pose" and Path(folder) != source)
+        if poses and frames:
+            # the files are the frames of one clip; or they are clips, as a manifest's names tell
+            if [os.path.basename(path) for path in poses] == ["poses.npz"]:
+                clips += poses
             else:
                 clips.append(folder)
-                inside[folder] = [] if form == "openpose" else fitting
+                inside[folder] = [] if form == "openpose" else poses
             continue
-        clips += fitting
-        ones = _ONE_FILE.get(form, ())
-        alone += [
-            os.path.join(folder, name) for name in names if ones and name.lower().endswith(ones)
-        ]
-        odd = [name for name in files if name.startswith("._") and name.lower().endswith(end)]
-        ignored += [os.path.join(folder, name) for name in odd]
+        clips += poses
+        one_file = _ONE_FILE.get(form, ())
+        alone += [os.path.join(folder, name) for name in names if name.lower().endswith(one_file)]
+        hidden = [name for name in files if name.startswith("._") and name.lower().endswith(ending)]
+        ignored += [os.path.join(folder, name) for name in hidden]
     shown = ", ".join(os.path.relpath(path, source) for path in sorted(clips)[:_SHOWN])
     listed = ", ".join(f"{count} {suffix}" for suffix, count in suffixes.most_common(4))
     there = f"{len(clips)} clips, such as {shown}" if clips else listed or "no files"

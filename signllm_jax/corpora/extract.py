@@ -245,7 +245,7 @@ def _write(output: Path, told: dict[str, dict], kept: int) -> dict:
 
 
 def summary(report: dict) -> str:
-    """The lines that a user reads at the end."""
+    """The report of `extract` as lines for the terminal: a count, then a line for each failure."""
     lines = [f"{report['extracted']} of {len(report['videos'])} videos are .pose files"]
     for key, what in (
         ("without_signer", "without a signer, no file written"),

@@ -92,6 +92,7 @@ def _rows(path: Path, columns: tuple[str, ...], **dialect) -> Iterator[dict[str,
 
 
 def _phoenix(folder: Path, language: str, split: str) -> Iterator[Pair]:
+    """The pairs of PHOENIX-2014T, which has one language, from `<folder>/<split>.csv`."""
     columns = ("id", "annotation", "translation")
     path = folder / f"{split}.csv"
     for row in _rows(path, columns, delimiter="|", quoting=csv.QUOTE_NONE):
@@ -99,6 +100,7 @@ def _phoenix(folder: Path, language: str, split: str) -> Iterator[Pair]:
 
 
 def _gksl(folder: Path, language: str, split: str) -> Iterator[Pair]:
+    """The pairs of GKSL, which has one language and no splits: a hash of the text decides."""
     gloss = "Gloss level Korean Sign Language (GKSL) sentence"
     text = "Word level Korean Language (WKL) sentence"
     for number, row in enumerate(_rows(folder / "GKSL3k_original.csv", (gloss, text)), 1):
@@ -108,6 +110,7 @@ def _gksl(folder: Path, language: str, split: str) -> Iterator[Pair]:
 
 
 def _signsuisse(folder: Path, language: str, split: str) -> Iterator[Pair]:
+    """SignSuisse's example sentences of a language; their words stand in for the missing gloss."""
     name = "metadata_test.csv" if split == "test" else "metadata_train_val.csv"
     for row in _rows(folder / name, ("id", "signedLanguage", "example")):
         text = row["example"]

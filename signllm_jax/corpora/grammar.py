@@ -180,7 +180,7 @@ def draw_sentences(grammar: Grammar, place: str = "grammar") -> dict[str, list[t
 
 
 def _covering_first(sentences: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
-    """Sentences with a sign that none before them has come first, and are thus in train."""
+    """Moves the first sentence with each sign to the front, where train takes its sentences."""
     known: set[str] = set()
     first, others = [], []
     for sentence in sentences:
@@ -266,9 +266,10 @@ def _parse_choice(tokens: list, at: int, closing: str, where: str) -> tuple[Choi
     return tuple(tuple(parts) for parts in alternatives), at
 
 
-def _walk(name, rules, above, signs, asked, place) -> None:
-    """Collects the signs and rules that a rule asks for; refuses one that asks for itself."""
-    if name in above or len(above) > _LONGEST:
+def _walk(name: str, rules, path: tuple[str, ...], signs: set, asked: set, place: str) -> None:
+    """Adds the signs and rules that a rule asks for; refuses one that asks for itself."""
+    # path: the rules from `sentence` down to the one that asks for this one
+    if name in path or len(path) > _LONGEST:
         raise DataError(f"{place}: the rule {name!r} asks for itself")
 
     def visit(choice):
@@ -279,7 +280,7 @@ def _walk(name, rules, above, signs, asked, place) -> None:
                 signs.add(part.name)
             else:
                 asked.add(part.name)
-                _walk(part.name, rules, (*above, name), signs, asked, place)
+                _walk(part.name, rules, (*path, name), signs, asked, place)
 
     visit(rules[name])
 

@@ -69,13 +69,15 @@ class Take:
 
 @dataclasses.dataclass(frozen=True)
 class _Build:
-    """A signer's body: medians over letters, for one hand.
+    """A signer's body: medians over the middle frames of letters signed with one hand.
+
+    Positions and sizes are in shoulder widths.
 
     Attributes:
-        body: [4, 3] of the joints BODY.
-        elbow: [3].
-        wrist: [3].
-        size: of the hand.
+        body: [4, 3], positions of the joints BODY.
+        elbow: [3], position of the elbow of the arm that signs.
+        wrist: [3], that of its wrist.
+        size: of its hand, see `_size`.
     """
 
     body: np.ndarray

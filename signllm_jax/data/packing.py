@@ -103,7 +103,12 @@ class RowPlan:
         self._lock = threading.Lock()  # reading threads ask for rows at the same time
 
     def _deal(self, lengths, tokens, patch: int, strata: int) -> tuple:
-        """Frames and tokens of all clips, those that fit a row in dealt order, and the others."""
+        """Sorts out the clips that fit a row, and shuffles them where there are strata.
+
+        Returns:
+            Frames of all clips int32 [n], rounded up to whole patches; tokens of all int32 [n];
+            the indices of those that fit, in the order in which strata take turns; the others.
+        """
         frames, tokens = (np.asarray(column, np.int32) for column in (lengths, tokens))
         frames = -(-frames // patch) * patch
         most_frames, most_tokens, _ = self._limits
@@ -185,12 +190,18 @@ class FixedPlan(RowPlan):
             return len(self._rows()[1]) - 1
 
     def _rows(self) -> tuple[np.ndarray, np.ndarray]:
+        """The rows of every epoch, as `pack_rows` gives them; packed at the first call.
+
+        Returns:
+            Clip indices row after row int32 [n], and where rows begin and the last one ends, int32
+            [rows + 1].
+        """
         if self._packed is None:
             order = self._order(0)
             needs = (self._frames[order], self._tokens[order], np.ones(len(order), np.int32))
             places, starts = pack_rows(np.stack(needs, 1), self._limits)
             self._packed = order[places].astype(np.int32), starts
-            del self._frames, self._tokens
+            del self._frames, self._tokens  # 8 bytes a clip, needed no more
             self._dealt = None
         return self._packed
 

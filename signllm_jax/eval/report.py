@@ -78,15 +78,18 @@ class Report:
 
 
 def _listed(table: Mapping[str, Mapping]) -> dict[str, Any]:
+    """A row as report.json has it: `overall`, and `languages` by their codes."""
     languages = {code: metrics for code, metrics in table.items() if code != ALL}
     return {"overall": table[ALL], "languages": languages}
 
 
 def _nested(table: Mapping[str, Mapping]) -> dict[str, Any]:
+    """A text stage's row as report.json has it: the overall metrics with `languages` among them."""
     return dict(table[ALL]) | {"languages": _listed(table)["languages"]}
 
 
 def _by_code(table: Mapping[str, Any]) -> dict[str, Mapping]:
+    """The inverse of `_listed`: language code, or ALL -> metrics."""
     return {ALL: table["overall"], **table.get("languages", {})}
 
 

@@ -52,16 +52,21 @@ def challenge_points(clip: PoseClip) -> np.ndarray:
 
 
 def _text(value: str) -> bytes:
+    """Pickle opcodes of a string."""
     content = value.encode("utf-8", "surrogatepass")
     return b"X" + struct.pack("<I", len(content)) + content
 
 
 def _number(value: int) -> bytes:
+    """Pickle opcodes of an integer of 32 bits."""
     return b"J" + struct.pack("<i", value)
 
 
 def _tensor(shape: tuple[int, ...], key: str) -> bytes:
-    """torch._utils._rebuild_tensor_v2(storage, offset, size, stride, requires_grad, hooks)."""
+    """Pickle opcodes that make torch rebuild a float32 tensor from the file `data/<key>`.
+
+    They call torch._utils._rebuild_tensor_v2(storage, offset, size, stride, requires_grad, hooks).
+    """
     strides = [int(np.prod(shape[axis + 1 :])) for axis in range(len(shape))]
     storage = _text("storage") + b"ctorch\nFloatStorage\n" + _text(key) + _text("cpu")
     storage = b"(" + storage + _number(int(np.prod(shape))) + b"tQ"

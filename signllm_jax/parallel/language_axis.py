@@ -28,8 +28,8 @@ def keys(key: Array, lanes: Sequence[str]) -> Array:
 def lift(function: Callable) -> Callable:
     """Maps a function of one lane over the leading axis of all arguments.
 
-    The axis stays on the mesh's `language` axis in every sharding constraint inside; within
-    `sharding.on_own_languages` it is the place's own lanes, which lie on no axis.
+    Every sharding constraint inside keeps the axis on the mesh's `language` axis. Only within
+    `sharding.on_own_languages`, where a device sees no lanes but its own, it lies on no mesh axis.
     """
     if "language" in jax.sharding.get_abstract_mesh().manual_axes:
         return jax.vmap(function)
@@ -37,24 +37,26 @@ def lift(function: Callable) -> Callable:
 
 
 def hold(function: Callable, *held: Tree) -> Callable:
-    """`lift` of a function whose first arguments stay the same, for loops that call it every turn.
+    """`lift` of a function whose first arguments never change, for loops that call it repeatedly.
 
-    One lane is held without its axis: XLA would take that off all of it in every turn.
+    A single lane's first arguments lose their leading axis here, once: `lift` would have XLA slice
+    all of them in every iteration.
 
     Args:
-        function: of one lane.
-        held: its first arguments, stacked [L, ...].
+        function: of one lane's arguments, without a leading axis.
+        held: the first arguments, stacked [L, ...].
 
     Returns:
-        A function of the other arguments, stacked, and of keywords that all lanes share.
+        A function of the other positional arguments, stacked [L, ...], and of keywords that all
+        lanes share; its result is stacked too.
     """
     if len(jax.tree.leaves(held)[0]) > 1:
         return lambda *args, **shared: lift(functools.partial(function, **shared))(*held, *args)
-    own = jax.tree.map(lambda x: x[0], held)
+    held_of_lane = jax.tree.map(lambda x: x[0], held)
 
     def run(*args, **shared):
-        made = function(*own, *jax.tree.map(lambda x: x[0], args), **shared)
-        return jax.tree.map(lambda x: x[None], made)
+        result = function(*held_of_lane, *jax.tree.map(lambda x: x[0], args), **shared)
+        return jax.tree.map(lambda x: x[None], result)
 
     return run
 

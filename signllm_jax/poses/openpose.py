@@ -122,7 +122,7 @@ def read_openpose(
 
 
 def write_openpose(path: str | os.PathLike, clip: PoseClip) -> None:
-    """Writes a clip as OpenPose would have seen it: BODY_25 and hands in 1280 x 720 pixels.
+    """Writes a clip in the form of OpenPose's output: BODY_25 and hands, 1280 x 720 pixels.
 
     Depth is lost. Missing joints are zeros, and a frame without any joint has no people.
 

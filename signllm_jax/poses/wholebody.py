@@ -106,7 +106,7 @@ def _numbers(values: Any, name: str, place: str) -> np.ndarray:
 
 
 def scores_of(members: Mapping[str, Any]) -> Any:
-    """What stands beside `keypoints` under one of the names in `SCORES`, or None."""
+    """The scores beside `keypoints`: the first of the names in `SCORES` that is there, or None."""
     return next((members[name] for name in SCORES if members.get(name) is not None), None)
 
 

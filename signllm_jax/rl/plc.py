@@ -43,7 +43,10 @@ def init(config: Config, lanes: int) -> Replay | None:
 
 
 def specs(replay: Replay | None) -> Tree:
-    """PartitionSpecs of buffers: lanes over `language`, strata over the axes of rows."""
+    """PartitionSpecs of buffers [L, strata, ...]: lanes over `language`, strata as rows are.
+
+    The same structure as `replay`, and None where there is none.
+    """
     return jax.tree.map(lambda _: sharding.partition_spec(("language", "rows")), replay)
 
 

@@ -1,9 +1,10 @@
 """The replay buffer of the Priority Learning Channel: what is kept of clips, on the devices.
 
 A buffer is cut into strata, each with clips of its own, and every function here and in
-`rl.sampling` is about one stratum of one language: `train.plc` lifts it over both.
+`rl.sampling` is about one stratum of one language: `rl.plc` maps it over both.
 
-All is pure: `init`, then in every step `add` -> `sampling.reweight` -> `sampling.sample` -> (the
+A batch has a cyclic share, rows in the order of the data, and rows that are drawn by priority. All
+is pure: `init`, then in every step `add` -> `sampling.reweight` -> `sampling.sample` -> (the
 step) -> `update`.
 """
 
@@ -46,9 +47,10 @@ class Replay:
     """A stratum's buffer of C clips; in the train state every array is led by [L, strata].
 
     Attributes:
-        frames: float16 [C, lines, 128], standardised, without the counter, NaN where a joint was
-            not observed: a clip's [F, D - 1] laid end to end, which is how a TPU keeps it without
-            padding and without laying the whole buffer out anew. Not part of a checkpoint.
+        frames: float16 [C, lines, 128], standardized, without the counter, NaN where a joint was
+            not observed: a clip's [F, D - 1] flattened, padded and cut into lines of 128, which a
+            TPU stores without padding and without copying the whole buffer. Not part of a
+            checkpoint.
         text: int32 [C, S], 0 = padding. Not part of a checkpoint.
         length: int32 [C], frames.
         example: int32 [C], the clip's index in its split; -1 = an empty slot.
@@ -57,11 +59,13 @@ class Replay:
         previous: float32 [C], the error before that, NaN = none.
         seen_step: int32 [C], the step in which the error was measured.
         inserted: int32 [], clips inserted so far; the next one goes to slot `inserted` mod C.
-        swept: int32 [], clips that the cyclic share took from here so far.
-        deferred: int32 [], the slot of the draw that found no room and comes first next time.
-        deferrals: int32 [], draws that were put off so far.
+        swept: int32 [], clips that the cyclic share took from here so far (`rl.resident`).
+        deferred: int32 [], the slot of the drawn clip for which a batch had no room, and which
+            comes first in the next one; -1 = none.
+        deferrals: int32 [], clips that were deferred so far.
         clip: F and D - 1.
-        group: int32 [C], what a clip is compared within; None = all clips.
+        group: int32 [C], number of the group of clips (`rl.group`) among which a clip's quality is
+            measured; None = among all clips.
     """
 
     frames: Array

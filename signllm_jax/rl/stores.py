@@ -51,25 +51,30 @@ def _put_each(count, mapped, *args):
     return jax.lax.platform_dependent(*args, cpu=jax.vmap(_put), default=_put_joined), True
 
 
-def _fetch_joined(store, at):
-    own = jnp.clip(at, 0, store.shape[1] - 1) + _offsets(store)
-    found = fetch(_join(store), own.reshape(-1))
-    return found.reshape(*at.shape, *store.shape[2:])
+def _fetch_joined(stores, at):
+    """`fetch` mapped over M stores [M, C, ...] at int32 [M, N], by one gather of all stores."""
+    index = jnp.clip(at, 0, stores.shape[1] - 1) + _offsets(stores)
+    found = fetch(_join(stores), index.reshape(-1))
+    return found.reshape(*at.shape, *stores.shape[2:])
 
 
-def _put_joined(store, at, values):
-    inside = (at >= 0) & (at < store.shape[1])
-    own = jnp.where(inside, at + _offsets(store), store.shape[0] * store.shape[1])
-    return put(_join(store), own.reshape(-1), _join(values)).reshape(store.shape)
+def _put_joined(stores, at, values):
+    """`put` mapped over M stores [M, C, ...] at int32 [M, N], by one scatter into all stores."""
+    inside = (at >= 0) & (at < stores.shape[1])
+    index = jnp.where(inside, at + _offsets(stores), stores.shape[0] * stores.shape[1])
+    return put(_join(stores), index.reshape(-1), _join(values)).reshape(stores.shape)
 
 
 def _join(stores):
+    """Stores [M, C, ...] laid end to end: [M C, ...]."""
     return stores.reshape(-1, *stores.shape[2:])
 
 
 def _offsets(stores):
+    """Where each of M stores begins among all laid end to end, int32 [M, 1]."""
     return jnp.arange(len(stores), dtype=jnp.int32)[:, None] * stores.shape[1]
 
 
 def _each(count, mapped, args):
+    """The arguments of a batching rule, with those that are not mapped repeated `count` times."""
     return [x if one else jnp.broadcast_to(x, (count, *x.shape)) for x, one in zip(args, mapped)]

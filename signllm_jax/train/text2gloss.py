@@ -131,23 +131,24 @@ class Text2GlossTask(Task):
 
 
 class _DevLines:
-    """The dev pairs and what translates them."""
+    """Pairs of text and gloss of each language's dev split, and the model that translates them."""
 
     def __init__(self, pairs, group, mesh, config):
         limit = config.clips or None
-        self._pairs = {code: own[:limit] for code, own in pairs.items()}
+        self._pairs = {code: listed[:limit] for code, listed in pairs.items()}
         self._translator = Translator(group.model, group.text_stage, mesh, config.batch_size)
-        for code, own in self._pairs.items():
-            for pair in own:  # what cannot be read is refused before anything is trained
+        for code, listed in self._pairs.items():
+            for pair in listed:  # what cannot be read is refused before anything is trained
                 group.text_stage.encode(pair.text, code)
 
     def score(self, params):
         """See `train.task.DevSet`: the mean of the languages' figures."""
         scores = {}
-        for code, own in self._pairs.items():
-            if own:
-                lines = self._translator(params, [pair.text for pair in own], [code] * len(own))
-                scores[code] = score_lines(lines, [pair.glosses for pair in own], code)
+        for code, listed in self._pairs.items():
+            if listed:
+                texts, codes = [pair.text for pair in listed], [code] * len(listed)
+                lines = self._translator(params, texts, codes)
+                scores[code] = score_lines(lines, [pair.glosses for pair in listed], code)
         if not scores:
             return {SHARED: {}}
         mean = mean_metrics(list(scores.values()))
@@ -155,7 +156,7 @@ class _DevLines:
         return {SHARED: mean | {"bleu4_gap": 100 - mean.get("bleu4", mean["chrf"])}}
 
     def pictures(self):
-        """See `train.task.DevSet`: there are none."""
+        """No pictures; see `train.task.DevSet`."""
         return iter(())
 
     clips = pictures
