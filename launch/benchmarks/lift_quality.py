@@ -96,6 +96,9 @@ def _write(folder: Path, table: dict, lifted: dict, clips: list[np.ndarray]) -> 
     count, frames = len(clips), sum(map(len, clips))
     page = f"""# The 2D-to-3D lift, reference and best mode
 
+Pose extractors give 2D keypoints; the lift computes a depth for each joint. `reference` computes
+what Prompt2Sign's own code does, `best` is ours.
+
 {markdown.table([*head, "projected pose to keypoints"], lines)}
 
 {count} sentence clips of How2Sign, {frames} frames, OpenPose keypoints at 1280 x 720. A bone lies
@@ -114,7 +117,7 @@ The best mode laid over the keypoints it was lifted from (rings):
 
 Made by `python launch/benchmark.py lift_quality --clips=FOLDER --docs=docs`; your own video with
 its pose on top by `python launch/overlay.py --video=FILE --pose=FILE --output=overlay.mp4`. The
-videos of the corpus are not shown here: their licence is not ours to give.
+videos of the corpus are not shown here, since their license does not allow it.
 """
     write_whole(folder / "lift.md", page.encode())
     both = [lifted[mode][0] for mode in ("best", "reference")]
