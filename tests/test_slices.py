@@ -45,8 +45,15 @@ def test_the_table_has_a_row_for_each_report_and_says_what_its_figures_are(tmp_p
     page = write_page(tmp_path)
     assert "compiler estimate, interconnect excluded" in page and "jax 0.10.2" in page
     rows = [line for line in page.splitlines() if line.startswith("| base")]
-    assert [("v5e:4x4" in row, "45.6%" in row) for row in rows] == [(False, True), (True, True)]
-    assert "3 all-gather over fsdp, 2 MB" in rows[0] and "0.80 of 17.2" in rows[0]
+    whole, exchanged = rows[:2], rows[2:]
+    assert [("v5e:4x4" in row, "45.6%" in row) for row in whole] == [(False, True), (True, True)]
+    assert "0.80 of 17.2" in whole[0] and "| 7.00, 1.50 |" in whole[0]
+    assert [
+        ("v5e:4x4" in row, "3 all-gather over fsdp, 2 MB | 0 |" in row) for row in exchanged
+    ] == [
+        (False, True),
+        (True, True),
+    ]
 
 
 def test_steps_of_the_same_rows_a_chip_are_put_beside_each_other(tmp_path):
@@ -60,9 +67,10 @@ def test_steps_of_the_same_rows_a_chip_are_put_beside_each_other(tmp_path):
     assert write_scaling(tmp_path) == ""
     (tmp_path / "more.json").write_text(json.dumps(REPORT | more))
     rows = [line.split(" | ") for line in write_scaling(tmp_path).splitlines() if "base" in line]
-    assert [row[1:4] + row[6:7] for row in rows] == [
-        ["16", "v5e:2x2", "4", "2"],
-        ["16", "v5e:4x4", "16", "5"],
+    assert all("; 16 rows a chip" in row[0] for row in rows)
+    assert [(row[1].split(":")[:2], row[3]) for row in rows] == [
+        (["4 chips, v5e", "2x2"], "2"),
+        (["16 chips, v5e", "4x4"], "5"),
     ]
     assert "## Weak scaling" in write_page(tmp_path)
 

@@ -140,8 +140,13 @@ def rows() -> Iterator[dict]:
 
 
 def _markdown(table: dict[str, dict], largest: dict[str, float], count: int) -> str:
-    lines = [[name, *(cell(metrics, key) for key in COLUMNS)] for name, metrics in table.items()]
-    apart = (f"{largest[key]:.0e}" if key in largest else "" for key in COLUMNS)
-    lines.append(["*largest difference*", *apart])
-    written = markdown.table(["against", *map(heading, COLUMNS)], lines)
+    lines = [
+        [
+            heading(key),
+            *(cell(metrics, key) for metrics in table.values()),
+            f"{largest[key]:.0e}" if key in largest else "",
+        ]
+        for key in COLUMNS
+    ]
+    written = markdown.table(["metric", *table, "*largest difference*"], lines)
     return f"{written}\n\n{count} dev clips; noise and lengths in shoulder widths."

@@ -12,29 +12,41 @@ from signllm_jax.core.errors import ConfigError
 
 _HEAD = """# Slices
 
-Programs compiled ahead of time for TPU slices, without one at hand. Milliseconds and utilisation
-are a **compiler estimate, interconnect excluded**: the compiler's cycle counts over the published
-clock, and the products that the model asks for (three times the forward pass) over the published
-peak. Nothing here was run. The interconnect is estimated beside, from bytes and published link
-speeds, as if nothing overlapped. Utilisation is claimed where at most {limit:.0%} of the time is of
-instructions without a cycle count, and none of them a kernel. Memory is a chip's, the replay
-buffer included.
+A slice is a part of a TPU pod. These programs were compiled ahead of time for slices; no slice was
+at hand, and nothing here was run. A row is a program (size, languages x parameters), the slice with
+its mesh, and the rows of a language in a batch.
+
+Milliseconds and utilization are a **compiler estimate, interconnect excluded**: the compiler's
+cycle counts divided by the published clock rate, and the matrix products that the model needs
+(three times the forward pass) divided by the published peak. The milliseconds of the interconnect
+are estimated separately, from bytes and published link speeds, as if nothing overlapped.
+Utilization is claimed where at most {limit:.0%} of the time is of instructions without a cycle count, and none of
+them is a kernel. Memory is a chip's, the replay buffer included.
+
+"""
+_EXCHANGED = """
+## Collectives
+
+What the chips of each program exchange: the collectives by kind and mesh axis, with the bytes of
+their results for a chip and step, and how many bytes go from one language's chips to another's.
 
 """
 _SCALING = """
 ## Weak scaling
 
-Steps that give every chip the same rows, on more and more chips. Nothing leaves a language's own
+Steps that give every chip the same rows, on more and more chips. No byte leaves a language's own
 chips at any size. Where `data` splits a language's rows further, gradients are summed over it as
 well: once that axis is there, what a step exchanges no longer grows with it. Memory falls as the
-replay buffer is spread. Bytes are of the collectives' results, a chip and step.
+replay buffer is spread over more chips. Megabytes are of the collectives' results, for a chip and
+step.
 
 """
 _LONG = """
 ## Long rows
 
-The same frames a step in longer rows, by XLA's attention and by a kernel (`model.attention`), whose
-cycles the compiler does not count: a step with kernels takes its milliseconds and theirs.
+The same frames a step in longer rows, with XLA's attention and with a kernel (`model.attention`).
+The compiler does not count a kernel's cycles: a step with kernels takes its milliseconds and
+theirs.
 
 """
 _TAIL = """
@@ -44,8 +56,8 @@ Written by `python launch/compile.py --table=docs/slices.md` from the reports in
 
 
 def write_page(folder: Path) -> str:
-    """A page of the reports of a folder: the table, and what its figures are."""
-    head = _HEAD.format(limit=UNCOUNTED_LIMIT) + write_table(folder)
+    """A page of the reports of a folder: the tables, and what their figures are."""
+    head = _HEAD.format(limit=UNCOUNTED_LIMIT) + write_table(folder) + write_collectives(folder)
     long = folder / "long"
     return head + write_scaling(folder) + (write_long(long) if long.exists() else "") + _TAIL
 
@@ -59,6 +71,11 @@ def write_table(folder: Path) -> str:
     reports = _reports(folder)
     versions = sorted({_versions(report) for report in reports})
     return f"{_table(_COLUMNS, reports)}\n\nVersions: {'; '.join(versions)}.\n"
+
+
+def write_collectives(folder: Path) -> str:
+    """What programs exchange; raises ConfigError as `write_table` does."""
+    return f"{_EXCHANGED}{_table(_EXCHANGED_COLUMNS, _reports(folder))}\n"
 
 
 def write_scaling(folder: Path) -> str:
@@ -100,7 +117,7 @@ def _reports(folder: Path) -> list[dict]:
 def _read(path: Path) -> dict:
     try:
         report = json.loads(path.read_text())
-        _table(_COLUMNS, [report])
+        _table(_COLUMNS | _EXCHANGED_COLUMNS, [report])
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError(f"--table: {path}: no report of launch/compile.py: {error}") from error
     return report
@@ -127,8 +144,10 @@ def _size(report: dict) -> str:
     return size
 
 
-def _mesh(report: dict) -> str:
-    return ", ".join(f"{axis} {count}" for axis, count in report["mesh"].items())
+def _slice(report: dict) -> str:
+    """The slice and its mesh: `v5e:4x4: language 8, fsdp 2`."""
+    mesh = ", ".join(f"{axis} {count}" for axis, count in report["mesh"].items())
+    return f"{report['topology']}: {mesh}" if mesh else report["topology"]
 
 
 def _rows_a_chip(report: dict) -> float:
@@ -136,10 +155,18 @@ def _rows_a_chip(report: dict) -> float:
 
 
 def _time(report: dict) -> str:
+    """Milliseconds of a chip and of the interconnect, where they are estimated."""
     time = _number(report, "cycle_milliseconds", ".2f")
     if "microseconds_per_frame" in report:
         time += f" ({report['microseconds_per_frame']:.0f} µs a frame)"
+    if "interconnect_milliseconds" in report:
+        time += f", {report['interconnect_milliseconds']:.2f}"
     return time
+
+
+def _time_of_kernels(report: dict) -> str:
+    time, kernels = _number(report, "cycle_milliseconds", ".2f"), report["uncounted_kernels"]
+    return f"{time} and {kernels} kernels" if kernels else time
 
 
 def _memory(report: dict) -> str:
@@ -179,38 +206,32 @@ def _table(columns: Mapping[str, Callable[[dict], str]], reports: Sequence[dict]
     return markdown.table(list(columns), rows, align="l")
 
 
+_MILLISECONDS = "ms, interconnect ms"
 _COLUMNS = {
-    "size": _size,
-    "rows a language": _column("batch_size"),
-    "slice": _column("topology"),
-    "mesh": _mesh,
+    "program": lambda report: f"{_size(report)}; {report['batch_size']} rows",
+    "slice and mesh": _slice,
     "GB a chip": _memory,
+    _MILLISECONDS: _time,
+    "utilization": _column("cycle_utilization", ".1%"),
+}
+_EXCHANGED_COLUMNS = {
+    "program": _COLUMNS["program"],
+    "slice and mesh": _slice,
     "collectives": _collectives,
     "bytes between languages": _column("cross_language_bytes"),
-    "ms": _time,
-    "interconnect ms": _column("interconnect_milliseconds", ".2f"),
-    "utilisation": _column("cycle_utilization", ".1%"),
-    "compile CPU s": _column("compile_cpu_seconds", ".0f"),
+    "CPU s to compile": _column("compile_cpu_seconds", ".0f"),
 }
 _SCALING_COLUMNS = {
-    "size": _size,
-    "rows a chip": lambda report: f"{_rows_a_chip(report):g}",
-    "slice": _column("topology"),
-    "chips": _column("chips"),
-    "mesh": _mesh,
+    "program": lambda report: f"{_size(report)}; {_rows_a_chip(report):g} rows a chip",
+    "slice and mesh": lambda report: f"{report['chips']} chips, {_slice(report)}",
     "GB a chip": _column("hbm_bytes_per_chip", ".2f", 1e9),
     "MB in collectives": lambda r: f"{sum(one['bytes'] for one in r['collectives']) / 1e6:,.0f}",
-    "ms": _column("cycle_milliseconds", ".2f"),
-    "interconnect ms": _column("interconnect_milliseconds", ".2f"),
+    _MILLISECONDS: _time,
 }
 _LONG_COLUMNS = {
-    "size": _lanes,
-    "frames a row": _column("row_frames"),
-    "rows a language": _column("batch_size"),
-    "slice": _column("topology"),
+    "program": lambda r: f"{_lanes(r)}; {r['batch_size']} rows of {r['row_frames']} frames",
     "attention": _column("attention"),
     "GB a chip": _column("hbm_bytes_per_chip", ".2f", 1e9),
-    "ms": _column("cycle_milliseconds", ".2f"),
-    "kernels beside": _column("uncounted_kernels"),
-    "utilisation": _column("cycle_utilization", ".1%"),
+    "ms": _time_of_kernels,
+    "utilization": _column("cycle_utilization", ".1%"),
 }
