@@ -20,8 +20,8 @@ Milliseconds and utilization are a **compiler estimate, interconnect excluded**:
 cycle counts divided by the published clock rate, and the matrix products that the model needs
 (three times the forward pass) divided by the published peak. The milliseconds of the interconnect
 are estimated separately, from bytes and published link speeds, as if nothing overlapped.
-Utilization is claimed where at most {limit:.0%} of the time is of instructions without a cycle count, and none of
-them is a kernel. Memory is a chip's, the replay buffer included.
+Utilization is claimed where at most {limit:.0%} of the time is of instructions without a cycle
+count, and none of them is a kernel. Memory is a chip's, the replay buffer included.
 
 """
 _EXCHANGED = """
