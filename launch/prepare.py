@@ -3,7 +3,7 @@
     python launch/prepare.py --check --data_dir=DIR     # what is odd in all that is prepared
 
 Texts are read from --manifest: the label files of many corpora as they are published, which are
-recognised or named by --dialect; any table with columns for id and text, and start and end of
+recognized or named by --dialect; any table with columns for id and text, and start and end of
 segments, gloss, signer, split and language where it has them; subtitles beside the videos; or a
 folder with <split>.files, <split>.text and <split>.gloss. docs/manifests.md lists all of them.
 """

@@ -1,4 +1,4 @@
-"""The input alone: records -> standardised -> packed -> on the device, against what a step takes.
+"""The input alone: records -> standardized -> packed -> on the device, against what a step takes.
 
     python launch/benchmark.py input [--like=progressive_transformers] [--work=DIR]
 

@@ -120,7 +120,7 @@ class Bench:
 
         Returns:
             `curve`, the step, teacher-forced frame error and DTW ratio on dev at every mark;
-            `frames` learnt from in a step;
+            `frames` learned from in a step;
             `auc`, how well errors of the train clips tell damaged ones; and `params`, which are
             no JSON.
         """

@@ -20,7 +20,7 @@ def session_splits(listed: Iterable[Mapping[str, str]]) -> dict[str, str]:
 
     A sign's smallest sessions are test until there are `LEAST` takes, the next one is dev where
     two are left, and the others are train, of which `MOST` takes are kept. A sign of one session is
-    left out: what is learnt of it could not be judged on another.
+    left out: what is learned of it could not be judged on another.
     """
     signs: dict[str, dict[str, list[str]]] = {}
     for line in listed:

@@ -55,7 +55,7 @@ class Collective:
 def read_collectives(
     hlo_text: str, devices: int, default_trips: hlo.Trips = None
 ) -> list[Collective]:
-    """The collectives of an optimised HLO module.
+    """The collectives of an optimized HLO module.
 
     Args:
         hlo_text: what `compiled.as_text()` returns.

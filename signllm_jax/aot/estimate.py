@@ -15,7 +15,7 @@ from signllm_jax.aot.chips import Chip
 from signllm_jax.aot.collectives import KINDS, Collective, read_collectives
 
 UNCOUNTED_LIMIT = 0.05
-"""Largest share of uncounted work with which a utilisation is claimed."""
+"""Largest share of uncounted work with which a utilization is claimed."""
 
 _KERNEL = 'custom_call_target="tpu_custom_call"'
 # what moves no data by itself

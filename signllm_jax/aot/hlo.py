@@ -1,4 +1,4 @@
-"""Reads an optimised HLO module: its computations, and how often each of them is run.
+"""Reads an optimized HLO module: its computations, and how often each of them is run.
 
 A loop's body counts as often as the compiler says that it runs, so a layer in a scan costs what
 it costs. What is not known raises: a wrong sum is worse than none.

@@ -28,7 +28,7 @@ class Compiled:
     """A program and what compiling it cost.
 
     Attributes:
-        text: the optimised HLO; empty when it did not fit.
+        text: the optimized HLO; empty when it did not fit.
         argument_bytes, temporary_bytes, total_bytes: on one device; the total counts donated
             arguments once, and is the compiler's own figure when the program does not fit.
         fits: whether the compiler could place it in the chip's memory.

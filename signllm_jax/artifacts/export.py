@@ -1,4 +1,4 @@
-"""Copies what a run has learnt out of its work directory: groups, a model card, and digests.
+"""Copies what a run has learned out of its work directory: groups, a model card, and digests.
 
 `model.json` lists the digests of all files but the card, which may be edited.
 

@@ -1,7 +1,7 @@
 """Adds languages to a trained model that languages share: its tables grow, all else stays.
 
 Until it is trained on, what the model writes and signs for the old languages is unchanged: a new
-gloss row begins as a copy of a row that the model has learnt never to write.
+gloss row begins as a copy of a row that the model has learned never to write.
 """
 
 import dataclasses

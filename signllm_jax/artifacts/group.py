@@ -97,7 +97,7 @@ class Group:
 
 
 def check_trained(group: Group, count: int, text: str) -> None:
-    """Raises TextError for a text of more or fewer tokens than any that the group learnt from.
+    """Raises TextError for a text of more or fewer tokens than any that the group learned from.
 
     Args:
         group: the model.

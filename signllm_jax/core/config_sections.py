@@ -24,7 +24,7 @@ class DataConfig:
             is drawn with p ~ n^(1/tau).
         threads: reading threads.
         prefetch: batches read ahead.
-        cache_mb: standardised examples kept in memory, at most this many megabytes.
+        cache_mb: standardized examples kept in memory, at most this many megabytes.
         max_bad: train clips whose record is damaged that a run skips; one more ends it.
         corrupt: share of the train clips that are damaged on purpose (`data/corruption.py`).
         corrupt_seed: of which clips these are.
@@ -60,13 +60,13 @@ class TextConfig:
         min_count: glosses that train has less often get no row: they are spelled.
         languages: rows of the language marks, the first of which is no language.
         encoder_layers: layers over the units.
-        distances: units to either side to which a unit's distance has a learnt bias of attention,
+        distances: units to either side to which a unit's distance has a learned bias of attention,
             a head and layer its own; those farther away share the last; 0 = none.
         decoder_layers: layers over LangGloss.
         trained: `both` stages together, or one alone; in a run that starts from another
             (`init_from`) the table of LangGloss then stays as it is, and with it the other stage.
         weight: of the text stage's loss beside that of the poses.
-        own: largest share of clips whose poses are learnt from the LangGloss that the text stage
+        own: largest share of clips whose poses are learned from the LangGloss that the text stage
             writes itself; the share rises with how much of it is right.
         invented: whether prompts for made-up words are trained on as well (fingerspelling only).
         dropout: share of embeddings and residual branches dropped while training.
@@ -288,7 +288,7 @@ class ReadingConfig:
 
 @dataclasses.dataclass(frozen=True)
 class OptimizerConfig:
-    """The optimiser of a language.
+    """The optimizer of a language.
 
     Attributes:
         name: `adamw`, or `sgd` (for comparing meshes).

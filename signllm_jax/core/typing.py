@@ -19,7 +19,7 @@ class Batch(NamedTuple):
     Attributes:
         text: int32 [L, B, S], 0 = pad.
         text_segment: int32 [L, B, S], which clip of the row a token belongs to, 0 = pad.
-        frames: float32 [L, B, T, D], standardised; the last number is the counter.
+        frames: float32 [L, B, T, D], standardized; the last number is the counter.
         joint_mask: bool [L, B, T, J], the observed joints.
         segment: int32 [L, B, T], which clip of the row a frame belongs to, 0 = padding.
         position: int32 [L, B, T], the frame's place in its clip from 1, 0 = padding.
@@ -62,7 +62,7 @@ class Prediction(NamedTuple):
     """What the decoder says of each frame, all float32.
 
     Attributes:
-        frames: [..., D - 1], standardised.
+        frames: [..., D - 1], standardized.
         counter: [...], progress of the clip in 0..1.
         seen: [..., J], logit of a joint being shown: a hand that takes no part is not.
     """

@@ -2,7 +2,7 @@
 
 Line-aligned: `<split>.files`, `<split>.text` and, where there is one, `<split>.gloss`, as
 Prompt2Sign and Progressive Transformers have them. Else a table, a JSON file or subtitles in one of
-the `dialects.DIALECTS`, which are recognised where they are not named; or a folder of such files.
+the `dialects.DIALECTS`, which are recognized where they are not named; or a folder of such files.
 """
 
 import dataclasses
@@ -27,7 +27,7 @@ class Reading:
 
     Attributes:
         language: Code of the sign language that is wanted; nothing = all.
-        dialect: Name of a dialect, or nothing to recognise it.
+        dialect: Name of a dialect, or nothing to recognize it.
         columns: Field (`id text gloss split`) -> the column, or ELAN tier, that the user names.
         encoding: Of its files; nothing for UTF-8 or what a byte order mark says.
         gloss_rules: Of `signllm_jax.text.gloss`; nothing for those of the dialect.

@@ -1,4 +1,4 @@
-"""Prepares one clip of a corpus: reads, cleans, lifts and normalises it, whatever its form.
+"""Prepares one clip of a corpus: reads, cleans, lifts and normalizes it, whatever its form.
 
 `make_example` depends on the clip and the settings alone: whoever calls it, in whatever order, gets
 the same bits.

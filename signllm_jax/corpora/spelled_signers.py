@@ -1,7 +1,7 @@
 """Fingerspelled texts by many signers: each clip by one of them, several takes of every text.
 
 The texts are those of `spelled_texts` in ASL. Every take has a signer and a tempo of its own, so
-what is to be learnt is how letters make words and how signers differ. A second test has signers
+what is to be learned is how letters make words and how signers differ. A second test has signers
 whom no train clip shows, who spell with the letters that they have themselves.
 """
 

@@ -30,7 +30,7 @@ class TrainData:
         tokenizers: one a language.
         statistics: one a language.
         packing: of clips into rows.
-        cache_mb: how many megabytes of standardised clips are kept.
+        cache_mb: how many megabytes of standardized clips are kept.
         max_bad: how many clips whose record is damaged are skipped; one more is an error.
         glosses: one list a language with the gloss ids of each of its clips; None = no gloss.
         row_glosses: G, the most glosses of a clip; a clip with more has none in its Batch.

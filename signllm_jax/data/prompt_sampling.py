@@ -2,7 +2,7 @@
 
 A row packs clips as in MLSF, with LangGloss for text. Beside it lie prompts of the row's first
 clips, as many as there is room for, or of the first one and then of made-up words, which have no
-clip: to copy a word that was never met is learnt from more words than there are clips of.
+clip: to copy a word that was never met is learned from more words than there are clips of.
 """
 
 from collections.abc import Sequence
@@ -110,7 +110,7 @@ class PromptData(TrainData):
         temperature: how languages are mixed, see MixedPlan.
         invented: whether there are prompts for made-up words (fingerspelling).
         asks: whether there are prompts at all, which a pose stage alone has no use for.
-        cache_mb: how many megabytes of standardised clips are kept.
+        cache_mb: how many megabytes of standardized clips are kept.
         group: see TrainData.
         max_bad: how many clips whose record is damaged are skipped; one more is an error.
     """

@@ -44,7 +44,7 @@ class ReaderConfig:
 
     Attributes:
         seed: of weights, order and distortions.
-        steps: optimiser steps.
+        steps: optimizer steps.
         batch_size: clips of a language in a step.
         learning_rate: peak of AdamW's; a tenth of the steps warms up, then a cosine to 0.
         width: M of the network.

@@ -1,7 +1,7 @@
 """Evaluators: who reads the clips of a report. Each is named in it with its digest and seed.
 
 There are two kinds: CTC readers of letters, trained inside an evaluation and kept in the run's
-`reader/`, and the readers of other runs of `configs/back_translation.py`. Both learnt from real
+`reader/`, and the readers of other runs of `configs/back_translation.py`. Both learned from real
 train clips alone.
 """
 
@@ -35,7 +35,7 @@ from signllm_jax.poses.clip import PoseClip
 from signllm_jax.text.tokenizer import normalize_text
 
 MEMORISED = {"cer": 0.02, "wer": 0.2}
-"""An evaluator is called memorised when its error on real clips of the split is this much above the
+"""An evaluator is called memorized when its error on real clips of the split is this much above the
 one on clips of train: in letters (CER) where words are spelled, in words (WER) elsewhere."""
 UNFIT = {"cer": 0.5, "wer": 0.95}
 """An evaluator that was found, not trained by this evaluation, is refused when its error on real

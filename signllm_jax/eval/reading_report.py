@@ -1,7 +1,7 @@
 """The report of a back-translation run: how well its readers read real clips of a split.
 
 This is the ceiling of whatever they judge afterwards. Beside it stand the reader's own score on
-train, which shows memorising, and two readers that know nothing of signing: the text of the nearest
+train, which shows memorizing, and two readers that know nothing of signing: the text of the nearest
 train clip by DTW distance, and the most frequent train text.
 """
 

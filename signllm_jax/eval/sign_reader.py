@@ -1,4 +1,4 @@
-"""A recogniser of signs in sentences: a CTC reader whose ids are glosses.
+"""A recognizer of signs in sentences: a CTC reader whose ids are glosses.
 
 It is the network of `back_translate` with a view of about a sign. It says which signs a clip has,
 and between which frames one ends and the next begins.
@@ -89,7 +89,7 @@ class Signs:
 
 
 class SignReader:
-    """A trained recogniser of the signs of one language.
+    """A trained recognizer of the signs of one language.
 
     Args:
         reader: Of one language, with a `GlossTable` for a tokenizer.
@@ -129,7 +129,7 @@ def sign_borders(ids: np.ndarray, stride: int) -> tuple[int, ...]:
 def train_sign_reader(
     train: Source, statistics: Statistics, folder: Path, config: ReaderConfig = SIGN_READER
 ) -> SignReader:
-    """The recogniser that is kept in a folder, or one trained on the real clips of a train split.
+    """The recognizer that is kept in a folder, or one trained on the real clips of a train split.
 
     Args:
         train: The split.

@@ -214,7 +214,7 @@ def of_short_lines(rows: Mapping[str, Mapping[str, Mapping]]) -> list[str]:
 
 
 def memorised(evaluator: Mapping) -> str:
-    """The warning that an evaluator has memorised."""
+    """The warning that an evaluator has memorized."""
     name = evaluator["memorised_by"]
     return (
         f"The reader of seed {evaluator['seed']} has memorised its train clips: {name.upper()} "

@@ -90,7 +90,7 @@ class TextPipeline:
         return Request(language, text, " ".join(parts))
 
     def _parts(self, text: str, language: str) -> list[str]:
-        """What a clip each is made of: no longer than the texts that the model has learnt from."""
+        """What a clip each is made of: no longer than the texts that the model has learned from."""
         group = self.groups[language]
         _, most = group.trained_tokens or (0, 0)
         return spelled_parts(text, group.tokenizer, most)
@@ -103,8 +103,8 @@ class TextPipeline:
         """See Pipeline.
 
         Texts of similar length are decoded together, since a batch takes as long as its longest
-        clip. A model that spells words makes a clip of each word where it has not learnt pauses,
-        and of as many words as the longest text that it has learnt from where it has.
+        clip. A model that spells words makes a clip of each word where it has not learned pauses,
+        and of as many words as the longest text that it has learned from where it has.
         """
         made: dict[int, list[PoseClip]] = {}
         for code in dict.fromkeys(request.language for request in requests):

@@ -1,4 +1,4 @@
-"""From pose clips to texts with stacked readers: standardise, read in batches, decode."""
+"""From pose clips to texts with stacked readers: standardize, read in batches, decode."""
 
 import functools
 from collections.abc import Sequence
@@ -51,7 +51,7 @@ class BackTranslator:
             clips: for every language its clips (counts may differ).
 
         Raises:
-            DataError: a clip has another layout or frame rate than the reader learnt from.
+            DataError: a clip has another layout or frame rate than the reader learned from.
         """
         frames = [
             [self._standardised(clip, group) for clip in own]

@@ -2,7 +2,7 @@
 
 In fingerspelling LangGloss is a word of the prompt, letter by letter, so the text stage only has
 to say which word. It scores all words of the prompt that can be spelled, and the most probable is
-taken: a word is never misspelt, run on into the next one or made up. Where there is no word, and in
+taken: a word is never misspelled, run together or made up. Where there is no word, and in
 every other data set, the text stage writes freely.
 """
 

@@ -29,7 +29,7 @@ def read(
     Args:
         model: the module.
         params: its parameters.
-        frames: float32 [B, T, D - 1], standardised, without the counter; T a multiple of P.
+        frames: float32 [B, T, D - 1], standardized, without the counter; T a multiple of P.
         length: int32 [B]; an empty clip reads as nothing.
         allowed: bool [V], the ids that a text may have, END included.
         max_tokens: S, the longest text.

@@ -131,7 +131,7 @@ def make_clip(
     """The model's frames [T, 3J] and shown joints bool [T, J] as a PoseClip of confidence 0 or 1.
 
     A joint that train never shows is never shown; whatever hangs on a joint that is not shown
-    (a hand on its wrist) has been learnt without it and is not shown either.
+    (a hand on its wrist) has been learned without it and is not shown either.
     """
     positions = restore_frames(frames, statistics)
     shown = seen & (statistics.seen > 0)

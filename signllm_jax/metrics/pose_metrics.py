@@ -71,7 +71,7 @@ def ndtw_mje(
     distance from the origin where only the production lacks it, else their Euclidean distance. The
     accumulated costs (not divided by a length) are averaged over all J joints. Source: Shalev-
     Arkushin, Moryossef and Fried, Ham2Pose, CVPR 2023, section 4.2 and `compare_poses` of its code
-    with FastDTW and 2D points; ours are best paths in 3D. Normalised means: in shoulder widths.
+    with FastDTW and 2D points; ours are best paths in 3D. Normalized means: in shoulder widths.
 
     Args:
         produced_observed: bool [N, T2, J], the joints that the production has.

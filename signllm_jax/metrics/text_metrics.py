@@ -41,7 +41,7 @@ def bleu(
     `bleu1` is not the bare unigram precision. An order that no reference has words for has no
     meaning and is left out: perfect lines of one gloss have BLEU-1 100 and no BLEU-4. Source:
     Papineni et al., ACL 2002; Post, A Call for Clarity in Reporting BLEU Scores, WMT 2018. For text
-    that is tokenised already, such as PHOENIX-2014T's, the field's figures are those of
+    that is tokenized already, such as PHOENIX-2014T's, the field's figures are those of
     `tokenize='none'`.
 
     Raises:
@@ -75,7 +75,7 @@ def chrf(produced: Sequence[str], references: Sequence[str]) -> tuple[float, str
 def rouge_l(produced: Sequence[str], references: Sequence[str]) -> float:
     """The mean over texts of ROUGE-L's F1. Source: Lin, 2004. Raises as `bleu`.
 
-    Words are split at white space and lowered: rouge-score's own tokeniser drops every letter
+    Words are split at white space and lowered: rouge-score's own tokenizer drops every letter
     outside a-z, and with it German umlauts and all of Korean.
     """
     _check(produced, references)

@@ -1,7 +1,7 @@
 """PoseReader: pose frames in, letters out by CTC: the judge of what a produced clip spells.
 
 It sees 20 frames around each step, little more than one letter: a reader that saw whole words
-could guess a badly formed letter from its neighbours, and would be a poor judge.
+could guess a badly formed letter from its neighbors, and would be a poor judge.
 """
 
 import flax.linen as nn
@@ -36,7 +36,7 @@ class PoseReader(nn.Module):
         """Scores every id at every step.
 
         Args:
-            frames: float32 [B, T, D - 1], standardised, without the counter; T a multiple of the
+            frames: float32 [B, T, D - 1], standardized, without the counter; T a multiple of the
                 stride.
             length: int32 [B], frames of each clip; what lies beyond changes nothing.
 

@@ -34,7 +34,7 @@ def masked_mean(values: Array, weights: Array) -> Array:
 
 
 def frame_error(frames: Array, predicted: Array) -> Array:
-    """Squared error of each joint [B, T, J] of standardised frames [B, T, 3J], mean of x, y, z."""
+    """Squared error of each joint [B, T, J] of standardized frames [B, T, 3J], mean of x, y, z."""
     error = jnp.square(predicted - frames)
     return error.reshape(*error.shape[:-1], -1, 3).mean(-1)
 
@@ -52,7 +52,7 @@ def pose_losses(
     """The terms of the loss and their weighted sum.
 
     Args:
-        frames: float32 [B, T, D] standardised, the counter last.
+        frames: float32 [B, T, D] standardized, the counter last.
         joint_mask: bool [B, T, J].
         segment: int32 [B, T], 0 = padding.
         predicted: what the model says of the same frames.

@@ -3,7 +3,7 @@
 The encoder and the gloss head follow Camgoz et al., Sign Language Transformers, CVPR 2020:
 self-attention over steps of P frames and CTC on gloss; the decoder writes the text token by token.
 Two additions, each with a switch. The encoder may be held to a short view, since one that sees a
-whole word can guess a badly formed letter from its neighbours and would be a poor judge. And every
+whole word can guess a badly formed letter from its neighbors and would be a poor judge. And every
 step says how much of a text token it is worth (integrate-and-fire: Dong and Xu, CIF, ICASSP 2020);
 the running count biases cross-attention towards the steps whose turn it is and says when the text
 is complete. It mirrors the progress bias of Text2Pose.
@@ -123,7 +123,7 @@ class Pose2Text(nn.Module):
         """Encodes pose frames.
 
         Args:
-            frames: float32 [B, T, D - 1], standardised, without the counter; T a multiple of P.
+            frames: float32 [B, T, D - 1], standardized, without the counter; T a multiple of P.
             segment: int32 [B, T], 0 = padding; clips start on multiples of P.
             training: whether dropout is on.
         """
@@ -148,7 +148,7 @@ class Pose2Text(nn.Module):
             x, _ = block(x, mask, training=training, bias=own)
         x = self.norm_frames(x)
         gloss = self.gloss_head(x) if self.reading.gloss_vocab else None
-        # text tokens are counted by glosses where those are learnt: how many each one is worth
+        # text tokens are counted by glosses where those are learned: how many each one is worth
         begun = 0.25 if gloss is None else onsets(gloss, segment)
         worth = jnp.exp(jnp.clip(self.count_head(x)[..., 0], -5.0, 5.0)) * begun * (segment > 0)
         same = (segment[:, :, None] == segment[:, None, :]).astype(jnp.float32)

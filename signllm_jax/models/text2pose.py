@@ -2,7 +2,7 @@
 
 The paper's two transformers (section on the base model) with three changes, each of which has a
 switch: a patch of P frames is predicted at a time (P = 1 is the paper's), token position and
-counter share progress features, and cross-attention has a learnt bias towards the tokens whose
+counter share progress features, and cross-attention has a learned bias towards the tokens whose
 place in the text is the clip's progress. Without the last two a small model falls back to the
 mean pose.
 """

@@ -1,6 +1,6 @@
 """The whole sharding policy: one mesh, one table of rules, and strict look-ups into it.
 
-A language's weights, optimiser state and batch live on its own slice of the mesh's `language`
+A language's weights, optimizer state and batch live on its own slice of the mesh's `language`
 axis; within the slice rows are split over `data` and `fsdp`, weights over `fsdp` and `tensor`.
 """
 
@@ -126,7 +126,7 @@ def tree_specs(boxed: Tree, leading: tuple[str, ...] = ()) -> Tree:
     """PartitionSpecs of a tree of logically partitioned parameters.
 
     Args:
-        boxed: parameters as flax initialises them, each in an `nn.LogicallyPartitioned` box.
+        boxed: parameters as flax initializes them, each in an `nn.LogicallyPartitioned` box.
         leading: logical names of axes stacked in front, for example `('language',)`.
 
     Raises:
@@ -145,7 +145,7 @@ def tree_specs(boxed: Tree, leading: tuple[str, ...] = ()) -> Tree:
 
 
 def state_specs(abstract_state: Tree, parameter_specs: Tree) -> Tree:
-    """Specs for any state around the parameters: optimiser moments get their parameter's.
+    """Specs for any state around the parameters: optimizer moments get their parameter's.
 
     A leaf whose path ends with a parameter's path and has its rank gets that parameter's spec;
     arrays led by the language axis (counts, masks) are split over `language`; scalars and keys

@@ -19,7 +19,7 @@ hang on): fast signing moves a wrist by 0.3 in a frame and goes on or comes back
 REACH = 1.0  # of a finger from its wrist; a long hand has 0.7
 DETACHED = 0.6  # of a hand from its arm's wrist: it is someone else's, or the other one
 MAX_GAP = 0.4  # seconds that are interpolated; longer gaps stay missing
-FILLED = 0.5  # confidence of an interpolated joint, as a part of its neighbours' lower one
+FILLED = 0.5  # confidence of an interpolated joint, as a part of its neighbors' lower one
 LOW = 1.1  # wrists that far below the neck are in the lap or hang
 STILL = 0.5  # widths a second; hands that rest move less
 MARGIN = 0.2  # seconds of a rest that are kept, so that the first movement has a start

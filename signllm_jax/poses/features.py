@@ -1,4 +1,4 @@
-"""From positions to the model's frames and back: relative, standardised, with a counter.
+"""From positions to the model's frames and back: relative, standardized, with a counter.
 
 Hand joints are taken relative to their wrist and body joints relative to the neck; each joint's
 mean is subtracted and each group (body, each hand) divided by one deviation. Missing joints are

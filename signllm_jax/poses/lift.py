@@ -168,7 +168,7 @@ def lift_clip(clip: PoseClip, mode: str = "best", place: str = "clip") -> PoseCl
     Args:
         clip: an openpose50 clip (its z is ignored) or a dwpose128 clip (its face and legs are).
             A clip has forgotten where the picture's corner was, on which the original's
-            normalisation depends: for the original's own numbers call `lift_keypoints` on pixels.
+            normalization depends: for the original's own numbers call `lift_keypoints` on pixels.
         mode: `best` or `reference`.
         place: what to name in an error.
     """

@@ -3,7 +3,7 @@
 It keeps the original's tree, objective and filling of gaps (`lift_reference`) and changes what made
 its poses flat and shaky: bone lengths are upper quantiles of what confident frames show (a bone is
 never shorter than it looks) tied to the shoulder width, not medians; the lean of a bone is averaged
-over time and never quite 0; depth pays more for travelling; Adam gets further in 100 steps than
+over time and never quite 0; depth pays more for traveling; Adam gets further in 100 steps than
 gradient descent in 1000. All arrays are joint-major [J, T] in shoulder widths, padded in time.
 """
 
@@ -112,7 +112,7 @@ def prepare(keypoints: Array, frames: Array) -> tuple[Array, Pose]:
 
 @jax.jit
 def refined(pose: Pose, filled: Array, frames: Array) -> tuple[Array, Pose]:
-    """Minimises the original's objective, and depth's travel besides, by Adam.
+    """Minimizes the original's objective, and depth's travel besides, by Adam.
 
     Args:
         pose, filled: from `prepare`.

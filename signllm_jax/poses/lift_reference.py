@@ -1,7 +1,7 @@
 """The original 2D-to-3D lift of Prompt2Sign, stage by stage, faults included.
 
 Source: tools/2D_to_3D of the Prompt2Sign repository, after Zelinka and Kanis, "Neural Sign Language
-Synthesis: Words Are Our Glosses" (WACV 2020). Stages: normalise the picture, empty bad frames, fill
+Synthesis: Words Are Our Glosses" (WACV 2020). Stages: normalize the picture, empty bad frames, fill
 gaps by confidence, start in closed form from median bone lengths, refine by 1000 steps of gradient
 descent. All arrays are joint-major [J, T] and padded in time; `frames` says how many count.
 """
@@ -19,7 +19,7 @@ from signllm_jax.poses.tree import JOINTS, Pose
 
 UPPER_BODY = slice(0, 8)
 PRUNE_BELOW = 0.3  # mean confidence of the upper body under which a frame is emptied
-ENOUGH = 0.99  # confidence that a filled point gathers from its neighbours in time
+ENOUGH = 0.99  # confidence that a filled point gathers from its neighbors in time
 LONG, WIDEST = 4096, 1024  # frames: narrow windows cost the square of their number
 ROOT_NOISE = 0.001  # the original shakes its root by this much, from a fixed seed
 STEPS = 1000
@@ -29,7 +29,7 @@ MOTION_WEIGHT = 0.1
 
 
 def normalise(x: Array, y: Array, frames: Array) -> tuple[Array, Array]:
-    """Centres x and y each on its mean and divides both by their common deviation.
+    """Centers x and y each on its mean and divides both by their common deviation.
 
     Missing points count as (0, 0), and the deviation is about the joint mean of x and y: the
     original's faults, kept. `x`, `y`: [J, T] pixels.
@@ -163,13 +163,13 @@ def objective(
     frames: Array,
     depth_weight: float = MOTION_WEIGHT,
 ) -> Array:
-    """What the original minimises: distance to the picture, bone lengths, travel of the joints.
+    """What the original minimizes: distance to the picture, bone lengths, travel of the joints.
 
     Args:
         pose: the tree, [J, T].
         x, y, weight: [J, T], the points of the picture and their confidence (0 in padding).
         frames: how many of the T frames count.
-        depth_weight: what travelling in depth costs; by default as much as in the picture.
+        depth_weight: what traveling in depth costs; by default as much as in the picture.
 
     Returns:
         A scalar.
@@ -247,7 +247,7 @@ class Prepared(NamedTuple):
     """What is known before the refinement; arrays [3, J, T] are x, y and weight.
 
     Attributes:
-        normalised, pruned, filled: float32 [3, J, T], stage after stage.
+        normalized, pruned, filled: float32 [3, J, T], stage after stage.
         start: the first guess.
     """
 

@@ -64,7 +64,7 @@ def to_pixels(
 def to_shoulder_widths(
     positions: np.ndarray, confidence: np.ndarray, layout: str, place: str, axes: int = 3
 ) -> np.ndarray:
-    """Centres a clip on its median neck and divides it by its median shoulder width.
+    """Centers a clip on its median neck and divides it by its median shoulder width.
 
     Args:
         positions: float [T, J, 2] or [T, J, 3], any unit, the same for all axes.

@@ -1,6 +1,6 @@
 """Writes a clip as `.bvh`: a skeleton of fixed lengths whose joints turn, for animation programs.
 
-The file is in centimetres, y up, the signer facing z in a T-pose at rest. Every bone has a joint at
+The file is in centimeters, y up, the signer facing z in a T-pose at rest. Every bone has a joint at
 its beginning: `right_elbow` turns the forearm, `right_index_1` the index finger's first part and
 `right_index_0`, at the wrist, what lies before it in the palm; `right_wrist` turns the whole hand.
 A bone has its median length over the clip; elbows give way, so that hands stay where they are. What
@@ -18,7 +18,7 @@ from signllm_jax.core.skeleton import OPENPOSE50
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.render.glb import SHOULDER, held_positions
 
-_UNIT = 100 * SHOULDER  # centimetres of a shoulder width
+_UNIT = 100 * SHOULDER  # centimeters of a shoulder width
 _SIDES = {"right": -1.0, "left": 1.0}  # where x points in the T-pose
 _FINGERS = {"thumb": 0.9, "index": 0.3, "middle": 0.05, "ring": -0.2, "little": -0.4}
 """How far forward each lies in the palm of the T-pose, beside 1 outwards."""
@@ -31,7 +31,7 @@ class _Joint:
         name: of the joint.
         rest: unit vector [3] of its bone in the T-pose.
         turns: rotations [T, 3, 3] from the T-pose.
-        length: of its bone in centimetres, 0 where it has none.
+        length: of its bone in centimeters, 0 where it has none.
         parent: the joint that it hangs on.
         children: the joints that hang on it.
     """
@@ -68,7 +68,7 @@ def save_bvh(path: Path, clip: PoseClip) -> None:
 
 
 def _skeleton(at: np.ndarray, seen: np.ndarray) -> _Joint:
-    """The joints of positions [T, 50, 3] in centimetres, y up; seen bool [T, 50]."""
+    """The joints of positions [T, 50, 3] in centimeters, y up; seen bool [T, 50]."""
     index = OPENPOSE50.index
 
     def bone(name, parent, start, end, rest):

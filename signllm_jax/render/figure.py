@@ -26,7 +26,7 @@ COLOURS: dict[str, str] = dict(
         (files("signllm_jax.render") / "static" / "player.css").read_text("utf-8").split("}")[0],
     )
 )
-"""The light colours of the page: pictures are drawn in them too."""
+"""The light colors of the page: pictures are drawn in them too."""
 PAPER, CARD, INK, MUTED, ACCENT = (
     COLOURS[name] for name in ("paper", "card", "ink", "muted", "accent")
 )

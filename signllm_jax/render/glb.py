@@ -3,7 +3,7 @@
 Every joint is a node with its name, whose translation is the joint's position in shoulder widths;
 every bone is a node that is moved, turned and stretched between its two joints. What is not shown
 has scale 0. The node above them turns the axes to those of glTF (y up, z towards the viewer) and
-makes a shoulder width `SHOULDER` metres.
+makes a shoulder width `SHOULDER` meters.
 """
 
 from pathlib import Path
@@ -14,7 +14,7 @@ from signllm_jax.core.skeleton import DWPOSE128
 from signllm_jax.poses.clip import PoseClip
 
 SHOULDER = 0.37
-"""Metres; the breadth between the shoulder joints of a grown person."""
+"""Meters; the breadth between the shoulder joints of a grown person."""
 _RADIUS = {"body": 0.035, "left_hand": 0.016, "right_hand": 0.016, "face": 0.008}  # widths
 _COLOURS = {
     "body": (0.13, 0.18, 0.26, 1),

@@ -79,7 +79,7 @@ def pixel_distances(clip: PoseClip, keypoints: np.ndarray) -> np.ndarray:
 def draw_overlay(
     picture: Image.Image, clip: PoseClip, keypoints: np.ndarray, frame: int, projection: Projection
 ) -> Image.Image:
-    """Draws one frame of a clip over its picture: the clip in colour, the keypoints as grey rings.
+    """Draws one frame of a clip over its picture: the clip in color, the keypoints as gray rings.
 
     Args:
         picture: the frame, or a plain ground of its size.

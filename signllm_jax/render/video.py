@@ -104,7 +104,7 @@ def save_gif(path: Path, produced: PoseClip, reference: PoseClip | None, text: s
 
     from signllm_jax.render.scene import picture_count, video_frames
 
-    # Some pictures are drawn twice, for the colours first, so that few are held at a time.
+    # Some pictures are drawn twice, for the colors first, so that few are held at a time.
     count = picture_count(produced, reference)
     chosen = {*np.linspace(0, count - 1, 4).round().astype(int).tolist()}
     given = produced, reference, text

@@ -3,8 +3,8 @@
 The policy is Gaussian around the predicted frames; a clip is rolled out free-running, each patch
 of frames fed back to the decoder as it was drawn, but for joints that are not shown, which are 0.
 The baseline is the reward of the greedy rollout (Rennie et al. 2017, Self-critical sequence
-training), so that what is learnt from is whether the noise made the clip better. The deviation is
-annealed and not learnt, hence the policy's entropy is constant and an entropy term would have no
+training), so that what is learned from is whether the noise made the clip better. The deviation is
+annealed and not learned, hence the policy's entropy is constant and an entropy term would have no
 gradient.
 """
 

@@ -19,7 +19,7 @@ def clip_errors(
     """The mean squared error of every clip of packed rows: -r of the paper.
 
     Args:
-        frames: float32 [B, T, D - 1], standardised.
+        frames: float32 [B, T, D - 1], standardized.
         joint_mask: bool [B, T, J], the observed joints.
         segment: int32 [B, T], 0 = padding.
         predicted: float32 [B, T, D - 1].
@@ -61,7 +61,7 @@ def sequence_errors(
     """The error of produced clips against the true ones, each free to have its own length.
 
     Args:
-        frames: float32 [N, F, D - 1], standardised, the true clips.
+        frames: float32 [N, F, D - 1], standardized, the true clips.
         mask: bool [N, F, J], the observed joints.
         length: int32 [N] of the true clips.
         produced: float32 [N, F, D - 1].

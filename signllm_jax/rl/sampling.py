@@ -131,7 +131,7 @@ def sweep(replay: Replay, rows: int, shape: RowShape) -> tuple[Replay, Batch, Ar
 def importance(weights: Array, slot: Array, beta: float) -> Array:
     """Importance weights [N] of drawn slots: `(P_min / P)^beta`, 1 for beta 0 (the paper).
 
-    They are `(C P)^-beta` divided by their largest, as in prioritised experience replay (Schaul
+    They are `(C P)^-beta` divided by their largest, as in prioritized experience replay (Schaul
     et al. 2016, section 3.4), over the clips that can be drawn.
     """
     smallest = jnp.min(jnp.where(weights > 0, weights, jnp.iinfo(jnp.int32).max))

@@ -175,7 +175,7 @@ def columns(config: TextConfig) -> int:
 
 
 def split(text: str, kind: str) -> list[str]:
-    """The words or characters of a normalised text."""
+    """The words or characters of a normalized text."""
     return normalise(text).split() if kind == "words" else list(normalise(text))
 
 

@@ -29,7 +29,7 @@ class Tokenizer:
     Attributes:
         language: code.
         kind: `letters` or `pieces`.
-        model: the serialised sentencepiece model.
+        model: the serialized sentencepiece model.
     """
 
     def __init__(self, model: bytes, kind: str, language: str):
@@ -66,7 +66,7 @@ class Tokenizer:
         return sorted(piece.replace("▁", " ") for piece in pieces)
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The (normalised) text of ids; padding is skipped."""
+        """The (normalized) text of ids; padding is skipped."""
         return self._processor.decode([int(i) for i in ids if i != PAD])
 
     def pieces(self, ids: Iterable[int]) -> list[str]:

@@ -1,7 +1,7 @@
 """What a visitor typed into a page: a text, or a question for one, quotation marks or not.
 
 `What is the sign for thank you in ASL?`, `spell cat in ASL` and `hello in ASL` ask for a text,
-`hello` is one. The rules are for people; a model that reads prompts has learnt more of them.
+`hello` is one. The rules are for people; a model that reads prompts has learned more of them.
 """
 
 import re

@@ -1,1 +1,1 @@
-"""Training: optimiser, state, step, checkpoints, logs, loop."""
+"""Training: optimizer, state, step, checkpoints, logs, loop."""

@@ -241,7 +241,7 @@ def _drop_reads() -> None:
 
 
 def restore_params(folder: str | os.PathLike, like: Tree, step: int | None = None) -> Tree:
-    """Reads the parameters of a checkpoint without its optimiser.
+    """Reads the parameters of a checkpoint without its optimizer.
 
     Args:
         folder: the work directory's `checkpoints`.

@@ -1,4 +1,4 @@
-"""The optimiser of one language; the train step lifts it over languages.
+"""The optimizer of one language; the train step lifts it over languages.
 
 Counts, schedule, clipping and weight decay are a language's own, which is why the schedule
 takes the number of steps as an array.
@@ -62,7 +62,7 @@ def make_optimizer(config: OptimizerConfig, steps: Array) -> optax.GradientTrans
 
 
 class Average(NamedTuple):
-    """The running mean of the parameters, within the optimiser's state.
+    """The running mean of the parameters, within the optimizer's state.
 
     Attributes:
         count: int32 [], updates made.

@@ -28,7 +28,7 @@ class TrainState:
     Attributes:
         step: int32 [], steps made.
         params: parameters, each [L, ...].
-        opt_state: the optimiser's state, lifted over L.
+        opt_state: the optimizer's state, lifted over L.
         active: bool [L], lanes that still learn; the others' updates are zeroed.
         key: the run's random key; every draw folds in the step and the lane's name.
         replay: the buffers of the Priority Learning Channel, [L, strata, ...]; None = off.

@@ -65,7 +65,7 @@ class Task(abc.ABC):
         config: the run's.
         lead: the dev metric by which a lane's best parameters are kept; smaller is better.
         lead_title: what it is called in a sentence.
-        unit: the loss term that counts what was learnt from, for the rate shown.
+        unit: the loss term that counts what was learned from, for the rate shown.
         rewards: whether `loss` takes a Learning, and `clip_errors` is there.
     """
 

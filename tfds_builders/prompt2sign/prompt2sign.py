@@ -3,7 +3,7 @@
 A config is one language: `asl` has all prepared sources of it, `asl_how2sign` one of them, and
 `asl_dwpose128` those that were prepared as 2D clips with the face. `asl_fingerspelling` and its
 like (`corpora/embedded.py`) are made from a package and are no part of `asl`. The builder only
-declares features and splits: `launch/prepare.py` reads and normalises, and what it writes is the
+declares features and splits: `launch/prepare.py` reads and normalizes, and what it writes is the
 manual directory.
 
 TensorFlow is not needed as long as `file_format="array_record"` is passed to the builder.

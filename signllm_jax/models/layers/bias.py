@@ -1,4 +1,4 @@
-"""Learnt biases of attention by how far apart a query and a key are."""
+"""Learned biases of attention by how far apart a query and a key are."""
 
 import flax.linen as nn
 import jax

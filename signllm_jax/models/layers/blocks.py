@@ -45,7 +45,7 @@ class Dense(nn.Module):
 
 
 class Norm(nn.Module):
-    """Layer normalisation in float32 with a learnt scale and shift."""
+    """Layer normalization in float32 with a learned scale and shift."""
 
     dtype: jnp.dtype = jnp.float32
 

@@ -35,7 +35,7 @@ class Seen(NamedTuple):
     """The true clips of packed rows, as what varies is read off them.
 
     Attributes:
-        frames: float32 [B, T, D - 1], standardised.
+        frames: float32 [B, T, D - 1], standardized.
         mask: bool [B, T, J], the observed joints.
         segment: int32 [B, T], 0 = padding.
         noise: float32 [B, K, Z], standard normal draws for the K clips of a row; 0 = the mean.
