@@ -94,7 +94,7 @@ def write_letters(
         lit: which of them is lit, None = none.
         width: of the row in pixels.
         size: of a letter in pixels.
-        colors: of the others and of the lit one.
+        colours: of the others and of the lit one.
     """
     face, _ = legible(size, "".join(letters))
     wide = [draw.textlength(letter, face) + 0.55 * size for letter in letters]
