@@ -52,15 +52,15 @@ LIMITS = """\
 - It makes skeletons: shoulders, arms and hands in 3D. There is **no face**, no mouthing, no gaze
   and no torso lean, all of which carry grammar and meaning in sign languages. An avatar that is
   driven by it has none either.
-- What it has learnt is what its clips show. A model of **fingerspelling** spells letters of a
-  manual alphabet; that is a small part of a sign language and **not signing**: it cannot
+- It has learned what its clips show, and nothing else. A model of **fingerspelling** spells letters
+  of a manual alphabet; that is a small part of a sign language and **not signing**: it cannot
   translate, and spelling a sentence out is not how anybody signs it.
-- Measures compare clips with clips: DTW distances, and what a reader that was trained on the same
-  corpus reads from them. None of them says whether a person understands. **Deaf signers of the
-  language should judge what is produced** before anyone relies on it, and should have a say in
-  what it is used for.
+- The metrics compare clips with clips: DTW distances, and what a reader (a model that was trained
+  on the same corpus) reads from them. None of them says whether a person understands. **Deaf
+  signers of the language should judge what is produced** before anyone relies on it, and should
+  have a say in what it is used for.
 - Not for emergencies, medicine, law, or wherever a mistake harms: get an interpreter.
-- The signing style, region, age and gender of the few people recorded is what comes out.
+- It reproduces the signing style, region, age and gender of the few people who were recorded.
 - Prompt templates in the eight spoken languages are the project's own; no native speaker has read
   them yet."""
 

@@ -73,7 +73,7 @@ CORPORA: dict[str, Corpus] = {
         "Public DGS Corpus",
         ("gsl",),
         "conversations of Deaf people from all regions of Germany, with gloss",
-        "for research, by the corpus's own licence",
+        "for research, by the corpus's own license",
         "https://doi.org/10.25592/dgs.corpus-3.0",
         "konrad2020meinedgs",
     ),
