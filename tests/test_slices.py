@@ -223,9 +223,9 @@ def test_long_rows_are_listed_with_the_kernels_that_are_not_counted(tmp_path):
     kernel = {"attention": "splash", "uncounted_kernels": 6, "cycle_utilization": None}
     report = {k: v for k, v in (REPORT | row | kernel).items() if v is not None}
     (tmp_path / "long" / "a.json").write_text(json.dumps(report))
-    rows = [r for r in write_page(tmp_path).splitlines() if "| 1024 |" in r]
-    assert len(rows) == 2 and "| xla |" in rows[0] and rows[0].endswith("| 0 | 45.6% |")
-    assert "| splash |" in rows[1] and rows[1].endswith("| 6 |  |")
+    rows = [r for r in write_page(tmp_path).splitlines() if "rows of 1024 frames |" in r]
+    assert len(rows) == 2 and "| xla |" in rows[0] and rows[0].endswith("| 7.00 | 45.6% |")
+    assert "| splash |" in rows[1] and rows[1].endswith("| 7.00 and 6 kernels |  |")
 
 
 @pytest.mark.slow

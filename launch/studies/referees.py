@@ -15,8 +15,6 @@ TEXTS, LETTERS = 24, (3, 6)
 TAKES = 4
 """Real takes of a text; as many by the other signers are what faults are planted into."""
 FIRES = "**!**"
-COLUMNS = 4
-"""Figures of a table."""
 MEANINGS = {
     "dtw_expected": "mean DTW distance of a real take to the productions of its text",
     "dtw_best": "the same to the nearest of these productions; they are as many as the takes",
@@ -103,56 +101,49 @@ def write(path: Path, texts: int = TEXTS) -> Path:
     ]
     parts = [
         "# Referees: which figure sees which fault",
-        "A take is one recording of a text. Where texts have several takes, a distance cannot "
-        "judge productions: the mean pose is nearer to a real take than another real take is. Each "
-        "way to fail needs a figure that sees it, a referee. Here faults are planted into real "
-        "takes one by one, and every figure is computed for each.",
+        "Where texts have several takes, a distance is no judge of productions: the mean pose is "
+        "nearer to a real take than another real take is. Each way to fail needs a figure that "
+        "sees it. Here every fault is planted into real takes, and every figure is asked.",
         f"The takes are of the embedded corpus of many signers (`fingerspelling_signers`): "
         f"{texts} words of {LETTERS[0]} to {LETTERS[1]} letters, {TAKES} takes of each as the real "
         f"ones, and the takes of the same words by the {TAKES} other signers, into which faults "
         "are planted. Written by",
         "```bash\npython launch/study.py referees\n```",
         "## Figures and faults",
-        f"{FIRES}: the figure says that something is wrong. The last table has its bounds.",
-        *_tables(figures, real),
+        f"{FIRES}: the figure says that something is wrong. Bounds stand below.",
+        _table(figures, real),
         "## What is planted",
         markdown.table(["fault", "what a model would produce"], planted, align="l"),
         "## Warnings of a report",
-        "The kinds of warnings that `launch/evaluate.py` gives for each row; for real takes it "
-        "gives none.",
+        "What `launch/evaluate.py` says of each row, by kind; of real takes it says nothing.",
         markdown.table(["fault", "warnings"], warned, align="l"),
         "## Definitions",
         "Distances are DTW distances in shoulder widths over joints that both clips show. A "
-        "production is compared with real takes of its own text; texts have as many productions "
+        "production is held against real takes of its own text; texts have as many productions "
         "as takes, so both sides count alike.",
-        markdown.table(["figure", "what it is", "no warning"], meanings, align="l"),
+        markdown.table(["figure", "what it is", "says nothing between"], meanings, align="l"),
         "τ1, τ2 and τ3 are our reading of arXiv 2606.01643, which names the levels (initial pose, "
         "output diversity, target faithfulness), has no code, and measures in the latent space of "
-        "an autoencoder of its own. Ours are ratios of distances between poses. In these poses "
-        "each hand is relative to its wrist and the body relative to its mean place; otherwise a "
-        "signer's place in the picture would weigh more than what is signed.",
+        "an autoencoder of its own. Ours are ratios of distances between poses, of which each hand "
+        "is taken relative to its wrist and the body relative to its mean place, or a signer's "
+        "place in the picture would weigh more than what is signed.",
     ]
     write_file(path, ("\n\n".join(parts) + "\n").encode())
     return path
 
 
-def _tables(figures: Mapping[str, Mapping[str, float]], real: Mapping[str, float]) -> list[str]:
-    """Rows x figures, four figures a table, so that each fits a page."""
+def _table(figures: Mapping[str, Mapping[str, float]], real: Mapping[str, float]) -> str:
     from signllm_jax.core import markdown
     from signllm_jax.eval.referees import fired
     from signllm_jax.metrics import catalogue
 
-    shown = [name for name in MEANINGS if any(name in row for row in figures.values())]
-    firing = {row: fired(found, real) for row, found in figures.items()}
-    tables = []
-    for start in range(0, len(shown), COLUMNS):
-        names = shown[start : start + COLUMNS]
-        lines = [
-            [row, *(catalogue.cell(found, n) + f" {FIRES}" * (n in firing[row]) for n in names)]
-            for row, found in figures.items()
-        ]
-        tables.append(markdown.table(["", *map(catalogue.heading, names)], lines))
-    return tables
+    names = [name for name in MEANINGS if any(name in row for row in figures.values())]
+    lines = []
+    for row, found in figures.items():
+        firing = fired(found, real)
+        cells = [catalogue.cell(found, n) + f" {FIRES}" * (n in firing) for n in names]
+        lines.append([row, *cells])
+    return markdown.table(["", *map(catalogue.heading, names)], lines)
 
 
 def _bounds(name: str) -> str:
