@@ -132,7 +132,8 @@ def page(summary: Mapping[str, Any]) -> str:
         "when seed 0 had been scored on test with fewer steps; other seeds were scored once. "
         f"Means over seeds {seeds}; a row of fewer seeds says so. Written by",
         "```bash\n"
-        "python launch/study.py variety --seed=0 --output=docs/variety/seed-0.json --takes=DIR\n"
+        "python launch/study.py variety --seed=0 --output=docs/variety/seed-0.json --takes=DIR \\\n"
+        "  --ways=latent  # or others, each once: records of one seed are joined\n"
         "python launch/study.py variety\n"
         "```",
         *_signers(summary["signers"]),
@@ -161,6 +162,9 @@ def _signers(found: Mapping[str, Any]) -> list[str]:
         _table({**_named(rows), **found["references"]}),
         "What is asked of a model that keeps variety, and what is reached:",
         targets.table(targets.SIGNERS, _named(rows)),
+        "A squared error is read as well as the latent, and its hands go as far: the history lets "
+        "it keep to what it began. What it lacks is seen by diversity, the Fréchet distance and "
+        "the share of left-handed clips: it has one clip for a text, and never the left hand.",
         f"Longer texts, {_first(longer)['texts']} of them (CER on real takes "
         f"{_first(longer)['cer_real']:.1%}):",
         _table(_named(longer)),
