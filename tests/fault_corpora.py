@@ -86,7 +86,8 @@ def write_pose(source: Path, name: str, points: np.ndarray) -> None:
     points = points if points.ndim == 3 else points[:, 0]
     positions = np.zeros(points.shape, np.float32)
     positions[..., :2] = (points[..., :2] - (640, 300)) / 200
-    write_pose_file(source / f"{name}.pose", PoseClip(positions, points[..., 2].astype("f4"), 25.0))
+    clip = PoseClip(positions, points[..., 2].astype("f4"), 25.0)
+    write_pose_file(source / f"{name}.pose", clip, header="holistic")
 
 
 def frames_of(points: np.ndarray, **form) -> list[dict]:

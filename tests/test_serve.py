@@ -324,4 +324,4 @@ def test_the_documented_limits_are_the_real_ones():
         ("seconds for running requests after SIGTERM", server.GRACE),
     ):
         assert f"| {what} | {value} |" in documented
-    assert f"the last {_KEPT} answers" in documented and " ".join(Format) in documented
+    assert f"The last {_KEPT} answers" in documented and " ".join(Format) in documented
