@@ -5,6 +5,7 @@ import json
 
 import flax.serialization
 import jax
+import msgpack
 import numpy as np
 import pytest
 from tiny_run import tiny_config, write_run
@@ -102,3 +103,13 @@ def test_a_file_that_is_not_stored_as_told_is_refused_by_name(run, tmp_path):
     description.write_text(description.read_text().replace('"int8"', '"int4"'))
     with pytest.raises(CheckpointError, match=r"params\.stored"):
         load_group(tmp_path)
+
+
+def test_parameters_whose_names_are_no_texts_are_refused(run, tmp_path):
+    """They could not be sorted: jax's ValueError ended the command."""
+    save_group(tmp_path, load_group(run.group("asl")))
+    (file,) = tmp_path.glob("params-*")
+    for held in ({5: 1}, {5: 1, "layer": 2}, {"layer": {5: 1, "kernel": 2}}):
+        file.write_bytes(msgpack.packb(held))
+        with pytest.raises(CheckpointError, match=file.name):
+            load_group(tmp_path)

@@ -29,7 +29,7 @@ def difference(
         stage: of models that have one.
         reading: of readers of poses, None of all others.
     """
-    if not isinstance(params, dict):
+    if not isinstance(params, dict) or not _named(params):
         return "they are no parameters"
     layers = model.encoder_layers + model.decoder_layers
     if stage is not None:
@@ -52,6 +52,13 @@ def difference(
             told = f"{leaf.dtype}{list(leaf.shape)}" if isinstance(leaf, np.ndarray) else "no array"
             return f"{name} is {told}, not {own.dtype}{list(own.shape)}"
     return None
+
+
+def _named(tree: Tree) -> bool:
+    """Whether all keys are texts: a tree with others cannot be sorted."""
+    if not isinstance(tree, dict):
+        return True
+    return all(isinstance(name, str) and _named(leaf) for name, leaf in tree.items())
 
 
 @functools.lru_cache(maxsize=16)
