@@ -104,9 +104,9 @@ def checkout(data_dir, tmp_path_factory):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", [p.name for p in PAGES if runnable(p) and p.name not in STORIES])
-def test_the_blocks_of_a_page_work(checkout, page):
-    if page in NEEDS_SHARED and not (checkout.folder / "FOLDER").exists():
-        pytest.skip("the corpora of ../shared/data are not on this machine")
+def test_the_blocks_of_a_page_work(checkout, page, request):
+    if page in NEEDS_SHARED:
+        request.getfixturevalue("shared_data")
     (path,) = (path for path in PAGES if path.name == page)
     checkout.run("\n".join(runnable(path)))
 
