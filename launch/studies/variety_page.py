@@ -127,9 +127,10 @@ def page(summary: Mapping[str, Any]) -> str:
         "signs. These tables hold models against real takes by all [referees](referees.md): one "
         "that learns by a squared error, one with a latent (`model.latent`), and one that has a "
         "latent and makes a clip in one pass (`model.decoder=parallel`), each for about as many "
-        "CPU seconds, of which compiling is a part. Settings were chosen on dev words; takes have "
-        "the same but for the latent's weight. The number of steps and `model.ease` were set last, "
-        "when seed 0 had been scored on test with fewer steps; other seeds were scored once. "
+        "CPU seconds, of which compiling is a part. Settings were chosen on dev words. Takes have "
+        "the same but for the weight of the latent, of which one value was tried. The number of "
+        "steps and `model.ease` were set last, when seed 0 had been scored on test three times "
+        "with earlier settings, so its figures are no blind test; other seeds were scored once. "
         f"Means over seeds {seeds}; a row of fewer seeds says so. Written by",
         "```bash\n"
         "python launch/study.py variety --seed=0 --output=docs/variety/seed-0.json --takes=DIR \\\n"
