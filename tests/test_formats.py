@@ -2,6 +2,7 @@
 
 import functools
 import http.server
+import itertools
 import json
 import shutil
 import subprocess
@@ -11,10 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from real_clips import letters
+from rigged import meters
 from running import MODULES, browser, npm
 from selenium.webdriver.support.ui import WebDriverWait
 
-from signllm_jax.render.glb import SHOULDER
+from signllm_jax.render.figure import COLOURS
 
 pytestmark = pytest.mark.slow
 PLAY = Path(__file__).parent / "browser" / "play_glb.mjs"
@@ -25,7 +27,7 @@ VIEWER = """<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,">
   document.title = "loaded"; });</script>"""
 
 
-def test_a_glb_is_valid_and_three_js_plays_it(tmp_path):
+def test_a_glb_is_valid_and_three_js_plays_and_retargets_it(tmp_path):
     for name in ("three", "gltf-validator"):
         npm(name)
     if not (node := shutil.which("node")):
@@ -35,14 +37,21 @@ def test_a_glb_is_valid_and_three_js_plays_it(tmp_path):
     command = [node, str(PLAY), str(MODULES), str(path), str(frame / clip.fps)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     told = json.loads(done.stdout)
-    assert [told["issues"][kind] for kind in ("numErrors", "numWarnings", "numHints")] == [0, 0, 0]
+    kinds = ("numErrors", "numWarnings", "numInfos", "numHints")
+    assert [told["issues"][kind] for kind in kinds] == [0, 0, 0, 0]
     assert told["duration"] == pytest.approx((len(clip) - 1) / clip.fps)
-    for joint, name in enumerate(clip.skeleton.joints):
-        node = told["places"][name]
-        assert (node["size"] > 0) == clip.observed[frame, joint]
-        if clip.observed[frame, joint]:
-            place = clip.positions[frame, joint] * (1, -1, -1) * SHOULDER
-            np.testing.assert_allclose(node["place"], place, atol=1e-4)
+    skin = {"#" + mesh["color"]: np.array(mesh["points"]) for mesh in told["meshes"]}
+    for number, finger in enumerate(("thumb", "index", "middle", "ring", "little")):
+        tip = meters(clip, f"right_{finger}_4")[frame]
+        points = skin[COLOURS[f"right_hand_{number}"]]
+        assert np.linalg.norm(points - tip, axis=1).min() < 0.03  # meters: it is bent as the clip's
+    own, other = told["places"], told["other"]
+    for a, b in itertools.pairwise(("RightArm", "RightForeArm", "RightHand", "RightHandIndex1")):
+        bone, longer = (
+            np.subtract(places[prefix + b]["place"], places[prefix + a]["place"])
+            for places, prefix in ((own, ""), (other, "mixamorig"))
+        )
+        np.testing.assert_allclose(longer, 1.2 * bone, atol=1e-3)  # longer, and turned the same
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):

@@ -49,8 +49,8 @@ def save_clip(
 
     `.mp4`, `.webm` and `.gif` play in real time and `.png` is a contact strip, the reference beside
     the produced clip. The others are of the produced clip alone: `.html` a page that plays it in
-    3D, `.glb` its skeleton, animated, for 3D tools, `.bvh` joints that turn, for animation, `.npz`
-    its arrays, `.pose` its joints with their depth, `.skels` one line, `.json` a list of OpenPose
+    3D, `.glb` a figure with a skin for 3D tools, `.bvh` its joints alone, for animation, `.npz` its
+    arrays, `.pose` its joints with their depth, `.skels` one line, `.json` a list of OpenPose
     frames and `.zip` (or `.json.zip`) an archive of one OpenPose file a frame. `.vtt`, `.srt` and
     ELAN's `.eaf` have the letters or glosses of a produced clip with their times.
 

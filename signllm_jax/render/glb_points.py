@@ -1,0 +1,67 @@
+"""A clip as nodes of a `.glb` that move: every joint and every bone is one, none hangs on another.
+
+Every joint is a node with its name, whose translation is the joint's position in shoulder widths;
+every bone is a node that is moved, turned and stretched between its two joints. What is not shown
+has scale 0. The node above them turns the axes to those of glTF (y up, z towards the viewer) and
+makes a shoulder width `SHOULDER` meters.
+"""
+
+import numpy as np
+
+from signllm_jax.poses.clip import PoseClip
+from signllm_jax.render.gltf import Builder
+from signllm_jax.render.rig import SHOULDER, held_positions
+from signllm_jax.render.turning import quaternions, swing
+
+_RADIUS = {"body": 0.035, "left_hand": 0.016, "right_hand": 0.016, "face": 0.008}  # widths
+_COLOURS = {
+    "body": (0.13, 0.18, 0.26, 1),
+    "left_hand": (0.02, 0.13, 0.82, 1),
+    "right_hand": (0.8, 0.1, 0.01, 1),
+    "face": (0.3, 0.37, 0.47, 1),
+}
+# an octahedron for joints, and one stretched from (0, 0, 0) to (0, 1, 0) for bones
+_JOINT = np.array([[1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0], [0, 0, 1], [0, 0, -1]], np.float32)
+_BONE = (_JOINT * (1, 0.5, 1) + (0, 0.5, 0)).astype(np.float32)
+_FACES = np.array(
+    [[0, 2, 4], [4, 2, 1], [1, 2, 5], [5, 2, 0], [4, 3, 0], [1, 3, 4], [5, 3, 1], [0, 3, 5]]
+)
+
+
+def points_glb(build: Builder, clip: PoseClip) -> bytes:
+    """The file of a clip of any layout."""
+    positions, shown = held_positions(clip)
+    group_of = {joint: name for name, joints in clip.skeleton.groups.items() for joint in joints}
+    faces = build.indices(_FACES)
+    meshes = {
+        (shape, group): build.mesh(build.primitive(faces, _COLOURS[group], POSITION=points))
+        for group in clip.skeleton.groups
+        for shape, points in (("joint", _JOINT), ("bone", _BONE))
+    }
+    nodes = []
+    for joint, name in enumerate(clip.skeleton.joints):
+        group = group_of[joint]
+        size = np.repeat(shown[:, joint, None] * _RADIUS[group], 3, axis=1)
+        motion = {"translation": positions[:, joint], "scale": size}
+        nodes.append(build.node(name, motion, mesh=meshes["joint", group]))
+    for a, b in clip.skeleton.bones:
+        name = f"{clip.skeleton.joints[a]} to {clip.skeleton.joints[b]}"
+        motion = _stretched(positions[:, a], positions[:, b], _RADIUS[group_of[b]])
+        motion["scale"] *= (shown[:, a] & shown[:, b])[:, None]
+        nodes.append(build.node(name, motion, mesh=meshes["bone", group_of[b]]))
+    half_turn, size = [1.0, 0.0, 0.0, 0.0], [SHOULDER] * 3
+    return build.finish(build.node("signer", children=nodes, rotation=half_turn, scale=size))
+
+
+def _stretched(start: np.ndarray, end: np.ndarray, radius: float) -> dict[str, np.ndarray]:
+    """How a bone moves that reaches from one place [T, 3] to another."""
+    along = end.astype(np.float64) - start  # near half turns need it
+    length = np.linalg.norm(along, axis=-1)
+    up = np.broadcast_to([0.0, 1, 0], along.shape)
+    turns = quaternions(swing(up, np.where(length[:, None] < 1e-9, up, along)))
+    wide = np.full(len(along), radius)
+    return {
+        "translation": start,
+        "rotation": turns,
+        "scale": np.stack([wide, length, wide], -1),
+    }

@@ -1,0 +1,259 @@
+"""The joints of a clip as animation programs know them: bones of fixed lengths that turn.
+
+The joints have the names of the skeletons that programs map to one another (Hips, Spine, Neck,
+Head, LeftArm, LeftForeArm, LeftHand, LeftHandIndex1 ...). At rest the signer stands on the floor in
+a T-pose, palms down, facing z, y up, and no joint is turned. A bone has its median length over the
+clip and a palm keeps its shape. Hands are where the clip has them, and the elbow gives way where an
+arm's length varies. What is not shown for a while stays as it was; an arm that is never shown hangs
+down. The clip says nothing of hips and legs: they stand still.
+"""
+
+import itertools
+
+import numpy as np
+
+from signllm_jax.core.errors import OutputError
+from signllm_jax.core.skeleton import DWPOSE128, OPENPOSE50
+from signllm_jax.poses.clip import PoseClip
+from signllm_jax.render.turning import about, frame, swing, twist
+
+SHOULDER = 0.37
+"""Meters; the breadth between the shoulder joints of a grown person."""
+LEG, WAIST, SPINE = 2.35, 0.3, 1.15
+"""Shoulder widths from the floor to the hips, on to the waist, and on to the neck."""
+SIDES = {"right": -1.0, "left": 1.0}
+"""Where x points along each arm of the T-pose."""
+FINGERS = ("thumb", "index", "middle", "ring", "little")
+_THIGH, _FOOT = 1.15, 0.15  # shoulder widths
+_UP = np.array([0.0, 1, 0])
+_ARM = ("shoulder", "elbow", "wrist")
+_HAND = [f"{finger}_{number}" for finger in FINGERS for number in range(1, 5)]
+_NAMES = {"thumb": "Thumb", "index": "Index", "middle": "Middle", "ring": "Ring", "little": "Pinky"}
+# an arm that is never shown, in shoulder widths: down from the shoulder, and outwards in the palm
+_HANGING = {"elbow": (0.12, -0.85, 0.0), "wrist": (0.16, -1.6, 0.12)}
+_KNUCKLES = {"thumb": 0.12, "index": 0.08, "middle": 0.03, "ring": -0.03, "little": -0.08}
+_FINGER_PARTS = (0.13, 0.08, 0.06)
+
+
+class Joint:
+    """A joint of the rig.
+
+    Attributes:
+        name: of the joint.
+        parent: the joint that it hangs on; None for the root.
+        offset: [3] from the parent at rest.
+        turns: rotations [T, 3, 3] from the T-pose.
+        end: [3] from the joint to the end of its bone at rest.
+        places: [T, 3], the root's, which moves; None for all others.
+        children: the joints that hang on it.
+    """
+
+    def __init__(self, name, parent, offset, turns, end, places=None):
+        self.name, self.parent, self.turns, self.places = name, parent, turns, places
+        self.offset, self.end = np.asarray(offset, float), np.asarray(end, float)
+        self.children: list[Joint] = []
+        if parent is not None:
+            parent.children.append(self)
+
+    def walk(self):
+        """This joint and all below it, each after its parent."""
+        yield self
+        for child in self.children:
+            yield from child.walk()
+
+    def local(self) -> np.ndarray:
+        """Rotations [T, 3, 3] from the parent's."""
+        return self.turns if self.parent is None else self.parent.turns.mT @ self.turns
+
+    def rest(self) -> np.ndarray:
+        """Where the joint is in the T-pose [3]."""
+        return self.offset if self.parent is None else self.parent.rest() + self.offset
+
+
+def make_rig(clip: PoseClip, unit: float) -> Joint:
+    """The root of the joints of a clip whose shoulder width is `unit`.
+
+    Raises:
+        OutputError: the layout is flat.
+    """
+    if clip.layout != OPENPOSE50.name:
+        raise OutputError(f"a {clip.layout} clip has no depth")
+    held, shown = held_positions(clip)
+    at, shown = _complete(held.astype(np.float64) * (1, -1, -1), shown)
+    at = (at + (LEG + WAIST + SPINE) * _UP) * unit
+    bones = _Bones(at, shown)
+    spine = _trunk(bones, unit)
+    _head(bones, spine, unit)
+    for side in SIDES:
+        _arm(bones, spine, side)
+    return spine.parent
+
+
+def held_positions(clip: PoseClip) -> tuple[np.ndarray, np.ndarray]:
+    """Positions [T, J, 3], a joint that is not shown staying where it was, and shown [T, J]."""
+    shown = clip.observed
+    positions = clip.positions * (1, 1, 0) if clip.layout == DWPOSE128.name else clip.positions
+    moments = np.arange(len(clip))[:, None]
+    latest = np.maximum.accumulate(np.where(shown, moments, -1), axis=0)
+    first = np.where(shown.any(0), shown.argmax(0), 0)
+    source = np.where(latest < 0, first, latest)
+    return np.take_along_axis(positions, source[..., None], axis=0), shown
+
+
+def _complete(at: np.ndarray, shown: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Joints [T, 50, 3], y up, with those that are never shown where they are at rest."""
+    at, ever = at.copy(), shown.any(0)
+    index = OPENPOSE50.index
+
+    def put(name, place):
+        if not ever[index(name)]:
+            at[:, index(name)] = place
+
+    put("neck", np.zeros(3))
+    put("nose", at[:, index("neck")] + (0, 0.6, 0.3))
+    for side, out in SIDES.items():
+        shoulder, wrist = index(f"{side}_shoulder"), index(f"{side}_wrist")
+        put(f"{side}_shoulder", at[:, index("neck")] + (0.5 * out, 0, 0))
+        for name, place in _HANGING.items():
+            put(f"{side}_{name}", at[:, shoulder] + np.multiply(place, (out, 1, 1)))
+        hand = [index(f"{side}_{name}") for name in ("hand_wrist", *_HAND)]
+        if ever[hand[0]]:  # it is where the body's wrist is but more exact
+            at[:, wrist] = at[:, hand[0]]
+        if not ever[hand].all():
+            at[:, hand] = at[:, wrist, None] + _hand_along(
+                at[:, wrist] - at[:, index(f"{side}_elbow")]
+            )
+            ever[hand] = False
+    return at, shown | ~ever
+
+
+def _hand_along(forearm: np.ndarray) -> np.ndarray:
+    """A straight hand [T, 21, 3] from the wrist in the direction of a forearm [T, 3]."""
+    ahead = swing(np.broadcast_to(-_UP, forearm.shape), forearm)
+    points = [(0.0, 0.0, 0.0)]
+    for finger, forward in _KNUCKLES.items():
+        down = 0.12 if finger == "thumb" else 0.27
+        for part in (0, *_FINGER_PARTS):
+            down += part
+            points.append((0.0, -down, forward * (1 + down if finger == "thumb" else 1)))
+    return np.einsum("tij,pj->tpi", ahead, np.array(points))
+
+
+class _Bones:
+    """Makes joints of places [T, 50, 3], of which some are shown [T, 50]."""
+
+    def __init__(self, at: np.ndarray, shown: np.ndarray):
+        self.at, self.shown = at, shown
+
+    def place(self, name: str) -> np.ndarray:
+        """Where a joint of the clip is [T, 3]."""
+        return self.at[:, OPENPOSE50.index(name)]
+
+    def seen(self, *names: str) -> np.ndarray:
+        """The frames [T] that show all of these joints, or all frames if none does."""
+        both = self.shown[:, [OPENPOSE50.index(name) for name in names]].all(-1)
+        return both if both.any() else ~both
+
+    def joint(self, name, parent, offset, start, end, rest) -> Joint:
+        """A joint whose bone reaches from `start` to `end`, turned no more than it must be."""
+        along = self.place(end) - self.place(start)
+        lengths = np.linalg.norm(along, axis=-1)
+        rest = np.array(rest) / np.linalg.norm(rest)
+        ahead = parent.turns @ rest
+        turns = swing(ahead, np.where(lengths[:, None] > 1e-6, along, ahead)) @ parent.turns
+        return Joint(name, parent, offset, turns, rest * np.median(lengths[self.seen(start, end)]))
+
+
+def _trunk(bones: _Bones, unit: float) -> Joint:
+    """The spine, on hips that stand still but for what keeps the neck in its place."""
+    neck = bones.place("neck")
+    across = bones.place("left_shoulder") - bones.place("right_shoulder")
+    level = np.median(across, axis=0) * (1, 0, 1)
+    still = np.repeat(frame(level[None], _UP[None]), len(neck), axis=0)
+    up = neck - (np.median(neck, axis=0) - SPINE * unit * _UP)
+    up /= np.linalg.norm(up, axis=-1, keepdims=True)
+    turns = frame(across - (across * up).sum(-1, keepdims=True) * up, up)
+    waist, spine = WAIST * unit * _UP, SPINE * unit * _UP
+    places = neck - turns @ spine - waist
+    hips = Joint("Hips", None, np.median(places, axis=0), still, waist, places)
+    made = Joint("Spine", hips, waist, turns, spine)
+    for side, out in SIDES.items():
+        offset, name = np.array([0.25 * out * unit, 0, 0]), side.title()
+        down, foot = -_THIGH * unit * _UP, unit * (_FOOT + _THIGH - LEG) * _UP
+        thigh = Joint(f"{name}UpLeg", hips, offset, still, down)
+        shin = Joint(f"{name}Leg", thigh, down, still, foot)
+        Joint(f"{name}Foot", shin, foot, still, unit * np.array([0, -_FOOT, 0.4]))
+    return made
+
+
+def _head(bones: _Bones, spine: Joint, unit: float) -> None:
+    """Neck and head, which face where they mostly do when they are not turned."""
+    along = bones.place("nose") - bones.place("neck")
+    usual = np.median((spine.turns.mT @ along[..., None])[bones.seen("nose", "neck"), :, 0], axis=0)
+    ahead = spine.turns @ (usual / np.linalg.norm(usual))
+    length = np.linalg.norm(along, axis=-1, keepdims=True)
+    turns = swing(ahead, np.where(length > 1e-6, along, ahead)) @ spine.turns
+    high = max(usual[1], 0.3 * unit)
+    neck = Joint("Neck", spine, spine.end, turns, 0.5 * high * _UP)
+    Joint("Head", neck, neck.end, turns, 0.5 * high * _UP + 0.4 * unit * _UP)
+
+
+def _arm(bones: _Bones, spine: Joint, side: str) -> None:
+    """A collarbone, an arm and its hand, whose roll the forearm shares."""
+    out, name, part = SIDES[side], side.title(), f"{side}_{{}}".format
+    ahead = np.array([out, 0.0, 0.0])
+    rows = [OPENPOSE50.index(part(joint)) for joint in _ARM]
+    lengths = _arm_lengths(bones.at[bones.seen(*map(part, _ARM))][:, rows])
+    bones.at[:, rows[1]] = _elbow(*bones.at[:, rows].swapaxes(0, 1), *lengths)
+    collar = bones.joint(f"{name}Shoulder", spine, spine.end, "neck", part("shoulder"), ahead)
+    ends = itertools.pairwise(map(part, _ARM))
+    upper = bones.joint(f"{name}Arm", collar, collar.end, *next(ends), ahead)
+    lower = bones.joint(f"{name}ForeArm", upper, upper.end, *next(ends), ahead)
+    palm = _palm(bones, part, out)
+    roll = twist(lower.turns.mT @ palm, ahead)
+    lower.turns = lower.turns @ about(ahead, roll / 2)
+    _hand(bones, Joint(f"{name}Hand", lower, lower.end, palm, 0.25 * ahead), part, out)
+
+
+def _palm(bones: _Bones, part, out: float) -> np.ndarray:
+    """How a palm is turned [T, 3, 3]: along its middle, and from little to index finger."""
+    middle, little, index = (bones.place(part(f"{f}_1")) for f in ("middle", "little", "index"))
+    turns = frame(out * (middle - bones.place(part("hand_wrist"))), little - index)
+    rest = frame(np.array([[1.0, 0, 0]]), np.array([[0, 0, -1.0]]))
+    return turns @ rest.mT
+
+
+def _hand(bones: _Bones, hand: Joint, part, out: float) -> None:
+    """The fingers, on a palm that keeps its shape."""
+    wrist = bones.place(part("hand_wrist"))
+    seen = bones.seen(*(part(name) for name in ("hand_wrist", *_HAND)))
+    for finger in FINGERS:
+        knuckle = hand.turns.mT @ (bones.place(part(f"{finger}_1")) - wrist)[..., None]
+        joint, offset = hand, np.median(knuckle[seen, :, 0], axis=0)
+        rest = (out, 0, 0.9 if finger == "thumb" else 0)
+        for number in (1, 2, 3):
+            name = f"{hand.name}{_NAMES[finger]}{number}"
+            ends = (part(f"{finger}_{number}"), part(f"{finger}_{number + 1}"))
+            joint = bones.joint(name, joint, offset, *ends, rest)
+            offset = joint.end
+
+
+def _arm_lengths(arms: np.ndarray) -> tuple[float, float]:
+    """Lengths of upper arm and forearm that reach nearly all wrists of arms [T, 3, 3]."""
+    upper, lower = np.median(np.linalg.norm(np.diff(arms, axis=1), axis=-1), axis=0)
+    far = np.percentile(np.linalg.norm(arms[:, 2] - arms[:, 0], axis=-1), 99)
+    grow = max(1.0, far / max(upper + lower, 1e-9))
+    return grow * upper, grow * lower
+
+
+def _elbow(shoulder, elbow, wrist, upper: float, lower: float) -> np.ndarray:
+    """Elbows [T, 3] of an arm of these lengths that is bent to the side to which it was."""
+    away = wrist - shoulder
+    far = np.maximum(np.linalg.norm(away, axis=-1, keepdims=True), 1e-6)
+    away = away / far
+    far = np.clip(far, abs(upper - lower), upper + lower)
+    along = (upper**2 - lower**2 + far**2) / np.maximum(2 * far, 1e-6)
+    bend = elbow - shoulder
+    bend = bend - (bend * away).sum(-1, keepdims=True) * away
+    bend = bend / np.maximum(np.linalg.norm(bend, axis=-1, keepdims=True), 1e-6)
+    return shoulder + along * away + np.sqrt(np.maximum(upper**2 - along**2, 0)) * bend
