@@ -112,7 +112,8 @@ def test_prompts_are_reported_as_used_and_unaided():
         "text_stage": stage | {"unaided": own | {"languages": {"asl": own}}},
     }
     text = results.summary([each])
-    assert "| asl | 8 | 100.0% | 100.0% | 90.0% | 90.0% | 0.070 | 0.070 | 1.000 |" in text
+    assert "| asl | 8 | 100.0% | 100.0% | 90.0% |\n" in text
+    assert "| asl | 90.0% | 0.070 | 0.070 | 1.000 |\n" in text
     assert "Words and templates never trained on" in text
     assert "of the prompt: en 80.0%, tr 100.0%." in text
 

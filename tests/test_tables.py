@@ -1,5 +1,8 @@
 """One writer of tables, one catalogue of metrics, one report of every kind of run."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from signllm_jax.core import markdown
@@ -11,6 +14,8 @@ from signllm_jax.eval.report import Report
 from signllm_jax.metrics import catalogue
 from signllm_jax.metrics.text_metrics import signatures
 
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [*ROOT.glob("*.md"), *sorted((ROOT / "docs").rglob("*.md"))]
 POSES = {"clips": 4, "cer": 0.25, "cer_low": 0.1, "cer_high": 0.5, "hand_travel_ratio": 1.0}
 STAGE = {"bleu4": 50.0, "exact_match": 0.5, "language_accuracy": 1.0, "foreign_marks": 0}
 TABLE = {"overall": POSES, "languages": {"asl": POSES}}
@@ -43,6 +48,22 @@ def test_a_table_has_aligned_columns_and_refuses_a_row_of_another_length():
     assert markdown.escape("a|b <c>") == "a\\|b &lt;c>"
     with pytest.raises(ValueError, match="2 cells under 3 titles"):
         markdown.table(["a", "b", "c"], [["1", "2"]])
+
+
+def test_a_table_wider_than_a_page_is_divided():
+    head, row = ["of", *"abcdefgh"], ["x", *"12345678"]
+    first, second = (part.splitlines() for part in markdown.table(head, [row]).split("\n\n"))
+    assert first[0] == "| of | a | b | c | d |" and first[2] == "| x | 1 | 2 | 3 | 4 |"
+    assert second[0] == "| of | e | f | g | h |" and second[2] == "| x | 5 | 6 | 7 | 8 |"
+    assert len(markdown.table(head[:8], [row[:8]]).splitlines()) == 3
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_no_table_is_wider_than_its_page(page):
+    widest = 4 if page.name == "README.md" else markdown.WIDEST
+    for line in page.read_text("utf-8").splitlines():
+        if re.fullmatch(r"\|[-: |]+\|", line):
+            assert line.count("|") - 1 <= widest, line
 
 
 def test_a_metric_is_written_alike_everywhere_and_a_dash_where_it_does_not_apply():
