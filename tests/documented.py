@@ -1,7 +1,8 @@
 """Runs the commands that the documentation shows, in bash, on small models and for few steps.
 
-A page's blocks run as they stand, in a folder that looks like a checkout. There `python` is this
-file, which hands `launch/*.py` to the processes of commands.py with flags that make them cheap.
+A page's blocks run as they stand, in a folder that looks like a checkout, with the packages and the
+programs that `make install` brings (installed.py). There `python` is this file, which hands
+`launch/*.py` to the processes of commands.py with flags that make them cheap.
 """
 
 import ast
@@ -121,6 +122,8 @@ class Checkout:
     """
 
     def __init__(self, folder: Path, data_dir: Path):
+        import installed  # not above: in blocks this file is `python` and has to be quick
+
         self.folder, self.ran = folder, []
         folder.mkdir()
         for name in ("configs", "launch", "signllm_jax", "tfds_builders", "tests"):
@@ -135,9 +138,20 @@ class Checkout:
             stub = place / "python"
             stub.write_text(f'#!/bin/sh\nexec {sys.executable} -S -E {__file__} "$@"\n')
             stub.chmod(0o755)
+        for name in installed.programs():
+            program = Path(sys.executable).parent / name
+            if program.exists() and not (folder / "bin" / name).exists():
+                (folder / "bin" / name).symlink_to(program)
+        self._hides = installed.OnlyInstalled(installed.hidden())
+        self._site = folder.parent / "site"
+        self._site.mkdir()
+        (self._site / "sitecustomize.py").write_text(
+            f"import sys\nsys.path.append({str(ROOT / 'tests')!r})\n"
+            f"import installed\ninstalled.OnlyInstalled({self._hides.modules!r}).arm()\n"
+        )
         self._listener = Listener(str(folder.parent / "socket"), "AF_UNIX")
         self._env = {
-            "PATH": f"{folder / 'bin'}:{Path(sys.executable).parent}:/usr/bin:/bin",
+            "PATH": f"{folder / 'bin'}:/usr/bin:/bin",
             "SIGNLLM_DATA_DIR": str(data_dir),
             "SOCKET": self._listener.address,
             "HOME": str(folder.parent),
@@ -179,7 +193,7 @@ class Checkout:
 
         if not args or not args[0].startswith("launch/"):
             command = [sys.executable, *args]
-            env = env | {"PYTHONPATH": str(ROOT)}
+            env = env | {"PYTHONPATH": f"{self._site}:{ROOT}"}
             done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True)
             return done.returncode, done.stdout, done.stderr
         name = Path(args[0]).stem
@@ -193,7 +207,7 @@ class Checkout:
             own["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
         if any(arg.startswith("--config.mesh.") for arg in args):
             own["JAX_NUM_CPU_DEVICES"] = "8"
-        hook = QuickReader() if name == "evaluate" else None
+        hook = (self._hides, *([QuickReader()] if name == "evaluate" else []))
         running = commands.start(self.folder.parent, name, args, hook=hook, cwd=Path(cwd), env=own)
         return running.end(900), running.out.read_text(), running.err.read_text()
 

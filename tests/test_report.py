@@ -15,7 +15,7 @@ from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core.config import Config, EvalConfig, ModelConfig
 from signllm_jax.core.errors import CheckpointError, DataError, OutputError
 from signllm_jax.corpora import fingerspelling
-from signllm_jax.eval import eval_set, figures, plots
+from signllm_jax.eval import eval_set, figures, plots, samples
 from signllm_jax.eval import warnings as report_warnings
 from signllm_jax.eval.back_translate import ReaderConfig
 from signllm_jax.eval.baselines import ROWS, nearest_texts, other_clips
@@ -25,7 +25,9 @@ from signllm_jax.metrics.bootstrap import interval
 from signllm_jax.metrics.pairs import held
 from signllm_jax.models import mlsf
 from signllm_jax.poses.clip import PoseClip
+from signllm_jax.poses.cues import spelling
 from signllm_jax.poses.features import collect_statistics
+from signllm_jax.render.save import save_clip
 from signllm_jax.text.tokenizer import train_tokenizer
 
 LANGUAGES = ("asl", "tsl")
@@ -122,8 +124,15 @@ def workdir(tmp_path_factory):
 
 
 def test_a_report_has_its_rows_pictures_and_samples_and_counts_what_it_leaves_out(
-    workdir, words, tmp_path
+    workdir, words, tmp_path, monkeypatch
 ):
+    drawn = {}
+
+    def save(path, clip, *rest):
+        drawn[path.name] = clip
+        return save_clip(path, clip, *rest)
+
+    monkeypatch.setattr(samples, "save_clip", save)
     test = words["asl", "test"]
     test.change(0, text=" ")
     test.change(1, text="naïve")
@@ -174,9 +183,10 @@ def test_a_report_has_its_rows_pictures_and_samples_and_counts_what_it_leaves_ou
     assert len(report["pictures"]) == 4
     for path in report["pictures"].values():
         assert (workdir / path).read_bytes().startswith(b"\x89PNG")
-    samples = sorted(path.name for path in (workdir / "samples").iterdir())
+    files = sorted(path.name for path in (workdir / "samples").iterdir())
     word = words["asl", "test"].texts[2]
-    assert samples[:3] == [f"asl-{word}{suffix}" for suffix in (".gif", ".mp4", ".png")]
+    assert files[:3] == [f"asl-{word}{suffix}" for suffix in (".gif", ".mp4", ".png")]
+    assert spelling(drawn[f"asl-{word}.gif"].cues) == "-".join(word)  # its letters are lit
     # a reader that lies there and fails on real clips, whoever made it, gives no figures
     with pytest.raises(CheckpointError, match=r"reader/0: the reader that lies here is unfit"):
         evaluate(workdir, output=tmp_path / "again.json", reader_config=READER)

@@ -5,9 +5,7 @@ Productions are free-running: only texts or prompts reach the model. `report.jso
 """
 
 import os
-import re
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -40,8 +38,8 @@ from signllm_jax.eval.lengths import of_languages
 from signllm_jax.eval.peers import Peer, sign
 from signllm_jax.eval.predictions import Predictions, file_name, match, read_predictions
 from signllm_jax.eval.report import ALL, Report, report_path
+from signllm_jax.eval.samples import save_samples
 from signllm_jax.metrics.text_metrics import signatures
-from signllm_jax.render.save import save_clip
 
 BARS = ("dtw_mean_pose_ratio", "dtw_other_clip_ratio", "cer", "cer_real")
 
@@ -133,9 +131,8 @@ def evaluate(
     rows = _tables(evaluated, scores, where, texts, read, seed)
     takes_report.add_figures(evaluated, rows)
     folder = output.parent / output.stem if theirs or peer else run_dir.path / "samples"
-    _samples(
-        folder, evaluated.languages, evaluated.config.eval.samples if samples is None else samples
-    )
+    count = evaluated.config.eval.samples if samples is None else samples
+    save_samples(folder, evaluated.languages, count, evaluated.spelled and not (theirs or peer))
     run = provenance.describe_run(
         run_dir.path, evaluated.config, evaluated.groups, began, sum(j.kept_seconds for j in judges)
     )
@@ -286,14 +283,3 @@ def _pictures(workdir, output, evaluated: EvalSet, metrics, scores, where) -> di
             clips.append((text, each.rows["produced"][i], each.references[i]))
         drawn["Best, median and worst production"] = plots.strip(clips, folder / "strip.png")
     return {name: f"{folder.name}/{path.name}" for name, path in drawn.items() if path}
-
-
-def _samples(folder: Path, languages: dict[str, Language], count: int) -> None:
-    """Renders the first `count` clips of each language, the first also as gif and strip."""
-    for code, each in languages.items():
-        shown = [i for i, clip in enumerate(each.rows["produced"]) if len(clip)][:count]
-        for number, i in enumerate(shown):
-            name = re.sub(r"[^\w-]+", "_", each.texts[i])[:40]
-            for suffix in (".mp4", ".gif", ".png") if number == 0 else (".mp4",):
-                path = folder / f"{code}-{name}{suffix}"
-                save_clip(path, each.rows["produced"][i], each.references[i], each.texts[i])
