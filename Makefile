@@ -252,7 +252,9 @@ BEGIN = test -s $(VENV)/made || mv $(VENV)/made $(UNFINISHED)
 END = code=$$?; test ! -e $(UNFINISHED) || mv $(UNFINISHED) $(VENV)/made; exit $$code
 INSTALL = $(RUN) -m pip install --quiet --require-hashes --no-build-isolation
 
+OLD = "Python %d.%d is too old: make install PYTHON=python3.12, whose environment is .venv-python3.12"
 $(VENV)/made:
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if v >= (3, 11) else $(OLD) % v[:2])'
 	@test ! -e $(UNFINISHED) || rm -rf $(VENV)
 	@test -e $(VENV) || { mkdir -p $(VENV) && touch $(UNFINISHED); }
 	$(PYTHON) -m venv $(VENV)

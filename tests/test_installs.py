@@ -5,6 +5,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,7 @@ case "$*" in
   if test -e "{folder}/kill-pip"; then rm -r "{folder}/kill-pip" "{folder}/busy"; kill -9 0; fi
   if test -e "{folder}/fail-pip"; then rm -r "{folder}/fail-pip" "{folder}/busy"; exit 1; fi
   sleep 0.02; rmdir "{folder}/busy"; echo "pip $*" >> "$log" ;;
+"-c "*) ;;
 *) echo "$*" >> "$log" ;;
 esac
 """
@@ -125,6 +127,18 @@ def make(tmp_path):
         return (tmp_path / "log").read_text().splitlines()
 
     return make
+
+
+def test_a_python_that_is_too_old_is_told_in_one_line(make, tmp_path):
+    stub = tmp_path / "python3"
+    stub.write_text(
+        f"#!{sys.executable}\nimport sys\nsys.version_info = (3, 9, 1)\nexec(sys.argv[2])"
+    )
+    done = subprocess.run(
+        ["make", "install", f"PYTHON={stub}"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 2 and not (tmp_path / ".venv").exists()
+    assert done.stderr.startswith("Python 3.9 is too old: make install PYTHON=python3.12")
 
 
 def test_two_targets_at_once_run_one_pip_at_a_time(make):

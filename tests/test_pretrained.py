@@ -1,6 +1,7 @@
 """The model that comes with the package."""
 
 import hashlib
+import io
 import json
 
 import pytest
@@ -8,6 +9,7 @@ from commands import run
 
 from signllm_jax import SignLLM
 from signllm_jax.artifacts.export import CARD, MANIFEST, PRETRAINED
+from signllm_jax.core.errors import TextError
 from signllm_jax.corpora.letters import LANGUAGES
 from signllm_jax.poses.cues import spelling
 
@@ -39,6 +41,17 @@ def test_it_is_what_is_loaded_without_a_path():
     assert {*model.languages} == {*LANGUAGES}
     assert repr(model).startswith("<SignLLM: asl, gsl, dsgs, tsl; 5,")
     assert "fingerspelling_texts" in repr(model)
+
+
+def test_texts_come_through_a_pipe_and_are_called_by_their_lines(monkeypatch):
+    from launch.produce import read_texts
+
+    monkeypatch.setattr("sys.stdin", io.StringIO("cat\n\n  hello you \n"))
+    assert read_texts("-") == [("standard input:1", "cat"), ("standard input:3", "hello you")]
+    with pytest.raises(TextError, match="standard input: has no text"):
+        read_texts("-")
+    with pytest.raises(TextError, match=r"^nowhere\.txt: No such file"):
+        read_texts("nowhere.txt")
 
 
 @pytest.mark.slow
