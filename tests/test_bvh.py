@@ -62,15 +62,24 @@ def test_hands_neck_and_shoulders_are_where_the_clip_has_them(tmp_path):
     assert np.ptp(lengths) < 0.01 * lengths.mean()  # bones do not stretch
 
 
-def test_an_arm_that_is_never_shown_hangs_down(tmp_path):
+def test_an_arm_hangs_down_where_it_is_not_shown(tmp_path):
     clip = letters()[0]
     confidence = clip.confidence.copy()
-    for name in ("left_elbow", "left_wrist"):
-        confidence[:, OPENPOSE50.index(name)] = 0
-    places, _ = read_bvh(dataclasses.replace(clip, confidence=confidence).save(tmp_path / "a.bvh"))
-    chain = ["LeftArm", "LeftForeArm", "LeftHand", "LeftHandIndex1", "LeftHandIndex3 end"]
-    heights = np.array([places[name][:, 1] for name in chain])
-    assert (np.diff(heights, axis=0) < -5).all()  # centimeters
+    for number, name in enumerate(OPENPOSE50.joints):
+        if name in ("left_elbow", "left_wrist"):
+            confidence[:, number] = 0
+        elif name.startswith("right") and name != "right_shoulder":
+            confidence[4:20, number] = 0
+    confidence[2, OPENPOSE50.index("right_hand_wrist") :] = 0  # for a moment
+    hidden = dataclasses.replace(clip, confidence=confidence)
+    places, _ = read_bvh(hidden.save(tmp_path / "a.bvh"))
+    for side, down in (("Left", slice(None)), ("Right", slice(11, 13))):
+        chain = ("Arm", "ForeArm", "Hand", "HandIndex1", "HandIndex3 end")
+        heights = np.array([places[side + name][down, 1] for name in chain])
+        assert (np.diff(heights, axis=0) < -5).all()  # centimeters
+    whole, _ = read_bvh(clip.save(tmp_path / "b.bvh"))
+    off = np.linalg.norm(places["RightHandIndex3"] - whole["RightHandIndex3"], axis=-1)
+    assert off[[0, 1, 3, 20, 23]].max() < 2 and off[2] < 6 < 50 < off[11]
 
 
 def test_a_flat_clip_is_refused(tmp_path):

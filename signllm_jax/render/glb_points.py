@@ -8,9 +8,10 @@ makes a shoulder width `SHOULDER` meters.
 
 import numpy as np
 
+from signllm_jax.core.skeleton import DWPOSE128
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.render.gltf import Builder
-from signllm_jax.render.rig import SHOULDER, held_positions
+from signllm_jax.render.rig import SHOULDER
 from signllm_jax.render.turning import quaternions, swing
 
 _RADIUS = {"body": 0.035, "left_hand": 0.016, "right_hand": 0.016, "face": 0.008}  # widths
@@ -30,7 +31,7 @@ _FACES = np.array(
 
 def points_glb(build: Builder, clip: PoseClip) -> bytes:
     """The file of a clip of any layout."""
-    positions, shown = held_positions(clip)
+    positions, shown = _held(clip)
     group_of = {joint: name for name, joints in clip.skeleton.groups.items() for joint in joints}
     faces = build.indices(_FACES)
     meshes = {
@@ -65,3 +66,14 @@ def _stretched(start: np.ndarray, end: np.ndarray, radius: float) -> dict[str, n
         "rotation": turns,
         "scale": np.stack([wide, length, wide], -1),
     }
+
+
+def _held(clip: PoseClip) -> tuple[np.ndarray, np.ndarray]:
+    """Positions [T, J, 3], a joint that is not shown staying where it was, and shown [T, J]."""
+    shown = clip.observed
+    positions = clip.positions * (1, 1, 0) if clip.layout == DWPOSE128.name else clip.positions
+    moments = np.arange(len(clip))[:, None]
+    latest = np.maximum.accumulate(np.where(shown, moments, -1), axis=0)
+    first = np.where(shown.any(0), shown.argmax(0), 0)
+    source = np.where(latest < 0, first, latest)
+    return np.take_along_axis(positions, source[..., None], axis=0), shown

@@ -4,8 +4,8 @@ The joints have the names of the skeletons that programs map to one another (Hip
 Head, LeftArm, LeftForeArm, LeftHand, LeftHandIndex1 ...). At rest the signer stands on the floor in
 a T-pose, palms down, facing z, y up, and no joint is turned. A bone has its median length over the
 clip and a palm keeps its shape. Hands are where the clip has them, and the elbow gives way where an
-arm's length varies. What is not shown for a while stays as it was; an arm that is never shown hangs
-down. The clip says nothing of hips and legs: they stand still.
+arm's length varies. What is not shown for a moment is bridged; an arm that is not shown for longer
+hangs down. The clip says nothing of hips and legs: they stand still.
 """
 
 import itertools
@@ -13,7 +13,7 @@ import itertools
 import numpy as np
 
 from signllm_jax.core.errors import OutputError
-from signllm_jax.core.skeleton import DWPOSE128, OPENPOSE50
+from signllm_jax.core.skeleton import OPENPOSE50
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.render.turning import about, frame, swing, twist
 
@@ -29,7 +29,8 @@ _UP = np.array([0.0, 1, 0])
 _ARM = ("shoulder", "elbow", "wrist")
 _HAND = [f"{finger}_{number}" for finger in FINGERS for number in range(1, 5)]
 _NAMES = {"thumb": "Thumb", "index": "Index", "middle": "Middle", "ring": "Ring", "little": "Pinky"}
-# an arm that is never shown, in shoulder widths: down from the shoulder, and outwards in the palm
+_LOWERED = 0.3  # seconds in which an arm that is no longer shown is lowered
+# an arm that is not shown, in shoulder widths: down from the shoulder, and outwards in the palm
 _HANGING = {"elbow": (0.12, -0.85, 0.0), "wrist": (0.16, -1.6, 0.12)}
 _KNUCKLES = {"thumb": 0.12, "index": 0.08, "middle": 0.03, "ring": -0.03, "little": -0.08}
 _FINGER_PARTS = (0.13, 0.08, 0.06)
@@ -78,8 +79,7 @@ def make_rig(clip: PoseClip, unit: float) -> Joint:
     """
     if clip.layout != OPENPOSE50.name:
         raise OutputError(f"a {clip.layout} clip has no depth")
-    held, shown = held_positions(clip)
-    at, shown = _complete(held.astype(np.float64) * (1, -1, -1), shown)
+    at, shown = _complete(clip)
     at = (at + (LEG + WAIST + SPINE) * _UP) * unit
     bones = _Bones(at, shown)
     spine = _trunk(bones, unit)
@@ -89,42 +89,58 @@ def make_rig(clip: PoseClip, unit: float) -> Joint:
     return spine.parent
 
 
-def held_positions(clip: PoseClip) -> tuple[np.ndarray, np.ndarray]:
-    """Positions [T, J, 3], a joint that is not shown staying where it was, and shown [T, J]."""
-    shown = clip.observed
-    positions = clip.positions * (1, 1, 0) if clip.layout == DWPOSE128.name else clip.positions
-    moments = np.arange(len(clip))[:, None]
-    latest = np.maximum.accumulate(np.where(shown, moments, -1), axis=0)
-    first = np.where(shown.any(0), shown.argmax(0), 0)
-    source = np.where(latest < 0, first, latest)
-    return np.take_along_axis(positions, source[..., None], axis=0), shown
+def _complete(clip: PoseClip) -> tuple[np.ndarray, np.ndarray]:
+    """Places [T, 50, 3], y up, of joints that are shown or not, and which are shown [T, 50]."""
+    at, shown = clip.positions.astype(np.float64) * (1, -1, -1), clip.observed.copy()
+    index, frames = OPENPOSE50.index, _LOWERED * clip.fps
+    for side in SIDES:  # the hand's wrist is the body's, but more exact
+        body, hand = index(f"{side}_wrist"), index(f"{side}_hand_wrist")
+        at[:, body] = np.where(shown[:, hand, None], at[:, hand], at[:, body])
+        shown[:, body] |= shown[:, hand]
+    _bridge(at, shown)
 
+    def place(name, known, otherwise):
+        """Where a joint is: `known` [T] says how far where the clip has it, from 0 to 1."""
+        row = index(name)
+        known = known * shown[:, row].any()
+        at[:, row] = known[:, None] * at[:, row] + (1 - known[:, None]) * otherwise
 
-def _complete(at: np.ndarray, shown: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Joints [T, 50, 3], y up, with those that are never shown where they are at rest."""
-    at, ever = at.copy(), shown.any(0)
-    index = OPENPOSE50.index
-
-    def put(name, place):
-        if not ever[index(name)]:
-            at[:, index(name)] = place
-
-    put("neck", np.zeros(3))
-    put("nose", at[:, index("neck")] + (0, 0.6, 0.3))
+    always = np.ones(len(clip))
+    place("neck", always, np.zeros(3))
+    place("nose", always, at[:, index("neck")] + (0, 0.6, 0.3))
     for side, out in SIDES.items():
-        shoulder, wrist = index(f"{side}_shoulder"), index(f"{side}_wrist")
-        put(f"{side}_shoulder", at[:, index("neck")] + (0.5 * out, 0, 0))
-        for name, place in _HANGING.items():
-            put(f"{side}_{name}", at[:, shoulder] + np.multiply(place, (out, 1, 1)))
-        hand = [index(f"{side}_{name}") for name in ("hand_wrist", *_HAND)]
-        if ever[hand[0]]:  # it is where the body's wrist is but more exact
-            at[:, wrist] = at[:, hand[0]]
-        if not ever[hand].all():
-            at[:, hand] = at[:, wrist, None] + _hand_along(
-                at[:, wrist] - at[:, index(f"{side}_elbow")]
-            )
-            ever[hand] = False
-    return at, shown | ~ever
+        shoulder, wrist, hand = (
+            index(f"{side}_{name}") for name in ("shoulder", "wrist", "hand_wrist")
+        )
+        place(f"{side}_shoulder", always, at[:, index("neck")] + (0.5 * out, 0, 0))
+        raised = _near(shown[:, wrist], frames)
+        for name, down in _HANGING.items():
+            place(f"{side}_{name}", raised, at[:, shoulder] + np.multiply(down, (out, 1, 1)))
+        straight = _hand_along(at[:, wrist] - at[:, index(f"{side}_elbow")])
+        signing, root = _near(shown[:, hand], frames), at[:, hand].copy()
+        for number, name in enumerate(("hand_wrist", *_HAND)):
+            row = index(f"{side}_{name}")
+            at[:, row] += at[:, wrist] - root
+            place(f"{side}_{name}", signing, at[:, wrist] + straight[:, number])
+    return at, shown
+
+
+def _bridge(at: np.ndarray, shown: np.ndarray) -> None:
+    """Lets joints that are not shown for a while move evenly between where they are shown."""
+    moments = np.arange(len(at))
+    for joint in np.flatnonzero(shown.any(0) & ~shown.all(0)):
+        seen = np.flatnonzero(shown[:, joint])
+        for axis in range(3):
+            at[:, joint, axis] = np.interp(moments, seen, at[seen, joint, axis])
+
+
+def _near(shown: np.ndarray, frames: float) -> np.ndarray:
+    """1 in frames [T] that are shown, and smoothly down to 0 in those `frames` away from them."""
+    if not shown.any():
+        return np.zeros(len(shown))
+    away = np.abs(np.arange(len(shown))[:, None] - np.flatnonzero(shown)).min(axis=1)
+    near = 1 - np.minimum(away / frames, 1)
+    return near * near * (3 - 2 * near)
 
 
 def _hand_along(forearm: np.ndarray) -> np.ndarray:
