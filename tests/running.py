@@ -1,15 +1,18 @@
 """A server as a process of its own, and a browser, for the slow tests."""
 
 import contextlib
+import functools
+import http.server
 import os
 import re
 import shutil
 import signal
 import sys
+import threading
 from pathlib import Path
 
 import pytest
-from commands import start
+from commands import ROOT, start
 
 MODULES = Path(sys.prefix) / "browser" / "node_modules"
 
@@ -41,6 +44,42 @@ class Server:
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGTERM)
         return self.command.end(60)
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@contextlib.contextmanager
+def served(folder: Path):
+    """The address of a server of a folder's files."""
+    handler = functools.partial(_Quiet, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+
+
+@contextlib.contextmanager
+def figures(folder: Path, glb: Path, seconds: list[float]):
+    """A page on which three.js has drawn a `.glb` at these moments; skips where it cannot."""
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    npm("three")
+    (folder / "node_modules").symlink_to(MODULES)
+    shutil.copy(ROOT / "tests" / "browser" / "figure.html", folder)
+    shutil.copy(glb, folder / "figure.glb")
+    moments = ",".join(str(moment) for moment in seconds)
+    with (
+        served(folder) as url,
+        browser(folder, width=320 * len(seconds), height=680) as page,
+    ):
+        page.get(f"{url}/figure.html?file=figure.glb&seconds={moments}")
+        WebDriverWait(page, 60, 0.05).until(lambda _: page.title == "drawn")
+        yield page
 
 
 @contextlib.contextmanager

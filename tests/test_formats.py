@@ -1,19 +1,18 @@
 """Saved clips in the hands of others: three.js, the glTF validator, the pose-viewer component."""
 
-import functools
-import http.server
+import io
 import itertools
 import json
 import shutil
 import subprocess
-import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from real_clips import letters
 from rigged import meters
-from running import MODULES, browser, npm
+from running import MODULES, browser, figures, npm, served
 from selenium.webdriver.support.ui import WebDriverWait
 
 from signllm_jax.render.figure import COLOURS
@@ -54,9 +53,19 @@ def test_a_glb_is_valid_and_three_js_plays_and_retargets_it(tmp_path):
         np.testing.assert_allclose(longer, 1.2 * bone, atol=1e-3)  # longer, and turned the same
 
 
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
+def test_a_browser_draws_the_hand_where_the_clip_has_it(tmp_path):
+    clip, frame = letters()[0], 10
+    glb = clip.save(tmp_path / "a.glb")
+    (tmp_path / "page").mkdir()
+    with figures(tmp_path / "page", glb, [frame / clip.fps]) as page:
+        drawn = np.asarray(Image.open(io.BytesIO(page.get_screenshot_as_png())).convert("RGB"), int)
+        for finger in ("thumb", "index", "middle", "ring", "little"):
+            tip = meters(clip, f"right_{finger}_3")[frame].tolist()
+            x, y = page.execute_script("return window.seen(arguments[0])", tip)
+            red, _, blue = drawn[round(y) - 3 : round(y) + 4, round(x) - 3 : round(x) + 4].T
+            assert (red > 1.3 * blue + 20).any(), finger  # orange, as in pictures
+        assert (drawn[:20] == 255).all()  # nothing above the head
+        assert [e for e in page.get_log("browser") if e["level"] == "SEVERE"] == []
 
 
 def test_the_pose_viewer_component_shows_a_pose_file(tmp_path):
@@ -65,17 +74,11 @@ def test_the_pose_viewer_component_shows_a_pose_file(tmp_path):
     clip.save(tmp_path / "a.pose")
     (tmp_path / "index.html").write_text(VIEWER)
     (tmp_path / "node_modules").symlink_to(MODULES)
-    handler = functools.partial(Quiet, directory=str(tmp_path))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever).start()
-        try:
-            with browser(tmp_path) as page:
-                page.get(f"http://127.0.0.1:{server.server_port}/index.html")
-                wait = WebDriverWait(page, 20, 0.05)
-                wait.until(lambda _: page.title == "loaded")
-                drawn = "return document.querySelector('pose-viewer').shadowRoot.innerHTML"
-                wait.until(lambda _: page.execute_script(drawn).count("<circle") > 20)
-                seconds = "return document.querySelector('pose-viewer').duration"
-                assert page.execute_script(seconds) == pytest.approx(len(clip) / clip.fps, abs=0.1)
-        finally:
-            server.shutdown()
+    with served(tmp_path) as url, browser(tmp_path) as page:
+        page.get(f"{url}/index.html")
+        wait = WebDriverWait(page, 20, 0.05)
+        wait.until(lambda _: page.title == "loaded")
+        drawn = "return document.querySelector('pose-viewer').shadowRoot.innerHTML"
+        wait.until(lambda _: page.execute_script(drawn).count("<circle") > 20)
+        seconds = "return document.querySelector('pose-viewer').duration"
+        assert page.execute_script(seconds) == pytest.approx(len(clip) / clip.fps, abs=0.1)

@@ -1,4 +1,4 @@
-"""Pictures of the page for docs/, and how long a word takes to its first frame.
+"""Pictures of the page and of a `.glb` for docs/, and how long a word takes to its first frame.
 
 python tests/browser/screenshots.py WORKDIR FOLDER
 """
@@ -25,14 +25,31 @@ WORDS = ("tree", "house", "river", "green", "happy", "friend", "winter", "summer
 READY = "return 'ready' in document.body.dataset"
 
 
+def draw_figure(workdir: str, path: Path) -> None:
+    """Writes a picture of a `.glb`: a TSL word with both hands, from two sides."""
+    from running import figures
+
+    from signllm_jax import SignLLM
+
+    scratch = Path(tempfile.mkdtemp())
+    clip = SignLLM.load(workdir).produce("ağız", "tsl")
+    moments = [round(clip.seconds * part, 2) for part in (0.1, 0.36, 0.62, 0.9)]
+    glb = clip.save(scratch / "word.glb")
+    (scratch / "page").mkdir()
+    with figures(scratch / "page", glb, moments) as page:
+        picture = Image.open(io.BytesIO(page.get_screenshot_as_png())).convert("RGB")
+    picture.quantize(192, dither=Image.Dither.NONE).save(path, optimize=True)
+
+
 def main(workdir: str, folder: str) -> None:
-    """Writes page-<shape>.png, and the times into serve.md."""
+    """Writes page-<shape>.png, glb.png, and the times into serve.md."""
     from running import Server, browser
     from selenium.webdriver.common.by import By
     from selenium.webdriver.common.keys import Keys
     from selenium.webdriver.support.ui import WebDriverWait
     from test_browser import FIRST_FRAME
 
+    draw_figure(workdir, Path(folder) / "glb.png")
     scratch = Path(tempfile.mkdtemp())
     server = Server(scratch, Path(workdir))
     try:
