@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from documented import PAGES, ROOT, Checkout, blocks, check_flags, shown
+from installed import hidden, programs
 from tiny_run import tiny_config, write_run
 
 NOT_RUN = {  # a line of a block -> where or why not
@@ -100,6 +101,22 @@ def checkout(data_dir, tmp_path_factory):
             (made.folder / "DIR" / path.name).symlink_to(path)
     yield made
     made.close()
+
+
+def test_pages_have_what_make_install_brings_and_nothing_else(tmp_path):
+    made = Checkout(tmp_path / "checkout", tmp_path / "data")
+    try:
+        made.run("python -c 'import fastapi, jiwer, pygltflib'")
+        for block, said in (
+            ("python -c 'import pytest'", "No module named 'pytest'"),
+            ("pytest --version", "pytest: command not found"),
+        ):
+            with pytest.raises(AssertionError, match=said):
+                made.run(block)
+    finally:
+        made.close()
+    assert {"pytest", "hypothesis"} <= hidden() and not {"jax", "PIL", "signllm_jax"} & hidden()
+    assert "tfds" in programs() and not {"pytest", "ruff"} & programs()
 
 
 @pytest.mark.slow
