@@ -19,6 +19,8 @@ from signllm_jax.poses.smooth import smoothed
 from signllm_jax.text.langgloss import FINGERSPELLED, split_marks
 
 GRAMMAR = Path(__file__).with_name("ordering_names.grammar")
+ROWS = 6
+"""Packed rows of a training step."""
 
 
 def ordering_names(takes: Path) -> Corpus:
@@ -30,7 +32,7 @@ def ordering_names(takes: Path) -> Corpus:
         GRAMMAR.read_text("utf-8"),
         latent=16,
         latent_weight=0.0005,
-        steps=3500,
+        steps=3000,
         reader_steps=1000,
         history_noise=0.15,
         history_drop=0.1,
@@ -77,7 +79,7 @@ def run_config(corpus: Corpus, seed: int, work: Path):
     config.model.update(latent=corpus.latent)
     config.loss.update(latent=corpus.latent_weight)
     config.loss.update(noise=corpus.history_noise, history_drop=corpus.history_drop)
-    config.train.update(steps=corpus.steps, seed=seed)
+    config.train.update(steps=corpus.steps, seed=seed, batch_size=ROWS)
     return read_config(config.to_dict())
 
 
