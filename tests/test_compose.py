@@ -18,7 +18,7 @@ from signllm_jax.corpora.prepare import Settings
 from signllm_jax.corpora.shards import source_folder
 from signllm_jax.corpora.spelled_names import find_spelled, spelled_glosses
 from signllm_jax.data import splits
-from signllm_jax.data.made_up import names_of
+from signllm_jax.data.made_up import names_of, pieces_of
 from signllm_jax.data.prepare_corpus import prepare_corpus
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.signing import LEAST, signing_part
@@ -252,13 +252,24 @@ def test_made_up_names_stand_in_sentences_that_are_there(recorded, tmp_path):
     composed(recorded, tmp_path / "data", grammar=grammar)
     source = splits.open_split("prompt2sign/asl_cafe", "asl", "train", tmp_path / "data")
     made_up, random = names_of(source), np.random.default_rng(0)
-    assert 0 < len(made_up.places) < len(source)  # some sentences have no name
+    assert 0 < len(made_up.words) < len(source) == len(made_up.sentences)  # not all have a name
     drawn = [made for _ in range(100) if (made := made_up.draw(random))]
-    for text, glosses in drawn:
-        (word,) = find_spelled(text, glosses, "asl")
+    named = [find_spelled(text, glosses, "asl") for text, glosses in drawn]
+    assert {len(words) for words in named} >= {0, 1}
+    for (text, glosses), words in zip(drawn, named):
         signed = [gloss for gloss in glosses if not gloss.startswith("FS:")]
-        assert text == " ".join([*signed, word]).lower().replace("-", " ")
+        rest = " ".join(word for word in text.split() if word not in words)
+        assert rest == " ".join(signed).lower().replace("-", " ")
     assert len({text for text, _ in drawn} - {*source.texts}) > 40
+
+
+def test_a_sentence_has_pieces_where_its_text_says_its_glosses():
+    said = ["HELLO", "FS:A", "FS:L", "THANK-YOU"]
+    assert pieces_of("hello al thank you", said, "asl") == (
+        *(("hello", ("HELLO",)), ("al", None), ("thank you", ("THANK-YOU",))),
+    )
+    for text in ("hello thank you", "hello al", "hello al thank you please", "hi al thank you"):
+        assert pieces_of(text, said, "asl") == ()
 
 
 @pytest.mark.parametrize("option", [{"split": "train"}, {"limit": 3}])

@@ -1,7 +1,8 @@
 """Made-up words to ask for, which have no clip.
 
 To copy a word that was never met is learned from more words than there are clips of. Where words
-are spelled within sentences of signs, a made-up word takes the place of one of those.
+are spelled within sentences of signs, a made-up word takes the place of one of those, in a sentence
+that is made of two.
 """
 
 import dataclasses
@@ -23,46 +24,39 @@ LONGEST = 8
 """Letters of a made-up word at most, unless it is from two halves."""
 
 
-@dataclasses.dataclass(frozen=True)
-class SpelledPlace:
-    """A text around a word that is spelled, and the glosses around the word's.
-
-    Attributes:
-        before, after: words of the text.
-        first, last: glosses.
-    """
-
-    before: tuple[str, ...]
-    after: tuple[str, ...]
-    first: tuple[str, ...]
-    last: tuple[str, ...]
-
-    def say(self, word: str, language: str) -> tuple[str, list[str]]:
-        """The text and the glosses with a word in this place."""
-        spelled = spelled_glosses(word, language)
-        return " ".join([*self.before, word, *self.after]), [*self.first, *spelled, *self.last]
+Piece = tuple[str, tuple[str, ...] | None]
+"""A part of a text and its glosses, or None where it is a spelled word."""
 
 
 @dataclasses.dataclass(frozen=True)
 class MadeUp:
-    """What words of a language are made up of, and where they are said.
+    """What words of a language are made up of, and in which sentences they are said.
 
     Attributes:
         language: code.
         words: spelled ones that are trained on.
-        places: of the sentences that they are said in; none = the word is all that is said.
+        sentences: the pieces of sentences of signs; none = the word is all that is said.
     """
 
     language: str
     words: Sequence[str]
-    places: Sequence[SpelledPlace] = ()
+    sentences: Sequence[tuple[Piece, ...]] = ()
 
     def draw(self, random: np.random.Generator) -> tuple[str, list[str]] | None:
-        """A text and its glosses; None where the word that was drawn will not do."""
+        """A text and its glosses; None where the word that was drawn will not do.
+
+        A sentence has the beginning of one and the end of another, so that not all have a spelled
+        word, and not the signs beside it but the word itself tells that it is one.
+        """
         made = made_up(self.words, self.language, random)
-        if made is None or not self.places:
+        if made is None or not self.sentences:
             return made
-        return self.places[random.integers(len(self.places))].say(made[0], self.language)
+        first, last = (self.sentences[random.integers(len(self.sentences))] for _ in range(2))
+        cut, rest = random.integers(1, len(first) + 1), random.integers(len(last) + 1)
+        said = [*first[:cut], *last[rest:]][: max(len(first), len(last))]
+        spelled = spelled_glosses(made[0], self.language)
+        texts = [made[0] if glosses is None else text for text, glosses in said]
+        return " ".join(texts), [g for _, own in said for g in (spelled if own is None else own)]
 
 
 def words_of(source: Source) -> MadeUp:
@@ -71,25 +65,40 @@ def words_of(source: Source) -> MadeUp:
 
 
 def names_of(source: Source) -> MadeUp:
-    """Of a train split of sentences, the words that are spelled in them; most corpora have none."""
-    words, places = [], []
+    """Of a train split of sentences, the words that are spelled in them; most corpora have none.
+
+    Sentences are kept whose texts say their glosses in order, as those of composed sentences do.
+    """
+    words, sentences = [], []
     for text, glosses in zip(source.texts, source.units, strict=True):
-        found = find_spelled(text, glosses, source.language)
-        if len(found) != 1:
+        pieces = pieces_of(text, glosses, source.language)
+        words += [said for said, own in pieces if own is None]
+        sentences += [pieces] if pieces else []
+    return MadeUp(source.language, words, sentences)
+
+
+def pieces_of(text: str, glosses: Sequence[str], language: str) -> tuple[Piece, ...]:
+    """A sentence sign by sign: `hello anna`, `HELLO FS:A FS:N FS:N FS:A` -> hello, anna.
+
+    Returns:
+        The pieces, none where the text says anything but its glosses.
+    """
+    spelled, rest = find_spelled(text, glosses, language), list(glosses)
+    said, pieces = text.split(), []
+    while rest:
+        if rest[0].startswith(FINGERSPELLED):
+            if not spelled or said[:1] != spelled[:1]:
+                return ()
+            del rest[: len(spelled_glosses(spelled[0], language))], said[:1]
+            pieces.append((spelled.pop(0), None))
             continue
-        said = text.split()
-        at = said.index(found[0])
-        spelled = [place for place, gloss in enumerate(glosses) if gloss.startswith(FINGERSPELLED)]
-        words.append(found[0])
-        places.append(
-            SpelledPlace(
-                tuple(said[:at]),
-                tuple(said[at + 1 :]),
-                tuple(glosses[: spelled[0]]),
-                tuple(glosses[spelled[-1] + 1 :]),
-            )
-        )
-    return MadeUp(source.language, words, places)
+        sign = rest.pop(0)
+        words = sign.casefold().split("-")
+        if [word.casefold() for word in said[: len(words)]] != words:
+            return ()
+        pieces.append((" ".join(said[: len(words)]), (sign,)))
+        del said[: len(words)]
+    return () if said else tuple(pieces)
 
 
 def made_up(
