@@ -7,9 +7,10 @@
     python launch/study.py sentences
 
 `referees` plants faults into real takes and writes docs/referees.md. `variety` trains models on
-texts that many sign, and `sentences` a model and a reader on sentences of real signs; each writes
-one seed's figures, or, without --output, its page from the seeds that are there. launch/ablation.py
-has the study of reinforcement learning.
+texts that many sign, and `sentences` models and readers on sentences of real signs (with
+--corpora=names one that reads questions and spells names); each writes one seed's figures, or,
+without --output, its page from the seeds that are there. launch/ablation.py has the study of
+reinforcement learning.
 """
 
 import sys
@@ -26,7 +27,7 @@ DOCS = flags.DEFINE_string("docs", "docs", "folder of the pages")
 WORK = flags.DEFINE_string("work", "runs/studies", "where runs and prepared takes are kept")
 TAKES = flags.DEFINE_string("takes", None, "takes of ASL signs: index.csv, .pose")
 SIGNS = flags.DEFINE_string("signs", None, "of sentences: TSL signs: index.csv, .pose")
-CORPORA = flags.DEFINE_list("corpora", ["order", "tsl"], "of sentences: which are trained on")
+CORPORA = flags.DEFINE_list("corpora", ["order", "tsl"], "of sentences: order, tsl, names")
 SPLIT = flags.DEFINE_enum("split", "test", ("dev", "test"), "of sentences: what is scored")
 WAYS = flags.DEFINE_list("ways", ["mse", "latent", "parallel"], "of variety: models to train")
 STEPS = flags.DEFINE_integer("steps", 0, "of each model, 0 = its config's", lower_bound=0)
@@ -64,14 +65,14 @@ def _variety() -> Iterator[str]:
 
 
 def _sentences() -> Iterator[str]:
-    from launch.studies import sentences, sentences_page
+    from launch.studies import sentence_record, sentences_page
 
     if OUTPUT.value is None:
         yield sentences_page.write(Path(DOCS.value))
         return
-    given = {"order": TAKES.value or SHARED / "takes", "tsl": SIGNS.value or SHARED / "signs"}
-    folders = {corpus: Path(given.get(corpus, "")) for corpus in CORPORA.value}
-    yield from sentences.study(
+    takes, signs = TAKES.value or SHARED / "takes", SIGNS.value or SHARED / "signs"
+    folders = {name: Path(signs if name == "tsl" else takes) for name in CORPORA.value}
+    yield from sentence_record.study(
         folders, SEED.value, Path(OUTPUT.value), Path(WORK.value, "sentences"), SPLIT.value
     )
 

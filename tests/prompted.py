@@ -12,6 +12,7 @@ from signllm_jax.artifacts.group import Group
 from signllm_jax.core.config import EvalConfig, ModelConfig, TextConfig
 from signllm_jax.core.tasks import SHARED
 from signllm_jax.data import splits
+from signllm_jax.data.made_up import words_of
 from signllm_jax.data.packing import Packing
 from signllm_jax.data.prompt_sampling import PromptData
 from signllm_jax.parallel import sharding
@@ -79,7 +80,7 @@ def prompt_data(data_dir):
         Packing.of(config),
         row_units=config.data.row_units,
         temperature=2.0,
-        invented=True,
+        made_up=[words_of(source) for source in sources],
         cache_mb=8,
     )
 

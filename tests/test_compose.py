@@ -2,19 +2,23 @@
 
 import csv
 import dataclasses
+import re
 
 import numpy as np
 import pytest
 from test_clean import waving
 
-from signllm_jax.core.errors import ConfigError, DataError
+from signllm_jax.core.errors import ConfigError, DataError, TextError
 from signllm_jax.core.skeleton import OPENPOSE50
-from signllm_jax.corpora.compose import EASE, join_signs, plan_sentences
+from signllm_jax.corpora import fingerspelling
+from signllm_jax.corpora.compose import EASE, check_settings, join_signs, plan_sentences
 from signllm_jax.corpora.grammar import parse_grammar
 from signllm_jax.corpora.lexicon import Take, take_pools, train_lexicon
 from signllm_jax.corpora.prepare import Settings
 from signllm_jax.corpora.shards import source_folder
+from signllm_jax.corpora.spelled_names import find_spelled, spelled_glosses
 from signllm_jax.data import splits
+from signllm_jax.data.made_up import names_of, pieces_of
 from signllm_jax.data.prepare_corpus import prepare_corpus
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.signing import LEAST, signing_part
@@ -211,6 +215,61 @@ def test_a_folder_of_takes_becomes_a_data_set_of_sentences(recorded, tmp_path):
     (next(source_folder(tmp_path, "asl", "cafe").glob("part-*.npz"))).unlink()
     assert composed(recorded, tmp_path) == report
     assert parts(tmp_path) == before
+
+
+def test_words_are_spelled_within_sentences_others_in_every_split(recorded, tmp_path):
+    grammar = tmp_path / "names.grammar"
+    spells = "sentence = [hello] drink <spelled> | hello <spelled> | <spelled> drink [drink]"
+    grammar.write_text(re.sub("sentence = .*", spells, GRAMMAR).replace('"thank you"', "milk"))
+    composed(recorded, tmp_path / "data", grammar=grammar)
+    found = {}
+    for split in ("train", "dev", "test"):
+        source = splits.open_split("prompt2sign/asl_cafe", "asl", split, tmp_path / "data")
+        for index, (text, glosses) in enumerate(zip(source.texts, source.units)):
+            (word,) = find_spelled(text, glosses, "asl")
+            found.setdefault(split, set()).add(word)
+            said = " ".join(spelled_glosses(word, "asl"))
+            assert source[index]["gloss"] == " ".join(
+                said if other == word else other.upper() for other in text.split()
+            )
+            letters = len(fingerspelling.spelled_clip(word, "asl"))
+            signs, least = text.count(" "), round(EASE * 25)
+            assert letters < source.lengths[index] <= letters + signs * (20 + least)
+    assert not found["train"] & found["test"] and len(found["train"]) > 12
+    assert not set(SIGNS) & set.union(*found.values())
+
+
+def test_a_language_without_an_alphabet_spells_nothing(tmp_path):
+    with pytest.raises(TextError, match="no fingerspelling is recorded for 'ksl'"):
+        check_settings(
+            Settings("ksl", "cafe", "skels", fps=25.0), parse_grammar("sentence = <spelled>")
+        )
+
+
+def test_made_up_names_stand_in_sentences_that_are_there(recorded, tmp_path):
+    grammar = tmp_path / "names.grammar"
+    grammar.write_text(GRAMMAR.replace('["thank you"]', '["thank you"] <spelled>'))
+    composed(recorded, tmp_path / "data", grammar=grammar)
+    source = splits.open_split("prompt2sign/asl_cafe", "asl", "train", tmp_path / "data")
+    made_up, random = names_of(source), np.random.default_rng(0)
+    assert 0 < len(made_up.words) < len(source) == len(made_up.sentences)  # not all have a name
+    drawn = [made for _ in range(100) if (made := made_up.draw(random))]
+    named = [find_spelled(text, glosses, "asl") for text, glosses in drawn]
+    assert {len(words) for words in named} >= {0, 1}
+    for (text, glosses), words in zip(drawn, named):
+        signed = [gloss for gloss in glosses if not gloss.startswith("FS:")]
+        rest = " ".join(word for word in text.split() if word not in words)
+        assert rest == " ".join(signed).lower().replace("-", " ")
+    assert len({text for text, _ in drawn} - {*source.texts}) > 40
+
+
+def test_a_sentence_has_pieces_where_its_text_says_its_glosses():
+    said = ["HELLO", "FS:A", "FS:L", "THANK-YOU"]
+    assert pieces_of("hello al thank you", said, "asl") == (
+        *(("hello", ("HELLO",)), ("al", None), ("thank you", ("THANK-YOU",))),
+    )
+    for text in ("hello thank you", "hello al", "hello al thank you please", "hi al thank you"):
+        assert pieces_of(text, said, "asl") == ()
 
 
 @pytest.mark.parametrize("option", [{"split": "train"}, {"limit": 3}])

@@ -12,6 +12,7 @@ from real_clips import letters
 from signllm_jax import PoseClip
 from signllm_jax.core.errors import OutputError, PoseFormatError
 from signllm_jax.corpora.fingerspelling import spelled_clip
+from signllm_jax.inference.letter_times import with_gloss
 from signllm_jax.inference.request import Request, title
 from signllm_jax.poses.cues import Cue, cue_at, signed_cues, spelled_cues, spelling
 from signllm_jax.poses.join import join_clips
@@ -73,6 +74,17 @@ def test_texts_that_say_their_signs_are_told_from_others():
     assert split_signs("any text", ()) == ["any text"] and split_signs("", signs) == [""]
     assert spoken_signs(["hello tea", "some coffee"], [["HELLO", "TEA"], ["COFFEE"]]) == ()
     assert spoken_signs(["hello"], [[]]) == ()
+
+
+def test_letters_within_a_sentence_are_one_word_and_take_less_time(clip):
+    said = "<asl:I> <asl_fs:A> <asl_fs:L> <asl:TEA>"
+    cues = with_gloss(clip, said, spelled=False).cues
+    assert [(cue.label, cue.word, cue.spelled) for cue in cues] == [
+        *(("I", 0, False), ("a", 1, True), ("l", 1, True), ("TEA", 2, False)),
+    ]
+    lengths = [cue.end - cue.start for cue in cues]
+    assert lengths[0] == pytest.approx(lengths[3]) and lengths[1] < lengths[0]
+    assert cues[0].start == 0 and cues[-1].end == pytest.approx(clip.seconds)
 
 
 def test_a_clip_says_what_it_shows(clip):

@@ -3,7 +3,7 @@
 import pytest
 
 from signllm_jax.core.errors import DataError
-from signllm_jax.corpora.grammar import draw_sentences, parse_grammar, read_grammar
+from signllm_jax.corpora.grammar import SPELLED, draw_sentences, parse_grammar, read_grammar
 
 CAFE = """
 # in a café
@@ -53,6 +53,15 @@ def test_the_same_grammar_draws_the_same_sentences_and_another_draws_others():
     other = CAFE.replace("# in a café", "# in another café")
     assert draw_sentences(parse_grammar(CAFE)) == draw_sentences(parse_grammar(CAFE))
     assert draw_sentences(parse_grammar(CAFE)) != draw_sentences(parse_grammar(other))
+
+
+def test_a_spelled_word_is_no_sign():
+    text = "sentence = i <spelled> [tea] | <spelled> tea\n%train 1\n%dev 1\n%test 1\n"
+    grammar = parse_grammar(text)
+    assert grammar.signs == ("i", "tea") and grammar.spells
+    assert not parse_grammar(CAFE).spells
+    assert all(SPELLED in sentence for own in draw_sentences(grammar).values() for sentence in own)
+    refused(text.replace("<spelled> tea", "<name> tea"), "line 1: not understood from ' <name>")
 
 
 def test_a_sign_in_quotation_marks_is_no_rule():

@@ -43,6 +43,16 @@ def test_every_token_carries_the_mark_of_its_language():
     assert from_langgloss("<lsf_ch:AH-BON>  <lsf_ch:A:B>>") == (["AH-BON", "A:B>"], "lsf_ch")
 
 
+def test_a_spelled_letter_within_a_sentence_has_a_mark_of_its_own(vocabulary):
+    said = ["I", "FS:I", "FS:SCH"]
+    marked = to_langgloss(said, "dsgs")
+    assert marked == ["<dsgs:I>", "<dsgs_fs:I>", "<dsgs_fs:SCH>"]
+    assert from_langgloss(marked) == (said, "dsgs")
+    known = LangGlossVocabulary.build({"asl": [["I", "FS:I"]]})
+    encoded = known.encode(["I", "FS:I"], "asl")
+    assert len(encoded.ids) == 2 and known.decode(*encoded) == ["<asl:I>", "<asl_fs:I>"]
+
+
 @settings(deadline=None)
 @given(lines.filter(bool), codes)
 def test_langgloss_as_a_list_and_as_a_line_gives_the_glosses_back(line, language):

@@ -8,7 +8,8 @@ import pytest
 
 from signllm_jax.core.errors import TextError
 from signllm_jax.corpora import fingerspelling
-from signllm_jax.data.prompt_sampling import CLIPS_ASKED, made_up
+from signllm_jax.data.made_up import made_up
+from signllm_jax.data.prompt_sampling import CLIPS_ASKED
 from signllm_jax.eval.prompt_dev import prompts_for
 from signllm_jax.text import asking
 from signllm_jax.text.asking import ask

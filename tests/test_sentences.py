@@ -3,15 +3,16 @@
 import dataclasses
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 from test_clean import waving
 from test_compose import SETTINGS, recorded  # noqa: F401 - a fixture
 
-from launch.studies import sentences, sentences_page
+from launch.studies import prompted_sentences, sentence_record, sentences, sentences_page
 from signllm_jax.artifacts.group import load_group
-from signllm_jax.core.errors import DataError, TextError
+from signllm_jax.core.errors import ConfigError, DataError, TextError
 from signllm_jax.eval.sentence_figures import gloss_error, jerk_at_joins
 from signllm_jax.eval.sign_reader import GlossTable, Signs, sign_borders
 
@@ -92,6 +93,51 @@ def test_the_page_has_the_means_over_the_seeds(tmp_path):
     assert "| **produced** | 5.5% | 5.5% |" in text and "seeds 0, 1" in text
     whole = page.read_text()
     assert text in whole and whole.startswith("before") and whole.endswith("after\n")
+
+
+NAMED = {
+    **{"real_gloss_error": 0.0, "real_name_error": 0.0, "gloss_error": 0.05, "name_error": 0.02},
+    **{"sentences": 3, "named_sentences": 2, "steps": 5, "cpu_seconds": 9.0},
+}
+
+
+def test_a_record_keeps_its_other_corpora_and_is_of_one_seed(tmp_path, monkeypatch):
+    made = {"names": (Path, lambda folder, seed, work, split: {"of": f"{folder} {seed} {split}"})}
+    monkeypatch.setattr(sentence_record, "STUDIES", made)
+    output = tmp_path / "seed-3.json"
+    output.write_text(json.dumps(record(3)))
+    args = {"names": Path("takes")}, 3, output, tmp_path, "test"
+    assert [line.partition(":")[0] for line in sentence_record.study(*args)] == ["names"]
+    held = json.loads(output.read_text())
+    assert held["order"] == record(3)["order"] and held["names"] == {"of": "takes 3 test"}
+    with pytest.raises(DataError, match="is of seed 3, not 4"):
+        list(sentence_record.study(args[0], 4, *args[2:]))
+    with pytest.raises(ConfigError, match="unknown corpus 'other': known are names"):
+        list(sentence_record.study({"other": Path()}, *args[1:]))
+    output.write_text("[]")
+    with pytest.raises(DataError, match="no record"):
+        list(sentence_record.study(*args))
+
+
+def test_names_are_right_where_all_their_letters_are():
+    true = ["<asl:HI> <asl_fs:A> <asl_fs:L>", "<asl:TEA>", "<asl_fs:B> <asl:TEA>"]
+    aided = [true[0], "<asl:MILK>", "<asl_fs:B> <asl:MILK>"]
+    unaided = ["<asl:HI> <asl_fs:A>", "<asl:TEA>", "<asl:B> <asl:TEA>"]
+    found = prompted_sentences.shares({"aided": [aided, true], "unaided": [unaided]}, true)
+    assert found == {
+        "gloss_exact": pytest.approx(4 / 6),
+        "names_right": 1.0,
+        "unaided_exact": pytest.approx(1 / 3),
+        "unaided_names_right": 0.0,
+    }
+    read = [["FS:A", "FS:L"], [], ["FS:C"]]
+    assert prompted_sentences.letter_error(read, ["FS:A FS:L", "", "FS:B"], [0, 2]) == (
+        pytest.approx(1 / 3)
+    )
+    records = [{"seed": seed, "names": found | NAMED} for seed in (0, 1)]
+    table = sentences_page.names_table(records)
+    assert "| LangGloss right | 66.7% ± 0.0% | 33.3% ± 0.0% |" in table
+    assert "| produced from prompts | 5.0% ± 0.0% | 2.0% ± 0.0% |" in table
 
 
 def tiny(config):

@@ -1,6 +1,4 @@
-"""Sentences of real signs: one seed's figures of the two corpora that are composed of takes.
-
-    python launch/study.py sentences --seed=S --output=FILE --takes=DIR --signs=DIR [--work=DIR]
+"""Sentences of real signs: the figures of MLSF on two corpora that are composed of takes.
 
 `order` has the signs of ordering in many sessions, of which one is kept for test; `tsl` has 60
 signs with one take each. DIR of either has `index.csv` and the `.pose` files that it lists. A
@@ -13,13 +11,12 @@ which looks each sign up in the takes of train and joins them with the same easi
 import dataclasses
 import json
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from signllm_jax.core.errors import ConfigError, TrainingError
+from signllm_jax.core.errors import TrainingError
 from signllm_jax.corpora.prepare import Settings
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.smooth import smoothed
@@ -100,39 +97,6 @@ def turkish(signs: Path, count: int = 60) -> Corpus:
         "%signs 2 4\n%train 600\n%dev 40\n%test 120\n"
     )
     return Corpus("tsl", Settings("tsl", "sentences", "pose"), signs, grammar)
-
-
-CORPORA = {"order": ordering, "tsl": turkish}
-"""Name of a corpus -> what makes it of the folder of its takes."""
-
-
-def study(
-    folders: Mapping[str, Path], seed: int, output: Path, work: Path, split: str
-) -> Iterator[str]:
-    """Runs one seed and writes its record.
-
-    Args:
-        folders: Name of a corpus, `order` or `tsl` -> folder of its takes.
-        seed: Of the readers and the models.
-        output: File of the record, JSON.
-        work: Folder for prepared data and runs.
-        split: `test`, or `dev` while settings are chosen.
-
-    Yields:
-        A line on each corpus.
-    """
-    from signllm_jax.artifacts.group import write_file
-    from signllm_jax.core.version import versions
-    from signllm_jax.train.setup import PACKAGES, hardware
-
-    if unknown := sorted(set(folders) - set(CORPORA)):
-        raise ConfigError(f"unknown corpus {unknown[0]!r}: known are {', '.join(CORPORA)}")
-    record: dict[str, Any] = {"seed": seed, "versions": versions(*PACKAGES), **hardware()}
-    for name, folder in folders.items():
-        record[name] = run_corpus(CORPORA[name](folder), seed, work, split)
-        yield f"{name}: {json.dumps(record[name])}"
-    output.parent.mkdir(parents=True, exist_ok=True)
-    write_file(output, f"{json.dumps(record, indent=1)}\n".encode())
 
 
 def run_corpus(corpus: Corpus, seed: int, work: Path, split: str) -> dict:

@@ -17,6 +17,16 @@ SUMMARY = (
     "travel",
 )
 BESIDE = ("unsmoothed_jerk_at_joins_over_lookup", "lookup_travel")
+NAMES = "names"
+"""Name of the corpus whose sentences are asked for and have names, and of its place in the page."""
+ANSWERS = {
+    "LangGloss right": ("gloss_exact", "unaided_exact"),
+    "names spelled right": ("names_right", "unaided_names_right"),
+}
+SHOWN = {
+    "real signs": ("real_gloss_error", "real_name_error"),
+    "produced from prompts": ("gloss_error", "name_error"),
+}
 ERRORS = {
     "real": ("real_gloss_error", "real signs, joined"),
     "lookup": ("lookup_gloss_error", "looked up in the takes of train, joined"),
@@ -42,6 +52,9 @@ def write(docs: Path) -> str:
         raise DataError(f"{docs / 'sentences'}: no seed-S.json of launch/study.py sentences there")
     text = table(records)
     write_readme(str(docs / "sentences.md"), text)
+    named = [record for record in records if NAMES in record]
+    if named:
+        write_readme(str(docs / "sentences.md"), names_table(named), NAMES)
     made = json.dumps(summary(records), indent=1)
     write_file(docs / "sentences" / "summary.json", f"{made}\n".encode())
     return text
@@ -78,6 +91,41 @@ def table(records: Sequence[Mapping]) -> str:
         [[title, *(f"{found[name][key]:.2f}" for name in found)] for title, key in smooth],
     )
     return "\n".join([errors, "", moved, "", _told(records, list(found))])
+
+
+def names_table(records: Sequence[Mapping]) -> str:
+    """The table of questions that are answered by sentences with spelled names.
+
+    Args:
+        records: Of seeds that have the corpus NAMES.
+    """
+    own = [record[NAMES] for record in records]
+    rows = [[title, *_spread(own, keys)] for title, keys in ANSWERS.items()]
+    made = markdown.table(
+        ["share of prompts, test", "as `produce` reads", "text stage alone"], rows
+    )
+    read = markdown.table(
+        ["read from the clips", "all signs and letters", "letters of names"],
+        [[title, *_spread(own, keys)] for title, keys in SHOWN.items()],
+    )
+    seeds = ", ".join(str(record["seed"]) for record in records)
+    told = (
+        f"{'Seed' if len(own) == 1 else 'Mean ± standard deviation over seeds'} {seeds}; "
+        f"{own[0]['sentences']} sentences, {own[0]['named_sentences']} with a name, each asked for "
+        f"in eight spoken languages; {own[0]['steps']} steps; "
+        f"{statistics.fmean(figures['cpu_seconds'] for figures in own):.0f} CPU seconds of "
+        "training a seed, the reader's among them."
+    )
+    return "\n".join([made, "", read, "", told])
+
+
+def _spread(own: Sequence[Mapping], keys: Sequence[str]) -> list[str]:
+    """Mean and deviation of each figure, as shares."""
+    values = [[figures[key] for figures in own] for key in keys]
+    return [
+        f"{statistics.fmean(each):.1%}" + (f" ± {statistics.stdev(each):.1%}" if each[1:] else "")
+        for each in values
+    ]
 
 
 def _told(records: Sequence[Mapping], corpora: Sequence[str]) -> str:

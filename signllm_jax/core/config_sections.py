@@ -68,7 +68,7 @@ class TextConfig:
         weight: of the text stage's loss beside that of the poses.
         own: largest share of clips whose poses are learned from the LangGloss that the text stage
             writes itself; the share rises with how much of it is right.
-        invented: whether prompts for made-up words are trained on as well (fingerspelling only).
+        invented: whether prompts for made-up words are trained on as well, where words are spelled.
         dropout: share of embeddings and residual branches dropped while training.
         unit_drop: share of units made unknown while training; their n-grams stay.
         word_drop: share of the frequent words around a character made unknown in every second

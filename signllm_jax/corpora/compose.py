@@ -7,6 +7,7 @@ train, dev and test differ, and sessions that the grammar keeps for a split serv
 
 import dataclasses
 import hashlib
+import itertools
 import json
 import random
 from collections.abc import Mapping, Sequence
@@ -15,8 +16,9 @@ from etils import epath
 
 from signllm_jax.core.errors import ConfigError
 from signllm_jax.core.skeleton import OPENPOSE50
+from signllm_jax.corpora import fingerspelling
 from signllm_jax.corpora.entries import SPLITS
-from signllm_jax.corpora.grammar import Grammar, draw_sentences
+from signllm_jax.corpora.grammar import SPELLED, Grammar, draw_sentences
 from signllm_jax.corpora.lexicon import (
     TAKES,
     Pool,
@@ -28,6 +30,7 @@ from signllm_jax.corpora.lexicon import (
 )
 from signllm_jax.corpora.prepare import Settings
 from signllm_jax.corpora.shards import PART_CLIPS, write_part
+from signllm_jax.corpora.spelled_names import spelled_take, spelled_words
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.join import join_clips
 from signllm_jax.poses.plausible import oddities
@@ -60,8 +63,15 @@ class Sentence:
     takes: tuple[str, ...]
 
 
-def check_settings(settings: Settings, **options) -> None:
-    """Raises ConfigError where sentences cannot be composed with these settings and options."""
+def check_settings(settings: Settings, grammar: Grammar, **options) -> None:
+    """Refuses what cannot be composed before anything is prepared.
+
+    Raises:
+        ConfigError: These settings or options do not go with sentences.
+        TextError: A word is to be spelled in a language of which no alphabet is recorded.
+    """
+    if grammar.spells:
+        fingerspelling.letters(settings.language)
     if settings.layout != OPENPOSE50.name:
         raise ConfigError(f"--compose makes clips of {OPENPOSE50.name}, not of {settings.layout}")
     for name, value in options.items():
@@ -90,8 +100,9 @@ def compose_parts(
     """
     takes, lost, repairs = read_takes(folder / TAKES, names, settings.language)
     pools = take_pools(takes, grammar, own)
-    sentences = plan_sentences(pools, grammar)
-    known = {take.id: take for take in takes}
+    spelled = _spelled_takes(grammar, settings.language, takes[0].clip.fps)
+    sentences = plan_sentences(pools, grammar, spelled)
+    known = {take.id: take for take in (*takes, *itertools.chain(*spelled.values()))}
     parts = []
     for number, start in enumerate(range(0, len(sentences), PART_CLIPS)):
         chosen = sentences[start : start + PART_CLIPS]
@@ -126,15 +137,40 @@ def compose_parts(
     return parts, {"splits_by": how, "composed": composed}
 
 
-def plan_sentences(pools: Mapping[str, Pool], grammar: Grammar) -> list[Sentence]:
-    """Chooses sentences, sessions and takes; the same on every machine."""
+def _spelled_takes(grammar: Grammar, language: str, fps: float) -> dict[str, list[Take]]:
+    """The words that a split may spell; none where the grammar spells none."""
+    return {
+        split: [
+            spelled_take(word, language, fps)
+            for word in (spelled_words(language, split, grammar.signs) if grammar.spells else ())
+        ]
+        for split in SPLITS
+    }
+
+
+def plan_sentences(
+    pools: Mapping[str, Pool],
+    grammar: Grammar,
+    spelled: Mapping[str, Sequence[Take]] | None = None,
+) -> list[Sentence]:
+    """Chooses sentences, sessions and takes; the same on every machine.
+
+    Args:
+        pools: Of each split.
+        grammar: What is said.
+        spelled: Split -> the words that it may spell, where the grammar has SPELLED.
+    """
     planned = []
     for split, sentences in draw_sentences(grammar).items():
         pool = pools[split]
         near = nearest_sessions(pool)
         for number, signs in enumerate(sentences):
             draw = random.Random(f"takes of {grammar.digest} {split} {number}")
-            has = {name: sum(name in pool[sign] for sign in signs) / len(signs) for name in near}
+            signed = [sign for sign in signs if sign != SPELLED]
+            has = {
+                name: sum(name in pool[sign] for sign in signed) / max(len(signed), 1)
+                for name in near
+            }
             least = min(max(has.values()), ENOUGH)
             waiting: list[str] = []
             for version in range(grammar.sizes[split][1]):
@@ -143,6 +179,10 @@ def plan_sentences(pools: Mapping[str, Pool], grammar: Grammar) -> list[Sentence
                 session = waiting.pop(int(draw.random() * len(waiting)))
                 chosen = []
                 for sign in signs:
+                    if sign == SPELLED:
+                        words = spelled[split]
+                        chosen.append(words[int(draw.random() * len(words))].id)
+                        continue
                     name = next(name for name in near[session] if name in pool[sign])
                     own = pool[sign][name]
                     chosen.append(own[int(draw.random() * len(own))].id)

@@ -14,9 +14,10 @@ A grammar is a text file of rules and settings:
 
 The rule `sentence` is the first one asked. A word is another rule where there is one of that name,
 else a sign, named by the text of its takes; signs of several words stand in quotation marks. `|`
-divides alternatives, `[...]` may be left out, `(...)` groups. A rule may go on in the next lines,
-which are indented. `%signs` says how many signs a sentence has, `%train`, `%dev` and `%test` how
-many sentences of a split there are and how many takes of each, and `%dev_sessions` and
+divides alternatives, `[...]` may be left out, `(...)` groups. `<spelled>` is a word that is
+fingerspelled, as a name is; every take of a sentence has another one. A rule may go on in the next
+lines, which are indented. `%signs` says how many signs a sentence has, `%train`, `%dev` and `%test`
+how many sentences of a split there are and how many takes of each, and `%dev_sessions` and
 `%test_sessions` whose takes are kept for these splits.
 """
 
@@ -32,12 +33,14 @@ from signllm_jax.corpora.entries import SPLITS
 from signllm_jax.corpora.tables import read_text
 
 START = "sentence"
+SPELLED = "<spelled>"
+"""What stands in a rule, and in a drawn sentence, for a word that is fingerspelled."""
 FEWEST, MOST = 2, 7
 """Signs of a sentence where the grammar has no `%signs`."""
 _SIZES = {"train": (300, 3), "dev": (40, 1), "test": (60, 2)}
 _LONGEST = 64  # signs of a sentence, and the deepest nesting of rules
 _TRIES = 400  # draws for each sentence that is asked for
-_TOKEN = re.compile(r'\s*(?:"([^"]+)"|([\[\]()|])|([^\s\[\]()|"=%]+))')
+_TOKEN = re.compile(r'\s*(?:"([^"<>]+)"|([\[\]()|])|(<spelled>|[^\s\[\]()|"=%<>]+))')
 
 Choice = tuple[tuple["Part", ...], ...]
 """Alternatives, each a sequence of parts."""
@@ -66,13 +69,14 @@ class Grammar:
 
     Attributes:
         rules: Name -> alternatives.
-        signs: Texts of all signs that it has, sorted.
+        signs: Texts of all signs that it has, sorted; SPELLED is none.
         fewest: Signs of the shortest sentence.
         most: Signs of the longest sentence.
         sizes: Split -> number of sentences and takes of each.
         sessions: Split -> sessions (signers of the manifest) that are kept for it; empty = the
             takes that no other split keeps.
         digest: Of the file's text.
+        spells: Whether it has words that are fingerspelled.
     """
 
     rules: Mapping[str, Choice]
@@ -82,6 +86,7 @@ class Grammar:
     sizes: Mapping[str, tuple[int, int]]
     sessions: Mapping[str, tuple[str, ...]]
     digest: str
+    spells: bool = False
 
 
 def read_grammar(path: str | os.PathLike) -> Grammar:
@@ -134,7 +139,8 @@ def parse_grammar(text: str, place: str = "grammar") -> Grammar:
     }
     sessions = {split: tuple(settings.get(f"{split}_sessions", ())) for split in SPLITS}
     digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-    return Grammar(rules, tuple(sorted(signs)), fewest, most, sizes, sessions, digest)
+    named = tuple(sorted(signs - {SPELLED}))
+    return Grammar(rules, named, fewest, most, sizes, sessions, digest, SPELLED in signs)
 
 
 def draw_sentences(grammar: Grammar, place: str = "grammar") -> dict[str, list[tuple[str, ...]]]:
@@ -145,7 +151,7 @@ def draw_sentences(grammar: Grammar, place: str = "grammar") -> dict[str, list[t
         place: What to name in an error.
 
     Returns:
-        Split -> sentences, each the texts of its signs; the same on every machine.
+        Split -> sentences, each the texts of its signs, or SPELLED; the same on every machine.
 
     Raises:
         DataError: The grammar has fewer sentences than are asked for, or train too few to have

@@ -91,7 +91,7 @@ def prepare_corpus(
     """
     composed = read_grammar(grammar) if grammar else None
     if composed:
-        compose.check_settings(settings, split=split, limit=limit, export_skels=reference)
+        compose.check_settings(settings, composed, split=split, limit=limit, export_skels=reference)
     folder = source_folder(data_dir, settings.language, settings.source)
     configs = _configs(settings)
     built = [epath.Path(data_dir) / opened.Prompt2Sign.name / config for config in configs]

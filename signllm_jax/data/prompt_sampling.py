@@ -2,32 +2,26 @@
 
 A row packs clips as in MLSF, with LangGloss for text. Beside it lie prompts of the row's first
 clips, as many as there is room for, or of the first one and then of made-up words, which have no
-clip: to copy a word that was never met is learned from more words than there are clips of.
+clip (see made_up.py).
 """
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from signllm_jax.core.errors import TextError
-from signllm_jax.core.languages import get_language
 from signllm_jax.core.tasks import SHARED
 from signllm_jax.core.typing import Batch, LineBatch
-from signllm_jax.corpora import fingerspelling
 from signllm_jax.data.batches import TrainData
+from signllm_jax.data.made_up import MadeUp
 from signllm_jax.data.packing import MixedPlan, Packing
 from signllm_jax.data.splits import Source
 from signllm_jax.poses.features import Statistics
-from signllm_jax.text.asking import ask, frame_words
+from signllm_jax.text.asking import ask
 from signllm_jax.text.langgloss import EOS, to_langgloss
 from signllm_jax.text.stage import LineTokenizer, TextStage
 
 CLIPS_ASKED = 1
 """Clips of a row that are asked for where made-up words take the rest of the room."""
-HALVES, FRAME = 0.45, 0.15
-"""Shares of made-up words from two halves, and of words that stand around texts."""
-LONGEST = 8
-"""Letters of a made-up word at most, unless it is from two halves."""
 
 
 class PooledSource:
@@ -66,38 +60,6 @@ def line_of(source: Source, index: int) -> str:
     return " ".join(to_langgloss(source.units[index], source.language))
 
 
-def made_up(
-    texts: Sequence[str], language: str, random: np.random.Generator
-) -> tuple[str, list[str]] | None:
-    """A word to ask for and how it is spelled: the first half of one word with the second half of
-    another, two to eight letters at random, or one that often stands around what is asked for, so
-    that not the word but its place tells the two apart.
-
-    None where the language cannot spell it, or it happens to be a word that is held out.
-    """
-    kind = random.random()
-    if kind < HALVES:
-        word, other = (texts[i] for i in random.integers(len(texts), size=2))
-        text = word[: (len(word) + 1) // 2] + other[len(other) // 2 :]
-    elif kind < HALVES + FRAME:
-        around = frame_words(get_language(language).spoken)
-        text = fingerspelling.small(around[random.integers(len(around))], language)
-        if len(text) > LONGEST:
-            return None
-    else:
-        known = fingerspelling.letters(language)
-        chosen = (
-            known[i] for i in random.integers(len(known), size=random.integers(2, LONGEST + 1))
-        )
-        text = fingerspelling.small("".join(chosen), language)
-    if text in fingerspelling.held_out(language):
-        return None
-    try:
-        return text, fingerspelling.spell(text, language)
-    except TextError:
-        return None
-
-
 class PromptData(TrainData):
     """The train split of all languages as numbers: `Batch`es with prompts, by step.
 
@@ -108,7 +70,7 @@ class PromptData(TrainData):
         packing: of clips into rows.
         row_units: units of a row.
         temperature: how languages are mixed, see MixedPlan.
-        invented: whether there are prompts for made-up words (fingerspelling).
+        made_up: what else is asked for, of each language whose words are spelled.
         asks: whether there are prompts at all, which a pose stage alone has no use for.
         cache_mb: how many megabytes of standardized clips are kept.
         group: see TrainData.
@@ -124,16 +86,16 @@ class PromptData(TrainData):
         *,
         row_units: int,
         temperature: float,
-        invented: bool,
+        made_up: Sequence[MadeUp] = (),
         asks: bool = True,
         cache_mb: int,
         max_bad: int = 0,
         group: str = "none",
     ):
-        self._stage, self._row_units, self._invented = stage, row_units, invented
+        self._stage, self._row_units = stage, row_units
         self._asks = asks
         self._temperature = temperature
-        self._texts = {source.language: source.texts for source in sources}
+        self._made_up = made_up
         pooled = PooledSource(sources)
         kept = {"cache_mb": cache_mb, "max_bad": max_bad, "group": group}
         super().__init__([pooled], [LineTokenizer(stage)], [statistics], packing, **kept)
@@ -168,7 +130,7 @@ class PromptData(TrainData):
         segment = np.zeros(self._row_units, np.int32)
         line = np.zeros((2, tokens), np.int32)
         unit = token = number = 0
-        asked = clips[clips >= 0][: CLIPS_ASKED if self._invented else None]
+        asked = clips[clips >= 0][: CLIPS_ASKED if self._made_up else None]
         chosen = [(*source.asked(i), self._ids[0][i]) for i in asked]
         while True:
             if number < len(chosen):
@@ -192,11 +154,10 @@ class PromptData(TrainData):
         return units, segment, line[0], line[1]
 
     def _make_up(self, random: np.random.Generator) -> tuple[str, str, list[int]] | None:
-        if not self._invented:
-            return None
-        codes = list(self._texts)
-        while True:
-            language = codes[random.integers(len(codes))]
-            made = made_up(self._texts[language], language, random)
+        while self._made_up:
+            chosen = self._made_up[random.integers(len(self._made_up))]
+            made = chosen.draw(random)
             if made is not None:
-                return made[0], language, self._stage.write(made[1], language)
+                text, glosses = made
+                return text, chosen.language, self._stage.write(glosses, chosen.language)
+        return None

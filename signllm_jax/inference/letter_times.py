@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from signllm_jax.corpora.letters import small
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.cues import signed_cues, spelled_cues
-from signllm_jax.text.langgloss import split_marks
+from signllm_jax.text.langgloss import FINGERSPELLED, split_marks
 from signllm_jax.text.spoken_signs import split_signs
 from signllm_jax.text.tokenizer import Tokenizer
 
@@ -39,7 +39,7 @@ def with_cues(
 
 
 def with_gloss(clip: PoseClip, gloss: str, spelled: bool) -> PoseClip:
-    """The clip of LangGloss with its letters, or with its glosses.
+    """The clip of LangGloss with its letters, or with its glosses and the letters among them.
 
     Args:
         clip: produced.
@@ -50,5 +50,10 @@ def with_gloss(clip: PoseClip, gloss: str, spelled: bool) -> PoseClip:
     if spelled:
         cues = spelled_cues([[small(sign, code) for code, sign in marks]], clip.seconds)
     else:
-        cues = signed_cues([sign for _, sign in marks], clip.seconds)
+        letters = {i for i, (_, sign) in enumerate(marks) if sign.startswith(FINGERSPELLED)}
+        said = [
+            small(sign.removeprefix(FINGERSPELLED), code) if place in letters else sign
+            for place, (code, sign) in enumerate(marks)
+        ]
+        cues = signed_cues(said, clip.seconds, letters)
     return dataclasses.replace(clip, cues=cues)

@@ -1,10 +1,12 @@
 """What is signed when in a clip: the letters of a spelled word, or its glosses."""
 
 import dataclasses
-from collections.abc import Sequence
+import itertools
+from collections.abc import Collection, Sequence
 
 # frames of the recorded letters that the demo is trained on: only their ratios matter here
 _HOLD, _MOVE, _PAUSE = 12, 4, 12
+_LETTER = 0.6  # of a sign's time that a letter within a sentence takes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,8 +50,10 @@ def spelled_cues(words: Sequence[Sequence[str]], seconds: float) -> tuple[Cue, .
     return tuple(Cue(a * scale, b * scale, letter, word) for a, b, letter, word in placed)
 
 
-def signed_cues(glosses: Sequence[str], seconds: float) -> tuple[Cue, ...]:
-    """The glosses of a signed sentence, an equal share of the clip each.
+def signed_cues(
+    glosses: Sequence[str], seconds: float, letters: Collection[int] = ()
+) -> tuple[Cue, ...]:
+    """The glosses of a signed sentence, an equal share of the clip each, and a smaller a letter.
 
     They are an estimate: the model itself does not say where a sign ends. In composed sentences
     equal shares lie nearer to the signs than where the decoder's cross-attention looks.
@@ -57,12 +61,16 @@ def signed_cues(glosses: Sequence[str], seconds: float) -> tuple[Cue, ...]:
     Args:
         glosses: in the order of signing.
         seconds: length of the clip.
+        letters: places of the glosses that are letters of spelled words.
     """
-    share = seconds / max(len(glosses), 1)
-    return tuple(
-        Cue(place * share, (place + 1) * share, gloss, place, spelled=False)
-        for place, gloss in enumerate(glosses)
-    )
+    shares = [_LETTER if place in letters else 1.0 for place in range(len(glosses))]
+    ends = list(itertools.accumulate(shares, initial=0.0))
+    scale, word, cues = seconds / (ends[-1] or 1.0), 0, []
+    for place, gloss in enumerate(glosses):
+        spelled = place in letters
+        word += bool(place) and not (spelled and place - 1 in letters)
+        cues.append(Cue(ends[place] * scale, ends[place + 1] * scale, gloss, word, spelled))
+    return tuple(cues)
 
 
 def moved_cues(cues: Sequence[Cue], seconds: float, words: int) -> tuple[Cue, ...]:

@@ -1,5 +1,8 @@
 """LangGloss: glosses with the mark of their sign language on every token, `<asl:HELLO>`.
 
+A fingerspelled letter within a sentence is the gloss `FS:A`, so that it is told from a sign that
+has the name of a letter; marked it is `<asl_fs:A>`.
+
 A model reads and writes a token as two numbers, the mark and the gloss, and composes its embedding,
 `E(language) + E(gloss)`: a gloss that two languages share has one row. A gloss that has no row is
 spelled: `SPELL`, then its characters, or the bytes (UTF-8) of characters that have none; so nothing
@@ -21,6 +24,7 @@ __all__ = [
     "BOS",
     "CORPORA",
     "EOS",
+    "FINGERSPELLED",
     "PAD",
     "SPELL",
     "UNDETERMINED",
@@ -41,10 +45,13 @@ _CHARACTER, _GLOSS = "c", "g"
 
 UNDETERMINED = "und"
 """The mark of a token that a model gave none."""
+FINGERSPELLED = "FS:"
+"""What the gloss of a fingerspelled letter begins with."""
+_FS = "_fs"  # what the mark of such a gloss ends in
 
 
 def to_langgloss(glosses: Iterable[str], language: str) -> list[str]:
-    """Marks every gloss: `["HELLO"]`, `asl` -> `["<asl:HELLO>"]`.
+    """Marks every gloss: `["HELLO", "FS:A"]`, `asl` -> `["<asl:HELLO>", "<asl_fs:A>"]`.
 
     Raises TextError when a gloss is empty or has white space in it.
     """
@@ -53,8 +60,13 @@ def to_langgloss(glosses: Iterable[str], language: str) -> list[str]:
     for gloss in glosses:
         if not gloss or gloss.split() != [gloss]:
             raise TextError(f"not a gloss: {gloss!r}")
-        marked.append(f"<{code}:{gloss}>")
+        marked.append(_marked(code, gloss))
     return marked
+
+
+def _marked(code: str, gloss: str) -> str:
+    letter = gloss.removeprefix(FINGERSPELLED)
+    return f"<{code}:{gloss}>" if letter in ("", gloss) else f"<{code}{_FS}:{letter}>"
 
 
 def split_marks(marked: str | Iterable[str]) -> list[tuple[str, str]]:
@@ -67,7 +79,8 @@ def split_marks(marked: str | Iterable[str]) -> list[tuple[str, str]]:
         match = re.fullmatch(r"<([a-z][a-z0-9_]*):(\S+)>", token)
         if not match:
             raise TextError(f"not a LangGloss token: {token!r}")
-        found.append((match[1], match[2]))
+        code = match[1].removesuffix(_FS)
+        found.append((code, match[2] if code == match[1] else FINGERSPELLED + match[2]))
     return found
 
 
@@ -238,7 +251,7 @@ class LangGlossVocabulary:
                 spelled[-1] = (spelled[-1][0], spelled[-1][1] + content)
         codes = (UNDETERMINED, *self.languages)
         glosses = [(codes[mark], _readable(content)) for mark, content in spelled]
-        return [f"<{code}:{gloss}>" for code, gloss in glosses if gloss]
+        return [_marked(code, gloss) for code, gloss in glosses if gloss]
 
     def to_dict(self) -> dict:
         """As JSON can hold it."""

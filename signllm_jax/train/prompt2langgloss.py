@@ -12,6 +12,7 @@ from signllm_jax.core.tasks import SHARED
 from signllm_jax.core.typing import Array, Batch, TokenScores
 from signllm_jax.corpora.published import is_spelled
 from signllm_jax.data import splits
+from signllm_jax.data.made_up import names_of, words_of
 from signllm_jax.data.packing import Packing
 from signllm_jax.data.prompt_sampling import PromptData
 from signllm_jax.eval.prompt_dev import PromptDev
@@ -183,14 +184,17 @@ class Prompt2LangGlossTask(MlsfTask):
     def train_data(self, languages, groups):
         """See Task."""
         config, data = self.config, self.config.data
+        sources = list(self._open(languages, "train").values())
+        of_source = words_of if is_spelled(data.dataset) else names_of
+        made_up = [of_source(source) for source in sources] if config.text.invented else []
         return PromptData(
-            list(self._open(languages, "train").values()),
+            sources,
             groups[0].text_stage,
             groups[0].statistics,
             Packing.of(config),
             row_units=data.row_units,
             temperature=data.temperature,
-            invented=config.text.invented and is_spelled(data.dataset),
+            made_up=[each for each in made_up if each.words],
             asks=config.text.trained != "pose",
             cache_mb=data.cache_mb,
             max_bad=data.max_bad,

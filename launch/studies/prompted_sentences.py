@@ -1,0 +1,198 @@
+"""Questions to LangGloss to poses, on sentences that have spelled names: one seed's figures.
+
+Prompt2LangGloss is trained on sentences of ordering in which people say their names. Asked are the
+sentences of a split, whose combinations and spelled words train does not have, by the prompts of
+templates that nothing was trained on. A reader of signs and letters says what the clips show.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from launch.studies.sentences import Corpus, prepare, save_strips
+from signllm_jax.core.errors import TrainingError
+from signllm_jax.corpora.prepare import Settings
+from signllm_jax.poses.smooth import smoothed
+from signllm_jax.text.langgloss import FINGERSPELLED, split_marks
+
+GRAMMAR = Path(__file__).with_name("ordering_names.grammar")
+ROWS = 6
+"""Packed rows of a training step."""
+
+
+def ordering_names(takes: Path) -> Corpus:
+    """The sentences of ordering with names, from a folder of takes; settings chosen on dev."""
+    return Corpus(
+        "names",
+        Settings("asl", "names", "pose"),
+        takes,
+        GRAMMAR.read_text("utf-8"),
+        latent=16,
+        latent_weight=0.0005,
+        steps=3000,
+        reader_steps=1000,
+        history_noise=0.15,
+        history_drop=0.1,
+    )
+
+
+def run_corpus(corpus: Corpus, seed: int, work: Path, split: str) -> dict:
+    """Prepares the corpus, trains both stages and a reader, and scores.
+
+    Args:
+        corpus: Of `ordering_names`.
+        seed: Of the reader and the model.
+        work: Folder for prepared data and runs.
+        split: `test`, or `dev` while settings are chosen.
+
+    Returns:
+        The figures of `evaluate`, with `steps` and `cpu_seconds` of training model and reader.
+
+    Raises:
+        TrainingError: A signal stopped the training, which has saved.
+    """
+    from signllm_jax.train.loop import train
+
+    prepare(corpus, work)
+    folder = work / f"{corpus.name}-{seed}"
+    final = train(run_config(corpus, seed, work), folder)
+    if final is None:
+        raise TrainingError(f"{folder}: a signal stopped the run; the same command goes on with it")
+    figures = evaluate(corpus, folder, seed, work, split)
+    spent = final["cpu_seconds"] + figures["reader_cpu_seconds"]
+    return figures | {"steps": corpus.steps, "cpu_seconds": spent}
+
+
+def run_config(corpus: Corpus, seed: int, work: Path):
+    """The config of the run of both stages."""
+    from configs.prompt2langgloss import get_config
+    from signllm_jax.core.config import read_config
+
+    config = get_config(f"prompt2sign/{corpus.language}_{corpus.source}")
+    config.data.update(data_dir=str(work / "data"), row_frames=corpus.row_frames)
+    config.data.update(languages=(corpus.language,))
+    config.eval.update(max_frames=corpus.row_frames, report=False, every=corpus.steps)
+    config.rl.update(loss="mse", plc=False)
+    config.model.update(latent=corpus.latent)
+    config.loss.update(latent=corpus.latent_weight)
+    config.loss.update(noise=corpus.history_noise, history_drop=corpus.history_drop)
+    config.train.update(steps=corpus.steps, seed=seed, batch_size=ROWS)
+    return read_config(config.to_dict())
+
+
+def evaluate(corpus: Corpus, folder: Path, seed: int, work: Path, split: str) -> dict:
+    """The figures of a trained run on the sentences of a split.
+
+    Returns:
+        `gloss_exact` and `names_right` are shares of prompts in all spoken languages, read as
+        `produce` reads them, `unaided_exact` and `unaided_names_right` by the text stage alone.
+        `gloss_error` is a reader's of clips from prompts in English, `true_gloss_error` from the
+        true LangGloss, `real_gloss_error` of real signs; `name_error` and `real_name_error` are
+        those of the letters alone. Contact strips are saved in `strips/` of the run.
+    """
+    from signllm_jax.artifacts.workdir import Workdir
+    from signllm_jax.eval import prompt_report
+    from signllm_jax.eval.prompt_dev import true_line
+    from signllm_jax.eval.sentence_figures import gloss_error
+    from signllm_jax.eval.sign_reader import SIGN_READER, train_sign_reader
+
+    evaluated = prompt_report.open_prompts(Workdir(folder), split, str(work / "data"))
+    ((code, asked),) = evaluated.languages.items()
+    true = [true_line(asked, code, place) for place in range(len(asked.texts))]
+    understood = understand(evaluated, code, "test" if split == "test" else "dev")
+    evaluated.produce(evaluated)
+    config = dataclasses.replace(
+        SIGN_READER, seed=seed, steps=corpus.reader_steps, frames=corpus.row_frames
+    )
+    reader = train_sign_reader(asked.train, asked.statistics, folder / "signs", config)
+    rows = {
+        "real": asked.references,
+        "prompts": [smoothed(clip) for clip in asked.rows["produced"]],
+        "true": [smoothed(clip) for clip in asked.rows["true_langgloss"]],
+    }
+    read = {name: reader.read(clips) for name, clips in rows.items()}
+    errors = {name: gloss_error(read[name], asked.glosses) for name in rows}
+    letters = [" ".join(spelled(line.split())) for line in asked.glosses]
+    named = [place for place, line in enumerate(letters) if line]
+    name_errors = {
+        name: letter_error([spelled(signs.glosses) for signs in read[name]], letters, named)
+        for name in rows
+    }
+    save_strips(folder, rows, asked.texts)
+    return shares(understood, true) | {
+        "gloss_error": errors["prompts"],
+        "true_gloss_error": errors["true"],
+        "real_gloss_error": errors["real"],
+        "name_error": name_errors["prompts"],
+        "real_name_error": name_errors["real"],
+        "sentences": len(asked.texts),
+        "named_sentences": len(named),
+        "reader_cpu_seconds": reader.cpu_seconds,
+    }
+
+
+def understand(evaluated, code: str, templates: str) -> dict[str, list[list[str]]]:
+    """LangGloss of every text in all spoken languages: as `produce` reads it, and unaided.
+
+    Args:
+        evaluated: Of `prompt_report.open_prompts`.
+        code: Of the sign language.
+        templates: Split of the templates that ask.
+
+    Returns:
+        `aided` and `unaided`: for each spoken language a line for each text.
+    """
+    from signllm_jax.eval.prompt_dev import ask_model, prompts_for
+    from signllm_jax.inference.prompt_to_pose import PromptToPose
+    from signllm_jax.parallel import sharding
+    from signllm_jax.text.prompts import SPOKEN
+
+    (group,) = evaluated.groups.values()
+    mesh = sharding.make_mesh({}, jax.local_devices()[:1])
+    model = PromptToPose(group, mesh, evaluated.config.eval.batch_size)
+    params = jax.device_put(jax.tree.map(lambda leaf: leaf[None], group.params))
+    said = evaluated.languages[code].said
+    found: dict[str, list[list[str]]] = {"aided": [], "unaided": []}
+    for spoken in SPOKEN:
+        prompts, callers = prompts_for(said, code, [spoken] * len(said), templates)
+        found["aided"].append(ask_model(model, group, params, prompts, callers, templates))
+        written = model.unaided(params, prompts, callers)
+        found["unaided"].append([" ".join(line) for line in written])
+    return found
+
+
+def shares(understood: Mapping[str, list[list[str]]], true: Sequence[str]) -> dict[str, float]:
+    """Shares of lines that are right, and of those with a name whose letters are right.
+
+    Args:
+        understood: Of `understand`.
+        true: LangGloss of each text.
+    """
+    figures = {}
+    for way, prefix in (("aided", ""), ("unaided", "unaided_")):
+        pairs = [pair for lines in understood[way] for pair in zip(lines, true, strict=True)]
+        exact = [line == right for line, right in pairs]
+        names = [(letters_of(line), letters_of(right)) for line, right in pairs]
+        figures[f"{prefix or 'gloss_'}exact"] = float(np.mean(exact))
+        figures[f"{prefix}names_right"] = float(np.mean([a == b for a, b in names if b]))
+    return figures
+
+
+def letters_of(line: str) -> list[str]:
+    """The spelled letters of a line of LangGloss."""
+    return spelled([gloss for _, gloss in split_marks(line)])
+
+
+def spelled(glosses: Sequence[str]) -> list[str]:
+    """The glosses that are spelled letters."""
+    return [gloss for gloss in glosses if gloss.startswith(FINGERSPELLED)]
+
+
+def letter_error(read: Sequence[list[str]], lines: Sequence[str], places: Sequence[int]) -> float:
+    """The error rate of spelled letters, of the texts that have some."""
+    from signllm_jax.metrics.text_metrics import wer
+
+    return wer([" ".join(read[place]) for place in places], [lines[place] for place in places])
