@@ -77,6 +77,15 @@ def runnable(page: Path) -> list[str]:
     return [block for block in kept if block]
 
 
+def thin(source: Path, target: Path) -> None:
+    """Copies tables with every eighth of their rows: commands are tried here, not models."""
+    for path in source.rglob("*.csv"):
+        head, *rows = path.read_text("utf-8").splitlines(keepends=True)
+        place = target / path.relative_to(source)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(head + "".join(rows[::8]), "utf-8")
+
+
 @pytest.fixture(scope="module")
 def checkout(data_dir, tmp_path_factory):
     """A folder with a trained run and a corpus where the pages have placeholders."""
@@ -96,7 +105,7 @@ def checkout(data_dir, tmp_path_factory):
     (made.folder / "clips.csv").write_text("\n".join(["id,text,split", *lines, ""]))
     shared = folder / "shared" / "data"
     if shared.exists():
-        (made.folder / "FOLDER").symlink_to(shared / "text")
+        thin(shared / "text", made.folder / "FOLDER")
         for path in (*(shared / "phoenix").iterdir(), *(shared / "signs").iterdir()):
             (made.folder / "DIR" / path.name).symlink_to(path)
     yield made
