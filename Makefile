@@ -48,14 +48,14 @@ words: $(VENV)/demo-installed
 	$(RUN) launch/words.py --demos=$(shell echo $(SEEDS:%=runs/mlsf-seed-%) | tr ' ' ,) \
 	  --signers=$(shell echo $(SEEDS:%=runs/signers-seed-%) | tr ' ' ,)
 
-# the demo's seeds without reinforcement learning, and both beside each other in docs/replay.md
+# the demo's seeds without reinforcement learning, and their table in docs/results.md
 seeds-plain: $(VENV)/demo-installed
 	for seed in $(SEEDS); do \
 	  $(RUN) launch/train.py --config=configs/mlsf.py:plain --config.train.seed=$$seed \
 	    --workdir=runs/plain-seed-$$seed || exit; \
 	done
-	$(RUN) launch/ablation.py --norun --demo=$(shell echo $(SEEDS:%=runs/mlsf-seed-%) \
-	  $(SEEDS:%=runs/plain-seed-%) | tr ' ' ,)
+	$(RUN) launch/results.py --workdirs=$(shell echo $(SEEDS:%=runs/plain-seed-%) | tr ' ' ,) \
+	  --readme=docs/results.md --block=plain
 
 # docs/speed.md: about twenty minutes, on a machine that does nothing else
 MEASURE = $(RUN) launch/benchmark.py
