@@ -5,13 +5,17 @@ SEEDS ?= 0 1 2
 RUN = $(VENV)/bin/python
 PYTEST = $(RUN) -m pytest -rs -n 2 --dist loadfile --no-loadscope-reorder --durations=10
 
-.PHONY: install demo pretrained seeds seeds-plain results speed scale slices words reliability test test-slow browser-test browser-installed fuzz faults docs architecture screenshots lock gpu-check extract-env beam-env tfds-env peer-env signed-peer-env xpk-env lint types clean
+.PHONY: install demo demo-cost pretrained seeds seeds-plain results speed scale slices words reliability test test-slow browser-test browser-installed fuzz faults docs architecture screenshots lock gpu-check extract-env beam-env tfds-env peer-env signed-peer-env xpk-env lint types clean
 
 # what README.md begins with: the package and its trained model
 install: $(VENV)/demo-installed
 
 demo: $(VENV)/demo-installed
 	$(RUN) launch/train.py --config=configs/mlsf.py --workdir=runs/mlsf
+
+# the README's sentence about what the demo takes, on a machine that does nothing else
+demo-cost: demo
+	$(RUN) launch/results.py --workdirs=runs/mlsf --cost --readme=README.md --block=demo
 
 # the demo over several seeds, and the table of docs/results.md from their reports
 seeds: $(VENV)/demo-installed

@@ -6,6 +6,7 @@ from signllm_jax.core import cli
 
 WORKDIRS = flags.DEFINE_list("workdirs", None, "runs that have a report.json")
 README = flags.DEFINE_string("readme", None, "file to write into; by default it is printed")
+COST = flags.DEFINE_bool("cost", False, "only the sentence about the seconds that the runs took")
 BLOCK = flags.DEFINE_string("block", "results", "name of the marks around the place in the file")
 
 
@@ -16,7 +17,8 @@ def main() -> None:
 
     if not WORKDIRS.value:
         raise ConfigError("--workdirs is missing")
-    text = results.summary(results.read_reports(WORKDIRS.value))
+    made = results.cost if COST.value else results.summary
+    text = made(results.read_reports(WORKDIRS.value))
     if README.value:
         results.write_readme(README.value, text, BLOCK.value)
     cli.say(text)

@@ -30,6 +30,13 @@ def test_the_table_has_mean_and_deviation_over_seeds():
     assert "20 ± 1 CPU seconds" in text
 
 
+def test_the_cost_of_runs_is_a_sentence():
+    took = "Training took 20 ± 1 CPU seconds (10 ± 0 s of wall time), the whole command with the"
+    assert results.cost([report(0, 0.01), report(1, 0.03)]) == f"{took} report 30 ± 0 CPU seconds."
+    with pytest.raises(DataError, match="do not say"):
+        results.cost([{"run": {"seconds": 1.0}}])
+
+
 def test_readers_stand_beside_what_knows_nothing_of_signing():
     reports = [report(seed, 0.01) for seed in (0, 1)]
     for each in reports:

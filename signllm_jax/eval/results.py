@@ -121,20 +121,33 @@ def _summary(reports: Sequence[dict]) -> str:
         )
         right = "LangGloss right by the spoken language of the prompt"
         spoken = ["", f"{right}: {', '.join(shares)}."]
-    wall, cpu, total = (
-        spread([run[name] for run in runs], ".0f")
-        for name in ("seconds", "cpu_seconds", "total_cpu_seconds")
-    )
     return "\n".join(
         [
             table(reports),
             *spoken,
             "",
             f"{what} never trained on, mean ± standard deviation over seeds "
-            f"{', '.join(str(run['seed']) for run in runs)}; {runs[0]['steps']} steps. Training "
-            f"took {cpu} CPU seconds ({wall} s of wall time), the whole command with the report "
-            f"{total} CPU seconds. Hardware: {hardware}. Versions: {versions}.",
+            f"{', '.join(str(run['seed']) for run in runs)}; {runs[0]['steps']} steps. "
+            f"{cost(reports)} Hardware: {hardware}. Versions: {versions}.",
         ]
+    )
+
+
+def cost(reports: Sequence[dict]) -> str:
+    """A sentence about the seconds that training and the whole command took.
+
+    Raises DataError where a report does not say.
+    """
+    try:
+        wall, cpu, total = (
+            spread([report["run"][name] for report in reports], ".0f")
+            for name in ("seconds", "cpu_seconds", "total_cpu_seconds")
+        )
+    except (KeyError, TypeError) as error:
+        raise DataError(f"the reports do not say what the runs took ({error!r:.200})") from None
+    return (
+        f"Training took {cpu} CPU seconds ({wall} s of wall time), the whole command with the "
+        f"report {total} CPU seconds."
     )
 
 
