@@ -169,7 +169,7 @@ def test_what_stands_in_a_prompts_text_never_decides_the_language(untrained_grou
 
 
 def test_a_language_that_the_run_has_not_is_refused(model):
-    with pytest.raises(ConfigError, match="this run has asl, tsl"):
+    with pytest.raises(ConfigError, match="this model has asl, tsl"):
         model.read(prompt="How do you sign 'hi' in German Sign Language?")
 
 

@@ -103,7 +103,7 @@ def read_manifest(
     elif path.is_file():
         found = list(_read_file(path, reading, names, beside))
     else:
-        raise DataError(f"{path}: there is no such manifest")
+        raise DataError(f"{path}: there is no such manifest or folder")
     if not found:
         raise DataError(f"{path}: the manifest lists no clip")
     rules = _rules(reading, names)

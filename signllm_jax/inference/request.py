@@ -98,13 +98,13 @@ def choose_language(has: Sequence[str], language: str | None) -> str:
     """
     language = language or only_language(has)
     if language is None:
-        raise ConfigError(f"which language? This run has {', '.join(has)}")
+        raise ConfigError(f"which language? This model has {', '.join(has)}")
     if not isinstance(language, str):
         raise ConfigError(f"a language is named by a text such as 'asl', not {language!r:.60}")
     code = language if language in has else code_of(language)
     if code not in has:
         known = f" ({LANGUAGES[code].name})" if code else ""
         raise ConfigError(
-            f"unknown language {language!r:.60}{known}: this run has {', '.join(has)}"
+            f"unknown language {language!r:.60}{known}: this model has {', '.join(has)}"
         )
     return code

@@ -32,6 +32,9 @@ const language = pickLanguage(navigator.languages);
 document.documentElement.lang = language;
 const player = new Player(document.getElementById("player"), WORDS[language]);
 player.load(clip);
+const notice = document.createElement("p");
+notice.textContent = WORDS[language].notice;
+document.querySelector("main").append(notice);
 """
 
 

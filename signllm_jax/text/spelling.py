@@ -54,6 +54,7 @@ def spelled_parts(text: str, tokenizer: Tokenizer, most: int = 0) -> list[str]:
         raise TextError(f"there is no letter to spell in {text[:40]!r}", "empty")
     if " " not in letters and runs:
         return runs
+    tokenizer.encode(" ".join(runs))  # what cannot be spelled is told of the whole text
     return divided(" ".join(runs), tokenizer, most) if most and runs else [" ".join(runs)]
 
 
@@ -117,4 +118,4 @@ def left_out(text: str, tokenizer: Tokenizer) -> str:
     if tokenizer.kind != "letters":
         return ""
     runs, marks = spelled_runs(text, [unit for unit in tokenizer.letters() if unit != " "])
-    return f"left out: {' '.join(marks)}; spelled with pauses: {' '.join(runs)}" if marks else ""
+    return f"left out: {' '.join(marks)}; read as: {' '.join(runs)}" if marks else ""

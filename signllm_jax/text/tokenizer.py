@@ -52,13 +52,15 @@ class Tokenizer:
         if self.kind == "letters" and UNKNOWN in ids:
             pieces = self._processor.encode(normal, out_type=str)
             letter = pieces[ids.index(UNKNOWN)].replace("▁", " ")
-            name = get_language(self.language).name
-            raise TextError(
-                f"cannot spell {text!r}: {name} has no letter {letter!r} in its data, "
-                f"which has {' '.join(self.letters())}",
-                "letters",
-            )
+            raise TextError(f"cannot spell {text!r}: {self._lacks(letter)}", "letters")
         return ids
+
+    def _lacks(self, letter: str) -> str:
+        known = [unit for unit in self.letters() if unit != " "]
+        plain = unicodedata.normalize("NFD", letter)[:1]
+        hint = f"; write {plain!r} for it" if plain != letter and plain in known else ""
+        name = get_language(self.language).name
+        return f"{name} has no letter {letter!r} in its data, which has {' '.join(known)}{hint}"
 
     def letters(self) -> list[str]:
         """What a `letters` model can spell, sorted, units of several letters among it."""

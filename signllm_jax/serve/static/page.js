@@ -136,7 +136,7 @@ function show(said, wanted, quiet) {
   if (!quiet) history.replaceState(null, "", `#${new URLSearchParams(wanted)}`);
   const gone = said.given_way.length ? words.givenWay.replace("{marks}", () => said.given_way.join(" ")) : "";
   const endless = said.clip.ended ? "" : words.endless;
-  const ready = words.ready.replace("{seconds}", said.seconds.toFixed(1)).replace("{language}", () => nameOf(said.language));
+  const ready = words.ready.replace("{seconds}", said.seconds.toFixed(1));
   tell([ready, endless, gone].filter(Boolean).join(" "));
 }
 
