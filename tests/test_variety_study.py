@@ -8,6 +8,7 @@ import pytest
 
 from configs.base import DATASETS
 from launch.studies import variety, variety_page, variety_rows, variety_takes, variety_targets
+from signllm_jax.core.config import ModelConfig
 from signllm_jax.core.errors import ConfigError, DataError, OutputError
 from signllm_jax.corpora import spelled_signers, spelled_texts
 from signllm_jax.data import splits
@@ -59,7 +60,7 @@ def drawing(latent):
     """A model that says which text and seed it was asked for."""
     return types.SimpleNamespace(
         languages=("asl",),
-        describe=lambda language: types.SimpleNamespace(model=types.SimpleNamespace(latent=latent)),
+        describe=lambda language: types.SimpleNamespace(model=ModelConfig(latent=latent)),
         read=lambda text, language, seed=0: types.SimpleNamespace(clip=f"{text} {seed}"),
         sign=lambda requests: requests,
     )

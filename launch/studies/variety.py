@@ -20,6 +20,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "latent": {"latent": 16, "decoder": "autoregressive"},
     "parallel_mse": {"latent": 0, "decoder": "parallel"},
     "parallel": {"latent": 16, "decoder": "parallel"},
+    "flow": {"latent": 0, "decoder": "parallel", "flow": 8},
 }
 """Way -> what `config.model` has of it."""
 TRAINING: dict[str, dict[str, Any]] = {
@@ -31,11 +32,11 @@ TRAINING: dict[str, dict[str, Any]] = {
 TAKES: dict[str, dict[str, Any]] = {"loss": {"latent": 0.001}}
 """What takes of signs have in place of it: a text has more takes, of fewer texts."""
 STEPS = {
-    "signers": {"mse": 4800, "latent": 4500, "parallel_mse": 4800, "parallel": 4600},
-    "takes": {"mse": 1600, "latent": 1500, "parallel_mse": 1600, "parallel": 1500},
+    "signers": {"mse": 4800, "latent": 4500, "parallel_mse": 4800, "parallel": 4600, "flow": 4600},
+    "takes": {"mse": 1600, "latent": 1500, "parallel_mse": 1600, "parallel": 1500, "flow": 1500},
 }
 """Steps of each way, so that all of them take about the same CPU seconds."""
-JUDGED = ("latent", "parallel", "mse", "parallel_mse")
+JUDGED = ("latent", "parallel", "flow", "mse", "parallel_mse")
 """Whose figures stand for a seed: the first of these that was trained."""
 SAMPLES = 5
 """Of every test text: four beside its four takes, and one more for the share of mixed hands."""
@@ -168,7 +169,7 @@ def samples(model, texts: Sequence[str], count: int, seed: int) -> list[list]:
         For every text its clips; of a model that does not draw one and the same.
     """
     (language,) = model.languages
-    draws = getattr(model.describe(language).model, "latent", 0) > 0
+    draws = model.describe(language).model.varies
     drawn = count if draws else 1
     requests = []
     for i, text in enumerate(texts):
