@@ -27,8 +27,9 @@ WORK = flags.DEFINE_string("work", "runs/studies", "where runs and prepared take
 TAKES = flags.DEFINE_string("takes", None, "takes of ASL signs: index.csv, .pose")
 SIGNS = flags.DEFINE_string("signs", None, "of sentences: TSL signs: index.csv, .pose")
 CORPORA = flags.DEFINE_list("corpora", ["order", "tsl"], "of sentences: which are trained on")
-SPLIT = flags.DEFINE_enum("split", "test", ("dev", "test"), "of sentences: what is scored")
+SPLIT = flags.DEFINE_enum("split", "test", ("dev", "test"), "what is scored")
 WAYS = flags.DEFINE_list("ways", ["mse", "latent", "parallel"], "of variety: models to train")
+HALVES = flags.DEFINE_list("halves", ["signers", "takes"], "of variety: which are made")
 STEPS = flags.DEFINE_integer("steps", 0, "of each model, 0 = its config's", lower_bound=0)
 DATA_DIR = flags.DEFINE_string("data_dir", None, "prepared data; by default the usual place")
 
@@ -59,6 +60,8 @@ def _variety() -> Iterator[str]:
             ways=WAYS.value,
             steps=STEPS.value,
             data_dir=DATA_DIR.value,
+            split=SPLIT.value,
+            halves=HALVES.value,
         )
     )
 

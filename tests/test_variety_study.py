@@ -1,5 +1,6 @@
 """The study of variety: its splits, its samples, one seed from end to end, and its page."""
 
+import dataclasses
 import json
 import types
 
@@ -90,6 +91,10 @@ def test_what_cannot_be_done_is_refused_before_anything_is_trained(tmp_path):
         variety.Options(tmp_path / "seed.txt").check()
     with pytest.raises(ConfigError, match="'clever' is none of"):
         variety.Options(tmp_path / "seed.json", ways=["clever"]).check()
+    with pytest.raises(ConfigError, match="--halves: 'both' is none of signers, takes"):
+        variety.Options(tmp_path / "seed.json", halves=["both"]).check()
+    with pytest.raises(ConfigError, match="takes need --takes"):
+        variety.Options(tmp_path / "seed.json", halves=["takes"]).check()
     with pytest.raises(ConfigError, match="has no index"):
         variety.Options(tmp_path / "seed.json", takes=tmp_path).check()
     with pytest.raises(DataError, match="no seed-"):
@@ -113,8 +118,9 @@ def test_records_of_one_seed_for_different_ways_are_one():
         return {"seed": seed, "signers": own}
 
     records = [record(1, "latent", 0.3), record(0, "mse", 0.2), record(0, "latent", 0.1)]
+    records.append({"seed": 0, "takes": {"judged": "mse", "rows": {}}})  # the other half alone
     zero, one = variety_page.joined(records)
-    assert (zero["seed"], one["seed"]) == (0, 1) and one == records[0]
+    assert (zero["seed"], one["seed"]) == (0, 1) and one == records[0] and "takes" in zero
     assert zero["signers"]["cer"] == 0.1 and zero["signers"]["judged"] == "latent"
     assert zero["signers"]["rows"] == {"mse": {"cer": 0.2}, "latent": {"cer": 0.1}}
 
@@ -157,6 +163,10 @@ def test_a_seed_s_figures_are_made_and_stand_on_the_page(tmp_path, monkeypatch):
     assert found.keys() >= NAMED and found["judged"] == "mse"
     assert found["diversity_over_real"] == 0 and np.isfinite(found["frechet"])
     assert found["references"]["another real take"]["diversity_over_real"] == 1
+    on_dev = dataclasses.replace(options, output=tmp_path / "dev.json", split="dev")
+    list(variety.make(on_dev))
+    dev = json.loads(on_dev.output.read_text())["signers"]
+    assert dev["expected_dtw"] != found["expected_dtw"] and "unseen_signers" not in dev
     variety_page.write(tmp_path / "docs")
     summary = json.loads((tmp_path / "docs" / "variety" / "summary.json").read_text())
     assert summary["signers"]["cer"] == found["cer"]

@@ -17,6 +17,7 @@ TITLES = {
     "latent": "autoregressive, latent",
     "parallel_mse": "parallel, squared error",
     "parallel": "parallel, latent",
+    "flow": "parallel, flow matching",
 }
 COLUMNS = {
     "cpu_seconds": ("CPU s", ".0f"),
@@ -56,7 +57,7 @@ def write(docs: Path) -> str:
     if not seeds:
         raise DataError(f"{folder}: no seed-*.json is there (--seed, --output)")
     summary: dict[str, Any] = {"seeds": [seed["seed"] for seed in seeds]}
-    for half in ("signers", "takes"):
+    for half in variety.HALVES:
         own = [seed[half] for seed in seeds if half in seed]
         if own:
             summary[half] = mean(own) | {"rows": mean_rows([found["rows"] for found in own])}
@@ -69,8 +70,9 @@ def write(docs: Path) -> str:
 def _read(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text("utf-8"))
-        if not isinstance(found["seed"], int) or "rows" not in found["signers"]:
-            raise ValueError("it lacks the rows of signers")
+        halves = [found[half] for half in variety.HALVES if half in found]
+        if not isinstance(found["seed"], int) or not halves or "rows" not in halves[0]:
+            raise ValueError("it lacks rows")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path}: is no seed of this study ({error!r:.100})") from None
     return found
@@ -84,7 +86,7 @@ def joined(records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     found: dict[int, dict[str, Any]] = {}
     for record in records:
         kept = found.setdefault(record["seed"], dict(record))
-        for half in ("signers", "takes"):
+        for half in variety.HALVES:
             pair = [one[half] for one in (kept, record) if half in one]
             if pair:
                 best = min(pair, key=lambda one: variety.JUDGED.index(one["judged"]))
@@ -137,7 +139,7 @@ def page(summary: Mapping[str, Any]) -> str:
         "  --ways=latent  # or others, each once: records of one seed are joined\n"
         "python launch/study.py variety\n"
         "```",
-        *_signers(summary["signers"]),
+        *(_signers(summary["signers"]) if "signers" in summary else ()),
         *(_takes(summary["takes"]) if "takes" in summary else ()),
         "## What is not shown",
         "The parallel decoder on the plain demo, which has one signer; flow matching, which is not "
