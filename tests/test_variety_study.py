@@ -7,9 +7,18 @@ import types
 import numpy as np
 import pytest
 
+from configs import mlsf
 from configs.base import DATASETS
-from launch.studies import variety, variety_page, variety_rows, variety_takes, variety_targets
-from signllm_jax.core.config import ModelConfig
+from launch.studies import (
+    variety,
+    variety_page,
+    variety_plain,
+    variety_rows,
+    variety_takes,
+    variety_targets,
+)
+from signllm_jax.artifacts.workdir import Workdir
+from signllm_jax.core.config import ModelConfig, read_config
 from signllm_jax.core.errors import ConfigError, DataError, OutputError
 from signllm_jax.corpora import spelled_signers, spelled_texts
 from signllm_jax.data import splits
@@ -141,6 +150,47 @@ def test_the_page_says_by_how_much_a_target_is_missed():
     lines = variety_targets.table((cer, travel), {"latent": row}).splitlines()
     assert lines[2] == "| CER beyond real takes' | at most 3.0% | 9.0% **(missed by 6.0%)** |"
     assert lines[3] == "| travel, filtered | 0.900 to 1.100 | 0.850 **(missed by 0.050)** |"
+
+
+def plain_run(folder, decoder, seed, cer, **train):
+    """A finished run of the demo, as far as its record is read."""
+    config = mlsf.get_config("plain")
+    config.model.decoder = decoder
+    config.train.update(seed=seed, **train)
+    folder.mkdir()
+    Workdir(folder).claim(read_config(config.to_dict()), ("asl", "gsl"))
+    figures = dict.fromkeys(variety_plain.FIGURES, 1.0) | {"cer": cer, "clips": 6}
+    (folder / "report.json").write_text(json.dumps({"overall": figures, "split": "test"}))
+    (folder / "final.json").write_text(json.dumps({"cpu_seconds": 50.0}))
+    return folder
+
+
+def test_the_demo_s_runs_are_recorded_and_stand_side_by_side(tmp_path):
+    made = [("parallel", 0, 0.02), ("autoregressive", 0, 0.01), ("autoregressive", 1, 0.03)]
+    runs = [plain_run(tmp_path / f"{one[0]}{one[1]}", *one) for one in made]
+    output = tmp_path / "docs" / "plain.json"
+    variety_plain.record(runs[:1], output)
+    variety_plain.record(runs[1:], output)
+    *_, table = variety_plain.section(variety_plain.read(output))
+    assert "| autoregressive | 0, 1 | 50 | 2.00% |" in table
+    assert "| parallel | 0 | 50 | 2.00% |" in table
+    assert variety_plain.section(variety_plain.read(tmp_path / "none.json")) == []
+
+
+def test_a_run_that_is_not_the_demo_s_is_refused(tmp_path):
+    output = tmp_path / "plain.json"
+    with pytest.raises(DataError, match="has no report of a finished run"):
+        variety_plain.record([tmp_path / "missing"], output)
+    runs = [
+        plain_run(tmp_path / str(seed), "parallel", seed, 0.1, steps=7 + seed) for seed in (0, 1)
+    ]
+    with pytest.raises(DataError, match="differ in languages or steps"):
+        variety_plain.record(runs, output)
+    assert not output.exists()
+    other = json.loads((runs[0] / "report.json").read_text()) | {"split": "dev"}
+    (runs[0] / "report.json").write_text(json.dumps(other))
+    with pytest.raises(DataError, match="its report on test"):
+        variety_plain.record(runs[:1], output)
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from launch.studies import variety
+from launch.studies import variety, variety_plain
 from launch.studies import variety_targets as targets
 from signllm_jax.artifacts.group import write_file
 from signllm_jax.core import markdown
@@ -61,6 +61,8 @@ def write(docs: Path) -> str:
         own = [seed[half] for seed in seeds if half in seed]
         if own:
             summary[half] = mean(own) | {"rows": mean_rows([found["rows"] for found in own])}
+    if runs := variety_plain.read(folder / "plain.json"):
+        summary["plain"] = runs
     text = json.dumps(summary, indent=1, ensure_ascii=False)
     write_file(folder / "summary.json", f"{text}\n".encode())
     write_file(docs / "variety.md", page(summary).encode())
@@ -141,6 +143,7 @@ def page(summary: Mapping[str, Any]) -> str:
         "```",
         *(_signers(summary["signers"]) if "signers" in summary else ()),
         *(_takes(summary["takes"]) if "takes" in summary else ()),
+        *variety_plain.section(summary.get("plain", ())),
         "## What is not shown",
         "The parallel decoder on the plain demo, which has one signer; flow matching, which is not "
         "built; whom the Priority Learning Channel draws where signers differ: all models here "
