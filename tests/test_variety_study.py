@@ -152,6 +152,17 @@ def test_the_page_says_by_how_much_a_target_is_missed():
     assert lines[3] == "| travel, filtered | 0.900 to 1.100 | 0.850 **(missed by 0.050)** |"
 
 
+def test_the_page_says_what_was_not_run():
+    rows = {way: {} for way in variety_page.TITLES}
+    whole = {"signers": {"rows": rows}, "takes": {"rows": rows}, "plain": [{"decoder": "parallel"}]}
+    assert variety_page._not_shown(whole).startswith("The Priority Learning Channel")
+    said = variety_page._not_shown(whole | {"takes": {"rows": {**rows, "flow": {}}}, "plain": []})
+    assert said.startswith("The parallel decoder on the demo") and "flow" not in said
+    del rows["flow"]
+    said = variety_page._not_shown(whole)
+    assert "flow matching on many signers; parallel, flow matching on takes" in said
+
+
 def plain_run(folder, decoder, seed, cer, **train):
     """A finished run of the demo, as far as its record is read."""
     config = mlsf.get_config("plain")

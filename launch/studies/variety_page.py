@@ -129,8 +129,9 @@ def page(summary: Mapping[str, Any]) -> str:
         "# Variety: models that keep how signers differ",
         "Where a text is signed by many, a squared error asks for the mean of them, which nobody "
         "signs. These tables hold models against real takes by all [referees](referees.md): one "
-        "that learns by a squared error, one with a latent (`model.latent`), and one that has a "
-        "latent and makes a clip in one pass (`model.decoder=parallel`), each for about as many "
+        "that learns by a squared error, one with a latent (`model.latent`), one that has a latent "
+        "and makes a clip in one pass (`model.decoder=parallel`), and one that makes it in eight "
+        "out of noise (`model.flow`), each for about as many "
         "CPU seconds, of which compiling is a part. Settings were chosen on dev words. Takes have "
         "the same but for the weight of the latent, of which one value was tried. The number of "
         "steps and `model.ease` were set last, when seed 0 had been scored on test three times "
@@ -145,11 +146,22 @@ def page(summary: Mapping[str, Any]) -> str:
         *(_takes(summary["takes"]) if "takes" in summary else ()),
         *variety_plain.section(summary.get("plain", ())),
         "## What is not shown",
-        "The parallel decoder on the plain demo, which has one signer; flow matching, which is not "
-        "built; whom the Priority Learning Channel draws where signers differ: all models here "
-        "learn without it.",
+        _not_shown(summary),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _not_shown(summary: Mapping[str, Any]) -> str:
+    """What was not run, of what the page is about."""
+    lacking = []
+    for half, title in (("signers", "many signers"), ("takes", "takes of signs")):
+        rows = summary.get(half, {}).get("rows", {})
+        lacking += [f"{TITLES[way]} on {title}" for way in TITLES if way not in rows]
+    if not any(run["decoder"] == "parallel" for run in summary.get("plain", ())):
+        lacking.append("the parallel decoder on the demo, which has one signer a language")
+    lacking.append("the Priority Learning Channel: all models here learn without it")
+    text = "; ".join(lacking)
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def _signers(found: Mapping[str, Any]) -> list[str]:
