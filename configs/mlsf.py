@@ -22,6 +22,7 @@ Where several signers sign a text, `configs/mlsf.py:fingerspelling_signers` for 
 
     --config.model.latent=16        # a clip has a latent beside its text: signers are not averaged
     --config.model.decoder=parallel # all patches in one pass, the length first
+    --config.model.flow=8           # with it: in so many passes out of noise, by flow matching
 """
 
 from configs.base import config_dict

@@ -2,7 +2,7 @@
 
     python launch/study.py referees
     python launch/study.py variety --seed=0 --output=docs/variety/seed-0.json --takes=DIR
-    python launch/study.py variety
+    python launch/study.py variety [--plain=RUN,RUN]
     python launch/study.py sentences --seed=0 --output=docs/sentences/seed-0.json --takes=DIR
     python launch/study.py sentences
 
@@ -28,8 +28,10 @@ WORK = flags.DEFINE_string("work", "runs/studies", "where runs and prepared take
 TAKES = flags.DEFINE_string("takes", None, "takes of ASL signs: index.csv, .pose")
 SIGNS = flags.DEFINE_string("signs", None, "of sentences: TSL signs: index.csv, .pose")
 CORPORA = flags.DEFINE_list("corpora", ["order", "tsl"], "of sentences: order, tsl, names")
-SPLIT = flags.DEFINE_enum("split", "test", ("dev", "test"), "of sentences: what is scored")
+SPLIT = flags.DEFINE_enum("split", "test", ("dev", "test"), "what is scored")
 WAYS = flags.DEFINE_list("ways", ["mse", "latent", "parallel"], "of variety: models to train")
+PLAIN = flags.DEFINE_list("plain", [], "of variety: runs of mlsf.py:plain for its page")
+HALVES = flags.DEFINE_list("halves", ["signers", "takes"], "of variety: which are made")
 STEPS = flags.DEFINE_integer("steps", 0, "of each model, 0 = its config's", lower_bound=0)
 DATA_DIR = flags.DEFINE_string("data_dir", None, "prepared data; by default the usual place")
 
@@ -46,8 +48,10 @@ def _referees() -> Iterator[str]:
 
 
 def _variety() -> Iterator[str]:
-    from launch.studies import variety, variety_page
+    from launch.studies import variety, variety_page, variety_plain
 
+    if PLAIN.value:
+        variety_plain.record(map(Path, PLAIN.value), Path(DOCS.value, "variety", "plain.json"))
     if OUTPUT.value is None:
         yield variety_page.write(Path(DOCS.value))
         return
@@ -60,6 +64,8 @@ def _variety() -> Iterator[str]:
             ways=WAYS.value,
             steps=STEPS.value,
             data_dir=DATA_DIR.value,
+            split=SPLIT.value,
+            halves=HALVES.value,
         )
     )
 

@@ -91,8 +91,8 @@ class SignLLM:
             text: what to sign.
             language: code; may be left out of a run with one language, and with a prompt that
                 names its language.
-            seed: which of the text's clips, of a model with `model.latent`: the same seed gives the
-                same clip, to rounding. Other models have one clip a text.
+            seed: which of the text's clips, of a model with `model.latent` or `model.flow`: a seed
+                gives the same clip, to rounding. Other models have one clip a text.
             prompt: instead of a text a question for it, such as `How do you sign 'hello' in ASL?`.
             temperature: how far clips vary, 1 = as those of the data do, 0 = not.
 
@@ -157,7 +157,7 @@ class SignLLM:
 
     def draws(self, language: str) -> bool:
         """Whether texts of a language have several clips, of which a seed chooses one."""
-        return self.describe(language).model.latent > 0
+        return self.describe(language).model.varies
 
     def samples(self, request: Request, count: int) -> list[Request]:
         """A request for each of so many clips of a text.

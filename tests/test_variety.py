@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from tiny import CONFIG, MODEL, mesh_of, one_device, packed_batch
+from tiny import CONFIG, MODEL, mesh_of, one_device, packed_batch, random_params
 
 from signllm_jax.aot.collectives import cross_language_bytes
 from signllm_jax.core.config import read_config, to_dict
@@ -38,18 +38,9 @@ def mesh():
         yield mesh
 
 
-def moved(config):
-    """Parameters of one language, every weight moved off its initial value."""
-    shapes = jax.eval_shape(lambda: mlsf.init(config, jax.random.key(0), ("asl",)))
-    random = np.random.default_rng(0)
-    return jax.tree.map(
-        lambda leaf: (0.1 * random.normal(size=leaf.shape[1:])).astype(np.float32), shapes
-    )
-
-
 @pytest.fixture(scope="module")
 def params(mesh):
-    return moved(AT_ONCE)
+    return random_params(AT_ONCE)
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +124,7 @@ def test_nothing_of_a_clip_reaches_another_of_its_row(params, batch):
 def test_a_packed_clip_reads_its_own_latent_and_what_it_may_of_itself(model, batch):
     """The past alone, patch by patch; all of itself at once."""
     history, counter, segment = teacher_forcing(batch.frames, batch.segment, MODEL.patch)
-    module, given = Text2Pose(model), {"params": moved(model)}
+    module, given = Text2Pose(model), {"params": random_params(model)}
     memory = module.apply(given, batch.text, batch.text_segment, method="encode")
     latent = np.random.default_rng(0).normal(size=(2, CLIPS, 9)).astype(np.float32)
 
@@ -181,7 +172,7 @@ def test_noise_decides_on_the_clip_and_the_likeliest_needs_none(make):
 @pytest.mark.parametrize("model", [LATENT, AT_ONCE])
 def test_a_clip_shows_only_the_hands_that_were_drawn_for_it(model):
     """However much the model wants to show all: the other hand stays hidden in every frame."""
-    params = moved(model)
+    params = random_params(model)
     params["seen_head"]["bias"] = params["seen_head"]["bias"] + 50
     params["variety"]["hands"]["kernel"] = 0 * params["variety"]["hands"]["kernel"]
     text = np.repeat(TEXT[:1], 16, 0)
@@ -226,7 +217,7 @@ def test_a_parallel_decoder_has_no_loop_and_ends_where_it_says(params):
 @pytest.mark.parametrize("decoder", ["autoregressive", "parallel"])
 def test_the_weight_of_the_latent_pushes_the_posterior_to_the_prior(batch, decoder):
     model = dataclasses.replace(LATENT, decoder=decoder)
-    loss, params = dataclasses.replace(CONFIG.loss, latent=10.0), moved(model)
+    loss, params = dataclasses.replace(CONFIG.loss, latent=10.0), random_params(model)
     task = MlsfTask(dataclasses.replace(CONFIG, model=model, loss=loss))
     step = jax.jit(jax.grad(lambda p: task.loss(p, batch, jax.random.key(0)), has_aux=True))
     found, lengths = [], []
@@ -246,7 +237,7 @@ def test_the_weight_of_the_latent_pushes_the_posterior_to_the_prior(batch, decod
 
 def test_clips_drawn_by_priority_do_not_teach_what_to_expect(batch):
     """The prior learns from the rows in the data's order alone; all else from all rows."""
-    module, params = Text2Pose(LATENT), moved(LATENT)
+    module, params = Text2Pose(LATENT), random_params(LATENT)
 
     def surplus(params, even):
         given = {"params": params}
@@ -284,15 +275,17 @@ def test_a_language_alone_learns_what_it_learns_among_others():
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
 
 
-def test_languages_on_devices_of_their_own_tell_each_other_nothing(params):
-    noise = np.random.default_rng(0).normal(size=(2, 2, generation.draws(AT_ONCE)))
-    stacked = jax.tree.map(lambda leaf: np.stack([leaf, 1.1 * leaf]), params)
+def test_languages_on_devices_of_their_own_tell_each_other_nothing():
+    """Also where a clip is made in several passes."""
+    model = dataclasses.replace(AT_ONCE, flow=2)
+    noise = np.random.default_rng(0).normal(size=(2, 2, generation.draws(model, 32)))
+    stacked = jax.tree.map(lambda leaf: np.stack([leaf, 1.1 * leaf]), random_params(model))
     spread = mesh_of(2, 1, 2, 2)
     own = jax.sharding.NamedSharding(spread, jax.sharding.PartitionSpec("language"))
 
     def run(params, noise):
         text = np.stack([TEXT[:2], TEXT[1::-1]])
-        return pose_decoding.generate_lanes(Text2Pose(AT_ONCE), params, text, 32, noise)
+        return pose_decoding.generate_lanes(Text2Pose(model), params, text, 32, noise)
 
     inputs = stacked, noise.astype(np.float32)
     together = jax.jit(run)(*inputs)
@@ -308,7 +301,7 @@ def test_languages_on_devices_of_their_own_tell_each_other_nothing(params):
 @pytest.mark.parametrize("model", [SLOW(LATENT), AT_ONCE])
 def test_a_rollout_is_of_the_clip_that_it_is_held_against(model, batch):
     """And the policy gradient reaches what a rollout depends on."""
-    module, params, clips = Text2Pose(model), moved(model), unpack(batch, 16, 6)
+    module, params, clips = Text2Pose(model), random_params(model), unpack(batch, 16, 6)
     rl = dataclasses.replace(CONFIG.rl, loss="policy_gradient")
     weights = np.ones(50, np.float32)
 

@@ -1,13 +1,24 @@
 """The study of variety: its splits, its samples, one seed from end to end, and its page."""
 
+import dataclasses
 import json
 import types
 
 import numpy as np
 import pytest
 
+from configs import mlsf
 from configs.base import DATASETS
-from launch.studies import variety, variety_page, variety_rows, variety_takes, variety_targets
+from launch.studies import (
+    variety,
+    variety_page,
+    variety_plain,
+    variety_rows,
+    variety_takes,
+    variety_targets,
+)
+from signllm_jax.artifacts.workdir import Workdir
+from signllm_jax.core.config import ModelConfig, read_config
 from signllm_jax.core.errors import ConfigError, DataError, OutputError
 from signllm_jax.corpora import spelled_signers, spelled_texts
 from signllm_jax.data import splits
@@ -59,7 +70,7 @@ def drawing(latent):
     """A model that says which text and seed it was asked for."""
     return types.SimpleNamespace(
         languages=("asl",),
-        describe=lambda language: types.SimpleNamespace(model=types.SimpleNamespace(latent=latent)),
+        describe=lambda language: types.SimpleNamespace(model=ModelConfig(latent=latent)),
         read=lambda text, language, seed=0: types.SimpleNamespace(clip=f"{text} {seed}"),
         sign=lambda requests: requests,
     )
@@ -89,6 +100,10 @@ def test_what_cannot_be_done_is_refused_before_anything_is_trained(tmp_path):
         variety.Options(tmp_path / "seed.txt").check()
     with pytest.raises(ConfigError, match="'clever' is none of"):
         variety.Options(tmp_path / "seed.json", ways=["clever"]).check()
+    with pytest.raises(ConfigError, match="--halves: 'both' is none of signers, takes"):
+        variety.Options(tmp_path / "seed.json", halves=["both"]).check()
+    with pytest.raises(ConfigError, match="takes need --takes"):
+        variety.Options(tmp_path / "seed.json", halves=["takes"]).check()
     with pytest.raises(ConfigError, match="has no index"):
         variety.Options(tmp_path / "seed.json", takes=tmp_path).check()
     with pytest.raises(DataError, match="no seed-"):
@@ -112,8 +127,9 @@ def test_records_of_one_seed_for_different_ways_are_one():
         return {"seed": seed, "signers": own}
 
     records = [record(1, "latent", 0.3), record(0, "mse", 0.2), record(0, "latent", 0.1)]
+    records.append({"seed": 0, "takes": {"judged": "mse", "rows": {}}})  # the other half alone
     zero, one = variety_page.joined(records)
-    assert (zero["seed"], one["seed"]) == (0, 1) and one == records[0]
+    assert (zero["seed"], one["seed"]) == (0, 1) and one == records[0] and "takes" in zero
     assert zero["signers"]["cer"] == 0.1 and zero["signers"]["judged"] == "latent"
     assert zero["signers"]["rows"] == {"mse": {"cer": 0.2}, "latent": {"cer": 0.1}}
 
@@ -136,6 +152,58 @@ def test_the_page_says_by_how_much_a_target_is_missed():
     assert lines[3] == "| travel, filtered | 0.900 to 1.100 | 0.850 **(missed by 0.050)** |"
 
 
+def test_the_page_says_what_was_not_run():
+    rows = {way: {} for way in variety_page.TITLES}
+    whole = {"signers": {"rows": rows}, "takes": {"rows": rows}, "plain": [{"decoder": "parallel"}]}
+    assert variety_page._not_shown(whole).startswith("The Priority Learning Channel")
+    said = variety_page._not_shown(whole | {"takes": {"rows": {**rows, "flow": {}}}, "plain": []})
+    assert said.startswith("The parallel decoder on the demo") and "flow" not in said
+    del rows["flow"]
+    said = variety_page._not_shown(whole)
+    assert "flow matching on many signers; parallel, flow matching on takes" in said
+
+
+def plain_run(folder, decoder, seed, cer, **train):
+    """A finished run of the demo, as far as its record is read."""
+    config = mlsf.get_config("plain")
+    config.model.decoder = decoder
+    config.train.update(seed=seed, **train)
+    folder.mkdir()
+    Workdir(folder).claim(read_config(config.to_dict()), ("asl", "gsl"))
+    figures = dict.fromkeys(variety_plain.FIGURES, 1.0) | {"cer": cer, "clips": 6}
+    (folder / "report.json").write_text(json.dumps({"overall": figures, "split": "test"}))
+    (folder / "final.json").write_text(json.dumps({"cpu_seconds": 50.0}))
+    return folder
+
+
+def test_the_demo_s_runs_are_recorded_and_stand_side_by_side(tmp_path):
+    made = [("parallel", 0, 0.02), ("autoregressive", 0, 0.01), ("autoregressive", 1, 0.03)]
+    runs = [plain_run(tmp_path / f"{one[0]}{one[1]}", *one) for one in made]
+    output = tmp_path / "docs" / "plain.json"
+    variety_plain.record(runs[:1], output)
+    variety_plain.record(runs[1:], output)
+    *_, table = variety_plain.section(variety_plain.read(output))
+    assert "| autoregressive | 0, 1 | 50 | 2.00% |" in table
+    assert "| parallel | 0 | 50 | 2.00% |" in table
+    assert variety_plain.section(variety_plain.read(tmp_path / "none.json")) == []
+
+
+def test_a_run_that_is_not_the_demo_s_is_refused(tmp_path):
+    output = tmp_path / "plain.json"
+    with pytest.raises(DataError, match="has no report of a finished run"):
+        variety_plain.record([tmp_path / "missing"], output)
+    runs = [
+        plain_run(tmp_path / str(seed), "parallel", seed, 0.1, steps=7 + seed) for seed in (0, 1)
+    ]
+    with pytest.raises(DataError, match="differ in languages or steps"):
+        variety_plain.record(runs, output)
+    assert not output.exists()
+    other = json.loads((runs[0] / "report.json").read_text()) | {"split": "dev"}
+    (runs[0] / "report.json").write_text(json.dumps(other))
+    with pytest.raises(DataError, match="its report on test"):
+        variety_plain.record(runs[:1], output)
+
+
 @pytest.mark.slow
 def test_a_seed_s_figures_are_made_and_stand_on_the_page(tmp_path, monkeypatch):
     texts = {split: own[:4] for split, own in texts_of("asl").items()}
@@ -156,6 +224,10 @@ def test_a_seed_s_figures_are_made_and_stand_on_the_page(tmp_path, monkeypatch):
     assert found.keys() >= NAMED and found["judged"] == "mse"
     assert found["diversity_over_real"] == 0 and np.isfinite(found["frechet"])
     assert found["references"]["another real take"]["diversity_over_real"] == 1
+    on_dev = dataclasses.replace(options, output=tmp_path / "dev.json", split="dev")
+    list(variety.make(on_dev))
+    dev = json.loads(on_dev.output.read_text())["signers"]
+    assert dev["expected_dtw"] != found["expected_dtw"] and "unseen_signers" not in dev
     variety_page.write(tmp_path / "docs")
     summary = json.loads((tmp_path / "docs" / "variety" / "summary.json").read_text())
     assert summary["signers"]["cer"] == found["cer"]

@@ -15,6 +15,7 @@ from signllm_jax.core.config import (
 )
 from signllm_jax.core.languages import LANGUAGES, get_language
 from signllm_jax.core.typing import Batch
+from signllm_jax.models import mlsf
 from signllm_jax.parallel import sharding
 
 LANGUAGES = tuple(LANGUAGES)
@@ -48,6 +49,15 @@ def one_device():
 def mesh_of(*shape):
     sizes = dict(zip(sharding.MESH_AXES, shape))
     return sharding.make_mesh(sizes, jax.devices()[: int(np.prod(shape))])
+
+
+def random_params(config):
+    """Parameters of one language, every weight moved off its initial value."""
+    shapes = jax.eval_shape(lambda: mlsf.init(config, jax.random.key(0), ("asl",)))
+    random = np.random.default_rng(0)
+    return jax.tree.map(
+        lambda leaf: (0.1 * random.normal(size=leaf.shape[1:])).astype(np.float32), shapes
+    )
 
 
 def packed_batch(languages=LANGUAGES, rows=8, seed=0):

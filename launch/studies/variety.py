@@ -20,6 +20,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "latent": {"latent": 16, "decoder": "autoregressive"},
     "parallel_mse": {"latent": 0, "decoder": "parallel"},
     "parallel": {"latent": 16, "decoder": "parallel"},
+    "flow": {"latent": 0, "decoder": "parallel", "flow": 8},
 }
 """Way -> what `config.model` has of it."""
 TRAINING: dict[str, dict[str, Any]] = {
@@ -31,12 +32,14 @@ TRAINING: dict[str, dict[str, Any]] = {
 TAKES: dict[str, dict[str, Any]] = {"loss": {"latent": 0.001}}
 """What takes of signs have in place of it: a text has more takes, of fewer texts."""
 STEPS = {
-    "signers": {"mse": 4800, "latent": 4500, "parallel_mse": 4800, "parallel": 4600},
-    "takes": {"mse": 1600, "latent": 1500, "parallel_mse": 1600, "parallel": 1500},
+    "signers": {"mse": 4800, "latent": 4500, "parallel_mse": 4800, "parallel": 4600, "flow": 4600},
+    "takes": {"mse": 1600, "latent": 1500, "parallel_mse": 1600, "parallel": 1500, "flow": 1500},
 }
 """Steps of each way, so that all of them take about the same CPU seconds."""
-JUDGED = ("latent", "parallel", "mse", "parallel_mse")
+JUDGED = ("latent", "parallel", "flow", "mse", "parallel_mse")
 """Whose figures stand for a seed: the first of these that was trained."""
+HALVES = ("signers", "takes")
+"""Of the study: one by the embedded corpus, the other by a folder of takes."""
 SAMPLES = 5
 """Of every test text: four beside its four takes, and one more for the share of mixed hands."""
 
@@ -53,6 +56,8 @@ class Options:
         ways: of SETTINGS, which models are trained.
         steps: of each model and of the reader of signs, 0 = those of STEPS and the reader's own.
         data_dir: of the prepared fingerspelling, None = the usual place.
+        split: what is scored: `test`, or `dev` while settings are chosen.
+        halves: which of HALVES are made.
     """
 
     output: Path
@@ -62,12 +67,14 @@ class Options:
     ways: Sequence[str] = ("mse", "latent", "parallel")
     steps: int = 0
     data_dir: str | None = None
+    split: str = "test"
+    halves: Sequence[str] = HALVES
 
     def check(self) -> None:
         """Refuses what cannot be done before anything is trained.
 
         Raises:
-            ConfigError: an unknown way, or a folder of takes without an index.
+            ConfigError: an unknown way or half, or takes whose folder is not told or has no index.
             OutputError: the output is no .json, or its folder cannot be made.
         """
         if self.output.suffix != ".json":
@@ -76,9 +83,12 @@ class Options:
             self.output.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(f"cannot write to {self.output.parent}: {error.strerror}") from None
-        unknown = [way for way in self.ways or ["nothing"] if way not in SETTINGS]
-        if unknown:
-            raise ConfigError(f"--ways: {unknown[0]!r} is none of {', '.join(SETTINGS)}")
+        for flag, given, known in (("ways", self.ways, SETTINGS), ("halves", self.halves, HALVES)):
+            unknown = [name for name in given or ["nothing"] if name not in known]
+            if unknown:
+                raise ConfigError(f"--{flag}: {unknown[0]!r} is none of {', '.join(known)}")
+        if tuple(self.halves) == ("takes",) and self.takes is None:
+            raise ConfigError("--halves: takes need --takes")
         if self.takes is not None and not (self.takes / "index.csv").is_file():
             raise ConfigError(f"--takes: {self.takes} has no index.csv")
 
@@ -90,10 +100,12 @@ def make(options: Options) -> Iterator[str]:
     yield from left_out
     if not ways:
         raise ConfigError("--ways: this version has none of these models")
-    found: dict[str, Any] = {"seed": options.seed, "signers": _signers(options, ways)}
+    found: dict[str, Any] = {"seed": options.seed}
+    if "signers" in options.halves:
+        found["signers"] = _signers(options, ways)
     if options.takes is None:
         yield "takes are left out: --takes names no folder"
-    else:
+    elif "takes" in options.halves:
         found["takes"] = _takes(options, ways)
     write_file(options.output, (json.dumps(rounded(found), indent=1) + "\n").encode())
     yield f"{options.output}: {', '.join(ways)}"
@@ -168,7 +180,7 @@ def samples(model, texts: Sequence[str], count: int, seed: int) -> list[list]:
         For every text its clips; of a model that does not draw one and the same.
     """
     (language,) = model.languages
-    draws = getattr(model.describe(language).model, "latent", 0) > 0
+    draws = model.describe(language).model.varies
     drawn = count if draws else 1
     requests = []
     for i, text in enumerate(texts):
@@ -197,7 +209,7 @@ def _signers(options: Options, ways: Sequence[str]) -> dict[str, Any]:
         spent = trained(config, folder, first)
         first = first or folder
         draw = functools.partial(samples, SignLLM.load(folder), count=SAMPLES, seed=options.seed)
-        made = judge_signers(folder, options.data_dir, draw, way == judged(ways))
+        made = judge_signers(folder, options.data_dir, draw, way == judged(ways), options.split)
         rows[way] = made | {"cpu_seconds": spent}
     return chosen(rows)
 
@@ -217,7 +229,7 @@ def _takes(options: Options, ways: Sequence[str]) -> dict[str, Any]:
         config = config_of(way, "prompt2sign", options.seed, str(data), steps=steps)
         spent = trained(config, folder)
         draw = functools.partial(samples, SignLLM.load(folder), count=MOST, seed=options.seed)
-        made = judge_takes(folder, reader, draw, way == judged(ways))
+        made = judge_takes(folder, reader, draw, way == judged(ways), options.split)
         rows[way] = made | {"cpu_seconds": spent}
     return chosen(rows)
 

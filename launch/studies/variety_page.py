@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from launch.studies import variety
+from launch.studies import variety, variety_plain
 from launch.studies import variety_targets as targets
 from signllm_jax.artifacts.group import write_file
 from signllm_jax.core import markdown
@@ -17,6 +17,7 @@ TITLES = {
     "latent": "autoregressive, latent",
     "parallel_mse": "parallel, squared error",
     "parallel": "parallel, latent",
+    "flow": "parallel, flow matching",
 }
 COLUMNS = {
     "cer": ("CER", ".1%"),
@@ -56,10 +57,12 @@ def write(docs: Path) -> str:
     if not seeds:
         raise DataError(f"{folder}: no seed-*.json is there (--seed, --output)")
     summary: dict[str, Any] = {"seeds": [seed["seed"] for seed in seeds]}
-    for half in ("signers", "takes"):
+    for half in variety.HALVES:
         own = [seed[half] for seed in seeds if half in seed]
         if own:
             summary[half] = mean(own) | {"rows": mean_rows([found["rows"] for found in own])}
+    if runs := variety_plain.read(folder / "plain.json"):
+        summary["plain"] = runs
     text = json.dumps(summary, indent=1, ensure_ascii=False)
     write_file(folder / "summary.json", f"{text}\n".encode())
     write_file(docs / "variety.md", page(summary).encode())
@@ -69,8 +72,9 @@ def write(docs: Path) -> str:
 def _read(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text("utf-8"))
-        if not isinstance(found["seed"], int) or "rows" not in found["signers"]:
-            raise ValueError("it lacks the rows of signers")
+        halves = [found[half] for half in variety.HALVES if half in found]
+        if not isinstance(found["seed"], int) or not halves or "rows" not in halves[0]:
+            raise ValueError("it lacks rows")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path}: is no seed of this study ({error!r:.100})") from None
     return found
@@ -84,7 +88,7 @@ def joined(records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     found: dict[int, dict[str, Any]] = {}
     for record in records:
         kept = found.setdefault(record["seed"], dict(record))
-        for half in ("signers", "takes"):
+        for half in variety.HALVES:
             pair = [one[half] for one in (kept, record) if half in one]
             if pair:
                 best = min(pair, key=lambda one: variety.JUDGED.index(one["judged"]))
@@ -126,7 +130,8 @@ def page(summary: Mapping[str, Any]) -> str:
         "Where a text is signed by many, a squared error asks for the mean of them, which nobody "
         "signs. These tables hold models against real takes by all [referees](referees.md): one "
         "that learns by a squared error, one with a latent (`model.latent`), and one that has a "
-        "latent and makes a clip in one pass (`model.decoder=parallel`), each for about as many "
+        "latent and makes a clip in one pass (`model.decoder=parallel`)"
+        f"{_flow(summary)}, each for about as many "
         "CPU seconds, of which compiling is a part. Settings were chosen on dev words. Takes have "
         "the same but for the weight of the latent, of which one value was tried. The number of "
         "steps and `model.ease` were set last, when seed 0 had been scored on test three times "
@@ -137,14 +142,32 @@ def page(summary: Mapping[str, Any]) -> str:
         "  --ways=latent  # or others, each once: records of one seed are joined\n"
         "python launch/study.py variety\n"
         "```",
-        *_signers(summary["signers"]),
+        *(_signers(summary["signers"]) if "signers" in summary else ()),
         *(_takes(summary["takes"]) if "takes" in summary else ()),
+        *variety_plain.section(summary.get("plain", ())),
         "## What is not shown",
-        "The parallel decoder on the plain demo, which has one signer; flow matching, which is not "
-        "built; whom the Priority Learning Channel draws where signers differ: all models here "
-        "learn without it.",
+        _not_shown(summary),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _flow(summary: Mapping[str, Any]) -> str:
+    halves = [summary[half] for half in variety.HALVES if half in summary]
+    there = any("flow" in half["rows"] for half in halves)
+    return "; and one that makes it out of noise (`model.flow`)" if there else ""
+
+
+def _not_shown(summary: Mapping[str, Any]) -> str:
+    """What was not run, of what the page is about."""
+    lacking = []
+    for half, title in (("signers", "many signers"), ("takes", "takes of signs")):
+        rows = summary.get(half, {}).get("rows", {})
+        lacking += [f"{TITLES[way]} on {title}" for way in TITLES if way not in rows]
+    if not any(run["decoder"] == "parallel" for run in summary.get("plain", ())):
+        lacking.append("the parallel decoder on the demo, which has one signer a language")
+    lacking.append("the Priority Learning Channel: all models here learn without it")
+    text = "; ".join(lacking)
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def _signers(found: Mapping[str, Any]) -> list[str]:

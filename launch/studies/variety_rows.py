@@ -50,6 +50,7 @@ def judge_signers(
     data_dir: str | None,
     sample: Callable[[Sequence[str]], list[list[PoseClip]]],
     with_references: bool = True,
+    split: str = "test",
 ) -> dict[str, Any]:
     """The figures of a run on many signers.
 
@@ -58,12 +59,14 @@ def judge_signers(
         data_dir: of the prepared data, None = the run's.
         sample: texts -> the samples of each.
         with_references: whether the reference rows are made, which are the same of every run.
+        split: `test`, or `dev` while settings are chosen.
 
     Returns:
-        The figures of unseen words of 3 to 6 letters; `longer` and `unseen_signers` with their
-        own; `references`, those of another real take, the mean of real takes and the mean pose.
+        The figures of unseen words of 3 to 6 letters; `longer` and, of test, `unseen_signers` with
+        their own; `references`, those of another real take, the mean of real takes and the mean
+        pose.
     """
-    evaluated = open_texts(Workdir(workdir), "test", data_dir)
+    evaluated = open_texts(Workdir(workdir), split, data_dir)
     reader = _reader(workdir, evaluated)
     _, each = _only(evaluated)
     fill = list(dict.fromkeys(each.texts))
@@ -73,9 +76,10 @@ def judge_signers(
     part = _part(each, small)
     found, references = _beside_takes(evaluated, part, made, reader, with_references)
     longer, _ = _beside_takes(evaluated, _part(each, large), made, reader, references=False)
-    hands = _hands(each, made)
-    unseen = open_texts(Workdir(workdir), spelled_signers.SIGNER_TEST, data_dir)
-    found |= hands | {"longer": longer, "unseen_signers": _unseen(unseen, reader, sample)}
+    found |= _hands(each, made) | {"longer": longer}
+    if split == "test":
+        unseen = open_texts(Workdir(workdir), spelled_signers.SIGNER_TEST, data_dir)
+        found["unseen_signers"] = _unseen(unseen, reader, sample)
     return found | {"references": references}
 
 
@@ -187,6 +191,7 @@ def judge_takes(
     reader: Evaluator,
     sample: Callable[[Sequence[str]], list[list[PoseClip]]],
     with_references: bool = True,
+    split: str = "test",
 ) -> dict[str, Any]:
     """The figures of a run on takes of signs, on sessions that were never seen.
 
@@ -195,12 +200,13 @@ def judge_takes(
         reader: of signs, trained on the train sessions.
         sample: texts -> `MOST` samples of each.
         with_references: as of `judge_signers`.
+        split: as of `judge_signers`.
 
     Returns:
         The figures, `sign_read`, `sign_read_real` and `sign_read_over_real` among them, and
         `references`.
     """
-    evaluated = open_texts(Workdir(workdir), "test")
+    evaluated = open_texts(Workdir(workdir), split)
     code, each = _only(evaluated)
     chosen = [i for own in places_of(each.texts).values() for i in own[:MOST]]
     texts, takes = [each.texts[i] for i in chosen], [each.references[i] for i in chosen]

@@ -121,6 +121,10 @@ def check_model(model: ModelConfig, where: str = "config.model") -> None:
         )
     if model.progress_features % 2:
         raise ConfigError(f"{where}.progress_features: must be even")
+    if model.flow and model.decoder != "parallel":
+        raise ConfigError(
+            f"{where}.flow: {model.flow} passes need decoder = parallel, not {model.decoder}"
+        )
 
 
 def _with_codes(config: Config) -> Config:

@@ -136,6 +136,8 @@ class ModelConfig:
             one clip, the mean of all signers' where they differ.
         decoder: `autoregressive`, patch by patch, until the counter ends the clip (the paper's);
             `parallel` predicts the length first and makes all patches in one pass, without history.
+        flow: passes in which a parallel decoder makes a clip out of noise, by flow matching; which
+            hands a clip shows is drawn first. 0 = one pass, without noise.
         attention: what computes the decoder's self-attention over a row's patches in training:
             `xla`; `splash`, jax's kernel for TPUs, for rows of a multiple of 128 patches;
             `splash_interpreted`, the same on any device and slow, for tests; `cudnn` on GPUs.
@@ -160,8 +162,14 @@ class ModelConfig:
     ease: float = _at(0.0, 0.0, 1.0)
     latent: int = _at(0, 0, 1 << 10)
     decoder: str = _at("autoregressive", choices=("autoregressive", "parallel"))
+    flow: int = _at(0, 0, 1000)
     attention: str = _at("xla", choices=("xla", "splash", "splash_interpreted", "cudnn"))
     dtype: str = _at("auto", choices=("auto", "float32", "bfloat16"))
+
+    @property
+    def varies(self) -> bool:
+        """Whether a text has many clips, of which one is drawn."""
+        return self.latent > 0 or self.flow > 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -172,7 +180,8 @@ class LossConfig:
         velocity: weight of the squared error of frame-to-frame differences.
         counter: weight of the squared error of the counter (with `model.token_clock` in tokens).
         seen: weight of the cross-entropy of a joint being shown.
-        latent: weight of what a clip's latent tells more than its text, in nats (`model.latent`).
+        latent: weight of what a clip's latent tells more than its text, in nats: its code
+            (`model.latent`), and which hands it shows (also with `model.flow`).
         length: weight of the squared error of the logarithm of the length (`model.decoder` =
             `parallel`).
         hand: weight of a hand joint relative to a body joint.

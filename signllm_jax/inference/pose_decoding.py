@@ -1,6 +1,6 @@
 """Free-running generation: patch by patch with cached keys and values, until the counter stops it.
 
-A parallel decoder tells the length first and makes all patches in one pass.
+A parallel decoder tells the length first and makes all patches at once.
 
 Nothing of a reference reaches it: no length, no first frame, no counter; only text.
 """
@@ -72,7 +72,7 @@ def generate(
         params: its parameters.
         text: int32 [B, S], 0 = padding; a row of only padding gives an empty clip.
         max_frames: longest clip, a multiple of the patch.
-        noise: float32 [B, draws] of models with a latent; None = the most probable clips.
+        noise: float32 [B, draws] of models that draw; None = the most probable clips.
 
     Returns:
         The clips, T = max_frames.
@@ -97,7 +97,7 @@ def generate_lanes(
         params: their parameters [L, ...].
         text: int32 [L, B, S], 0 = padding; a row of only padding gives an empty clip.
         max_frames: longest clip, a multiple of the patch.
-        noise: float32 [L, B, draws] of models with a latent, see `Variety.draw`; None = the most
+        noise: float32 [L, B, draws] of models that draw, see `Variety.draw`; None = the most
             probable clips.
 
     Returns:
@@ -119,7 +119,8 @@ def _generate_at_once(
     @lane_axis.lift
     def make(params, text, noise):
         memory = generation.read_text(model, params, text, noise)
-        return generation.make_at_once(model, params, memory, patches)
+        start = generation.noise_of_frames(model.config, noise)
+        return generation.make_at_once(model, params, memory, patches, noise=start)
 
     made, spoken = make(params, text, noise), (text > 0).any(-1)
     length = made.length * spoken

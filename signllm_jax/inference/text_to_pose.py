@@ -41,7 +41,7 @@ class Producer:
         self._statistics = [group.statistics for group in groups]
         self._mesh, self._tokens, self._batch_size = mesh, first.row_tokens, batch_size
         languages = first.text_stage.config.languages if first.text_stage else 0
-        self._draws = generation.draws(first.model)
+        self._draws = generation.draws(first.model, first.max_frames)
         self._generate = _compiled(first.model, mesh, first.max_frames, languages)
 
     def encode(self, text: str, language: int) -> list[int]:

@@ -5,11 +5,13 @@ Decoding for users and rollouts of reinforcement learning are made of this.
 
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 from signllm_jax.core.config import ModelConfig
 from signllm_jax.core.typing import Array, Tree
+from signllm_jax.models.layers import flow
 from signllm_jax.models.layers.steps import (
     Caches,
     Memory,
@@ -66,9 +68,22 @@ class Whole(NamedTuple):
     ended: Array
 
 
-def draws(config: ModelConfig) -> int:
-    """How many random numbers a clip takes: Z + 4 with a latent code, else none."""
-    return config.latent + len(HANDS) if config.latent else 0
+def draws(config: ModelConfig, frames: int = 0) -> int:
+    """How many random numbers a clip takes.
+
+    Z + 4 for a latent, and with `flow` the noise of all frames after it; else none.
+
+    Args:
+        config: of the group.
+        frames: T, of which `flow` makes a clip.
+    """
+    latent = config.latent + len(HANDS) if config.varies else 0
+    return latent + (frames * (config.frame_size - 1) if config.flow else 0)
+
+
+def noise_of_frames(config: ModelConfig, noise: Array | None) -> Array | None:
+    """What a clip grows out of, [B, T (D - 1)], of noise [B, draws]; None where it needs none."""
+    return noise[:, draws(config) :] if config.flow and noise is not None else None
 
 
 def read_text(
@@ -84,24 +99,31 @@ def read_text(
         model: of the group.
         params: its parameters.
         text: int32 [B, S], 0 = padding.
-        noise: float32 [B, draws], see `Variety.draw`; None = 0, the most probable clips.
+        noise: float32 [B, draws], see `Variety.draw`; None = 0, the most probable clips. That of
+            frames is not read.
         seen: true clips, one a row, whose latents are read instead of drawn.
     """
     given, segment = {"params": params}, (text > 0).astype(jnp.int32)
     memory = model.apply(given, text, segment, method="encode")
-    if not model.config.latent:
+    if not model.config.varies:
         return memory
     if seen is not None:
         return model.apply(given, memory, seen, method="recognize")[0]
     if noise is None:
         noise = jnp.zeros((len(text), draws(model.config)))
-    return model.apply(given, memory, noise[:, None], method="vary")
+    noise = noise[:, None, : draws(model.config)]
+    return model.apply(given, memory, noise, method="vary")
 
 
 def make_at_once(
-    model: Text2Pose, params: Tree, memory: Memory, patches: int, length: Array | None = None
+    model: Text2Pose,
+    params: Tree,
+    memory: Memory,
+    patches: int,
+    length: Array | None = None,
+    noise: Array | None = None,
 ) -> Whole:
-    """All patches of clips in one pass, by a parallel decoder.
+    """All patches of clips by a parallel decoder, in one pass, or in `config.flow` out of noise.
 
     Args:
         model: of the group.
@@ -109,6 +131,7 @@ def make_at_once(
         memory: from `read_text`.
         patches: N; clips have at most T = N P frames.
         length: int32 [B], frames; None = what the model tells.
+        noise: float32 [B, T (D - 1)] that `config.flow` starts from; None = 0.
     """
     patch, ended = model.config.patch, None
     most = patches * patch
@@ -120,16 +143,38 @@ def make_at_once(
     start = patch * jnp.arange(patches)
     segment = (start < length[:, None]).astype(jnp.int32)
     counter = segment * start / length[:, None]
-    predicted, _ = model.apply(
-        {"params": params},
-        memory,
-        None,
-        counter.astype(jnp.float32),
-        packed_steps(segment, whole=True),
-        method="decode",
-    )
-    frames, seen = (x.reshape(len(length), most, -1) for x in (predicted.frames, predicted.seen))
-    return Whole(frames, seen > 0, length, length <= most if ended is None else ended)
+    steps = packed_steps(segment, whole=True)
+    given = params, memory, counter.astype(jnp.float32), steps
+    if model.config.flow:
+        frames, seen = _flow(model, *given, noise)
+    else:
+        frames, seen = _pass(model, *given)
+    frames, seen = (x.reshape(len(length), most, -1) for x in (frames, seen))
+    return Whole(frames, seen, length, length <= most if ended is None else ended)
+
+
+def _pass(model, params, memory, counter, steps, point=None, time=None):
+    """One pass over all patches: frames [B, N, P, D - 1] and which joints are shown."""
+    given = memory, point, counter, steps, False, time
+    predicted, _ = model.apply({"params": params}, *given, method="decode")
+    return predicted.frames, predicted.seen > 0
+
+
+def _flow(model, params, memory, counter, steps, noise):
+    """What `_pass` returns, after all passes; joints that are not shown are 0, as in training."""
+    passes, shape = model.config.flow, (*counter.shape, -1)
+    size = model.config.patch * (model.config.frame_size - 1)
+    start = jnp.zeros((*counter.shape, size)) if noise is None else noise.reshape(shape)
+
+    def step(carry, number):
+        point, _ = carry
+        time = jnp.full(counter.shape, number / passes)
+        frames, seen = _pass(model, params, memory, counter, steps, point, time)
+        told = fed_back(frames.reshape(shape), seen.reshape(shape))
+        return (flow.advance(point, told, number, passes), seen.reshape(shape)), None
+
+    seen = jnp.zeros((*counter.shape, size // 3), bool)
+    return jax.lax.scan(step, (start, seen), jnp.arange(passes))[0]
 
 
 def eased(frames: Array, seen: Array, patch: int, share: float = 1.0) -> Array:

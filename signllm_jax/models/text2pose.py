@@ -24,6 +24,7 @@ from signllm_jax.models.layers.embed import (
     segment_positions,
     sinusoids,
 )
+from signllm_jax.models.layers.flow import Time
 from signllm_jax.models.layers.steps import Memory, Steps, packed_steps
 from signllm_jax.models.layers.variety import (
     HANDS,
@@ -109,13 +110,15 @@ class Text2Pose(nn.Module):
         self.text_progress = Dense(c.width, ("progress", "embed"))
         self.encoder = [block(False) for _ in range(c.encoder_layers)]
         self.norm_text = Norm(self.dtype)
-        if c.latent:
+        if c.varies:
             self.variety = Variety(c.latent, c.patch * (c.frame_size - 1))
             self.embed_latent = Dense(c.width, ("width", "embed"))
         if c.decoder == "parallel":
             self.length = Length()
-        else:
+        if c.decoder == "autoregressive" or c.flow:
             self.embed_history = Dense(c.width, ("patch", "embed"), self.dtype)
+        if c.flow:
+            self.flow_time = Time(c.width)
         self.frame_progress = Dense(c.width, ("progress", "embed"))
         if c.token_clock:
             self.frame_phase = Dense(c.width, ("progress", "embed"))
@@ -162,7 +165,7 @@ class Text2Pose(nn.Module):
             x, _ = block(x, mask, None, None, training, None, False)
         x = self.norm_text(x)
         keys_values = tuple(block.memory(x) for block in self.decoder)
-        whole = self.config.latent or self.config.decoder == "parallel"
+        whole = self.config.varies or self.config.decoder == "parallel"
         return Memory(keys_values, text_segment, progress, length, x if whole else None)
 
     def vary(self, memory: Memory, noise) -> Memory:
@@ -184,7 +187,7 @@ class Text2Pose(nn.Module):
         """
         c, clips = self.config, seen.noise.shape[1]
         surplus = jnp.zeros(seen.noise.shape[:2])
-        if c.latent:
+        if c.varies:
             text = clip_means(memory.text, memory.segment, clips)
             tokens = members(memory.segment, clips).sum(1)
             latent, surplus = self.variety.recognize(text, seen, c.patch, tokens)
@@ -197,8 +200,10 @@ class Text2Pose(nn.Module):
         text = clip_means(memory.text, memory.segment, clips)
         return self.length(text, members(memory.segment, clips).sum(1), memory.latent)
 
-    def decode(self, memory: Memory, history, counter, steps: Steps, training=False):
+    def decode(self, memory: Memory, history, counter, steps: Steps, training=False, time=None):
         """Predicts the patches that follow a history; a parallel decoder reads none.
+
+        With `config.flow` the history is the patches themselves on their way out of noise.
 
         Args:
             memory: what `encode` returned, with a latent where the model has one.
@@ -207,6 +212,7 @@ class Text2Pose(nn.Module):
             steps: of the patches.
             training: whether dropout is on, and self-attention `config.attention`'s: all else,
                 generation above all, attends by XLA.
+            time: float32 [B, N], how far on their way the patches are; None = 0, all noise.
 
         Returns:
             The Prediction of the patches [B, N, P, ...] and the layers' new caches. A parallel
@@ -217,9 +223,11 @@ class Text2Pose(nn.Module):
         segment, place = steps.segment, steps.place
         memory_mask = (segment[:, :, None] == text_segment[:, None, :]) & (segment[:, :, None] > 0)
         x = (place == 0)[..., None] * self.start
-        if not parallel:
+        if not parallel or c.flow:
             x = self.embed_history(history) + x
-        if c.latent:
+        if c.flow:
+            x = x + self.flow_time(jnp.zeros(segment.shape) if time is None else time)
+        if c.varies:
             own = members(segment, memory.latent.shape[1])
             latent = jnp.einsum("bnk,bkz->bnz", own, memory.latent)
             x = x + self.embed_latent(latent)
@@ -257,22 +265,25 @@ class Text2Pose(nn.Module):
                 advance = advance / tokens[..., None]
             counter = counter[..., None] + advance
         seen = self.seen_head(x).reshape(*shape, (c.frame_size - 1) // 3)
-        if c.latent and not training:
+        if c.varies and not training:
             hidden = latent[..., -len(HANDS) :] @ hidden_joints(c.frame_size)
             seen = seen - NEVER * hidden[:, :, None]
         return Prediction(frames, counter, seen), tuple(new_caches)
 
-    def __call__(self, text, text_segment, history, counter, segment, training=False, seen=None):
+    def __call__(
+        self, text, text_segment, history, counter, segment, training=False, seen=None, time=None
+    ):
         """Teacher-forced prediction of whole (packed) rows.
 
         Args:
             text: int32 [B, S].
             text_segment: int32 [B, S].
-            history: [B, N, P (D - 1)] from `teacher_forcing`.
+            history: [B, N, P (D - 1)] from `teacher_forcing`, or as `decode` says.
             counter: float32 [B, N].
             segment: int32 [B, N].
             training: whether dropout is on.
             seen: the true clips (Seen), which a model reads that has a latent or tells lengths.
+            time: see `decode`.
 
         Returns:
             The Prediction [B, T, ...], and what is Told of the clips where they are seen.
@@ -281,7 +292,7 @@ class Text2Pose(nn.Module):
         if seen is not None:
             memory, told = self.recognize(memory, seen)
         steps = packed_steps(segment, whole=self.config.decoder == "parallel")
-        predicted, _ = self.decode(memory, history, counter, steps, training)
+        predicted, _ = self.decode(memory, history, counter, steps, training, time)
         rows, patches = segment.shape
         time = patches * self.config.patch
         predicted = jax.tree.map(lambda x: x.reshape(rows, time, *x.shape[3:]), predicted)

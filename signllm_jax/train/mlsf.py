@@ -10,6 +10,7 @@ from signllm_jax.core.typing import Array
 from signllm_jax.data import batches
 from signllm_jax.data.corruption import open_train
 from signllm_jax.models import mlsf
+from signllm_jax.models.layers import flow
 from signllm_jax.models.layers.precision import compute_dtype
 from signllm_jax.models.layers.variety import Seen
 from signllm_jax.models.losses import clip_losses, joint_weights, pose_losses, weighted_sum
@@ -47,6 +48,24 @@ def corrupt(
     history = history * (keep & begun)[..., None]
     noise = config.counter_noise * unit * jax.random.normal(counter_key, counter.shape)
     return history, jnp.where(begun, jnp.maximum(counter + noise, 1e-3), 0.0)
+
+
+def noised(batch, key: Array, patch: int) -> tuple[Array, Array]:
+    """Packed clips on their way out of noise, each at a time of its own.
+
+    Args:
+        batch: [B, T, ...]; joints that are not observed are 0 at the end of the way.
+        key: random key.
+        patch: P.
+
+    Returns:
+        The patches [B, N, P (D - 1)] and the times float32 [B, N], 0 on padding.
+    """
+    time_key, noise_key = jax.random.split(key)
+    frames = batch.frames[..., :-1] * jnp.repeat(batch.joint_mask, 3, -1)
+    time = of_frames(jax.random.uniform(time_key, batch.example.shape), batch.segment)
+    point = flow.on_the_way(frames, time, noise_key)
+    return point.reshape(len(point), -1, patch * point.shape[-1]), time[:, ::patch]
 
 
 def of_frames(values: Array, segment: Array) -> Array:
@@ -100,6 +119,9 @@ class MlsfTask(Task):
         if self._autoregressive:
             unit = 1.0 if tokens is None else 1 / tokens[:, :: config.model.patch]
             history, counter = corrupt(history, counter, corrupt_key, config.loss, unit)
+        time = None
+        if config.model.flow:
+            history, time = noised(batch, corrupt_key, config.model.patch)
         seen = self._seen(batch, key)
         predicted = model.apply(
             {"params": params},
@@ -110,6 +132,7 @@ class MlsfTask(Task):
             segment,
             training=True,
             seen=seen,
+            time=time,
             rngs={"dropout": dropout_key},
         )
         told = None

@@ -122,7 +122,7 @@ class Variety(nn.Module):
     A latent is [B, K, Z + 4]: the code and then the hands.
 
     Attributes:
-        size: Z.
+        size: Z; 0 = the hands alone.
         inputs: P (D - 1), numbers of a patch.
     """
 
@@ -132,6 +132,8 @@ class Variety(nn.Module):
     def setup(self):
         """Declares the layers; they are small, and every device has all of them."""
         self.hands = Dense(len(HANDS), ("embed", "width"), scale=0.01)
+        if not self.size:
+            return
         self.prior_text = Dense(HIDDEN, ("embed", "width"))
         self.prior_hands = Dense(HIDDEN, ("width", "width"))
         self.prior = Dense(2 * self.size, ("width", "width"), scale=0.01)
@@ -155,6 +157,8 @@ class Variety(nn.Module):
         even = jax.scipy.special.ndtr(jnp.clip(noise[..., self.size :], -4.0, 4.0))
         chosen = (self.hands(text) - jnp.log(-jnp.log(even))).argmax(-1)
         hands = jax.nn.one_hot(chosen, len(HANDS))
+        if not self.size:
+            return hands
         mean, deviation = self._prior(text, hands)
         return jnp.concatenate([mean + jnp.exp(deviation) * noise[..., : self.size], hands], -1)
 
@@ -173,10 +177,13 @@ class Variety(nn.Module):
         """
         clips = seen.noise.shape[1]
         hands = shown_hands(seen.mask, seen.segment, clips)
+        even = seen.even[:, None, None]
+        known = lambda x: jnp.where(even, x, jax.lax.stop_gradient(x))  # noqa: E731
+        if not self.size:
+            return hands, -(known(jax.nn.log_softmax(self.hands(text))) * hands).sum(-1)
         found = mean, deviation = self._posterior(text, seen, patch, tokens, hands)
         expected = *self._prior(text, hands), jax.nn.log_softmax(self.hands(text))
-        even = seen.even[:, None, None]
-        *prior, logp = (jnp.where(even, x, jax.lax.stop_gradient(x)) for x in expected)
+        *prior, logp = map(known, expected)
         surplus = divergence(found, prior) - (logp * hands).sum(-1)
         return jnp.concatenate([mean + jnp.exp(deviation) * seen.noise, hands], -1), surplus
 
