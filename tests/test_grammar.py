@@ -3,7 +3,8 @@
 import pytest
 
 from signllm_jax.core.errors import DataError
-from signllm_jax.corpora.grammar import SPELLED, draw_sentences, parse_grammar, read_grammar
+from signllm_jax.corpora.grammar import SPELLED, parse_grammar, read_grammar
+from signllm_jax.corpora.sentence_draws import draw_sentences
 
 CAFE = """
 # in a café

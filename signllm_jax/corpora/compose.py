@@ -18,7 +18,7 @@ from signllm_jax.core.errors import ConfigError
 from signllm_jax.core.skeleton import OPENPOSE50
 from signllm_jax.corpora import fingerspelling
 from signllm_jax.corpora.entries import SPLITS
-from signllm_jax.corpora.grammar import SPELLED, Grammar, draw_sentences
+from signllm_jax.corpora.grammar import SPELLED, Grammar
 from signllm_jax.corpora.lexicon import (
     TAKES,
     Pool,
@@ -29,6 +29,7 @@ from signllm_jax.corpora.lexicon import (
     take_pools,
 )
 from signllm_jax.corpora.prepare import Settings
+from signllm_jax.corpora.sentence_draws import draw_sentences
 from signllm_jax.corpora.shards import PART_CLIPS, write_part
 from signllm_jax.corpora.spelled_names import spelled_take, spelled_words
 from signllm_jax.poses.clip import PoseClip

@@ -24,7 +24,6 @@ how many sentences of a split there are and how many takes of each, and `%dev_se
 import dataclasses
 import hashlib
 import os
-import random
 import re
 from collections.abc import Mapping
 
@@ -39,7 +38,6 @@ FEWEST, MOST = 2, 7
 """Signs of a sentence where the grammar has no `%signs`."""
 _SIZES = {"train": (300, 3), "dev": (40, 1), "test": (60, 2)}
 _LONGEST = 64  # signs of a sentence, and the deepest nesting of rules
-_TRIES = 400  # draws for each sentence that is asked for
 _TOKEN = re.compile(r'\s*(?:"([^"<>]+)"|([\[\]()|])|(<spelled>|[^\s\[\]()|"=%<>]+))')
 
 Choice = tuple[tuple["Part", ...], ...]
@@ -143,58 +141,6 @@ def parse_grammar(text: str, place: str = "grammar") -> Grammar:
     return Grammar(rules, named, fewest, most, sizes, sessions, digest, SPELLED in signs)
 
 
-def draw_sentences(grammar: Grammar, place: str = "grammar") -> dict[str, list[tuple[str, ...]]]:
-    """Draws the sentences of every split; no sentence is in two of them.
-
-    Args:
-        grammar: What may be said.
-        place: What to name in an error.
-
-    Returns:
-        Split -> sentences, each the texts of its signs, or SPELLED; the same on every machine.
-
-    Raises:
-        DataError: The grammar has fewer sentences than are asked for, or train too few to have
-            all signs.
-    """
-    wanted = sum(count for count, _ in grammar.sizes.values())
-    # the generator of Python's random is the same in all versions, that of numpy need not be
-    draw = random.Random(f"sentences of {grammar.digest}")
-    found: dict[tuple[str, ...], None] = {}
-    for _ in range(_TRIES * wanted):
-        sentence = tuple(_derive(grammar.rules[START], grammar.rules, draw))
-        if grammar.fewest <= len(sentence) <= grammar.most:
-            found[sentence] = None
-            if len(found) == wanted:
-                break
-    if len(found) < wanted:
-        raise DataError(
-            f"{place}: {wanted} sentences are asked for (%train, %dev, %test), and it has "
-            f"{len(found)} of {grammar.fewest} to {grammar.most} signs"
-        )
-    # drawn early are the likely ones, which are short: every split is to have some of them
-    mixed = _covering_first(sorted(found, key=lambda sentence: draw.random()))
-    made, start = {}, 0
-    for split, (count, _) in grammar.sizes.items():
-        made[split] = mixed[start : start + count]
-        start += count
-    trained = {sign for sentence in made["train"] for sign in sentence}
-    for split in ("dev", "test"):
-        for sign in sorted({sign for sentence in made[split] for sign in sentence} - trained):
-            raise DataError(f"{place}: the sign {sign!r} is in no sentence of train: ask for more")
-    return made
-
-
-def _covering_first(sentences: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
-    """Moves the first sentence with each sign to the front, where train takes its sentences."""
-    known: set[str] = set()
-    first, others = [], []
-    for sentence in sentences:
-        (others if known.issuperset(sentence) else first).append(sentence)
-        known.update(sentence)
-    return first + others
-
-
 def _lines(text: str) -> list[tuple[int, str]]:
     """The lines without comments, continued ones joined, with the number of their first line."""
     found: list[tuple[int, str]] = []
@@ -289,18 +235,3 @@ def _walk(name: str, rules, path: tuple[str, ...], signs: set, asked: set, place
                 _walk(part.name, rules, (*path, name), signs, asked, place)
 
     visit(rules[name])
-
-
-def _derive(choice: Choice, rules: Mapping[str, Choice], draw: random.Random) -> list[str]:
-    """One sentence, every choice at even odds."""
-    made: list[str] = []
-    for part in choice[int(draw.random() * len(choice))]:
-        if part.optional and draw.random() < 0.5:
-            continue
-        if part.group:
-            made += _derive(part.group, rules, draw)
-        elif part.quoted or part.name not in rules:
-            made.append(part.name)
-        else:
-            made += _derive(rules[part.name], rules, draw)
-    return made
