@@ -44,12 +44,16 @@ def train_and_report() -> int:
     config = read_config(CONFIG.value.to_dict())
     name = "-".join((config.name, config.data.dataset.replace("/", "-"), config.size))
     workdir = WORKDIR.value or os.path.join("runs", name)
+    before = steps_done(workdir)
     final = train(config, workdir)
     if final is None:
         return cli.STOPPED
     if not hosts.is_first():
         return 0
-    print(f"trained {final['step']} steps in {final['seconds']:.0f} s: {workdir}/final.json")
+    done = f"trained {final['step']} steps in {final['seconds']:.0f} s"
+    if before == final["step"]:
+        done = f"nothing left to train ({before} of {before} steps)"
+    print(f"{done}: {workdir}/final.json")
     if config.eval.report and "://" in workdir:
         print("report: copy the work directory from the bucket and run launch/evaluate.py on it")
     elif config.eval.report:
@@ -62,6 +66,19 @@ def train_and_report() -> int:
     for line in next_steps(config, workdir):
         print(line)
     return 0
+
+
+def steps_done(workdir: str) -> int | None:
+    """The steps of a run that has ended here; None where there is none, or none can be read."""
+    from signllm_jax.artifacts.run_files import read_final
+    from signllm_jax.core.errors import CheckpointError
+    from signllm_jax.core.storage import as_path
+
+    try:
+        final = read_final(as_path(workdir))
+    except CheckpointError:
+        return None
+    return final.step if final else None
 
 
 def next_steps(config, workdir: str) -> list[str]:

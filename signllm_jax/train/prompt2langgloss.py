@@ -85,8 +85,8 @@ class Prompt2LangGlossTask(MlsfTask):
     def lead_title(self):
         """See Task."""
         return {
-            "both": "score of the poses, from prompts",
-            "pose": "score of the poses, from true LangGloss",
+            "both": "score of the poses, from prompts (docs/metrics.md)",
+            "pose": "score of the poses, from true LangGloss (docs/metrics.md)",
             "text": "share of prompts whose LangGloss is not right",
         }[self.config.text.trained]
 
