@@ -264,9 +264,7 @@ class _Run:
                     active[i] = False
             told.append(f"{shown_name(code)} {'-' if score is None else format(score, '.3f')}")
         self._log.write(step, "dev", scores)
-        self._log.say(
-            f"step {step}: dev {self._task.lead_title}, lower is better: {', '.join(told)}"
-        )
+        self._log.say(f"step {step}: dev {self._task.lead_title}: {', '.join(told)}")
         if hosts.is_first():
             show_dev(self._dev, self._log, step, self._config, self._workdir)
         return dataclasses.replace(state, active=sharding.place(active, state.active.sharding))
