@@ -32,6 +32,7 @@ def main() -> int:
 
 def train_and_report() -> int:
     """Reads the flags, trains, and writes the test report when the run is complete."""
+    from signllm_jax.artifacts.run_files import steps_done
     from signllm_jax.core.config import read_config
     from signllm_jax.core.errors import ConfigError
     from signllm_jax.parallel import hosts
@@ -66,19 +67,6 @@ def train_and_report() -> int:
     for line in next_steps(config, workdir):
         print(line)
     return 0
-
-
-def steps_done(workdir: str) -> int | None:
-    """The steps of a run that has ended here; None where there is none, or none can be read."""
-    from signllm_jax.artifacts.run_files import read_final
-    from signllm_jax.core.errors import CheckpointError
-    from signllm_jax.core.storage import as_path
-
-    try:
-        final = read_final(as_path(workdir))
-    except CheckpointError:
-        return None
-    return final.step if final else None
 
 
 def next_steps(config, workdir: str) -> list[str]:
