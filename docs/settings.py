@@ -1,6 +1,7 @@
 """Puts tables of every setting, and of those that may change, into configuration.md.
 
 A hook of mkdocs; the marks `<!-- settings -->` and `<!-- may change -->` are where the tables go.
+The paragraph after a mark tells readers of the file where the table is; the site has none of it.
 """
 
 import dataclasses
@@ -70,4 +71,9 @@ def changes() -> str:
 
 def on_page_markdown(markdown, page, **_):
     """Called by mkdocs with each page's source."""
-    return markdown.replace(MARK, tables()).replace(CHANGES, changes())
+    for mark, made in ((MARK, tables), (CHANGES, changes)):
+        before, found, after = markdown.partition(f"{mark}\n\n")
+        if found:
+            rest = after.partition("\n\n")[2]
+            markdown = f"{before}{made()}\n\n{rest}"
+    return markdown

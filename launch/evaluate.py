@@ -1,4 +1,4 @@
-"""Evaluates: python launch/evaluate.py --workdir=DIR [--split=test] [--output=DIR/report.json].
+"""Evaluates: python launch/evaluate.py [--workdir=DIR] [--split=test] [--output=DIR/report.json].
 
 A flag that has no meaning for the kind of run is refused."""
 
@@ -6,9 +6,15 @@ from absl import flags
 
 from signllm_jax.core import cli
 
-WORKDIR = flags.DEFINE_string("workdir", None, "where the run lies")
+WORKDIR = flags.DEFINE_string(
+    "workdir", None, "a trained run or export, by default the model that comes with the package"
+)
 SPLIT = flags.DEFINE_enum("split", "test", ("train", "dev", "test"), "what is evaluated")
-OUTPUT = flags.DEFINE_string("output", None, "by default report.json in the workdir")
+OUTPUT = flags.DEFINE_string(
+    "output",
+    None,
+    "by default report.json in the workdir; to be given where that is the package's model",
+)
 EVALUATORS = flags.DEFINE_list(
     "evaluators", [], "work directories of back-translation runs that read the clips"
 )
@@ -47,12 +53,11 @@ EXPORT = flags.DEFINE_string(
 
 def main() -> None:
     """Reads the flags, writes the report and prints its main figures."""
+    from signllm_jax.artifacts.export import PRETRAINED
     from signllm_jax.core.errors import ConfigError
     from signllm_jax.corpora.outputs import check_outside
     from signllm_jax.eval.dispatch import evaluate_run
 
-    if not WORKDIR.value:
-        raise ConfigError("--workdir is missing, for example --workdir=runs/mlsf")
     peer = None
     for flag in (PEER_PYTHON, PEER_LEXICON):
         if flag.present and not PEER.value:
@@ -64,7 +69,7 @@ def main() -> None:
     if PREDICTIONS.value:
         check_outside(filter(None, [OUTPUT.value, EXPORT.value]), [PREDICTIONS.value])
     summary = evaluate_run(
-        WORKDIR.value,
+        WORKDIR.value or PRETRAINED,
         SPLIT.value,
         OUTPUT.value,
         evaluators=EVALUATORS.value,

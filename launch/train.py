@@ -32,6 +32,7 @@ def main() -> int:
 
 def train_and_report() -> int:
     """Reads the flags, trains, and writes the test report when the run is complete."""
+    from signllm_jax.artifacts.run_files import steps_done
     from signllm_jax.core.config import read_config
     from signllm_jax.core.errors import ConfigError
     from signllm_jax.parallel import hosts
@@ -44,12 +45,16 @@ def train_and_report() -> int:
     config = read_config(CONFIG.value.to_dict())
     name = "-".join((config.name, config.data.dataset.replace("/", "-"), config.size))
     workdir = WORKDIR.value or os.path.join("runs", name)
+    before = steps_done(workdir)
     final = train(config, workdir)
     if final is None:
         return cli.STOPPED
     if not hosts.is_first():
         return 0
-    print(f"trained {final['step']} steps in {final['seconds']:.0f} s: {workdir}/final.json")
+    done = f"trained {final['step']} steps in {final['seconds']:.0f} s"
+    if before == final["step"]:
+        done = f"nothing left to train ({before} of {before} steps)"
+    print(f"{done}: {workdir}/final.json")
     if config.eval.report and "://" in workdir:
         print("report: copy the work directory from the bucket and run launch/evaluate.py on it")
     elif config.eval.report:

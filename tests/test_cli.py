@@ -54,6 +54,19 @@ def test_bad_input_is_one_line_and_exit_code_2(tmp_path, flags, code, said):
     assert done.stdout == ("done\n" if code == 0 else "")
 
 
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("train.step=20", "unknown setting config.train.step: did you mean steps?"),
+        ("trian.steps=20", "unknown setting config.trian: did you mean train?"),
+        ("log.zzz=1", "unknown setting config.log.zzz: known are every, progress"),
+    ],
+)
+def test_a_setting_that_there_is_not_is_named_with_the_one_that_is_near(setting, said):
+    done = _run("launch/train.py", "--config=configs/mlsf.py", f"--config.{setting}")
+    assert done.returncode == 2 and done.stderr == f"train.py: {said}\n"
+
+
 def test_debug_and_faults_show_the_traceback(tmp_path):
     (tmp_path / "command.py").write_text(COMMAND)
     debug = _run(str(tmp_path / "command.py"), "--number=1", "--debug")

@@ -45,6 +45,14 @@ def test_every_setting_is_described():
     assert ["| `train.seed`", "`0`"] in [row[:2] for row in rows]
 
 
+def test_the_site_has_tables_where_a_file_says_that_the_site_has_them():
+    page = (DOCS / "configuration.md").read_text("utf-8")
+    made = runpy.run_path(str(DOCS / "settings.py"))["on_page_markdown"](page, None)
+    assert page.count("on the site that `make docs` builds") == 2
+    assert "make docs" not in made and "<!--" not in made
+    assert "| `train.seed` |" in made and "All other settings stay" in made
+
+
 @pytest.mark.slow
 def test_the_site_is_built_without_a_warning(tmp_path):
     build = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", tmp_path]

@@ -19,6 +19,7 @@ from tiny import CONFIG, one_device
 
 from signllm_jax.api import SignLLM
 from signllm_jax.artifacts.group import digest, load_group
+from signllm_jax.artifacts.run_files import steps_done
 from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core.config import to_dict
 from signllm_jax.core.errors import ConfigError, TextError
@@ -123,6 +124,8 @@ def test_a_run_with_clips_of_all_lengths_and_evaluations_compiles_each_program_o
 
 def test_the_last_checkpoint_holds_what_final_json_says(config, finished):
     assert json.loads((finished.path / "final.json").read_text()) == finished.final
+    assert steps_done(finished.path) == finished.final["step"]
+    assert steps_done(finished.path / "groups") is None
     mesh = one_device()
     like = jax.tree.map(
         lambda leaf, place: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place),

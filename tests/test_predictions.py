@@ -11,12 +11,14 @@ import test_report
 from real_clips import phoenix
 from test_report import Words
 
-from signllm_jax.core.errors import DataError
+from signllm_jax.artifacts.export import PRETRAINED
+from signllm_jax.core.errors import DataError, OutputError
 from signllm_jax.eval import eval_set, figures
 from signllm_jax.eval.export import export
 from signllm_jax.eval.pose_report import evaluate
+from signllm_jax.eval.prediction_ids import aliases
 from signllm_jax.eval.predictions import Predictions, file_name, match, read_predictions
-from signllm_jax.eval.report import report_path
+from signllm_jax.eval.report import keeps, report_path
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.frames import Repairs
 from signllm_jax.poses.openpose import write_openpose
@@ -154,6 +156,13 @@ def test_ids_may_be_the_corpus_own_and_have_the_suffix_of_a_video(languages, tmp
     )
 
 
+def test_a_text_of_the_demo_is_an_id_where_it_means_one_clip():
+    names = ["asl_fingerspelling_texts_room_12", "asl_fingerspelling_texts_no"]
+    known = aliases([*names, "gsl_fingerspelling_texts_no", "asl_fingerspelling_yes"])
+    assert known["room_12"] == names[0] and known["yes"] == "asl_fingerspelling_yes"
+    assert "no" not in known and known[names[1]] == names[1]
+
+
 def test_predictions_at_another_rate_are_brought_to_that_of_their_references(languages, tmp_path):
     each = languages["asl"]
     for name, clip in zip(each.names, each.references):
@@ -247,9 +256,13 @@ def test_the_report_of_a_peer_says_whose_it_is_and_what_is_left_out(workdir, pee
     assert report["languages"]["tsl"]["dtw_mean_pose_ratio"] < 0.02  # a copy
     assert report["languages"]["asl"]["duration_ratio"] < 0.8  # one lasts a frame
     assert report["languages"]["asl"]["dtw"] > report["languages"]["tsl"]["dtw"]
-    assert "dtw" not in report["rows"]["teacher_forced"]["overall"]
+    assert "teacher_forced" not in report["rows"]
+    own = report["rows"]["own_model"]["overall"]
+    assert own["dtw"] > report["overall"]["dtw"] and own["dtw_mean_pose_ratio"] > 0
     text = (tmp_path / "report.md").read_text()
     assert "peer.skels, not of this run's model" in text
+    assert "| **predictions (peer)** |" in text and "| the run's own model |" in text
+    assert "teacher-forced" not in text
     assert "4 references are excluded" in text and "nan" not in text
     assert "1 predictions have no reference: somebody_else" in text
     assert "another system's predictions" in text and "produced from text alone" not in text
@@ -262,6 +275,20 @@ def test_the_report_of_a_peer_leaves_the_runs_own_alone(workdir):
     workdir = eval_set.Workdir(workdir)
     assert report_path(workdir, "test", None, None).name == "report.json"
     assert report_path(workdir, "test", None, "them/peer.skels").name == "report-peer.json"
+
+
+def test_nothing_is_written_into_the_package(monkeypatch, workdir, tmp_path):
+    shipped = eval_set.Workdir(PRETRAINED)
+    with pytest.raises(OutputError, match="--output is missing"):
+        report_path(shipped, "test", None, "them/peer.skels")
+    with pytest.raises(OutputError, match="nothing is written into a package"):
+        report_path(shipped, "test", PRETRAINED / "report.json")
+    output = report_path(shipped, "test", tmp_path / "theirs.json")
+    assert keeps(shipped, output).path == tmp_path / "theirs"
+    own = eval_set.Workdir(workdir)
+    assert keeps(own, output) is own
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    assert keeps(own, output).path == tmp_path / "theirs"
 
 
 def test_a_systems_own_unit_and_place_do_not_matter(languages, tmp_path):

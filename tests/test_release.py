@@ -20,9 +20,10 @@ from signllm_jax.poses.files import read_clip
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def test_the_citation_names_the_paper_and_no_version_of_its_own():
+def test_the_citation_names_the_paper_and_the_version_of_the_package():
     cited = (ROOT / "CITATION.cff").read_text("utf-8")
-    assert "arXiv:2405.10718" in cited and not re.search(r"(?m)^version:", cited)
+    assert "arXiv:2405.10718" in cited
+    assert re.search(r"(?m)^version: (.*)$", cited)[1] == signllm_jax.__version__
 
 
 @pytest.fixture(scope="module")

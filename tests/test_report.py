@@ -156,7 +156,13 @@ def test_a_report_has_its_rows_pictures_and_samples_and_counts_what_it_leaves_ou
     pooled = sum(languages[c]["dtw"] * languages[c]["clips"] for c in LANGUAGES) / 5
     assert overall["dtw"] == pytest.approx(pooled, rel=1e-5)
     assert isinstance(overall["collapse"], bool)
-    absent = {"true_langgloss", "peer", "other_take", "conditional_mean"}  # texts have one take
+    absent = {
+        "own_model",
+        "true_langgloss",
+        "peer",
+        "other_take",
+        "conditional_mean",
+    }  # texts have one take
     assert set(report["rows"]) == set(ROWS) - {"produced"} - absent
     assert report["rows"]["ground_truth"]["overall"]["dtw"] == 0
     assert report["rows"]["mean_pose"]["overall"]["collapse"] is True

@@ -96,7 +96,7 @@ def write(path: Path, texts: int = TEXTS) -> Path:
     meanings = [[catalogue.METRICS[n].title, what, _bounds(n)] for n, what in MEANINGS.items()]
     planted = [[name, fault.what] for name, fault in FAULTS.items()]
     warned = [
-        [name, ", ".join(_title(kind) for kind in kinds) or markdown.MISSING]
+        [name, ", ".join(map(_title, kinds)) or markdown.MISSING, _seen_by(figures[name], real)]
         for name, kinds in said.items()
     ]
     parts = [
@@ -110,18 +110,21 @@ def write(path: Path, texts: int = TEXTS) -> Path:
         "are planted. Written by",
         "```bash\npython launch/study.py referees\n```",
         "## Figures and faults",
-        f"{FIRES}: the figure says that something is wrong. Bounds stand below.",
+        f"{FIRES}: the figure says that something is wrong. What is normal stands below.",
         _table(figures, real),
         "## What is planted",
         markdown.table(["fault", "what a model would produce"], planted, align="l"),
         "## Warnings of a report",
-        "What `launch/evaluate.py` says of each row, by kind; of real takes it says nothing.",
-        markdown.table(["fault", "warnings"], warned, align="l"),
+        "What `launch/evaluate.py` says of each row, by kind; of real takes it says nothing. Nor "
+        "does it warn of another text, or of one text for all: these move as real takes do, and "
+        "only what compares texts sees them, which is τ3 here and, in a report, a reader's CER.",
+        markdown.table(["fault", "warnings", "figures that see it"], warned, align="l"),
+        _warning_bounds(),
         "## Definitions",
         "Distances are DTW distances in shoulder widths over joints that both clips show. A "
         "production is held against real takes of its own text; texts have as many productions "
         "as takes, so both sides count alike.",
-        markdown.table(["figure", "what it is", "says nothing between"], meanings, align="l"),
+        markdown.table(["figure", "what it is", "normal, not marked"], meanings, align="l"),
         "τ1, τ2 and τ3 are our reading of arXiv 2606.01643, which names the levels (initial pose, "
         "output diversity, target faithfulness), has no code, and measures in the latent space of "
         "an autoencoder of its own. Ours are ratios of distances between poses, of which each hand "
@@ -144,6 +147,35 @@ def _table(figures: Mapping[str, Mapping[str, float]], real: Mapping[str, float]
         cells = [catalogue.cell(found, n) + f" {FIRES}" * (n in firing) for n in names]
         lines.append([row, *cells])
     return markdown.table(["", *map(catalogue.heading, names)], lines)
+
+
+def _seen_by(found: Mapping[str, float], real: Mapping[str, float]) -> str:
+    """The titles of the figures that say that something is wrong with a row."""
+    from signllm_jax.core import markdown
+    from signllm_jax.eval.referees import fired
+    from signllm_jax.metrics import catalogue
+
+    firing = fired(found, real)
+    titles = [catalogue.METRICS[name].title for name in MEANINGS if name in firing]
+    return ", ".join(titles) or markdown.MISSING
+
+
+def _warning_bounds() -> str:
+    """In words, where warnings begin, for one take of a text and for several."""
+    from signllm_jax.metrics import motion as m
+
+    return (
+        "A warning has a bound of its own, in most cases wider than the range that is normal in "
+        "the table of figures. For texts with one take or with several: the hands travel less than "
+        f"{m.COLLAPSE:g} or more than {m.RESTLESS:g} times as far as the real ones, their jerk is "
+        f"above {m.JERKY:g} times the real one, clips last more than {m.LONG:g} times as long or "
+        f"as short, or more than {m.HIDDEN:.0%} of the joints are missing. Only for texts with "
+        f"several takes: the speed without jitter is below {m.AVERAGED:g} of the real one, "
+        f"productions of a text differ less than {m.ONE_MODE:g} times as much as its takes, more "
+        f"than {m.MIXED_CLIPS:.0%} of the clips of one-handed texts change hands, or the share of "
+        f"left-handed ones is more than {m.OTHER_HAND:.0%} off the real one (more where they are "
+        "few)."
+    )
 
 
 def _bounds(name: str) -> str:

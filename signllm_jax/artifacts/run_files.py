@@ -1,6 +1,7 @@
 """The schemas of a run's `config.json` and `final.json`, and their readers."""
 
 import dataclasses
+import os
 from pathlib import Path
 
 from etils import epath
@@ -9,6 +10,7 @@ from signllm_jax.core.errors import CheckpointError, ConfigError
 from signllm_jax.core.languages import check_code
 from signllm_jax.core.plain_files import read_plain
 from signllm_jax.core.schema import bounded, parse_json, read_as
+from signllm_jax.core.storage import as_path
 
 CONFIG, FINAL = "config.json", "final.json"
 _MOST = 1 << 20  # bytes of each
@@ -75,6 +77,15 @@ def no_run(folder: Path | epath.Path, error: Exception) -> CheckpointError:
     """The error of a folder whose `config.json` cannot be read, for this reason."""
     reason = getattr(error, "strerror", None) or error
     return CheckpointError(f"{folder / CONFIG}: no readable run ({reason})")
+
+
+def steps_done(folder: str | os.PathLike) -> int | None:
+    """The steps of a run that has ended; None where it has not, or where it cannot be told."""
+    try:
+        final = read_final(as_path(folder))
+    except CheckpointError:
+        return None
+    return final.step if final else None
 
 
 def read_final(folder: Path | epath.Path) -> FinalFile | None:

@@ -4,18 +4,19 @@ Exit codes: 0 done, 1 a fault of the program (with traceback), 2 bad input, 3 an
 run was lost or has hung, 75 a training was stopped and has saved, 130 interrupted.
 """
 
+import difflib
 import os
 import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from absl import app, flags, logging
 
 from signllm_jax.core.compile_cache import keep_programs
 from signllm_jax.core.environment import set_back, without_device
-from signllm_jax.core.errors import SignLLMError
+from signllm_jax.core.errors import ConfigError, SignLLMError
 
 FAULT = 1
 BAD_INPUT = 2
@@ -53,12 +54,36 @@ def _parse(argv: list[str]) -> list[str]:
             getattr(flags.FLAGS[name].value, "to_dict", None)
     # a config file that is loaded as a flag raises whatever is wrong with it
     except Exception as error:
-        sys.exit(_report(error, "--debug" in argv))
+        sys.exit(_report(_clearer(error, argv), "--debug" in argv))
     if flags.FLAGS.debug:
         logging.set_verbosity(logging.INFO)
     elif flags.FLAGS["verbosity"].using_default_value:
         logging.set_verbosity(logging.FATAL)  # what goes wrong is also raised
     return rest
+
+
+def _clearer(error: Exception, argv: list[str]) -> Exception:
+    """The error of parsing the flags, or one that says which setting of the config is unknown."""
+    given = [a.lstrip("-").partition("=") for a in argv if a.startswith("-")]
+    paths = [value for name, _, value in given if name == "config"]
+    if not isinstance(error, AttributeError | LookupError | TypeError) or not paths:
+        return error
+    config = flags.FLAGS["config"].parser.parse(config_path(paths[-1]))
+    settings = (name for name, _, _ in given if name.startswith("config."))
+    return next(filter(None, (_unknown(name, config) for name in settings)), error)
+
+
+def _unknown(setting: str, held: Any) -> ConfigError | None:
+    """An error where `config.A.B` is no setting of a config of nested mappings."""
+    place, *keys = setting.split(".")
+    for key in keys:
+        place, known = f"{place}.{key}", list(getattr(held, "keys", tuple)())
+        if key not in known:
+            near = difflib.get_close_matches(key, known, 1)
+            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known) or 'none'}"
+            return ConfigError(f"unknown setting {place}: {hint}")
+        held = held[key]
+    return None
 
 
 def config_path(path: str) -> str:

@@ -88,6 +88,11 @@ TASKS = {
 """Name -> task. This is the only place that lists them."""
 
 
+def shown_name(group: str) -> str:
+    """What a line for people calls a group: its language, or that it is of all of them."""
+    return "all languages" if group == SHARED else group
+
+
 def get_info(task: str) -> TaskInfo:
     """The entry of a task; raises ConfigError when there is no such task."""
     if task not in TASKS:

@@ -1,10 +1,13 @@
 """The rows of a report's tables: what productions are held against."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
 
+from signllm_jax.core import markdown
 from signllm_jax.core.config import ModelConfig
 from signllm_jax.core.errors import ConfigError
 from signllm_jax.core.typing import Tree
@@ -19,6 +22,7 @@ from signllm_jax.poses.features import Statistics, make_frames
 ROWS = {
     "ground_truth": "real clip (ceiling)",
     "produced": "**produced**",
+    "own_model": "the run's own model",
     "true_langgloss": "from true LangGloss (same model, not asked by a prompt)",
     "teacher_forced": "teacher-forced (same model, sees the real past)",
     "nearest_train": "nearest train clip by text (edit distance)",
@@ -29,6 +33,16 @@ ROWS = {
     "mean_pose": "mean pose held",
 }
 """Name in report.json -> name in report.md, in the order of the tables."""
+
+
+def row_titles(facts: Mapping[str, Any]) -> dict[str, str]:
+    """`ROWS`, with the names of the predictions and of the peer that a report's facts have."""
+    given = {}
+    if told := facts.get("predictions"):
+        given["produced"] = f"**predictions ({markdown.escape(Path(told['path']).stem)})**"
+    if peer := facts.get("peer"):
+        given["peer"] = peer["name"]
+    return ROWS | given
 
 
 def teacher_forced(

@@ -172,12 +172,16 @@ def add_clips(
 
 
 def fill_rows(
-    evaluated: EvalSet, seed: int, predictions: Mapping[str, Sequence[PoseClip]] | None = None
+    evaluated: EvalSet,
+    seed: int,
+    predictions: Mapping[str, Sequence[PoseClip]] | None = None,
+    own: bool = False,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Makes the clips of all rows.
 
     Productions come from the texts alone, before a reference is looked at; or they are somebody
-    else's `predictions`, by language, and then no row is made by the run's model.
+    else's `predictions`, by language, and then the run's model makes the row `own_model` where that
+    is wanted (`own`), and no other.
 
     Returns:
         Further rows of the report and further facts.
@@ -197,8 +201,17 @@ def fill_rows(
         return evaluated.produce(evaluated)
     for code, language in evaluated.languages.items():
         language.rows["produced"] = list(predictions[code])
-        language.rows["teacher_forced"] = [None] * len(language.texts)
+    if own:
+        _add_own(evaluated)
     return {}, {}
+
+
+def _add_own(evaluated: EvalSet) -> None:
+    """Adds the row `own_model`: what the run's model produces from the same texts."""
+    copies = {code: dataclasses.replace(x, rows={}) for code, x in evaluated.languages.items()}
+    evaluated.produce(dataclasses.replace(evaluated, languages=copies))
+    for code, copy in copies.items():
+        evaluated.languages[code].rows["own_model"] = copy.rows["produced"]
 
 
 def _produce(evaluated: EvalSet) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -7,6 +7,7 @@ train clips alone.
 
 import dataclasses
 import functools
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -102,6 +103,7 @@ def trained_inside(
         found = reader is not None
         kept_seconds = reader.cpu_seconds if found else 0.0
         if not found:
+            tell(f"training a reader of {len(codes)} language{'s' * (len(codes) > 1)}")
             sources = [language.train for language in languages.values()]
             with tqdm.tqdm(total=chosen.steps, desc="reader", unit="step", disable=None) as bar:
                 advance = functools.partial(_advance, bar)
@@ -121,6 +123,11 @@ def trained_inside(
             )
         )
     return evaluators
+
+
+def tell(line: str) -> None:
+    """Says on stderr what an evaluation does next, above a progress bar that is there."""
+    tqdm.tqdm.write(line, file=sys.stderr)
 
 
 def _advance(bar: tqdm.tqdm, number: int, loss: np.ndarray) -> None:

@@ -16,7 +16,7 @@ from signllm_jax.text.langgloss import split_marks
 
 BRIEF = ("dtw", "hand_travel", "duration_ratio")
 """The metrics of rows other than the production: all that their tables show."""
-MODEL_ROWS = ("produced", "true_langgloss")
+MODEL_ROWS = ("produced", "own_model", "true_langgloss")
 """Rows that are compared with the mean pose and with another clip."""
 Ratios = dict[str, tuple[np.ndarray, np.ndarray]]
 """Name of a ratio -> numerator and denominator of each clip."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from signllm_jax.artifacts.group import write_file
 from signllm_jax.core import markdown as md
-from signllm_jax.eval.baselines import ROWS
+from signllm_jax.eval.baselines import row_titles
 from signllm_jax.eval.evaluators import read_by
 from signllm_jax.eval.paper_table import dev_and_test, other_split
 from signllm_jax.eval.provenance import goodput_line
@@ -200,21 +200,22 @@ def _as_produced(metrics: Mapping) -> dict:
 def _against(report: Report) -> list[str]:
     if "ground_truth" not in report.rows:
         return []
-    parts, peer = ["## Against reference rows"], report.facts.get("peer", {})
+    parts = ["## Against reference rows"]
     for code in (ALL, *report.codes):
         rows = []
-        for row, name in (ROWS | ({"peer": peer["name"]} if peer else {})).items():
+        for row, name in row_titles(report.facts).items():
             if metrics := dict(report.rows.get(row, {}).get(code, {})):
                 metrics |= _as_produced(metrics) if row == "ground_truth" else {}
                 rows.append((name, metrics))
         title = f"### {named(code) if code else 'All languages'}"
         parts += [title, catalogue.table("", AGAINST, rows)]
+    forced = "The teacher-forced row is given the real frames before each patch, and their length."
     return [
         *parts,
         "DTW is the mean over clips of the Euclidean distance of a frame's joints in shoulder "
         "widths, summed along the best path and divided by the longer clip's frames. The nearest "
-        "train clip is the one whose text has the least edit distance. The teacher-forced row is "
-        "given the real frames before each patch, hence also the real length.",
+        "train clip is the one whose text has the least edit distance.",
+        *([forced] if "teacher_forced" in report.rows else []),
         *takes(report),
     ]
 

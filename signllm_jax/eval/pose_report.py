@@ -30,6 +30,7 @@ from signllm_jax.eval.evaluators import (
     lifting,
     open_evaluator,
     reader_of,
+    tell,
     trained_inside,
 )
 from signllm_jax.eval.export import export as export_clips
@@ -37,7 +38,7 @@ from signllm_jax.eval.flat import flatten_languages
 from signllm_jax.eval.lengths import of_languages
 from signllm_jax.eval.peers import Peer, sign
 from signllm_jax.eval.predictions import Predictions, file_name, match, read_predictions
-from signllm_jax.eval.report import ALL, Report, report_path
+from signllm_jax.eval.report import ALL, Report, keeps, report_path
 from signllm_jax.eval.samples import save_samples
 from signllm_jax.metrics.text_metrics import signatures
 
@@ -70,14 +71,16 @@ def evaluate(
         evaluators: Work directories of back-translation runs that read the clips; without any,
             fingerspelling is read by CTC readers that are trained here.
         readers: Number of the CTC readers, of seeds 0, 1, ..., by default 1; they are trained when
-            they are not in `reader/`.
+            they are not in the run's `reader/`, or in that of the report's folder where nothing is
+            written into the run.
         seed: Seed of the permutation of other clips and of the bootstrap.
         data_dir: Folder of the prepared data; by default the run's.
         samples: Clips of a language rendered to `samples/`; by default the config's.
         reader_config: Sizes of the CTC readers, whose seed is replaced; by default as the data set
             needs.
         predictions: Another system's clips (`eval.predictions`), scored in the place of the run's
-            own; the report is then `report-<their name>.json`, and sample clips lie beside it.
+            own, which are a row beside them where both have depth; the report is then
+            `report-<their name>.json`, and sample clips lie beside it.
         export: Folder that productions and references are written to (`eval.export`).
         peer: Another system that signs the same texts, as a row; all rows are then in x and y.
         opened: Opens what is evaluated, as the kind of run asks for.
@@ -98,7 +101,7 @@ def evaluate(
         raise ConfigError("--readers: none are trained where --evaluators read; give one of both")
     run_dir = Workdir(workdir)
     output = report_path(run_dir, split, output, predictions, peer.name if peer else "")
-    evaluated = opened(run_dir, split, data_dir)
+    kept, evaluated = keeps(run_dir, output), opened(run_dir, split, data_dir)
     if readers and not evaluated.spelled:
         raise ConfigError(f"--readers: they spell words, but {run_dir.path} has sentences")
     theirs, matched = (None, None) if predictions is None else _predicted(evaluated, predictions)
@@ -106,7 +109,9 @@ def evaluate(
     flat = peer is not None or (theirs is not None and theirs.flat)
     if flat:
         judges = [lifting(judge) for judge in judges]
-    more_rows, more_facts = fill_rows(evaluated, seed, matched)
+    if not flat or peer is not None:
+        tell(f"producing {sum(len(x.texts) for x in evaluated.languages.values())} clips")
+    more_rows, more_facts = fill_rows(evaluated, seed, matched, own=not flat)
     takes_report.add_rows(evaluated)
     if export is not None:
         export_clips(export, split, evaluated.languages)
@@ -117,7 +122,7 @@ def evaluate(
     if evaluated.spelled and not judges:  # CTC over letters is no judge of sentences
         seeds = range(1 if readers is None else readers)
         sizes = reader_config or reader_of(evaluated.config)
-        judges = trained_inside(run_dir, evaluated.languages, seeds, sizes, flat)
+        judges = trained_inside(kept, evaluated.languages, seeds, sizes, flat)
     read = _read(judges, evaluated.languages) if judges else None
     named = [
         describe(judge, evaluated.languages, read["ground_truth"][i], evaluated.spelled)
@@ -130,7 +135,7 @@ def evaluate(
     scores = _scores(evaluated, theirs)
     rows = _tables(evaluated, scores, where, texts, read, seed)
     takes_report.add_figures(evaluated, rows)
-    folder = output.parent / output.stem if theirs or peer else run_dir.path / "samples"
+    folder = output.parent / output.stem if theirs or peer else kept.path / "samples"
     count = evaluated.config.eval.samples if samples is None else samples
     save_samples(folder, evaluated.languages, count, evaluated.spelled and not (theirs or peer))
     run = provenance.describe_run(

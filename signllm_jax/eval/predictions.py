@@ -3,26 +3,25 @@
 `FILE.skels` has its ids in `FILE.files` beside it, line by line; `FILE.pt` has them within. A
 folder holds such files, or one file a clip whose name without its suffix is the id (`.pose .npz
 .skels .json .zip`), or a folder of OpenPose's frames a clip, at any depth. Ids are those of the
-data set (`asl_how2sign_CLIP`) or the corpus's own (`CLIP`).
+data set (`asl_how2sign_CLIP`) or the corpus's own (`CLIP`; see `prediction_ids`).
 """
 
 import dataclasses
 import os
-import re
-import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 
 from signllm_jax.core.errors import DataError, PoseFormatError
-from signllm_jax.core.languages import LANGUAGES
 from signllm_jax.core.skeleton import OPENPOSE50
 from signllm_jax.core.storage import read_regular
 from signllm_jax.corpora.entries import clip_id
 from signllm_jax.eval.eval_set import Language
 from signllm_jax.eval.flat import flatten, flatten_languages, is_flat, without_depth
+from signllm_jax.eval.prediction_ids import aliases as aliases_of
+from signllm_jax.eval.prediction_ids import file_name
 from signllm_jax.eval.slrtp_reading import read_slrtp, to_clip
 from signllm_jax.poses import files, skels
 from signllm_jax.poses.clean import at_rate
@@ -34,27 +33,6 @@ from signllm_jax.poses.openpose import read_openpose
 _NAMED = 5  # ids that are named in a report
 _FRAME = "_keypoints.json"  # the end of the names of OpenPose's files
 ENDLESS = 2.0  # times the longest reference: a prediction that lasts longer had no end
-
-
-def file_name(name: str) -> str:
-    """An id as the name of a file: what is not a letter, digit, dot, dash or _ becomes _."""
-    return re.sub(r"[^\w.-]", "_", unicodedata.normalize("NFC", name))
-
-
-def _aliases(names: Iterable[str]) -> dict[str, str]:
-    """Other name of a reference -> the `file_name` of its id, where it means one reference only."""
-    meant: dict[str, set[str]] = {}
-    for name in names:
-        others = {name, name.rpartition("/")[2]}
-        for code in LANGUAGES:
-            if name.startswith(f"{code}_"):
-                rest = name.removeprefix(f"{code}_")  # SOURCE_ID
-                own = rest.partition("_")[2]
-                others |= {rest, own, own.rpartition("/")[2]}
-        for other in others - {""}:
-            meant.setdefault(file_name(other), set()).add(file_name(name))
-    single = {other: next(iter(full)) for other, full in meant.items() if len(full) == 1}
-    return single | {file_name(name): file_name(name) for name in names}
 
 
 @dataclasses.dataclass
@@ -104,7 +82,7 @@ def read_predictions(path: str | os.PathLike, fps: Mapping[str, float]) -> Predi
     rates = {file_name(name): rate for name, rate in fps.items()}
     if len(rates) < len(fps):
         raise DataError(f"{path}: two references have ids that are the same as names of files")
-    found, aliases = Predictions(os.fspath(path), {}, Repairs()), _aliases(fps)
+    found, aliases = Predictions(os.fspath(path), {}, Repairs()), aliases_of(fps)
     if path.is_dir():
         candidates = _candidates(path)
     elif path.is_file() and path.suffix.lower() in (".skels", ".pt"):

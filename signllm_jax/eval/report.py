@@ -19,6 +19,10 @@ TEXT_STAGE, UNAIDED = "text_stage", "unaided"
 """The rows of a text stage: as it is used, and as it writes by itself."""
 
 
+PACKAGE = Path(__file__).resolve().parents[1]
+"""The folder of the package: a model comes with it, and nothing is written into it."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Report:
     """What `report.json` holds.
@@ -98,6 +102,19 @@ def named(code: str) -> str:
     return "**all**" if code == ALL else f"{get_language(code).name} ({code})"
 
 
+def is_untouched(workdir: Workdir) -> bool:
+    """Whether nothing is written into a run: it is within the package, or cannot be written."""
+    if is_remote(workdir.path):
+        return False
+    path = workdir.path.resolve()
+    return PACKAGE in path.parents or (path.is_dir() and not os.access(path, os.W_OK))
+
+
+def keeps(workdir: Workdir, output: Path) -> Workdir:
+    """Where an evaluation keeps readers and samples: in the run, or in the report's folder."""
+    return Workdir(output.with_suffix("")) if is_untouched(workdir) else workdir
+
+
 def report_path(
     workdir: Workdir,
     split: str,
@@ -111,18 +128,27 @@ def report_path(
     whose report is in x and y and stands beside the run's own.
 
     Raises:
-        OutputError: The name does not end in .json, the folder cannot be made, or what is written
-            beside the run would go through a link, which a stranger's folder may have.
+        OutputError: The name does not end in .json, the folder cannot be made or is the package's,
+            there is no name for a run that is not written into, or what is written beside the run
+            would go through a link, which a stranger's folder may have.
     """
+    if output is None and is_untouched(workdir):
+        raise OutputError(
+            f"--output is missing: nothing is written into {workdir.path}, for example "
+            "--output=runs/pretrained/report.json"
+        )
     parts = ["" if split == "test" else split, peer]
     parts.append("" if predictions is None else Path(predictions).resolve().stem)
     name = "-".join(["report", *filter(None, parts)])
     output = Path(output) if output else workdir.path / f"{name}.json"
     if output.suffix != ".json":
         raise OutputError(f"cannot write the report to {output}: its name must end in .json")
+    if PACKAGE in output.resolve().parents:
+        raise OutputError(f"cannot write the report to {output}: nothing is written into a package")
     if not is_remote(workdir.path):
-        own = [workdir.path / "samples", output.with_suffix(""), *workdir.path.glob("reader*")]
-        for folder in (*own, *workdir.path.glob("reader*/*")):
+        kept = keeps(workdir, output).path
+        own = [kept / "samples", output.with_suffix(""), *kept.glob("reader*")]
+        for folder in (*own, *kept.glob("reader*/*")):
             if folder.is_symlink():
                 raise OutputError(f"{folder}: is a link: nothing is written through it")
     try:

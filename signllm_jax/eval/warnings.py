@@ -46,15 +46,16 @@ def of_clips(
     found = []
     if predictions is not None:
         found.append(
-            f"What is called produced here are the predictions of {predictions.path}, not of this "
-            "run's model; whether they saw a reference is not known here."
+            f"The productions here are the predictions of {predictions.path}, not of this run's "
+            "model; whether they saw a reference is not known here."
         )
         if predictions.flat:
             found.append(
                 "The predictions have no depth, or MediaPipe's in a unit of its own, or other "
                 "joints than the references. Both sides and the mean pose are compared in x and "
                 "y, on the 50 joints of OpenPose, in shoulder widths of x and y: not comparable "
-                "with figures of clips that have depth."
+                "with figures of clips that have depth. The run's own model has depth, hence no "
+                "row here: score its .pose files, which --export writes, by a report of their own."
             )
         if predictions.seconds:
             found.append(

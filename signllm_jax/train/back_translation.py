@@ -28,7 +28,7 @@ class BackTranslationTask(Task):
     """One Pose2Text a language, kept at its best free-running character error rate on dev."""
 
     lead = "cer"
-    lead_title = "character error rate"
+    lead_title = "character error rate (lower is better)"
 
     def _module(self, dtype=jnp.float32) -> Pose2Text:
         return Pose2Text(self.config.model, self.config.reading, dtype)

@@ -16,6 +16,7 @@ from signllm_jax.artifacts.group import digest, write_file
 from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core.config import Config, to_dict
 from signllm_jax.core.errors import CheckpointError, TrainingError
+from signllm_jax.core.tasks import shown_name
 from signllm_jax.core.version import versions
 from signllm_jax.data import batches as pipeline
 from signllm_jax.parallel import hosts, sharding
@@ -250,7 +251,7 @@ class _Run:
     def _evaluate(self, step: int, state: TrainState) -> TrainState:
         params = evaluated(state.opt_state, state.params)
         scores = hosts.from_first(self._dev.score(params))
-        record, active, lines = self._record, hosts.gather(state.active).copy(), []
+        record, active, told = self._record, hosts.gather(state.active).copy(), []
         for i, code in enumerate(self._lanes):
             score = scores[code].get(self._task.lead)
             best = record["best"][code]
@@ -261,10 +262,9 @@ class _Run:
                 record["waiting"][code] += 1
                 if 0 < self._config.train.patience <= record["waiting"][code]:
                     active[i] = False
-            lines.append(f"{code} {'-' if score is None else format(score, '.3f')}")
+            told.append(f"{shown_name(code)} {'-' if score is None else format(score, '.3f')}")
         self._log.write(step, "dev", scores)
-        title = f"dev {self._task.lead_title} (lower is better)"
-        self._log.say(f"step {step}: {title}: {', '.join(lines)}")
+        self._log.say(f"step {step}: dev {self._task.lead_title}: {', '.join(told)}")
         if hosts.is_first():
             show_dev(self._dev, self._log, step, self._config, self._workdir)
         return dataclasses.replace(state, active=sharding.place(active, state.active.sharding))

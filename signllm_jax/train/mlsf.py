@@ -84,7 +84,7 @@ class MlsfTask(Task):
     """One Text2Pose per language, kept at its best free-running score on dev (`eval/judge.py`)."""
 
     lead = "score"
-    lead_title = "score, as a share of the mean pose's distance"
+    lead_title = "score (distance / mean pose, plus what hand travel lacks; lower is better)"
     rewards = True
 
     def init_lane(self, key):

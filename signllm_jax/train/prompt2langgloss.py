@@ -85,9 +85,9 @@ class Prompt2LangGlossTask(MlsfTask):
     def lead_title(self):
         """See Task."""
         return {
-            "both": "score of the poses, from prompts",
-            "pose": "score of the poses, from true LangGloss",
-            "text": "share of prompts whose LangGloss is not right",
+            "both": "score of the poses, from prompts (lower is better)",
+            "pose": "score of the poses, from true LangGloss (lower is better)",
+            "text": "share of prompts whose LangGloss is not right (lower is better)",
         }[self.config.text.trained]
 
     def init_lane(self, key):

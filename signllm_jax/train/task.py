@@ -64,7 +64,7 @@ class Task(abc.ABC):
     Attributes:
         config: the run's.
         lead: the dev metric by which a lane's best parameters are kept; smaller is better.
-        lead_title: what it is called in a sentence.
+        lead_title: what it is called in a sentence, and which way is better.
         unit: the loss term that counts what was learned from, for the rate shown.
         rewards: whether `loss` takes a Learning, and `clip_errors` is there.
     """

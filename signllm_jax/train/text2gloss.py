@@ -36,7 +36,7 @@ class Text2GlossTask(Task):
     """One Text2Gloss for all languages, kept at its best BLEU-4 on dev."""
 
     lead = "bleu4_gap"
-    lead_title = "100 - BLEU-4"
+    lead_title = "100 - BLEU-4 (lower is better)"
     unit = "tokens"
 
     def data_languages(self):

@@ -1,0 +1,41 @@
+"""By which names another system's predictions may call the references of a split."""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+
+from signllm_jax.core.languages import LANGUAGES
+
+_SPELLED = re.compile("fingerspelling_(texts_|signers_)?")
+"""The part of an id that names a spelled data set; its name has more than one word."""
+
+
+def file_name(name: str) -> str:
+    """An id as the name of a file: what is not a letter, digit, dot, dash or _ becomes _."""
+    return re.sub(r"[^\w.-]", "_", unicodedata.normalize("NFC", name))
+
+
+def aliases(names: Iterable[str]) -> dict[str, str]:
+    """Other name of a reference -> the `file_name` of its id, where it means one reference only.
+
+    Beside the id itself, `LANGUAGE_SOURCE_CLIP`, these are `SOURCE_CLIP` and `CLIP`, and of a clip
+    in a folder its last part; the clip of a spelled data set is the text with _ between its words.
+    """
+    meant: dict[str, set[str]] = {}
+    for name in names:
+        for other in {name, name.rpartition("/")[2], *_own(name)} - {""}:
+            meant.setdefault(file_name(other), set()).add(file_name(name))
+    single = {other: next(iter(full)) for other, full in meant.items() if len(full) == 1}
+    return single | {file_name(name): file_name(name) for name in names}
+
+
+def _own(name: str) -> set[str]:
+    """What the corpus itself calls the clip of an id."""
+    found: set[str] = set()
+    for code in LANGUAGES:
+        if name.startswith(f"{code}_"):
+            rest = name.removeprefix(f"{code}_")
+            spelled = _SPELLED.match(rest)
+            own = rest[spelled.end() :] if spelled else rest.partition("_")[2]
+            found |= {rest, own, own.rpartition("/")[2]}
+    return found
