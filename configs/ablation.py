@@ -19,6 +19,16 @@ SETTINGS = {
     "plc_high_error": {**PLC, "direction": "high_error"},
     "plc_share": {**PLC, "share": 0.67},
 }
+# what `config.loss` is in each control: clips that fit badly count less, without a buffer
+CONTROLS = {
+    f"{kind}_{limit:g}": {"robust": kind, "outlier": limit}
+    for kind, limits in {
+        "trimmed": (1.0, 1.5, 2.0),
+        "clipped": (0.5, 1.0, 2.0),
+        "huber": (0.1, 0.3, 1.0),
+    }.items()
+    for limit in limits
+}
 # further training of the demo's asl, with the same steps each: sections of the config
 FINETUNE_STEPS = 200
 SLOW = {"learning_rate": 3e-5, "warmup": 20}

@@ -16,13 +16,15 @@ from signllm_jax.core.config import read_config
 from signllm_jax.core.errors import DataError
 
 ENDS = {"base": 0.5, "rl_loss": 0.5, "plc": 0.45, "plc_uniform": 0.4, "plc_share": 0.6}
+ENDS |= {"trimmed_1": 0.42, "trimmed_2": 0.41, "huber_1": 0.48}
 
 
 @pytest.fixture
 def study(tmp_path):
     return Study(
         config=read_config(ablation.get_config().to_dict()),
-        settings={name: ablation.SETTINGS[name] for name in ENDS},
+        settings={name: ablation.SETTINGS[name] for name in ENDS if name in ablation.SETTINGS},
+        controls={name: ablation.CONTROLS[name] for name in ENDS if name in ablation.CONTROLS},
         prompted=read_config(ablation.prompted().to_dict()),
         demo=read_config(ablation.demo().to_dict()),
         finetune=ablation.FINETUNE,
@@ -43,7 +45,9 @@ def keep(study, stage, name, corrupt, seed, **more):
 
 def test_every_setting_is_a_config_and_there_are_at_most_twelve():
     config = ablation.get_config()
-    for way in (*({"rl": rl} for rl in ablation.SETTINGS.values()), *ablation.FINETUNE.values()):
+    ways = [{"rl": rl} for rl in ablation.SETTINGS.values()]
+    ways += [{"loss": loss} for loss in ablation.CONTROLS.values()]
+    for way in (*ways, *ablation.FINETUNE.values()):
         values = config.to_dict()
         for section, changes in way.items():
             values[section] |= changes
@@ -91,7 +95,8 @@ def test_what_is_planned_is_what_is_missing_and_what_was_chosen(study):
             keep(study, "dev", name, share, seed)
     plan = list(study.plan())
     tested = {(run.setting, run.corrupt) for run in plan if run.stage == "test"}
-    names = ("base", "rl_loss", "plc", "plc_uniform")
+    names = ("base", "rl_loss", "plc", "plc_uniform", "trimmed_2", "huber_1")
+    assert {run.setting for run in plan if run.stage == "clean"} == set(names)
     assert tested == {(n, c) for n in names for c in (share, 0.0)} | {("prompt2langgloss", 0.0)}
     assert len(set(plan)) == len(plan) and Run("test", "rl_loss", 0.0, 7) in plan
     held = study.results("dev")

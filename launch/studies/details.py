@@ -30,7 +30,7 @@ def _settings(study: Study, best: str | None) -> Iterator[str]:
         "Mean ± standard deviation over seeds. Chosen by the DTW ratio at the end, among the "
         f"settings with the channel: **{best}**."
     )
-    yield tables.training(dev, study.settings)
+    yield tables.training(dev, study.settings | study.controls)
     yield "DTW on dev at a quarter, a half, three quarters and the end of training:"
     yield tables.by_stage(dev, "dtw")
     yield "And the frame error on dev, teacher-forced:"

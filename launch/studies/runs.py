@@ -13,7 +13,7 @@ import jax
 import numpy as np
 import scipy.stats
 
-from signllm_jax.core.config import Config, RLConfig, to_dict
+from signllm_jax.core.config import Config, LossConfig, RLConfig, to_dict
 from signllm_jax.core.skeleton import get_layout
 from signllm_jax.core.typing import Array, Tree
 from signllm_jax.data import batches, corruption, splits
@@ -43,8 +43,8 @@ class Bench:
     are made from the damaged split. The reader and the mean pose are always of the clean one.
 
     Args:
-        config: of the runs, which differ in `rl`, `train.seed`, `data.corrupt` and the optimizer;
-            its first language is used.
+        config: of the runs, which differ in `rl`, `loss`, `train.seed`, `data.corrupt` and the
+            optimizer; its first language is used.
     """
 
     def __init__(self, config: Config):
@@ -87,6 +87,7 @@ class Bench:
         config = dataclasses.replace(
             config,
             rl=dataclasses.replace(config.rl, **plain),
+            loss=dataclasses.replace(config.loss, outlier=LossConfig().outlier),
             train=dataclasses.replace(config.train, seed=0),
             data=self._config.data,
         )
@@ -103,9 +104,10 @@ class Bench:
             seeded = dataclasses.replace(config.train, seed=seed)
             return init_state(dataclasses.replace(config, train=seeded), lanes)
 
-        def step(state, batch, numbers):
+        def step(state, batch, numbers, outlier):
             rl = dataclasses.replace(config.rl, **numbers)
-            task = MlsfTask(dataclasses.replace(config, rl=rl))
+            loss = dataclasses.replace(config.loss, outlier=outlier)
+            task = MlsfTask(dataclasses.replace(config, rl=rl, loss=loss))
             return train_step(state, batch, task=task, lanes=lanes, specs=specs)
 
         return jax.jit(start), jax.jit(step, donate_argnums=0)
@@ -137,7 +139,7 @@ class Bench:
                 curve.append(self._point(0, state.params, share))
             for number in range(config.train.steps):
                 batch = data.batch(number, [0], rows)
-                state, metrics = step(state, batch, numbers)
+                state, metrics = step(state, batch, numbers, config.loss.outlier)
                 frames += float(metrics["frames"][0])
                 if number + 1 in marks:
                     curve.append(self._point(number + 1, state.params, share))

@@ -21,7 +21,7 @@ DEV_SEEDS = (0, 1, 2)
 TEST_SEEDS = (3, 4, 5, 6, 7)
 MARKS = 6  # evaluations on dev of a run
 
-Settings = Mapping[str, Mapping[str, Any]]
+Settings = dict[str, dict[str, Any]]
 
 
 class Run(NamedTuple):
@@ -40,6 +40,7 @@ class Study:
     Attributes:
         config: of the runs; `data.corrupt` is the share of the corrupted ones.
         settings: name -> what `config.rl` is; `base` and `rl_loss` among them.
+        controls: name -> what `config.loss` is, in settings without reinforcement learning.
         prompted: of the other kind of model, with the steps and rows of `config`.
         demo: of the run that further training starts from.
         finetune: name -> what `config.rl` and `config.optimizer` are in further training.
@@ -50,6 +51,7 @@ class Study:
 
     config: Config
     settings: Settings
+    controls: Settings
     prompted: Config
     demo: Config
     finetune: Settings
@@ -77,6 +79,20 @@ class Study:
         """The settings that are chosen among: those with the Priority Learning Channel."""
         return {name: rl for name, rl in self.settings.items() if rl.get("plc")}
 
+    def kinds(self) -> Mapping[str, Settings]:
+        """The controls of each kind, which differ in their limit."""
+        kinds: dict[str, dict[str, Mapping[str, Any]]] = {}
+        for name, loss in self.controls.items():
+            kinds.setdefault(loss["robust"], {})[name] = loss
+        return kinds
+
+    def compared(self) -> list[str]:
+        """What is tested: the paper's rows, and what was chosen of the channel and of each kind."""
+        share = self.config.data.corrupt
+        chosen = [self.chosen("dev", among, share) for among in self.kinds().values()]
+        best = self.chosen("dev", self.candidates(), share)
+        return list(filter(None, dict.fromkeys(("base", "rl_loss", "plc", best, *chosen))))
+
     def gradients(self) -> Settings:
         """The ways of further training with a policy gradient."""
         return {name: way for name, way in self.finetune.items() if "rl" in way}
@@ -88,13 +104,13 @@ class Study:
     def plan(self) -> Iterator[Run]:
         """All runs, in order; what depends on a choice comes once the choice can be made."""
         share = self.config.data.corrupt
-        for seed, name in itertools.product(DEV_SEEDS, self.settings):
+        for seed, name in itertools.product(DEV_SEEDS, [*self.settings, *self.controls]):
             yield Run("dev", name, share, seed)
-        best = self.chosen("dev", self.candidates(), share)
-        for seed in TEST_SEEDS:
-            for name in filter(None, dict.fromkeys(("base", "rl_loss", "plc", best))):
-                for corrupt in (share, 0.0):
-                    yield Run("test", name, corrupt, seed)
+        compared = self.compared()
+        for seed, name in itertools.product(DEV_SEEDS, compared):
+            yield Run("clean", name, 0.0, seed)
+        for seed, name, corrupt in itertools.product(TEST_SEEDS, compared, (share, 0.0)):
+            yield Run("test", name, corrupt, seed)
         for seed, name in itertools.product(DEV_SEEDS, self.finetune):
             yield Run("finetune-dev", name, 0.0, seed)
         gradient = self.chosen("finetune-dev", self.gradients(), 0.0)
@@ -139,7 +155,8 @@ class Study:
             start = whole_runs.trained(_seeded(self.demo, run.seed), place)
             config, marks = self._further(config, self.finetune[run.setting]), (0, MARKS)
         else:
-            config = _changed(config, rl=self.settings[run.setting])
+            rl, loss = self.settings.get(run.setting, {}), self.controls.get(run.setting, {})
+            config = _changed(config, rl=rl, loss=loss)
         config = _changed(config, data={"corrupt": run.corrupt})
         steps, last = config.train.steps, run.stage.endswith("test")
         marks = set() if last else {round(steps * n / MARKS) for n in marks}
@@ -162,7 +179,7 @@ class Study:
             )
         config = self.prompted if name == "prompt2langgloss" else self.config
         rows = {"steps": config.train.steps, "rows": config.train.batch_size}
-        return rows | dict(self.settings.get(name, {}))
+        return rows | dict((self.settings | self.controls).get(name, {}))
 
 
 def _seeded(config: Config, seed: int) -> Config:
