@@ -63,6 +63,14 @@ def demo():
     return config
 
 
+def signers():
+    """Eight signers of the same texts, by the paper's learning: whom does it draw?"""
+    config = mlsf.get_config("fingerspelling_signers,tiny,paper")
+    config.data.languages = ("asl",)
+    config.train.steps = 800
+    return config
+
+
 def prompted():
     """The other kind of model, for as many steps of as many rows."""
     config, own = prompt2langgloss.get_config(), get_config()

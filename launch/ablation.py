@@ -16,7 +16,7 @@ DOCS = flags.DEFINE_string(
 )
 RUN = flags.DEFINE_boolean("run", True, "run what is missing; else write of what is there")
 RUNS = flags.DEFINE_integer("runs", None, "stop after so many runs", lower_bound=1)
-STAGES = ("dev", "clean", "test", "finetune-dev", "finetune-test")
+STAGES = ("dev", "clean", "test", "finetune-dev", "finetune-test", "draws")
 CHOSEN = flags.DEFINE_multi_enum("stage", STAGES, STAGES, "which runs; by default all")
 DEMO = flags.DEFINE_list("demo", [], "evaluated runs of configs/mlsf.py to compare")
 
@@ -38,6 +38,7 @@ def main() -> None:
         demo=read_config(ablation.demo().to_dict()),
         finetune=ablation.FINETUNE,
         finetune_steps=ablation.FINETUNE_STEPS,
+        signers=read_config(ablation.signers().to_dict()),
         records=Records(docs / "replay" / "runs.jsonl"),
         folder=Path(WORKDIR.value),
     )

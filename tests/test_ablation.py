@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from configs import ablation
-from launch.studies import costs, report, tables
+from launch.studies import costs, draws, report, tables
 from launch.studies.records import Records
 from launch.studies.runs import separation
 from launch.studies.study import DEV_SEEDS, TEST_SEEDS, Run, Study
@@ -29,6 +29,7 @@ def study(tmp_path):
         demo=read_config(ablation.demo().to_dict()),
         finetune=ablation.FINETUNE,
         finetune_steps=ablation.FINETUNE_STEPS,
+        signers=read_config(ablation.signers().to_dict()),
         records=Records(tmp_path / "docs" / "replay" / "runs.jsonl"),
         folder=tmp_path / "runs",
     )
@@ -104,6 +105,16 @@ def test_what_is_planned_is_what_is_missing_and_what_was_chosen(study):
     longer = dataclasses.replace(study.config.train, steps=501)
     other = dataclasses.replace(study, config=dataclasses.replace(study.config, train=longer))
     assert other.results("dev") == {}  # what was run otherwise is no result
+
+
+def test_draws_and_clips_below_the_threshold_are_counted_by_signer():
+    weights = np.array([[6, 0, 2, 0], [0, 4, 0, 0]])
+    example = np.array([[0, 1, 2, -1], [3, 4, -1, -1]])
+    found = draws.shares(weights, example, ["a", "a", "b", "b", "a"])
+    assert found["clips a"] == pytest.approx(0.6) and found["below a"] == pytest.approx(1 / 3)
+    assert found["draws a"] == pytest.approx((6 / 8 + 1) / 2)
+    assert found["draws b"] == pytest.approx(1 / 8)
+    assert found["below b"] == 0.5 and found["below"] == pytest.approx(2 / 5)
 
 
 def test_records_are_kept_and_a_damaged_line_is_named(tmp_path):

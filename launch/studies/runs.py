@@ -7,7 +7,7 @@ of the compiled step, so that settings and seeds share programs.
 import dataclasses
 import functools
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import jax
 import numpy as np
@@ -30,7 +30,7 @@ from signllm_jax.rl.clips import Clips
 from signllm_jax.rl.reward import clip_errors, sequence_errors
 from signllm_jax.train.groups import make_group
 from signllm_jax.train.mlsf import MlsfTask
-from signllm_jax.train.state import init_state, state_shardings
+from signllm_jax.train.state import TrainState, init_state, state_shardings
 from signllm_jax.train.step import train_step
 
 TRACED = ("eta", "threshold", "supervised", "policy", "deviation", "final_deviation")
@@ -112,13 +112,20 @@ class Bench:
 
         return jax.jit(start), jax.jit(step, donate_argnums=0)
 
-    def train(self, config: Config, marks: Sequence[int], start: Tree = None) -> dict:
+    def train(
+        self,
+        config: Config,
+        marks: Sequence[int],
+        start: Tree = None,
+        watch: Callable[[int, TrainState], None] = lambda step, state: None,
+    ) -> dict:
         """Trains and measures.
 
         Args:
             config: of the run.
             marks: steps after which dev is evaluated, and at the end the train clips' errors.
             start: parameters to start from; None = fresh ones.
+            watch: called after every step with its number and the state, which the next one takes.
 
         Returns:
             `curve`, the step, teacher-forced frame error and DTW ratio on dev at every mark;
@@ -141,6 +148,7 @@ class Bench:
                 batch = data.batch(number, [0], rows)
                 state, metrics = step(state, batch, numbers, config.loss.outlier)
                 frames += float(metrics["frames"][0])
+                watch(number + 1, state)
                 if number + 1 in marks:
                     curve.append(self._point(number + 1, state.params, share))
             result = {

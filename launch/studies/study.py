@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from launch.studies import whole_runs
+from launch.studies import draws, whole_runs
 from launch.studies.records import Key, Records
 from launch.studies.runs import Bench
 from signllm_jax.core.config import Config
@@ -45,6 +45,7 @@ class Study:
         demo: of the run that further training starts from.
         finetune: name -> what `config.rl` and `config.optimizer` are in further training.
         finetune_steps: its steps.
+        signers: of the run that says whom the channel draws.
         records: of finished runs.
         folder: for the work directories of whole runs.
     """
@@ -56,6 +57,7 @@ class Study:
     demo: Config
     finetune: Settings
     finetune_steps: int
+    signers: Config
     records: Records
     folder: Path
 
@@ -117,6 +119,8 @@ class Study:
         plain = self.chosen("finetune-dev", self.supervised(), 0.0)
         for seed, name in itertools.product(DEV_SEEDS, filter(None, (plain, gradient))):
             yield Run("finetune-test", name, 0.0, seed)
+        for group in draws.GROUPS:
+            yield Run("draws", group, 0.0, DEV_SEEDS[0])
         for seed in TEST_SEEDS[:3]:
             yield Run("test", "prompt2langgloss", 0.0, seed)
 
@@ -148,6 +152,8 @@ class Study:
         if run.setting == "prompt2langgloss":
             place = self.folder / f"prompted-{run.seed}"
             return {"test": whole_runs.prompted(_seeded(self.prompted, run.seed), place)}
+        if run.stage == "draws":
+            return draws.measure(_seeded(self.signers, run.seed), run.setting)
         config = _seeded(self.config, run.seed)
         start, marks = None, range(1, MARKS + 1)
         if run.stage.startswith("finetune"):
@@ -173,6 +179,8 @@ class Study:
 
     def told(self, name: str) -> dict[str, Any]:
         """What a setting's runs were: they are run again when it changes."""
+        if name in draws.GROUPS:
+            return draws.told(self.signers, name)
         if name in self.finetune:
             return {"steps": self.finetune_steps, "from": self.demo.train.steps} | dict(
                 self.finetune[name]
