@@ -44,6 +44,13 @@ FINETUNE = {
     "mse_and_policy_gradient": {"optimizer": FAST, "rl": BOTH},
     "mse_and_policy_gradient_slow": {"optimizer": SLOW, "rl": BOTH},
 }
+# how the distribution of a latent is trained on, with a reader's reward
+READ = {"steps": 200, "learning_rate": 3e-4}
+READER_WAYS = {
+    "usual_loss": {"usual": 1.0, "policy": 0.0, **READ},
+    "reader": {"usual": 0.0, "policy": 1.0, **READ},
+    "usual_loss_and_reader": {"usual": 1.0, "policy": 0.1, **READ},
+}
 
 
 def get_config(arg: str | None = None):
@@ -68,6 +75,16 @@ def signers():
     config = mlsf.get_config("fingerspelling_signers,tiny,paper")
     config.data.languages = ("asl",)
     config.train.steps = 800
+    return config
+
+
+def sampled():
+    """Eight signers and a latent, for a short time: what a reader's reward is tried on."""
+    config = mlsf.get_config("fingerspelling_signers,tiny,plain")
+    config.data.languages = ("asl",)
+    config.model.latent = 16
+    config.loss.latent = 0.003
+    config.train.steps = 1500
     return config
 
 

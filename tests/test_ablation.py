@@ -29,6 +29,8 @@ def study(tmp_path):
         demo=read_config(ablation.demo().to_dict()),
         finetune=ablation.FINETUNE,
         finetune_steps=ablation.FINETUNE_STEPS,
+        sampled=read_config(ablation.sampled().to_dict()),
+        reader_ways=ablation.READER_WAYS,
         signers=read_config(ablation.signers().to_dict()),
         records=Records(tmp_path / "docs" / "replay" / "runs.jsonl"),
         folder=tmp_path / "runs",

@@ -69,7 +69,7 @@ class Bench:
         return train_reader(*parts)
 
     @functools.cache  # noqa: B019 (a bench lives as long as its process)
-    def _part(self, share: float):
+    def part(self, share: float):
         """Group, producer and train split, of whose clips a share is damaged."""
         config = dataclasses.replace(
             self._config, data=dataclasses.replace(self._config.data, corrupt=share)
@@ -134,7 +134,7 @@ class Bench:
             no JSON.
         """
         share, numbers = config.data.corrupt, {n: getattr(config.rl, n) for n in TRACED}
-        group, _, split = self._part(share)
+        group, _, split = self.part(share)
         data = self._data(group, split, config)
         fresh, step = self._programs(config)
         curve, rows, frames = [], range(config.batch_rows[0]), 0.0
@@ -182,7 +182,7 @@ class Bench:
         return scores | {"cer": cer(read, self._sets["test"].texts)}
 
     def _produce(self, params, share, split):
-        _, producer, _ = self._part(share)
+        _, producer, _ = self.part(share)
         made = [clip for clip, _ in producer(params, [self._sets[split].texts])[0]]
         scores = self._score(split)(made)
         names = {"dtw": "dtw_mean_pose_ratio", "hand_travel": "hand_travel_ratio"}
@@ -225,7 +225,7 @@ class Bench:
 
     @functools.cache  # noqa: B019
     def _as_clips(self, share, name):
-        group, _, train = self._part(share)
+        group, _, train = self.part(share)
         split = train if name == "train" else self._sets[name]
         data = self._data(group, split, self._config)
         rl, count = self._config.rl, len(split)

@@ -4,6 +4,7 @@ Every finished run is a line of the records; the same command goes on where it w
 """
 
 import dataclasses
+import functools
 import itertools
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -12,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from launch.studies import draws, whole_runs
+from launch.studies import draws, reader_gradient, whole_runs
 from launch.studies.records import Key, Records
 from launch.studies.runs import Bench
 from signllm_jax.core.config import Config
@@ -46,6 +47,8 @@ class Study:
         finetune: name -> what `config.rl` and `config.optimizer` are in further training.
         finetune_steps: its steps.
         signers: of the run that says whom the channel draws.
+        sampled: of the short run whose samples a reader rewards.
+        reader_ways: name -> how it is trained on.
         records: of finished runs.
         folder: for the work directories of whole runs.
     """
@@ -58,6 +61,8 @@ class Study:
     finetune: Settings
     finetune_steps: int
     signers: Config
+    sampled: Config
+    reader_ways: Settings
     records: Records
     folder: Path
 
@@ -121,6 +126,8 @@ class Study:
             yield Run("finetune-test", name, 0.0, seed)
         for group in draws.GROUPS:
             yield Run("draws", group, 0.0, DEV_SEEDS[0])
+        for seed, name in itertools.product(DEV_SEEDS, self.reader_ways):
+            yield Run("reader", name, 0.0, seed)
         for seed in TEST_SEEDS[:3]:
             yield Run("test", "prompt2langgloss", 0.0, seed)
 
@@ -154,6 +161,9 @@ class Study:
             return {"test": whole_runs.prompted(_seeded(self.prompted, run.seed), place)}
         if run.stage == "draws":
             return draws.measure(_seeded(self.signers, run.seed), run.setting)
+        if run.stage == "reader":
+            way = reader_gradient.Way(**self.reader_ways[run.setting])
+            return reader_gradient.measure(self._ground, way, run.seed)
         config = _seeded(self.config, run.seed)
         start, marks = None, range(1, MARKS + 1)
         if run.stage.startswith("finetune"):
@@ -174,6 +184,10 @@ class Study:
                 result["start"] = bench.test(start, run.corrupt)
         return result
 
+    @functools.cached_property
+    def _ground(self):
+        return reader_gradient.Ground(self.sampled)
+
     def _further(self, config: Config, way: Mapping[str, Any]) -> Config:
         return _changed(config, train={"steps": self.finetune_steps}, **way)
 
@@ -181,6 +195,8 @@ class Study:
         """What a setting's runs were: they are run again when it changes."""
         if name in draws.GROUPS:
             return draws.told(self.signers, name)
+        if name in self.reader_ways:
+            return {"from": self.sampled.train.steps} | dict(self.reader_ways[name])
         if name in self.finetune:
             return {"steps": self.finetune_steps, "from": self.demo.train.steps} | dict(
                 self.finetune[name]

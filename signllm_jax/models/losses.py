@@ -68,8 +68,9 @@ def pose_losses(
             multiplied; None = 1.
 
     Returns:
-        Scalars `loss`, `frame` (mean squared error, or by `loss.robust`), `velocity` (of frame-to-frame differences
-        within a clip), `counter` and `seen` (cross-entropy of a joint being observed).
+        Scalars `loss`, `frame` (mean squared error, or by `config.robust`), `velocity` (of
+        frame-to-frame differences within a clip), `counter` and `seen` (cross-entropy of a joint
+        being observed).
     """
     real = segment > 0
     observed = joint_mask & real[..., None]
