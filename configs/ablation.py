@@ -63,8 +63,8 @@ def get_config(arg: str | None = None):
 
 
 def demo():
-    """The demo's own config, of the study's language: what further training starts from."""
-    config = mlsf.get_config("fingerspelling")
+    """The demo by the paper's learning, of the study's language: where further training starts."""
+    config = mlsf.get_config("fingerspelling,tiny,paper")
     config.data.languages = ("asl",)
     config.log.progress = False
     return config

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from configs import ablation
-from launch.studies import costs, draws, report, tables
+from launch.studies import costs, draws, report, signer_tables, tables
 from launch.studies.records import Records
 from launch.studies.runs import separation
 from launch.studies.study import DEV_SEEDS, TEST_SEEDS, Run, Study
@@ -143,9 +143,10 @@ def test_the_page_is_written_of_whatever_is_finished(study, tmp_path):
     for name in ENDS:
         for seed in DEV_SEEDS:
             keep(study, "dev", name, 0.25, seed, auc=auc)
+            keep(study, "clean", name, 0.0, seed)
     report.write(study, docs)
     page = (docs / "replay.md").read_text()
-    assert "Change of DTW on test: not run." in page and "**plc_uniform**" in page
+    assert "Change of DTW on test: not run." in page and "DTW against `plc_uniform`" in page
     assert "Not run." in (docs / "replay" / "tables.md").read_text()
     assert (docs / "replay.png").stat().st_size > 5000
     for seed in TEST_SEEDS:
@@ -155,14 +156,34 @@ def test_the_page_is_written_of_whatever_is_finished(study, tmp_path):
     report.write(study, docs)
     page = (docs / "replay.md").read_text()
     line = next(line for line in page.splitlines() if line.startswith("| plc_uniform |"))
-    assert "333 ± 0 (3 of 3)" in line and "0.4500 [0.4304, 0.4696]" in line and " 0.90 ± " in line
+    assert line.count("333 ± 0 (3 of 3)") == 2 and "0.4500 [0.4304, 0.4696]" in line
+    assert "| trimmed_2 |" in page and "| trimmed_1 |" not in page and "0.500 ± 0.000" in page
     page = (docs / "replay" / "tables.md").read_text()
+    assert (
+        "robust trimmed, outlier 1.0" in page and "| plc_uniform | teacher forced | 0.900" in page
+    )
     assert "-0.1000 [-0.1000, -0.1000]" in page and "0.4500 [0.4304, 0.4696]" in page
 
 
 def test_the_page_is_short_and_has_one_table():
     page = (Path(__file__).parents[1] / "docs" / "replay.md").read_text("utf-8")
     assert len(page.split()) <= 900 and page.count("|---|") == 1
+
+
+def test_signers_and_a_readers_reward_are_shown(study):
+    for group, most in (("none", 0.4), ("signer", 0.25)):
+        part = {"clips": 0.25, "below": 0.5}
+        signers = {"a": part | {"draws": most}, "b": part | {"draws": 0.5 - most}}
+        keep(study, "draws", group, 0.0, 0, signers=signers, below=0.5)
+    line = signer_tables.drawn_line(study.results("draws"))
+    assert line.startswith("by `none` `a` 40.0% of the draws with 25.0% of the clips, `b` 10.0%")
+    assert "| a | 25.0% | 40.0% | 25.0% |" in signer_tables.drawn(study.results("draws"), "draws")
+    for seed in DEV_SEEDS:
+        start = {"cer": 0.2, "diversity": 0.5, "reward": -1.0}
+        after = start | {"cer": 0.19 - 0.01 * seed}
+        keep(study, "reader", "reader", 0.0, seed, start=start, test=after)
+    assert "| reader | 3 | 20.0% to 18.0% |" in signer_tables.read(study.results("reader"))
+    assert "`reader` -2.00 [-4.48, +0.48]" in signer_tables.read_line(study.results("reader"))
 
 
 def test_further_training_stands_beside_what_it_began_from(study, tmp_path):

@@ -95,10 +95,15 @@ class Study:
 
     def compared(self) -> list[str]:
         """What is tested: the paper's rows, and what was chosen of the channel and of each kind."""
+        best = self.chosen("dev", self.candidates(), self.config.data.corrupt)
+        first = ("base", "rl_loss", "plc", best)
+        return list(filter(None, dict.fromkeys((*first, *self.limits()))))
+
+    def limits(self) -> list[str]:
+        """The control that was chosen of each kind, where all of a kind ran."""
         share = self.config.data.corrupt
         chosen = [self.chosen("dev", among, share) for among in self.kinds().values()]
-        best = self.chosen("dev", self.candidates(), share)
-        return list(filter(None, dict.fromkeys(("base", "rl_loss", "plc", best, *chosen))))
+        return list(filter(None, chosen))
 
     def gradients(self) -> Settings:
         """The ways of further training with a policy gradient."""

@@ -59,36 +59,51 @@ def told(values: Mapping) -> str:
     return ", ".join(said) or "-"
 
 
-def overview(dev: Mapping[Key, dict], tested: Mapping[Key, dict], share: float) -> str:
-    """A line a setting: how fast it learns on dev, what its errors tell, and what it reaches.
+def overview(
+    dev: Mapping[Key, dict],
+    clean: Mapping[Key, dict],
+    tested: Mapping[Key, dict],
+    names: Sequence[str],
+    share: float,
+) -> str:
+    """A line a setting: how fast it comes to the base's end on dev, and what it reaches on test.
 
     Args:
         dev: results on dev.
+        clean: the same of clean train clips.
         tested: results on test.
+        names: of the settings.
         share: of damaged clips.
     """
-    reached = _reached(dev)
+    reached = [_reached(dev), _reached(clean)]
     own_test = {(name, corrupt): own for name, corrupt, own in by_setting(tested)}
     rows = []
-    for name, _, own in by_setting(dev):
-        row = [name, spread([r["curve"][-1]["dtw"] for r in own]), reached[name]]
-        row.append(_separates(own))
+    for name in names:
+        row = [name, *(steps.get(name, "-") for steps in reached)]
         for corrupt in (share, 0.0):
-            both = _tested(own_test.get((name, corrupt), ()), "test")[:2]
-            row += both
+            row += _tested(own_test.get((name, corrupt), ()), "test")[:2]
         rows.append(row)
-    head = ["setting", "DTW, dev", "steps to base's end", "AUC"]
+    head = ["setting", "steps, damaged", "steps, clean"]
     head += [f"{metric}, {kind}" for kind in ("damaged", "clean") for metric in ("DTW", "CER")]
     return table(head, rows)
 
 
-def _separates(own: Sequence[dict]) -> str:
-    """The AUC of the buffer's errors, or where there is no buffer of the model's."""
-    for source in ("buffer", "teacher_forced"):
-        found = [r["auc"][source]["all"] for r in own if source in r.get("auc", {})]
-        if found:
-            return spread(found, ".2f")
-    return "-"
+def on_dev(results: Mapping[Key, dict], name: str) -> str:
+    """A setting's DTW ratio at the end on dev."""
+    ends = [r["curve"][-1]["dtw"] for (own, *_), r in results.items() if own == name]
+    return spread(ends) if ends else "not run"
+
+
+def apart(
+    tested: Mapping[Key, dict], pair: tuple[str, str], corrupt: float, metric: str, form: str
+) -> str:
+    """How far the first of a pair of settings is above the second on test, seed by seed."""
+    one, other = (
+        {seed: r["test"][metric] for (name, c, seed), r in tested.items() if (name, c) == key}
+        for key in ((pair[0], corrupt), (pair[1], corrupt))
+    )
+    both = sorted(one.keys() & other.keys())
+    return interval([one[seed] - other[seed] for seed in both], form) if both else "not run"
 
 
 def _reached(results: Mapping[Key, dict]) -> dict[str, str]:
@@ -109,7 +124,7 @@ def training(results: Mapping[Key, dict], settings: Settings) -> str:
     for name, _, own in by_setting(results):
         frames = spread([r["frames"] for r in own], ".0f")
         rows.append([name, told(settings[name]), frames, reached[name]])
-    head = ["setting", "config.rl", "frames a step", "steps to base's end (runs that reach it)"]
+    head = ["setting", "config", "frames a step", "steps to base's end (runs that reach it)"]
     return table(head, rows)
 
 
