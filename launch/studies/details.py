@@ -75,8 +75,8 @@ def _signers(study: Study) -> Iterator[str]:
     yield "## Whom the channel draws where signers differ"
     yield (
         f"{config.data.dataset}, {config.train.steps} steps by the paper's learning, a run for "
-        "each `rl.group`; means over the second half of the run, in which every clip is in the buffer. "
-        "The share of the draws is what the clips' probabilities sum to."
+        "each `rl.group`; means over the second half of the run, in which every clip is in the "
+        "buffer. The share of the draws is what the clips' probabilities sum to."
     )
     yield signer_tables.drawn(found, "draws")
     yield "Share of each signer's clips that are below the threshold:"
