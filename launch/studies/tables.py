@@ -75,7 +75,7 @@ def overview(
         names: of the settings.
         share: of damaged clips.
     """
-    reached = [_reached(dev), _reached(clean)]
+    reached = [_reached(results, brief=True) for results in (dev, clean)]
     own_test = {(name, corrupt): own for name, corrupt, own in by_setting(tested)}
     rows = []
     for name in names:
@@ -106,15 +106,21 @@ def apart(
     return interval([one[seed] - other[seed] for seed in both], form) if both else "not run"
 
 
-def _reached(results: Mapping[Key, dict]) -> dict[str, str]:
-    """Setting -> the steps after which it is where the base ends, and how many runs come there."""
+def _reached(results: Mapping[Key, dict], brief: bool = False) -> dict[str, str]:
+    """Setting -> the steps after which it is where the base ends, and how many runs come there.
+
+    They are the mean over the runs that do; where it is not `brief`, with its deviation.
+    """
     base = {seed: r["curve"][-1]["dtw"] for (name, _, seed), r in results.items() if name == "base"}
     found = {}
     for name, _, own in by_setting(results):
         reach = [steps_to(r["curve"], base[r["seed"]]) for r in own if r["seed"] in base]
         reached = [steps for steps in reach if np.isfinite(steps)]
-        some = f"{spread(reached, '.0f')} ({len(reached)} of {len(reach)})"
-        found[name] = some if reached else "never"
+        if not reached:
+            found[name] = "never"
+            continue
+        steps = f"{np.mean(reached):.0f}" if brief else spread(reached, ".0f")
+        found[name] = f"{steps} ({len(reached)} of {len(reach)})"
     return found
 
 
