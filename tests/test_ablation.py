@@ -179,7 +179,7 @@ def test_signers_and_a_readers_reward_are_shown(study):
     assert line.startswith("by `none` `a` 40.0% of the draws with 25.0% of the clips, `b` 10.0%")
     assert "| a | 25.0% | 40.0% | 25.0% |" in signer_tables.drawn(study.results("draws"), "draws")
     for seed in DEV_SEEDS:
-        start = {"cer": 0.2, "diversity": 0.5, "reward": -1.0, "frames": 90.0}
+        start = {"cer": 0.2, "diversity": 0.5, "reward": -1.0}
         after = start | {"cer": 0.19 - 0.01 * seed}
         keep(study, "reader", "reader", 0.0, seed, start=start, test=after)
     assert "| reader | 3 | 20.0% to 18.0% |" in signer_tables.read(study.results("reader"))

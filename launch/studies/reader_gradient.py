@@ -86,14 +86,13 @@ class Ground:
         return _step(self.config, self.group, self.readers[0], way)
 
     def judge(self, params: Tree, seed: int) -> dict[str, float]:
-        """`cer`, `diversity` and mean `frames` of samples of the test texts, drawn by the seed."""
+        """`cer` and `diversity` of samples of the test texts; the draws depend on the seed."""
         texts = [text for text in dict.fromkeys(self._test.texts) for _ in range(JUDGED)]
         draws = [Draw(seed=seed, sample=place) for place in range(len(texts))]
         with sharding.use_mesh(sharding.make_mesh({}, jax.devices()[:1])):
             made = [clip for clip, _ in self._producer(params, [texts], [draws])[0]]
         read = self.readers[1].read(0, made)
-        found = {"cer": cer(read, texts), "diversity": diversity(texts, made)}
-        return found | {"frames": float(np.mean([len(clip) for clip in made]))}
+        return {"cer": cer(read, texts), "diversity": diversity(texts, made)}
 
 
 def measure(ground: Ground, way: Way, seed: int) -> dict:
@@ -106,8 +105,8 @@ def measure(ground: Ground, way: Way, seed: int) -> dict:
 
     Returns:
         `start` and `test`, each with `cer` of the judging reader, `diversity`, the mean distance
-        between samples of a text, `frames`, the mean length of a clip, and `reward`, the mean
-        log-probability of a letter by the rewarding reader in the first or last tenth of the steps.
+        between samples of a text, and `reward`, the mean log-probability of a letter by the
+        rewarding reader in the first or last tenth of the steps.
     """
     params, rewards = _train_on(ground, way, seed)
     tenth = max(len(rewards) // 10, 1)

@@ -9,9 +9,6 @@ from launch.studies.records import Key
 from launch.studies.study import by_setting
 from launch.studies.tables import interval, table
 
-FIGURES = (("cer", ".1%"), ("diversity", ".3f"), ("frames", ".0f"), ("reward", ".3f"))
-"""Of samples, before and after training on."""
-
 
 def drawn(results: Mapping[Key, dict], part: str) -> str:
     """For each signer its share of the clips, and its `draws` or `below` by each `rl.group`."""
@@ -54,11 +51,11 @@ def read(results: Mapping[Key, dict]) -> str:
     rows = []
     for name, _, own in by_setting(results):
         row = [name, str(len(own))]
-        for metric, form in FIGURES:
+        for metric, form in (("cer", ".1%"), ("diversity", ".3f"), ("reward", ".3f")):
             before, after = ([r[part][metric] for r in own] for part in ("start", "test"))
             row.append(f"{np.mean(before):{form}} to {np.mean(after):{form}}")
         rows.append([*row, change(own)])
-    head = ["way", "seeds", "CER", "diversity", "frames", "reward of a letter", "CER, change"]
+    head = ["way", "seeds", "CER", "diversity", "reward of a letter", "CER, change in points"]
     return table(head, rows)
 
 
