@@ -23,9 +23,9 @@ SETTINGS = {
 CONTROLS = {
     f"{kind}_{limit:g}": {"robust": kind, "outlier": limit}
     for kind, limits in {
-        "trimmed": (1.0, 1.5, 2.0, 3.0),
+        "trimmed": (1.0, 1.5, 2.0),
         "clipped": (0.5, 1.0, 2.0),
-        "huber": (0.1, 0.3, 1.0, 2.0),
+        "huber": (0.1, 0.3, 1.0),
     }.items()
     for limit in limits
 }
