@@ -44,19 +44,14 @@ def _head(study: Study) -> list[str]:
     return [
         "# Reinforcement learning: what it does here",
         "The paper learns with a reinforcement loss and a **Priority Learning Channel** (PLC): a "
-        "share of every batch is drawn from a buffer, clips of a high reward more often, and those "
-        "of a low one not at all. This page says what that is good for. Written by "
-        "`launch/ablation.py`, as are [all tables](replay/tables.md).",
+        "share of every batch is drawn from a buffer, clips of a high reward more often, of a low "
+        "one never. Written by `launch/ablation.py`, as are [all tables](replay/tables.md).",
         f"Fingerspelling, {config.data.languages[0]}, size {config.size}, {config.train.steps} "
-        f"steps of {config.train.batch_size} rows in every setting (`configs/ablation.py`). DTW is "
-        "the ratio to the mean pose, free-running: 0 is the real clip, 1 the mean pose. CER is a "
-        f"reader's. Steps are those after which dev is as good as at the base's end, {_seeds()}; "
-        f"the rest is test, once, {seeds(TEST_SEEDS)}, mean and 95% interval.",
+        f"steps of {config.train.batch_size} rows (`configs/ablation.py`). DTW is the ratio to the "
+        "mean pose, free-running: 0 is the real clip, 1 the mean pose. CER is a reader's. Steps "
+        f"are those to the base's end on dev, {seeds(DEV_SEEDS)}; the rest is test, once, "
+        f"{seeds(TEST_SEEDS)}, mean and 95% interval.",
     ]
-
-
-def _seeds() -> str:
-    return f"{seeds(DEV_SEEDS)}, mean ± standard deviation"
 
 
 def _overview(study: Study, shown: Sequence[str]) -> list[str]:
@@ -71,8 +66,8 @@ def _overview(study: Study, shown: Sequence[str]) -> list[str]:
         "`plc_share` with two thirds of the rows drawn. Without buffer or reward, "
         "by `config.loss.robust`: `trimmed_K` leaves clips out whose error is above K times the "
         "median of their batch, `clipped_K` lets them count as one at that limit does, and "
-        "`huber_K` counts a coordinate's error linearly beyond K deviations. All limits and seven "
-        "settings of the channel were run on dev, and the best of each kind is tested.",
+        "`huber_K` counts a coordinate's error linearly beyond K deviations. The best on dev of "
+        "each kind is tested.",
     ]
 
 
@@ -82,22 +77,30 @@ def _findings(study: Study, best: str | None) -> list[str]:
         study.results("dev"),
         study.results("test"),
     )
+    names = list(filter(None, (best, *study.limits())))
+    ends = ", ".join(f"`{name}` {tables.on_dev(dev, name)}" for name in names)
     against = [
         f"`{name}` {tables.apart(tested, (name, best or 'plc'), share, 'dtw', '+.3f')}"
         for name in study.limits()
     ]
-    clean = tables.apart(_points(tested), (best or "plc", "base"), 0.0, "cer", "+.1f")
+    clean = [
+        f"`{name}` {tables.apart(_points(tested), (name, 'base'), 0.0, 'cer', '+.1f')}"
+        for name in names
+    ]
     return [
         "- **The loss alone changes nothing.** Taken literally its gradient is that of the mean "
         "squared error.\n"
         "- **On damaged clips the channel helps**, and the more the more it draws: damaged clips "
-        "stay behind, fall below the threshold, and are seen less often. It is the choice that "
-        f"helps: on dev the base ends at {tables.on_dev(dev, 'base')}, a buffer that draws all "
-        f"clips alike at {tables.on_dev(dev, 'plc_uniform')}, and drawing the worst first at "
+        "fall below the threshold and are seen less often. The choice helps, not the buffer: on "
+        f"dev the base ends at DTW {tables.on_dev(dev, 'base')}, drawing all alike at "
+        f"{tables.on_dev(dev, 'plc_uniform')}, the worst first at "
         f"{tables.on_dev(dev, 'plc_high_error')}.\n"
-        f"- **The cheaper explanation.** DTW against `{best}` on damaged clips: "
-        f"{', '.join(against) or 'not run'}. CHEAPER\n"
-        f"- **On clean clips** CLEAN `{best}` less `base` there: {clean} points of CER.",
+        "- **The cheaper explanation is a robust loss.** Clips that fit badly have to count less; "
+        "that needs neither buffer nor reward nor draws. On dev: "
+        f"{ends or 'not run'}. Test, damaged, DTW against `{best}`: "
+        f"{', '.join(against) or 'not run'}.\n"
+        "- **On clean clips no gain of the channel is shown.** CER against `base`, in points: "
+        f"{', '.join(clean) or 'not run'}. Five seeds cannot tell 0.2 points.",
         "![DTW ratio and loss on dev over training](replay.png)",
     ]
 
@@ -115,9 +118,8 @@ def _signers(study: Study) -> list[str]:
     config = study.signers
     return [
         "## Whom it draws where signers differ",
-        f"`{config.data.dataset}`, eight signers, {config.train.steps} steps by the paper's "
-        "learning, a run for each `rl.group`, what a clip's quality is compared within. Most and "
-        f"least drawn: {signer_tables.drawn_line(study.results('draws'))}. SIGNERS",
+        f"`{config.data.dataset}`, {config.train.steps} steps, a run for each `rl.group`, what a "
+        f"clip's quality is compared within. Most and least drawn: {signer_tables.drawn_line(study.results('draws'))}.",
     ]
 
 
@@ -127,9 +129,9 @@ def _demo(study: Study) -> list[str]:
         "## The demo",
         "`configs/mlsf.py:fingerspelling`, four languages, clean clips, "
         f"{study.demo.train.steps:,} steps: {tables.demo_line(found)}. The channel costs "
-        "fingerspelling character errors, so `plain` is its default: the squared error alone. "
-        "The paper's learning is one word away, `--config=configs/mlsf.py:paper`, and the default "
-        "of `prompt2sign`, whose clips nobody has looked through.",
+        "character errors, so fingerspelling's default is `plain`, the squared error alone. The "
+        "paper's learning is one word away, `--config=configs/mlsf.py:paper`, and the default of "
+        "`prompt2sign`.",
     ]
 
 
@@ -154,34 +156,35 @@ def _gradient(study: Study) -> list[str]:
     sampled = study.sampled
     return [
         "## Policy gradient",
-        "A gradient of the expected reward of free-running clips, where reward and loss are no "
-        f"longer the same. From the demo's {study.demo.data.languages[0]}, trained on for "
-        f"{study.finetune_steps} steps in several ways; chosen on dev: `{gradient}`, and without a "
-        f"policy gradient `{plain}`. Change of DTW on test: {said}. No way was better than to "
-        "stop.",
-        "The same over samples of a latent, with a reader's log-probability of the text as the "
-        f"reward: `{sampled.data.dataset}`, {sampled.train.steps:,} steps, then some 200 more. "
-        "Change of CER on test, in points, by another reader: "
-        f"{signer_tables.read_line(study.results('reader'))}. READER",
+        "A gradient of the expected reward of free-running clips, from the demo's "
+        f"{study.demo.data.languages[0]} trained on for {study.finetune_steps} steps in several "
+        f"ways; chosen on dev: `{gradient}`, and without a policy gradient `{plain}`. Change of "
+        f"DTW on test: {said}. No way was better than to stop.",
+        "Over samples of a latent, with a reader's log-probability of the text as the reward: "
+        f"`{sampled.data.dataset}`, {sampled.train.steps:,} steps, then some 200 more. "
+        "CER on test, in points, by another reader: "
+        f"{signer_tables.read_line(study.results('reader'))}. This helps: among the latents that a "
+        "text draws, those that read well become likelier. Neither does diversity fall.",
     ]
 
 
 def _cost(folder: Path) -> list[str]:
     return [
         "## What it costs",
-        "Buffer, errors and draws are on the devices and inside the compiled step; the channel "
-        f"adds no collective. A step on a CPU, against one without: {costs.measured_line(folder)}. "
-        "What the compiler estimates for TPUs is among the tables.",
+        "Buffer, errors and draws are on the devices, inside the compiled step, without a further "
+        f"collective. A step on a CPU, against one without: {costs.measured_line(folder)}; TPUs "
+        "are among the tables.",
     ]
 
 
 def _open() -> list[str]:
     return [
         "## What is not shown",
-        "- Whether what holds in these short runs, of one language, holds on the whole demo.\n"
-        "- Damage of other kinds or shares, and damage that fits as well as whole clips do.\n"
-        "- Whether a model of many signers is better for an even draw: whom it draws is measured, "
-        "not what comes of it.",
+        "- Whether these short runs of one language speak for long ones.\n"
+        "- Damage of other kinds and shares.\n"
+        "- Whether a model of many signers is better for an even draw.\n"
+        "- Whether a reader's reward still gains once a model is trained to its end, and what it "
+        "does to tempo and movement.",
     ]
 
 

@@ -26,12 +26,11 @@ def drawn_line(results: Mapping[Key, dict]) -> str:
     for name, own in groups.items():
         order = sorted(own, key=lambda signer: own[signer]["draws"] / own[signer]["clips"])
         ends = ", ".join(
-            f"`{signer}` {own[signer]['draws']:.1%} of the draws with {own[signer]['clips']:.1%} "
-            "of the clips"
+            f"`{signer}` {own[signer]['clips']:.1%} of clips, {own[signer]['draws']:.1%} of draws"
             for signer in (order[-1], order[0])
         )
         below = next(r["below"] for (group, *_), r in results.items() if group == name)
-        said.append(f"by `{name}` {ends} ({below:.0%} of all clips below the threshold)")
+        said.append(f"by `{name}` {ends}, {below:.0%} of all below the threshold")
     return "; ".join(said) or "not run"
 
 

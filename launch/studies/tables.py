@@ -81,7 +81,9 @@ def overview(
     for name in names:
         row = [name, *(steps.get(name, "-") for steps in reached)]
         for corrupt in (share, 0.0):
-            row += _tested(own_test.get((name, corrupt), ()), "test")[:2]
+            own = own_test.get((name, corrupt), ())
+            row.append(_tested(own, "test")[0])
+            row.append(f"{np.mean([r['test']['cer'] for r in own]):.1%}" if own else "-")
         rows.append(row)
     head = ["setting", "steps, damaged", "steps, clean"]
     head += [f"{metric}, {kind}" for kind in ("damaged", "clean") for metric in ("DTW", "CER")]
@@ -109,7 +111,7 @@ def apart(
 def _reached(results: Mapping[Key, dict], brief: bool = False) -> dict[str, str]:
     """Setting -> the steps after which it is where the base ends, and how many runs come there.
 
-    They are the mean over the runs that do; where it is not `brief`, with its deviation.
+    They are the mean over the runs that do; `brief` leaves out its deviation and that all do.
     """
     base = {seed: r["curve"][-1]["dtw"] for (name, _, seed), r in results.items() if name == "base"}
     found = {}
@@ -119,8 +121,11 @@ def _reached(results: Mapping[Key, dict], brief: bool = False) -> dict[str, str]
         if not reached:
             found[name] = "never"
             continue
-        steps = f"{np.mean(reached):.0f}" if brief else spread(reached, ".0f")
-        found[name] = f"{steps} ({len(reached)} of {len(reach)})"
+        some = f" ({len(reached)} of {len(reach)})"
+        if brief:
+            found[name] = f"{np.mean(reached):.0f}{some * (len(reached) < len(reach))}"
+        else:
+            found[name] = spread(reached, ".0f") + some
     return found
 
 
