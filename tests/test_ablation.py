@@ -146,7 +146,7 @@ def test_the_page_is_written_of_whatever_is_finished(study, tmp_path):
             keep(study, "clean", name, 0.0, seed)
     report.write(study, docs)
     page = (docs / "replay.md").read_text()
-    assert "Change of DTW on test: not run." in page and "DTW against `plc_uniform`" in page
+    assert "best ways on dev: not run." in page and "DTW against `plc_uniform`" in page
     assert "Not run." in (docs / "replay" / "tables.md").read_text()
     assert (docs / "replay.png").stat().st_size > 5000
     for seed in TEST_SEEDS:
@@ -177,7 +177,7 @@ def test_signers_and_a_readers_reward_are_shown(study):
         keep(study, "draws", group, 0.0, 0, signers=signers, below=0.5)
     line = signer_tables.drawn_line(study.results("draws"))
     assert line.startswith(
-        "by `none` `a` 25.0% of clips, 40.0% of draws, `b` 25.0% of clips, 10.0%"
+        "by `none` `a`, 25.0% of the clips, 40.0% of the draws, and `b` 25.0% and 10.0%"
     )
     assert "| a | 25.0% | 40.0% | 25.0% |" in signer_tables.drawn(study.results("draws"), "draws")
     for seed in DEV_SEEDS:

@@ -22,15 +22,14 @@ def drawn(results: Mapping[Key, dict], part: str) -> str:
 
 def drawn_line(results: Mapping[Key, dict]) -> str:
     """Who is drawn most and least beside their share of the clips, by each `rl.group`."""
-    groups, said = _of_groups(results), []
-    for name, own in groups.items():
+    said = []
+    for name, own in _of_groups(results).items():
         order = sorted(own, key=lambda signer: own[signer]["draws"] / own[signer]["clips"])
-        ends = ", ".join(
-            f"`{signer}` {own[signer]['clips']:.1%} of clips, {own[signer]['draws']:.1%} of draws"
-            for signer in (order[-1], order[0])
+        (most, first), (least, last) = ((key, own[key]) for key in (order[-1], order[0]))
+        said.append(
+            f"by `{name}` `{most}`, {first['clips']:.1%} of the clips, {first['draws']:.1%} of the "
+            f"draws, and `{least}` {last['clips']:.1%} and {last['draws']:.1%}"
         )
-        below = next(r["below"] for (group, *_), r in results.items() if group == name)
-        said.append(f"by `{name}` {ends}, {below:.0%} of all below the threshold")
     return "; ".join(said) or "not run"
 
 
