@@ -19,6 +19,16 @@ SETTINGS = {
     "plc_high_error": {**PLC, "direction": "high_error"},
     "plc_share": {**PLC, "share": 0.67},
 }
+# what `config.loss` is in each control: clips that fit badly count less, without a buffer
+CONTROLS = {
+    f"{kind}_{limit:g}": {"robust": kind, "outlier": limit}
+    for kind, limits in {
+        "trimmed": (1.0, 1.5, 2.0),
+        "clipped": (0.5, 1.0, 2.0),
+        "huber": (0.1, 0.3, 1.0),
+    }.items()
+    for limit in limits
+}
 # further training of the demo's asl, with the same steps each: sections of the config
 FINETUNE_STEPS = 200
 SLOW = {"learning_rate": 3e-5, "warmup": 20}
@@ -34,6 +44,13 @@ FINETUNE = {
     "mse_and_policy_gradient": {"optimizer": FAST, "rl": BOTH},
     "mse_and_policy_gradient_slow": {"optimizer": SLOW, "rl": BOTH},
 }
+# how the distribution of a latent is trained on, with a reader's reward
+READ = {"steps": 200, "learning_rate": 3e-4}
+READER_WAYS = {
+    "usual_loss": {"usual": 1.0, "policy": 0.0, **READ},
+    "reader": {"usual": 0.0, "policy": 1.0, **READ},
+    "usual_loss_and_reader": {"usual": 1.0, "policy": 0.1, **READ},
+}
 
 
 def get_config(arg: str | None = None):
@@ -46,10 +63,28 @@ def get_config(arg: str | None = None):
 
 
 def demo():
-    """The demo's own config, of the study's language: what further training starts from."""
-    config = mlsf.get_config("fingerspelling")
+    """The demo by the paper's learning, of the study's language: where further training starts."""
+    config = mlsf.get_config("fingerspelling,tiny,paper")
     config.data.languages = ("asl",)
     config.log.progress = False
+    return config
+
+
+def signers():
+    """Eight signers of the same texts, by the paper's learning: whom does it draw?"""
+    config = mlsf.get_config("fingerspelling_signers,tiny,paper")
+    config.data.languages = ("asl",)
+    config.train.steps = 800
+    return config
+
+
+def sampled():
+    """Eight signers and a latent, for a short time: what a reader's reward is tried on."""
+    config = mlsf.get_config("fingerspelling_signers,tiny,plain")
+    config.data.languages = ("asl",)
+    config.model.latent = 16
+    config.loss.latent = 0.003
+    config.train.steps = 1500
     return config
 
 

@@ -16,7 +16,7 @@ DOCS = flags.DEFINE_string(
 )
 RUN = flags.DEFINE_boolean("run", True, "run what is missing; else write of what is there")
 RUNS = flags.DEFINE_integer("runs", None, "stop after so many runs", lower_bound=1)
-STAGES = ("dev", "test", "finetune-dev", "finetune-test")
+STAGES = ("dev", "clean", "test", "finetune-dev", "finetune-test", "draws", "reader")
 CHOSEN = flags.DEFINE_multi_enum("stage", STAGES, STAGES, "which runs; by default all")
 DEMO = flags.DEFINE_list("demo", [], "evaluated runs of configs/mlsf.py to compare")
 
@@ -33,10 +33,14 @@ def main() -> None:
     study = Study(
         config=read_config(CONFIG.value.to_dict()),
         settings=ablation.SETTINGS,
+        controls=ablation.CONTROLS,
         prompted=read_config(ablation.prompted().to_dict()),
         demo=read_config(ablation.demo().to_dict()),
         finetune=ablation.FINETUNE,
         finetune_steps=ablation.FINETUNE_STEPS,
+        sampled=read_config(ablation.sampled().to_dict()),
+        reader_ways=ablation.READER_WAYS,
+        signers=read_config(ablation.signers().to_dict()),
         records=Records(docs / "replay" / "runs.jsonl"),
         folder=Path(WORKDIR.value),
     )

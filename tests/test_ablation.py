@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from configs import ablation
-from launch.studies import costs, report, tables
+from launch.studies import costs, draws, report, signer_tables, tables
 from launch.studies.records import Records
 from launch.studies.runs import separation
 from launch.studies.study import DEV_SEEDS, TEST_SEEDS, Run, Study
@@ -16,17 +16,22 @@ from signllm_jax.core.config import read_config
 from signllm_jax.core.errors import DataError
 
 ENDS = {"base": 0.5, "rl_loss": 0.5, "plc": 0.45, "plc_uniform": 0.4, "plc_share": 0.6}
+ENDS |= {"trimmed_1": 0.42, "trimmed_2": 0.41, "huber_1": 0.48}
 
 
 @pytest.fixture
 def study(tmp_path):
     return Study(
         config=read_config(ablation.get_config().to_dict()),
-        settings={name: ablation.SETTINGS[name] for name in ENDS},
+        settings={name: ablation.SETTINGS[name] for name in ENDS if name in ablation.SETTINGS},
+        controls={name: ablation.CONTROLS[name] for name in ENDS if name in ablation.CONTROLS},
         prompted=read_config(ablation.prompted().to_dict()),
         demo=read_config(ablation.demo().to_dict()),
         finetune=ablation.FINETUNE,
         finetune_steps=ablation.FINETUNE_STEPS,
+        sampled=read_config(ablation.sampled().to_dict()),
+        reader_ways=ablation.READER_WAYS,
+        signers=read_config(ablation.signers().to_dict()),
         records=Records(tmp_path / "docs" / "replay" / "runs.jsonl"),
         folder=tmp_path / "runs",
     )
@@ -43,7 +48,9 @@ def keep(study, stage, name, corrupt, seed, **more):
 
 def test_every_setting_is_a_config_and_there_are_at_most_twelve():
     config = ablation.get_config()
-    for way in (*({"rl": rl} for rl in ablation.SETTINGS.values()), *ablation.FINETUNE.values()):
+    ways = [{"rl": rl} for rl in ablation.SETTINGS.values()]
+    ways += [{"loss": loss} for loss in ablation.CONTROLS.values()]
+    for way in (*ways, *ablation.FINETUNE.values()):
         values = config.to_dict()
         for section, changes in way.items():
             values[section] |= changes
@@ -91,7 +98,8 @@ def test_what_is_planned_is_what_is_missing_and_what_was_chosen(study):
             keep(study, "dev", name, share, seed)
     plan = list(study.plan())
     tested = {(run.setting, run.corrupt) for run in plan if run.stage == "test"}
-    names = ("base", "rl_loss", "plc", "plc_uniform")
+    names = ("base", "rl_loss", "plc", "plc_uniform", "trimmed_2", "huber_1")
+    assert {run.setting for run in plan if run.stage == "clean"} == {*names} - {"rl_loss"}
     assert tested == {(n, c) for n in names for c in (share, 0.0)} | {("prompt2langgloss", 0.0)}
     assert len(set(plan)) == len(plan) and Run("test", "rl_loss", 0.0, 7) in plan
     held = study.results("dev")
@@ -99,6 +107,16 @@ def test_what_is_planned_is_what_is_missing_and_what_was_chosen(study):
     longer = dataclasses.replace(study.config.train, steps=501)
     other = dataclasses.replace(study, config=dataclasses.replace(study.config, train=longer))
     assert other.results("dev") == {}  # what was run otherwise is no result
+
+
+def test_draws_and_clips_below_the_threshold_are_counted_by_signer():
+    weights = np.array([[6, 0, 2, 0], [0, 4, 0, 0]])
+    example = np.array([[0, 1, 2, -1], [3, 4, -1, -1]])
+    found = draws.shares(weights, example, ["a", "a", "b", "b", "a"])
+    assert found["clips a"] == pytest.approx(0.6) and found["below a"] == pytest.approx(1 / 3)
+    assert found["draws a"] == pytest.approx((6 / 8 + 1) / 2)
+    assert found["draws b"] == pytest.approx(1 / 8)
+    assert found["below b"] == 0.5 and found["below"] == pytest.approx(2 / 5)
 
 
 def test_records_are_kept_and_a_damaged_line_is_named(tmp_path):
@@ -125,9 +143,10 @@ def test_the_page_is_written_of_whatever_is_finished(study, tmp_path):
     for name in ENDS:
         for seed in DEV_SEEDS:
             keep(study, "dev", name, 0.25, seed, auc=auc)
+            keep(study, "clean", name, 0.0, seed)
     report.write(study, docs)
     page = (docs / "replay.md").read_text()
-    assert "Change of DTW on test: not run." in page and "**plc_uniform**" in page
+    assert "best ways on dev: not run." in page and "DTW against `plc_uniform`" in page
     assert "Not run." in (docs / "replay" / "tables.md").read_text()
     assert (docs / "replay.png").stat().st_size > 5000
     for seed in TEST_SEEDS:
@@ -137,14 +156,36 @@ def test_the_page_is_written_of_whatever_is_finished(study, tmp_path):
     report.write(study, docs)
     page = (docs / "replay.md").read_text()
     line = next(line for line in page.splitlines() if line.startswith("| plc_uniform |"))
-    assert "333 ± 0 (3 of 3)" in line and "0.4500 [0.4304, 0.4696]" in line and " 0.90 ± " in line
+    assert "| 333 | 333 |" in line and "0.4500 [0.4304, 0.4696]" in line
+    assert "| trimmed_2 |" in page and "| trimmed_1 |" not in page and "0.500 ± 0.000" in page
     page = (docs / "replay" / "tables.md").read_text()
+    assert (
+        "robust trimmed, outlier 1.0" in page and "| plc_uniform | teacher forced | 0.900" in page
+    )
     assert "-0.1000 [-0.1000, -0.1000]" in page and "0.4500 [0.4304, 0.4696]" in page
 
 
 def test_the_page_is_short_and_has_one_table():
     page = (Path(__file__).parents[1] / "docs" / "replay.md").read_text("utf-8")
     assert len(page.split()) <= 900 and page.count("|---|") == 1
+
+
+def test_signers_and_a_readers_reward_are_shown(study):
+    for group, most in (("none", 0.4), ("signer", 0.25)):
+        part = {"clips": 0.25, "below": 0.5}
+        signers = {"a": part | {"draws": most}, "b": part | {"draws": 0.5 - most}}
+        keep(study, "draws", group, 0.0, 0, signers=signers, below=0.5)
+    line = signer_tables.drawn_line(study.results("draws"))
+    assert line.startswith(
+        "by `none` `a`, 25.0% of the clips, 40.0% of the draws, and `b` 25.0% and 10.0%"
+    )
+    assert "| a | 25.0% | 40.0% | 25.0% |" in signer_tables.drawn(study.results("draws"), "draws")
+    for seed in DEV_SEEDS:
+        start = {"cer": 0.2, "diversity": 0.5, "reward": -1.0}
+        after = start | {"cer": 0.19 - 0.01 * seed}
+        keep(study, "reader", "reader", 0.0, seed, start=start, test=after)
+    assert "| reader | 3 | 20.0% to 18.0% |" in signer_tables.read(study.results("reader"))
+    assert "`reader` -2.00 [-4.48, +0.48]" in signer_tables.read_line(study.results("reader"))
 
 
 def test_further_training_stands_beside_what_it_began_from(study, tmp_path):
@@ -157,13 +198,6 @@ def test_further_training_stands_beside_what_it_began_from(study, tmp_path):
     assert "optimizer learning_rate 3e-05" in dev and "-0.5250" in dev
     test = tables.further_test(study.results("finetune-test")).splitlines()
     assert test[2].startswith("| - | 3 | 0.0700 [") and "-0.0100 [" in test[3]
-
-
-def test_the_repository_shows_the_demo_with_the_papers_learning_and_without():
-    page = (Path(__file__).parents[1] / "docs" / "results.md").read_text("utf-8")
-    found = Records(Path(__file__).parents[1] / "docs" / "replay" / "runs.jsonl").read("demo")
-    assert tables.learning(found) in page
-    assert all(f"mlsf.py:fingerspelling,{word}`" in page for word in ("paper", "plain"))
 
 
 def test_the_demo_is_shown_with_its_worst_language(study):

@@ -5,13 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
-from launch.studies import costs, details, tables
+from launch.studies import costs, details, signer_tables, tables
 from launch.studies.records import Key
 from launch.studies.study import DEV_SEEDS, TEST_SEEDS, Study, by_setting
 from signllm_jax.artifacts.group import write_file
 from signllm_jax.core.errors import DataError
 from signllm_jax.eval.plots import plot_curves
-from signllm_jax.eval.results import write_readme
 
 
 def write(study: Study, docs: Path) -> str:
@@ -27,14 +26,13 @@ def write(study: Study, docs: Path) -> str:
     if not dev:
         raise DataError(f"{docs / 'replay'}: no run on dev is finished")
     (docs / "replay").mkdir(parents=True, exist_ok=True)
-    _figure(dev, docs / "replay.png")
     best = study.chosen("dev", study.candidates(), study.config.data.corrupt)
-    parts = [*_head(study), *_overview(study, dev, best), *_demo(study), *_gradient(study)]
-    parts += [*_cost(docs / "replay"), *_open()]
+    shown = study.compared()
+    _figure({key: r for key, r in dev.items() if key[0] in {*study.settings, *shown}}, docs)
+    parts = [*_head(study), *_overview(study, shown), *_findings(study, best), *_signers(study)]
+    parts += [*_demo(study), *_gradient(study), *_cost(docs / "replay"), *_open()]
     write_file(docs / "replay.md", ("\n\n".join(parts) + "\n").encode())
     details.write(study, docs / "replay", best)
-    if (docs / "results.md").exists():  # a trial elsewhere has none
-        write_readme(str(docs / "results.md"), _learning(study), "learning")
     return f"{docs / 'replay.md'}: {len(dev)} runs on dev"
 
 
@@ -43,39 +41,84 @@ def _head(study: Study) -> list[str]:
     return [
         "# Reinforcement learning: what it does here",
         "The paper learns with a reinforcement loss and a **Priority Learning Channel** (PLC): a "
-        "share of every batch is drawn from a buffer, clips of a high reward more often, and those "
-        "of a low one not at all. This page says what that is good for. Written by "
-        "`launch/ablation.py`, as are [all tables](replay/tables.md).",
+        "share of every batch is drawn from a buffer, clips of a high reward more often, of a low "
+        "one never. Written by `launch/ablation.py`, as are [all tables](replay/tables.md).",
         f"Fingerspelling, {config.data.languages[0]}, size {config.size}, {config.train.steps} "
-        f"steps of {config.train.batch_size} rows in every setting (`configs/ablation.py`). DTW is "
-        "the ratio to the mean pose, free-running: 0 is the real clip, 1 the mean pose. CER is a "
-        f"reader's. Dev: {seeds(DEV_SEEDS)}, mean ± standard deviation. Test, once: "
+        f"steps of {config.train.batch_size} rows (`configs/ablation.py`). DTW is the ratio to the "
+        "mean pose, free-running: 0 is the real clip, 1 the mean pose. CER is a reader's. Steps "
+        f"are those to the base's end on dev, {seeds(DEV_SEEDS)}; the rest is test, once, "
         f"{seeds(TEST_SEEDS)}, mean and 95% interval.",
     ]
 
 
-def _overview(study: Study, dev: Mapping[Key, dict], best: str | None) -> list[str]:
-    damaged = f"{study.config.data.corrupt:.0%}"
+def _overview(study: Study, shown: Sequence[str]) -> list[str]:
+    share = study.config.data.corrupt
+    results = (study.results(stage) for stage in ("dev", "clean", "test"))
     return [
         "## Damaged clips and clean ones",
-        f"In {damaged} of the train clips the word is wrong, the hands are frozen or the noise is "
-        "heavy; dev and test are whole.",
-        tables.overview(dev, study.results("test"), study.config.data.corrupt),
+        f"In {share:.0%} of the train clips the word is wrong, the hands are frozen or the noise "
+        "is heavy; dev and test are whole.",
+        tables.overview(*results, shown, share),
         "`rl_loss` is the paper's loss alone; `plc` with the channel, as the paper has it; "
-        "`plc_share` with two thirds of the rows drawn; `plc_uniform` draws all alike, "
-        "`plc_high_error` the worst first, `plc_free_running` by the error of free-running clips. "
-        f"Chosen on dev among those with the channel: **{best}**. *AUC* says how well the error "
-        "in the buffer, or without one that of the model, tells damaged clips from clean ones.",
+        "`plc_share` with two thirds of the rows drawn. Without buffer or reward, "
+        "by `config.loss.robust`: `trimmed_K` leaves clips out whose error is above K times the "
+        "median of their batch, `clipped_K` lets them count as one at that limit does, and "
+        "`huber_K` counts a coordinate's error linearly beyond K deviations. The best on dev of "
+        "each kind is tested.",
+    ]
+
+
+def _findings(study: Study, best: str | None) -> list[str]:
+    share, dev, tested = (
+        study.config.data.corrupt,
+        study.results("dev"),
+        study.results("test"),
+    )
+    names = list(filter(None, (best, *study.limits())))
+    ends = ", ".join(f"`{name}` {tables.on_dev(dev, name)}" for name in names)
+    against = [
+        f"`{name}` {tables.apart(tested, (name, best or 'plc'), share, 'dtw', '+.3f')}"
+        for name in study.limits()
+    ]
+    clean = [
+        f"`{name}` {tables.apart(_points(tested), (name, 'base'), 0.0, 'cer', '+.1f')}"
+        for name in names
+    ]
+    return [
         "- **The loss alone changes nothing.** Taken literally its gradient is that of the mean "
         "squared error.\n"
         "- **On damaged clips the channel helps**, and the more the more it draws: damaged clips "
-        "stay behind, fall below the threshold, and are seen less often. It is the choice that "
-        "helps and not seeing a clip again: the buffer that draws all alike gains nothing, and "
-        "drawing the worst first draws the damage.\n"
-        "- **On clean clips no gain is shown.** What the threshold leaves out are then the hard "
-        "clips, from which there would be most to learn. `plc_share` is within its spread no worse "
-        "than `base` there.",
+        "fall below the threshold and are seen less often. The choice helps, not the buffer: on "
+        f"dev the base ends at DTW {tables.on_dev(dev, 'base')}, drawing all alike at "
+        f"{tables.on_dev(dev, 'plc_uniform')}, the worst first at "
+        f"{tables.on_dev(dev, 'plc_high_error')}.\n"
+        "- **The cheaper explanation is a robust loss.** Clips that fit badly have to count less; "
+        "that needs neither buffer nor reward nor draws. On dev: "
+        f"{ends or 'not run'}. Test, damaged, DTW against `{best}`: "
+        f"{', '.join(against) or 'not run'}.\n"
+        "- **On clean clips no gain of the channel is shown.** CER against `base`, in points: "
+        f"{', '.join(clean) or 'not run'}. Five seeds cannot tell 0.2 points.",
         "![DTW ratio and loss on dev over training](replay.png)",
+    ]
+
+
+def _points(tested: Mapping[Key, dict]) -> dict[Key, dict]:
+    """Results whose CER is in points."""
+    return {
+        key: r | {"test": {"cer": 100 * r["test"]["cer"]}}
+        for key, r in tested.items()
+        if "cer" in r["test"]
+    }
+
+
+def _signers(study: Study) -> list[str]:
+    config = study.signers
+    return [
+        "## Whom it draws where signers differ",
+        f"`{config.data.dataset}`, {config.train.steps} steps, a run for each `rl.group`, what a "
+        "clip's quality is compared within. Most and least drawn: "
+        f"{signer_tables.drawn_line(study.results('draws'))}. To compare within a text does not "
+        "even draws out: of its two takes one is always below the threshold, the harder signer's.",
     ]
 
 
@@ -83,58 +126,48 @@ def _demo(study: Study) -> list[str]:
     found = study.records.read("demo")
     return [
         "## The demo",
-        f"`configs/mlsf.py`, four languages, clean clips, {study.demo.train.steps:,} steps: "
-        f"{tables.demo_line(found)}. The channel costs the demo character errors; it is on because "
-        "the paper's is. For a corpus that you trust, `--config=configs/mlsf.py:plain` trains "
-        "without.",
+        "`configs/mlsf.py:fingerspelling`, four languages, clean clips, "
+        f"{study.demo.train.steps:,} steps: {tables.demo_line(found)}. On these short words the "
+        "channel costs character errors. On the texts of today's demo, 1 to 16 letters, it costs "
+        "none ([results](results.md), three seeds of each), so the paper's learning is the "
+        "default; `--config=configs/mlsf.py:plain` trains without.",
     ]
 
 
-def _learning(study: Study) -> str:
-    """The demo by what it learns with: a table of docs/results.md."""
-    found = study.records.read("demo")
-    if not found:
-        return "Not run."
-    said = (
-        f"Words of 3 to 6 letters in four languages, {study.demo.train.steps:,} steps, test: "
-        "`paper` learns by the RL loss with the Priority Learning Channel, `plain` by the mean "
-        "squared error alone."
-    )
-    return f"{tables.learning(found)}\n\n{said}"
-
-
 def _gradient(study: Study) -> list[str]:
-    gradient = study.chosen("finetune-dev", study.gradients(), 0.0)
-    plain = study.chosen("finetune-dev", study.supervised(), 0.0)
     changes = tables.changes(study.results("finetune-test"))
     said = "; ".join(f"`{name}` {change}" for name, change in changes.items()) or "not run"
+    sampled = study.sampled
     return [
         "## Policy gradient",
-        "A gradient of the expected reward of free-running clips, where reward and loss are no "
-        f"longer the same. From the demo's {study.demo.data.languages[0]}, trained on for "
-        f"{study.finetune_steps} steps in several ways; chosen on dev: `{gradient}`, and without a "
-        f"policy gradient `{plain}`. Change of DTW on test: {said}. No way was better than to "
-        "stop.",
+        "A gradient of the expected reward of free-running clips, from the demo's "
+        f"{study.demo.data.languages[0]} trained on for {study.finetune_steps} steps. Change of "
+        f"DTW on test, of the best ways on dev: {said}. No way was better than to stop.",
+        "Over samples of a latent, with a reader's log-probability of the text as the reward: "
+        f"`{sampled.data.dataset}`, {sampled.train.steps:,} steps, then some 200 more. "
+        "CER on test, in points, by another reader: "
+        f"{signer_tables.read_line(study.results('reader'))}. This helps: among the latents that a "
+        "text draws, those that read well become likelier. Neither does diversity fall.",
     ]
 
 
 def _cost(folder: Path) -> list[str]:
     return [
         "## What it costs",
-        "Buffer, errors and draws are on the devices and inside the compiled step; the channel "
-        f"adds no collective. A step on a CPU, against one without: {costs.measured_line(folder)}. "
-        "What the compiler estimates for TPUs is among the tables.",
+        "Buffer, errors and draws are on the devices, inside the compiled step, without a further "
+        f"collective. A step on a CPU, against one without: {costs.measured_line(folder)}; TPUs "
+        "are among the tables.",
     ]
 
 
 def _open() -> list[str]:
     return [
         "## What is not shown",
-        "- Whether a trimmed, a Huber or a median-clipped squared error, without a buffer, gains "
-        "as much on damaged clips: these would be the cheaper explanation.\n"
-        "- Whether the larger share holds on the whole demo as it does in these short runs.\n"
-        "- Whom the channel draws where signers differ, and whether `rl.group` evens that out.\n"
-        "- A policy gradient whose reward is a reader's, over samples of a latent.",
+        "- Whether these short runs of one language speak for long ones.\n"
+        "- Damage of other kinds and shares.\n"
+        "- Whether a model of many signers is better for an even draw.\n"
+        "- Whether a reader's reward still gains once a model is trained to its end, and what it "
+        "does to tempo and movement.",
     ]
 
 
@@ -143,7 +176,7 @@ def seeds(chosen: Sequence[int]) -> str:
     return f"seeds {chosen[0]} to {chosen[-1]}"
 
 
-def _figure(results: Mapping[Key, dict], path: Path) -> None:
+def _figure(results: Mapping[Key, dict], docs: Path) -> None:
     titles = {"dtw": "DTW ratio to the mean pose, dev", "loss": "teacher-forced frame error, dev"}
     panels: dict[str, dict] = {title: {} for title in titles.values()}
     for name, _, own in by_setting(results):
@@ -151,4 +184,4 @@ def _figure(results: Mapping[Key, dict], path: Path) -> None:
         for key, title in titles.items():
             values = np.array([[point[key] for point in r["curve"]] for r in own])
             panels[title][name] = (steps, values)
-    plot_curves(panels, path)
+    plot_curves(panels, docs / "replay.png")

@@ -7,13 +7,13 @@ of the compiled step, so that settings and seeds share programs.
 import dataclasses
 import functools
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import jax
 import numpy as np
 import scipy.stats
 
-from signllm_jax.core.config import Config, RLConfig, to_dict
+from signllm_jax.core.config import Config, LossConfig, RLConfig, to_dict
 from signllm_jax.core.skeleton import get_layout
 from signllm_jax.core.typing import Array, Tree
 from signllm_jax.data import batches, corruption, splits
@@ -30,7 +30,7 @@ from signllm_jax.rl.clips import Clips
 from signllm_jax.rl.reward import clip_errors, sequence_errors
 from signllm_jax.train.groups import make_group
 from signllm_jax.train.mlsf import MlsfTask
-from signllm_jax.train.state import init_state, state_shardings
+from signllm_jax.train.state import TrainState, init_state, state_shardings
 from signllm_jax.train.step import train_step
 
 TRACED = ("eta", "threshold", "supervised", "policy", "deviation", "final_deviation")
@@ -43,8 +43,8 @@ class Bench:
     are made from the damaged split. The reader and the mean pose are always of the clean one.
 
     Args:
-        config: of the runs, which differ in `rl`, `train.seed`, `data.corrupt` and the optimizer;
-            its first language is used.
+        config: of the runs, which differ in `rl`, `loss`, `train.seed`, `data.corrupt` and the
+            optimizer; its first language is used.
     """
 
     def __init__(self, config: Config):
@@ -69,7 +69,7 @@ class Bench:
         return train_reader(*parts)
 
     @functools.cache  # noqa: B019 (a bench lives as long as its process)
-    def _part(self, share: float):
+    def part(self, share: float):
         """Group, producer and train split, of whose clips a share is damaged."""
         config = dataclasses.replace(
             self._config, data=dataclasses.replace(self._config.data, corrupt=share)
@@ -87,6 +87,7 @@ class Bench:
         config = dataclasses.replace(
             config,
             rl=dataclasses.replace(config.rl, **plain),
+            loss=dataclasses.replace(config.loss, outlier=LossConfig().outlier),
             train=dataclasses.replace(config.train, seed=0),
             data=self._config.data,
         )
@@ -103,20 +104,28 @@ class Bench:
             seeded = dataclasses.replace(config.train, seed=seed)
             return init_state(dataclasses.replace(config, train=seeded), lanes)
 
-        def step(state, batch, numbers):
+        def step(state, batch, numbers, outlier):
             rl = dataclasses.replace(config.rl, **numbers)
-            task = MlsfTask(dataclasses.replace(config, rl=rl))
+            loss = dataclasses.replace(config.loss, outlier=outlier)
+            task = MlsfTask(dataclasses.replace(config, rl=rl, loss=loss))
             return train_step(state, batch, task=task, lanes=lanes, specs=specs)
 
         return jax.jit(start), jax.jit(step, donate_argnums=0)
 
-    def train(self, config: Config, marks: Sequence[int], start: Tree = None) -> dict:
+    def train(
+        self,
+        config: Config,
+        marks: Sequence[int],
+        start: Tree = None,
+        watch: Callable[[int, TrainState], None] = lambda step, state: None,
+    ) -> dict:
         """Trains and measures.
 
         Args:
             config: of the run.
             marks: steps after which dev is evaluated, and at the end the train clips' errors.
             start: parameters to start from; None = fresh ones.
+            watch: called after every step with its number and the state, which the next one takes.
 
         Returns:
             `curve`, the step, teacher-forced frame error and DTW ratio on dev at every mark;
@@ -125,7 +134,7 @@ class Bench:
             no JSON.
         """
         share, numbers = config.data.corrupt, {n: getattr(config.rl, n) for n in TRACED}
-        group, _, split = self._part(share)
+        group, _, split = self.part(share)
         data = self._data(group, split, config)
         fresh, step = self._programs(config)
         curve, rows, frames = [], range(config.batch_rows[0]), 0.0
@@ -137,8 +146,9 @@ class Bench:
                 curve.append(self._point(0, state.params, share))
             for number in range(config.train.steps):
                 batch = data.batch(number, [0], rows)
-                state, metrics = step(state, batch, numbers)
+                state, metrics = step(state, batch, numbers, config.loss.outlier)
                 frames += float(metrics["frames"][0])
+                watch(number + 1, state)
                 if number + 1 in marks:
                     curve.append(self._point(number + 1, state.params, share))
             result = {
@@ -172,7 +182,7 @@ class Bench:
         return scores | {"cer": cer(read, self._sets["test"].texts)}
 
     def _produce(self, params, share, split):
-        _, producer, _ = self._part(share)
+        _, producer, _ = self.part(share)
         made = [clip for clip, _ in producer(params, [self._sets[split].texts])[0]]
         scores = self._score(split)(made)
         names = {"dtw": "dtw_mean_pose_ratio", "hand_travel": "hand_travel_ratio"}
@@ -215,7 +225,7 @@ class Bench:
 
     @functools.cache  # noqa: B019
     def _as_clips(self, share, name):
-        group, _, train = self._part(share)
+        group, _, train = self.part(share)
         split = train if name == "train" else self._sets[name]
         data = self._data(group, split, self._config)
         rl, count = self._config.rl, len(split)

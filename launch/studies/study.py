@@ -4,6 +4,7 @@ Every finished run is a line of the records; the same command goes on where it w
 """
 
 import dataclasses
+import functools
 import itertools
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -12,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from launch.studies import whole_runs
+from launch.studies import draws, reader_gradient, whole_runs
 from launch.studies.records import Key, Records
 from launch.studies.runs import Bench
 from signllm_jax.core.config import Config
@@ -21,7 +22,7 @@ DEV_SEEDS = (0, 1, 2)
 TEST_SEEDS = (3, 4, 5, 6, 7)
 MARKS = 6  # evaluations on dev of a run
 
-Settings = Mapping[str, Mapping[str, Any]]
+Settings = dict[str, dict[str, Any]]
 
 
 class Run(NamedTuple):
@@ -40,20 +41,28 @@ class Study:
     Attributes:
         config: of the runs; `data.corrupt` is the share of the corrupted ones.
         settings: name -> what `config.rl` is; `base` and `rl_loss` among them.
+        controls: name -> what `config.loss` is, in settings without reinforcement learning.
         prompted: of the other kind of model, with the steps and rows of `config`.
         demo: of the run that further training starts from.
         finetune: name -> what `config.rl` and `config.optimizer` are in further training.
         finetune_steps: its steps.
+        signers: of the run that says whom the channel draws.
+        sampled: of the short run whose samples a reader rewards.
+        reader_ways: name -> how it is trained on.
         records: of finished runs.
         folder: for the work directories of whole runs.
     """
 
     config: Config
     settings: Settings
+    controls: Settings
     prompted: Config
     demo: Config
     finetune: Settings
     finetune_steps: int
+    signers: Config
+    sampled: Config
+    reader_ways: Settings
     records: Records
     folder: Path
 
@@ -77,6 +86,25 @@ class Study:
         """The settings that are chosen among: those with the Priority Learning Channel."""
         return {name: rl for name, rl in self.settings.items() if rl.get("plc")}
 
+    def kinds(self) -> Mapping[str, Settings]:
+        """The controls of each kind, which differ in their limit."""
+        kinds: dict[str, dict[str, Mapping[str, Any]]] = {}
+        for name, loss in self.controls.items():
+            kinds.setdefault(loss["robust"], {})[name] = loss
+        return kinds
+
+    def compared(self) -> list[str]:
+        """What is tested: the paper's rows, and what was chosen of the channel and of each kind."""
+        best = self.chosen("dev", self.candidates(), self.config.data.corrupt)
+        first = ("base", "rl_loss", "plc", best)
+        return list(filter(None, dict.fromkeys((*first, *self.limits()))))
+
+    def limits(self) -> list[str]:
+        """The control that was chosen of each kind, where all of a kind ran."""
+        share = self.config.data.corrupt
+        chosen = [self.chosen("dev", among, share) for among in self.kinds().values()]
+        return list(filter(None, chosen))
+
     def gradients(self) -> Settings:
         """The ways of further training with a policy gradient."""
         return {name: way for name, way in self.finetune.items() if "rl" in way}
@@ -88,19 +116,24 @@ class Study:
     def plan(self) -> Iterator[Run]:
         """All runs, in order; what depends on a choice comes once the choice can be made."""
         share = self.config.data.corrupt
-        for seed, name in itertools.product(DEV_SEEDS, self.settings):
+        for seed, name in itertools.product(DEV_SEEDS, [*self.settings, *self.controls]):
             yield Run("dev", name, share, seed)
-        best = self.chosen("dev", self.candidates(), share)
-        for seed in TEST_SEEDS:
-            for name in filter(None, dict.fromkeys(("base", "rl_loss", "plc", best))):
-                for corrupt in (share, 0.0):
-                    yield Run("test", name, corrupt, seed)
+        compared = self.compared()
+        for seed, name in itertools.product(DEV_SEEDS, compared):
+            if name != "rl_loss":  # whose gradient is the base's
+                yield Run("clean", name, 0.0, seed)
+        for seed, name, corrupt in itertools.product(TEST_SEEDS, compared, (share, 0.0)):
+            yield Run("test", name, corrupt, seed)
         for seed, name in itertools.product(DEV_SEEDS, self.finetune):
             yield Run("finetune-dev", name, 0.0, seed)
         gradient = self.chosen("finetune-dev", self.gradients(), 0.0)
         plain = self.chosen("finetune-dev", self.supervised(), 0.0)
         for seed, name in itertools.product(DEV_SEEDS, filter(None, (plain, gradient))):
             yield Run("finetune-test", name, 0.0, seed)
+        for group in draws.GROUPS:
+            yield Run("draws", group, 0.0, DEV_SEEDS[0])
+        for seed, name in itertools.product(DEV_SEEDS, self.reader_ways):
+            yield Run("reader", name, 0.0, seed)
         for seed in TEST_SEEDS[:3]:
             yield Run("test", "prompt2langgloss", 0.0, seed)
 
@@ -132,6 +165,11 @@ class Study:
         if run.setting == "prompt2langgloss":
             place = self.folder / f"prompted-{run.seed}"
             return {"test": whole_runs.prompted(_seeded(self.prompted, run.seed), place)}
+        if run.stage == "draws":
+            return draws.measure(_seeded(self.signers, run.seed), run.setting)
+        if run.stage == "reader":
+            way = reader_gradient.Way(**self.reader_ways[run.setting])
+            return reader_gradient.measure(self._ground, way, run.seed)
         config = _seeded(self.config, run.seed)
         start, marks = None, range(1, MARKS + 1)
         if run.stage.startswith("finetune"):
@@ -139,7 +177,8 @@ class Study:
             start = whole_runs.trained(_seeded(self.demo, run.seed), place)
             config, marks = self._further(config, self.finetune[run.setting]), (0, MARKS)
         else:
-            config = _changed(config, rl=self.settings[run.setting])
+            rl, loss = self.settings.get(run.setting, {}), self.controls.get(run.setting, {})
+            config = _changed(config, rl=rl, loss=loss)
         config = _changed(config, data={"corrupt": run.corrupt})
         steps, last = config.train.steps, run.stage.endswith("test")
         marks = set() if last else {round(steps * n / MARKS) for n in marks}
@@ -151,18 +190,26 @@ class Study:
                 result["start"] = bench.test(start, run.corrupt)
         return result
 
+    @functools.cached_property
+    def _ground(self):
+        return reader_gradient.Ground(self.sampled)
+
     def _further(self, config: Config, way: Mapping[str, Any]) -> Config:
         return _changed(config, train={"steps": self.finetune_steps}, **way)
 
     def told(self, name: str) -> dict[str, Any]:
         """What a setting's runs were: they are run again when it changes."""
+        if name in draws.GROUPS:
+            return draws.told(self.signers, name)
+        if name in self.reader_ways:
+            return {"from": self.sampled.train.steps} | dict(self.reader_ways[name])
         if name in self.finetune:
             return {"steps": self.finetune_steps, "from": self.demo.train.steps} | dict(
                 self.finetune[name]
             )
         config = self.prompted if name == "prompt2langgloss" else self.config
         rows = {"steps": config.train.steps, "rows": config.train.batch_size}
-        return rows | dict(self.settings.get(name, {}))
+        return rows | dict((self.settings | self.controls).get(name, {}))
 
 
 def _seeded(config: Config, seed: int) -> Config:

@@ -59,47 +59,73 @@ def told(values: Mapping) -> str:
     return ", ".join(said) or "-"
 
 
-def overview(dev: Mapping[Key, dict], tested: Mapping[Key, dict], share: float) -> str:
-    """A line a setting: how fast it learns on dev, what its errors tell, and what it reaches.
+def overview(
+    dev: Mapping[Key, dict],
+    clean: Mapping[Key, dict],
+    tested: Mapping[Key, dict],
+    names: Sequence[str],
+    share: float,
+) -> str:
+    """A line a setting: how fast it comes to the base's end on dev, and what it reaches on test.
 
     Args:
         dev: results on dev.
+        clean: the same of clean train clips.
         tested: results on test.
+        names: of the settings.
         share: of damaged clips.
     """
-    reached = _reached(dev)
+    reached = [_reached(results, brief=True) for results in (dev, clean)]
     own_test = {(name, corrupt): own for name, corrupt, own in by_setting(tested)}
     rows = []
-    for name, _, own in by_setting(dev):
-        row = [name, spread([r["curve"][-1]["dtw"] for r in own]), reached[name]]
-        row.append(_separates(own))
+    for name in names:
+        row = [name, *(steps.get(name, "-") for steps in reached)]
         for corrupt in (share, 0.0):
-            both = _tested(own_test.get((name, corrupt), ()), "test")[:2]
-            row += both
+            own = own_test.get((name, corrupt), ())
+            row.append(_tested(own, "test")[0])
+            row.append(f"{np.mean([r['test']['cer'] for r in own]):.1%}" if own else "-")
         rows.append(row)
-    head = ["setting", "DTW, dev", "steps to base's end", "AUC"]
+    head = ["setting", "steps, damaged", "steps, clean"]
     head += [f"{metric}, {kind}" for kind in ("damaged", "clean") for metric in ("DTW", "CER")]
     return table(head, rows)
 
 
-def _separates(own: Sequence[dict]) -> str:
-    """The AUC of the buffer's errors, or where there is no buffer of the model's."""
-    for source in ("buffer", "teacher_forced"):
-        found = [r["auc"][source]["all"] for r in own if source in r.get("auc", {})]
-        if found:
-            return spread(found, ".2f")
-    return "-"
+def on_dev(results: Mapping[Key, dict], name: str) -> str:
+    """A setting's DTW ratio at the end on dev."""
+    ends = [r["curve"][-1]["dtw"] for (own, *_), r in results.items() if own == name]
+    return spread(ends) if ends else "not run"
 
 
-def _reached(results: Mapping[Key, dict]) -> dict[str, str]:
-    """Setting -> the steps after which it is where the base ends, and how many runs come there."""
+def apart(
+    tested: Mapping[Key, dict], pair: tuple[str, str], corrupt: float, metric: str, form: str
+) -> str:
+    """How far the first of a pair of settings is above the second on test, seed by seed."""
+    one, other = (
+        {seed: r["test"][metric] for (name, c, seed), r in tested.items() if (name, c) == key}
+        for key in ((pair[0], corrupt), (pair[1], corrupt))
+    )
+    both = sorted(one.keys() & other.keys())
+    return interval([one[seed] - other[seed] for seed in both], form) if both else "not run"
+
+
+def _reached(results: Mapping[Key, dict], brief: bool = False) -> dict[str, str]:
+    """Setting -> the steps after which it is where the base ends, and how many runs come there.
+
+    They are the mean over the runs that do; `brief` leaves out its deviation and that all do.
+    """
     base = {seed: r["curve"][-1]["dtw"] for (name, _, seed), r in results.items() if name == "base"}
     found = {}
     for name, _, own in by_setting(results):
         reach = [steps_to(r["curve"], base[r["seed"]]) for r in own if r["seed"] in base]
         reached = [steps for steps in reach if np.isfinite(steps)]
-        some = f"{spread(reached, '.0f')} ({len(reached)} of {len(reach)})"
-        found[name] = some if reached else "never"
+        if not reached:
+            found[name] = "never"
+            continue
+        some = f" ({len(reached)} of {len(reach)})"
+        if brief:
+            found[name] = f"{np.mean(reached):.0f}{some * (len(reached) < len(reach))}"
+        else:
+            found[name] = spread(reached, ".0f") + some
     return found
 
 
@@ -109,7 +135,7 @@ def training(results: Mapping[Key, dict], settings: Settings) -> str:
     for name, _, own in by_setting(results):
         frames = spread([r["frames"] for r in own], ".0f")
         rows.append([name, told(settings[name]), frames, reached[name]])
-    head = ["setting", "config.rl", "frames a step", "steps to base's end (runs that reach it)"]
+    head = ["setting", "config", "frames a step", "steps to base's end (runs that reach it)"]
     return table(head, rows)
 
 
@@ -190,21 +216,6 @@ def demo_line(results: Mapping[Key, dict]) -> str:
         ]
         said.append(f"by `{name}` {', '.join(figures)} ({len(own)} seeds)")
     return "; ".join(said) or "not run"
-
-
-def learning(results: Mapping[Key, dict]) -> str:
-    """The demo's CER and DTW, a row for each word of its config that chooses how it learns."""
-    words = {"plc": "paper", "mse": "plain"}
-    rows = []
-    for name, _, own in by_setting(results):
-        figures = [
-            spread([run["overall"][metric] for run in own], form)
-            for metric, form in (("cer", METRICS["cer"].form), ("dtw_mean_pose_ratio", ".3f"))
-        ]
-        rows.append(
-            [f"`configs/mlsf.py:fingerspelling,{words.get(name, name)}`", *figures, str(len(own))]
-        )
-    return table(["config", "CER", "DTW / mean pose", "seeds"], rows)
 
 
 def demo(results: Mapping[Key, dict]) -> str:

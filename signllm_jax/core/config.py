@@ -108,6 +108,8 @@ def read_config(values: Mapping[str, Any]) -> Config:
         )
     if config.rl.plc:
         _check_replay(config)
+    if config.loss.robust != "none":
+        _check_robust(config)
     if model.attention != "xla":
         _check_kernel(config)
     return config
@@ -179,6 +181,18 @@ def _check_replay(config: Config) -> None:
         raise ConfigError(
             f"config.rl.clip_frames: {rl.clip_frames} is not a multiple of model.patch = "
             f"{config.model.patch}"
+        )
+
+
+def _check_robust(config: Config) -> None:
+    """Raises ConfigError where clips that fit badly cannot count less by `config.loss.robust`."""
+    place = f"config.loss.robust: {config.loss.robust}"
+    if not get_info(config.task).makes_poses:
+        raise ConfigError(f"{place}: the task {config.task} makes no poses")
+    if config.rl.plc or config.rl.loss != "mse":
+        raise ConfigError(
+            f"{place} is a squared error without reinforcement learning: it takes "
+            "config.rl.plc = False and config.rl.loss = mse"
         )
 
 

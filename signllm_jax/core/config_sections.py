@@ -189,6 +189,11 @@ class LossConfig:
         noise: Gaussian noise on the input poses, in standard deviations.
         history_drop: share of input patches that are blanked.
         counter_noise: Gaussian noise on the input counter (with `model.token_clock` in tokens).
+        robust: what becomes of clips that fit badly, without a replay buffer: `none`, they count
+            like others; `trimmed`, those whose error is above `outlier` times the median of their
+            batch are left out; `clipped`, they contribute what a clip at that limit would; `huber`,
+            a coordinate's error counts linearly beyond `outlier` standard deviations.
+        outlier: the limit of `robust`.
     """
 
     velocity: float = _at(5.0, 0.0, 1e4)
@@ -201,6 +206,8 @@ class LossConfig:
     noise: float = _at(1.0, 0.0, 100.0)
     history_drop: float = _at(0.5, 0.0, 1.0)
     counter_noise: float = _at(0.01, 0.0, 1.0)
+    robust: str = _at("none", choices=("none", "trimmed", "clipped", "huber"))
+    outlier: float = _at(1.0, 1e-6, 1e6)
 
 
 @dataclasses.dataclass(frozen=True)

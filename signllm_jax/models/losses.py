@@ -14,6 +14,7 @@ from signllm_jax.core.skeleton import Layout
 from signllm_jax.core.typing import Array, Prediction, TokenScores
 from signllm_jax.models.layers.variety import Told, members
 from signllm_jax.models.pose2text import END, Memory
+from signllm_jax.models.robust import huber
 
 
 def joint_weights(layout: Layout, hand: float, wrist: float) -> np.ndarray:
@@ -33,9 +34,13 @@ def masked_mean(values: Array, weights: Array) -> Array:
     return (values * weights).sum() / jnp.maximum(weights.sum(), 1e-6)
 
 
-def frame_error(frames: Array, predicted: Array) -> Array:
-    """Squared error of each joint [B, T, J] of standardized frames [B, T, 3J], mean of x, y, z."""
-    error = jnp.square(predicted - frames)
+def frame_error(frames: Array, predicted: Array, limit: Array | float | None = None) -> Array:
+    """Squared error of each joint [B, T, J] of standardized frames [B, T, 3J], mean of x, y, z.
+
+    With a limit it is squared up to there and linear from there on (`robust.huber`).
+    """
+    late = predicted - frames
+    error = jnp.square(late) if limit is None else huber(late, limit)
     return error.reshape(*error.shape[:-1], -1, 3).mean(-1)
 
 
@@ -63,8 +68,9 @@ def pose_losses(
             multiplied; None = 1.
 
     Returns:
-        Scalars `loss`, `frame` (mean squared error), `velocity` (of frame-to-frame differences
-        within a clip), `counter` and `seen` (cross-entropy of a joint being observed).
+        Scalars `loss`, `frame` (mean squared error, or by `config.robust`), `velocity` (of
+        frame-to-frame differences within a clip), `counter` and `seen` (cross-entropy of a joint
+        being observed).
     """
     real = segment > 0
     observed = joint_mask & real[..., None]
@@ -72,10 +78,11 @@ def pose_losses(
         real = real * importance
         weights = weights * importance[..., None]
     target = frames[..., :-1]
-    frame = masked_mean(frame_error(target, predicted.frames), observed * weights)
+    limit = config.outlier if config.robust == "huber" else None
+    frame = masked_mean(frame_error(target, predicted.frames, limit), observed * weights)
     together = (segment[:, 1:] == segment[:, :-1])[..., None] & observed[:, 1:] & observed[:, :-1]
     velocity = masked_mean(
-        frame_error(jnp.diff(target, axis=1), jnp.diff(predicted.frames, axis=1)),
+        frame_error(jnp.diff(target, axis=1), jnp.diff(predicted.frames, axis=1), limit),
         together * (weights if importance is None else weights[:, 1:]),
     )
     late = predicted.counter - frames[..., -1]

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 
 from signllm_jax.core.typing import Array, Tree
 from signllm_jax.models import generation
+from signllm_jax.models.layers.steps import Memory
 from signllm_jax.models.layers.variety import Seen
 from signllm_jax.models.losses import frame_error
 from signllm_jax.models.text2pose import Text2Pose, fed_back, teacher_forcing
@@ -159,8 +160,15 @@ def rollout(
         (the others were fed back as 0), the counter [N, F], and the length int32 [N] at which the
         counter says that the clip ends.
     """
-    clips, time = len(text), patches * model.config.patch
     memory = generation.read_text(model, params, text, seen=seen)
+    return unroll(model, params, memory, patches, noise)
+
+
+def unroll(
+    model: Text2Pose, params: Tree, memory: Memory, patches: int, noise: Array | None = None
+) -> tuple[Array, Array, Array, Array]:
+    """`rollout` of texts that have been read, with a latent where the model has one."""
+    clips, time = len(memory.segment), patches * model.config.patch
     if model.config.decoder == "parallel":
         made = generation.make_at_once(model, params, memory, patches)
         frames = made.frames if noise is None else made.frames + noise.reshape(made.frames.shape)

@@ -9,11 +9,17 @@ from signllm_jax.core.skeleton import get_layout
 from signllm_jax.core.typing import Array
 from signllm_jax.data import batches
 from signllm_jax.data.corruption import open_train
-from signllm_jax.models import mlsf
+from signllm_jax.models import mlsf, robust
 from signllm_jax.models.layers import flow
 from signllm_jax.models.layers.precision import compute_dtype
 from signllm_jax.models.layers.variety import Seen
-from signllm_jax.models.losses import clip_losses, joint_weights, pose_losses, weighted_sum
+from signllm_jax.models.losses import (
+    clip_losses,
+    joint_weights,
+    masked_mean,
+    pose_losses,
+    weighted_sum,
+)
 from signllm_jax.models.text2pose import Text2Pose, teacher_forcing
 from signllm_jax.rl import plc, policy
 from signllm_jax.rl.clips import unpack
@@ -142,6 +148,9 @@ class MlsfTask(Task):
             predicted = predicted._replace(counter=batch.frames[..., -1])
         weights = joint_weights(get_layout(config.data.layout), config.loss.hand, config.loss.wrist)
         importance = None if learning is None else learning.importance
+        if config.loss.robust in robust.BY_CLIP:
+            error, _ = self._errors(batch, predicted.frames, weights)
+            importance = robust.clip_weights(error, config.loss.robust, config.loss.outlier)
         each = None if importance is None else of_frames(importance, batch.segment)
         terms = pose_losses(
             batch.frames,
@@ -156,17 +165,22 @@ class MlsfTask(Task):
         if told is not None:
             terms |= clip_losses(told, batch.segment, importance)
             terms["loss"] = weighted_sum(terms, config.loss)
+        if config.loss.robust in robust.BY_CLIP:
+            terms["outliers"] = masked_mean(importance < 1, batch.example >= 0)
         terms["frames"] = (batch.segment > 0).sum().astype(jnp.float32)
         if learning is not None:
             terms = self._rewarded(params, batch, key, predicted.frames, weights, terms, learning)
         return terms["loss"], terms
 
+    def _errors(self, batch, predicted, weights):
+        """The error of every clip and what it was averaged over, [B, K]."""
+        frames, clips = batch.frames[..., :-1], batch.example.shape[1]
+        return clip_errors(frames, batch.joint_mask, batch.segment, predicted, weights, clips)
+
     def _rewarded(self, params, batch, key, predicted, weights, terms, learning):
         """The terms under `config.rl.loss`, with the error of every clip."""
-        rl, clips = self.config.rl, batch.example.shape[1]
-        error, count = clip_errors(
-            batch.frames[..., :-1], batch.joint_mask, batch.segment, predicted, weights, clips
-        )
+        rl = self.config.rl
+        error, count = self._errors(batch, predicted, weights)
         terms["clip_error"] = error
         if rl.loss == "reward":
             importance = learning.importance

@@ -187,6 +187,18 @@ class Variety(nn.Module):
         surplus = divergence(found, prior) - (logp * hands).sum(-1)
         return jnp.concatenate([mean + jnp.exp(deviation) * seen.noise, hands], -1), surplus
 
+    def log_probability(self, text, latent):
+        """log p(latent | text), float32 [B, K], up to a constant.
+
+        Args:
+            text: float32 [B, K, M], the mean over a text's tokens.
+            latent: [B, K, Z + 4].
+        """
+        code, hands = latent[..., : self.size], latent[..., self.size :]
+        mean, deviation = self._prior(text, hands)
+        near = -0.5 * jnp.square((code - mean) * jnp.exp(-deviation)) - deviation
+        return near.sum(-1) + (jax.nn.log_softmax(self.hands(text)) * hands).sum(-1)
+
     def _prior(self, text, hands):
         hidden = gelu(self.prior_text(text) + self.prior_hands(hands))
         return _halves(self.prior(hidden))
