@@ -116,8 +116,9 @@ def write(path: Path, texts: int = TEXTS) -> Path:
         markdown.table(["fault", "what a model would produce"], planted, align="l"),
         "## Warnings of a report",
         "What `launch/evaluate.py` says of each row, by kind; of real takes it says nothing. Nor "
-        "does it warn of another text, or of one text for all: these move as real takes do, and "
-        "only what compares texts sees them, which is τ3 here and, in a report, a reader's CER.",
+        "does it warn of another text or of one text for all, which move about as real takes do. "
+        "Another text is seen by τ3 alone here, one text for all by several figures, τ3 among "
+        "them; in a report a reader's CER sees both.",
         markdown.table(["fault", "warnings", "figures that see it"], warned, align="l"),
         _warning_bounds(),
         "## Definitions",
@@ -157,7 +158,7 @@ def _seen_by(found: Mapping[str, float], real: Mapping[str, float]) -> str:
 
     firing = fired(found, real)
     titles = [catalogue.METRICS[name].title for name in MEANINGS if name in firing]
-    return ", ".join(titles) or markdown.MISSING
+    return "; ".join(titles) or markdown.MISSING
 
 
 def _warning_bounds() -> str:

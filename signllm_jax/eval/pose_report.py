@@ -110,7 +110,8 @@ def evaluate(
     if flat:
         judges = [lifting(judge) for judge in judges]
     if not flat or peer is not None:
-        tell(f"producing {sum(len(x.texts) for x in evaluated.languages.values())} clips")
+        count = sum(len(language.texts) for language in evaluated.languages.values())
+        tell(f"producing {count} clip{'s' * (count != 1)}")
     more_rows, more_facts = fill_rows(evaluated, seed, matched, own=not flat)
     takes_report.add_rows(evaluated)
     if export is not None:
