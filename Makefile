@@ -9,6 +9,7 @@ PYTEST = $(RUN) -m pytest -rs -n 2 --dist loadfile --no-loadscope-reorder --dura
 
 # what README.md begins with: the package and its trained model
 install: $(VENV)/demo-installed
+	@echo "now: source $(VENV)/bin/activate"
 
 demo: $(VENV)/demo-installed
 	$(RUN) launch/train.py --config=configs/mlsf.py --workdir=runs/mlsf
@@ -179,8 +180,11 @@ browser-installed:
 	  npm install --prefix $(VENV)/browser --no-fund --no-audit --loglevel=error && \
 	  touch $(BROWSER); } || echo "npm: nothing installed, tests that need it are skipped"
 
-# on a machine with a GPU, after `pip install -e .[demo,eval,test,cuda]`
+# on a machine with a GPU, after `pip install -e '.[cuda]'`
+SEES_GPU = import sys, jax; seen = jax.devices(); sys.exit(None if seen[0].platform == "gpu" else \
+  f"jax sees no GPU, but {seen}: is the extra cuda installed in $(VENV)? pip install -e .[cuda] in the checkout")
 gpu-check: $(VENV)/test-installed
+	@$(RUN) -c '$(SEES_GPU)'
 	$(RUN) -m pytest -m gpu tests
 
 # An environment of its own: $(call APART,FOLDER,LIST). What a kill left half made is made anew.

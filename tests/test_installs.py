@@ -1,6 +1,7 @@
 """What is installed: by digest, as setup.cfg asks, one pip at a time, and never half."""
 
 import configparser
+import os
 import re
 import shutil
 import signal
@@ -139,6 +140,19 @@ def test_a_python_that_is_too_old_is_told_in_one_line(make, tmp_path):
     )
     assert done.returncode == 2 and not (tmp_path / ".venv").exists()
     assert done.stderr.startswith("Python 3.9 is too old: make install PYTHON=python3.12")
+
+
+def test_the_check_of_a_gpu_fails_in_one_line_where_there_is_none():
+    done = subprocess.run(
+        ["make", "--old-file=.venv/test-installed", "gpu-check", f"RUN={sys.executable}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"JAX_PLATFORMS": "cpu", "MAKEFLAGS": ""},
+    )
+    told, *rest = done.stderr.splitlines()
+    assert (done.returncode, done.stdout, len(rest)) == (2, "", 1), done.stderr
+    assert told.startswith("jax sees no GPU, but [CpuDevice(id=0)]: is the extra cuda installed")
 
 
 def test_two_targets_at_once_run_one_pip_at_a_time(make):

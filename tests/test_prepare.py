@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 import subprocess
 import sys
 
@@ -243,6 +244,14 @@ def test_a_language_merges_its_sources_and_follows_them(small, tmp_path):
     corpus(other, train=4)
     prepare(other, tmp_path, dataclasses.replace(PHX, source="other"))
     assert len(bits(tmp_path, "prompt2sign/gsl")) == 79
+    assert "gsl: 4 clips come twice (other, phx)" in check.check(tmp_path)
+    shutil.rmtree(shards.source_folder(tmp_path, "gsl", "other"))
+    gone = "gsl: the merged data has a source that is gone: other; prepare another source of gsl"
+    assert f"{gone} again" in check.check(tmp_path)
+    prepare(folder, tmp_path)
+    assert len(bits(tmp_path, "prompt2sign/gsl")) == 75
+    told = "\n".join(check.check(tmp_path))
+    assert "gone" not in told and "twice" not in told
 
 
 def test_dwpose_clips_are_kept_flat_with_the_face(tmp_path):
@@ -283,7 +292,7 @@ def test_the_check_says_what_is_odd(tmp_path):
         prepare(big if language == "ksl" else folder, tmp_path / "data", settings)
     told = check.check(tmp_path / "data")
     assert "gsl: no test clips" in told
-    assert any("1 clips in several splits" in line and "dev/clip12" in line for line in told)
+    assert any("1 clip in several splits" in line and "dev/clip12" in line for line in told)
     assert any(line.startswith("gsl: characters of dev") and "ü" in line for line in told)
     arms = [line for line in told if "arms of" in line]
     assert [line[:14] for line in arms] == ["ksl: 2 of 2 cl", "ksl: arms of 2"]

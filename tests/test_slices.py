@@ -137,7 +137,7 @@ def command(folder, *args, compiler=True):
         (["--readme=README.md"], ["--table"]),
         (["--topology=v9:2x2"], ["unknown chip 'v9'", "v5e"]),
         (["--topology=v7x:2x2x1"], ["the chip 'v7x' is called tpu7x: tpu7x:2x2x1"]),
-        (["--topology=v5e:2x2"], ["pip install 'signllm_jax[tpu]'"]),
+        (["--topology=v5e:2x2"], ["pip install -e '.[tpu]'"]),
     ],
     ids=["no topology", "no table", "chip", "another name", "no compiler"],
 )

@@ -40,7 +40,7 @@ def open_slice(topology: str) -> tuple[list, Chip]:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         if "support not installed" in str(error):
             raise ConfigError(
-                "the TPU compiler is missing: pip install 'signllm_jax[tpu]' "
+                "the TPU compiler is missing: pip install -e '.[tpu]' in the checkout "
                 f"(no TPU is needed): {reason}"
             ) from error
         raise ConfigError(f"--topology={topology}: no such slice: {reason}") from error

@@ -95,7 +95,7 @@ def ask_for(
         raise error(f"{where}: no answer in {seconds:g} s")
     (answer,) = answers
     if isinstance(answer, ImportError):
-        raise error(f"{where}: needs gcsfs: pip install 'signllm_jax[gcs]'")
+        raise error(f"{where}: needs gcsfs: pip install -e '.[gcs]' in the checkout")
     if isinstance(answer, Exception):
         lines = str(answer).splitlines() or [type(answer).__name__]
         raise error(f"{where}: cannot be read ({lines[0]})")

@@ -22,7 +22,7 @@ def check_anonymizer() -> None:
         import pose_anonymization.appearance  # noqa: F401
     except ImportError as error:
         raise ConfigError(
-            f"--anonymize needs {error.name}: pip install 'signllm_jax[demo]'"
+            f"--anonymize needs {error.name}: pip install -e '.[demo]' in the checkout"
         ) from None
 
 

@@ -104,7 +104,7 @@ def recordings(iso: str) -> dict[str, object]:
         rows = list(csv.DictReader((folder / "index.csv").read_text("utf-8").splitlines()))
     except (ImportError, OSError):
         raise DataError(
-            "the recorded letters are missing: pip install 'signllm_jax[demo]'"
+            "the recorded letters are missing: pip install -e '.[demo]' in the checkout"
         ) from None
     paths = {row["words"]: row["path"] for row in rows if row["signed_language"] == iso}
     return {unit: folder.joinpath(*path.split("/")) for unit, path in sorted(paths.items())}

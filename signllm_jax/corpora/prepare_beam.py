@@ -38,8 +38,8 @@ def make_parts(parts: Sequence[Part], settings: Settings, folder: epath.Path, ru
         from apache_beam.options.pipeline_options import PipelineOptions
     except ImportError:
         raise ConfigError(
-            "--beam_runner needs Apache Beam: pip install 'signllm_jax[beam]' (in an environment "
-            "of its own: it asks for other versions of protobuf and pyarrow)"
+            "--beam_runner needs Apache Beam: pip install -e '.[beam]' in the checkout "
+            "(in an environment of its own: it asks for other versions of protobuf and pyarrow)"
         ) from None
     if not parts:
         return

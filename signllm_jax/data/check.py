@@ -4,7 +4,7 @@ import collections
 import dataclasses
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -51,6 +51,7 @@ def check(data_dir: str | os.PathLike, language: str | None = None) -> list[str]
             name = f"{code}{dataset.removeprefix('prompt2sign').replace('/', ' ')}"
             splits = {split: source.open_split(dataset, code, split, data_dir) for split in SPLITS}
             odd, scale = _check_language(splits)
+            odd += _gone(code, splits["train"], data_dir)
             found += [f"{name}: {line}" for line in odd]
             if scale:
                 scales[name] = scale
@@ -64,6 +65,10 @@ def check(data_dir: str | os.PathLike, language: str | None = None) -> list[str]
     return [*found, f"{count} in {', '.join(read)}"]
 
 
+def _clips(count: int) -> str:
+    return f"{count} clip{'s' * (count != 1)}"
+
+
 def _some(names: list[str]) -> str:
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return ", ".join(names[:_SHOWN]) + more
@@ -74,12 +79,14 @@ def _check_language(splits: dict[str, source.Source]) -> tuple[list[str], float 
     lines, arms, odd = [], [], collections.defaultdict(list)
     where = collections.defaultdict(set)
     names = collections.defaultdict(list)
+    sources = collections.defaultdict(set)
     empty, short = [], []
     for split, opened in splits.items():
         if not len(opened):
             lines.append(f"no {split} clips")
         for index in range(len(opened)):
-            clip = opened.clip(index)
+            example = opened[index]
+            clip = opened.clip_of(example)
             key = hashlib.sha256(clip.positions.tobytes()).digest()
             where[key].add(split)
             names[key].append(opened.ids[index])
@@ -87,17 +94,20 @@ def _check_language(splits: dict[str, source.Source]) -> tuple[list[str], float 
                 empty.append(opened.ids[index])
             elif len(clip) == 1:
                 short.append(opened.ids[index])
+            if clip.observed.any():
+                sources[key].add(example["source"])
             arms.append(_arm(clip))
             for kind, detail in oddities(clip, opened.texts[index]):
                 odd[kind].append(f"{opened.ids[index]} ({detail})")
     for what, ids in (("without any joint", empty), ("of one frame", short)):
         if ids:
-            lines.append(f"{len(ids)} clips {what}: {_some(ids)}")
+            lines.append(f"{_clips(len(ids))} {what}: {_some(ids)}")
     for kind, ids in odd.items():
         lines.append(f"{len(ids)} of {len(arms)} clips with {kind}: {_some(ids)}")
     twice = [", ".join(names[key]) for key, found in where.items() if len(found) > 1]
     if twice:
-        lines.append(f"{len(twice)} clips in several splits: {_some(twice)}")
+        lines.append(f"{_clips(len(twice))} in several splits: {_some(twice)}")
+    lines += _come_twice(sources.values())
     known = {letter for text in splits["train"].texts for letter in text.lower()}
     for split in ("dev", "test"):
         new = {letter for text in splits[split].texts for letter in text.lower()} - known
@@ -105,6 +115,24 @@ def _check_language(splits: dict[str, source.Source]) -> tuple[list[str], float 
             lines.append(f"characters of {split} that train never has: {' '.join(sorted(new))}")
     arms = [arm for arm in arms if np.isfinite(arm)]
     return lines, float(np.median(arms)) if arms else None
+
+
+def _come_twice(sources: Iterable[set[str]]) -> Iterator[str]:
+    """Clips that several sources have, from the names of the sources that have each clip."""
+    several = [tuple(sorted(names)) for names in sources if len(names) > 1]
+    for names, count in collections.Counter(several).items():
+        verb = "come" if count > 1 else "comes"
+        times = "twice" if len(names) == 2 else f"{len(names)} times"
+        yield f"{_clips(count)} {verb} {times} ({', '.join(names)})"
+
+
+def _gone(language: str, opened: source.Source, data_dir: str | os.PathLike) -> Iterator[str]:
+    """Sources whose clips the merged data of a language has, but whose folders are not there."""
+    there = prepared_sources(os.path.join(data_dir, "prepared"), language)
+    left = [each.source for each in there if each.layout == opened.layout]
+    remedy = f"prepare {'another source of ' * bool(left)}{language} again"
+    for name in sorted(set(opened.made_of) - set(left)):
+        yield f"the merged data has a source that is gone: {name}; {remedy}"
 
 
 def _arm(clip) -> float:

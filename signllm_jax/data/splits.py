@@ -50,12 +50,14 @@ class Source:
         units: the gloss of every example split at spaces (fingerspelling: its letters).
         lengths: int [n], the frames T of every example.
         digest: of what is listed, and after a space of the records where that was noted.
+        made_of: prepared source -> its digest when its clips were taken.
     """
 
     def __init__(self, builder: tfds.core.DatasetBuilder, dataset: str, language: str, split: str):
         listed = builder.info.metadata["splits"].get(split, {})
         self.dataset, self.language, self.split = dataset, language, split
         self.layout: str = builder.info.metadata["layout"]
+        self.made_of: dict[str, str] = builder.info.metadata.get("sources", {})
         columns, listing = read_columns(builder.data_path, split, listed)
         self.ids, self.texts, self.units, self.lengths = columns
         self._listed_texts = self.texts
@@ -113,7 +115,10 @@ class Source:
 
     def clip(self, index: int) -> PoseClip:
         """The poses of example `index`; errors as for indexing."""
-        example = self[index]
+        return self.clip_of(self[index])
+
+    def clip_of(self, example: dict) -> PoseClip:
+        """The poses of an example that indexing gave."""
         pose, confidence = (example[key].astype(np.float32) for key in ("pose", "confidence"))
         return PoseClip(pose, confidence, example["fps"], self.layout)
 

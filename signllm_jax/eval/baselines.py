@@ -118,7 +118,9 @@ def nearest_texts(texts: Sequence[str], train: Sequence[str]) -> list[int]:
         from rapidfuzz import process
         from rapidfuzz.distance import Levenshtein
     except ImportError:
-        raise ConfigError("rapidfuzz is missing: pip install 'signllm_jax[demo]'") from None
+        raise ConfigError(
+            "rapidfuzz is missing: pip install -e '.[demo]' in the checkout"
+        ) from None
     nearest: list[int] = []
     for start in range(0, len(texts), 64):  # bounds the matrix of distances
         part = texts[start : start + 64]

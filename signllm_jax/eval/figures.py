@@ -66,7 +66,9 @@ def character_edits(texts: Sequence[str], read: Sequence[str | None]) -> np.ndar
     try:
         from rapidfuzz.distance import Levenshtein  # what jiwer counts with
     except ImportError:
-        raise ConfigError("rapidfuzz is missing: pip install 'signllm_jax[demo]'") from None
+        raise ConfigError(
+            "rapidfuzz is missing: pip install -e '.[demo]' in the checkout"
+        ) from None
     pairs = zip(texts, read)
     return np.array([np.nan if r is None else Levenshtein.distance(t, r) for t, r in pairs])
 

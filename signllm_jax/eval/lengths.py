@@ -90,7 +90,9 @@ def _errors(texts: Sequence[str], read: Sequence[str]) -> tuple[int, int, int]:
     try:
         from rapidfuzz.distance import Levenshtein
     except ImportError:
-        raise ConfigError("rapidfuzz is missing: pip install 'signllm_jax[demo]'") from None
+        raise ConfigError(
+            "rapidfuzz is missing: pip install -e '.[demo]' in the checkout"
+        ) from None
     edits = lost = doubled = 0
     for text, reading in zip(texts, read):
         operations = Levenshtein.editops(text, reading)

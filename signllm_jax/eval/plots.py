@@ -20,7 +20,9 @@ def _axes(width: float = 6.4, height: float = 3.8, count: int = 1):
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError:
-        raise OutputError("plots need matplotlib: pip install 'signllm_jax[demo]'") from None
+        raise OutputError(
+            "plots need matplotlib: pip install -e '.[demo]' in the checkout"
+        ) from None
     figure = Figure(figsize=(width, height), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
     panels = [figure.add_subplot(1, count, number + 1) for number in range(count)]

@@ -19,7 +19,9 @@ def _library(name: str, extra: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ImportError:
-        raise ConfigError(f"{name} is missing: pip install 'signllm_jax[{extra}]'") from None
+        raise ConfigError(
+            f"{name} is missing: pip install -e '.[{extra}]' in the checkout"
+        ) from None
 
 
 def _check(produced: Sequence[str], references: Sequence[str]) -> None:

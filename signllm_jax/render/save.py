@@ -97,7 +97,7 @@ def save_clip(
         raise OutputError(f"cannot write {path}: {reason}") from error
     except ImportError as error:
         raise OutputError(
-            f"{suffix} needs {error.name}: pip install 'signllm_jax[demo]'"
+            f"{suffix} needs {error.name}: pip install -e '.[demo]' in the checkout"
         ) from error
     return path
 

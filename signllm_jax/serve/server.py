@@ -48,7 +48,9 @@ def serve(
         from signllm_jax.serve.connections import PER_CLIENT, guarded
         from signllm_jax.serve.desk import RENDER_SECONDS
     except ImportError as error:
-        raise ConfigError(f"needs {error.name}: pip install 'signllm_jax[serve]'") from error
+        raise ConfigError(
+            f"needs {error.name}: pip install -e '.[serve]' in the checkout"
+        ) from error
     print(
         "getting ready: the first start compiles for half a minute, later ones do not", flush=True
     )
@@ -65,11 +67,18 @@ def serve(
     )
     # uvicorn ends on the signal and then hands it on; before it listens the signal ends us as well
     # (at once: an exception would be lost in a callback that the collector of garbage makes)
-    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    signal.signal(signal.SIGTERM, _end)
     host, port = listener.getsockname()[:2]
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     print(f"The page is ready: open {url} in a browser; Ctrl-C ends it.", flush=True)
-    uvicorn.Server(config).run(sockets=[listener])
+    with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C, after all is answered
+        uvicorn.Server(config).run(sockets=[listener])
+    print("stopped", flush=True)
+
+
+def _end(*_) -> None:
+    os.write(1, b"stopped\n")  # not print, which a signal may have interrupted
+    os._exit(0)
 
 
 def _read_a_prompt(model: SignLLM) -> None:
