@@ -261,7 +261,7 @@ class _Run:
                 record["waiting"][code] += 1
                 if 0 < self._config.train.patience <= record["waiting"][code]:
                     active[i] = False
-            lines.append(f"{code} {'-' if score is None else format(score, '.3f')}")
+            lines.append(f"{code}: no dev clips" if score is None else f"{code} {score:.3f}")
         self._log.write(step, "dev", scores)
         title = f"dev {self._task.lead_title} (lower is better)"
         self._log.say(f"step {step}: {title}: {', '.join(lines)}")
