@@ -132,7 +132,11 @@ def produce_list(texts: list[tuple[str, str]]) -> int:
         except SignLLMError as error:
             failed += 1
             print(f"{place}: {cli.printable(str(error))}", file=sys.stderr)
-    print(f"{folder}: {len(texts) - failed} clips of {len(texts)} texts")
+    made = len(texts) - failed
+    clips, of = (
+        f"{n} {what}{'s' * (n != 1)}" for n, what in ((made, "clip"), (len(texts), "text"))
+    )
+    print(f"{folder}: {clips} of {of}")
     return cli.BAD_INPUT if failed else 0
 
 

@@ -12,7 +12,7 @@ from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.pose_file import write_pose_file
 
 HEADER = "id,text,split,language,start,end"
-UNLISTED = "in the folder, but not in the manifest"
+UNLISTED = "not named by the manifest"
 MACOS = "a file of macOS (._)"
 FRAMES = 30
 FLAGS = {

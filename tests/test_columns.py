@@ -75,6 +75,18 @@ def test_two_times_in_a_column_are_refused_by_its_name(tmp_path, value):
     assert not read_manifest(tmp_path / "all.csv").entries[0].is_segment
 
 
+@pytest.mark.parametrize(
+    "value", ["0.0-2.1", "0:01 --> 0:02,5", "00:00:01 – 00:00:03", "1.5 to 2.5"]
+)
+def test_two_times_in_all_values_are_refused_whatever_the_name(tmp_path, value):
+    write(tmp_path, all_csv=f'id,text,when\nv,x,"{value}"\nw,y,\n')
+    with pytest.raises(DataError, match="'when' looks like a time and is not known"):
+        read_manifest(tmp_path / "all.csv")
+    for other in ("2.1-0.0", "2020-01", "20-30", "1.2.3-1.2.4", "10-11.5"):
+        write(tmp_path, all_csv=f'id,text,when\nv,x,"{value}"\nw,y,{other}\n')
+        assert len(read_manifest(tmp_path / "all.csv").entries) == 2
+
+
 def test_numbers_of_classes_are_no_texts(tmp_path):
     write(tmp_path, none_csv="id,label\nv,41\nw,7\n")
     with pytest.raises(DataError, match=r"'label' holds numbers of classes.*--text_column"):

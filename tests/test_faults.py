@@ -35,6 +35,10 @@ def test_two_hundred_clips_with_all_faults_end_with_exact_counts(tmp_path, form)
     )
     assert faults.differences(corpus, report) == {}
     assert f"{corpus.out} of {report['clips_in']} clips" in summary(report, "there")[0]
+    unnamed = [line for line in summary(report, "") if line.startswith("not used: ")]
+    assert unnamed == ["not used: 1 file that the manifest does not name"]
+    text = (tmp_path / "data/prepared/asl" / form / "prepare_report.md").read_text()
+    assert unnamed[0].capitalize() in text and "not named by" not in text
     last = check.check(tmp_path / "data", "asl")[-1]
     assert last.endswith(f"asl (train {corpus.out}, dev 0, test 0)")
 

@@ -39,6 +39,7 @@ def test_names_are_compared_composed_and_without_suffixes(tmp_path):
 def test_suffixes_and_names_of_frames_are_read_in_any_case_and_form(tmp_path):
     touch(tmp_path, "A.POSE", "._A.POSE")
     found = find_jobs([Entry("A", "")], "pose", tmp_path)
+    assert "--format" not in found.there
     assert [job.path for job in found.jobs] == [f"{tmp_path}/A.POSE"] and len(found.ignored) == 1
     write_openpose(tmp_path / "clip.json", waving(10))
     for number, frame in enumerate(json.loads((tmp_path / "clip.json").read_text())):
@@ -164,3 +165,11 @@ def test_the_limit_is_a_share(value):
     assert read_share("5%") == 0.05
     with pytest.raises(ConfigError, match="--max_bad is a share such as 5%"):
         read_share(value)
+
+
+def test_a_folder_of_another_format_is_told_apart(tmp_path):
+    for name in ("a.json", "b.json", "notes.txt"):
+        (tmp_path / name).touch()
+    found = find_jobs([Entry("a", "")], "pose", tmp_path)
+    assert found.there == "there are 2 .json, 1 .txt; is it --format=openpose?"
+    assert "--format" not in find_jobs([Entry("c", "")], "openpose", tmp_path).there

@@ -94,6 +94,7 @@ def test_an_odd_row_costs_that_row(tmp_path, row, reason):
     found = read_manifest(tmp_path / "all.csv")
     assert [entry.id for entry in found.entries] == ["a", "c"]
     assert reasons(found) == [reason]
+    assert found.odd[0].place.split(".")[-1] == "csv line 3"
 
 
 def test_two_open_quotes_cost_their_two_rows(tmp_path):
@@ -115,6 +116,7 @@ def test_an_odd_line_of_line_aligned_files_costs_that_line(tmp_path):
     found = read_manifest(tmp_path)
     assert [(entry.id, entry.line) for entry in found.entries] == [("a", 0), ("b", 3)]
     assert reasons(found) == ["no id", "listed twice"]
+    assert [row.place for row in found.odd] == ["train.files line 2", "train.files line 3"]
 
 
 def test_names_lose_any_suffix_of_a_file_in_any_case_and_are_composed():

@@ -36,6 +36,9 @@ def test_the_server_answers_to_its_own_names(client, host):
 def test_another_name_is_refused(client, host):
     answer = client.post("/produce", json=HELLO, headers={"host": host})
     assert answer.status_code == 421 and "--hosts" in answer.json()["error"]
+    assert answer.json()["kind"] == "host"
+    missing = client.get("/nowhere")
+    assert missing.status_code == 404 and missing.json()["kind"] == "path"
 
 
 def test_the_pages_of_other_sites_ask_for_nothing(client):

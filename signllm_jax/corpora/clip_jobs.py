@@ -21,6 +21,7 @@ _ENDINGS = {
 }
 _ONE_FILE = {"openpose": (".json", ".json.gz", ".zip"), "dwpose": (".json", ".json.gz")}
 """Endings of a clip in one file, or of labels: found by name only."""
+_FORM_OF = {Path(end).suffix: form for form, end in _ENDINGS.items()} | {".skels": "skels"}
 _WRAPPER = re.compile(r"[._]openpose$")  # what the DGS Corpus adds to the name of a session
 _PLAIN_FOLDERS = {
     *("npz", "pose", "poses", "keypoints", "openpose", "json", "video", "videos", "rgb"),
@@ -241,7 +242,9 @@ def _walk(source: Path, form: str) -> _Found:
     shown = ", ".join(os.path.relpath(path, source) for path in sorted(clips)[:_SHOWN])
     listed = ", ".join(f"{count} {suffix}" for suffix, count in suffixes.most_common(4))
     there = f"{len(clips)} clips, such as {shown}" if clips else listed or "no files"
-    return _Found(sorted(clips), inside, sorted(alone), sorted(ignored), f"there are {there}")
+    other = next((_FORM_OF[name] for name, _ in suffixes.most_common() if name in _FORM_OF), form)
+    hint = f"; is it --format={other}?" if other != form and not clips else ""
+    return _Found(sorted(clips), inside, sorted(alone), sorted(ignored), f"there are {there}{hint}")
 
 
 def _stamp(path: Path) -> str:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 
 from signllm_jax.core.errors import DataError
+from signllm_jax.corpora.entries import seconds
 from signllm_jax.corpora.tables import Table
 
 Columns = Mapping[str, tuple[str, ...]]
@@ -73,6 +74,9 @@ _CLOCK = r"\d+(?::\d+)*(?:[.,]\d+)?"
 _TWO_TIMES = re.compile(
     rf"{_CLOCK}(?:\s*(?:-|–|-->|to|,|;|/)\s*|\s+){_CLOCK}|[\[(].*\d[\s\])]*[,;\s].*\d.*[\])]"
 )
+_MARKED = r"\d+(?:[:.,]\d+)+"
+_SPAN = re.compile(rf"({_MARKED})\s*(?:-|–|-->|to)\s*({_MARKED})")
+"""Two times that can hardly be anything else, whatever the column is called: `0.0-2.1`."""
 
 
 def columns_of(table: Table, columns: Columns, named: Mapping[str, str]) -> dict[str, str]:
@@ -151,6 +155,7 @@ def _unknown_times(table: Table, known: set[str]) -> list[str]:
         for name in rest
         if (_TIMES.search(name) and not _NO_TIMES & {*re.split(r"[\W_]+", name)})
         or (_letters(name) in _SPAN_NAMES and _has_spans(table, name))
+        or _is_of_spans(table, name)
     ]
     return [*times, *(bare[name] for name in pair)]
 
@@ -164,6 +169,20 @@ def _has_numbers(table: Table, name: str) -> bool:
 def _has_spans(table: Table, name: str) -> bool:
     values = (row.values.get(name, "") for row in table.rows)
     return any(_TWO_TIMES.fullmatch(value) for value in values)
+
+
+def _is_of_spans(table: Table, name: str) -> bool:
+    """Whether all values of a column, where it has any, are a begin and a later end."""
+    values = [value for row in table.rows if (value := row.values.get(name, "").strip())]
+    found = [_SPAN.fullmatch(value) for value in values]
+    return bool(found) and all(span and _later(*span.groups()) for span in found)
+
+
+def _later(begin: str, end: str) -> bool:
+    try:
+        return seconds(begin) < seconds(end)
+    except ValueError:
+        return False
 
 
 def _endless(table: Table, found: dict[str, str]) -> list[str]:

@@ -41,6 +41,7 @@ class Entry:
         end: Where the segment ends; None = at the end of the file.
         unit: Of start and end, `seconds` or `frames` of the file.
         optional: Whether nothing is lost where it has no file.
+        place: The table and the line, for messages; no part of what is prepared.
     """
 
     id: str
@@ -57,6 +58,7 @@ class Entry:
     end: float | None = None
     unit: str = "seconds"
     optional: bool = False
+    place: str = dataclasses.field(default="", compare=False)
 
     @property
     def is_segment(self) -> bool:
@@ -201,15 +203,15 @@ def make_entry(
         end=end,
         unit=unit,
         optional=optional,
+        place=place,
     )
 
 
-def tell_apart(entries: Sequence[Entry], places: Sequence[str]) -> tuple[list[Entry], list[Odd]]:
+def tell_apart(entries: Sequence[Entry]) -> tuple[list[Entry], list[Odd]]:
     """Gives segments of one file that share its id ids of their own; drops what is listed twice.
 
     Args:
         entries: In the order of the manifest.
-        places: Where each stands, for messages.
 
     Returns:
         The entries, each with an id of its own in its language, and the rows that were dropped.
@@ -220,14 +222,14 @@ def tell_apart(entries: Sequence[Entry], places: Sequence[str]) -> tuple[list[En
         times.setdefault(key, set()).add((entry.start, entry.end))
     kept: dict[tuple[str, str], Entry] = {}
     dropped = []
-    for entry, place in zip(entries, places):
+    for entry in entries:
         key = entry.language, entry.id
         if entry.is_segment and len(times[key]) > 1:
             entry = dataclasses.replace(entry, id=f"{entry.id}_{_label(entry)}")
         key = entry.language, entry.id
         if key in kept:
             other = " with another text" if kept[key].text != entry.text else ""
-            dropped.append(Odd(entry.id, f"listed twice{other}", place))
+            dropped.append(Odd(entry.id, f"listed twice{other}", entry.place))
         else:
             kept[key] = entry
     return list(kept.values()), dropped

@@ -107,8 +107,8 @@ def read_manifest(
     if not found:
         raise DataError(f"{path}: the manifest lists no clip")
     rules = _rules(reading, names)
-    entries, places, odd, others = [], [], [], []
-    for number, item in enumerate(found, 1):
+    entries, odd, others = [], [], []
+    for item in found:
         if isinstance(item, Odd):
             odd.append(item)
             continue
@@ -118,8 +118,7 @@ def read_manifest(
             continue
         gloss = " ".join(clean_gloss(item.gloss, rules)) if item.gloss else ""
         entries.append(dataclasses.replace(item, language=code or item.language, gloss=gloss))
-        places.append(f"entry {number}")
-    entries, twice = tell_apart(entries, places)
+    entries, twice = tell_apart(entries)
     return Manifest(entries, odd + twice, tuple(dict.fromkeys(names)), others, rules)
 
 
@@ -297,4 +296,5 @@ def _read_lines(files: Path, reading: Reading) -> Iterator[Entry | Odd]:
         gloss = columns["gloss"][line] if "gloss" in columns else ""
         text, gloss = (" ".join(part.split()) for part in (columns["text"][line], gloss))
         split = split_of(files.stem)
-        yield Entry(clip_id(name), text, gloss, split=split, stem=files.stem, line=line)
+        stem = files.stem
+        yield Entry(clip_id(name), text, gloss, split=split, stem=stem, line=line, place=place)

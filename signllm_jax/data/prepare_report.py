@@ -17,6 +17,7 @@ SHEET_CLIPS = 6
 _SHOWN = 20  # lines of a list in the .md; the .json has all
 _TOLD = ("read_as", "gloss_rules", "other_languages", "missing", "odd_rows", "ignored_files")
 _TOLD += ("without_text",)
+_UNNAMED = "not named by the manifest"
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*(?:e[+-]?\d+)?")
 _EDGES = (0, 25, 50, 75, 100, 150, 200, 300, 500, 1000)  # frames
 
@@ -47,7 +48,7 @@ def write_report(prepared: Prepared, told: dict) -> dict:
                 odd[kind].append([example["id"], detail])
     reasons = collections.Counter(each["reason"] for each in lost)
     reasons.update(row["reason"] for row in told["odd_rows"])
-    reasons["in the folder, but not in the manifest"] += len(told["without_text"])
+    reasons[_UNNAMED] += len(told["without_text"])
     reasons["a file of macOS (._)"] += len(told["ignored_files"])
     report = {
         "language": prepared.language,
@@ -83,7 +84,10 @@ def summary(report: dict, place: str) -> list[str]:
     if "composed" in report:
         lines.append(_composed(report["composed"]))
     lines.append(f"read as {', '.join(report['read_as'])}, glosses by the rules {rules}")
-    for reason, count in report["lost_by_reason"].items():
+    lost = dict(report["lost_by_reason"])
+    if unnamed := lost.pop(_UNNAMED, 0):
+        lines.append(_not_used(unnamed))
+    for reason, count in lost.items():
         where = f" ({report['missing']})" if reason == "no pose file" else ""
         lines.append(f"lost: {count} x {reason}{where}")
     for kind, clips in report["odd"].items():
@@ -102,6 +106,11 @@ def grouped(reasons: Mapping[str, int]) -> collections.Counter[str]:
     for kind, same in kinds.items():
         found[kind if len(same) > 1 else next(iter(same))] += sum(same.values())
     return found
+
+
+def _not_used(count: int) -> str:
+    files = f"{count} files" if count > 1 else "1 file"
+    return f"not used: {files} that the manifest does not name"
 
 
 def _composed(composed: dict) -> str:
@@ -159,14 +168,22 @@ def _text(report: dict) -> str:
             _counted("frames", "clips", frames["histogram"]),
             "",
         ]
-    lines.append(_counted("why clips are lost", "clips", report["lost_by_reason"]))
+    why = dict(report["lost_by_reason"])
+    unnamed = why.pop(_UNNAMED, 0)
+    lines.append(_counted("why clips are lost", "clips", why))
+    lines += ["", f"{_not_used(unnamed).capitalize()}."] if unnamed else []
     lines += ["", f"Missing: {report['missing']}."] if report["missing"] else []
-    lost = [(row["name"], f"{row['reason']} ({row['place']})") for row in report["odd_rows"]]
+    lost = [(row["name"], _why(row)) for row in report["odd_rows"]]
     lost += [(each["id"], each["reason"]) for each in report["lost"]]
     lines += ["", *(f"- {name}: {reason}" for name, reason in lost[:_SHOWN])]
     if len(lost) > _SHOWN:
         lines.append(f"- and {len(lost) - _SHOWN} more in prepare_report.json")
     return "\n".join(lines) + "\n"
+
+
+def _why(row: dict) -> str:
+    """Why a row is odd, and where it stands, unless its name says so."""
+    return row["reason"] + f" ({row['place']})" * (row["place"] not in ("", row["name"]))
 
 
 def _odd(odd: dict[str, list]) -> list[str]:

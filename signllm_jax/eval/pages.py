@@ -105,15 +105,16 @@ def _flat_rows(report: Report) -> list[tuple[str, dict]]:
 def _opening(report: Report) -> str:
     overall, count = report.flat(), len(report.codes)
     languages = f"{count} language{'s' if count > 1 else ''}"
+    clips = f"{overall.get('clips', 0)} clip{'s' * (overall.get('clips', 0) != 1)}"
     if MAIN not in report.rows:
         what = f"{overall['text_stage.texts']} texts of {languages}, written as LangGloss"
     elif "ground_truth" not in report.rows:
         what = f"{overall['clips']} real clips read; no text and no length reaches the reader"
     elif "predictions" in report.facts:
-        what = f"{overall.get('clips', 0)} clips of {languages}, another system's predictions"
+        what = f"{clips} of {languages}, another system's predictions"
     else:
         asked = "prompts" if TEXT_STAGE in report.rows else "text"
-        what = f"{overall.get('clips', 0)} clips of {languages}, produced from {asked} alone"
+        what = f"{clips} of {languages}, produced from {asked} alone"
     return f"{what}. In brackets: 95% bootstrap intervals."
 
 

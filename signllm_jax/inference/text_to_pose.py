@@ -50,7 +50,8 @@ class Producer:
         if len(ids) > self._tokens:
             raise TextError(
                 f"the text has {len(ids)} tokens, the model reads at most {self._tokens}: "
-                f"{text[:40]!r}"
+                f"{text[:40]!r}",
+                "long",
             )
         return ids
 

@@ -76,7 +76,8 @@ def make_app(
     metrics.gauge(registry, "signllm_rendering", "Files being made", lambda: desk.rendering)
     app.add_middleware(Limits, hosts=hosts)
     app.add_middleware(metrics.Metrics, registry=registry)
-    kinds = ((TextError, 422), (ConfigError, 422), (OutputError, 500), (TooSlowError, 504))
+    app.add_exception_handler(ConfigError, _explain(422, "language"))  # all else is checked before
+    kinds = ((TextError, 422), (OutputError, 500), (TooSlowError, 504))
     for kind, status in kinds:
         app.add_exception_handler(kind, _explain(status))
     app.add_exception_handler(BusyError, _explain(429))
@@ -166,10 +167,10 @@ def _attachment(text: str, form: str) -> str:
     return f"attachment; filename=\"{plain}.{form}\"; filename*=UTF-8''{quote(name)}.{form}"
 
 
-def _explain(status: int):
+def _explain(status: int, kind: str = ""):
     async def answer(_: Request, error: SignLLMError) -> JSONResponse:
         headers = {"retry-after": "1"} if status == 429 else None
-        told = {"error": str(error), "kind": getattr(error, "kind", "")}
+        told = schema.problem(status, str(error), getattr(error, "kind", kind))
         return JSONResponse(told, status, headers)
 
     return answer
@@ -178,9 +179,14 @@ def _explain(status: int):
 async def _explain_request(_: Request, error: RequestValidationError) -> JSONResponse:
     first = error.errors()[0]
     place = "".join(f"{part}: " for part in first["loc"][1:] if isinstance(part, str))
-    status = 422 if first["type"] == "string_too_long" else 400
-    return JSONResponse({"error": place + first["msg"]}, status)
+    why = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "extra_forbidden":
+        why = "there is no such field"
+    if first["type"] == "string_too_long":
+        return JSONResponse(schema.problem(422, place + why, "long"), 422)
+    return JSONResponse(schema.problem(400, place + why), 400)
 
 
 async def _explain_status(_: Request, error: HTTPException) -> JSONResponse:
-    return JSONResponse({"error": error.detail}, error.status_code, error.headers)
+    told = schema.problem(error.status_code, error.detail)
+    return JSONResponse(told, error.status_code, error.headers)

@@ -10,6 +10,8 @@ from collections import Counter
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from signllm_jax.serve.schema import problem
+
 HEAD_SECONDS = 5
 """In which a request's head has to arrive, from its first byte or the connection's begin."""
 UNREAD_SECONDS = 60
@@ -103,7 +105,7 @@ def guarded(
         def _refuse(self, status, reason):
             if self.transport.is_closing():
                 return
-            body = json.dumps({"error": reason})
+            body = json.dumps(problem(status, reason))
             self.transport.write(
                 f"HTTP/1.1 {status} Refused\r\ncontent-type: application/json\r\n"
                 f"content-length: {len(body)}\r\nconnection: close\r\n\r\n{body}".encode()

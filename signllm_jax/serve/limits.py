@@ -7,6 +7,8 @@ import json
 import logging
 from collections.abc import Sequence
 
+from signllm_jax.serve.schema import problem
+
 MAX_BODY = 16 * 1024
 """Bytes of a request's body."""
 BODY_SECONDS = 10
@@ -155,7 +157,7 @@ def _kept(path: str) -> str:
 
 
 async def _refuse(send, status: int, reason: str) -> None:
-    body = json.dumps({"error": reason}).encode()
+    body = json.dumps(problem(status, reason)).encode()
     headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
     headers.append((b"content-length", str(len(body)).encode()))
     await send({"type": "http.response.start", "status": status, "headers": headers})

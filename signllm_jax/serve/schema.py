@@ -7,6 +7,22 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 MAX_TEXT = 1000
 """Characters of a text or prompt; what the model reads may be less."""
 
+KINDS = {
+    400: "request",
+    403: "site",
+    404: "path",
+    405: "method",
+    408: "late",
+    413: "size",
+    421: "host",
+    422: "text",
+    429: "busy",
+    500: "fault",
+    503: "unavailable",
+    504: "slow",
+}
+"""Status -> what is wrong, where a text's own kind does not say more."""
+
 Text = Annotated[str, Field(max_length=MAX_TEXT)]
 Code = Annotated[str, Field(max_length=64)]
 Form = Literal["int16", "floats"]
@@ -133,5 +149,11 @@ class Problem(BaseModel):
 
     error: str
     kind: str = Field(
-        "", description="of a text: empty, long, short, letters, digits, language or question"
+        description="of a text: empty, long, short, letters, digits, language, question, or text "
+        f"for all else; otherwise by the status: {', '.join(dict.fromkeys(KINDS.values()))}"
     )
+
+
+def problem(status: int, error: str, kind: str = "") -> dict[str, str]:
+    """The body of an error; its kind is that of the status where none is given."""
+    return {"error": error, "kind": kind or KINDS.get(status, "request")}

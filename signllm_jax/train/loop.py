@@ -262,7 +262,8 @@ class _Run:
                 record["waiting"][code] += 1
                 if 0 < self._config.train.patience <= record["waiting"][code]:
                     active[i] = False
-            told.append(f"{shown_name(code)} {'-' if score is None else format(score, '.3f')}")
+            shown = ": no dev clips" if score is None else f" {score:.3f}"
+            told.append(shown_name(code) + shown)
         self._log.write(step, "dev", scores)
         self._log.say(f"step {step}: dev {self._task.lead_title}: {', '.join(told)}")
         if hosts.is_first():

@@ -65,7 +65,10 @@ async function ask(typed = at("text").value, quiet = false, seed = 0) {
     if (answer.ok) show({ ...said, clip: unpacked(said.clip) }, wanted, quiet);
     else if (quiet) tell("");
     else if (answer.status === 429) refuse(words.busy);
-    else refuse(words[`no_${said.kind}`] ?? words.refused, words[`no_${said.kind}`] ? "" : said.error, said.kind);
+    else {
+      const told = words[`no_${said.kind}`];
+      refuse(told ?? words.refused, told ? "" : said.error, answer.status === 422 ? said.kind : null);
+    }
   } catch {
     if (!quiet) refuse(words.offline);
   }
