@@ -64,7 +64,7 @@ def _overview(study: Study, shown: Sequence[str]) -> list[str]:
         "by `config.loss.robust`: `trimmed_K` leaves clips out whose error is above K times the "
         "median of their batch, `clipped_K` lets them count as one at that limit does, and "
         "`huber_K` counts a coordinate's error linearly beyond K deviations. The best on dev of "
-        "each kind is tested.",
+        "each is tested.",
     ]
 
 
@@ -92,8 +92,8 @@ def _findings(study: Study, best: str | None) -> list[str]:
         f"dev the base ends at DTW {tables.on_dev(dev, 'base')}, drawing all alike at "
         f"{tables.on_dev(dev, 'plc_uniform')}, the worst first at "
         f"{tables.on_dev(dev, 'plc_high_error')}.\n"
-        "- **The cheaper explanation is a robust loss.** Clips that fit badly have to count less; "
-        "that needs neither buffer nor reward nor draws. On dev: "
+        "- **The cheaper explanation is a robust loss.** Clips that fit badly count less, "
+        "without buffer, reward or draws. On dev: "
         f"{ends or 'not run'}. Test, damaged, DTW against `{best}`: "
         f"{', '.join(against) or 'not run'}.\n"
         "- **On clean clips no gain of the channel is shown.** CER against `base`, in points: "
@@ -127,10 +127,9 @@ def _demo(study: Study) -> list[str]:
     return [
         "## The demo",
         "`configs/mlsf.py:fingerspelling`, four languages, clean clips, "
-        f"{study.demo.train.steps:,} steps: {tables.demo_line(found)}. On these short words the "
-        "channel costs character errors. On the texts of today's demo, 1 to 16 letters, it costs "
-        "none ([results](results.md), three seeds of each), so the paper's learning is the "
-        "default; `--config=configs/mlsf.py:plain` trains without.",
+        f"{study.demo.train.steps:,} steps: {tables.demo_line(found)}. The channel costs "
+        "character errors on these short words, and none on the demo's texts of 1 to 16 letters "
+        "([three seeds](results.md)): there the paper's learning is the default.",
     ]
 
 
@@ -146,15 +145,15 @@ def _gradient(study: Study) -> list[str]:
         "Over samples of a latent, with a reader's log-probability of the text as the reward: "
         f"`{sampled.data.dataset}`, {sampled.train.steps:,} steps, then some 200 more. "
         "CER on test, in points, by another reader: "
-        f"{signer_tables.read_line(study.results('reader'))}. This helps: among the latents that a "
-        "text draws, those that read well become likelier. Neither does diversity fall.",
+        f"{signer_tables.read_line(study.results('reader'))}. Among the latents that a "
+        "text draws, those that read well become likelier. Diversity does not fall.",
     ]
 
 
 def _cost(folder: Path) -> list[str]:
     return [
         "## What it costs",
-        "Buffer, errors and draws are on the devices, inside the compiled step, without a further "
+        "Buffer, errors and draws are inside the compiled step, without a further "
         f"collective. A step on a CPU, against one without: {costs.measured_line(folder)}; TPUs "
         "are among the tables.",
     ]
@@ -163,11 +162,9 @@ def _cost(folder: Path) -> list[str]:
 def _open() -> list[str]:
     return [
         "## What is not shown",
-        "- Whether these short runs of one language speak for long ones.\n"
-        "- Damage of other kinds and shares.\n"
-        "- Whether a model of many signers is better for an even draw.\n"
-        "- Whether a reader's reward still gains once a model is trained to its end, and what it "
-        "does to tempo and movement.",
+        "- Whether these short runs speak for long ones, or for other damage.\n"
+        "- Whether an even draw makes better models of many signers.\n"
+        "- What a reader's reward does to a model trained to its end.",
     ]
 
 

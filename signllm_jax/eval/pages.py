@@ -290,8 +290,7 @@ def _facts(run: Mapping) -> str:
         lines.append(f"probabilities averaged with those of {', '.join(run['ensemble'])}")
     if "cpu_seconds" in run:
         lines.append(f"training: {run['seconds']:.0f} s, {run['cpu_seconds']:.0f} CPU seconds")
-    if "goodput" in run:
-        lines.append(goodput_line(run["goodput"]))
+    lines += [goodput_line(run["goodput"])] if "goodput" in run else []
     lines += [
         f"this evaluation: {run['evaluation_seconds']:.0f} s, "
         f"{run['evaluation_cpu_seconds']:.0f} CPU seconds, readers trained meanwhile included",

@@ -262,8 +262,7 @@ class _Run:
                 record["waiting"][code] += 1
                 if 0 < self._config.train.patience <= record["waiting"][code]:
                     active[i] = False
-            shown = ": no dev clips" if score is None else f" {score:.3f}"
-            told.append(shown_name(code) + shown)
+            told.append(shown_name(code) + (": no dev clips" if score is None else f" {score:.3f}"))
         self._log.write(step, "dev", scores)
         self._log.say(f"step {step}: dev {self._task.lead_title}: {', '.join(told)}")
         if hosts.is_first():
