@@ -225,6 +225,7 @@ def test_sigterm_finishes_what_runs(tmp_path, workdir):
     while not answers:  # one is done, the others wait or are being made
         time.sleep(0.005)
     assert server.terminate() == 0
+    assert server.command.out.read_text().endswith("stopped\n")
     for thread in threads:
         thread.join()
     assert [answer.status_code for answer in answers] == [200] * 4
