@@ -3,7 +3,7 @@
 import pytest
 
 from signllm_jax.core.errors import DataError
-from signllm_jax.corpora.grammar import SPELLED, parse_grammar, read_grammar
+from signllm_jax.corpora.grammar import FINGERSPELLED_WORD, parse_grammar, read_grammar
 from signllm_jax.corpora.sentence_draws import draw_sentences
 
 CAFE = """
@@ -61,7 +61,11 @@ def test_a_spelled_word_is_no_sign():
     grammar = parse_grammar(text)
     assert grammar.signs == ("i", "tea") and grammar.spells
     assert not parse_grammar(CAFE).spells
-    assert all(SPELLED in sentence for own in draw_sentences(grammar).values() for sentence in own)
+    assert all(
+        FINGERSPELLED_WORD in sentence
+        for own in draw_sentences(grammar).values()
+        for sentence in own
+    )
     refused(text.replace("<spelled> tea", "<name> tea"), "line 1: not understood from ' <name>")
 
 

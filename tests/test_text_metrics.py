@@ -75,5 +75,5 @@ def test_nothing_to_score_and_unequal_counts_are_errors(produced, references):
 
 def test_a_missing_library_names_the_extra_that_brings_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "jiwer", None)
-    with pytest.raises(ConfigError, match=r"signllm_jax\[eval\]"):
+    with pytest.raises(ConfigError, match=r"jiwer.*\.\[eval\]"):
         text_metrics.cer(["a"], ["a"])

@@ -18,7 +18,7 @@ from signllm_jax.core.errors import ConfigError
 from signllm_jax.core.skeleton import OPENPOSE50
 from signllm_jax.corpora import fingerspelling
 from signllm_jax.corpora.entries import SPLITS
-from signllm_jax.corpora.grammar import SPELLED, Grammar
+from signllm_jax.corpora.grammar import FINGERSPELLED_WORD, Grammar
 from signllm_jax.corpora.lexicon import (
     TAKES,
     Pool,
@@ -159,7 +159,7 @@ def plan_sentences(
     Args:
         pools: Of each split.
         grammar: What is said.
-        spelled: Split -> the words that it may spell, where the grammar has SPELLED.
+        spelled: Split -> the words that it may spell, where the grammar has FINGERSPELLED_WORD.
     """
     planned = []
     for split, sentences in draw_sentences(grammar).items():
@@ -167,7 +167,7 @@ def plan_sentences(
         near = nearest_sessions(pool)
         for number, signs in enumerate(sentences):
             draw = random.Random(f"takes of {grammar.digest} {split} {number}")
-            signed = [sign for sign in signs if sign != SPELLED]
+            signed = [sign for sign in signs if sign != FINGERSPELLED_WORD]
             has = {
                 name: sum(name in pool[sign] for sign in signed) / max(len(signed), 1)
                 for name in near
@@ -180,7 +180,7 @@ def plan_sentences(
                 session = waiting.pop(int(draw.random() * len(waiting)))
                 chosen = []
                 for sign in signs:
-                    if sign == SPELLED:
+                    if sign == FINGERSPELLED_WORD:
                         words = spelled[split]
                         chosen.append(words[int(draw.random() * len(words))].id)
                         continue

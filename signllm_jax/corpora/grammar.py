@@ -32,7 +32,7 @@ from signllm_jax.corpora.entries import SPLITS
 from signllm_jax.corpora.tables import read_text
 
 START = "sentence"
-SPELLED = "<spelled>"
+FINGERSPELLED_WORD = "<spelled>"
 """What stands in a rule, and in a drawn sentence, for a word that is fingerspelled."""
 FEWEST, MOST = 2, 7
 """Signs of a sentence where the grammar has no `%signs`."""
@@ -67,7 +67,7 @@ class Grammar:
 
     Attributes:
         rules: Name -> alternatives.
-        signs: Texts of all signs that it has, sorted; SPELLED is none.
+        signs: Texts of all signs that it has, sorted; FINGERSPELLED_WORD is none.
         fewest: Signs of the shortest sentence.
         most: Signs of the longest sentence.
         sizes: Split -> number of sentences and takes of each.
@@ -137,8 +137,8 @@ def parse_grammar(text: str, place: str = "grammar") -> Grammar:
     }
     sessions = {split: tuple(settings.get(f"{split}_sessions", ())) for split in SPLITS}
     digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-    named = tuple(sorted(signs - {SPELLED}))
-    return Grammar(rules, named, fewest, most, sizes, sessions, digest, SPELLED in signs)
+    named = tuple(sorted(signs - {FINGERSPELLED_WORD}))
+    return Grammar(rules, named, fewest, most, sizes, sessions, digest, FINGERSPELLED_WORD in signs)
 
 
 def _lines(text: str) -> list[tuple[int, str]]:

@@ -17,7 +17,8 @@ def draw_sentences(grammar: Grammar, place: str = "grammar") -> dict[str, list[t
         place: What to name in an error.
 
     Returns:
-        Split -> sentences, each the texts of its signs, or SPELLED; the same on every machine.
+        Split -> sentences, each the texts of its signs, FINGERSPELLED_WORD among them; the same on
+        every machine.
 
     Raises:
         DataError: The grammar has fewer sentences than are asked for, or train too few to have

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 
 from signllm_jax.core.errors import TextError
 from signllm_jax.corpora import fingerspelling
-from signllm_jax.corpora.grammar import SPELLED
+from signllm_jax.corpora.grammar import FINGERSPELLED_WORD
 from signllm_jax.corpora.lexicon import Take
 from signllm_jax.poses.clean import at_rate
 from signllm_jax.text.langgloss import FINGERSPELLED
@@ -30,7 +30,7 @@ def spelled_take(word: str, language: str, fps: float) -> Take:
     """A word as a take of a sentence: its text, its letters' glosses, and its clip at `fps`."""
     clip = at_rate(fingerspelling.spelled_clip(word, language), fps)
     gloss = " ".join(spelled_glosses(word, language))
-    return Take(f"{SPELLED} {word}", word, gloss, "", "", clip)
+    return Take(f"{FINGERSPELLED_WORD} {word}", word, gloss, "", "", clip)
 
 
 def find_spelled(text: str, glosses: Sequence[str], language: str) -> list[str]:
