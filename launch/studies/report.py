@@ -65,7 +65,7 @@ def _overview(study: Study, shown: Sequence[str]) -> list[str]:
         "`rl_loss` is the paper's loss alone, `plc` with the channel, `plc_share` with two thirds "
         "of the rows drawn. Without buffer or reward, by `config.loss.robust`, `trimmed_K` leaves "
         "out clips whose error is above K times their batch's median, `clipped_K` counts them as "
-        "one at that limit, and `huber_K` counts a coordinate's error linearly beyond K deviations. "
+        "one at that limit, and `huber_K` counts an error linearly beyond K deviations. "
         "The best of each kind on dev is tested.",
     ]
 
