@@ -57,14 +57,13 @@ def _overview(study: Study, shown: Sequence[str]) -> list[str]:
     return [
         "## Damaged clips and clean ones",
         f"In {share:.0%} of the train clips the word is wrong, the hands are frozen or the noise "
-        "is heavy; dev and test are whole.",
+        "is heavy.",
         tables.overview(*results, shown, share),
-        "`rl_loss` is the paper's loss alone; `plc` with the channel, as the paper has it; "
-        "`plc_share` with two thirds of the rows drawn. Without buffer or reward, "
-        "by `config.loss.robust`: `trimmed_K` leaves clips out whose error is above K times the "
-        "median of their batch, `clipped_K` lets them count as one at that limit does, and "
-        "`huber_K` counts a coordinate's error linearly beyond K deviations. The best on dev of "
-        "each is tested.",
+        "`rl_loss` is the paper's loss alone, `plc` with the channel, `plc_share` with two thirds "
+        "of the rows drawn. Without buffer or reward, by `config.loss.robust`, `trimmed_K` leaves "
+        "out clips whose error is above K times their batch's median, `clipped_K` counts them as "
+        "one at that limit, and `huber_K` counts an error linearly beyond K deviations. "
+        "The best of each kind on dev is tested.",
     ]
 
 
@@ -75,7 +74,6 @@ def _findings(study: Study, best: str | None) -> list[str]:
         study.results("test"),
     )
     names = list(filter(None, (best, *study.limits())))
-    ends = ", ".join(f"`{name}` {tables.on_dev(dev, name)}" for name in names)
     against = [
         f"`{name}` {tables.apart(tested, (name, best or 'plc'), share, 'dtw', '+.3f')}"
         for name in study.limits()
@@ -85,19 +83,18 @@ def _findings(study: Study, best: str | None) -> list[str]:
         for name in names
     ]
     return [
-        "- **The loss alone changes nothing.** Taken literally its gradient is that of the mean "
-        "squared error.\n"
+        "- **The loss alone changes nothing.** Its gradient is that of the squared error.\n"
         "- **On damaged clips the channel helps**, and the more the more it draws: damaged clips "
-        "fall below the threshold and are seen less often. The choice helps, not the buffer: on "
+        "fall below the threshold. The choice helps, not the buffer: on "
         f"dev the base ends at DTW {tables.on_dev(dev, 'base')}, drawing all alike at "
-        f"{tables.on_dev(dev, 'plc_uniform')}, the worst first at "
-        f"{tables.on_dev(dev, 'plc_high_error')}.\n"
-        "- **The cheaper explanation is a robust loss.** Clips that fit badly count less, "
-        "without buffer, reward or draws. On dev: "
-        f"{ends or 'not run'}. Test, damaged, DTW against `{best}`: "
+        f"{tables.on_dev(dev, 'plc_uniform')}.\n"
+        "- **The cheaper explanation is a robust loss.** Clips that fit badly have to count less; "
+        "that needs neither buffer nor reward nor draws. At half the median most clips are "
+        f"clipped and count about alike. Damaged, DTW against `{best}`: "
         f"{', '.join(against) or 'not run'}.\n"
         "- **On clean clips no gain of the channel is shown.** CER against `base`, in points: "
-        f"{', '.join(clean) or 'not run'}. Five seeds cannot tell 0.2 points.",
+        f"{', '.join(clean) or 'not run'}. Five seeds cannot tell 0.2 points. By DTW "
+        "clipping alone is clearly better on both.",
         "![DTW ratio and loss on dev over training](replay.png)",
     ]
 
@@ -118,7 +115,8 @@ def _signers(study: Study) -> list[str]:
         f"`{config.data.dataset}`, {config.train.steps} steps, a run for each `rl.group`, what a "
         "clip's quality is compared within. Most and least drawn: "
         f"{signer_tables.drawn_line(study.results('draws'))}. To compare within a text does not "
-        "even draws out: of its two takes one is always below the threshold, the harder signer's.",
+        "even draws out: of its two takes one is always below the threshold, mostly the harder "
+        "signer's.",
     ]
 
 
@@ -139,32 +137,32 @@ def _gradient(study: Study) -> list[str]:
     sampled = study.sampled
     return [
         "## Policy gradient",
-        "A gradient of the expected reward of free-running clips, from the demo's "
+        "A gradient of the expected reward, free-running, from the demo's "
         f"{study.demo.data.languages[0]} trained on for {study.finetune_steps} steps. Change of "
         f"DTW on test, of the best ways on dev: {said}. No way was better than to stop.",
         "Over samples of a latent, with a reader's log-probability of the text as the reward: "
-        f"`{sampled.data.dataset}`, {sampled.train.steps:,} steps, then some 200 more. "
-        "CER on test, in points, by another reader: "
-        f"{signer_tables.read_line(study.results('reader'))}. Among the latents that a "
-        "text draws, those that read well become likelier. Diversity does not fall.",
+        f"`{sampled.data.dataset}`, {sampled.train.steps:,} steps, then 200 more, three "
+        "seeds from one start. CER on test, in points, by another reader: "
+        f"{signer_tables.read_line(study.results('reader'))}. This helps: latents that read well "
+        "become likelier, and diversity does not fall.",
     ]
 
 
 def _cost(folder: Path) -> list[str]:
     return [
         "## What it costs",
-        "Buffer, errors and draws are inside the compiled step, without a further "
-        f"collective. A step on a CPU, against one without: {costs.measured_line(folder)}; TPUs "
-        "are among the tables.",
+        "The channel is inside the compiled step, without a further collective. A step on a CPU, "
+        f"against one without: {costs.measured_line(folder)}; TPUs are among the tables.",
     ]
 
 
 def _open() -> list[str]:
     return [
         "## What is not shown",
-        "- Whether these short runs speak for long ones, or for other damage.\n"
-        "- Whether an even draw makes better models of many signers.\n"
-        "- What a reader's reward does to a model trained to its end.",
+        "- Whether these short runs of one language speak for long ones.\n"
+        "- Damage of other kinds and shares.\n"
+        "- Whether a model of many signers is better for an even draw.\n"
+        "- Whether a reader's reward still gains at a training's end, and what it does to tempo.",
     ]
 
 
