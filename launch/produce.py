@@ -117,6 +117,7 @@ def produce_list(texts: list[tuple[str, str]]) -> int:
 
     from signllm_jax.api import SignLLM
     from signllm_jax.core.errors import SignLLMError
+    from signllm_jax.core.wording import counted
     from signllm_jax.render.save import check_output
 
     folder, wide = Path(OUTPUT.value), len(str(len(texts)))
@@ -133,10 +134,7 @@ def produce_list(texts: list[tuple[str, str]]) -> int:
             failed += 1
             print(f"{place}: {cli.printable(str(error))}", file=sys.stderr)
     made = len(texts) - failed
-    clips, of = (
-        f"{n} {what}{'s' * (n != 1)}" for n, what in ((made, "clip"), (len(texts), "text"))
-    )
-    print(f"{folder}: {clips} of {of}")
+    print(f"{folder}: {counted(made, 'clip')} of {counted(len(texts), 'text')}")
     return cli.BAD_INPUT if failed else 0
 
 

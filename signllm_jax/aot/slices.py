@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from signllm_jax.aot.chips import Chip, get_chip
 from signllm_jax.core.errors import ConfigError
+from signllm_jax.core.wording import how_to_install
 from signllm_jax.parallel import sharding
 
 
@@ -40,8 +41,7 @@ def open_slice(topology: str) -> tuple[list, Chip]:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         if "support not installed" in str(error):
             raise ConfigError(
-                "the TPU compiler is missing: pip install -e '.[tpu]' in the checkout "
-                f"(no TPU is needed): {reason}"
+                f"the TPU compiler is missing: {how_to_install('tpu')} (no TPU is needed): {reason}"
             ) from error
         raise ConfigError(f"--topology={topology}: no such slice: {reason}") from error
     return list(described.devices), chip

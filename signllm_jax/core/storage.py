@@ -10,6 +10,7 @@ from typing import BinaryIO
 from etils import epath
 
 from signllm_jax.core.errors import SignLLMError
+from signllm_jax.core.wording import how_to_install
 
 SECONDS = 30.0
 """How long a bucket may take for its first answer; array_record alone waits for nine minutes."""
@@ -95,7 +96,7 @@ def ask_for(
         raise error(f"{where}: no answer in {seconds:g} s")
     (answer,) = answers
     if isinstance(answer, ImportError):
-        raise error(f"{where}: needs gcsfs: pip install -e '.[gcs]' in the checkout")
+        raise error(f"{where}: needs gcsfs: {how_to_install('gcs')}")
     if isinstance(answer, Exception):
         lines = str(answer).splitlines() or [type(answer).__name__]
         raise error(f"{where}: cannot be read ({lines[0]})")

@@ -12,6 +12,7 @@ import numpy as np
 
 from signllm_jax.core.errors import ConfigError, PoseFormatError
 from signllm_jax.core.skeleton import OPENPOSE50
+from signllm_jax.core.wording import how_to_install
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.pose_file import read_pose_file, write_pose_file
 
@@ -21,9 +22,7 @@ def check_anonymizer() -> None:
     try:
         import pose_anonymization.appearance  # noqa: F401
     except ImportError as error:
-        raise ConfigError(
-            f"--anonymize needs {error.name}: pip install -e '.[demo]' in the checkout"
-        ) from None
+        raise ConfigError(f"--anonymize needs {error.name}: {how_to_install('demo')}") from None
 
 
 def anonymized(clip: PoseClip) -> PoseClip:

@@ -17,6 +17,7 @@ import numpy as np
 from signllm_jax.core.errors import DataError, TextError
 from signllm_jax.core.languages import get_language
 from signllm_jax.core.skeleton import OPENPOSE50
+from signllm_jax.core.wording import how_to_install
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.pose_file import read_pose_file
 
@@ -103,9 +104,7 @@ def recordings(iso: str) -> dict[str, object]:
         folder = importlib.resources.files("spoken_to_signed.assets") / "fingerspelling_lexicon"
         rows = list(csv.DictReader((folder / "index.csv").read_text("utf-8").splitlines()))
     except (ImportError, OSError):
-        raise DataError(
-            "the recorded letters are missing: pip install -e '.[demo]' in the checkout"
-        ) from None
+        raise DataError(f"the recorded letters are missing: {how_to_install('demo')}") from None
     paths = {row["words"]: row["path"] for row in rows if row["signed_language"] == iso}
     return {unit: folder.joinpath(*path.split("/")) for unit, path in sorted(paths.items())}
 

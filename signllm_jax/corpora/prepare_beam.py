@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from etils import epath
 
 from signllm_jax.core.errors import ConfigError, DataError
+from signllm_jax.core.wording import how_to_install
 from signllm_jax.corpora.prepare import Settings
 from signllm_jax.corpora.shards import Part, make_part
 
@@ -38,7 +39,7 @@ def make_parts(parts: Sequence[Part], settings: Settings, folder: epath.Path, ru
         from apache_beam.options.pipeline_options import PipelineOptions
     except ImportError:
         raise ConfigError(
-            "--beam_runner needs Apache Beam: pip install -e '.[beam]' in the checkout "
+            f"--beam_runner needs Apache Beam: {how_to_install('beam')} "
             "(in an environment of its own: it asks for other versions of protobuf and pyarrow)"
         ) from None
     if not parts:

@@ -12,6 +12,7 @@ from signllm_jax.core.errors import ConfigError, DataError
 from signllm_jax.core.schema import parse_json, read_as
 from signllm_jax.core.skeleton import DWPOSE128, get_layout
 from signllm_jax.core.storage import read_regular
+from signllm_jax.core.wording import counted
 from signllm_jax.corpora.entries import SPLITS
 from signllm_jax.corpora.shards import LostClip, prepared_sources
 from signllm_jax.data import splits as source
@@ -65,10 +66,6 @@ def check(data_dir: str | os.PathLike, language: str | None = None) -> list[str]
     return [*found, f"{count} in {', '.join(read)}"]
 
 
-def _clips(count: int) -> str:
-    return f"{count} clip{'s' * (count != 1)}"
-
-
 def _some(names: list[str]) -> str:
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return ", ".join(names[:_SHOWN]) + more
@@ -101,12 +98,12 @@ def _check_language(splits: dict[str, source.Source]) -> tuple[list[str], float 
                 odd[kind].append(f"{opened.ids[index]} ({detail})")
     for what, ids in (("without any joint", empty), ("of one frame", short)):
         if ids:
-            lines.append(f"{_clips(len(ids))} {what}: {_some(ids)}")
+            lines.append(f"{counted(len(ids), 'clip')} {what}: {_some(ids)}")
     for kind, ids in odd.items():
         lines.append(f"{len(ids)} of {len(arms)} clips with {kind}: {_some(ids)}")
     twice = [", ".join(names[key]) for key, found in where.items() if len(found) > 1]
     if twice:
-        lines.append(f"{_clips(len(twice))} in several splits: {_some(twice)}")
+        lines.append(f"{counted(len(twice), 'clip')} in several splits: {_some(twice)}")
     lines += _come_twice(sources.values())
     known = {letter for text in splits["train"].texts for letter in text.lower()}
     for split in ("dev", "test"):
@@ -123,7 +120,7 @@ def _come_twice(sources: Iterable[set[str]]) -> Iterator[str]:
     for names, count in collections.Counter(several).items():
         verb = "come" if count > 1 else "comes"
         times = "twice" if len(names) == 2 else f"{len(names)} times"
-        yield f"{_clips(count)} {verb} {times} ({', '.join(names)})"
+        yield f"{counted(count, 'clip')} {verb} {times} ({', '.join(names)})"
 
 
 def _gone(language: str, opened: source.Source, data_dir: str | os.PathLike) -> Iterator[str]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from signllm_jax.core import markdown
 from signllm_jax.core.plain_files import write_whole
+from signllm_jax.core.wording import counted
 from signllm_jax.corpora.shards import Prepared
 from signllm_jax.poses.clip import PoseClip
 
@@ -109,15 +110,14 @@ def grouped(reasons: Mapping[str, int]) -> collections.Counter[str]:
 
 
 def _not_used(count: int) -> str:
-    files = f"{count} files" if count > 1 else "1 file"
-    return f"not used: {files} that the manifest does not name"
+    return f"not used: {counted(count, 'file')} that the manifest does not name"
 
 
 def _composed(composed: dict) -> str:
     sessions = {name for names in composed["sessions"].values() for name in names}
     return (
         f"sentences composed of {composed['takes']} takes of {len(composed['signs'])} signs "
-        f"in {max(len(sessions), 1)} session{'s' * (len(sessions) > 1)}"
+        f"in {counted(max(len(sessions), 1), 'session')}"
     )
 
 

@@ -11,6 +11,7 @@ from signllm_jax.core import markdown
 from signllm_jax.core.config import ModelConfig
 from signllm_jax.core.errors import ConfigError
 from signllm_jax.core.typing import Tree
+from signllm_jax.core.wording import how_to_install
 from signllm_jax.inference.text_to_pose import make_clip
 from signllm_jax.models.layers.precision import compute_dtype
 from signllm_jax.models.layers.variety import Seen
@@ -118,9 +119,7 @@ def nearest_texts(texts: Sequence[str], train: Sequence[str]) -> list[int]:
         from rapidfuzz import process
         from rapidfuzz.distance import Levenshtein
     except ImportError:
-        raise ConfigError(
-            "rapidfuzz is missing: pip install -e '.[demo]' in the checkout"
-        ) from None
+        raise ConfigError(f"rapidfuzz is missing: {how_to_install('demo')}") from None
     nearest: list[int] = []
     for start in range(0, len(texts), 64):  # bounds the matrix of distances
         part = texts[start : start + 64]

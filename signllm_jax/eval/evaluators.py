@@ -21,6 +21,7 @@ from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core.config import Config
 from signllm_jax.core.errors import CheckpointError, ConfigError, PoseFormatError
 from signllm_jax.core.tasks import get_info
+from signllm_jax.core.wording import counted
 from signllm_jax.corpora.published import has_signers
 from signllm_jax.eval.back_translate import (
     ReaderConfig,
@@ -103,7 +104,7 @@ def trained_inside(
         found = reader is not None
         kept_seconds = reader.cpu_seconds if found else 0.0
         if not found:
-            tell(f"training a reader of {len(codes)} language{'s' * (len(codes) > 1)}")
+            tell(f"training a reader of {counted(len(codes), 'language')}")
             sources = [language.train for language in languages.values()]
             with tqdm.tqdm(total=chosen.steps, desc="reader", unit="step", disable=None) as bar:
                 advance = functools.partial(_advance, bar)

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from signllm_jax.core.errors import ConfigError
+from signllm_jax.core.wording import how_to_install
 from signllm_jax.eval.report import ALL
 from signllm_jax.metrics.bootstrap import interval
 from signllm_jax.metrics.gloss_metrics import score_lines
@@ -66,9 +67,7 @@ def character_edits(texts: Sequence[str], read: Sequence[str | None]) -> np.ndar
     try:
         from rapidfuzz.distance import Levenshtein  # what jiwer counts with
     except ImportError:
-        raise ConfigError(
-            "rapidfuzz is missing: pip install -e '.[demo]' in the checkout"
-        ) from None
+        raise ConfigError(f"rapidfuzz is missing: {how_to_install('demo')}") from None
     pairs = zip(texts, read)
     return np.array([np.nan if r is None else Levenshtein.distance(t, r) for t, r in pairs])
 

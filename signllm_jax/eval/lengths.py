@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from signllm_jax.core.errors import ConfigError
+from signllm_jax.core.wording import how_to_install
 from signllm_jax.eval.eval_set import Language
 
 BANDS = ((1, 2), (3, 6), (7, 10), (11, 16))
@@ -90,9 +91,7 @@ def _errors(texts: Sequence[str], read: Sequence[str]) -> tuple[int, int, int]:
     try:
         from rapidfuzz.distance import Levenshtein
     except ImportError:
-        raise ConfigError(
-            "rapidfuzz is missing: pip install -e '.[demo]' in the checkout"
-        ) from None
+        raise ConfigError(f"rapidfuzz is missing: {how_to_install('demo')}") from None
     edits = lost = doubled = 0
     for text, reading in zip(texts, read):
         operations = Levenshtein.editops(text, reading)

@@ -10,6 +10,7 @@ from typing import Any
 
 from signllm_jax.artifacts.group import write_file
 from signllm_jax.core import markdown as md
+from signllm_jax.core.wording import counted
 from signllm_jax.eval.baselines import row_titles
 from signllm_jax.eval.evaluators import read_by
 from signllm_jax.eval.paper_table import dev_and_test, other_split
@@ -104,8 +105,8 @@ def _flat_rows(report: Report) -> list[tuple[str, dict]]:
 
 def _opening(report: Report) -> str:
     overall, count = report.flat(), len(report.codes)
-    languages = f"{count} language{'s' if count > 1 else ''}"
-    clips = f"{overall.get('clips', 0)} clip{'s' * (overall.get('clips', 0) != 1)}"
+    languages = counted(count, "language")
+    clips = counted(overall.get("clips", 0), "clip")
     if MAIN not in report.rows:
         what = f"{overall['text_stage.texts']} texts of {languages}, written as LangGloss"
     elif "ground_truth" not in report.rows:

@@ -11,6 +11,7 @@ from signllm_jax.core.errors import ConfigError, DataError, OutputError
 from signllm_jax.core.plain_files import replacing
 from signllm_jax.core.schema import bounded, parse_json, read_as
 from signllm_jax.core.storage import read_regular
+from signllm_jax.core.wording import how_to_install
 from signllm_jax.metrics.catalogue import METRICS, known
 from signllm_jax.poses.clip import PoseClip
 
@@ -20,9 +21,7 @@ def _axes(width: float = 6.4, height: float = 3.8, count: int = 1):
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError:
-        raise OutputError(
-            "plots need matplotlib: pip install -e '.[demo]' in the checkout"
-        ) from None
+        raise OutputError(f"plots need matplotlib: {how_to_install('demo')}") from None
     figure = Figure(figsize=(width, height), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
     panels = [figure.add_subplot(1, count, number + 1) for number in range(count)]

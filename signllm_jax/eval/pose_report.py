@@ -12,6 +12,7 @@ import numpy as np
 
 from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core.errors import ConfigError
+from signllm_jax.core.wording import counted
 from signllm_jax.eval import (
     baselines,
     figures,
@@ -111,7 +112,7 @@ def evaluate(
         judges = [lifting(judge) for judge in judges]
     if not flat or peer is not None:
         count = sum(len(language.texts) for language in evaluated.languages.values())
-        tell(f"producing {count} clip{'s' * (count != 1)}")
+        tell(f"producing {counted(count, 'clip')}")
     more_rows, more_facts = fill_rows(evaluated, seed, matched, own=not flat)
     takes_report.add_rows(evaluated)
     if export is not None:

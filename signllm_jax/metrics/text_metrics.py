@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from types import ModuleType
 
 from signllm_jax.core.errors import ConfigError, DataError
+from signllm_jax.core.wording import how_to_install
 
 SHORT = "no line has four words"
 """Why BLEU-4 may be absent."""
@@ -19,9 +20,7 @@ def _library(name: str, extra: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ImportError:
-        raise ConfigError(
-            f"{name} is missing: pip install -e '.[{extra}]' in the checkout"
-        ) from None
+        raise ConfigError(f"{name} is missing: {how_to_install(extra)}") from None
 
 
 def _check(produced: Sequence[str], references: Sequence[str]) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from signllm_jax.core.errors import OutputError, TooSlowError
 from signllm_jax.core.plain_files import replacing
+from signllm_jax.core.wording import how_to_install
 from signllm_jax.poses.arrays import write_arrays
 from signllm_jax.poses.clip import PoseClip, register_method
 from signllm_jax.poses.openpose import write_openpose
@@ -96,9 +97,7 @@ def save_clip(
         reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
         raise OutputError(f"cannot write {path}: {reason}") from error
     except ImportError as error:
-        raise OutputError(
-            f"{suffix} needs {error.name}: pip install -e '.[demo]' in the checkout"
-        ) from error
+        raise OutputError(f"{suffix} needs {error.name}: {how_to_install('demo')}") from error
     return path
 
 

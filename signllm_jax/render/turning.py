@@ -1,6 +1,7 @@
 """Rotations as arrays: of frames and directions, as matrices, quaternions and angles."""
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 
 def frame(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -21,7 +22,9 @@ def swing(start: np.ndarray, end: np.ndarray) -> np.ndarray:
     """The smallest rotations [T, 3, 3] that turn unit vectors [T, 3] into directions [T, 3]."""
     end = end / np.linalg.norm(end, axis=-1, keepdims=True)
     onward = ((start + end) ** 2).sum(-1)[:, None, None] / 2  # 1 + the cosine, exact near -1
-    cross = _cross_matrix(np.cross(start, end))
+    x, y, z = np.cross(start, end).T
+    zero = np.zeros_like(x)
+    cross = np.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).reshape(-1, 3, 3)
     turn = np.eye(3) + cross + cross @ cross / np.maximum(onward, 1e-15)
     any_axis = np.cross(start, np.where(np.abs(start[:, :1]) < 0.9, [[1.0, 0, 0]], [[0, 1.0, 0]]))
     any_axis /= np.linalg.norm(any_axis, axis=-1, keepdims=True)
@@ -31,9 +34,7 @@ def swing(start: np.ndarray, end: np.ndarray) -> np.ndarray:
 
 def about(axis: np.ndarray, angle: np.ndarray) -> np.ndarray:
     """Rotations [T, 3, 3] about a unit vector [3] by angles [T] in radians."""
-    cross = _cross_matrix(np.broadcast_to(axis, (len(angle), 3)))
-    sine, cosine = np.sin(angle)[:, None, None], np.cos(angle)[:, None, None]
-    return np.eye(3) + sine * cross + (1 - cosine) * cross @ cross
+    return Rotation.from_rotvec(angle[:, None] * axis).as_matrix()
 
 
 def twist(turns: np.ndarray, axis: np.ndarray) -> np.ndarray:
@@ -44,19 +45,7 @@ def twist(turns: np.ndarray, axis: np.ndarray) -> np.ndarray:
 
 def quaternions(turns: np.ndarray) -> np.ndarray:
     """Rotations [T, 3, 3] as quaternions [T, 4] (x, y, z, w), each near to the one before it."""
-    (a, b, c), (d, e, f), (g, h, i) = turns.transpose(1, 2, 0)
-    # four times q q^T: each row is a multiple of q, and the one with the largest square is sure
-    square = np.array(
-        [
-            [1 + a - e - i, b + d, c + g, h - f],
-            [b + d, 1 - a + e - i, f + h, c - g],
-            [c + g, f + h, 1 - a - e + i, d - b],
-            [h - f, c - g, d - b, 1 + a + e + i],
-        ]
-    )
-    largest = np.einsum("iit->ti", square).argmax(-1)
-    found = square[largest, :, np.arange(len(turns))]
-    found /= np.linalg.norm(found, axis=-1, keepdims=True)
+    found = Rotation.from_matrix(turns).as_quat()
     jumps = np.sign((found[1:] * found[:-1]).sum(-1))  # q and -q are the same turn
     found[1:] *= np.cumprod(np.where(jumps == 0, 1, jumps))[:, None]
     return found
@@ -68,10 +57,3 @@ def zxy_degrees(turns: np.ndarray) -> np.ndarray:
     x = np.arcsin(np.clip(turns[:, 2, 1], -1, 1))
     y = np.arctan2(-turns[:, 2, 0], turns[:, 2, 2])
     return np.degrees(np.stack([np.unwrap(z), x, np.unwrap(y)], axis=-1))
-
-
-def _cross_matrix(vectors: np.ndarray) -> np.ndarray:
-    """Matrices [T, 3, 3] that multiply as the cross product with vectors [T, 3] does."""
-    x, y, z = vectors.T
-    zero = np.zeros_like(x)
-    return np.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).reshape(-1, 3, 3)

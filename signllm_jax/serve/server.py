@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from signllm_jax.api import SignLLM
 from signllm_jax.core.errors import ConfigError, SignLLMError
 from signllm_jax.core.languages import get_language
+from signllm_jax.core.wording import how_to_install
 
 BACKLOG = 512
 GRACE = 30
@@ -48,9 +49,7 @@ def serve(
         from signllm_jax.serve.connections import PER_CLIENT, guarded
         from signllm_jax.serve.desk import RENDER_SECONDS
     except ImportError as error:
-        raise ConfigError(
-            f"needs {error.name}: pip install -e '.[serve]' in the checkout"
-        ) from error
+        raise ConfigError(f"needs {error.name}: {how_to_install('serve')}") from error
     print(
         "getting ready: the first start compiles for half a minute, later ones do not", flush=True
     )
