@@ -6,9 +6,11 @@ from pathlib import Path
 import commands
 import jax
 import pytest
+import tiny
 
 from signllm_jax.corpora import fingerspelling
 from signllm_jax.data import splits
+from signllm_jax.parallel import sharding
 
 pytest_plugins = ["prompted"]
 
@@ -54,6 +56,19 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("the corpora of ../shared/data are not on this machine")
     return folder
+
+
+@pytest.fixture(scope="module")
+def mesh():
+    """A mesh of one device, in use."""
+    with sharding.use_mesh(tiny.one_device()) as mesh:
+        yield mesh
+
+
+@pytest.fixture(scope="module")
+def batch():
+    """Two packed rows of one language, [B, ...]."""
+    return jax.tree.map(lambda field: field[0], tiny.packed_batch(("asl",), rows=2))
 
 
 @pytest.fixture(scope="session")

@@ -288,6 +288,7 @@ def test_a_saved_page_plays_without_a_server(page, tmp_path):
     player = page.find_element(By.ID, "player")
     wait(page, lambda: frame(player) > 3)
     assert page.find_element(By.TAG_NAME, "h1").text == "a < b"
+    assert "A computer made this" in page.find_element(By.TAG_NAME, "main").text
     drawn = page.execute_script(
         "const c = document.querySelector('canvas.figure');"
         "return [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]"

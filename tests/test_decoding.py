@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.sharding import NamedSharding, PartitionSpec
-from tiny import CONFIG, MODEL, mesh_of, one_device
+from tiny import CONFIG, MODEL, mesh_of
 
 from signllm_jax.aot.collectives import cross_language_bytes
 from signllm_jax.artifacts.workdir import Workdir
@@ -28,12 +28,6 @@ pytestmark = pytest.mark.usefixtures("mesh")
 TEXT2POSE = Text2Pose(MODEL)
 MAX_FRAMES = 20
 TEXT = np.array([[5, 6, 7, 0, 0], [9, 8, 7, 6, 5], [0, 0, 0, 0, 0]], np.int32)
-
-
-@pytest.fixture(scope="module")
-def mesh():
-    with sharding.use_mesh(one_device()) as mesh:
-        yield mesh
 
 
 @pytest.fixture(scope="module")

@@ -6,29 +6,19 @@ import functools
 import jax
 import numpy as np
 import pytest
-from tiny import CONFIG, MODEL, one_device, packed_batch, random_params
+from tiny import CONFIG, LEFT, MODEL, RIGHT, TEXT, random_params
 
 from signllm_jax.core.config import read_config, to_dict
 from signllm_jax.core.errors import ConfigError
-from signllm_jax.core.skeleton import OPENPOSE50
 from signllm_jax.inference import pose_decoding
 from signllm_jax.models import generation, mlsf
 from signllm_jax.models.layers import flow
 from signllm_jax.models.text2pose import Text2Pose
-from signllm_jax.parallel import sharding
 from signllm_jax.train.mlsf import MlsfTask, noised
 
 pytestmark = pytest.mark.usefixtures("mesh")
 FLOW = dataclasses.replace(MODEL, decoder="parallel", flow=3)
-TEXT = np.array([[5, 6, 7, 0, 0], [9, 8, 7, 6, 5], [0, 0, 0, 0, 0]], np.int32)
 FRAMES = 64
-LEFT, RIGHT = (list(OPENPOSE50.groups[f"{side}_hand"]) for side in ("left", "right"))
-
-
-@pytest.fixture(scope="module")
-def mesh():
-    with sharding.use_mesh(one_device()) as mesh:
-        yield mesh
 
 
 @pytest.fixture(scope="module")
@@ -43,11 +33,6 @@ def make():
             Text2Pose(FLOW), params, TEXT, FRAMES, noise
         )
     )
-
-
-@pytest.fixture(scope="module")
-def batch():
-    return jax.tree.map(lambda field: field[0], packed_batch(("asl",), rows=2))
 
 
 def noise_of(seed):

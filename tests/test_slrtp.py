@@ -7,7 +7,7 @@ import zipfile
 import numpy as np
 import pytest
 from real_clips import letters
-from test_predictions import tensors
+from test_exported_clips import tensors
 
 from signllm_jax.core.errors import DataError, OutputError
 from signllm_jax.eval.slrtp import POINTS, challenge_points, write_slrtp

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import tiny
-from tiny import CONFIG, one_device, packed_batch
+from tiny import CONFIG, packed_batch
 
 from signllm_jax.core.skeleton import OPENPOSE50
 from signllm_jax.core.typing import Batch, Prediction
@@ -13,18 +13,11 @@ from signllm_jax.models import mlsf
 from signllm_jax.models.layers.embed import segment_positions
 from signllm_jax.models.losses import joint_weights, pose_losses
 from signllm_jax.models.text2pose import Text2Pose, teacher_forcing
-from signllm_jax.parallel import sharding
 
 pytestmark = pytest.mark.usefixtures("mesh")
 MODEL = dataclasses.replace(tiny.MODEL, head=40)
 TEXT2POSE = Text2Pose(MODEL)
 WEIGHTS = joint_weights(OPENPOSE50, hand=2.0, wrist=3.0)
-
-
-@pytest.fixture(scope="module")
-def mesh():
-    with sharding.use_mesh(one_device()) as mesh:
-        yield mesh
 
 
 @pytest.fixture(scope="module")

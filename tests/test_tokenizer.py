@@ -2,6 +2,7 @@ import pytest
 
 from signllm_jax.core.errors import ConfigError, TextError
 from signllm_jax.corpora import fingerspelling
+from signllm_jax.text.spelling import left_out, spelled_parts
 from signllm_jax.text.tokenizer import PAD, Tokenizer, normalize_text, train_tokenizer
 
 SENTENCES = (
@@ -62,6 +63,16 @@ def test_what_cannot_be_spelled_is_refused_by_name(of, language, text, letter):
     with pytest.raises(TextError, match=f"has no letter '{letter}'") as caught:
         of[language].encode(text)
     assert text in str(caught.value)
+    assert ("write 'i' for it" in str(caught.value)) == (letter == "ï")
+
+
+def test_what_cannot_be_spelled_is_told_of_the_whole_text():
+    spaced = train_tokenizer(["my sister was born on may", "hi you"], [], "letters", 64, "asl")
+    text = "my sister was born on 3 may"
+    with pytest.raises(TextError, match=f"cannot spell '{text}': .* no letter '3'"):
+        spelled_parts(text.replace("on", "on,"), spaced, most=8)
+    assert spelled_parts("my sister", spaced, most=8) == ["my", "sister"]
+    assert left_out("hi, you!", spaced) == "left out: , !; read as: hi you"
 
 
 @pytest.mark.parametrize("text", ["", "  \n\t"])

@@ -7,12 +7,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from tiny import CONFIG, MODEL, mesh_of, one_device, packed_batch, random_params
+from tiny import CONFIG, LEFT, MODEL, RIGHT, TEXT, mesh_of, packed_batch, random_params
 
 from signllm_jax.aot.collectives import cross_language_bytes
 from signllm_jax.core.config import read_config, to_dict
 from signllm_jax.core.errors import ConfigError
-from signllm_jax.core.skeleton import OPENPOSE50
 from signllm_jax.inference import pose_decoding
 from signllm_jax.models import generation, mlsf
 from signllm_jax.models.layers.steps import packed_steps
@@ -27,25 +26,12 @@ pytestmark = pytest.mark.usefixtures("mesh")
 LATENT = dataclasses.replace(MODEL, latent=5)
 AT_ONCE = dataclasses.replace(LATENT, decoder="parallel")
 CLIPS = CONFIG.data.row_clips
-TEXT = np.array([[5, 6, 7, 0, 0], [9, 8, 7, 6, 5], [0, 0, 0, 0, 0]], np.int32)
 SLOW = functools.partial(pytest.param, marks=pytest.mark.slow)
-LEFT, RIGHT = (list(OPENPOSE50.groups[f"{side}_hand"]) for side in ("left", "right"))
-
-
-@pytest.fixture(scope="module")
-def mesh():
-    with sharding.use_mesh(one_device()) as mesh:
-        yield mesh
 
 
 @pytest.fixture(scope="module")
 def params(mesh):
     return random_params(AT_ONCE)
-
-
-@pytest.fixture(scope="module")
-def batch():
-    return jax.tree.map(lambda field: field[0], packed_batch(("asl",), rows=2))
 
 
 def seen_of(batch):

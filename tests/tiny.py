@@ -14,11 +14,16 @@ from signllm_jax.core.config import (
     TrainConfig,
 )
 from signllm_jax.core.languages import LANGUAGES, get_language
+from signllm_jax.core.skeleton import OPENPOSE50
 from signllm_jax.core.typing import Batch
 from signllm_jax.models import mlsf
 from signllm_jax.parallel import sharding
 
 LANGUAGES = tuple(LANGUAGES)
+TEXT = np.array([[5, 6, 7, 0, 0], [9, 8, 7, 6, 5], [0, 0, 0, 0, 0]], np.int32)
+"""Tokens of three texts, the last without any."""
+LEFT, RIGHT = (list(OPENPOSE50.groups[f"{side}_hand"]) for side in ("left", "right"))
+"""The joints of a hand."""
 MODEL = ModelConfig(
     vocab=64,
     width=32,

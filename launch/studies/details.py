@@ -51,8 +51,7 @@ def _tests(study: Study) -> Iterator[str]:
     yield "## Test, once"
     yield (
         "Mean and 95% interval (t) over the seeds; the difference to base is paired by seed. The "
-        "rows without `config.loss.robust` are of earlier runs: one of the base's, made again, "
-        "ends on dev nearer to its record than the seeds lie apart, but not at it. "
+        "rows without `config.loss.robust` were made by an earlier version of the project. "
         "`prompt2langgloss` is the other kind of model, after as many steps of as many rows, from "
         "the true LangGloss; it is not read, and its errors cannot be compared with damaged clips "
         "in the buffer, so it has one row."

@@ -12,15 +12,12 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from launch.studies.sentences import Corpus, prepare, save_strips
-from signllm_jax.core.errors import TrainingError
+from launch.studies.sentences import Corpus, run_corpus, save_strips
 from signllm_jax.corpora.prepare import Settings
 from signllm_jax.poses.smooth import smoothed
 from signllm_jax.text.langgloss import FINGERSPELLED, split_marks
 
 GRAMMAR = Path(__file__).with_name("ordering_names.grammar")
-ROWS = 6
-"""Packed rows of a training step."""
 
 
 def ordering_names(takes: Path) -> Corpus:
@@ -36,51 +33,14 @@ def ordering_names(takes: Path) -> Corpus:
         reader_steps=1000,
         history_noise=0.15,
         history_drop=0.1,
+        config="prompt2langgloss",
+        rows=6,
     )
 
 
-def run_corpus(corpus: Corpus, seed: int, work: Path, split: str) -> dict:
-    """Prepares the corpus, trains both stages and a reader, and scores.
-
-    Args:
-        corpus: Of `ordering_names`.
-        seed: Of the reader and the model.
-        work: Folder for prepared data and runs.
-        split: `test`, or `dev` while settings are chosen.
-
-    Returns:
-        The figures of `evaluate`, with `steps` and `cpu_seconds` of training model and reader.
-
-    Raises:
-        TrainingError: A signal stopped the training, which has saved.
-    """
-    from signllm_jax.train.loop import train
-
-    prepare(corpus, work)
-    folder = work / f"{corpus.name}-{seed}"
-    final = train(run_config(corpus, seed, work), folder)
-    if final is None:
-        raise TrainingError(f"{folder}: a signal stopped the run; the same command goes on with it")
-    figures = evaluate(corpus, folder, seed, work, split)
-    spent = final["cpu_seconds"] + figures["reader_cpu_seconds"]
-    return figures | {"steps": corpus.steps, "cpu_seconds": spent}
-
-
-def run_config(corpus: Corpus, seed: int, work: Path):
-    """The config of the run of both stages."""
-    from configs.prompt2langgloss import get_config
-    from signllm_jax.core.config import read_config
-
-    config = get_config(f"prompt2sign/{corpus.language}_{corpus.source}")
-    config.data.update(data_dir=str(work / "data"), row_frames=corpus.row_frames)
-    config.data.update(languages=(corpus.language,))
-    config.eval.update(max_frames=corpus.row_frames, report=False, every=corpus.steps)
-    config.rl.update(loss="mse", plc=False)
-    config.model.update(latent=corpus.latent)
-    config.loss.update(latent=corpus.latent_weight)
-    config.loss.update(noise=corpus.history_noise, history_drop=corpus.history_drop)
-    config.train.update(steps=corpus.steps, seed=seed, batch_size=ROWS)
-    return read_config(config.to_dict())
+def run(corpus: Corpus, seed: int, work: Path, split: str) -> dict:
+    """Prepares the corpus, trains both stages and a reader, and scores; see `run_corpus`."""
+    return run_corpus(corpus, seed, work, split, evaluate)
 
 
 def evaluate(corpus: Corpus, folder: Path, seed: int, work: Path, split: str) -> dict:
@@ -95,24 +55,27 @@ def evaluate(corpus: Corpus, folder: Path, seed: int, work: Path, split: str) ->
     """
     from signllm_jax.artifacts.workdir import Workdir
     from signllm_jax.eval import prompt_report
-    from signllm_jax.eval.prompt_dev import true_line
+    from signllm_jax.eval.prompt_dev import sign_glosses, true_line
     from signllm_jax.eval.sentence_figures import gloss_error
     from signllm_jax.eval.sign_reader import SIGN_READER, train_sign_reader
+    from signllm_jax.text.prompts import SPOKEN
 
     evaluated = prompt_report.open_prompts(Workdir(folder), split, str(work / "data"))
     ((code, asked),) = evaluated.languages.items()
     true = [true_line(asked, code, place) for place in range(len(asked.texts))]
-    understood = understand(evaluated, code, "test" if split == "test" else "dev")
-    evaluated.produce(evaluated)
+    model, group, params = open_model(evaluated)
+    templates = "test" if split == "test" else "dev"
+    understood = understand(model, group, params, asked.said, code, templates)
+    english = understood["aided"][SPOKEN.index("en")]
+    made = {
+        name: [smoothed(clip) for clip, _ in sign_glosses(model, params, lines, asked)]
+        for name, lines in (("prompts", english), ("true", true))
+    }
     config = dataclasses.replace(
         SIGN_READER, seed=seed, steps=corpus.reader_steps, frames=corpus.row_frames
     )
     reader = train_sign_reader(asked.train, asked.statistics, folder / "signs", config)
-    rows = {
-        "real": asked.references,
-        "prompts": [smoothed(clip) for clip in asked.rows["produced"]],
-        "true": [smoothed(clip) for clip in asked.rows["true_langgloss"]],
-    }
+    rows = {"real": asked.references, **made}
     read = {name: reader.read(clips) for name, clips in rows.items()}
     errors = {name: gloss_error(read[name], asked.glosses) for name in rows}
     letters = [" ".join(spelled(line.split())) for line in asked.glosses]
@@ -134,11 +97,25 @@ def evaluate(corpus: Corpus, folder: Path, seed: int, work: Path, split: str) ->
     }
 
 
-def understand(evaluated, code: str, templates: str) -> dict[str, list[list[str]]]:
+def open_model(evaluated):
+    """Both stages of the one group of `prompt_report.open_prompts`, the group, and parameters."""
+    from signllm_jax.inference.prompt_to_pose import PromptToPose
+    from signllm_jax.parallel import sharding
+
+    (group,) = evaluated.groups.values()
+    mesh = sharding.make_mesh({}, jax.local_devices()[:1])
+    model = PromptToPose(group, mesh, evaluated.config.eval.batch_size)
+    return model, group, jax.device_put(jax.tree.map(lambda leaf: leaf[None], group.params))
+
+
+def understand(
+    model, group, params, said: Sequence[str], code: str, templates: str
+) -> dict[str, list[list[str]]]:
     """LangGloss of every text in all spoken languages: as `produce` reads it, and unaided.
 
     Args:
-        evaluated: Of `prompt_report.open_prompts`.
+        model, group, params: Of `open_model`.
+        said: What is asked for.
         code: Of the sign language.
         templates: Split of the templates that ask.
 
@@ -146,15 +123,8 @@ def understand(evaluated, code: str, templates: str) -> dict[str, list[list[str]
         `aided` and `unaided`: for each spoken language a line for each text.
     """
     from signllm_jax.eval.prompt_dev import ask_model, prompts_for
-    from signllm_jax.inference.prompt_to_pose import PromptToPose
-    from signllm_jax.parallel import sharding
     from signllm_jax.text.prompts import SPOKEN
 
-    (group,) = evaluated.groups.values()
-    mesh = sharding.make_mesh({}, jax.local_devices()[:1])
-    model = PromptToPose(group, mesh, evaluated.config.eval.batch_size)
-    params = jax.device_put(jax.tree.map(lambda leaf: leaf[None], group.params))
-    said = evaluated.languages[code].said
     found: dict[str, list[list[str]]] = {"aided": [], "unaided": []}
     for spoken in SPOKEN:
         prompts, callers = prompts_for(said, code, [spoken] * len(said), templates)

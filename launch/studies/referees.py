@@ -116,9 +116,8 @@ def write(path: Path, texts: int = TEXTS) -> Path:
         markdown.table(["fault", "what a model would produce"], planted, align="l"),
         "## Warnings of a report",
         "What `launch/evaluate.py` says of each row, by kind; of real takes it says nothing. Nor "
-        "does it warn of another text or of one text for all, which move about as real takes do. "
-        "Another text is seen by τ3 alone here, one text for all by several figures, τ3 among "
-        "them; in a report a reader's CER sees both.",
+        "does it warn of another text or of one text for all, which move about as real takes do; a "
+        "reader's CER sees both.",
         markdown.table(["fault", "warnings", "figures that see it"], warned, align="l"),
         _warning_bounds(),
         "## Definitions",

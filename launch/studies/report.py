@@ -82,6 +82,10 @@ def _findings(study: Study, best: str | None) -> list[str]:
         f"`{name}` {tables.apart(_points(tested), (name, 'base'), 0.0, 'cer', '+.1f')}"
         for name in names
     ]
+    distance = [
+        f"`{name}` {tables.apart(tested, (name, 'base'), 0.0, 'dtw', '+.3f')}"
+        for name in study.limits()
+    ]
     return [
         "- **The loss alone changes nothing.** Its gradient is that of the squared error.\n"
         "- **On damaged clips the channel helps**, and the more the more it draws: damaged clips "
@@ -93,8 +97,8 @@ def _findings(study: Study, best: str | None) -> list[str]:
         f"clipped and count about alike. Damaged, DTW against `{best}`: "
         f"{', '.join(against) or 'not run'}.\n"
         "- **On clean clips no gain of the channel is shown.** CER against `base`, in points: "
-        f"{', '.join(clean) or 'not run'}. Five seeds cannot tell 0.2 points. By DTW "
-        "clipping alone is clearly better on both.",
+        f"{', '.join(clean) or 'not run'}. Five seeds cannot tell 0.2 points. DTW: "
+        f"{', '.join(distance) or 'not run'}.",
         "![DTW ratio and loss on dev over training](replay.png)",
     ]
 
@@ -134,15 +138,15 @@ def _demo(study: Study) -> list[str]:
 def _gradient(study: Study) -> list[str]:
     changes = tables.changes(study.results("finetune-test"))
     said = "; ".join(f"`{name}` {change}" for name, change in changes.items()) or "not run"
-    sampled = study.sampled
+    sampled, more = study.sampled, next(iter(study.reader_ways.values()))["steps"]
     return [
         "## Policy gradient",
         "A gradient of the expected reward, free-running, from the demo's "
         f"{study.demo.data.languages[0]} trained on for {study.finetune_steps} steps. Change of "
         f"DTW on test, of the best ways on dev: {said}. No way was better than to stop.",
         "Over samples of a latent, with a reader's log-probability of the text as the reward: "
-        f"`{sampled.data.dataset}`, {sampled.train.steps:,} steps, then 200 more, three "
-        "seeds from one start. CER on test, in points, by another reader: "
+        f"`{sampled.data.dataset}`, {sampled.train.steps:,} steps, then {more} more; all "
+        "seeds have one start. CER on test, in points, by another reader: "
         f"{signer_tables.read_line(study.results('reader'))}. This helps: latents that read well "
         "become likelier, and diversity does not fall.",
     ]

@@ -17,7 +17,7 @@ from signllm_jax.core.errors import ConfigError, DataError
 STUDIES = {
     "order": (sentences.ordering, sentences.run_corpus),
     "tsl": (sentences.turkish, sentences.run_corpus),
-    "names": (prompted_sentences.ordering_names, prompted_sentences.run_corpus),
+    "names": (prompted_sentences.ordering_names, prompted_sentences.run),
 }
 """Name of a corpus -> what makes it of the folder of its takes, and what trains and scores."""
 
@@ -47,10 +47,11 @@ def study(
 
     if unknown := sorted(set(folders) - set(STUDIES)):
         raise ConfigError(f"unknown corpus {unknown[0]!r}: known are {', '.join(STUDIES)}")
-    record = {"versions": versions(*PACKAGES), **hardware()} | _begun(output, seed)
+    record = _begun(output, seed)
+    made_by = {"versions": versions(*PACKAGES), **hardware()}
     for name, folder in folders.items():
         corpus, run = STUDIES[name]
-        record[name] = run(corpus(folder), seed, work, split)
+        record[name] = run(corpus(folder), seed, work, split) | made_by
         yield f"{name}: {json.dumps(record[name])}"
     output.parent.mkdir(parents=True, exist_ok=True)
     write_file(output, f"{json.dumps(record, indent=1)}\n".encode())

@@ -9,9 +9,10 @@ which looks each sign up in the takes of train and joins them with the same easi
 """
 
 import dataclasses
+import importlib
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,8 @@ class Corpus:
         latent_weight: Of what the latent tells (`loss.latent`).
         history_noise: Of the poses that are fed back while training (`loss.noise`).
         history_drop: Share of them that are blanked (`loss.history_drop`).
+        config: Name of the file in configs/ of the model.
+        rows: Packed rows of a training step, 0 = the config's.
     """
 
     name: str
@@ -54,6 +57,8 @@ class Corpus:
     latent_weight: float = 0.005
     history_noise: float = 1.0
     history_drop: float = 0.5
+    config: str = "mlsf"
+    rows: int = 0
 
     @property
     def language(self) -> str:
@@ -99,7 +104,9 @@ def turkish(signs: Path, count: int = 60) -> Corpus:
     return Corpus("tsl", Settings("tsl", "sentences", "pose"), signs, grammar)
 
 
-def run_corpus(corpus: Corpus, seed: int, work: Path, split: str) -> dict:
+def run_corpus(
+    corpus: Corpus, seed: int, work: Path, split: str, score: Callable[..., dict] | None = None
+) -> dict:
     """Prepares a corpus, trains a model and a reader on it, and scores.
 
     Args:
@@ -107,9 +114,10 @@ def run_corpus(corpus: Corpus, seed: int, work: Path, split: str) -> dict:
         seed: Of the reader and the model.
         work: Folder for prepared data and runs.
         split: `test`, or `dev` while settings are chosen.
+        score: Trains the reader and scores; by default `evaluate`, and with its arguments.
 
     Returns:
-        The figures of `evaluate`, with `steps` and `cpu_seconds` of training model and reader.
+        The figures of `score`, with `steps` and `cpu_seconds` of training model and reader.
 
     Raises:
         TrainingError: A signal stopped the training, which has saved.
@@ -121,7 +129,7 @@ def run_corpus(corpus: Corpus, seed: int, work: Path, split: str) -> dict:
     final = train(run_config(corpus, seed, work), folder)
     if final is None:
         raise TrainingError(f"{folder}: a signal stopped the run; the same command goes on with it")
-    figures = evaluate(corpus, folder, seed, work, split)
+    figures = (score or evaluate)(corpus, folder, seed, work, split)
     spent = final["cpu_seconds"] + figures["reader_cpu_seconds"]
     return figures | {"steps": corpus.steps, "cpu_seconds": spent}
 
@@ -144,9 +152,9 @@ def prepare(corpus: Corpus, work: Path) -> dict:
 
 def run_config(corpus: Corpus, seed: int, work: Path):
     """The config of the model's run."""
-    from configs.mlsf import get_config
     from signllm_jax.core.config import read_config
 
+    get_config = importlib.import_module(f"configs.{corpus.config}").get_config
     config = get_config(f"prompt2sign/{corpus.language}_{corpus.source}")
     config.data.update(data_dir=str(work / "data"), row_frames=corpus.row_frames)
     config.data.update(languages=(corpus.language,))
@@ -156,6 +164,7 @@ def run_config(corpus: Corpus, seed: int, work: Path):
     config.loss.update(latent=corpus.latent_weight)
     config.loss.update(noise=corpus.history_noise, history_drop=corpus.history_drop)
     config.train.update(steps=corpus.steps, seed=seed)
+    config.train.update(batch_size=corpus.rows or config.train.batch_size)
     return read_config(config.to_dict())
 
 

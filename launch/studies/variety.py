@@ -113,7 +113,7 @@ def make(options: Options) -> Iterator[str]:
 
 def possible(ways: Sequence[str]) -> tuple[list[str], list[str]]:
     """The ways whose settings this version has, and a line for each that it lacks."""
-    from signllm_jax.core.config_sections import ModelConfig
+    from signllm_jax.core.model_sections import ModelConfig
 
     has = ModelConfig.__dataclass_fields__
     lacking = {way: [name for name in SETTINGS[way] if name not in has] for way in ways}

@@ -72,8 +72,8 @@ def section(runs: Sequence[Mapping[str, Any]]) -> list[str]:
         f"languages, each by one signer, and {first['steps']} steps. Test is {first['clips']} "
         "clips; the readers' CER on the real ones is "
         f"{statistics.fmean(run['cer_real'] for run in runs):.1%}. Written by "
-        "`python launch/study.py variety --plain=RUN,RUN` from the reports of the runs. The "
-        "machine had other work beside them, which raises CPU seconds.",
+        "`python launch/study.py variety --plain=RUN,RUN` from the reports of the runs. "
+        "Other work on the machine raises CPU seconds.",
         markdown.table(columns, rows),
     ]
 

@@ -14,17 +14,14 @@ from signllm_jax.core.config_sections import (
     DataConfig,
     EvalConfig,
     LogConfig,
-    LossConfig,
     MeshConfig,
-    ModelConfig,
     OptimizerConfig,
-    ReadingConfig,
     RLConfig,
-    TextConfig,
     TrainConfig,
 )
 from signllm_jax.core.errors import ConfigError
 from signllm_jax.core.languages import check_code, find_code
+from signllm_jax.core.model_sections import LossConfig, ModelConfig, ReadingConfig, TextConfig
 from signllm_jax.core.schema import read_as
 from signllm_jax.core.skeleton import LAYOUTS, get_layout
 from signllm_jax.core.tasks import get_info

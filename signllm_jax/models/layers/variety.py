@@ -178,7 +178,10 @@ class Variety(nn.Module):
         clips = seen.noise.shape[1]
         hands = shown_hands(seen.mask, seen.segment, clips)
         even = seen.even[:, None, None]
-        known = lambda x: jnp.where(even, x, jax.lax.stop_gradient(x))  # noqa: E731
+
+        def known(x):  # what a text lets expect is learned from rows in the data's order alone
+            return jnp.where(even, x, jax.lax.stop_gradient(x))
+
         if not self.size:
             return hands, -(known(jax.nn.log_softmax(self.hands(text))) * hands).sum(-1)
         found = mean, deviation = self._posterior(text, seen, patch, tokens, hands)
