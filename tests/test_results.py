@@ -32,7 +32,9 @@ def test_the_table_has_mean_and_deviation_over_seeds():
 
 def test_the_cost_of_runs_is_a_sentence():
     took = "Training took 20 ± 1 CPU seconds (10 ± 0 s of wall time), the whole command with the"
-    assert results.cost([report(0, 0.01), report(1, 0.03)]) == f"{took} report 30 ± 0 CPU seconds."
+    assert results.cost([report(0, 0.01), report(1, 0.03)]) == (
+        f"{took} report 30 ± 0 CPU seconds. Hardware: cores 2."
+    )
     with pytest.raises(DataError, match="do not say"):
         results.cost([{"run": {"seconds": 1.0}}])
 

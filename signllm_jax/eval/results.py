@@ -110,7 +110,6 @@ def _summary(reports: Sequence[dict]) -> str:
         return f"{table(reports)}\n\n{_text_runs(reports)}"
     runs = [report["run"] for report in reports]
     versions = ", ".join(f"{k} {v}" for k, v in sorted(runs[0]["versions"].items()))
-    hardware = ", ".join(f"{k} {v}" for k, v in runs[0]["hardware"].items())
     what = "Test words" if is_spelled(runs[0]["dataset"]) else "Test clips"
     spoken = []
     if stage := reports[0].get("text_stage"):
@@ -128,13 +127,13 @@ def _summary(reports: Sequence[dict]) -> str:
             "",
             f"{what} never trained on, mean ± standard deviation over seeds "
             f"{', '.join(str(run['seed']) for run in runs)}; {runs[0]['steps']} steps. "
-            f"{cost(reports)} Hardware: {hardware}. Versions: {versions}.",
+            f"{cost(reports)} Versions: {versions}.",
         ]
     )
 
 
 def cost(reports: Sequence[dict]) -> str:
-    """A sentence about the seconds that training and the whole command took.
+    """What training and the whole command took, and the hardware of the first run.
 
     Raises DataError where a report does not say.
     """
@@ -143,11 +142,12 @@ def cost(reports: Sequence[dict]) -> str:
             spread([report["run"][name] for report in reports], ".0f")
             for name in ("seconds", "cpu_seconds", "total_cpu_seconds")
         )
+        hardware = ", ".join(f"{k} {v}" for k, v in reports[0]["run"]["hardware"].items())
     except (KeyError, TypeError) as error:
         raise DataError(f"the reports do not say what the runs took ({error!r:.200})") from None
     return (
         f"Training took {cpu} CPU seconds ({wall} s of wall time), the whole command with the "
-        f"report {total} CPU seconds."
+        f"report {total} CPU seconds. Hardware: {hardware}."
     )
 
 
