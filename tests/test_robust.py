@@ -1,6 +1,7 @@
 """Losses in which what fits badly counts less."""
 
 import dataclasses
+import functools
 
 import flax.linen as nn
 import jax
@@ -50,16 +51,19 @@ def batch():
 @pytest.fixture(scope="module")
 def gradient(batch):
     """The gradient for one language by a way of `config.loss`, of clips that are damaged or not."""
+    key = jax.random.key(0)
+    first = (batch.segment == 1) & (jnp.arange(len(batch.text)) < 3)[:, None]
 
-    def of(damaged, **loss):
-        config = dataclasses.replace(CONFIG, loss=dataclasses.replace(CONFIG.loss, **loss))
-        task, key = MlsfTask(config), jax.random.key(0)
-        first = (batch.segment == 1) & (jnp.arange(len(batch.text)) < 3)[:, None]
+    @functools.partial(jax.jit, static_argnums=2)
+    def compiled(batch, outlier, robust):
+        loss = dataclasses.replace(CONFIG.loss, robust=robust, outlier=outlier)
+        task = MlsfTask(dataclasses.replace(CONFIG, loss=loss))
+        return jax.grad(task.loss, has_aux=True)(params, batch, key)
+
+    def of(damaged, robust="none", outlier=1.0):
         frames = batch.frames.at[..., :-1].add(jnp.where(first[..., None], damaged, 0.0))
         with sharding.use_mesh(one_device()):
-            grads, terms = jax.jit(jax.grad(task.loss, has_aux=True))(
-                params, batch._replace(frames=frames), key
-            )
+            grads, terms = compiled(batch._replace(frames=frames), outlier, robust)
         return jax.flatten_util.ravel_pytree(grads)[0], terms
 
     with sharding.use_mesh(one_device()):

@@ -104,8 +104,7 @@ def _flat_rows(report: Report) -> list[tuple[str, dict]]:
 
 
 def _opening(report: Report) -> str:
-    overall, count = report.flat(), len(report.codes)
-    languages = counted(count, "language")
+    overall, languages = report.flat(), counted(len(report.codes), "language")
     clips = counted(overall.get("clips", 0), "clip")
     if MAIN not in report.rows:
         what = f"{overall['text_stage.texts']} texts of {languages}, written as LangGloss"
