@@ -192,8 +192,9 @@ def test_a_run_reports_both_stages_and_all_that_mlsf_reports(prompted_run):
         means = [report["languages"][code][name] for code in CODES]
         assert overall[name] == pytest.approx(np.mean(means))  # languages count alike
     assert isinstance(overall["collapse"], bool) and overall["clips"] == 80
-    of_takes = {"other_take", "conditional_mean"}  # words have one take here
-    assert set(baselines.ROWS) - {"peer"} - of_takes == {"produced", *report["rows"]}
+    # no other system's clips are read here, and words have one take
+    absent = {"peer", "own_model", "other_take", "conditional_mean"}
+    assert set(baselines.ROWS) - absent == {"produced", *report["rows"]}
     assert any("One evaluator" in line for line in report["warnings"])
     page = (prompted_run / "report.md").read_text()
     for said in ("## LangGloss", "from true LangGloss", "One evaluator", "produced from prompts"):
