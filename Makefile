@@ -134,7 +134,7 @@ test: $(VENV)/test-installed
 # without chromium or npm the tests of the page say so and are skipped
 test-slow: $(VENV)/test-installed $(VENV)/tpu .venv-tfds/installed .venv-beam/installed \
     .venv-xpk/installed browser-installed
-	$(PYTEST) --junitxml=build/test-slow.xml -m "slow and not gpu" tests
+	$(PYTEST) --junitxml=build/test-slow.xml -m "slow and not gpu and not repeated" tests
 
 # writes docs/reliability.md: kills, stops and other mishaps of tiny runs; takes an hour on two cores.
 # After `make test test-slow` their reports have it all: python docs/reliability.py build/test*.xml

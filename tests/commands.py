@@ -267,11 +267,28 @@ def _main(command, args, out, err, programs, hook, cwd, env):
     for name, value in env.items():  # jax has read those of the server
         if name.startswith("JAX_"):
             jax.config.update(name.lower(), int(value))
+    if any(arg.startswith("--processes=") for arg in args):
+        _keep_programs_of_all_hosts()
     for each in () if hook is None else hook if isinstance(hook, tuple) else (hook,):
         each.arm()
     path = str(ROOT / "launch" / f"{command}.py")
     sys.argv = [path, *args]
     runpy.run_path(path, run_name="__main__")
+
+
+def _keep_programs_of_all_hosts():
+    """jax 0.10 lets the first process alone keep what it compiles, which no other can use on CPU."""
+    from types import SimpleNamespace
+
+    from jax._src import compiler, distributed
+
+    class First:  # whoever asks is the first
+        process_id = 0
+
+        def __getattr__(self, name):
+            return getattr(distributed.global_state, name)
+
+    compiler.distributed = SimpleNamespace(global_state=First())
 
 
 def contents(folder: Path) -> dict[str, bytes | None] | None:

@@ -1,5 +1,6 @@
 """Damaged checkpoints, full disks and numbers that are not finite: what is good is never lost."""
 
+import gc
 import json
 import os
 import shutil
@@ -16,6 +17,20 @@ from signllm_jax.core.errors import CheckpointError
 from signllm_jax.parallel import sharding
 from signllm_jax.train import checkpoint
 from signllm_jax.train.checkpoint import Checkpoints, checksums, restore_params
+
+# where a read fails, orbax leaves the others of the checkpoint behind; they end when collected
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Exception ignored in. <coroutine object _read_array:"
+    "pytest.PytestUnraisableExceptionWarning"
+)
+
+
+@pytest.fixture(autouse=True)
+def reads_end_here():
+    """Collects what a test leaves behind before another is blamed for it."""
+    yield
+    gc.collect()
+
 
 DAMAGES = {
     "missing": lambda path, data: path.unlink(),

@@ -22,6 +22,8 @@ MOMENTS = {
     "writing a group": ("signllm_jax.train.groups", "save_group", 3, 0.02),
     "its end": ("signllm_jax.train.loop", "_Run._finish", 1, 0.01),
 }
+# two moments each, all of them between the first; the others are for `make reliability`
+SEEDS = [*range(4), *(pytest.param(n, marks=pytest.mark.repeated) for n in range(4, 10))]
 
 
 def death(moment, random):
@@ -130,7 +132,7 @@ def test_a_stop_saves_and_does_not_count_as_done(how, begin, alone, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_stopped_twice_at_random_moments(seed, begin, alone, tmp_path):
     random = np.random.default_rng([2, seed])
     run, names = tmp_path / "run", list(STOPS)
@@ -170,7 +172,7 @@ def test_a_run_whose_work_directory_is_gone_ends_with_an_error(how, begin, tmp_p
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_killed_twice_at_random_moments(seed, begin, alone, tmp_path):
     random = np.random.default_rng([1, seed])
     data = tmp_path / "data"  # prepared by the run itself
