@@ -67,8 +67,9 @@ def signing_space(clips: Sequence[PoseClip]) -> tuple[np.ndarray, np.ndarray]:
             seen = clip.observed[:, joints]
             if seen.any():
                 points = clip.positions[:, joints][seen]
-                low.append(np.percentile(points, trim, axis=0) - margin)
-                high.append(np.percentile(points, 100 - trim, axis=0) + margin)
+                lower, upper = np.percentile(points, (trim, 100 - trim), axis=0)
+                low.append(lower - margin)
+                high.append(upper + margin)
     return np.min([*low, [-0.55, -0.3, -0.55]], axis=0), np.max([*high, [0.55, 0.7, 0.55]], axis=0)
 
 
