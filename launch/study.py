@@ -25,11 +25,15 @@ SEED = flags.DEFINE_integer("seed", 0, "of what is trained but the readers", low
 OUTPUT = flags.DEFINE_string("output", None, "one seed's figures; without it the page is written")
 DOCS = flags.DEFINE_string("docs", "docs", "folder of the pages")
 WORK = flags.DEFINE_string("work", "runs/studies", "where runs and prepared takes are kept")
-TAKES = flags.DEFINE_string("takes", None, "takes of ASL signs: index.csv, .pose")
+TAKES = flags.DEFINE_string(
+    "takes", None, "takes of ASL signs: index.csv, .pose; by default those beside the checkout"
+)
 SIGNS = flags.DEFINE_string("signs", None, "of sentences: TSL signs: index.csv, .pose")
 CORPORA = flags.DEFINE_list("corpora", ["order", "tsl"], "of sentences: order, tsl, names")
 SPLIT = flags.DEFINE_enum("split", "test", ("dev", "test"), "what is scored")
-WAYS = flags.DEFINE_list("ways", ["mse", "latent", "parallel"], "of variety: models to train")
+WAYS = flags.DEFINE_list(
+    "ways", ["mse", "latent", "parallel_mse", "parallel", "flow"], "of variety: models to train"
+)
 PLAIN = flags.DEFINE_list("plain", [], "of variety: runs of mlsf.py:plain for its page")
 HALVES = flags.DEFINE_list("halves", ["signers", "takes"], "of variety: which are made")
 STEPS = flags.DEFINE_integer("steps", 0, "of each model, 0 = its config's", lower_bound=0)
@@ -47,6 +51,11 @@ def _referees() -> Iterator[str]:
     yield str(referees.write(Path(DOCS.value) / "referees.md"))
 
 
+def _shared(name: str) -> Path | None:
+    """A folder of the corpora beside the checkout, where they are there."""
+    return SHARED / name if (SHARED / name).is_dir() else None
+
+
 def _variety() -> Iterator[str]:
     from launch.studies import variety, variety_page, variety_plain
 
@@ -60,7 +69,7 @@ def _variety() -> Iterator[str]:
             output=Path(OUTPUT.value),
             seed=SEED.value,
             work=Path(WORK.value, "variety"),
-            takes=Path(TAKES.value) if TAKES.value else None,
+            takes=Path(TAKES.value) if TAKES.value else _shared("takes"),
             ways=WAYS.value,
             steps=STEPS.value,
             data_dir=DATA_DIR.value,
