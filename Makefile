@@ -5,7 +5,7 @@ SEEDS ?= 0 1 2
 RUN = $(VENV)/bin/python
 PYTEST = $(RUN) -m pytest -rs -n 2 --dist loadfile --no-loadscope-reorder --durations=10
 
-.PHONY: install demo demo-cost pretrained seeds seeds-plain results speed scale slices words reliability test test-slow browser-test browser-installed fuzz faults docs architecture screenshots lock gpu-check extract-env beam-env tfds-env peer-env signed-peer-env xpk-env lint types clean
+.PHONY: install demo demo-cost pretrained seeds seeds-plain results speed scale slices words sentences reliability test test-slow browser-test browser-installed fuzz faults docs architecture screenshots lock gpu-check extract-env beam-env tfds-env peer-env signed-peer-env xpk-env lint types clean
 
 # what README.md begins with: the package and its trained model
 install: $(VENV)/demo-installed
@@ -52,6 +52,14 @@ words: $(VENV)/demo-installed
 	done
 	$(RUN) launch/words.py --demos=$(shell echo $(SEEDS:%=runs/mlsf-seed-%) | tr ' ' ,) \
 	  --signers=$(shell echo $(SEEDS:%=runs/signers-seed-%) | tr ' ' ,)
+
+# docs/sentences.md: the corpora of takes lie beside the project, and a seed takes ten minutes
+sentences: $(VENV)/demo-installed
+	for seed in $(SEEDS); do \
+	  $(RUN) launch/study.py sentences --seed=$$seed --output=docs/sentences/seed-$$seed.json || exit; \
+	done
+	$(RUN) launch/study.py sentences
+	cp runs/studies/sentences/order-$(firstword $(SEEDS))/strips/1-produced.png docs/sentences/order.png
 
 # the demo's seeds without reinforcement learning, and their table in docs/results.md
 seeds-plain: $(VENV)/demo-installed
