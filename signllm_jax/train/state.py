@@ -69,20 +69,24 @@ def abstract_state(config: Config, lanes: tuple[str, ...]) -> TrainState:
 
 def state_shardings(config: Config, lanes: tuple[str, ...], mesh) -> TrainState:
     """A TrainState of NamedShardings."""
+    return _shardings(config, abstract_state(config, lanes), mesh)
+
+
+def _shardings(config: Config, state: TrainState, mesh) -> TrainState:
     specs = sharding.tree_specs(
         lane_axis.abstract(get_task(config).init_lane), leading=("language",)
     )
-    state = abstract_state(config, lanes)
     placed = dataclasses.replace(sharding.state_specs(state, specs), replay=plc.specs(state.replay))
     return sharding.shardings(mesh, placed)
 
 
 def placed_state(config: Config, lanes: tuple[str, ...], mesh) -> TrainState:
     """Shapes, types and shardings of the state, a TrainState of `jax.ShapeDtypeStruct`s."""
+    state = abstract_state(config, lanes)
     return jax.tree.map(
         lambda leaf, place: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place),
-        abstract_state(config, lanes),
-        state_shardings(config, lanes, mesh),
+        state,
+        _shardings(config, state, mesh),
     )
 
 
