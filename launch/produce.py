@@ -116,11 +116,16 @@ def produce_list(texts: list[tuple[str, str]]) -> int:
     from pathlib import Path
 
     from signllm_jax.api import SignLLM
-    from signllm_jax.core.errors import SignLLMError
+    from signllm_jax.core.errors import OutputError, SignLLMError
     from signllm_jax.core.wording import counted
-    from signllm_jax.render.save import check_output
+    from signllm_jax.render.save import SUFFIXES, check_output
 
     folder, wide = Path(OUTPUT.value), len(str(len(texts)))
+    if folder.suffix in SUFFIXES:
+        raise OutputError(
+            f"--output={folder}: --texts makes a folder; --form={folder.suffix[1:]} "
+            "says what files are in it"
+        )
     check_output(folder / f"1.{FORM.value}", HEADER.value)
     model, failed = SignLLM.load(WORKDIR.value), 0
     model.describe(LANGUAGE.value)  # a language that is not there is no fault of each text

@@ -147,5 +147,7 @@ def test_the_only_table_of_a_folder_is_its_manifest(tmp_path):
     write(tmp_path, index_csv="id,text\nv,x\n")
     assert [entry.id for entry in read_manifest(tmp_path).entries] == ["v"]
     write(tmp_path, other_csv="id,text\nw,x\n")
-    with pytest.raises(DataError, match=r"but index\.csv, other\.csv; name a file by --manifest"):
+    with pytest.raises(
+        DataError, match=r"but index\.csv, other\.csv; name a table \(id, text\) by --manifest"
+    ):
         read_manifest(tmp_path)

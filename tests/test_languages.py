@@ -92,7 +92,7 @@ def test_a_config_may_name_languages_as_people_do():
 @pytest.mark.parametrize(
     "name, said",
     [
-        ("american", "did you mean asl (American Sign Language)"),
+        ("swiss", "did you mean dsgs (Swiss German Sign Language)"),
         ("dgss", "did you mean"),
         ("klingon", "known are asl"),
         ("British Sign Language", "known are asl"),
@@ -129,3 +129,15 @@ def test_the_environment_names_a_file_of_entries(tmp_path):
 
     assert known(tmp_path / "mine.json").stdout.split()[-2:] == ["tsl", "lse"]
     assert "none.json: no list" in known(tmp_path / "none.json").stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "code"), [("German", "gsl"), ("turkish", "tsl"), ("Swiss German", "dsgs")]
+)
+def test_english_names_may_go_without_sign_language(name, code):
+    assert known_code(name) == code
+
+
+def test_a_spoken_language_of_no_entry_is_no_sign_language_of_ours():
+    with pytest.raises(ConfigError, match="unknown language 'Spanish'"):
+        known_code("Spanish")

@@ -68,6 +68,8 @@ def test_the_commands_use_it(tmp_path):
         "3-hello-my-dear-friends.npz",
     }
     assert "2 clips of 3 texts" in out
+    code, _, err = run(tmp_path, "produce", [*flags[:3], "--output=a.mp4"], cwd=tmp_path)
+    assert code == 2 and "--texts makes a folder" in err and not (tmp_path / "a.mp4").exists()
 
 
 @pytest.mark.slow

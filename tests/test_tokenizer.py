@@ -57,7 +57,7 @@ def test_white_space_is_folded(of):
 
 @pytest.mark.parametrize(
     ("language", "text", "letter"),
-    [("asl", "naïve", "ï"), ("tsl", "taxi", "x"), ("gsl", "ab1", "1"), ("asl", "two words", " ")],
+    [("asl", "naïve", "ï"), ("tsl", "taxi", "x"), ("asl", "two words", " ")],
 )
 def test_what_cannot_be_spelled_is_refused_by_name(of, language, text, letter):
     with pytest.raises(TextError, match=f"has no letter '{letter}'") as caught:
@@ -66,10 +66,15 @@ def test_what_cannot_be_spelled_is_refused_by_name(of, language, text, letter):
     assert ("write 'i' for it" in str(caught.value)) == (letter == "ï")
 
 
+def test_numbers_are_to_be_written_as_words(of):
+    with pytest.raises(TextError, match=r"has no numbers .* write '1' as a word"):
+        of["gsl"].encode("ab1")
+
+
 def test_what_cannot_be_spelled_is_told_of_the_whole_text():
     spaced = train_tokenizer(["my sister was born on may", "hi you"], [], "letters", 64, "asl")
     text = "my sister was born on 3 may"
-    with pytest.raises(TextError, match=f"cannot spell '{text}': .* no letter '3'"):
+    with pytest.raises(TextError, match=f"cannot spell '{text}': .* write '3' as a word"):
         spelled_parts(text.replace("on", "on,"), spaced, most=8)
     assert spelled_parts("my sister", spaced, most=8) == ["my", "sister"]
     assert left_out("hi, you!", spaced) == "left out: , !; read as: hi you"

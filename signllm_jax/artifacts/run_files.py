@@ -76,6 +76,8 @@ def read_values(folder: Path | epath.Path) -> tuple[RunFile, dict]:
 def no_run(folder: Path | epath.Path, error: Exception) -> CheckpointError:
     """The error of a folder whose `config.json` cannot be read, for this reason."""
     reason = getattr(error, "strerror", None) or error
+    if isinstance(error, FileNotFoundError) and not folder.exists():
+        reason = "there is no such folder"
     return CheckpointError(f"{folder / CONFIG}: no readable run ({reason})")
 
 

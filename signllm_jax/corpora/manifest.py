@@ -187,8 +187,8 @@ def _read_folder(
                 yield Odd(part.name, "a JSON file that cannot be read", str(error))
         return
     raise DataError(
-        f"{folder}: no <split>.files with <split>.text, no <split>.csv (.tsv, .json), no .srt, "
-        f".vtt or .eaf in it, but {_some(p.name for p in direct)}; name a file by --manifest"
+        f"{folder}: no <split>.files with <split>.text, no <split>.csv, .tsv, .json, no .srt, .vtt "
+        f"or .eaf in it, but {_some(p.name for p in direct)}; name a table (id, text) by --manifest"
     )
 
 

@@ -249,12 +249,13 @@ def _finder(codes: tuple[str, ...]) -> tuple[re.Pattern, dict[str, str]]:
 def code_of(name: str) -> str:
     """The code of the sign language that a name, code, ISO code or abbreviation means, else ''.
 
-    Names may be those of any of the spoken languages, in any case.
+    Names may be those of any of the spoken languages, in any case; English ones may go without
+    "Sign Language".
     """
     if code := find_code(name):
         return code
     _, meaning = _finder(tuple(LANGUAGES))
-    found = meaning.get(name_key(name), "")
+    found = meaning.get(name_key(name)) or meaning.get(name_key(f"{name} Sign Language"), "")
     return found if found in LANGUAGES else ""
 
 

@@ -60,6 +60,8 @@ class Tokenizer:
         plain = unicodedata.normalize("NFD", letter)[:1]
         hint = f"; write {plain!r} for it" if plain != letter and plain in known else ""
         name = get_language(self.language).name
+        if letter.isnumeric():
+            return f"{name} has no numbers in its data, only letters: write {letter!r} as a word"
         return f"{name} has no letter {letter!r} in its data, which has {' '.join(known)}{hint}"
 
     def letters(self) -> list[str]:
