@@ -19,6 +19,10 @@ TITLES = {
     "parallel": "parallel, latent",
     "flow": "parallel, flow matching",
 }
+STILL = (
+    " In one pass, with neither history nor latent to say which signer it is, it holds still, as "
+    "the mean pose does; a latent or noise to begin from mends that."
+)
 COLUMNS = {
     "cer": ("CER", ".1%"),
     "sign_read": ("sign read", ".1%"),
@@ -188,7 +192,8 @@ def _signers(found: Mapping[str, Any]) -> list[str]:
         targets.table(targets.SIGNERS, _named(rows)),
         "A squared error is read as well as the latent, and its hands go as far: the history lets "
         "it keep to what it began. What it lacks is seen by diversity, the Fréchet distance and "
-        "the share of left-handed clips: it has one clip for a text, and never the left hand.",
+        "the share of left-handed clips: it has one clip for a text, and never the left hand."
+        + (STILL if rows.get("parallel_mse", {}).get("travel", 1.0) < 0.1 else ""),
         f"Longer texts, {_first(longer)['texts']} of them (CER on real takes "
         f"{_first(longer)['cer_real']:.1%}):",
         _table(_named(longer)),
