@@ -184,7 +184,7 @@ BAD_PRODUCTION = {
         {"text": None, "prompt": "How do you sign 'hi' in LSA?"},
         ["the prompt asks for lsa, but the language given is asl"],
     ),
-    "no run": ({"workdir": "nothing"}, ["nothing", "No such file"]),
+    "no run": ({"workdir": "nothing"}, ["nothing", "there is no such folder"]),
 }
 
 
