@@ -20,8 +20,8 @@ TITLES = {
     "flow": "parallel, flow matching",
 }
 STILL = (
-    " In one pass, with neither history nor latent to say which signer it is, it holds still, as "
-    "the mean pose does; a latent or noise to begin from mends that."
+    " In one pass, with neither history nor latent to say which signer it is, a squared error has "
+    "the model hold still, as the mean pose does; a latent, or noise to begin from, mends that."
 )
 COLUMNS = {
     "cer": ("CER", ".1%"),
