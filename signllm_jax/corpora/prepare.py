@@ -77,7 +77,10 @@ class Settings:
         if not self.source.replace("-", "").isalnum():
             raise ConfigError(f"a source is named by letters, digits and -, not {self.source!r}")
         if self.format in WITHOUT_FPS and not self.fps:
-            raise ConfigError(f"{self.format} does not store frames per second: give --fps")
+            raise ConfigError(
+                f"{self.format} does not store frames per second: give --fps, "
+                "or the --format of the files where it is another"
+            )
         if not 0 <= self.fps < 1000:
             raise ConfigError(f"--fps is above 0 and below 1000, not {self.fps:g}")
         if self.format == "mediapipe" and self.picture is None:
