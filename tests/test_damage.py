@@ -1,10 +1,12 @@
 """Damaged checkpoints, full disks and numbers that are not finite: what is good is never lost."""
 
+import asyncio
 import gc
 import json
 import os
 import shutil
 import subprocess
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -17,20 +19,6 @@ from signllm_jax.core.errors import CheckpointError
 from signllm_jax.parallel import sharding
 from signllm_jax.train import checkpoint
 from signllm_jax.train.checkpoint import Checkpoints, checksums, restore_params
-
-# where a read fails, orbax leaves the others of the checkpoint behind; they end when collected
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:Exception ignored in. <coroutine object _read_array:"
-    "pytest.PytestUnraisableExceptionWarning"
-)
-
-
-@pytest.fixture(autouse=True)
-def reads_end_here():
-    """Collects what a test leaves behind before another is blamed for it."""
-    yield
-    gc.collect()
-
 
 DAMAGES = {
     "missing": lambda path, data: path.unlink(),
@@ -126,6 +114,28 @@ def test_the_one_before_is_restored_whichever_file_of_the_newest_is_damaged(save
             assert "going on from checkpoint 10" in said[0]
             assert (folder / "damaged" / "20").is_dir()
             shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "heard"), [("_read_array_index_and_device_put", []), ("another", ["another"])]
+)
+def test_reads_that_are_given_up_end_unheard_and_all_else_is_heard(name, heard, monkeypatch):
+    said = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda told: said.append(told.object.__qualname__))
+    checkpoint._late_reads_unheard()
+
+    async def read():
+        try:
+            await asyncio.sleep(0)
+        finally:
+            raise ValueError("given up")
+
+    given_up = read()
+    given_up.__qualname__ = name
+    given_up.send(None)
+    del given_up
+    gc.collect()
+    assert said == heard
 
 
 @pytest.fixture

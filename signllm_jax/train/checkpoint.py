@@ -223,11 +223,15 @@ def _any(reason: str | None) -> str | None:
 
 
 def _late_reads_unheard() -> None:
-    """When orbax gives up on a damaged checkpoint, tensorstore's other reads end into nothing."""
+    """When orbax gives up on a damaged checkpoint, tensorstore's other reads end into nothing.
+
+    They find the event loop closed, or end as orbax's coroutine that awaited them is collected.
+    """
     hear = sys.unraisablehook
 
     def hook(unraisable):
-        if str(unraisable.exc_value) != "Event loop is closed":
+        read = getattr(unraisable.object, "__qualname__", "").startswith("_read_array")
+        if not read and str(unraisable.exc_value) != "Event loop is closed":
             hear(unraisable)
 
     sys.unraisablehook = hook  # stays: they end when they like
