@@ -22,8 +22,9 @@ MOMENTS = {
     "writing a group": ("signllm_jax.train.groups", "save_group", 3, 0.02),
     "its end": ("signllm_jax.train.loop", "_Run._finish", 1, 0.01),
 }
-# two moments each, all of them between the first; the others are for `make reliability`
-SEEDS = [*range(4), *(pytest.param(n, marks=pytest.mark.repeated) for n in range(4, 10))]
+FIRST = (0, 1, 4, 5)
+"""Seeds that `make test-slow` tries: every moment is among theirs. `make reliability` tries all."""
+SEEDS = [n if n in FIRST else pytest.param(n, marks=pytest.mark.repeated) for n in range(10)]
 
 
 def death(moment, random):
@@ -171,13 +172,22 @@ def test_a_run_whose_work_directory_is_gone_ends_with_an_error(how, begin, tmp_p
         assert "resuming at step 4" in command.out.read_text()
 
 
+def two_moments(seed):
+    """Names of the moments of a seed, and what draws the rest."""
+    random, names = np.random.default_rng([1, seed]), list(MOMENTS)
+    return (names[seed % len(names)], names[int(random.integers(len(names)))]), random
+
+
+def test_the_first_seeds_have_every_moment():
+    assert {name for seed in FIRST for name in two_moments(seed)[0]} == set(MOMENTS)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 def test_killed_twice_at_random_moments(seed, begin, alone, tmp_path):
-    random = np.random.default_rng([1, seed])
     data = tmp_path / "data"  # prepared by the run itself
-    names = list(MOMENTS)
-    for moment in (names[seed % len(names)], names[int(random.integers(len(names)))]):
+    moments, random = two_moments(seed)
+    for moment in moments:
         how = death(moment, random)
         code = begin(tmp_path / "run", how, **{"data.data_dir": data}).end()
         assert code in (-signal.SIGKILL, 0), moment  # 0 where it ended before the call or delay

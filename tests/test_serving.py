@@ -25,7 +25,7 @@ from signllm_jax.serve.desk import RENDER_SECONDS, RENDERINGS
 from signllm_jax.serve.server import GRACE
 
 pytestmark = pytest.mark.slow
-CLIENTS, SECONDS = 32, 30
+CLIENTS, SECONDS = 32, 60
 IDLE, IDLE_ADDRESSES, IDLE_SECONDS = 600, 40, 30
 
 
@@ -77,7 +77,7 @@ def slow_reader(url, until):
             time.sleep(1)
 
 
-def test_32_clients_at_once_see_no_error_and_starve_none_and_cost_no_memory(tmp_path, workdir):
+def test_a_minute_of_32_clients_brings_no_error_starves_none_and_costs_no_memory(tmp_path, workdir):
     server = Server(tmp_path, workdir, "--queue=16")
     answers, said = [[] for _ in range(CLIENTS)], []
     slow = [threading.Thread(target=slow_client, args=(server.url, said)) for _ in range(4)]
