@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Collection
 
 from signllm_jax.core.errors import TextError
-from signllm_jax.text.tokenizer import Tokenizer, normalize_text
+from signllm_jax.text.tokenizer import Tokenizer, is_number, no_numbers, normalize_text
 
 
 def spelled_runs(text: str, letters: Collection[str]) -> tuple[list[str], str]:
@@ -79,8 +79,8 @@ def folded(text: str, tokenizer: Tokenizer) -> tuple[str, tuple[str, ...]]:
         if letter in known or letter.isspace() or kind[0] == "P":
             made.append(letter)
             continue
-        if kind[0] == "N":
-            raise TextError(f"numbers are not recorded, only letters: {text[:40]!r}", "digits")
+        if is_number(letter):
+            raise no_numbers(text)
         plain = unicodedata.normalize("NFD", _APART.get(letter, letter))
         plain = "".join(x for x in plain if not unicodedata.combining(x))
         if kind[0] in "SMC":

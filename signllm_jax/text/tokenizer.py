@@ -23,6 +23,19 @@ def normalize_text(text: str, language: str) -> str:
     return text.lower()
 
 
+def is_number(letter: str) -> bool:
+    """Whether a piece of a text is a number, of any script."""
+    return unicodedata.category(letter[0])[0] == "N"
+
+
+def no_numbers(text: str) -> TextError:
+    """The error of a text that has numbers, where only letters are known."""
+    told = (
+        f"cannot spell {text[:40]!r}: numbers are not recorded, only letters; write them as words"
+    )
+    return TextError(told, "digits")
+
+
 class Tokenizer:
     """Text of one language <-> token ids; id 0 is padding and is never produced.
 
@@ -52,6 +65,8 @@ class Tokenizer:
         if self.kind == "letters" and UNKNOWN in ids:
             pieces = self._processor.encode(normal, out_type=str)
             letter = pieces[ids.index(UNKNOWN)].replace("▁", " ")
+            if is_number(letter):
+                raise no_numbers(text)
             raise TextError(f"cannot spell {text!r}: {self._lacks(letter)}", "letters")
         return ids
 
@@ -60,8 +75,6 @@ class Tokenizer:
         plain = unicodedata.normalize("NFD", letter)[:1]
         hint = f"; write {plain!r} for it" if plain != letter and plain in known else ""
         name = get_language(self.language).name
-        if letter.isnumeric():
-            return f"{name} has no numbers in its data, only letters: write {letter!r} as a word"
         return f"{name} has no letter {letter!r} in its data, which has {' '.join(known)}{hint}"
 
     def letters(self) -> list[str]:
