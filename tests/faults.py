@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from fault_corpora import FLAGS, HEADER, Corpus
+from fault_corpora import FLAGS, HEADER, UNLISTED, Corpus
 from fault_kinds import kinds
 
 from signllm_jax.core import markdown
@@ -51,8 +51,9 @@ def differences(corpus: Corpus, report: dict) -> dict[str, tuple]:
     """What a report says otherwise than was put in: name -> (put in, told)."""
     listed = {kind: len(clips) for kind, clips in report["odd"].items()}
     repairs = {name: report["repairs"].get(name, 0) for name in corpus.repairs}
+    named = corpus.out + sum(corpus.lost.values()) - corpus.lost[UNLISTED]
     pairs = {
-        "clips_in": (corpus.out + sum(corpus.lost.values()), report["clips_in"]),
+        "clips_in": (named, report["clips_in"]),
         "clips_out": (corpus.out, report["clips_out"]),
         "train": (corpus.out, report["splits"]["train"]),
         "lost_by_reason": (dict(corpus.lost), report["lost_by_reason"]),

@@ -55,7 +55,7 @@ def write_report(prepared: Prepared, told: dict) -> dict:
         "language": prepared.language,
         "source": prepared.source,
         "settings": told["settings"],
-        "clips_in": len(lengths) + sum(reasons.values()),
+        "clips_in": len(lengths) + sum(reasons.values()) - reasons[_UNNAMED],
         "clips_out": len(lengths),
         "splits": {name: splits[name] for name in ("train", "dev", "test")},
         "splits_by": told["splits_by"],
