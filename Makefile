@@ -53,7 +53,7 @@ words: $(VENV)/demo-installed
 	$(RUN) launch/words.py --demos=$(shell echo $(SEEDS:%=runs/mlsf-seed-%) | tr ' ' ,) \
 	  --signers=$(shell echo $(SEEDS:%=runs/signers-seed-%) | tr ' ' ,)
 
-# docs/sentences.md: the corpora of takes lie beside the project, and a seed takes ten minutes
+# docs/sentences.md and its picture; needs the corpora of takes beside the checkout
 sentences: $(VENV)/demo-installed
 	for seed in $(SEEDS); do \
 	  $(RUN) launch/study.py sentences --seed=$$seed --output=docs/sentences/seed-$$seed.json || exit; \
@@ -145,7 +145,7 @@ test-slow: $(VENV)/test-installed $(VENV)/tpu .venv-tfds/installed .venv-beam/in
 	$(PYTEST) --junitxml=build/test-slow.xml -m "slow and not gpu and not repeated" tests
 
 # writes docs/reliability.md: kills, stops and other mishaps of tiny runs; takes an hour on two cores.
-# After `make test test-slow` their reports have it all: python docs/reliability.py build/test*.xml
+# After `make test test-slow` their reports have it with fewer tries: python docs/reliability.py build/test*.xml
 MISHAPS = twice or nothing_is_lost or sigterm_on or swapped_texts or other_data or damaged_clips or \
   without_its_check or full_disk or is_gone or killed_process or lost_host or no_progress
 reliability: $(VENV)/test-installed

@@ -277,7 +277,7 @@ def _main(command, args, out, err, programs, hook, cwd, env):
 
 
 def _keep_programs_of_all_hosts():
-    """jax 0.10 lets the first process alone keep programs, which no other can use on CPU."""
+    """jax 0.10 lets only the first process keep what it compiles; on CPU no other can use that."""
     from types import SimpleNamespace
 
     from jax._src import compiler, distributed

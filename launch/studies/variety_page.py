@@ -132,10 +132,9 @@ def page(summary: Mapping[str, Any]) -> str:
     parts = [
         "# Variety: models that keep how signers differ",
         "Where a text is signed by many, a squared error asks for the mean of them, which nobody "
-        "signs. These tables hold models against real takes by all [referees](referees.md): one "
-        "that learns by a squared error, one with a latent (`model.latent`), and one that has a "
-        "latent and makes a clip in one pass (`model.decoder=parallel`)"
-        f"{_flow(summary)}, each for about as many "
+        "signs. These tables hold models against real takes by all [referees](referees.md): with a "
+        "squared error or a latent (`model.latent`), by the autoregressive decoder or in one pass "
+        f"(`model.decoder=parallel`){_flow(summary)}, each for about as many "
         "CPU seconds, of which compiling is a part; other work on the machine raises them, so "
         "that they are upper bounds. Settings were chosen on dev words. The number of "
         "steps and `model.ease` were set last, when seed 0 had been scored on test three times "
@@ -158,7 +157,7 @@ def page(summary: Mapping[str, Any]) -> str:
 def _flow(summary: Mapping[str, Any]) -> str:
     halves = [summary[half] for half in variety.HALVES if half in summary]
     there = any("flow" in half["rows"] for half in halves)
-    return "; and one that makes it out of noise (`model.flow`)" if there else ""
+    return ", and in some passes out of noise (`model.flow`)" if there else ""
 
 
 def _not_shown(summary: Mapping[str, Any]) -> str:
@@ -209,7 +208,7 @@ def _takes(found: Mapping[str, Any]) -> list[str]:
         f"{found['texts']} ASL signs, {found['clips']} takes of sessions that were not trained on. "
         f"A recognizer that was trained on the train sessions reads {found['sign_read_real']:.1%} "
         "of these takes. Settings are those of above but for steps and the weight of the latent, "
-        "which were chosen on dev takes by some ten runs of seed 0. That was after models of half "
+        "which were chosen on dev takes with seed 0. That was after models of half "
         "these steps had been scored on test: the autoregressive latent missed travel and tstd, "
         "so these figures are no blind test of that choice.",
         _table({**_named(found["rows"]), **found["references"]}),

@@ -188,7 +188,7 @@ def _body(signed: Signed, request: Request, form: schema.Form, zipped: bool) -> 
 
 
 def _gzipped(body: bytes, packed: bool) -> bytes:
-    """In packed numbers hardly anything is repeated but runs: to seek it takes twice the time."""
+    """Compresses a body; in packed numbers only runs are looked for, as little else repeats."""
     strategy = zlib.Z_RLE if packed else zlib.Z_DEFAULT_STRATEGY
     packer = zlib.compressobj(1, zlib.DEFLATED, 16 + zlib.MAX_WBITS, 9, strategy)
     return packer.compress(body) + packer.flush()
