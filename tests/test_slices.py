@@ -237,7 +237,7 @@ def test_a_tiny_config_is_compiled_for_a_slice_without_a_byte_between_languages(
 
 
 @pytest.mark.slow
-def test_a_step_with_a_kernel_is_compiled_and_no_utilisation_is_claimed_for_it(tmp_path):
+def test_a_step_with_a_kernel_is_compiled_and_no_utilization_is_claimed_for_it(tmp_path):
     long = ["--config.data.row_frames=1024", "--config.model.attention=splash"]
     report = compiled(tmp_path, "--config.train.batch_size=6", "--config.rl.strata=2", *long)
     assert report["attention"] == "splash"

@@ -14,12 +14,14 @@ from glosses import LINES, MODEL, PAIRS, TEXT, TEXTS
 
 from signllm_jax.core.errors import ConfigError, TextError
 from signllm_jax.core.tasks import SHARED
+from signllm_jax.core.typing import TokenScores
 from signllm_jax.data.gloss_batches import LineData
 from signllm_jax.data.packing import Packing
 from signllm_jax.eval.figures import mean_metrics
 from signllm_jax.inference.gloss_decoding import decode_lines, score_choices
 from signllm_jax.inference.text_to_gloss import Translator
 from signllm_jax.metrics.gloss_metrics import score_lines
+from signllm_jax.models.losses import divergence
 from signllm_jax.models.text2gloss import Text2Gloss
 from signllm_jax.parallel import sharding
 from signllm_jax.text.langgloss import EOS
@@ -27,6 +29,7 @@ from signllm_jax.text.source_tokens import UNKNOWN, collect_units
 from signllm_jax.text.stage import make_stage
 from signllm_jax.train.state import abstract_state
 from signllm_jax.train.step import make_train_step
+from signllm_jax.train.text2gloss import line_terms
 
 
 @pytest.fixture(scope="module")
@@ -283,3 +286,49 @@ def test_a_mean_is_over_the_languages_that_have_a_figure():
     mean = mean_metrics([signs, lines])
     assert signs["accuracy"] == mean["accuracy"] == 1 and "bleu4" not in signs
     assert mean["bleu4"] == lines["bleu4"] and mean["foreign_marks"] == 0
+
+
+@pytest.fixture(scope="module")
+def terms_of(batch, params):
+    """The terms of the text stage's loss under other settings."""
+
+    def terms_of(**values):
+        config = dataclasses.replace(TEXT, **values)
+        model, lines = Text2Gloss(MODEL, config), jax.tree.map(jnp.asarray, batch)
+        keys = jax.random.split(jax.random.key(3))
+        with sharding.use_mesh(tiny.one_device()):
+            terms, scores = line_terms(model, params, lines, config, *keys)
+        assert scores.gloss.shape[:2] == batch.line.shape
+        return {name: float(value) for name, value in terms.items()}
+
+    return terms_of
+
+
+def test_two_passes_without_dropout_agree_and_cost_what_one_does(terms_of, batch):
+    still = {"dropout": 0.0, "unit_drop": 0.0}
+    one, two = terms_of(**still), terms_of(**still, consistency=2.0)
+    assert two["loss"] == pytest.approx(one["loss"], rel=1e-5)
+    assert two["divergence"] == pytest.approx(0, abs=1e-6)
+    assert two["tokens"] == one["tokens"] == (batch.line_segment > 0).sum()
+
+
+def test_where_two_passes_disagree_is_added_to_the_loss_by_its_weight(terms_of):
+    shaken = {"dropout": 0.3, "unit_drop": 0.0}
+    weak, strong = terms_of(**shaken, consistency=1.0), terms_of(**shaken, consistency=3.0)
+    assert weak["divergence"] > 0.001
+    assert strong["divergence"] == pytest.approx(weak["divergence"], rel=1e-5)
+    assert strong["loss"] - weak["loss"] == pytest.approx(2 * weak["divergence"], rel=1e-3)
+
+
+def test_the_divergence_of_two_passes_is_that_of_kullback_and_leibler_both_ways():
+    random = np.random.default_rng(4)
+    first, second = (
+        TokenScores(*(random.normal(size=(1, 3, n)).astype(np.float32) for n in (7, 2)))
+        for _ in range(2)
+    )
+    expected = 0.0
+    for one, other in zip(first, second):
+        p, q = (np.asarray(jax.nn.softmax(x[0, :2]), np.float64) for x in (one, other))
+        expected += ((p * np.log(p / q) + q * np.log(q / p)).sum(-1) / 2).mean()
+    padded = np.array([[1, 2, 0]])  # the last place is padding
+    assert float(divergence(first, second, padded)) == pytest.approx(expected, rel=1e-4)

@@ -12,11 +12,23 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from launch.studies.sentences import Corpus, run_corpus, save_strips
+from launch.studies.sentences import (
+    Corpus,
+    prepare,
+    run_config,
+    run_corpus,
+    save_strips,
+    trained,
+)
+from signllm_jax.core.config import Config
 from signllm_jax.corpora.prepare import Settings
 from signllm_jax.poses.smooth import smoothed
 from signllm_jax.text.langgloss import FINGERSPELLED, split_marks
 
+TEXT_STEPS, TEXT_ROWS = 3000, 8
+"""Of the text stage's training; the rows have the prompts of a packed row's clips."""
+POSE_ROWS = 3
+"""Packed rows of a step of the pose stage."""
 GRAMMAR = Path(__file__).with_name("ordering_names.grammar")
 
 
@@ -29,18 +41,56 @@ def ordering_names(takes: Path) -> Corpus:
         GRAMMAR.read_text("utf-8"),
         latent=16,
         latent_weight=0.0005,
-        steps=3000,
+        steps=9000,
         reader_steps=1000,
         history_noise=0.15,
         history_drop=0.1,
         config="prompt2langgloss",
-        rows=6,
     )
 
 
 def run(corpus: Corpus, seed: int, work: Path, split: str) -> dict:
-    """Prepares the corpus, trains both stages and a reader, and scores; see `run_corpus`."""
-    return run_corpus(corpus, seed, work, split, evaluate)
+    """Prepares the corpus, trains the text stage, the pose stage and a reader, and scores.
+
+    The stages are trained one after the other. To copy a name letter by letter takes the text stage
+    more prompts than the pose stage takes clips, and where both learn together the poses learn from
+    names that are spelled wrong, so they learn no letters.
+
+    Returns:
+        See `run_corpus`; `cpu_seconds` are of both stages and the reader, and `text_steps` and
+        `text_cpu_seconds` of the text stage.
+    """
+    prepare(corpus, work)
+    text = work / f"{corpus.name}-text-{seed}"
+    spent = trained(stage_config(corpus, seed, work, "text"), text)
+    config = stage_config(corpus, seed, work, "pose", text)
+    figures = run_corpus(corpus, seed, work, split, evaluate, config)
+    return figures | {
+        "cpu_seconds": figures["cpu_seconds"] + spent,
+        "text_cpu_seconds": spent,
+        "text_steps": TEXT_STEPS,
+    }
+
+
+def stage_config(
+    corpus: Corpus, seed: int, work: Path, stage: str, start: Path | None = None
+) -> Config:
+    """The config of one stage's run.
+
+    Args:
+        corpus, seed, work: See `run_corpus`.
+        stage: `text` or `pose`.
+        start: Run whose other stage is kept as it is.
+    """
+    config = run_config(corpus, seed, work)
+    steps, rows = (TEXT_STEPS, TEXT_ROWS) if stage == "text" else (corpus.steps, POSE_ROWS)
+    return dataclasses.replace(
+        config,
+        init_from=str(start or ""),
+        text=dataclasses.replace(config.text, trained=stage),
+        train=dataclasses.replace(config.train, steps=steps, batch_size=rows),
+        eval=dataclasses.replace(config.eval, every=steps),
+    )
 
 
 def evaluate(corpus: Corpus, folder: Path, seed: int, work: Path, split: str) -> dict:

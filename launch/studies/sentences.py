@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from signllm_jax.core.config import Config
 from signllm_jax.core.errors import TrainingError
 from signllm_jax.corpora.prepare import Settings
 from signllm_jax.poses.clip import PoseClip
@@ -43,7 +44,6 @@ class Corpus:
         history_noise: Of the poses that are fed back while training (`loss.noise`).
         history_drop: Share of them that are blanked (`loss.history_drop`).
         config: Name of the file in configs/ of the model.
-        rows: Packed rows of a training step, 0 = the config's.
     """
 
     name: str
@@ -58,7 +58,6 @@ class Corpus:
     history_noise: float = 1.0
     history_drop: float = 0.5
     config: str = "mlsf"
-    rows: int = 0
 
     @property
     def language(self) -> str:
@@ -105,7 +104,12 @@ def turkish(signs: Path, count: int = 60) -> Corpus:
 
 
 def run_corpus(
-    corpus: Corpus, seed: int, work: Path, split: str, score: Callable[..., dict] | None = None
+    corpus: Corpus,
+    seed: int,
+    work: Path,
+    split: str,
+    score: Callable[..., dict] | None = None,
+    config: Config | None = None,
 ) -> dict:
     """Prepares a corpus, trains a model and a reader on it, and scores.
 
@@ -115,6 +119,7 @@ def run_corpus(
         work: Folder for prepared data and runs.
         split: `test`, or `dev` while settings are chosen.
         score: Trains the reader and scores; by default `evaluate`, and with its arguments.
+        config: Of the model's run; by default that of `run_config`.
 
     Returns:
         The figures of `score`, with `steps` and `cpu_seconds` of training model and reader.
@@ -122,16 +127,26 @@ def run_corpus(
     Raises:
         TrainingError: A signal stopped the training, which has saved.
     """
-    from signllm_jax.train.loop import train
-
     prepare(corpus, work)
     folder = work / f"{corpus.name}-{seed}"
-    final = train(run_config(corpus, seed, work), folder)
+    spent = trained(config or run_config(corpus, seed, work), folder)
+    figures = (score or evaluate)(corpus, folder, seed, work, split)
+    spent += figures["reader_cpu_seconds"]
+    return figures | {"steps": corpus.steps, "cpu_seconds": spent}
+
+
+def trained(config: Config, folder: Path) -> float:
+    """Trains a run, or what is left of it; returns the CPU seconds of all of it.
+
+    Raises:
+        TrainingError: A signal stopped the training, which has saved.
+    """
+    from signllm_jax.train.loop import train
+
+    final = train(config, folder)
     if final is None:
         raise TrainingError(f"{folder}: a signal stopped the run; the same command goes on with it")
-    figures = (score or evaluate)(corpus, folder, seed, work, split)
-    spent = final["cpu_seconds"] + figures["reader_cpu_seconds"]
-    return figures | {"steps": corpus.steps, "cpu_seconds": spent}
+    return final["cpu_seconds"]
 
 
 def prepare(corpus: Corpus, work: Path) -> dict:
@@ -150,7 +165,7 @@ def prepare(corpus: Corpus, work: Path) -> dict:
     )
 
 
-def run_config(corpus: Corpus, seed: int, work: Path):
+def run_config(corpus: Corpus, seed: int, work: Path) -> Config:
     """The config of the model's run."""
     from signllm_jax.core.config import read_config
 
@@ -164,7 +179,6 @@ def run_config(corpus: Corpus, seed: int, work: Path):
     config.loss.update(latent=corpus.latent_weight)
     config.loss.update(noise=corpus.history_noise, history_drop=corpus.history_drop)
     config.train.update(steps=corpus.steps, seed=seed)
-    config.train.update(batch_size=corpus.rows or config.train.batch_size)
     return read_config(config.to_dict())
 
 

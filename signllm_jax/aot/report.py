@@ -63,7 +63,11 @@ def describe(
     if program == "train_step" and config.rl.plc:
         report["replay_capacity"] = config.rl.capacity
     if program == "generate":
-        report |= {"batch_size": config.eval.batch_size, "max_frames": config.eval.max_frames}
+        report |= {
+            "batch_size": config.eval.batch_size,
+            "max_frames": config.eval.max_frames,
+            "decoder": config.model.decoder,
+        }
     if not compiled.text:
         return report
     cost = estimate(compiled.text, mesh, chip, compiled.default_trips)
@@ -107,7 +111,7 @@ def line(report: dict) -> str:
         told.append(f"interconnect {report['interconnect_milliseconds']:.2f} ms")
         told.append(f"{report['cross_language_bytes']} bytes between languages")
     if "microseconds_per_frame" in report:
-        told.append(f"{report['microseconds_per_frame']:.0f} us a frame")
+        told.append(f"{report['microseconds_per_frame']:.3g} us a frame")
     if "cycle_utilization" in report:
-        told.append(f"utilisation {report['cycle_utilization']:.1%} ({report['estimate']})")
+        told.append(f"utilization {report['cycle_utilization']:.1%} ({report['estimate']})")
     return ", ".join(told)

@@ -141,6 +141,8 @@ def _size(report: dict) -> str:
         size += f", buffer {report['replay_capacity']:,} clips"
     if report["program"] == "generate":
         size += f", generation of {report['max_frames']} frames"
+        if report.get("decoder") == "parallel":
+            size += " in one pass"
     return size
 
 
@@ -158,7 +160,7 @@ def _time(report: dict) -> str:
     """Milliseconds of a chip and of the interconnect, where they are estimated."""
     time = _number(report, "cycle_milliseconds", ".2f")
     if "microseconds_per_frame" in report:
-        time += f" ({report['microseconds_per_frame']:.0f} µs a frame)"
+        time += f" ({report['microseconds_per_frame']:.3g} µs a frame)"
     if "interconnect_milliseconds" in report:
         time += f", {report['interconnect_milliseconds']:.2f}"
     return time

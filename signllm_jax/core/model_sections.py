@@ -31,6 +31,8 @@ class TextConfig:
         word_drop: share of the frequent words around a character made unknown in every second
             prompt while training.
         smoothing: share of the probability that the loss spreads over all glosses.
+        consistency: weight of the divergence between two passes with other dropout (R-drop), which
+            doubles the cost of the text stage's training; 0 = one pass.
         longest: longest text that is read, in units, the language's mark included.
         line: longest line of LangGloss that is written, in tokens, the end included.
         beams: hypotheses kept while decoding, 1 = greedy.
@@ -53,6 +55,7 @@ class TextConfig:
     unit_drop: float = _at(0.05, 0.0, 0.9)
     word_drop: float = _at(0.3, 0.0, 0.9)
     smoothing: float = _at(0.1, 0.0, 0.9)
+    consistency: float = _at(0.0, 0.0, 1e3)
     longest: int = _at(64, 2, 1 << 12)
     line: int = _at(32, 2, 1 << 12)
     beams: int = _at(5, 1, 64)

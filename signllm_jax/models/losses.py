@@ -212,3 +212,26 @@ def line_losses(
     mark = (mark * marked * real).sum() / jnp.maximum(real.sum(), 1)
     loss = masked_mean(-smoothed, real) + mark
     return {"loss": loss, "gloss": masked_mean(-right, real), "mark": mark, "tokens": real.sum()}
+
+
+def divergence(first: TokenScores, second: TokenScores, segment: Array) -> Array:
+    """How far two passes over the same lines disagree: the symmetric divergence of their tokens.
+
+    R-drop (Liang et al., NeurIPS 2021, arXiv 2106.14448): both passes have the same parameters and
+    different dropout.
+
+    Args:
+        first, second: logits of the tokens [B, N, ...].
+        segment: int32 [B, N], 0 = padding.
+
+    Returns:
+        The mean over tokens of (KL(first | second) + KL(second | first)) / 2 in nats, of glosses
+        and marks added.
+    """
+
+    def symmetric(a, b):
+        a, b = jax.nn.log_softmax(a), jax.nn.log_softmax(b)
+        return ((jnp.exp(a) - jnp.exp(b)) * (a - b)).sum(-1) / 2
+
+    both = jax.tree.map(symmetric, first, second)
+    return masked_mean(both.gloss + both.language, (segment > 0) * 1.0)

@@ -18,7 +18,6 @@ from signllm_jax.data.prompt_sampling import PromptData
 from signllm_jax.eval.prompt_dev import PromptDev
 from signllm_jax.models import prompt2langgloss as model
 from signllm_jax.models.layers.precision import compute_dtype
-from signllm_jax.models.losses import line_losses
 from signllm_jax.models.prompt2langgloss import pose_params, text_params
 from signllm_jax.poses.features import collect_statistics
 from signllm_jax.rl import plc
@@ -28,7 +27,7 @@ from signllm_jax.text.prompt_templates import SPOKEN
 from signllm_jax.text.stage import make_stage
 from signllm_jax.train.mlsf import MlsfTask
 from signllm_jax.train.shared import frozen_group
-from signllm_jax.train.text2gloss import drop_units
+from signllm_jax.train.text2gloss import line_terms
 
 ASKED = 8
 """Prompts of every train clip from which the units are collected."""
@@ -117,16 +116,8 @@ class Prompt2LangGlossTask(MlsfTask):
             )
         if prompts is None:
             raise ConfigError("config.rl.resident: a text stage needs prompts, from the host")
-        scores = self._stages[0].apply(
-            {"params": text_params(params)},
-            drop_units(prompts.units, drop_key, config.text),
-            prompts.unit_segment,
-            prompts.line,
-            prompts.line_segment,
-            training=True,
-            rngs={"dropout": dropout_key},
-        )
-        lines = line_losses(scores, prompts.line, prompts.line_segment, config.text.smoothing)
+        stage, own = self._stages[0], text_params(params)
+        lines, scores = line_terms(stage, own, prompts, config.text, drop_key, dropout_key)
         if config.text.trained == "text":
             frames = (batch.segment > 0).sum().astype(jnp.float32)
             return lines["loss"], lines | {"frames": frames}

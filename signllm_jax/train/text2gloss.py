@@ -7,7 +7,7 @@ from signllm_jax.artifacts.group import Group
 from signllm_jax.core.config import TextConfig
 from signllm_jax.core.errors import ConfigError
 from signllm_jax.core.tasks import SHARED
-from signllm_jax.core.typing import Array
+from signllm_jax.core.typing import Array, LineBatch, TokenScores, Tree
 from signllm_jax.corpora import gloss_corpora
 from signllm_jax.corpora.digests import listing_digest
 from signllm_jax.data.gloss_batches import LineData
@@ -16,7 +16,7 @@ from signllm_jax.eval.figures import mean_metrics
 from signllm_jax.inference.text_to_gloss import Translator
 from signllm_jax.metrics.gloss_metrics import score_lines
 from signllm_jax.models.layers.precision import compute_dtype
-from signllm_jax.models.losses import line_losses
+from signllm_jax.models.losses import divergence, line_losses
 from signllm_jax.models.text2gloss import Text2Gloss
 from signllm_jax.text import source_tokens as unit_ids
 from signllm_jax.text.stage import make_stage
@@ -30,6 +30,54 @@ def drop_units(units: Array, key: Array, config: TextConfig) -> Array:
     dropped = jax.random.bernoulli(key, config.unit_drop, own.shape)
     dropped &= own >= unit_ids.ANY + config.languages  # marks have the ids below
     return units.at[..., 0].set(jnp.where(dropped, unit_ids.UNKNOWN, own))
+
+
+def line_terms(
+    model: Text2Gloss,
+    params: Tree,
+    lines: LineBatch,
+    config: TextConfig,
+    drop_key: Array,
+    dropout_key: Array,
+) -> tuple[dict[str, Array], TokenScores]:
+    """The terms of a text stage's loss on packed lines, and the scores of their tokens.
+
+    With `config.consistency` each row is read twice, with other dropout: the terms are means over
+    both, and `loss` has their divergence.
+
+    Args:
+        model: The text stage.
+        params: Its parameters.
+        lines: Units [B, U, 1 + G] and LangGloss [B, N], with their segments.
+        config: Of the text stage.
+        drop_key, dropout_key: Of the units made unknown, and of the model's dropout.
+
+    Returns:
+        The terms of `line_losses` (and `divergence`), and scores [B, N, ...] of the first pass.
+    """
+    units, unit_segment = lines.units, lines.unit_segment
+    line, segment = lines.line, lines.line_segment
+    passes = 2 if config.consistency else 1
+    if passes > 1:  # both passes of a row side by side, so that they lie on the same device
+        units, unit_segment, line, segment = (
+            jnp.repeat(values, passes, axis=0) for values in (units, unit_segment, line, segment)
+        )
+    scores = model.apply(
+        {"params": params},
+        drop_units(units, drop_key, config),
+        unit_segment,
+        line,
+        segment,
+        training=True,
+        rngs={"dropout": dropout_key},
+    )
+    terms = line_losses(scores, line, segment, config.smoothing)
+    if passes == 1:
+        return terms, scores
+    first, second = (jax.tree.map(lambda leaf, n=n: leaf[n::2], scores) for n in range(2))
+    apart = divergence(first, second, lines.line_segment)
+    terms |= {"tokens": terms["tokens"] / passes, "divergence": apart}
+    return terms | {"loss": terms["loss"] + config.consistency * apart}, first
 
 
 class Text2GlossTask(Task):
@@ -56,16 +104,7 @@ class Text2GlossTask(Task):
         config = self.config
         drop_key, dropout_key = jax.random.split(key)
         model = Text2Gloss(config.model, config.text, dtype=compute_dtype(config.model.dtype))
-        scores = model.apply(
-            {"params": params},
-            drop_units(batch.units, drop_key, config.text),
-            batch.unit_segment,
-            batch.line,
-            batch.line_segment,
-            training=True,
-            rngs={"dropout": dropout_key},
-        )
-        terms = line_losses(scores, batch.line, batch.line_segment, config.text.smoothing)
+        terms, _ = line_terms(model, params, batch, config.text, drop_key, dropout_key)
         return terms["loss"], terms
 
     def open_groups(self, languages, workdir):
