@@ -97,7 +97,7 @@ def test_the_page_has_the_means_over_the_seeds(tmp_path):
 
 NAMED = {
     **{"real_gloss_error": 0.0, "real_name_error": 0.0, "gloss_error": 0.05, "name_error": 0.02},
-    **{"sentences": 3, "named_sentences": 2, "steps": 5, "cpu_seconds": 9.0},
+    **{"sentences": 3, "named_sentences": 2, "steps": 5, "text_steps": 4, "cpu_seconds": 9.0},
 }
 
 
@@ -139,6 +139,16 @@ def test_names_are_right_where_all_their_letters_are():
     table = sentences_page.names_table(records)
     assert "| LangGloss right | 66.7% ± 0.0% | 33.3% ± 0.0% |" in table
     assert "| produced from prompts | 5.0% ± 0.0% | 2.0% ± 0.0% |" in table
+
+
+def test_the_pose_stage_keeps_the_text_stage_that_was_trained_before_it(tmp_path):
+    corpus = prompted_sentences.ordering_names(tmp_path)
+    text = prompted_sentences.stage_config(corpus, 1, tmp_path, "text")
+    pose = prompted_sentences.stage_config(corpus, 1, tmp_path, "pose", tmp_path / "names-text-1")
+    assert (text.text.trained, pose.text.trained) == ("text", "pose")
+    assert (text.init_from, pose.init_from) == ("", str(tmp_path / "names-text-1"))
+    assert text.train.steps == prompted_sentences.TEXT_STEPS and pose.train.steps == corpus.steps
+    assert text.model == pose.model and text.train.seed == pose.train.seed == 1
 
 
 def tiny(config):

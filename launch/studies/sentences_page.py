@@ -112,7 +112,8 @@ def names_table(records: Sequence[Mapping]) -> str:
     told = (
         f"{'Seed' if len(own) == 1 else 'Mean ± standard deviation over seeds'} {seeds}; "
         f"{own[0]['sentences']} sentences, {own[0]['named_sentences']} with a name, each asked for "
-        f"in eight spoken languages; {own[0]['steps']} steps; "
+        f"in eight spoken languages; {own[0]['text_steps']} steps of the text stage, "
+        f"{own[0]['steps']} of the pose stage; "
         f"{statistics.fmean(figures['cpu_seconds'] for figures in own):.0f} CPU seconds of "
         "training a seed, the reader's among them."
     )
