@@ -94,6 +94,9 @@ class ModelConfig:
         latent: Z, numbers of a clip's latent code, which says how a signer signs a text; which
             hands are shown goes with it. It is drawn anew for every clip. 0 = none: a text has
             one clip, the mean of all signers' where they differ.
+        latent_moments: what of a true clip its latent code is read from: 0 = the mean over its
+            time, of which the order of its frames is no part; K = K cosines of its time as well,
+            so that the code can say where in a movement the clip begins.
         decoder: `autoregressive`, patch by patch, until the counter ends the clip (the paper's);
             `parallel` predicts the length first and makes all patches in one pass, without history.
         flow: passes in which a parallel decoder makes a clip out of noise, by flow matching; which
@@ -121,6 +124,7 @@ class ModelConfig:
     head: int = _at(0, 0, 1 << 17)
     ease: float = _at(0.0, 0.0, 1.0)
     latent: int = _at(0, 0, 1 << 10)
+    latent_moments: int = _at(0, 0, 64)
     decoder: str = _at("autoregressive", choices=("autoregressive", "parallel"))
     flow: int = _at(0, 0, 1000)
     attention: str = _at("xla", choices=("xla", "splash", "splash_interpreted", "cudnn"))

@@ -111,7 +111,7 @@ class Text2Pose(nn.Module):
         self.encoder = [block(False) for _ in range(c.encoder_layers)]
         self.norm_text = Norm(self.dtype)
         if c.varies:
-            self.variety = Variety(c.latent, c.patch * (c.frame_size - 1))
+            self.variety = Variety(c.latent, c.patch * (c.frame_size - 1), c.latent_moments)
             self.embed_latent = Dense(c.width, ("width", "embed"))
         if c.decoder == "parallel":
             self.length = Length()

@@ -86,6 +86,29 @@ def clip_means(values: Array, segment: Array, clips: int) -> Array:
     return total / jnp.maximum(own.sum(1), 1)[..., None]
 
 
+def clip_moments(values: Array, segment: Array, clips: int, count: int) -> Array:
+    """The means of values [B, N, M] over each of K clips, by themselves and by cosines of its time.
+
+    Moment m is the mean of values cos(pi m t), t from 0 to 1 over a clip: the clip's discrete
+    cosine transform, of which moment 0 is the mean.
+
+    Args:
+        values: [B, N, M].
+        segment: int32 [B, N], 0 = padding.
+        clips: K.
+        count: The moments after the mean.
+
+    Returns:
+        float32 [B, K, (1 + count) M]; 0 where no clip is.
+    """
+    own = members(segment, clips)
+    length = jnp.maximum(own.sum(1, keepdims=True), 1)
+    time = (jnp.cumsum(own, 1) - 0.5) / length
+    waves = jnp.cos(jnp.pi * jnp.arange(count + 1) * time[..., None]) * own[..., None]
+    total = jnp.einsum("bnkc,bnm->bkcm", waves, values.astype(jnp.float32))
+    return (total / jnp.moveaxis(length, 1, -1)[..., None]).reshape(*total.shape[:2], -1)
+
+
 def layout_of(frame_size: int) -> Layout:
     """The layout whose frames have D numbers."""
     return next(layout for layout in LAYOUTS.values() if layout.frame_size == frame_size)
@@ -124,10 +147,12 @@ class Variety(nn.Module):
     Attributes:
         size: Z; 0 = the hands alone.
         inputs: P (D - 1), numbers of a patch.
+        moments: cosines of a clip's time that the code is read from beside its mean.
     """
 
     size: int
     inputs: int
+    moments: int = 0
 
     def setup(self):
         """Declares the layers; they are small, and every device has all of them."""
@@ -212,7 +237,7 @@ class Variety(nn.Module):
         clips = hands.shape[1]
         count = members(seen.segment, clips).sum(1)
         pace = jnp.log(jnp.maximum(count, 1) / (FIRST_PACE * jnp.maximum(tokens, 1)))
-        own = clip_means(patches, seen.segment[:, ::patch], clips)
+        own = clip_moments(patches, seen.segment[:, ::patch], clips, self.moments)
         own = jnp.concatenate([own, hands, pace[..., None]], -1)
         return _halves(self.posterior(gelu(self.clip(own) + self.clip_text(text))))
 
