@@ -100,19 +100,20 @@ def test_both_losses_train_the_shared_table_and_each_its_own_stage(prompt_data, 
     _, train_data = prompt_data
     batch = jax.tree.map(lambda x: x[0], train_data.batch(0, [0], [0, 1]))
 
-    def gradients(weight):
-        text = dataclasses.replace(TEXT, weight=weight)
+    def gradients(weight, consistency=0.0):
+        text = dataclasses.replace(TEXT, weight=weight, consistency=consistency)
         task = get_task(config_for(data_dir, text=text))
         params = nn.unbox(task.init_lane(jax.random.key(0)))
         loss = lambda p, b: task.loss(p, b, jax.random.key(1))[0]  # noqa: E731
         return jax.jit(jax.grad(loss))(params, batch)
 
     with sharding.use_mesh(tiny.one_device()):
-        both, pose = gradients(1.0), gradients(0.0)
+        both, pose, agreed = gradients(1.0), gradients(0.0), gradients(1.0, consistency=0.5)
     total = lambda tree: sum(float(np.abs(leaf).sum()) for leaf in jax.tree.leaves(tree))  # noqa: E731
     assert total(pose["text_stage"]) == 0 < total(both["text_stage"])
     assert total(both["pose_stage"]) == pytest.approx(total(pose["pose_stage"]), rel=1e-4)
     assert total(both["langgloss"]) != pytest.approx(total(pose["langgloss"]), rel=1e-2)
+    assert total(agreed["text_stage"]) != pytest.approx(total(both["text_stage"]), rel=1e-2)
 
 
 @pytest.mark.slow

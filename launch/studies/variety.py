@@ -29,8 +29,13 @@ TRAINING: dict[str, dict[str, Any]] = {
     "loss": {"noise": 0.5, "latent": 0.003},
 }
 """What all ways have beside it, section by section; chosen on dev."""
-TAKES: dict[str, dict[str, Any]] = {"loss": {"latent": 0.002}}
-"""What takes of signs have in place of it: a text has more takes, of fewer texts."""
+TAKES: dict[str, dict[str, dict[str, Any]]] = {way: {"loss": {"latent": 0.002}} for way in SETTINGS}
+TAKES["latent"] = {
+    "model": {"latent": 32, "latent_moments": 8},
+    "loss": {"latent": 0.001, "noise": 0.15, "history_drop": 0.1},
+}
+"""What a way has in place of it on takes of signs: more takes of fewer texts, some of which move
+back and forth, from anywhere in their movement."""
 STEPS = {
     "signers": {"mse": 4800, "latent": 4500, "parallel_mse": 4800, "parallel": 4600, "flow": 4600},
     "takes": {"mse": 3200, "latent": 3000, "parallel_mse": 3200, "parallel": 3000, "flow": 3000},
@@ -38,7 +43,7 @@ STEPS = {
 """Steps of each way, so that all of them take about the same CPU seconds."""
 JUDGED = {
     "signers": ("latent", "parallel", "flow", "mse", "parallel_mse"),
-    "takes": ("parallel", "latent", "flow", "mse", "parallel_mse"),
+    "takes": ("latent", "parallel", "flow", "mse", "parallel_mse"),
 }
 """Whose figures stand for a half of a seed: the first of these that was trained."""
 HALVES = ("signers", "takes")
@@ -134,10 +139,9 @@ def config_of(way: str, dataset: str, seed: int, data_dir: str | None, **train: 
     from signllm_jax.core.config import read_config
 
     config = mlsf.get_config(dataset)
-    own = {} if dataset == "fingerspelling_signers" else TAKES
-    for section, values in (*TRAINING.items(), *own.items()):
+    own = {} if dataset == "fingerspelling_signers" else TAKES[way]
+    for section, values in (*TRAINING.items(), ("model", SETTINGS[way]), *own.items()):
         config[section].update(values)
-    config.model.update(SETTINGS[way])
     config.data.update(languages=("asl",), data_dir=data_dir or "")
     config.train.update(seed=seed, **train)
     config.eval.update(report=False, samples=0, every=config.train.steps)  # the last are kept
