@@ -113,7 +113,9 @@ def test_both_losses_train_the_shared_table_and_each_its_own_stage(prompt_data, 
     assert total(pose["text_stage"]) == 0 < total(both["text_stage"])
     assert total(both["pose_stage"]) == pytest.approx(total(pose["pose_stage"]), rel=1e-4)
     assert total(both["langgloss"]) != pytest.approx(total(pose["langgloss"]), rel=1e-2)
-    assert total(agreed["text_stage"]) != pytest.approx(total(both["text_stage"]), rel=1e-2)
+    # without dropout two passes agree
+    assert total(agreed["text_stage"]) == pytest.approx(total(both["text_stage"]), rel=1e-4)
+    assert total(agreed["pose_stage"]) == pytest.approx(total(both["pose_stage"]), rel=1e-4)
 
 
 @pytest.mark.slow
