@@ -211,8 +211,9 @@ def _takes(found: Mapping[str, Any]) -> list[str]:
         "The autoregressive latent, by which takes are judged, has a code of 32 numbers that is "
         "read from eight cosines of a take's time as well (`model.latent_moments`), and a history "
         "with little noise. All this was chosen on dev takes. Models of earlier settings had been "
-        "scored on test before, twice, and had missed travel or tstd, so these figures are no "
-        "blind test of that choice.",
+        "scored on test before, twice, and had missed travel or tstd; sign by sign their figures "
+        "had shown that small movements back and forth were lost. So these figures are no blind "
+        "test of that choice.",
         _table({**_named(found["rows"]), **found["references"]}),
         "What is asked, and what is reached:",
         targets.table(targets.TAKES, _named(found["rows"])),
