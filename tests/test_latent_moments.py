@@ -1,5 +1,7 @@
 """What a latent code is read from: the mean of a clip over its time, and cosines of that time."""
 
+import dataclasses
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -8,6 +10,8 @@ import pytest
 import scipy.fft
 from tiny import MODEL
 
+from signllm_jax.core.config import check_model
+from signllm_jax.core.errors import ConfigError
 from signllm_jax.models.layers.variety import Seen, Variety, clip_means, clip_moments
 
 FRAMES, JOINTS = 32, 50
@@ -52,3 +56,9 @@ def test_only_with_moments_does_the_code_tell_a_movement_from_its_reverse(moment
     )
     apart = float(np.abs(there - back).max())
     assert (apart > 1e-3) if moments else (apart < 1e-5)
+
+
+def test_moments_without_a_latent_code_are_refused():
+    check_model(dataclasses.replace(MODEL, latent=2, latent_moments=8))
+    with pytest.raises(ConfigError, match=r"model\.latent_moments: 8 need latent above 0"):
+        check_model(dataclasses.replace(MODEL, latent_moments=8))

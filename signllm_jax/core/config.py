@@ -124,6 +124,8 @@ def check_model(model: ModelConfig, where: str = "config.model") -> None:
         raise ConfigError(
             f"{where}.flow: {model.flow} passes need decoder = parallel, not {model.decoder}"
         )
+    if model.latent_moments and not model.latent:
+        raise ConfigError(f"{where}.latent_moments: {model.latent_moments} need latent above 0")
 
 
 def _with_codes(config: Config) -> Config:
