@@ -297,7 +297,8 @@ def terms_of(batch, params):
         model, lines = Text2Gloss(MODEL, config), jax.tree.map(jnp.asarray, batch)
         keys = jax.random.split(jax.random.key(3))
         with sharding.use_mesh(tiny.one_device()):
-            terms, scores = line_terms(model, params, lines, config, *keys)
+            found = jax.jit(lambda params, *keys: line_terms(model, params, lines, config, *keys))
+            terms, scores = found(params, *keys)
         assert scores.gloss.shape[:2] == batch.line.shape
         return {name: float(value) for name, value in terms.items()}
 
