@@ -55,23 +55,20 @@ def line_terms(
     Returns:
         The terms of `line_losses` (and `divergence`), and scores [B, N, ...] of the first pass.
     """
-    units, unit_segment = lines.units, lines.unit_segment
-    line, segment = lines.line, lines.line_segment
     passes = 2 if config.consistency else 1
+    given = lines
     if passes > 1:  # both passes of a row side by side, so that they lie on the same device
-        units, unit_segment, line, segment = (
-            jnp.repeat(values, passes, axis=0) for values in (units, unit_segment, line, segment)
-        )
+        given = jax.tree.map(lambda values: jnp.repeat(values, passes, axis=0), lines)
     scores = model.apply(
         {"params": params},
-        drop_units(units, drop_key, config),
-        unit_segment,
-        line,
-        segment,
+        drop_units(given.units, drop_key, config),
+        given.unit_segment,
+        given.line,
+        given.line_segment,
         training=True,
         rngs={"dropout": dropout_key},
     )
-    terms = line_losses(scores, line, segment, config.smoothing)
+    terms = line_losses(scores, given.line, given.line_segment, config.smoothing)
     if passes == 1:
         return terms, scores
     first, second = (jax.tree.map(lambda leaf, n=n: leaf[n::2], scores) for n in range(2))

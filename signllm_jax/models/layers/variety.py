@@ -87,26 +87,25 @@ def clip_means(values: Array, segment: Array, clips: int) -> Array:
 
 
 def clip_moments(values: Array, segment: Array, clips: int, count: int) -> Array:
-    """The means of values [B, N, M] over each of K clips, by themselves and by cosines of its time.
+    """The means of values [B, N, M] over each of K clips, multiplied by cosines of the clip's time.
 
-    Moment m is the mean of values cos(pi m t), t from 0 to 1 over a clip: the clip's discrete
-    cosine transform, of which moment 0 is the mean.
+    Moment m of 1 to C is the mean of values cos(pi m t), t from 0 to 1 over a clip: the clip's
+    discrete cosine transform but for its first number, which is the mean (`clip_means`).
 
     Args:
         values: [B, N, M].
         segment: int32 [B, N], 0 = padding.
         clips: K.
-        count: The moments after the mean.
+        count: C.
 
     Returns:
-        float32 [B, K, (1 + count) M]; 0 where no clip is.
+        float32 [B, K, C M], the moments one after the other; 0 where no clip is.
     """
     own = members(segment, clips)
-    length = jnp.maximum(own.sum(1, keepdims=True), 1)
-    time = (jnp.cumsum(own, 1) - 0.5) / length
-    waves = jnp.cos(jnp.pi * jnp.arange(count + 1) * time[..., None]) * own[..., None]
-    total = jnp.einsum("bnkc,bnm->bkcm", waves, values.astype(jnp.float32))
-    return (total / jnp.moveaxis(length, 1, -1)[..., None]).reshape(*total.shape[:2], -1)
+    time = ((jnp.cumsum(own, 1) - 0.5) / jnp.maximum(own.sum(1, keepdims=True), 1) * own).sum(-1)
+    waves = jnp.cos(jnp.pi * jnp.arange(1, count + 1) * time[..., None])
+    moved = waves[..., None] * values[:, :, None].astype(jnp.float32)
+    return clip_means(moved.reshape(*moved.shape[:2], -1), segment, clips)
 
 
 def layout_of(frame_size: int) -> Layout:
@@ -237,8 +236,11 @@ class Variety(nn.Module):
         clips = hands.shape[1]
         count = members(seen.segment, clips).sum(1)
         pace = jnp.log(jnp.maximum(count, 1) / (FIRST_PACE * jnp.maximum(tokens, 1)))
-        own = clip_moments(patches, seen.segment[:, ::patch], clips, self.moments)
-        own = jnp.concatenate([own, hands, pace[..., None]], -1)
+        segment = seen.segment[:, ::patch]
+        own = [clip_means(patches, segment, clips)]
+        if self.moments:
+            own.append(clip_moments(patches, segment, clips, self.moments))
+        own = jnp.concatenate([*own, hands, pace[..., None]], -1)
         return _halves(self.posterior(gelu(self.clip(own) + self.clip_text(text))))
 
 
