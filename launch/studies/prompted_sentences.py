@@ -26,9 +26,9 @@ from signllm_jax.poses.smooth import smoothed
 from signllm_jax.text.langgloss import FINGERSPELLED, split_marks
 
 TEXT_STEPS, TEXT_ROWS = 3000, 8
-"""Of the text stage's training; the rows have the prompts of a packed row's clips."""
+"""Number of training steps of the text stage, and of packed rows in one of its batches."""
 POSE_ROWS = 3
-"""Packed rows of a step of the pose stage."""
+"""Number of packed rows in a batch of the pose stage."""
 GRAMMAR = Path(__file__).with_name("ordering_names.grammar")
 
 

@@ -94,9 +94,9 @@ class ModelConfig:
         latent: Z, numbers of a clip's latent code, which says how a signer signs a text; which
             hands are shown goes with it. It is drawn anew for every clip. 0 = none: a text has
             one clip, the mean of all signers' where they differ.
-        latent_moments: what of a true clip its latent code is read from: 0 = the mean over its
-            time, of which the order of its frames is no part; K = K cosines of its time as well,
-            so that the code can say where in a movement the clip begins.
+        latent_moments: number of cosines of a clip's time from which its latent code is read in
+            training, beside the mean over time. With them the code can tell where in a movement a
+            clip begins. 0 = the mean alone, which does not depend on the order of the patches.
         decoder: `autoregressive`, patch by patch, until the counter ends the clip (the paper's);
             `parallel` predicts the length first and makes all patches in one pass, without history.
         flow: passes in which a parallel decoder makes a clip out of noise, by flow matching; which
