@@ -34,8 +34,8 @@ TAKES["latent"] = {
     "model": {"latent": 32, "latent_moments": 8},
     "loss": {"latent": 0.001, "noise": 0.15, "history_drop": 0.1},
 }
-"""Way -> the settings that replace those of TRAINING on takes of signs. There a text has more takes,
-and some signs repeat a movement, which a take may begin at any point of it."""
+"""Way -> the settings that replace those above on takes of signs. There a text has more takes, and
+some signs repeat a movement, which a take may begin at any point."""
 STEPS = {
     "signers": {"mse": 4800, "latent": 4500, "parallel_mse": 4800, "parallel": 4600, "flow": 4600},
     "takes": {"mse": 3200, "latent": 3000, "parallel_mse": 3200, "parallel": 3000, "flow": 3000},
