@@ -5,7 +5,7 @@ SEEDS ?= 0 1 2
 RUN = $(VENV)/bin/python
 PYTEST = $(RUN) -m pytest -rs -n 2 --dist loadfile --no-loadscope-reorder --durations=10
 
-.PHONY: install demo demo-cost pretrained seeds seeds-plain results speed scale slices words sentences reliability test test-slow browser-test browser-installed fuzz faults docs architecture screenshots lock gpu-check extract-env beam-env tfds-env peer-env signed-peer-env xpk-env lint types clean
+.PHONY: install demo demo-cost pretrained seeds seeds-plain results speed speed-before scale slices words sentences reliability test test-slow browser-test browser-installed fuzz faults docs architecture screenshots lock gpu-check extract-env beam-env tfds-env peer-env signed-peer-env xpk-env lint types clean
 
 # what README.md begins with: the package and its trained model
 install: $(VENV)/demo-installed
@@ -76,7 +76,6 @@ PEER = --like=progressive_transformers
 AGAINST = --against=progressive_transformers
 speed: $(VENV)/demo-installed .venv-peer/installed
 	mkdir -p docs/speed
-	rm -f docs/speed/*.jsonl
 	$(MEASURE) train $(AGAINST) --steps=1 > docs/speed/ratio-train.jsonl
 	$(MEASURE) decode $(AGAINST) --frames=300 > docs/speed/ratio-decode.jsonl
 	$(MEASURE) start > docs/speed/start.jsonl
@@ -90,9 +89,22 @@ speed: $(VENV)/demo-installed .venv-peer/installed
 	$(MEASURE) work $(PEER) --rounds=3 > docs/speed/work.jsonl
 	$(MEASURE) speed --document=docs/speed.md
 
+# docs/speed.md's rows beside an earlier version: an hour, of which the two demos take a third
+EARLIER = 1c9e04f
+HALF = --config=configs/mlsf.py:plain --config.model.decoder=parallel
+BESIDE = $(MEASURE) before --checkout=build/before
+speed-before: $(VENV)/demo-installed
+	rm -rf build/before runs/before
+	mkdir -p build/before docs/speed
+	git archive $(EARLIER) | tar -x -C build/before
+	$(BESIDE) --compared=demo --rounds=1 --demo_flags="$(HALF)" > docs/speed/before-demo.jsonl
+	$(BESIDE) --compared=decode,prepare,serve > docs/speed/before.jsonl
+	$(MEASURE) speed --document=docs/speed.md
+
 # docs/scale.md: some minutes, most of them for the list of two million made clips
 scale: $(VENV)/demo-installed
-	$(MEASURE) plan --clips=1e4,1e5,1e6,2e6 --document=docs/scale.md
+	mkdir -p docs/scale
+	$(MEASURE) plan --clips=1e4,1e5,1e6,2e6 --document=docs/scale.md > docs/scale/plan.jsonl
 
 # docs/slices.md: about an hour of one core
 LANGUAGES = ('asl', 'gsl', 'dsgs', 'lsf_ch', 'lis_ch', 'lsa', 'ksl', 'tsl')
@@ -110,6 +122,8 @@ slices: $(VENV)/tpu
 	for slice in v5e:4x4 v6e:4x4 v5p:2x2x4 v4:2x2x4; do \
 	  $(BASE) $(TWO) --topology=$$slice --output=docs/slices/base-$$(echo $$slice | tr : -).json || exit; \
 	done
+	$(BASE) $(TWO) --config.train.batch_size=128 --topology=v5e:4x4 \
+	  --output=docs/slices/base-v5e-4x4-128rows.json
 	$(BASE) $(TWO) --topology=tpu7x:2x2x2 --output=docs/slices/base-tpu7x-2x2x2.json
 	for slice in v5e:1x1 v6e:1x1; do \
 	  $(BASE) $(ONE) --topology=$$slice --output=docs/slices/base-$$(echo $$slice | tr : -).json || exit; \

@@ -2,8 +2,8 @@
 
     python launch/benchmark.py NAME
 
-The names: decode, dtw, input, lift, lift_quality, metrics, plan, replay, serve, speed, start,
-takes, train and work.
+The names: before, decode, dtw, input, lift, lift_quality, metrics, plan, replay, serve, speed,
+start, takes, train and work.
 
 Each line has `benchmark, variant, cpu_seconds, wall_seconds`, what was counted (`frames`, `pairs`
 or `examples`) and `per_cpu_second`.
@@ -19,6 +19,7 @@ from signllm_jax.core.memory import keep_freed
 
 # modules of launch.benchmarks, which may define flags of their own
 BENCHMARKS = (
+    "before",
     "decode",
     "dtw",
     "input",

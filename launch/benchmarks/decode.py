@@ -6,7 +6,8 @@
 
 `cached` is `decoding.generate` as it is used; `uncached` runs the decoder over all frames so far
 for every further one, as decoders without a cache do; `parallel` is `cached` with
-`config.model.decoder=parallel`, one pass for all frames. Clips never end before the last frame, so
+`config.model.decoder=parallel`, one pass for all frames, and `patches` is that with eight frames in
+a row of the products. Clips never end before the last frame, so
 that lengths are what the flags say.
 """
 
@@ -31,6 +32,11 @@ from signllm_jax.parallel import sharding
 FRAMES = flags.DEFINE_list("frames", ["50", "300"], "lengths of the clips")
 CLIPS = flags.DEFINE_list("clips", ["1", "8"], "clips that are decoded together")
 CHOSEN = flags.DEFINE_list("variants", ["cached", "uncached"], "which run")
+DECODERS = {
+    "parallel": {"decoder": "parallel"},
+    "patches": {"decoder": "parallel", "patch": 8},
+}
+"""Variant -> its settings of the model, where they differ."""
 GROWTH = 32  # frames by which the window of `uncached` grows
 
 
@@ -118,8 +124,7 @@ def generations(
     mesh = sharding.make_mesh({}, jax.devices()[:1])
     runs = {}
     for variant, frames, clips in chosen:
-        more = {"decoder": variant} if variant == "parallel" else {}
-        config = workload.make_config(model={"patch": 1} | more)
+        config = workload.make_config(model={"patch": 1} | DECODERS.get(variant, {}))
         with sharding.use_mesh(mesh):
             params = jax.jit(lambda c=config: mlsf.init(c.model, jax.random.key(0), ("asl",)))()
         params = _endless(jax.tree.map(lambda leaf: leaf[0], params))

@@ -11,6 +11,7 @@ at a time and in batches. What a client spends is not counted.
 import http.client
 import itertools
 import json
+import os
 import queue
 import random
 import re
@@ -23,20 +24,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import psutil
 from absl import flags
 
 from launch.benchmarks import rounds
 from launch.benchmarks.rows import timed
-from signllm_jax.core import cli
 from signllm_jax.core.errors import ConfigError, SignLLMError
 
 WORKDIR = flags.DEFINE_string("workdir", None, "a run or an export; by default the shipped model")
 CLIENTS = flags.DEFINE_list("clients", ["1", "8"], "how many ask at once")
 WORDS = flags.DEFINE_integer("words", 200, "of a round", lower_bound=8)
 LETTERS = flags.DEFINE_integer("letters", 5, "of a word", lower_bound=1)
-SERVE = Path(cli.config_path("configs/mlsf.py")).parent.parent / "launch" / "serve.py"
+ROOT = Path(__file__).resolve().parents[2]
 LANGUAGE = "asl"
-_CPU = re.compile(r"^process_cpu_seconds_total (\S+)$", re.MULTILINE)
+CLIENTS_AT_ONCE = 8
 _BATCH = 8
 
 
@@ -82,20 +83,25 @@ def made_words(letters: int, count: int) -> Iterator[str]:
 class Served:
     """A server as a process of its own, which is ended with the block."""
 
-    def __init__(self, workdir: str | None):
-        command = [
-            sys.executable,
-            str(SERVE),
-            "--port=0",
-            *([f"--workdir={workdir}"] if workdir else []),
-        ]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    def __init__(self, workdir: str | os.PathLike | None, checkout: Path = ROOT):
+        """Starts the server.
+
+        Args:
+            workdir: A run or an export; None = the shipped model.
+            checkout: Of the project, whose server it is.
+        """
+        command = [sys.executable, str(checkout / "launch" / "serve.py"), "--port=0"]
+        command += [f"--workdir={workdir}"] if workdir else []
+        environment = dict(os.environ, PYTHONPATH=str(checkout))
+        self._process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, text=True, env=environment
+        )
         lines = iter(self._process.stdout.readline, "")
         found = next(
             (m for m in (re.search(r"http://([\d.]+):(\d+)", x) for x in lines) if m), None
         )
         if found is None:
-            raise ConfigError(f"{SERVE}: ended with {self._process.wait()}")
+            raise ConfigError(f"{command[1]}: ended with {self._process.wait()}")
         self._place = found[1], int(found[2])
 
     def __enter__(self) -> "Served":
@@ -149,13 +155,8 @@ class Served:
 
     def cpu(self) -> float:
         """CPU seconds that the server has spent."""
-        connection = http.client.HTTPConnection(*self._place, timeout=60)
-        connection.request("GET", "/metrics")
-        found = _CPU.search(connection.getresponse().read().decode())
-        connection.close()
-        if found is None:
-            raise SignLLMError("/metrics has no process_cpu_seconds_total")
-        return float(found[1])
+        spent = psutil.Process(self._process.pid).cpu_times()
+        return spent.user + spent.system
 
 
 def _model(fresh: Iterator[str]) -> Iterator[dict]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from absl import flags
 
+from launch.benchmarks import targets
 from signllm_jax.core import markdown
 from signllm_jax.core.errors import ConfigError, DataError
 
@@ -31,6 +32,10 @@ def rows() -> Iterator[dict]:
     measured = read(page.with_suffix(""))
     said = [f"{name} {value}" for name, value in (hardware() | versions(*PACKAGES)).items()]
     write_readme(str(page), f"{tables(measured)}\n\nMeasured on: {', '.join(said)}.")
+    scale = page.with_name("scale")
+    more = read(scale) if scale.is_dir() else []
+    held = targets.Measured([*measured, *more], targets.slices(page.with_name("slices")))
+    write_readme(str(page), targets.table(held), "targets")
     plot_costs(costs(measured), page.with_suffix(".png"))
     yield from measured
 
@@ -172,6 +177,17 @@ def _serve(row: Mapping) -> list[str]:
     ]
 
 
+def _before(row: Mapping) -> list[str]:
+    low, high = row["low"], row["high"]
+    return [
+        row["variant"],
+        f"{row['times_before']:.2f} ({low:.2f} to {high:.2f})",
+        f"{row['per_cpu_second']:,.4g}",
+        f"{row['per_cpu_second_before']:,.4g}",
+        row["unit"],
+    ]
+
+
 def _start(row: Mapping) -> list[str]:
     return [
         row["variant"],
@@ -198,6 +214,11 @@ _TITLES = {
         "Beside Progressive Transformers",
         ["", "threads", "times its frames/s (range)", "a CPU second (range)", "the peer"],
         _ratio,
+    ),
+    "before": (
+        "Beside an earlier version",
+        ["", "times its rate (range)", "by a CPU second", "of the earlier one", "of"],
+        _before,
     ),
     "train": (
         "Training",

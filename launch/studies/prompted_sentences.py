@@ -13,6 +13,7 @@ import jax
 import numpy as np
 
 from launch.studies.sentences import (
+    MANY_SESSIONS,
     Corpus,
     prepare,
     run_config,
@@ -39,13 +40,10 @@ def ordering_names(takes: Path) -> Corpus:
         Settings("asl", "names", "pose"),
         takes,
         GRAMMAR.read_text("utf-8"),
-        latent=16,
-        latent_weight=0.0005,
         steps=9000,
         reader_steps=1000,
-        history_noise=0.15,
-        history_drop=0.1,
         config="prompt2langgloss",
+        changes=MANY_SESSIONS,
     )
 
 

@@ -12,7 +12,7 @@ import dataclasses
 import importlib
 import json
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,13 @@ from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.smooth import smoothed
 
 ORDERING = Path(__file__).with_name("ordering.grammar")
+MANY_SESSIONS = {
+    "model.latent": 16,
+    "loss.latent": 0.0005,
+    "loss.noise": 0.15,
+    "loss.history_drop": 0.1,
+}
+"""Settings for takes of many people whose tempo differs."""
 ROWS = ("real", "lookup", "produced", "unsmoothed")
 
 
@@ -39,11 +46,8 @@ class Corpus:
         steps: Of the model's training.
         reader_steps: Of the reader's training.
         row_frames: Frames of a packed row.
-        latent: Numbers of the model's latent, for takes by several signers.
-        latent_weight: Of what the latent tells (`loss.latent`).
-        history_noise: Of the poses that are fed back while training (`loss.noise`).
-        history_drop: Share of them that are blanked (`loss.history_drop`).
         config: Name of the file in configs/ of the model.
+        changes: What the run has other than that config, by dotted names.
     """
 
     name: str
@@ -53,11 +57,8 @@ class Corpus:
     steps: int = 3000
     reader_steps: int = 600
     row_frames: int = 320
-    latent: int = 0
-    latent_weight: float = 0.005
-    history_noise: float = 1.0
-    history_drop: float = 0.5
     config: str = "mlsf"
+    changes: Mapping[str, object] = dataclasses.field(default_factory=dict)
 
     @property
     def language(self) -> str:
@@ -81,11 +82,8 @@ def ordering(takes: Path) -> Corpus:
         Settings("asl", "ordering", "pose"),
         takes,
         ORDERING.read_text("utf-8"),
-        latent=16,
-        latent_weight=0.0005,
         steps=9000,
-        history_noise=0.15,
-        history_drop=0.1,
+        changes=MANY_SESSIONS,
     )
 
 
@@ -175,10 +173,8 @@ def run_config(corpus: Corpus, seed: int, work: Path) -> Config:
     config.data.update(languages=(corpus.language,))
     config.eval.update(max_frames=corpus.row_frames, report=False, every=corpus.steps)
     config.rl.update(loss="mse", plc=False)
-    config.model.update(latent=corpus.latent)
-    config.loss.update(latent=corpus.latent_weight)
-    config.loss.update(noise=corpus.history_noise, history_drop=corpus.history_drop)
     config.train.update(steps=corpus.steps, seed=seed)
+    config.update_from_flattened_dict(corpus.changes)
     return read_config(config.to_dict())
 
 

@@ -124,6 +124,8 @@ def check_model(model: ModelConfig, where: str = "config.model") -> None:
         raise ConfigError(
             f"{where}.flow: {model.flow} passes need decoder = parallel, not {model.decoder}"
         )
+    if model.token_durations and not model.progress_bias:
+        raise ConfigError(f"{where}.token_durations: true needs progress_bias = true")
     if model.latent_moments and not model.latent:
         raise ConfigError(f"{where}.latent_moments: {model.latent_moments} need latent above 0")
 

@@ -83,6 +83,9 @@ class ModelConfig:
             the blocks.
         progress_features: Fourier features of progress, even, 0 = none.
         progress_bias: bias of cross-attention towards the clip's progress.
+        token_durations: whether the progress bias reckons with how long each token lasts, which is
+            learned from the lengths of clips (`loss.length`); False: all tokens of a text last
+            equally long. For texts whose tokens differ, as signs and spelled letters do.
         token_clock: whether the decoder counts in tokens: it reads how far the clip is within a
             token, and a patch advances the counter by tokens over the text's length. Texts of all
             lengths then look alike to it. Noise on the counter and the counter's loss are in tokens
@@ -120,6 +123,7 @@ class ModelConfig:
     remat: str = _at("none", choices=("none", "products", "blocks"))
     progress_features: int = _at(48, 0, 512)
     progress_bias: bool = True
+    token_durations: bool = False
     token_clock: bool = False
     head: int = _at(0, 0, 1 << 17)
     ease: float = _at(0.0, 0.0, 1.0)
@@ -142,12 +146,15 @@ class LossConfig:
 
     Attributes:
         velocity: weight of the squared error of frame-to-frame differences.
+        speed: weight of the squared error of how far each joint moves in a frame, whatever the
+            direction. Where the direction is uncertain, the mean of all moves is shorter than any
+            of them, and a squared error alone asks for it; this term asks for their length.
         counter: weight of the squared error of the counter (with `model.token_clock` in tokens).
         seen: weight of the cross-entropy of a joint being shown.
         latent: weight of what a clip's latent tells more than its text, in nats: its code
             (`model.latent`), and which hands it shows (also with `model.flow`).
         length: weight of the squared error of the logarithm of the length (`model.decoder` =
-            `parallel`).
+            `parallel`, and `model.token_durations`).
         hand: weight of a hand joint relative to a body joint.
         wrist: weight of a wrist, which carries a hand, relative to another body joint.
         noise: Gaussian noise on the input poses, in standard deviations.
@@ -161,6 +168,7 @@ class LossConfig:
     """
 
     velocity: float = _at(5.0, 0.0, 1e4)
+    speed: float = _at(0.0, 0.0, 1e4)
     counter: float = _at(3.0, 0.0, 1e4)
     seen: float = _at(0.1, 0.0, 1e4)
     latent: float = _at(0.005, 0.0, 1e4)

@@ -119,10 +119,13 @@ class TextPipeline:
             producer = producers[_size(parts)]
             order = sorted(range(len(parts)), key=lambda k: len(producer.encode(parts[k][1], 0)))
             draws = [requests[parts[k][0]].draw for k in order]
-            clips = producer(params, [[parts[k][1] for k in order]], [draws])[0]
-            for k, (clip, _) in sorted(zip(order, clips), key=lambda pair: pair[0]):
+            said = [parts[k][1] for k in order]
+            clips = producer(params, [said], [draws])[0]
+            lasting = producer.durations(params, said)
+            made_of = sorted(zip(order, clips, lasting), key=lambda one: one[0])
+            for k, (clip, _), frames in made_of:
                 ids = producer.encode(parts[k][1], 0)
-                clip = with_cues(clip, ids, tokenizer, self.groups[code].signs)
+                clip = with_cues(clip, ids, tokenizer, self.groups[code].signs, frames)
                 made.setdefault(parts[k][0], []).append(clip)
         return [Signed(join_clips(made[i], PAUSE), None) for i in range(len(requests))]
 
@@ -162,10 +165,14 @@ class PromptPipeline:
         glosses = model.gloss(self._params, requests)
         clips = model.clips(self._params, glosses, [request.draw for request in requests])
         spelled = is_spelled(self._group.dataset)
-        return [
-            clip if isinstance(clip, TextError) else Signed(with_gloss(clip, gloss, spelled), gloss)
-            for clip, gloss in zip(clips, glosses, strict=True)
-        ]
+        signed: list[Signed | TextError] = []
+        for clip, gloss in zip(clips, glosses, strict=True):
+            if isinstance(clip, TextError):
+                signed.append(clip)
+                continue
+            frames = model.durations(self._params, gloss)
+            signed.append(Signed(with_gloss(clip, gloss, spelled, frames), gloss))
+        return signed
 
     def warm_up(self) -> None:
         """See Pipeline."""

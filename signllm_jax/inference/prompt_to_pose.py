@@ -5,6 +5,8 @@ This is what is served and what is measured.
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from signllm_jax.artifacts.group import Group, check_trained
 from signllm_jax.core.errors import TextError
 from signllm_jax.core.typing import Tree
@@ -68,6 +70,10 @@ class PromptToPose:
         for i, clip in zip(fitting, clips, strict=True):
             made[i] = clip
         return made
+
+    def durations(self, params: Tree, gloss: str) -> np.ndarray | None:
+        """How many frames each token of LangGloss lasts, float32 [tokens]; see `Producer`."""
+        return self._producer.durations(pose_params(params), [gloss])[0]
 
     def _refusal(self, gloss: str) -> TextError | None:
         if not gloss:

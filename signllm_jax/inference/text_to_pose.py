@@ -43,6 +43,9 @@ class Producer:
         languages = first.text_stage.config.languages if first.text_stage else 0
         self._draws = generation.draws(first.model, first.max_frames)
         self._generate = _compiled(first.model, mesh, first.max_frames, languages)
+        self._durations = (
+            _durations(first.model, languages) if first.model.token_durations else None
+        )
 
     def encode(self, text: str, language: int) -> list[int]:
         """Token ids of a text; raises TextError when it cannot be written or is too long."""
@@ -92,10 +95,30 @@ class Producer:
                     clips[i].append((make_clip(*arrays, self._statistics[i], ended), ended))
         return clips
 
+    def durations(self, params: Tree, texts: Sequence[str]) -> list[np.ndarray | None]:
+        """How many frames each token of texts lasts, of the first language: float32 [tokens].
+
+        None for each text where the model does not learn durations (`model.token_durations`).
+        """
+        if self._durations is None:
+            return [None] * len(texts)
+        found: list[np.ndarray | None] = []
+        own = jax.tree.map(lambda leaf: leaf[0], params)
+        for start in range(0, len(texts), self._batch_size):
+            ids = [self.encode(text, 0) for text in texts[start : start + self._batch_size]]
+            batch = np.zeros((self._batch_size, self._tokens), np.int32)
+            for row, tokens in zip(batch, ids, strict=False):
+                row[: len(tokens)] = tokens
+            with sharding.use_mesh(self._mesh):
+                frames = jax.device_get(self._durations(own, batch))
+            found += [row[: len(tokens)] for row, tokens in zip(frames, ids, strict=False)]
+        return found
+
     def warm_up(self, params: Tree) -> None:
         """Compiles, or loads what has been compiled, by decoding nothing."""
         shape = (len(self._tokenizers), self._batch_size, self._tokens)
         self._run(params, np.zeros(shape, np.int32), ())
+        self.durations(params, [""])
 
     def _run(
         self, params: Tree, batch: np.ndarray, draws: Sequence[Sequence[Draw]]
@@ -124,6 +147,18 @@ def _compiled(model: ModelConfig, mesh, max_frames: int, languages: int):
     everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
     options = pose_decoding.compiler_options(mesh)
     return jax.jit(generate, out_shardings=everywhere, compiler_options=options)
+
+
+@functools.lru_cache(maxsize=16)
+def _durations(model: ModelConfig, languages: int):
+    """A jitted function of parameters and text int32 [B, S] to the frames of its tokens."""
+    module = Text2Pose(model, compute_dtype(model.dtype), languages)
+
+    def frames(params, text):
+        segment = (text > 0).astype(np.int32)
+        return module.apply({"params": params}, text, segment, method="encode").frames
+
+    return jax.jit(frames)
 
 
 def make_clip(

@@ -44,6 +44,15 @@ def frame_error(frames: Array, predicted: Array, limit: Array | float | None = N
     return error.reshape(*error.shape[:-1], -1, 3).mean(-1)
 
 
+def speeds(moves: Array) -> Array:
+    """How far each joint moves [B, T, J], of differences of standardized frames [B, T, 3J].
+
+    The root of the mean of squares over x, y and z, whose gradient is finite where nothing moves.
+    """
+    squares = jnp.square(moves).reshape(*moves.shape[:-1], -1, 3)
+    return jnp.sqrt(squares.mean(-1) + 1e-6)
+
+
 def pose_losses(
     frames: Array,
     joint_mask: Array,
@@ -69,8 +78,8 @@ def pose_losses(
 
     Returns:
         Scalars `loss`, `frame` (mean squared error, or by `config.robust`), `velocity` (of
-        frame-to-frame differences within a clip), `counter` and `seen` (cross-entropy of a joint
-        being observed).
+        frame-to-frame differences within a clip), `counter`, `seen` (cross-entropy of a joint
+        being observed) and, where it has a weight, `speed` (squared error of how far joints move).
     """
     real = segment > 0
     observed = joint_mask & real[..., None]
@@ -81,22 +90,24 @@ def pose_losses(
     limit = config.outlier if config.robust == "huber" else None
     frame = masked_mean(frame_error(target, predicted.frames, limit), observed * weights)
     together = (segment[:, 1:] == segment[:, :-1])[..., None] & observed[:, 1:] & observed[:, :-1]
-    velocity = masked_mean(
-        frame_error(jnp.diff(target, axis=1), jnp.diff(predicted.frames, axis=1), limit),
-        together * (weights if importance is None else weights[:, 1:]),
-    )
+    together = together * (weights if importance is None else weights[:, 1:])
+    moves = jnp.diff(target, axis=1), jnp.diff(predicted.frames, axis=1)
+    velocity = masked_mean(frame_error(*moves, limit), together)
     late = predicted.counter - frames[..., -1]
     counter = masked_mean(jnp.square(late if counted is None else late * counted), real * 1.0)
     cross_entropy = optax.sigmoid_binary_cross_entropy(predicted.seen, joint_mask * 1.0)
     seen = masked_mean(cross_entropy, jnp.broadcast_to(real[..., None], joint_mask.shape) * 1.0)
     terms = {"frame": frame, "velocity": velocity, "counter": counter, "seen": seen}
+    if config.speed:
+        before, after = map(speeds, moves)
+        terms["speed"] = masked_mean(jnp.square(after - before), together)
     return {"loss": weighted_sum(terms, config), **terms}
 
 
 def weighted_sum(terms: dict[str, Array], config: LossConfig) -> Array:
     """The loss of its terms: `frame`, `velocity`, `counter`, `seen` and those of whole clips."""
     loss = terms["frame"]
-    for name in ("velocity", "counter", "seen", "latent", "length"):
+    for name in ("velocity", "speed", "counter", "seen", "latent", "length"):
         if name in terms:
             loss = loss + getattr(config, name) * terms[name]
     return loss

@@ -16,6 +16,7 @@ from signllm_jax.core.typing import Array, Prediction
 from signllm_jax.models.layers.bfloat16 import gelu
 from signllm_jax.models.layers.bias import nearness, nearness_params
 from signllm_jax.models.layers.blocks import Dense, Norm, block_class
+from signllm_jax.models.layers.durations import Durations, token_spans
 from signllm_jax.models.layers.embed import (
     Embed,
     MarkedEmbed,
@@ -27,6 +28,7 @@ from signllm_jax.models.layers.embed import (
 from signllm_jax.models.layers.flow import Time
 from signllm_jax.models.layers.steps import Memory, Steps, packed_steps
 from signllm_jax.models.layers.variety import (
+    FIRST_PACE,
     HANDS,
     Length,
     Seen,
@@ -110,6 +112,8 @@ class Text2Pose(nn.Module):
         self.text_progress = Dense(c.width, ("progress", "embed"))
         self.encoder = [block(False) for _ in range(c.encoder_layers)]
         self.norm_text = Norm(self.dtype)
+        if c.token_durations:
+            self.durations = Durations()
         if c.varies:
             self.variety = Variety(c.latent, c.patch * (c.frame_size - 1), c.latent_moments)
             self.embed_latent = Dense(c.width, ("width", "embed"))
@@ -164,9 +168,18 @@ class Text2Pose(nn.Module):
         for block in self.encoder:
             x, _ = block(x, mask, None, None, training, None, False)
         x = self.norm_text(x)
+        rate, frames = length, None
+        if self.config.token_durations:
+            frames = self.durations(x)
+            progress, rate = token_spans(frames, text_segment)
+            if self.config.progress_features:
+                features = progress_features(progress, self.config.progress_features)
+                x = x + self.text_progress(features).astype(self.dtype)
         keys_values = tuple(block.memory(x) for block in self.decoder)
         whole = self.config.varies or self.config.decoder == "parallel"
-        return Memory(keys_values, text_segment, progress, length, x if whole else None)
+        return Memory(
+            keys_values, text_segment, progress, rate, x if whole else None, frames=frames
+        )
 
     def vary(self, memory: Memory, noise) -> Memory:
         """The memory with a latent drawn for each clip from its text.
@@ -192,13 +205,23 @@ class Text2Pose(nn.Module):
             tokens = members(memory.segment, clips).sum(1)
             latent, surplus = self.variety.recognize(text, seen, c.patch, tokens)
             memory = memory._replace(latent=latent)
-        length = self.tell_length(memory, clips) if c.decoder == "parallel" else None
-        return memory, Told(surplus, length)
+        return memory, Told(surplus, self.tell_length(memory, clips))
 
     def tell_length(self, memory: Memory, clips: int):
-        """The logarithm of the frames of each of K clips, float32 [B, K] (`parallel` alone)."""
-        text = clip_means(memory.text, memory.segment, clips)
-        return self.length(text, members(memory.segment, clips).sum(1), memory.latent)
+        """The logarithm of the frames of each of K clips, float32 [B, K].
+
+        None of an autoregressive decoder without durations of tokens, whose counter finds the end.
+        """
+        own = members(memory.segment, clips)
+        tokens = own.sum(1)
+        if memory.frames is not None:  # as many tokens of the first pace as last so long
+            tokens = jnp.einsum("bsk,bs->bk", own, memory.frames) / FIRST_PACE
+        if self.config.decoder == "parallel":
+            text = clip_means(memory.text, memory.segment, clips)
+            return self.length(text, tokens, memory.latent)
+        if memory.frames is None:
+            return None
+        return jnp.log(FIRST_PACE * jnp.maximum(tokens, 1e-2))
 
     def decode(self, memory: Memory, history, counter, steps: Steps, training=False, time=None):
         """Predicts the patches that follow a history; a parallel decoder reads none.
@@ -219,7 +242,7 @@ class Text2Pose(nn.Module):
             decoder's counter is the one that it was given.
         """
         c, parallel = self.config, self.config.decoder == "parallel"
-        keys_values, text_segment, progress, length = memory[:4]
+        keys_values, text_segment, progress, rate = memory[:4]
         segment, place = steps.segment, steps.place
         memory_mask = (segment[:, :, None] == text_segment[:, None, :]) & (segment[:, :, None] > 0)
         x = (place == 0)[..., None] * self.start
@@ -240,7 +263,7 @@ class Text2Pose(nn.Module):
         x = x + sinusoids(place, c.width)
         x = constrain(x.astype(self.dtype), "rows", "time", "width")
         # signed distance, in tokens, from the clip's progress to each token's place in the text
-        distance = (counter[:, :, None] - progress[:, None, :]) * length[:, None, :]
+        distance = (counter[:, :, None] - progress[:, None, :]) * rate[:, None, :]
         kernel_segment = segment if training and c.attention != "xla" else None
         new_caches = []
         for layer, block in enumerate(self.decoder):

@@ -51,19 +51,25 @@ def spelled_cues(words: Sequence[Sequence[str]], seconds: float) -> tuple[Cue, .
 
 
 def signed_cues(
-    glosses: Sequence[str], seconds: float, letters: Collection[int] = ()
+    glosses: Sequence[str],
+    seconds: float,
+    letters: Collection[int] = (),
+    shares: Sequence[float] | None = None,
 ) -> tuple[Cue, ...]:
-    """The glosses of a signed sentence, an equal share of the clip each, and a smaller a letter.
+    """The glosses of a signed sentence, each with its share of the clip.
 
-    They are an estimate: the model itself does not say where a sign ends. In composed sentences
-    equal shares lie nearer to the signs than where the decoder's cross-attention looks.
+    Where the model does not say how long each gloss lasts, they share the clip equally, and letters
+    take less. In composed sentences equal shares lie nearer to the signs than where the decoder's
+    cross-attention looks.
 
     Args:
         glosses: in the order of signing.
         seconds: length of the clip.
         letters: places of the glosses that are letters of spelled words.
+        shares: how long each gloss lasts beside the others; None = not known.
     """
-    shares = [_LETTER if place in letters else 1.0 for place in range(len(glosses))]
+    if shares is None:
+        shares = [_LETTER if place in letters else 1.0 for place in range(len(glosses))]
     ends = list(itertools.accumulate(shares, initial=0.0))
     scale, word, cues = seconds / (ends[-1] or 1.0), 0, []
     for place, gloss in enumerate(glosses):

@@ -1,7 +1,10 @@
-"""Rotations as arrays: of frames and directions, as matrices, quaternions and angles."""
+"""Rotations as arrays: of frames and directions, as matrices, quaternions and angles.
+
+SciPy is imported where a rotation is made: it takes longer than all else that a command imports of
+this package, and few commands turn anything.
+"""
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 
 def frame(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -34,6 +37,8 @@ def swing(start: np.ndarray, end: np.ndarray) -> np.ndarray:
 
 def about(axis: np.ndarray, angle: np.ndarray) -> np.ndarray:
     """Rotations [T, 3, 3] about a unit vector [3] by angles [T] in radians."""
+    from scipy.spatial.transform import Rotation
+
     return Rotation.from_rotvec(angle[:, None] * axis).as_matrix()
 
 
@@ -45,6 +50,8 @@ def twist(turns: np.ndarray, axis: np.ndarray) -> np.ndarray:
 
 def quaternions(turns: np.ndarray) -> np.ndarray:
     """Rotations [T, 3, 3] as quaternions [T, 4] (x, y, z, w), each near to the one before it."""
+    from scipy.spatial.transform import Rotation
+
     found = Rotation.from_matrix(turns).as_quat()
     jumps = np.sign((found[1:] * found[:-1]).sum(-1))  # q and -q are the same turn
     found[1:] *= np.cumprod(np.where(jumps == 0, 1, jumps))[:, None]

@@ -108,7 +108,7 @@ class MlsfTask(Task):
     def _seen(self, batch, key) -> Seen | None:
         """The clips of a batch for a model that reads them, with draws for their latents."""
         model, rows = self.config.model, batch.example.shape
-        if self._autoregressive and not model.latent:
+        if self._autoregressive and not model.latent and not model.token_durations:
             return None
         noise = jax.random.normal(jax.random.fold_in(key, 2), (*rows, model.latent))
         even = np.isin(np.arange(len(batch.text)), plc.host_rows(self.config))

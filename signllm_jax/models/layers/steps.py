@@ -42,17 +42,20 @@ class Memory(NamedTuple):
         keys_values: each decoder layer's keys and values.
         segment: int32 [B, S], 0 = padding.
         progress: float32 [B, S], the middle of each token in its text.
-        length: int32 [B, S], how many tokens its text has.
+        rate: [B, S], tokens of its length that would fill the clip: how many its text has, where
+            all are equally long.
         text: [B, S, M], what is read of whole clips; None where nothing is.
         latent: float32 [B, K, Z + 4], what varies between clips; None where nothing does.
+        frames: float32 [B, S], how long each token lasts; None where that is not learned.
     """
 
     keys_values: tuple
     segment: Array
     progress: Array
-    length: Array
+    rate: Array
     text: Array | None = None
     latent: Array | None = None
+    frames: Array | None = None
 
 
 def packed_steps(segment: Array, whole: bool = False) -> Steps:

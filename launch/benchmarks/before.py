@@ -1,0 +1,199 @@
+"""This checkout beside an earlier one of the project, in one run and in turns.
+
+    git worktree add --detach build/before 1c9e04f
+    python launch/benchmark.py before --checkout=build/before --compared=demo --rounds=1
+    python launch/benchmark.py before --checkout=build/before --compared=decode,prepare,serve
+
+`decode` generates clips of 300 frames at the size of Progressive Transformers; the earlier checkout
+has the autoregressive decoder alone, which is compared with both of ours. `prepare` prepares clips
+of OpenPose keypoints, the start of the command apart. `demo` trains and evaluates `configs/mlsf.py`
+in the earlier checkout and in ours, where `--demo_flags` may change it, and leaves the first runs
+of both in `--work`. `serve` asks each server for the words of eight clients at once: the earlier
+one with its demo, ours with the shipped model and with our demo. Rates are by CPU second. A row has
+our rate divided by the earlier one of the same round.
+"""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from absl import flags
+
+from launch.benchmarks import rounds
+from launch.benchmarks.rows import timed
+from launch.benchmarks.serve import CLIENTS_AT_ONCE, Served, made_words
+from signllm_jax.core.errors import ConfigError
+
+CHECKOUT = flags.DEFINE_string("checkout", None, "of before: folder of the earlier checkout")
+CHOSEN = flags.DEFINE_list(
+    "compared", ["decode", "prepare"], "of before: decode, prepare, demo, and serve after demo"
+)
+DEMO_FLAGS = flags.DEFINE_string(
+    "demo_flags", "--config=configs/mlsf.py", "of before: flags of our demo, in one string"
+)
+WORK = flags.DEFINE_string("work", "runs/before", "of before: where the demo's runs are kept")
+ROOT = Path(__file__).resolve().parents[2]
+FRAMES, WORDS, CLIPS = 300, 100, 200
+
+
+def rows() -> Iterator[dict]:
+    """Yields a row of each comparison; raises ConfigError where there is no checkout."""
+    earlier = Path(CHECKOUT.value or "").resolve()
+    if not CHECKOUT.value or not (earlier / "launch" / "train.py").exists():
+        raise ConfigError(f"--checkout={CHECKOUT.value or ''}: no checkout of the project there")
+    for name in CHOSEN.value:
+        if name not in COMPARED:
+            raise ConfigError(f"--compared={name}: known are {', '.join(COMPARED)}")
+        for variant, (ours, before, unit) in COMPARED[name](earlier, rounds.ROUNDS.value).items():
+            yield ratio_row(variant, ours, before, unit)
+
+
+def ratio_row(variant: str, ours: Sequence[float], before: Sequence[float], unit: str) -> dict:
+    """The row of a comparison: our rate divided by the earlier one, median and range of rounds.
+
+    Args:
+        variant: Name.
+        ours: Rate of each round, by CPU seconds.
+        before: The same of the earlier checkout.
+        unit: What is counted by a CPU second.
+    """
+    times = np.asarray(ours) / np.asarray(before)
+    return {
+        "benchmark": "before",
+        "variant": variant,
+        "times_before": float(np.median(times)),
+        "low": float(times.min()),
+        "high": float(times.max()),
+        "rounds": len(times),
+        "per_cpu_second": float(np.median(ours)),
+        "per_cpu_second_before": float(np.median(before)),
+        "unit": unit,
+    }
+
+
+def _run(checkout: Path, command: Sequence[str]) -> str:
+    """Standard output of a command of a checkout; raises ConfigError where it fails."""
+    environment = dict(os.environ, PYTHONPATH=str(checkout))
+    arguments = [sys.executable, str(checkout / "launch" / command[0]), *command[1:]]
+    done = subprocess.run(
+        arguments, cwd=checkout, env=environment, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise ConfigError(f"{checkout}: {' '.join(command)} failed: {done.stderr[-500:]}")
+    return done.stdout
+
+
+def _decode(earlier: Path, times: int) -> dict:
+    own: dict[str, list[float]] = {}
+    old: dict[str, list[float]] = {}
+    size = ["--like=progressive_transformers", f"--frames={FRAMES}", "--clips=1,8", "--rounds=1"]
+    turns = ((ROOT, "cached,parallel,patches", own), (earlier, "cached", old))
+    for _ in range(times):
+        for checkout, variants, rates in turns:
+            out = _run(checkout, ["benchmark.py", "decode", *size, f"--variants={variants}"])
+            for line in filter(None, out.splitlines()):
+                row = json.loads(line)
+                rates.setdefault(row["variant"], []).append(row["per_cpu_second"])
+    found = {}
+    for count in (1, 8):
+        before = old[f"cached-{FRAMES}-{count}"]
+        for ours, name in DECODERS.items():
+            found[f"{name}-{count}"] = own[f"{ours}-{FRAMES}-{count}"], before, "frames"
+    return found
+
+
+DECODERS = {"cached": "decode", "parallel": "decode-parallel", "patches": "decode-patches"}
+"""Variants of `decode.py`, and what their rows are called."""
+
+
+def _serve(earlier: Path, times: int) -> dict:
+    fresh = made_words(5, 3 * WORDS * (times + 1))
+    work = Path(WORK.value).resolve()
+    kinds = {
+        "before": (earlier, work / "before-0"),
+        "ours": (ROOT, None),
+        "demo": (ROOT, work / "ours-0"),
+    }
+    for _, run in kinds.values():
+        if run is not None and not run.exists():
+            raise ConfigError(f"--compared=serve: no {run}: run --compared=demo first")
+    rates: dict[str, list[float]] = {name: [] for name in kinds}
+    with contextlib.ExitStack() as stack:
+        servers = {
+            name: stack.enter_context(Served(workdir, checkout))
+            for name, (checkout, workdir) in kinds.items()
+        }
+        for number in range(times + 1):
+            for name, server in servers.items():
+                began = server.cpu()
+                server.ask_all(fresh, WORDS, CLIENTS_AT_ONCE)
+                if number:  # the first round warms up
+                    rates[name].append(WORDS / (server.cpu() - began))
+    return {
+        "serve": (rates["ours"], rates["before"], "words"),
+        "serve-demo": (rates["demo"], rates["before"], "words"),
+    }
+
+
+def _prepare(earlier: Path, times: int) -> dict:
+    """Clips by a CPU second, of the difference between many clips and a tenth of them."""
+    rates: dict[Path, list[float]] = {ROOT: [], earlier: []}
+    with tempfile.TemporaryDirectory() as temporary:
+        source = Path(temporary, "clips")
+        _write_corpus(source, CLIPS)
+        for number in range(times):
+            for checkout, found in rates.items():
+                spent = []
+                for limit in (CLIPS, CLIPS // 10):
+                    data_dir = Path(temporary, f"{checkout.name}-{number}-{limit}")
+                    command = ["prepare.py", f"--source={source}", "--format=openpose"]
+                    command += ["--language=asl", "--name=made", "--fps=25", "--workers=1"]
+                    command += [f"--limit={limit}", f"--data_dir={data_dir}"]
+                    spent.append(timed(lambda c=checkout, a=command: _run(c, a))[0])
+                found.append((CLIPS - CLIPS // 10) / (spent[0] - spent[1]))
+    return {"prepare": (rates[ROOT], rates[earlier], "clips")}
+
+
+def _write_corpus(folder: Path, count: int) -> None:
+    """Spelled words as OpenPose writes them, a folder a clip, with their manifest."""
+    from signllm_jax.corpora.fingerspelling import spelled_clip, words
+    from signllm_jax.poses.openpose import write_openpose
+
+    folder.mkdir()
+    chosen = words("asl")["train"]
+    table = ["id,text,split"]
+    for number in range(count):
+        word = chosen[number % len(chosen)]
+        write_openpose(folder / f"clip{number}", spelled_clip(word, "asl"))
+        table.append(f"clip{number},{word},train")
+    (folder / "index.csv").write_text("\n".join([*table, ""]), "utf-8")
+
+
+def _demo(earlier: Path, times: int) -> dict:
+    """Whole commands; the rates are demos by a CPU second."""
+    turns = {"ours": (ROOT, DEMO_FLAGS.value.split()), "before": (earlier, [DEMO])}
+    rates: dict[str, list[float]] = {name: [] for name in turns}
+    for number in range(times):
+        for name, (checkout, own) in turns.items():
+            folder = Path(WORK.value, f"{name}-{number}").resolve()
+            if folder.exists():
+                raise ConfigError(f"{folder}: is there already, and a run would go on from it")
+            command = ["train.py", *own, f"--workdir={folder}"]
+            rates[name].append(1 / timed(lambda c=checkout, a=command: _run(c, a))[0])
+    return {"demo": (rates["ours"], rates["before"], "demos")}
+
+
+DEMO = "--config=configs/mlsf.py"
+COMPARED: Mapping[str, Callable[[Path, int], dict]] = {
+    "decode": _decode,
+    "serve": _serve,
+    "prepare": _prepare,
+    "demo": _demo,
+}
+"""Name -> what measures it in turns: variant -> our rates, the earlier ones, and their unit."""
