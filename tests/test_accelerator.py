@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from tiny import CONFIG, LANGUAGES, one_device, packed_batch
 
-from signllm_jax.models.text2pose import Text2Pose, teacher_forcing
+from signllm_jax.models.history import teacher_forcing
+from signllm_jax.models.text2pose import Text2Pose
 from signllm_jax.parallel import sharding
 from signllm_jax.train.state import make_state
 from signllm_jax.train.step import make_train_step

@@ -10,9 +10,10 @@ from tiny import CONFIG, packed_batch
 from signllm_jax.core.skeleton import OPENPOSE50
 from signllm_jax.core.typing import Batch, Prediction
 from signllm_jax.models import mlsf
+from signllm_jax.models.history import teacher_forcing
 from signllm_jax.models.layers.embed import segment_positions
 from signllm_jax.models.losses import joint_weights, pose_losses
-from signllm_jax.models.text2pose import Text2Pose, teacher_forcing
+from signllm_jax.models.text2pose import Text2Pose
 
 pytestmark = pytest.mark.usefixtures("mesh")
 MODEL = dataclasses.replace(tiny.MODEL, head=40)

@@ -14,9 +14,10 @@ from signllm_jax.core.config import read_config, to_dict
 from signllm_jax.core.errors import ConfigError
 from signllm_jax.inference import pose_decoding
 from signllm_jax.models import generation, mlsf
+from signllm_jax.models.history import teacher_forcing
 from signllm_jax.models.layers.steps import packed_steps
 from signllm_jax.models.layers.variety import HANDS, Seen, Variety, divergence, shown_hands
-from signllm_jax.models.text2pose import Text2Pose, teacher_forcing
+from signllm_jax.models.text2pose import Text2Pose
 from signllm_jax.parallel import language_axis, sharding
 from signllm_jax.rl import policy
 from signllm_jax.rl.clips import unpack

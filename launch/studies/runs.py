@@ -22,8 +22,9 @@ from signllm_jax.eval.back_translate import train_reader
 from signllm_jax.eval.judge import Judge
 from signllm_jax.inference.text_to_pose import Producer
 from signllm_jax.metrics.text_metrics import cer
+from signllm_jax.models.history import teacher_forcing
 from signllm_jax.models.losses import joint_weights
-from signllm_jax.models.text2pose import Text2Pose, teacher_forcing
+from signllm_jax.models.text2pose import Text2Pose
 from signllm_jax.parallel import sharding
 from signllm_jax.rl import policy
 from signllm_jax.rl.clips import Clips

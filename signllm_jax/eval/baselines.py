@@ -13,9 +13,10 @@ from signllm_jax.core.errors import ConfigError
 from signllm_jax.core.typing import Tree
 from signllm_jax.core.wording import how_to_install
 from signllm_jax.inference.text_to_pose import make_clip
+from signllm_jax.models.history import teacher_forcing
 from signllm_jax.models.layers.precision import compute_dtype
 from signllm_jax.models.layers.variety import Seen
-from signllm_jax.models.text2pose import Text2Pose, teacher_forcing
+from signllm_jax.models.text2pose import Text2Pose
 from signllm_jax.parallel import language_axis, sharding
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.features import Statistics, make_frames

@@ -11,6 +11,7 @@ import numpy as np
 
 from signllm_jax.core.config import ModelConfig
 from signllm_jax.core.typing import Array, Tree
+from signllm_jax.models.history import fed_back
 from signllm_jax.models.layers import flow
 from signllm_jax.models.layers.steps import (
     Caches,
@@ -20,7 +21,7 @@ from signllm_jax.models.layers.steps import (
     packed_steps,
 )
 from signllm_jax.models.layers.variety import HANDS, Seen
-from signllm_jax.models.text2pose import Text2Pose, fed_back
+from signllm_jax.models.text2pose import Text2Pose
 
 
 class Past(NamedTuple):

@@ -13,10 +13,11 @@ import jax.numpy as jnp
 
 from signllm_jax.core.typing import Array, Tree
 from signllm_jax.models import generation
+from signllm_jax.models.history import fed_back, teacher_forcing
 from signllm_jax.models.layers.steps import Memory
 from signllm_jax.models.layers.variety import Seen
 from signllm_jax.models.losses import frame_error
-from signllm_jax.models.text2pose import Text2Pose, fed_back, teacher_forcing
+from signllm_jax.models.text2pose import Text2Pose
 from signllm_jax.rl.clips import Clips
 from signllm_jax.rl.reward import sequence_errors
 
