@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import socket
 import threading
 import time
@@ -52,6 +53,16 @@ def test_the_pages_of_other_sites_ask_for_nothing(client):
         assert client.get("/clip", params=params, headers=linked).status_code == 403
     same = {"sec-fetch-site": "same-origin", "sec-fetch-mode": "cors"}
     assert client.post("/produce", json=HELLO, headers=same).status_code == 200
+
+
+def test_the_framework_answers_what_the_short_way_leaves_to_it(client):
+    for given in (HELLO, HELLO | {"seed": "1"}, HELLO | {"language": "xx"}):
+        body, kind = json.dumps(given), "application/json"
+        short = client.post("/produce", content=body, headers={"content-type": kind})
+        kind += "; charset=utf-8"
+        long = client.post("/produce", content=body, headers={"content-type": kind})
+        assert (short.status_code, short.content) == (long.status_code, long.content)
+        assert short.headers == long.headers
 
 
 def test_head_is_get_without_a_body(client):

@@ -23,6 +23,7 @@ from signllm_jax.text.spelling import spelled_parts
 BATCH = 8
 """Requests decoded together; a single request is decoded by itself."""
 _SIZES = (1, BATCH)
+_FEW = 3  # clips that a CPU makes one by one: a batch costs as much however few are in it
 PAUSE = 0.4
 """Seconds between the clips that a longer text is made of."""
 LONGEST = 200
@@ -60,6 +61,7 @@ class TextPipeline:
 
     def __init__(self, groups: Mapping[str, Group]):
         self.groups, self._mesh = groups, _one_device()
+        self._few = _FEW if self._mesh.devices.flat[0].platform == "cpu" else 1
         self._ready: dict[str, tuple[dict[int, Producer], Tree]] = {}
 
     def _prepared(self, language: str) -> tuple[dict[int, Producer], Tree]:
@@ -116,7 +118,7 @@ class TextPipeline:
                 for part in self._parts(request.model_input, code)
             ]
             producers, params = self._prepared(code)
-            producer = producers[_size(parts)]
+            producer = producers[1 if len(parts) <= self._few else BATCH]
             order = sorted(range(len(parts)), key=lambda k: len(producer.encode(parts[k][1], 0)))
             draws = [requests[parts[k][0]].draw for k in order]
             said = [parts[k][1] for k in order]

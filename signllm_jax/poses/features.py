@@ -6,6 +6,7 @@ mean is subtracted and each group (body, each hand) divided by one deviation. Mi
 """
 
 import dataclasses
+import functools
 from collections.abc import Iterable
 
 import numpy as np
@@ -163,17 +164,19 @@ def restore_frames(frames: np.ndarray, statistics: Statistics) -> np.ndarray:
     layout = get_layout(statistics.layout)
     values = np.asarray(frames, np.float32)[:, : 3 * layout.size].reshape(-1, layout.size, 3)
     values = values * statistics.deviation[:, None] + statistics.mean
-    absolute = np.zeros_like(values)
-    for joint in _parents_first(layout):
-        parent = layout.parent[joint]
-        base = 0.0 if parent == joint else absolute[:, parent]
-        absolute[:, joint] = values[:, joint] + base
-    return absolute
+    for joints, parents in _parents_first(layout.name):
+        values[:, joints] += values.take(parents, axis=1)
+    return values
 
 
-def _parents_first(layout: Layout) -> list[int]:
+@functools.cache
+def _parents_first(layout_name: str) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Joints that have a parent, and their parents: those first whose parents are absolute."""
+    parent = get_layout(layout_name).parent
+
     def depth(joint):
-        parent = layout.parent[joint]
-        return 0 if parent == joint else 1 + depth(parent)
+        return 0 if parent[joint] == joint else 1 + depth(parent[joint])
 
-    return sorted(range(layout.size), key=depth)
+    depths = np.array([depth(joint) for joint in range(len(parent))])
+    levels = [np.flatnonzero(depths == level) for level in range(1, depths.max() + 1)]
+    return [(joints, np.array(parent)[joints]) for joints in levels]

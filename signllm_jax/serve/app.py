@@ -23,8 +23,16 @@ from signllm_jax.serve import metrics, schema
 from signllm_jax.serve.batches import BusyError
 from signllm_jax.serve.desk import QUEUE, RENDERINGS, Desk, Format
 from signllm_jax.serve.limits import Limits
+from signllm_jax.serve.quick import PATH, Quick
 
 STATIC = Path(__file__).parent / "static"
+_STATUS = {
+    ConfigError: 422,
+    TextError: 422,
+    OutputError: 500,
+    TooSlowError: 504,
+    BusyError: 429,
+}
 _PROBLEMS = {
     status: {"model": schema.Problem, "description": why}
     for status, why in {
@@ -56,6 +64,16 @@ def make_app(
     """
     desk = Desk(model, queue, renderings)
 
+    async def produced(ask: schema.Ask, codings: str) -> Response:
+        zipped = _takes_gzip(codings)
+        try:
+            read = _read(model, ask.text, ask.prompt, ask.typed, ask.language, ask.seed)
+            body = await desk.body(read, ask.positions, zipped)
+        except tuple(_STATUS) as error:
+            return _explained(error)
+        headers = {"vary": "accept-encoding"} | ({"content-encoding": "gzip"} if zipped else {})
+        return Response(body, media_type="application/json", headers=headers)
+
     @contextlib.asynccontextmanager
     async def lifespan(_):
         async with desk.running():
@@ -74,13 +92,11 @@ def make_app(
     ProcessCollector(registry=registry)  # CPU seconds, memory and open files
     metrics.gauge(registry, "signllm_waiting", "Texts that wait", lambda: desk.waiting)
     metrics.gauge(registry, "signllm_rendering", "Files being made", lambda: desk.rendering)
+    app.add_middleware(Quick, produce=produced)
     app.add_middleware(Limits, hosts=hosts)
     app.add_middleware(metrics.Metrics, registry=registry)
-    app.add_exception_handler(ConfigError, _explain(422, "language"))  # all else is checked before
-    kinds = ((TextError, 422), (OutputError, 500), (TooSlowError, 504))
-    for kind, status in kinds:
-        app.add_exception_handler(kind, _explain(status))
-    app.add_exception_handler(BusyError, _explain(429))
+    for kind in _STATUS:
+        app.add_exception_handler(kind, _explain)
     app.add_exception_handler(RequestValidationError, _explain_request)
     app.add_exception_handler(HTTPException, _explain_status)
 
@@ -89,14 +105,10 @@ def make_app(
         """What can be asked for."""
         return desk.languages()
 
-    @app.post("/produce", response_model=schema.Produced, responses=_PROBLEMS)
+    @app.post(PATH, response_model=schema.Produced, responses=_PROBLEMS)
     async def produce(ask: schema.Ask, request: Request) -> Response:
         """Produces a clip."""
-        zipped = _takes_gzip(request.headers.get("accept-encoding", ""))
-        read = _read(model, ask.text, ask.prompt, ask.typed, ask.language, ask.seed)
-        body = await desk.body(read, ask.positions, zipped)
-        headers = {"vary": "accept-encoding"} | ({"content-encoding": "gzip"} if zipped else {})
-        return Response(body, media_type="application/json", headers=headers)
+        return await produced(ask, request.headers.get("accept-encoding", ""))
 
     files = {200: {"content": {"application/octet-stream": {}}, "description": "the file"}}
 
@@ -167,13 +179,17 @@ def _attachment(text: str, form: str) -> str:
     return f"attachment; filename=\"{plain}.{form}\"; filename*=UTF-8''{quote(name)}.{form}"
 
 
-def _explain(status: int, kind: str = ""):
-    async def answer(_: Request, error: SignLLMError) -> JSONResponse:
-        headers = {"retry-after": "1"} if status == 429 else None
-        told = schema.problem(status, str(error), getattr(error, "kind", kind))
-        return JSONResponse(told, status, headers)
+def _explained(error: SignLLMError) -> JSONResponse:
+    status = next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
+    headers = {"retry-after": "1"} if status == 429 else None
+    # of the settings only the language is a client's: all else is checked before
+    kind = "language" if isinstance(error, ConfigError) else ""
+    told = schema.problem(status, str(error), getattr(error, "kind", kind))
+    return JSONResponse(told, status, headers)
 
-    return answer
+
+async def _explain(_: Request, error: SignLLMError) -> JSONResponse:
+    return _explained(error)
 
 
 async def _explain_request(_: Request, error: RequestValidationError) -> JSONResponse:

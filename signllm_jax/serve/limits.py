@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import ipaddress
 import json
 import logging
@@ -20,6 +21,7 @@ HEADERS = {
     "referrer-policy": "no-referrer",
     "cross-origin-resource-policy": "same-origin",
 }
+_HEADERS = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
 PAGES = ("/", "/docs")
 """What a link on another site may lead to."""
 _FILES = ("/static/", "/player/")
@@ -55,25 +57,14 @@ class Limits:
         """Serves one request, as ASGI says."""
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
-        started, head = False, scope.get("method") == "HEAD"
-
-        async def answer(message):
-            nonlocal started
-            if message["type"] == "http.response.start":
-                started = True
-                held = {name for name, _ in message["headers"]}
-                wanted = HEADERS | {"cache-control": _kept(scope.get("path", ""))}
-                more = [(name.encode(), value.encode()) for name, value in wanted.items()]
-                message["headers"] = [*message["headers"], *(h for h in more if h[0] not in held)]
-            elif head:
-                message = message | {"body": b""}
-            await send(message)
-
+        head = scope.get("method") == "HEAD"
+        answer = _Answer(send, scope.get("path", ""), head)
         headers = dict(scope.get("headers", ()))
         if refusal := self._foreign(scope, headers):
             return await _refuse(answer, *refusal)
         try:
-            body = await asyncio.wait_for(self._read(receive), self.seconds)
+            async with asyncio.timeout(self.seconds):
+                body = await self._read(receive)
         except TimeoutError:
             return await _refuse(answer, 408, f"the body did not arrive in {self.seconds} seconds")
         if body is None:
@@ -85,11 +76,11 @@ class Limits:
         try:
             await self._while_there(scope, body, receive, answer)
         except asyncio.CancelledError:  # by the server, whose grace is over
-            if not started:
+            if not answer.started:
                 await _refuse(answer, 503, "the server is ending")
         except Exception:
             _log.exception("a request failed")
-            if not started:
+            if not answer.started:
                 await _refuse(answer, 500, _FAULT)
         return None
 
@@ -108,14 +99,22 @@ class Limits:
     def _is_own(self, host: str) -> bool:
         """Whether a Host header names us: a name of another's may point to our address."""
         name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
-        with contextlib.suppress(ValueError):
-            return bool(ipaddress.ip_address(name.strip("[]")))
-        return name.lower() in self.hosts
+        return _is_address(name.strip("[]")) or name.lower() in self.hosts
 
     async def _while_there(self, scope, body, receive, answer) -> None:
         """Runs the app until it has answered or the client has left."""
         held = [{"type": "http.request", "body": body, "more_body": False}]
-        gone = asyncio.ensure_future(_disconnected(receive))
+        work, left = asyncio.current_task(), False
+
+        async def watch():
+            nonlocal left
+            while (await receive())["type"] != "http.disconnect":
+                pass
+            if not answer.ended:
+                left = True
+                work.cancel()
+
+        gone = asyncio.ensure_future(watch())
 
         async def replay():
             if held:
@@ -123,16 +122,14 @@ class Limits:
             await asyncio.shield(gone)
             return {"type": "http.disconnect"}
 
-        work = asyncio.ensure_future(self.app(scope, replay, answer))
         try:
-            await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
-            if not work.done():
-                work.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await work
+            await self.app(scope, replay, answer)
+        except asyncio.CancelledError:
+            if not left:
+                raise  # it is not for the client that the work ends
+            work.uncancel()
         finally:
-            for task in (work, gone):
-                task.cancel()
+            gone.cancel()
 
     async def _read(self, receive) -> bytes | None:
         body = b""
@@ -146,14 +143,35 @@ class Limits:
         return body
 
 
-async def _disconnected(receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
+class _Answer:
+    """An ASGI `send` that adds headers, leaves the body out after HEAD, and knows how far it is."""
+
+    def __init__(self, send, path: str, head: bool):
+        self._send, self._path, self._head = send, path, head
+        self.started = self.ended = False
+
+    async def __call__(self, message):
+        if message["type"] == "http.response.start":
+            self.started = True
+            held = {name for name, _ in message["headers"]}
+            wanted = (*_HEADERS, (b"cache-control", _kept(self._path)))
+            message["headers"] = [*message["headers"], *(h for h in wanted if h[0] not in held)]
+        else:
+            self.ended = not message.get("more_body")
+            message = message | {"body": b""} if self._head else message
+        await self._send(message)
 
 
-def _kept(path: str) -> str:
+@functools.lru_cache(maxsize=256)
+def _is_address(name: str) -> bool:
+    with contextlib.suppress(ValueError):
+        return bool(ipaddress.ip_address(name))
+    return False
+
+
+def _kept(path: str) -> bytes:
     """Cache-Control: files are asked for again each time, answers are kept by nobody."""
-    return "no-cache" if path in PAGES or path.startswith(_FILES) else "no-store"
+    return b"no-cache" if path in PAGES or path.startswith(_FILES) else b"no-store"
 
 
 async def _refuse(send, status: int, reason: str) -> None:

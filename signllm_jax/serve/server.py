@@ -1,6 +1,7 @@
 """Runs the app under uvicorn on a socket of ours, until it is told to end."""
 
 import contextlib
+import gc
 import os
 import signal
 import socket
@@ -55,6 +56,7 @@ def serve(
     )
     model.warm_up()
     _read_a_prompt(model)
+    gc.freeze()  # what is loaded stays: it need not be searched for garbage again and again
     video.MOST_SECONDS = RENDER_SECONDS
     config = uvicorn.Config(
         make_app(model, queue, hosts=hosts),

@@ -5,6 +5,7 @@ and refuses what it cannot spell. `pieces` has subwords with byte fallback, so n
 unknown to it.
 """
 
+import functools
 import io
 import unicodedata
 from collections.abc import Iterable
@@ -79,6 +80,10 @@ class Tokenizer:
 
     def letters(self) -> list[str]:
         """What a `letters` model can spell, sorted, units of several letters among it."""
+        return list(self._letters)
+
+    @functools.cached_property
+    def _letters(self) -> list[str]:
         pieces = (self._processor.id_to_piece(id_) for id_ in range(UNKNOWN + 1, self.size))
         return sorted(piece.replace("▁", " ") for piece in pieces)
 
