@@ -159,9 +159,6 @@ class LossConfig:
         wrist: weight of a wrist, which carries a hand, relative to another body joint.
         noise: Gaussian noise on the input poses, in standard deviations.
         history_drop: share of input patches that are blanked.
-        own_history: share of input patches that are the model's own, predicted in a first pass from
-            the real ones before, for a third more of a step; 0 = no such pass. Trained on real
-            patches alone, an autoregressive model moves less on its own.
         counter_noise: Gaussian noise on the input counter (with `model.token_clock` in tokens).
         robust: what becomes of clips that fit badly, without a replay buffer: `none`, they count
             like others; `trimmed`, those whose error is above `outlier` times the median of their
@@ -180,7 +177,6 @@ class LossConfig:
     wrist: float = _at(10.0, 0.0, 1e4)
     noise: float = _at(1.0, 0.0, 100.0)
     history_drop: float = _at(0.5, 0.0, 1.0)
-    own_history: float = _at(0.0, 0.0, 1.0)
     counter_noise: float = _at(0.01, 0.0, 1.0)
     robust: str = _at("none", choices=("none", "trimmed", "clipped", "huber"))
     outlier: float = _at(1.0, 1e-6, 1e6)

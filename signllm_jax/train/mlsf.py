@@ -10,7 +10,7 @@ from signllm_jax.core.typing import Array
 from signllm_jax.data import batches
 from signllm_jax.data.corruption import open_train
 from signllm_jax.models import mlsf, robust
-from signllm_jax.models.history import fed_back, teacher_forcing
+from signllm_jax.models.history import teacher_forcing
 from signllm_jax.models.layers import flow
 from signllm_jax.models.layers.precision import compute_dtype
 from signllm_jax.models.layers.variety import Seen
@@ -126,14 +126,7 @@ class MlsfTask(Task):
         seen = self._seen(batch, key)
         if self._autoregressive:
             unit = 1.0 if tokens is None else 1 / tokens[:, :: config.model.patch]
-            real = history, counter
-            history, counter = corrupt(*real, corrupt_key, config.loss, unit)
-            if config.loss.own_history:
-                own = self._own_history(params, batch, *real, segment, seen)
-                share, own_key = config.loss.own_history, jax.random.fold_in(key, 3)
-                chosen = jax.random.bernoulli(own_key, share, segment.shape)
-                history = jnp.where(chosen[..., None], own[0], history)
-                counter = jnp.where(chosen, own[1], counter)
+            history, counter = corrupt(history, counter, corrupt_key, config.loss, unit)
         time = None
         if config.model.flow:
             history, time = noised(batch, corrupt_key, config.model.patch)
@@ -179,28 +172,6 @@ class MlsfTask(Task):
         if learning is not None:
             terms = self._rewarded(params, batch, key, predicted.frames, weights, terms, learning)
         return terms["loss"], terms
-
-    def _own_history(self, params, batch, history, counter, segment, seen):
-        """The history and the counter that the model's own patches leave, teacher-forced.
-
-        Each patch is predicted from the real one before it, without a gradient. Trained on real
-        patches alone, a model moves less and less on its own ones, which are smoother (scheduled
-        sampling by two passes: Mihaylova and Martins, 2019, arXiv 1906.07651).
-
-        Args:
-            params: of the language.
-            batch: rows of it.
-            history, counter, segment: what `teacher_forcing` makes of the batch.
-            seen: as the model gets it in training.
-        """
-        given = batch.text, batch.text_segment, history, counter, segment
-        params = jax.lax.stop_gradient(params)
-        predicted = self._model.apply({"params": params}, *given, seen=seen)
-        if seen is not None:
-            predicted = predicted[0]
-        frames = fed_back(predicted.frames, predicted.seen > 0)
-        frames = jnp.concatenate([frames, predicted.counter[..., None]], -1)
-        return teacher_forcing(frames, batch.segment, self.config.model.patch)[:2]
 
     def _errors(self, batch, predicted, weights):
         """The error of every clip and what it was averaged over, [B, K]."""
