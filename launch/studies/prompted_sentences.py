@@ -98,8 +98,9 @@ def evaluate(corpus: Corpus, folder: Path, seed: int, work: Path, split: str) ->
         `gloss_exact` and `names_right` are shares of prompts in all spoken languages, read as
         `produce` reads them, `unaided_exact` and `unaided_names_right` by the text stage alone.
         `gloss_error` is a reader's of clips from prompts in English, `true_gloss_error` from the
-        true LangGloss, `real_gloss_error` of real signs; `name_error` and `real_name_error` are
-        those of the letters alone. Contact strips are saved in `strips/` of the run.
+        true LangGloss, `real_gloss_error` of real signs; `name_error`, `true_name_error` and
+        `real_name_error` are those of the letters alone. Contact strips are saved in `strips/` of
+        the run.
     """
     from signllm_jax.artifacts.workdir import Workdir
     from signllm_jax.eval import prompt_report
@@ -138,6 +139,7 @@ def evaluate(corpus: Corpus, folder: Path, seed: int, work: Path, split: str) ->
         "true_gloss_error": errors["true"],
         "real_gloss_error": errors["real"],
         "name_error": name_errors["prompts"],
+        "true_name_error": name_errors["true"],
         "real_name_error": name_errors["real"],
         "sentences": len(asked.texts),
         "named_sentences": len(named),
