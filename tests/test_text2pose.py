@@ -177,26 +177,31 @@ def test_the_loss_is_the_one_worked_out_by_hand():
 
     config = dataclasses.replace(config, speed=5.0)
     found = pose_losses(frames, mask, np.array([[1, 1, 2, 0]]), made, np.ones(50), config)
-    speed = (np.sqrt((9 + 36) / 3) - 1e-3) ** 2  # beside a joint that does not move
+    # beside a joint that does not move; of moves over one frame, since clips are no longer
+    speed = (np.sqrt((9 + 36) / 3) - 1e-3) ** 2 / 4
     np.testing.assert_allclose(found["speed"], speed, rtol=1e-5)
     np.testing.assert_allclose(found["loss"], total + 5 * speed, rtol=1e-5)
 
 
-def test_the_loss_of_speed_asks_for_the_length_of_a_move_and_not_for_its_direction():
-    frames = np.zeros((1, 2, 151), np.float32)
-    frames[0, 1, 9:12] = [2, 0, 0]
-    mask, segment = np.zeros((1, 2, 50), bool), np.ones((1, 2), np.int32)
+def test_the_loss_of_speed_asks_for_the_length_of_moves_and_not_for_their_direction():
+    frames = np.zeros((1, 9, 151), np.float32)
+    frames[0, :, 9] = np.arange(9)
+    mask, segment = np.zeros((1, 9, 50), bool), np.ones((1, 9), np.int32)
     mask[0, :, 3] = True
     config = dataclasses.replace(CONFIG.loss, speed=1.0)
 
-    def speed(*move):
+    def speed(x, y):
         predicted = frames[..., :-1].copy()
-        predicted[0, 1, 9:12] = move
-        made = Prediction(predicted, frames[..., -1], np.zeros((1, 2, 50), np.float32))
+        predicted[0, :, 9], predicted[0, :, 10] = x, y
+        made = Prediction(predicted, frames[..., -1], np.zeros((1, 9, 50), np.float32))
         return float(pose_losses(frames, mask, segment, made, np.ones(50), config)["speed"])
 
-    assert speed(2, 0, 0) == speed(0, -2, 0) == 0
-    assert speed(1, 0, 0) == pytest.approx(1 / 3, rel=1e-3)
+    steps = np.arange(9)
+    assert speed(steps, 0) == 0
+    assert speed(0, -steps) == pytest.approx(0, abs=1e-6)
+    # half of the way over k frames lacks k / 2, divided by the root of k and of three coordinates
+    assert speed(steps / 2, 0) == pytest.approx((1 + 2 + 4 + 8) / 4 / 4 / 3, rel=1e-2)
+    assert speed(steps % 2, 0) > speed(steps / 2, 0)  # jitter does not do for it
 
 
 def test_hands_and_wrists_weigh_what_the_config_says_and_the_mean_weight_is_one():

@@ -16,6 +16,9 @@ from signllm_jax.models.layers.variety import Told, members
 from signllm_jax.models.pose2text import END, Memory
 from signllm_jax.models.robust import huber
 
+LAGS = (1, 2, 4, 8)
+"""Frames over which moves are compared."""
+
 
 def joint_weights(layout: Layout, hand: float, wrist: float) -> np.ndarray:
     """float32 [J]: `hand` for hand joints, `wrist` for wrists, 1 for the others; the mean is 1.
@@ -44,13 +47,34 @@ def frame_error(frames: Array, predicted: Array, limit: Array | float | None = N
     return error.reshape(*error.shape[:-1], -1, 3).mean(-1)
 
 
-def speeds(moves: Array) -> Array:
-    """How far each joint moves [B, T, J], of differences of standardized frames [B, T, 3J].
+def speed_error(
+    target: Array, frames: Array, segment: Array, observed: Array, weights: Array
+) -> Array:
+    """The squared error of how far joints move, whatever the direction.
 
-    The root of the mean of squares over x, y and z, whose gradient is finite where nothing moves.
+    Moves over 1, 2, 4 and 8 frames: over one frame alone, jitter would do for a slow movement that
+    is missing. A move over k frames is divided by the root of k, as if steps were independent.
+
+    Args:
+        target: standardized frames float32 [B, T, 3J].
+        frames: the same, predicted.
+        segment: int32 [B, T], 0 = padding.
+        observed: bool [B, T, J].
+        weights: float32 [J] or [B, T, J].
     """
-    squares = jnp.square(moves).reshape(*moves.shape[:-1], -1, 3)
-    return jnp.sqrt(squares.mean(-1) + 1e-6)
+
+    def moves(values, lag):  # the root's gradient is finite where nothing moves
+        apart = jnp.square(values[:, lag:] - values[:, :-lag])
+        return jnp.sqrt(apart.reshape(*apart.shape[:2], -1, 3).mean(-1) / lag + 1e-6)
+
+    errors = []
+    for lag in LAGS:
+        same = (segment[:, lag:] == segment[:, :-lag])[..., None]
+        counted = same & observed[:, lag:] & observed[:, :-lag]
+        counted = counted * (weights[:, lag:] if weights.ndim == 3 else weights)
+        error = jnp.square(moves(frames, lag) - moves(target, lag))
+        errors.append(masked_mean(error, counted))
+    return sum(errors) / len(LAGS)
 
 
 def pose_losses(
@@ -99,8 +123,7 @@ def pose_losses(
     seen = masked_mean(cross_entropy, jnp.broadcast_to(real[..., None], joint_mask.shape) * 1.0)
     terms = {"frame": frame, "velocity": velocity, "counter": counter, "seen": seen}
     if config.speed:
-        before, after = map(speeds, moves)
-        terms["speed"] = masked_mean(jnp.square(after - before), together)
+        terms["speed"] = speed_error(target, predicted.frames, segment, observed, weights)
     return {"loss": weighted_sum(terms, config), **terms}
 
 
