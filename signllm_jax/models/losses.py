@@ -63,9 +63,11 @@ def speed_error(
         weights: float32 [J] or [B, T, J].
     """
 
+    joints = target.shape[-1] // 3
+
     def moves(values, lag):  # the root's gradient is finite where nothing moves
         apart = jnp.square(values[:, lag:] - values[:, :-lag])
-        return jnp.sqrt(apart.reshape(*apart.shape[:2], -1, 3).mean(-1) / lag + 1e-6)
+        return jnp.sqrt(apart.reshape(*apart.shape[:2], joints, 3).mean(-1) / lag + 1e-6)
 
     errors = []
     for lag in LAGS:
