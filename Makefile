@@ -56,7 +56,8 @@ words: $(VENV)/demo-installed
 # docs/sentences.md and its picture; needs the corpora of takes beside the checkout
 sentences: $(VENV)/demo-installed
 	for seed in $(SEEDS); do \
-	  $(RUN) launch/study.py sentences --seed=$$seed --output=docs/sentences/seed-$$seed.json || exit; \
+	  $(RUN) launch/study.py sentences --corpora=order,tsl,names --seed=$$seed \
+	    --output=docs/sentences/seed-$$seed.json || exit; \
 	done
 	$(RUN) launch/study.py sentences
 	cp runs/studies/sentences/order-$(firstword $(SEEDS))/strips/1-produced.png docs/sentences/order.png

@@ -32,6 +32,8 @@ _NAME = r"(?i)(\d+)_keypoints\.json$"
 _BODY_SIZES = (54, 75)  # numbers of COCO and BODY_25; their first eight joints are openpose50's
 _HAND_SIZE = 63
 _PARTS = ("pose", "hand_left", "hand_right", "face")
+_KNOWN = {f"{part}_keypoints{end}" for part in _PARTS for end in ("_2d", "")}
+_HANDS = {group: list(OPENPOSE50.groups[group]) for group in ("left_hand", "right_hand")}
 
 
 class Frames(NamedTuple):
@@ -177,9 +179,8 @@ def _person(person: object, place: str, repairs: Repairs) -> np.ndarray:
     if not isinstance(person, dict):
         raise PoseFormatError(f"{place}: a person is no JSON object")
     keypoints = np.zeros((OPENPOSE50.size, 3))
-    known = {f"{part}_keypoints{end}" for part in _PARTS for end in ("_2d", "")}
     named = [key for key in person if key.endswith(("keypoints", "_2d"))]
-    if named and not known & person.keys():
+    if named and not _KNOWN & person.keys():
         raise PoseFormatError(f"{place}: a person has keys that are not known: {named[0]:.60}")
     body = _numbers(person, "pose", _BODY_SIZES, place)
     if body is not None:
@@ -187,7 +188,7 @@ def _person(person: object, place: str, repairs: Repairs) -> np.ndarray:
     for group, side in (("left_hand", "left"), ("right_hand", "right")):
         hand = _numbers(person, f"hand_{side}", (_HAND_SIZE,), place)
         if hand is not None:
-            keypoints[list(OPENPOSE50.groups[group])] = hand
+            keypoints[_HANDS[group]] = hand
     return clear_unusable(keypoints, LARGEST_PIXEL, repairs)
 
 
@@ -201,7 +202,7 @@ def _numbers(person: dict, part: str, sizes: tuple[int, ...], place: str) -> np.
         size = len(values) if isinstance(values, list) else type(values).__name__
         expected = " or ".join(map(str, sizes))
         raise PoseFormatError(f"{place}: {key} has {size} numbers, not {expected}")
-    if not all(type(value) in (int, float) for value in values):
+    if not set(map(type, values)) <= {int, float}:
         raise PoseFormatError(f"{place}: {key} holds what is no number")
     try:
         return np.array(values, np.float64).reshape(-1, 3)
