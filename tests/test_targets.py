@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from launch.benchmarks import quoted
 from launch.benchmarks.before import ratio_row
 from launch.benchmarks.speed import tables
 from launch.benchmarks.targets import TARGETS, Measured, missed_by, reached, table
@@ -35,3 +36,16 @@ def test_a_rate_is_divided_by_the_earlier_one_of_the_same_round():
     row = ratio_row("serve", [10.0, 30.0, 20.0], [5.0, 10.0, 20.0], "words")
     assert (row["times_before"], row["low"], row["high"], row["rounds"]) == (2, 1, 3, 3)
     assert "| serve | 2.00 (1.00 to 3.00) | 20 | 10 | words |" in tables([row])
+
+
+def test_our_generation_is_held_beside_what_others_quote():
+    rows = [
+        {"variant": "ours-decode-parallel-8-2-300", "per_second": 6000.0},
+        {"variant": "ours-decode-1-1-300", "per_second": 100.0},  # on fewer threads
+        {"variant": "eager-decode-8-2-300", "per_second": 1.0},
+    ]
+    found = quoted.table(rows)
+    ours = "| ours, in one pass | 2 CPU cores | 8 of 300 frames | 0.17 | 20.0 | 0.40 |"
+    assert ours in found and found.count("ours") == 1
+    assert all(other[0] in found for other in quoted.OTHERS)
+    assert quoted.table([]) == ""

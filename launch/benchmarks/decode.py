@@ -20,6 +20,7 @@ import numpy as np
 from absl import flags
 
 from launch.benchmarks import against, rounds, workload
+from launch.benchmarks.rows import clip_figures
 from signllm_jax.core.config import Config
 from signllm_jax.core.errors import ConfigError
 from signllm_jax.core.typing import Array, Tree
@@ -101,6 +102,8 @@ def rows() -> Iterator[dict]:
         own = measured[f"{variant}-{frames}-{count}"]
         other = measured.get(f"uncached-{frames}-{count}")
         more = {} if other is None else {"over_uncached": rounds.ratio(own, other)}
+        rate = float(np.median(own[:, 2] / own[:, 1]))
+        more |= clip_figures(rate, frames, count)
         yield rounds.row(
             "decode",
             f"{variant}-{frames}-{count}",

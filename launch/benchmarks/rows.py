@@ -24,6 +24,19 @@ def row(
     return named | {unit: count, "per_cpu_second": count / max(cpu, 1e-9)} | more
 
 
+def clip_figures(rate: float, frames: int, clips: int) -> dict[str, float]:
+    """What others quote of generation: clips a second, and seconds to the first frame.
+
+    A clip is given when it is whole, and with it all that are made together.
+
+    Args:
+        rate: Frames per second, of all clips together.
+        frames: Frames of a clip.
+        clips: Number of clips that are made together.
+    """
+    return {"clips_per_second": rate / frames, "first_frame_seconds": frames * clips / rate}
+
+
 def clocks() -> tuple[float, float]:
     """CPU seconds of this process and of its children that have ended, and those of a clock."""
     child = resource.getrusage(resource.RUSAGE_CHILDREN)

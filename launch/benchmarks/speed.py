@@ -12,7 +12,7 @@ from pathlib import Path
 
 from absl import flags
 
-from launch.benchmarks import targets
+from launch.benchmarks import quoted, targets
 from signllm_jax.core import markdown
 from signllm_jax.core.errors import ConfigError, DataError
 
@@ -36,6 +36,7 @@ def rows() -> Iterator[dict]:
     more = read(scale) if scale.is_dir() else []
     held = targets.Measured([*measured, *more], targets.slices(page.with_name("slices")))
     write_readme(str(page), targets.table(held), "targets")
+    write_readme(str(page), quoted.table(measured), "quoted")
     plot_costs(costs(measured), page.with_suffix(".png"))
     yield from measured
 
