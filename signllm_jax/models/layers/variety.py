@@ -56,8 +56,8 @@ class Told(NamedTuple):
     Attributes:
         surplus: float32 [B, K], how much more a clip tells than its text, in nats: what its code
             and its hands cost. 0 without a latent code.
-        length: float32 [B, K], the logarithm of its frames; None where neither a parallel decoder nor
-            durations of tokens need it.
+        length: float32 [B, K], the logarithm of its frames; None where neither a parallel decoder
+            nor durations of tokens need it.
     """
 
     surplus: Array
