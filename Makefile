@@ -95,11 +95,13 @@ EARLIER = 1c9e04f
 HALF = --config=configs/mlsf.py:plain --config.model.decoder=parallel
 BESIDE = $(MEASURE) before --checkout=build/before
 speed-before: $(VENV)/demo-installed
-	rm -rf build/before runs/before
+	rm -rf build/before runs/before docs/speed/before-*.jsonl
 	mkdir -p build/before docs/speed
 	git archive $(EARLIER) | tar -x -C build/before
 	$(BESIDE) --compared=demo --rounds=1 --demo_flags="$(HALF)" > docs/speed/before-demo.jsonl
-	$(BESIDE) --compared=decode,prepare,serve > docs/speed/before.jsonl
+	for part in decode prepare serve; do \
+	  $(BESIDE) --compared=$$part > docs/speed/before-$$part.jsonl || exit; \
+	done
 	$(MEASURE) speed --document=docs/speed.md
 
 # docs/scale.md: some minutes, most of them for the list of two million made clips

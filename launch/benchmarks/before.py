@@ -153,7 +153,13 @@ def _prepare(earlier: Path, times: int) -> dict:
                 for limit in (CLIPS, CLIPS // 10):
                     data_dir = Path(temporary, f"{checkout.name}-{number}-{limit}")
                     command = ["prepare.py", f"--source={source}", "--format=openpose"]
-                    command += ["--language=asl", "--name=made", "--fps=25", "--workers=1"]
+                    command += [
+                        f"--manifest={source}/index.csv",
+                        "--language=asl",
+                        "--name=made",
+                        "--fps=25",
+                        "--workers=1",
+                    ]
                     command += [f"--limit={limit}", f"--data_dir={data_dir}"]
                     spent.append(timed(lambda c=checkout, a=command: _run(c, a))[0])
                 found.append((CLIPS - CLIPS // 10) / (spent[0] - spent[1]))

@@ -73,7 +73,7 @@ def slices(folder: Path) -> dict[str, dict]:
 def _row(target: Target, figure: float | None) -> list[str]:
     asked = f"{'≥' if target.least else '≤'} {target.form.format(target.asked)}"
     if figure is None:
-        return [target.what, asked, "not measured", ""]
+        return [target.what, asked, "no record", ""]
     shown = target.form.format(figure)
     if reached(target, figure):
         return [target.what, asked, f"**{shown}**", ""]
