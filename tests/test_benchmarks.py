@@ -12,6 +12,7 @@ from commands import TINY, run
 from tiny import MODEL, one_device
 
 from launch.benchmarks import workload
+from launch.benchmarks.rows import earlier_row
 from launch.benchmarks.sentences import sentence_lengths
 from signllm_jax.aot.flops import matmul_flops
 from signllm_jax.data.packing import Packing, RowPlan
@@ -97,14 +98,18 @@ def test_the_page_of_speed_is_made_from_kept_lines(tmp_path):
     asked = {"benchmark": "serve", "variant": "clients-8", "median_ms": 20.4, "p95_ms": 41.6}
     lines += [asked | rate | {"per_cpu_second": 250.0}]
     lines += [{"benchmark": "work", "variant": "matmul_peak", **rate, "per_second": 2e11}]
+    lines += [earlier_row("prepare", [10.0, 30.0, 20.0], [5.0, 10.0, 20.0], "clips")]
     page = tmp_path / "speed.md"
-    page.write_text("<!-- results:start --><!-- results:end -->")
+    blocks = ("targets", "quoted", "results")
+    page.write_text("".join(f"<!-- {name}:start --><!-- {name}:end -->" for name in blocks))
     code, _, err = run(tmp_path, "benchmark", ["speed", f"--document={page}"])
     assert (code, err.count("\n")) == (2, 1) and "make speed" in err
     (tmp_path / "speed").mkdir()
     (tmp_path / "speed" / "all.jsonl").write_text("\n".join(map(json.dumps, lines)))
     code, out, err = run(tmp_path, "benchmark", ["speed", f"--document={page}"])
-    assert code == 0 and len(out.splitlines()) == 5, err
+    assert code == 0 and len(out.splitlines()) == 6, err
+    assert "| prepare | 2.00 (1.00 to 3.00) | 20 | 10 | clips |" in page.read_text()
+    assert "| ≥ 3.00 times | 2.00 times, 33% off |" in page.read_text()
     assert "| frames 64 | 100 | 500 | 750 | 20000.0 | 25% |" in page.read_text()
     assert "| clients 8 | 50 (40 to 60) | 4.0 | 20, 42 |" in page.read_text()
     assert "Matrix peak in the same runs: 200 GFLOP/s" in page.read_text()

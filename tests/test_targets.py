@@ -3,8 +3,7 @@
 import numpy as np
 
 from launch.benchmarks import quoted
-from launch.benchmarks.before import ratio_row
-from launch.benchmarks.speed import tables
+from launch.benchmarks.rows import earlier_row
 from launch.benchmarks.targets import TARGETS, Measured, missed_by, reached, table
 
 LEAST = next(target for target in TARGETS if target.least)
@@ -20,7 +19,7 @@ def test_a_target_is_reached_at_its_limit_and_missed_by_a_share_of_it():
 
 
 def test_the_table_has_every_target_and_says_what_was_not_measured():
-    line = ratio_row("prepare", [12.0, 10.0, 8.0], [4.0, 5.0, 4.0], "clips")
+    line = earlier_row("prepare", [12.0, 10.0, 8.0], [4.0, 5.0, 4.0], "clips")
     report = {"program": "generate", "microseconds_per_frame": 97.4}
     name = "generation-autoregressive-v5e-4x4"
     found = table(Measured([line], {name: report}))
@@ -33,9 +32,9 @@ def test_the_table_has_every_target_and_says_what_was_not_measured():
 
 
 def test_a_rate_is_divided_by_the_earlier_one_of_the_same_round():
-    row = ratio_row("serve", [10.0, 30.0, 20.0], [5.0, 10.0, 20.0], "words")
+    row = earlier_row("serve", [10.0, 30.0, 20.0], [5.0, 10.0, 20.0], "words")
     assert (row["times_before"], row["low"], row["high"], row["rounds"]) == (2, 1, 3, 3)
-    assert "| serve | 2.00 (1.00 to 3.00) | 20 | 10 | words |" in tables([row])
+    assert (row["per_cpu_second"], row["per_cpu_second_before"]) == (20, 10)
 
 
 def test_our_generation_is_held_beside_what_others_quote():

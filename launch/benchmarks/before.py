@@ -22,11 +22,10 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 from absl import flags
 
 from launch.benchmarks import rounds
-from launch.benchmarks.rows import timed
+from launch.benchmarks.rows import earlier_row, timed
 from launch.benchmarks.serve import CLIENTS_AT_ONCE, Served, made_words
 from signllm_jax.core.errors import ConfigError
 
@@ -51,30 +50,7 @@ def rows() -> Iterator[dict]:
         if name not in COMPARED:
             raise ConfigError(f"--compared={name}: known are {', '.join(COMPARED)}")
         for variant, (ours, before, unit) in COMPARED[name](earlier, rounds.ROUNDS.value).items():
-            yield ratio_row(variant, ours, before, unit)
-
-
-def ratio_row(variant: str, ours: Sequence[float], before: Sequence[float], unit: str) -> dict:
-    """The row of a comparison: our rate divided by the earlier one, median and range of rounds.
-
-    Args:
-        variant: Name.
-        ours: Rate of each round, by CPU seconds.
-        before: The same of the earlier checkout.
-        unit: What is counted by a CPU second.
-    """
-    times = np.asarray(ours) / np.asarray(before)
-    return {
-        "benchmark": "before",
-        "variant": variant,
-        "times_before": float(np.median(times)),
-        "low": float(times.min()),
-        "high": float(times.max()),
-        "rounds": len(times),
-        "per_cpu_second": float(np.median(ours)),
-        "per_cpu_second_before": float(np.median(before)),
-        "unit": unit,
-    }
+            yield earlier_row(variant, ours, before, unit)
 
 
 def _run(checkout: Path, command: Sequence[str]) -> str:

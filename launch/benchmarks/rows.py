@@ -2,8 +2,10 @@
 
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
+
+import numpy as np
 
 
 def row(
@@ -22,6 +24,31 @@ def row(
     """
     named = {"benchmark": benchmark, "variant": variant, "cpu_seconds": cpu, "wall_seconds": wall}
     return named | {unit: count, "per_cpu_second": count / max(cpu, 1e-9)} | more
+
+
+def earlier_row(
+    variant: str, ours: Sequence[float], before: Sequence[float], unit: str
+) -> dict[str, Any]:
+    """The row of a comparison with an earlier version: median and range of the rates' ratio.
+
+    Args:
+        variant: Name.
+        ours: Rate of each round, by CPU seconds.
+        before: The same of the earlier checkout.
+        unit: What is counted by a CPU second.
+    """
+    times = np.asarray(ours) / np.asarray(before)
+    return {
+        "benchmark": "before",
+        "variant": variant,
+        "times_before": float(np.median(times)),
+        "low": float(times.min()),
+        "high": float(times.max()),
+        "rounds": len(times),
+        "per_cpu_second": float(np.median(ours)),
+        "per_cpu_second_before": float(np.median(before)),
+        "unit": unit,
+    }
 
 
 def clip_figures(rate: float, frames: int, clips: int) -> dict[str, float]:
