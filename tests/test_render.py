@@ -9,7 +9,7 @@ from real_clips import letters, phoenix
 
 from signllm_jax.core.errors import OutputError
 from signllm_jax.corpora.fingerspelling import spelled_clip
-from signllm_jax.render import lettering
+from signllm_jax.render import lettering, view
 from signllm_jax.render.figure import CARD, contact_strip, draw_frame
 from signllm_jax.render.save import SUFFIXES, save_clip
 from signllm_jax.render.scene import video_frames
@@ -277,3 +277,11 @@ def test_a_video_has_a_picture_per_frame():
         clip, positions=clip.positions[times], confidence=clip.confidence[times]
     )
     assert sum(1 for _ in video_frames(clip, text="hello", height=90)) == 90
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 500])
+def test_percentiles_of_points_are_those_of_numpy(count):
+    points = np.random.default_rng(count).normal(size=(count, 3)).astype(np.float32)
+    which = np.array([0.5, 5, 50, 99.5])
+    known = np.percentile(points, which, axis=0)
+    np.testing.assert_allclose(view._percentiles(points, which), known, rtol=1e-5, atol=1e-6)

@@ -20,6 +20,7 @@ import numpy as np
 from absl import flags
 
 from launch.benchmarks import rounds, workload
+from launch.benchmarks.rows import spread
 from launch.benchmarks.workers import Worker
 from signllm_jax.core.errors import ConfigError
 
@@ -111,13 +112,9 @@ def ratio_row(variant: str, measured: Mapping[str, np.ndarray]) -> dict:
     return {
         "benchmark": "ratio",
         "variant": variant,
-        "times_peer": float(np.median(wall)),
-        "low": float(wall.min()),
-        "high": float(wall.max()),
         "rounds": len(wall),
-        "times_peer_of_cpu": float(np.median(cpu)),
-        "low_of_cpu": float(cpu.min()),
-        "high_of_cpu": float(cpu.max()),
+        **spread("times_peer", wall),
+        **spread("times_peer", cpu, "_of_cpu"),
         "peer": peer,
     }
 

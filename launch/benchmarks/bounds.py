@@ -1,10 +1,10 @@
 """What limits the figures of docs/speed.md that miss their targets."""
 
 PEAK = "memory: normalization, softmax, noise, copies and the optimizer read and write activations"
-DEMO = "training; a step of autoregressive and of parallel decoders has the same products"
+DEMO = "training, which is most of the command"
 PRODUCTS = "matrix products, which one thread cannot do faster than its peak"
 WEIGHTS = "reading all weights once a frame, by one core"
-OPERATIONS = "62 operations in sequence a frame, which cost about 1,500 cycles each however small"
+OPERATIONS = "62 operations in sequence a frame: even the smallest costs about 1,800 cycles"
 HTTP = "HTTP in pure Python (h11), gzip, hand-overs between threads, batches that are not full"
 STEP = "layer norms, softmax, dropout, Adam and casts, which read and write memory between products"
 CLIPS = "reading and checking JSON, a file a frame, and cleaning in numpy"

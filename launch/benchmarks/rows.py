@@ -26,6 +26,18 @@ def row(
     return named | {unit: count, "per_cpu_second": count / max(cpu, 1e-9)} | more
 
 
+def spread(name: str, ratios: np.ndarray, end: str = "") -> dict[str, float]:
+    """The median of the rounds' ratios under a name, and their range under `low` and `high`.
+
+    Args:
+        name: Of the median.
+        ratios: float64 [rounds].
+        end: Of all three names.
+    """
+    found = {name: np.median(ratios), "low": ratios.min(), "high": ratios.max()}
+    return {f"{key}{end}": float(value) for key, value in found.items()}
+
+
 def earlier_row(
     variant: str, ours: Sequence[float], before: Sequence[float], unit: str
 ) -> dict[str, Any]:
@@ -41,10 +53,8 @@ def earlier_row(
     return {
         "benchmark": "before",
         "variant": variant,
-        "times_before": float(np.median(times)),
-        "low": float(times.min()),
-        "high": float(times.max()),
         "rounds": len(times),
+        **spread("times_before", times),
         "per_cpu_second": float(np.median(ours)),
         "per_cpu_second_before": float(np.median(before)),
         "unit": unit,

@@ -127,6 +127,10 @@ def _crossed(measured: Measured) -> float | None:
 
 
 _TIMES, _SHARE = "{:.2f} times", "{:.1%}"
+# variants of `before.py`, and the limit by the number of clips that are made together
+_PASS = "decode-parallel", {1: 4.0, 8: 3.0}
+_PATCHES = "decode-patches", {1: 20.0, 8: 15.0}
+_CACHED = "decode", {1: 1.0, 8: 1.3}
 TARGETS = (
     *(
         Target(
@@ -159,30 +163,17 @@ TARGETS = (
     ),
     *(
         Target(
-            f"generation in one pass beside the earlier decoder, clips: {clips}",
+            f"{what}, clips: {clips}",
             *(asked, True, _TIMES),
-            _of("before", f"decode-parallel-{clips}", "times_before"),
-            bounds.PRODUCTS,
+            _of("before", f"{variant}-{clips}", "times_before"),
+            bound,
         )
-        for clips, asked in ((1, 4.0), (8, 3.0))
-    ),
-    *(
-        Target(
-            f"the same with patches of 8 frames, clips: {clips}",
-            *(asked, True, _TIMES),
-            _of("before", f"decode-patches-{clips}", "times_before"),
-            bounds.PRODUCTS,
+        for what, variant, limits, bound in (
+            ("generation in one pass beside the earlier decoder", *_PASS, bounds.PRODUCTS),
+            ("the same with patches of 8 frames", *_PATCHES, bounds.PRODUCTS),
+            ("autoregressive generation beside the earlier one", *_CACHED, bounds.WEIGHTS),
         )
-        for clips, asked in ((1, 20.0), (8, 15.0))
-    ),
-    *(
-        Target(
-            f"autoregressive generation beside the earlier one, clips: {clips}",
-            *(asked, True, _TIMES),
-            _of("before", f"decode-{clips}", "times_before"),
-            bounds.WEIGHTS,
-        )
-        for clips, asked in ((1, 1.0), (8, 1.3))
+        for clips, asked in limits.items()
     ),
     Target(
         "generation in one pass on v5e:4x4, 8 clips a language, a frame",

@@ -167,13 +167,11 @@ class PromptPipeline:
         glosses = model.gloss(self._params, requests)
         clips = model.clips(self._params, glosses, [request.draw for request in requests])
         spelled = is_spelled(self._group.dataset)
-        signed: list[Signed | TextError] = []
-        for clip, gloss in zip(clips, glosses, strict=True):
-            if isinstance(clip, TextError):
-                signed.append(clip)
-                continue
-            frames = model.durations(self._params, gloss)
-            signed.append(Signed(with_gloss(clip, gloss, spelled, frames), gloss))
+        signed: list[Signed | TextError] = list(clips)
+        made = [i for i, clip in enumerate(clips) if not isinstance(clip, TextError)]
+        lasting = model.durations(self._params, [glosses[i] for i in made])
+        for i, frames in zip(made, lasting, strict=True):
+            signed[i] = Signed(with_gloss(clips[i], glosses[i], spelled, frames), glosses[i])
         return signed
 
     def warm_up(self) -> None:

@@ -71,9 +71,9 @@ class PromptToPose:
             made[i] = clip
         return made
 
-    def durations(self, params: Tree, gloss: str) -> np.ndarray | None:
-        """How many frames each token of LangGloss lasts, float32 [tokens]; see `Producer`."""
-        return self._producer.durations(pose_params(params), [gloss])[0]
+    def durations(self, params: Tree, glosses: Sequence[str]) -> list[np.ndarray | None]:
+        """How many frames each token of lines of LangGloss lasts; see `Producer.durations`."""
+        return self._producer.durations(pose_params(params), glosses)
 
     def _refusal(self, gloss: str) -> TextError | None:
         if not gloss:
