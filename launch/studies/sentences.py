@@ -25,12 +25,16 @@ from signllm_jax.poses.smooth import smoothed
 
 ORDERING = Path(__file__).with_name("ordering.grammar")
 MANY_SESSIONS = {
-    "model.latent": 16,
+    "model.decoder": "parallel",
+    "model.latent": 32,
+    "model.latent_moments": 8,
+    "model.head": 256,
+    "model.token_durations": True,
+    "model.ease": 0.9,
     "loss.latent": 0.0005,
-    "loss.noise": 0.15,
-    "loss.history_drop": 0.1,
+    "loss.speed": 25.0,
 }
-"""Settings for takes of many people whose tempo differs."""
+"""Settings for takes of many people, whose ways and tempo differ; chosen on dev."""
 ROWS = ("real", "lookup", "produced", "unsmoothed")
 
 
@@ -72,11 +76,7 @@ class Corpus:
 
 
 def ordering(takes: Path) -> Corpus:
-    """The sentences of ordering, from a folder of takes.
-
-    Takes of a sign differ in their tempo, so that only the history tells how far a sign is: it is
-    blurred little. Chosen on dev: docs/sentences.md.
-    """
+    """The sentences of ordering, from a folder of takes."""
     return Corpus(
         "order",
         Settings("asl", "ordering", "pose"),
