@@ -32,8 +32,12 @@ def bounded(default: Any = dataclasses.MISSING, low=None, high=None, choices=Non
         high: greatest value.
         choices: the values that there are, instead of a range.
     """
-    limits = {"low": low, "high": high, "choices": choices}
-    return dataclasses.field(default=default, metadata=limits)
+    return dataclasses.field(default=default, metadata=limits(low, high, choices))
+
+
+def limits(low=None, high=None, choices=None) -> dict[str, Any]:
+    """The metadata of a field with a closed range or a set of choices, see `bounded`."""
+    return {"low": low, "high": high, "choices": choices}
 
 
 def parse_json(data: bytes) -> Any:

@@ -60,5 +60,5 @@ def anonymized(clip: PoseClip) -> PoseClip:
             plain.write(file)
         made = read_pose_file(path, fps=clip.fps)
     flat = not clip.positions[..., 2].any()
-    positions = made.positions * np.float32([1, 1, 0]) if flat else made.positions
+    positions = made.positions * np.array([1, 1, 0], np.float32) if flat else made.positions
     return dataclasses.replace(made, positions=positions)

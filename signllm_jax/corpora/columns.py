@@ -180,9 +180,10 @@ def _is_of_spans(table: Table, name: str) -> bool:
 
 def _later(begin: str, end: str) -> bool:
     try:
-        return seconds(begin) < seconds(end)
+        first, last = seconds(begin), seconds(end)
     except ValueError:
         return False
+    return first is not None and last is not None and first < last
 
 
 def _endless(table: Table, found: dict[str, str]) -> list[str]:

@@ -161,7 +161,7 @@ def plan_sentences(
         grammar: What is said.
         spelled: Split -> the words that it may spell, where the grammar has FINGERSPELLED_WORD.
     """
-    planned = []
+    planned, spelled = [], spelled or {}
     for split, sentences in draw_sentences(grammar).items():
         pool = pools[split]
         near = nearest_sessions(pool)

@@ -52,5 +52,5 @@ def export_skels(prepared: Prepared, folder: str | os.PathLike) -> list[str]:
 
 def _clips(prepared: Prepared, split: str) -> Iterator[PoseClip]:
     for _, pose, confidence, fps in prepared.examples(split):
-        arrays = (array.astype(np.float32) for array in (pose, confidence))
-        yield PoseClip(*arrays, fps, prepared.layout)
+        pose, confidence = pose.astype(np.float32), confidence.astype(np.float32)
+        yield PoseClip(pose, confidence, fps, prepared.layout)

@@ -109,7 +109,7 @@ class _Worker:
         request = {"video": str(video.path.absolute()), "output": str(video.output.absolute())}
         request |= {"model": self._model} if self._model else {}
         process = self._process  # closed by the other thread where the run ends
-        if process is None:
+        if process is None or not (process.stdin and process.stdout):
             return {"error": _CRASHED}
         try:
             process.stdin.write(json.dumps(request) + "\n")

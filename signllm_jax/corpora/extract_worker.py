@@ -65,7 +65,7 @@ def unfit(mediapipe, model: str = "") -> str:
 
 def extract(video: str, output: str, model: str = "") -> dict:
     """Extracts one video; see the module."""
-    import mediapipe
+    import mediapipe  # pyright: ignore[reportMissingImports]  # of `extract-env` alone
 
     if reason := unfit(mediapipe, model):
         return {"unfit": reason}
@@ -79,7 +79,7 @@ def extract(video: str, output: str, model: str = "") -> dict:
         from pose_format.utils.holistic import load_holistic
 
         pose = load_holistic(
-            frames,
+            frames,  # pyright: ignore[reportArgumentType]  # any iterable is taken
             fps=about.fps,
             width=about.width,
             height=about.height,
@@ -142,7 +142,7 @@ def landmarks(mediapipe, model: str, frames, about):
         )
         for name, (_, points) in PARTS.items()
     ]
-    made = np.array(rows)[:, None] * np.float32([about.width, about.height, 1, 1])
+    made = np.array(rows)[:, None] * np.array([about.width, about.height, 1, 1], np.float32)
     header = PoseHeader(0.2, PoseHeaderDimensions(about.width, about.height, 1000), components)
     return Pose(header, NumPyPoseBody(about.fps, made[..., :3], made[..., 3]))
 
@@ -171,7 +171,7 @@ def main() -> None:
         except Exception as error:  # a damaged video ends in almost any error of its decoder
             reason = error.__cause__ or error
             answer = {"error": " ".join(f"{type(reason).__name__}: {reason}".split())[:200]}
-        answer["seconds"] = time.monotonic() - began
+        answer = answer | {"seconds": time.monotonic() - began}
         print(json.dumps(answer), file=answers, flush=True)
 
 

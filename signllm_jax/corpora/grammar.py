@@ -129,12 +129,11 @@ def parse_grammar(text: str, place: str = "grammar") -> Grammar:
     if unused := sorted(set(rules) - asked):
         raise DataError(f"{place}: no sentence asks for the rule {unused[0]!r}")
     fewest, most = (int(value) for value in settings.get("signs", (FEWEST, MOST)))
-    sizes = {
-        split: tuple(int(value) for value in [*settings[split], "1"][:2])
-        if split in settings
-        else _SIZES[split]
-        for split in SPLITS
-    }
+    sizes = dict(_SIZES)
+    for split in SPLITS:
+        if split in settings:
+            count, versions = (int(value) for value in [*settings[split], "1"][:2])
+            sizes[split] = count, versions
     sessions = {split: tuple(settings.get(f"{split}_sessions", ())) for split in SPLITS}
     digest = hashlib.sha256(text.encode()).hexdigest()[:16]
     named = tuple(sorted(signs - {FINGERSPELLED_WORD}))

@@ -7,6 +7,7 @@ rows that name no clip.
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from signllm_jax.core.errors import DataError
 from signllm_jax.corpora.entries import Entry, Odd, make_entry, split_in
@@ -144,7 +145,7 @@ def _list(value: object) -> list:
     return value if isinstance(value, list) else []
 
 
-def _number(value: object) -> float:
+def _number(value: Any) -> float:
     try:
         return float(value or 0)
     except (TypeError, ValueError):

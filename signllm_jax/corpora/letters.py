@@ -11,6 +11,7 @@ import dataclasses
 import functools
 import importlib.resources
 import unicodedata
+from importlib.resources.abc import Traversable
 
 import numpy as np
 
@@ -98,7 +99,7 @@ def small(text: str, language: str) -> str:
 
 
 @functools.cache
-def recordings(iso: str) -> dict[str, object]:
+def recordings(iso: str) -> dict[str, Traversable]:
     """Unit as the lexicon writes it -> recording, by ISO code; raises DataError without them."""
     try:
         folder = importlib.resources.files("spoken_to_signed.assets") / "fingerspelling_lexicon"
@@ -257,7 +258,7 @@ def _steadiest(positions, confidence, active, begin, end) -> tuple[int, int]:
     """The STEADY_FRAMES frames of the span with the least motion and all its hands in sight."""
     count = min(STEADY_FRAMES, end - begin)
     speed = _speed(positions, active)
-    unseen = sum((confidence[:, start] == 0).astype(float) for _, _, start in active)
+    unseen = (confidence[:, [start for _, _, start in active]] == 0).sum(axis=1)
     costs = [
         speed[first : first + count - 1].sum() + unseen[first : first + count].sum()
         for first in range(begin, end - count + 1)

@@ -58,7 +58,9 @@ def read_takes(
         for example, fps in zip(listed["examples"], members["fps"]):
             rows = slice(frame, frame + example["frames"])
             frame = rows.stop
-            arrays = (members[key][rows].astype(np.float32) for key in ("pose", "confidence"))
+            pose, confidence = (
+                members[key][rows].astype(np.float32) for key in ("pose", "confidence")
+            )
             text = normalize_text(example["text"], language)
             gloss = "-".join(example["gloss"].split()) or "-".join(text.split()).upper()
             takes.append(
@@ -68,7 +70,7 @@ def read_takes(
                     gloss,
                     example["signer"],
                     example["split"],
-                    signing_part(PoseClip(*arrays, float(fps), OPENPOSE50.name)),
+                    signing_part(PoseClip(pose, confidence, float(fps), OPENPOSE50.name)),
                 )
             )
     return takes, lost, repairs

@@ -65,8 +65,6 @@ class Column(Sequence):
     def __eq__(self, other) -> bool:
         return len(self) == len(other) and all(one == two for one, two in zip(self, other))
 
-    __hash__ = None
-
 
 def write_listing(
     folder: epath.Path, split: str, examples: Iterable[dict], described: dict

@@ -250,10 +250,9 @@ def _captions(
     for path in sorted({p for folder in folders for p in folder.rglob("[!.]*.vtt")}):
         videos.setdefault(subtitles.video_of(path)[0], []).append(path)
     for row in rows:
-        wanted = isinstance(row, Entry) and (
-            not (row.language and reading.language) or code_of(row.language) == reading.language
-        )
-        if not wanted:
+        if not isinstance(row, Entry) or (
+            row.language and reading.language and code_of(row.language) != reading.language
+        ):
             yield row
             continue
         chosen, odd = subtitles.choose(videos.get(row.id, []), reading.spoken)

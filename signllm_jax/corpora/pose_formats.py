@@ -85,7 +85,8 @@ def read_pose(job: Job, source: Source, repairs: Repairs) -> PoseClip:
         )
         if clip.layout != OPENPOSE50.name:
             return clip
-        return dataclasses.replace(clip, positions=clip.positions * np.float32([1, 1, 0]))
+        flat = clip.positions * np.array([1, 1, 0], np.float32)
+        return dataclasses.replace(clip, positions=flat)
     from signllm_jax.poses.skels_lines import read_skels_line
 
     clip = read_skels_line(job.path, job.offset, job.entry.line + 1, source.fps, repairs=repairs)

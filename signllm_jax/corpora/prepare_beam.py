@@ -35,8 +35,8 @@ def make_parts(parts: Sequence[Part], settings: Settings, folder: epath.Path, ru
         DataError: the pipeline failed.
     """
     try:
-        import apache_beam as beam
-        from apache_beam.options.pipeline_options import PipelineOptions
+        import apache_beam as beam  # pyright: ignore[reportMissingImports]  # an extra
+        from apache_beam.options.pipeline_options import PipelineOptions  # pyright: ignore[reportMissingImports]  # an extra
     except ImportError:
         raise ConfigError(
             f"--beam_runner needs Apache Beam: {how_to_install('beam')} "
@@ -48,7 +48,7 @@ def make_parts(parts: Sequence[Part], settings: Settings, folder: epath.Path, ru
     place = str(folder)
     try:
         with beam.Pipeline(runner=name, options=PipelineOptions(flags)) as pipeline:
-            (
+            _ = (
                 pipeline
                 | "parts" >> beam.Create(list(parts))
                 | "spread" >> beam.Reshuffle()

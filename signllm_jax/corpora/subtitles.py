@@ -89,15 +89,16 @@ def read_subtitles(
 
 def _cues(path: Path, encoding: str, spoken: str) -> Found:
     import webvtt
+    from webvtt.errors import MalformedFileError
 
     text = read_text(path, encoding, spoken)
     name, _ = video_of(path)
     try:
         cues = webvtt.from_buffer(io.StringIO(text.lstrip()), format=path.suffix.lower()[1:])
-    except (webvtt.errors.MalformedFileError, ValueError, IndexError) as error:
+    except (MalformedFileError, ValueError, IndexError) as error:
         raise DataError(f"{path}: no {path.suffix[1:]}: {error}") from None
     count = 0
-    for count, cue in enumerate(cues, 1):
+    for count, cue in enumerate(cues.captions, 1):
         # of .srt webvtt takes all between < and > for a tag, `5 < 6 and 7 > 3` too
         shown = _SRT_TAG.sub("", cue.raw_text) if path.suffix.lower() == ".srt" else cue.text
         said = " ".join(html.unescape(shown).split())

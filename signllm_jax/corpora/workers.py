@@ -129,8 +129,12 @@ def _pool(workers: int) -> concurrent.futures.ProcessPoolExecutor:
 def _end_with_parent() -> None:
     """Ends this process when its parent is killed; the pool would wait for work for ever."""
 
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
     def watch():
-        multiprocessing.connection.wait([multiprocessing.parent_process().sentinel])
+        multiprocessing.connection.wait([parent.sentinel])
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()

@@ -171,7 +171,7 @@ def summarize(scores: dict[str, np.ndarray]) -> dict[str, float]:
     """
     clips = len(next(iter(scores.values())))
     weights = {"dtw_mje": scores.get("dtw_mje_pairs", np.ones(clips))}
-    summary = {"clips": clips}
+    summary: dict[str, float] = {"clips": clips}
     for name, values in scores.items():
         finite = np.isfinite(values)
         if name != "dtw_mje_pairs" and not name.endswith("_reference") and not finite.all():

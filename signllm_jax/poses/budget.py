@@ -1,5 +1,6 @@
 """What one clip may cost: every reader asks before it builds arrays from a stranger's file."""
 
+import builtins
 import dataclasses
 
 from signllm_jax.core.errors import PoseFormatError
@@ -48,7 +49,7 @@ class Budget:
                 f"{self.seconds:g} seconds of a clip"
             )
 
-    def ask_json(self, content: bytes, place: str) -> None:
+    def ask_json(self, content: builtins.bytes, place: str) -> None:
         """Refuses JSON text whose objects would take more than `bytes` of memory.
 
         The marks of the text are counted before it is parsed: what is between two commas becomes an

@@ -223,7 +223,8 @@ def working_part(
         hand = layout.groups[f"{side}_hand"][0]
         shown = confidence[:, [wrist, hand]] > 0
         place = np.where(shown[:, :1], positions[:, wrist], positions[:, hand])
-        place = _filled_somehow(place[:, None], shown.any(axis=1)[:, None])[:, 0]
+        seen = np.any(shown, axis=1)
+        place = _filled_somehow(place[:, None], seen[:, None])[:, 0]
         width = max(round(0.2 * fps), 1)
         smooth = np.stack(
             [
@@ -234,7 +235,7 @@ def working_part(
         )[width:-width]
         speed = np.linalg.norm(np.gradient(smooth, axis=0), axis=-1) * fps if len(place) > 1 else 0
         low = place[:, 1] - positions[:, layout.index("neck"), 1] > LOW
-        resting &= ~shown.any(axis=1) | (low & (speed < STILL))
+        resting &= ~seen | (low & (speed < STILL))
     busy = np.flatnonzero(~resting)
     there = np.flatnonzero((confidence > 0).any(axis=1))
     start, stop = int(there[0]), int(there[-1]) + 1
@@ -250,8 +251,7 @@ def at_rate(clip: PoseClip, fps: float) -> PoseClip:
         return clip
     positions, confidence = resample(clip.positions, clip.confidence, clip.fps, fps)
     positions = np.where(confidence[..., None] > 0, positions, 0)
-    arrays = (values.astype(np.float32) for values in (positions, confidence))
-    return PoseClip(*arrays, fps, clip.layout)
+    return PoseClip(positions.astype(np.float32), confidence.astype(np.float32), fps, clip.layout)
 
 
 def resample(

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from signllm_jax.core.errors import ConfigError, DataError
-from signllm_jax.core.schema import bounded, read_as
+from signllm_jax.core.schema import limits, read_as
 from signllm_jax.core.skeleton import Layout, get_layout
 from signllm_jax.core.typing import Array
 
@@ -37,8 +37,8 @@ class Statistics:
     layout: str
     mean: np.ndarray
     deviation: np.ndarray
-    fps: float = bounded(low=0.1, high=1000.0)
-    frames: int = bounded(low=0, high=1 << 31)
+    fps: float = dataclasses.field(metadata=limits(low=0.1, high=1000.0))
+    frames: int = dataclasses.field(metadata=limits(low=0, high=1 << 31))
     seen: np.ndarray
 
     @property

@@ -91,9 +91,9 @@ def clear_unusable(keypoints: np.ndarray, largest: float, repairs: Repairs) -> n
         float32 [..., 3]; a missing joint is (0, 0, 0).
     """
     keypoints = np.asarray(keypoints, np.float64)
-    finite = np.isfinite(keypoints).all(axis=-1)
+    finite = np.all(np.isfinite(keypoints), axis=-1)
     sane = np.where(finite[..., None], keypoints, 0)
-    near = (np.abs(sane) <= largest).all(axis=-1)
+    near = np.all(np.abs(sane) <= largest, axis=-1)
     if not finite.all():
         repairs["joints not finite"] += int((~finite).sum())
     if not near.all():

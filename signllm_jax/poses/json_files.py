@@ -27,7 +27,7 @@ def parse_json(content: bytes, place: str, budget: Budget) -> object:
 
 
 @contextlib.contextmanager
-def open_json(path: Path) -> Iterator[BinaryIO]:
+def open_json(path: Path) -> Iterator[BinaryIO | gzip.GzipFile]:
     """Opens a regular `.json` or `.json.gz` file; raises PoseFormatError, naming the file."""
     try:
         with open_regular(path) as file:

@@ -9,7 +9,7 @@ from typing import Any
 from signllm_jax.core.errors import PoseFormatError
 
 _PIECE = 2**20  # bytes read at once
-_SPACES = re.compile(r"[ \t\r\n]*")
+_NO_SPACE = re.compile(r"[^ \t\r\n]")
 LARGE = object()
 """Stands for a value that does not fit; it has not been read yet."""
 
@@ -37,7 +37,8 @@ class JsonStream:
     def peek(self) -> str:
         """The next character that is no space, which is not taken; nothing at the end."""
         while True:
-            self._at = _SPACES.match(self._text, self._at).end()
+            found = _NO_SPACE.search(self._text, self._at)
+            self._at = found.start() if found else len(self._text)
             if self._at < len(self._text) or self._ended:
                 return self._text[self._at : self._at + 1]
             self._fill(1)

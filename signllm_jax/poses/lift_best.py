@@ -89,7 +89,8 @@ def start(x: Array, y: Array, weight: Array, lengths: Array, frames: Array) -> P
     flat = jnp.sqrt(1 - lean**2) / seen
     direction = (across * flat, down * flat, lean * _FORWARD)
     root = (x[0], y[0], jnp.zeros_like(x[0]))
-    return Pose(*(part.at[0].set(of) for part, of in zip(direction, root)), jnp.log(lengths))
+    along_x, along_y, along_z = (part.at[0].set(of) for part, of in zip(direction, root))
+    return Pose(along_x, along_y, along_z, jnp.log(lengths))
 
 
 @jax.jit
@@ -121,7 +122,8 @@ def refined(pose: Pose, filled: Array, frames: Array) -> tuple[Array, Pose]:
     Returns:
         Positions [3, J, T] in shoulder widths, the third axis towards the viewer, and the tree.
     """
-    gradient = make_gradient(*filled, frames, DEPTH_WEIGHT)
+    x, y, weight = filled
+    gradient = make_gradient(x, y, weight, frames, DEPTH_WEIGHT)
     optimizer = optax.adam(RATE)
 
     def step(_, carry):

@@ -50,7 +50,7 @@ def normalise(x: Array, y: Array, frames: Array) -> tuple[Array, Array]:
 def prune(x: Array, y: Array, weight: Array) -> tuple[Array, Array, Array]:
     """Empties frames whose upper body is seen with a mean confidence under 0.3; all [J, T]."""
     keep = weight[UPPER_BODY].mean(axis=0) >= PRUNE_BELOW
-    return tuple(jnp.where(keep, part, 0.0) for part in (x, y, weight))
+    return jnp.where(keep, x, 0.0), jnp.where(keep, y, 0.0), jnp.where(keep, weight, 0.0)
 
 
 def interpolate(x: Array, y: Array, weight: Array, frames: Array) -> tuple[Array, Array]:
@@ -145,7 +145,8 @@ def start(x: Array, y: Array, frames: Array, noise: Array) -> Pose:
     targets = (x[tree.LEVEL_JOINTS], y[tree.LEVEL_JOINTS], lengths, tree.LEVEL_PARENTS)
     _, units = jax.lax.scan(lay, first, targets)  # [levels, 3, slots, T]
     units = jnp.moveaxis(units, 1, 0).reshape(3, -1, x.shape[1])[:, tree.LEVEL_SLOT]
-    return Pose(*units.at[:, 0].set(jnp.stack(root)), log_lengths)
+    along_x, along_y, along_z = units.at[:, 0].set(jnp.stack(root))
+    return Pose(along_x, along_y, along_z, log_lengths)
 
 
 def neighbour_masks(size: int, frames: Array) -> tuple[Array, Array]:
@@ -218,9 +219,9 @@ def make_gradient(
         # along the bone a force changes its length, across the bone its direction
         along = sum(part * push for part, push in zip(pose[:3], force)) * inverse * tree.IS_BONE
         turn = inverse * along
-        by_part = (scale * (push - turn * part) for part, push in zip(pose[:3], force))
         by_length = tree.SELECT @ (along @ ones) + LENGTH_WEIGHT
-        return Pose(*by_part, jnp.exp(pose.log_lengths) * by_length)
+        by_x, by_y, by_z = (scale * (push - turn * part) for part, push in zip(pose[:3], force))
+        return Pose(by_x, by_y, by_z, jnp.exp(pose.log_lengths) * by_length)
 
     return gradient
 
@@ -284,5 +285,6 @@ def prepare(keypoints: Array, noise: Array, frames: Array) -> Prepared:
 @jax.jit
 def refined(pose: Pose, filled: Array, frames: Array) -> tuple[Array, Pose]:
     """`refine`, and the joint positions [3, J, T] that it leads to; shapes as in `prepare`."""
-    final = refine(pose, *filled, frames)
+    x, y, weight = filled
+    final = refine(pose, x, y, weight, frames)
     return jnp.stack(tree.joint_positions(final)), final

@@ -115,7 +115,7 @@ def _keypoints(numbers: np.ndarray) -> np.ndarray:
         hand = numbers[:, start : start + 3 * _HAND].reshape(-1, _HAND, 3)
         joints = list(OPENPOSE50.groups[f"{side}_hand"])
         keypoints[:, joints, :2] = hand[..., :2]
-        shown = hand.any(axis=(1, 2))
+        shown = np.any(hand, axis=(1, 2))
         keypoints[:, joints, 2] = shown[:, None]
         # as in `.pose` files, the arm ends where a seen hand begins
         wrist = OPENPOSE50.index(f"{side}_wrist")

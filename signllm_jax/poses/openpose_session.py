@@ -75,8 +75,8 @@ class Session:
             if key == "frames":
                 self._names.append(name)
                 yield from self._frames(self._is_taken(name))
-            elif NUMBER.fullmatch(key):
-                yield int(NUMBER.fullmatch(key).group(1)[:18]), *self._value(key)
+            elif number := NUMBER.fullmatch(key):
+                yield int(number.group(1)[:18]), *self._value(key)
             else:
                 _, value = self._value(key)
                 name = str(value) if key == "camera" else name

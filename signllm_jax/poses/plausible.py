@@ -131,7 +131,7 @@ def _motion(clip: PoseClip) -> Iterator[Oddity]:
 def _hands(clip: PoseClip) -> Iterator[Oddity]:
     groups = clip.skeleton.groups
     joints = [joint for side in _WRISTS for joint in groups[f"{side}_hand"]]
-    shown = clip.observed[:, joints].any(axis=1)
+    shown = np.any(clip.observed[:, joints], axis=1)
     if shown.mean() < LEAST_HANDS:
         yield Oddity("hands that are rarely seen", f"{shown.sum()} of {len(shown)} frames")
 

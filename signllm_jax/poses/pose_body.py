@@ -4,8 +4,8 @@ pose-format hands out one header object for files of equal headers, so that whoe
 changes the headers of all others: here nothing is taken from its cache and nothing is left in it.
 """
 
-import os
 import struct
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -38,7 +38,7 @@ class PoseBody(NamedTuple):
     fps: float
 
 
-def load_pose(path: str | os.PathLike, name: str, budget: Budget) -> PoseBody:
+def load_pose(path: Path | Traversable, name: str, budget: Budget) -> PoseBody:
     """Reads a `.pose` file of version 0.0, 0.1 or 0.2.
 
     Args:

@@ -8,6 +8,7 @@ the factor is a parameter. Files whose z has been brought to pixels already are 
 
 import io
 import os
+from importlib.resources.abc import Traversable
 from pathlib import Path, PurePath
 
 import numpy as np
@@ -40,7 +41,7 @@ _SIDE, _PIXELS_A_WIDTH, _NECK_AT = 640, 160.0, np.array([320.0, 240.0, 0.0])
 
 
 def read_pose_file(
-    path: str | os.PathLike,
+    path: str | Path | Traversable,
     hand_depth: float | None = None,
     arm_depth: float | None = None,
     repairs: Repairs | None = None,
@@ -148,9 +149,9 @@ def read_pose_keypoints(
 
 def _usable(positions: np.ndarray, confidence: np.ndarray, repairs: Repairs):
     """Makes points with impossible numbers missing; positions float64, confidence 0..1."""
-    finite = np.isfinite(positions).all(-1) & np.isfinite(confidence)
+    finite = np.all(np.isfinite(positions), -1) & np.isfinite(confidence)
     positions = np.where(finite[..., None], positions, 0).astype(np.float64)
-    near = (np.abs(positions) <= LARGEST).all(-1)
+    near = np.all(np.abs(positions) <= LARGEST, -1)
     seen = np.clip(np.where(finite & near, confidence, 0), 0, 1).astype(np.float64)
     for reason, broken in (("joints not finite", ~finite), ("joints out of range", ~near)):
         if broken.any():
@@ -242,7 +243,7 @@ def _signer(body: PoseBody, name: str, repairs: Repairs, budget: Budget):
     keypoints = np.concatenate([positions[:, :, rows, :2], confidence[:, :, rows, None]], axis=-1)
     keypoints[:, :, rows < 0] = 0
     keypoints = np.where(np.isfinite(keypoints).all(-1, keepdims=True), keypoints, 0)
-    there = (keypoints[..., 2] > 0).any(axis=-1)  # [T, people]
+    there = np.any(keypoints[..., 2] > 0, axis=-1)  # [T, people]
     frames = [people[shown] for people, shown in zip(keypoints, there)]
     chosen = signers(frames, OPENPOSE50, repairs)
     moments = np.arange(len(chosen))

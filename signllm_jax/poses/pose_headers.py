@@ -71,7 +71,8 @@ _FACE_CONTOURS = """
 
 
 def _pairs(limbs: str) -> list[tuple[int, int]]:
-    return [tuple(map(int, limb.split("-"))) for limb in limbs.split()]
+    ends = (limb.split("-") for limb in limbs.split())
+    return [(int(a), int(b)) for a, b in ends]
 
 
 def holistic_points() -> dict[str, tuple[str, str]]:
@@ -150,8 +151,9 @@ def make_components(name: str, depth: bool = True) -> "list[PoseHeaderComponent]
     limbs = [(body.index(a), body.index(b)) for a, b in limbs if a in body and b in body]
     parts = [(BODY, list(body), limbs, [(255, 0, 0)])]
     if name != "holistic":
-        face = _FACE_CONTOURS.split() if name == "holistic178" else list(map(str, range(468)))
-        parts.append((FACE, face, [], [(128, 0, 0)]))
+        face = _FACE_CONTOURS.split() if name == "holistic178" else map(str, range(468))
+        parts.append((FACE, list(face), [], [(128, 0, 0)]))
+    colors = [(red, green, blue) for red, green, blue in hand_colors]
     for component in HANDS.values():
-        parts.append((component, list(HAND_POINTS), _pairs(_HAND_LIMBS), hand_colors))
+        parts.append((component, list(HAND_POINTS), _pairs(_HAND_LIMBS), colors))
     return [PoseHeaderComponent(*part, axes) for part in parts]

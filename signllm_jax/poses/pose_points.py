@@ -85,7 +85,7 @@ def joint_rows(header: "PoseHeader", layout: Layout, place: str) -> np.ndarray:
     makers = {HOLISTIC: holistic_points, OPENPOSE: openpose_points, BODY_135: _body_135_points}
     points = _wholebody_points(header) if kind == WHOLEBODY else makers[kind]()
     rows = point_rows(header)
-    found = np.array([rows.get(points.get(joint), -1) for joint in layout.joints])
+    found = np.array([rows.get(points[j], -1) if j in points else -1 for j in layout.joints])
     arms = [f"{side}_{part}" for side in HANDS for part in ("shoulder", "elbow", "wrist")]
     hands = [joint for joint in layout.joints if "hand_wrist" in joint or joint[-1:].isdigit()]
     needed = arms + [joint for joint in hands if "face" not in joint]

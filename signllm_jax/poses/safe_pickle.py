@@ -8,7 +8,8 @@ and arrays, and calls nothing.
 import math
 import pickletools
 import sys
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Literal
 
 import numpy as np
 
@@ -96,7 +97,7 @@ def _count(shape: Any) -> int:
     return math.prod(shape)
 
 
-def make_array(content: Any, dtype: Dtype, shape: Any, order: str) -> np.ndarray:
+def make_array(content: Any, dtype: Dtype, shape: Any, order: Literal["C", "F"]) -> np.ndarray:
     """Makes an array of bytes; raises Refused where their number is not that of the shape."""
     if dtype.value.kind == "O" or not isinstance(content, bytes):
         raise Refused("a damaged array")
@@ -146,14 +147,20 @@ def _size(opcode: str, argument: Any) -> int:
     return _LEAST + (sys.getsizeof(argument) if text else 0)
 
 
+def _opcodes(pickle: bytes) -> Iterator[tuple[str, Any]]:
+    """The names of a pickle's opcodes with their arguments, whose types the names tell."""
+    for opcode, argument, _ in pickletools.genops(pickle):
+        yield opcode.name, argument
+
+
 def _run(pickle: bytes, growth: _Growth) -> Any:
     """Runs the opcodes of a pickle and returns what it builds, arrays unfinished."""
     stack: list[Any] = []
     marks: list[list[Any]] = []
     memo: dict[int, Any] = {}
-    for opcode, argument, _ in pickletools.genops(pickle):
-        growth.take(_size(opcode.name, argument))
-        match opcode.name:
+    for opcode, argument in _opcodes(pickle):
+        growth.take(_size(opcode, argument))
+        match opcode:
             case "PROTO" | "FRAME":
                 pass
             case "MARK":
@@ -162,7 +169,7 @@ def _run(pickle: bytes, growth: _Growth) -> Any:
             case "STOP":
                 return stack.pop()
             case "NONE" | "NEWTRUE" | "NEWFALSE":
-                stack.append({"NONE": None, "NEWTRUE": True, "NEWFALSE": False}[opcode.name])
+                stack.append({"NONE": None, "NEWTRUE": True, "NEWFALSE": False}[opcode])
             case "BININT" | "BININT1" | "BININT2" | "LONG1" | "BINFLOAT":
                 stack.append(argument)
             case "BINUNICODE" | "SHORT_BINUNICODE" | "BINBYTES" | "SHORT_BINBYTES" | "BINBYTES8":
@@ -172,7 +179,7 @@ def _run(pickle: bytes, growth: _Growth) -> Any:
             case "EMPTY_TUPLE":
                 stack.append(())
             case "TUPLE1" | "TUPLE2" | "TUPLE3":
-                size = int(opcode.name[-1])
+                size = int(opcode[-1])
                 items = [stack.pop() for _ in range(size)][::-1]
                 stack.append(_tuple(items))
             case "TUPLE":

@@ -106,7 +106,7 @@ def detect_scale(positions: np.ndarray, place: str) -> int:
 def _openpose_clip(frames: np.ndarray, fps, scale, place, repairs: Repairs) -> PoseClip:
     positions = frames[:, :-1].reshape(len(frames), OPENPOSE50.size, 3)
     scale = detect_scale(positions, place) if scale is None else scale
-    finite = np.isfinite(positions).all(axis=-1)
+    finite = np.all(np.isfinite(positions), axis=-1)
     near = finite & (np.abs(np.where(finite[..., None], positions, 0)) < LARGEST_NUMBER).all(-1)
     if scale == 9:
         absent = (positions == MISSING).all(axis=-1)

@@ -32,7 +32,7 @@ PARENT = np.array([0, 0, 1, 2, 3, 1, 5, 6, 7, *_hand(LEFT_HAND), 4, *_hand(RIGHT
 LENGTH_OF = np.array([-1, 0, 1, 2, 3, 1, 2, 3, 4, *range(5, 25), 4, *range(5, 25)])
 # the joints whose bone has a length, twice the same where there is one only
 BONES_OF = np.array([np.flatnonzero(line == LENGTH_OF)[[0, -1]] for line in range(LENGTHS)])
-BONE_COUNT = np.array([(line == LENGTH_OF).sum() for line in range(LENGTHS)])
+BONE_COUNT = np.array([np.count_nonzero(line == LENGTH_OF) for line in range(LENGTHS)])
 IS_BONE = (LENGTH_OF >= 0).astype(np.float32)[:, None]
 # SELECT[l, j] = 1 where joint j's bone has length l
 SELECT = (np.arange(LENGTHS)[:, None] == LENGTH_OF).astype(np.float32)
@@ -53,7 +53,7 @@ def _level_tables(depth: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray
     parents = np.array(
         [[list(row).index(PARENT[joint]) for joint in level] for row, level in zip(before, joints)]
     )
-    slot = [list(joints.ravel()).index(joint) for joint in range(1, JOINTS)]
+    slot = [joints.ravel().tolist().index(joint) for joint in range(1, JOINTS)]
     return joints, parents, np.array([0, *slot])
 
 

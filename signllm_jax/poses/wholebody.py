@@ -146,7 +146,7 @@ def json_frames(
     if isinstance(value, dict) and "frames" in value:
         about = value.get("metadata")
         stored = about.get("fps") if isinstance(about, dict) else None
-        fps = float(stored) if type(stored) in (int, float) else 0.0
+        fps = float(stored) if type(stored) is int or type(stored) is float else 0.0
         value = value["frames"]
     elif isinstance(value, dict) and "instance_info" in value:
         value = value["instance_info"]

@@ -13,7 +13,7 @@ from signllm_jax.poses.clip import PoseClip
 from signllm_jax.render.body import Part, body_parts
 from signllm_jax.render.glb_points import points_glb
 from signllm_jax.render.gltf import Builder
-from signllm_jax.render.rig import SHOULDER, Joint, make_rig
+from signllm_jax.render.rig import SHOULDER, Joint, Root, make_rig
 from signllm_jax.render.turning import quaternions
 
 
@@ -47,13 +47,13 @@ def _add_joints(build: Builder, joints: list[Joint], order: dict[str, int]) -> l
     """Appends the first nodes of a file: joints, then the ends of those that have none below."""
     for joint in joints:
         motion = {"rotation": quaternions(joint.local())}
-        if joint.places is not None:
+        if isinstance(joint, Root):
             motion["translation"] = joint.places
         below = [order[child.name] for child in joint.children]
         build.node(joint.name, motion, translation=joint.offset.tolist(), children=below)
     for joint in _last(joints):
         end = build.node(f"{joint.name}_end", translation=joint.end.tolist())
-        build.file.nodes[order[joint.name]].children.append(end)
+        build.file.nodes[order[joint.name]].children = [end]
     return list(range(len(build.file.nodes)))
 
 

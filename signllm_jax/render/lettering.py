@@ -4,6 +4,7 @@ import contextlib
 import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import cast
 
 from PIL import ImageDraw, ImageFont
 
@@ -21,7 +22,8 @@ _FONTS = (
 @lru_cache(maxsize=16)
 def font(size: int) -> ImageFont.FreeTypeFont:
     """The font of `size` pixels that every machine has."""
-    return ImageFont.load_default(size)
+    # with a size it is never the other kind, a bitmap
+    return cast(ImageFont.FreeTypeFont, ImageFont.load_default(size))
 
 
 @lru_cache(maxsize=64)
@@ -44,9 +46,14 @@ def legible(size: int, text: str) -> tuple[ImageFont.FreeTypeFont, str]:
 
 def _missing(face: ImageFont.FreeTypeFont, text: str) -> set[str]:
     """The letters of a text that a font has not."""
-    absent = bytes(face.getmask("\U0010ffff"))
+    absent = _drawn(face, "\U0010ffff")
     letters = {letter for letter in text if not letter.isspace()}
-    return {letter for letter in letters if bytes(face.getmask(letter)) == absent}
+    return {letter for letter in letters if _drawn(face, letter) == absent}
+
+
+def _drawn(face: ImageFont.FreeTypeFont, letter: str) -> bytes:
+    mask = face.getmask(letter)
+    return bytes(mask)  # pyright: ignore[reportArgumentType]  # a sequence, which the stub hides
 
 
 def _sound(letter: str) -> str:

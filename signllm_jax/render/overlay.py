@@ -108,9 +108,8 @@ def draw_overlay(
 
 def _ground(keypoints: np.ndarray) -> tuple[int, int]:
     """A size of picture that holds all keypoints, but for those that lie far out."""
-    return tuple(
-        int(np.clip(side, 0, MOST_SIDE - 40)) + 40 for side in keypoints[..., :2].max(axis=(0, 1))
-    )
+    sides = np.clip(keypoints[..., :2].max(axis=(0, 1)), 0, MOST_SIDE - 40)
+    return int(sides[0]) + 40, int(sides[1]) + 40
 
 
 def _grounds(keypoints: np.ndarray, video: Iterable[Image.Image] | None) -> Iterator[Image.Image]:
@@ -126,14 +125,16 @@ def _grounds(keypoints: np.ndarray, video: Iterable[Image.Image] | None) -> Iter
         raise DataError(f"the video has {count} frames, but {len(keypoints)} have keypoints")
 
 
-def crop_around(keypoints: np.ndarray, size: tuple[int, int], margin: float = 0.15) -> tuple:
+def crop_around(
+    keypoints: np.ndarray, size: tuple[int, int], margin: float = 0.15
+) -> tuple[int, int, int, int]:
     """The box (left, top, right, bottom) of a picture that holds all keypoints and a margin."""
     seen = keypoints[..., :2][keypoints[..., 2] > 0]
     low, high = seen.min(0), seen.max(0)
     edge = margin * (high - low).max()
     left, top = np.maximum(low - edge, 0)
     right, bottom = np.minimum(high + edge, size)
-    return tuple(int(value) for value in (left, top, right, bottom))
+    return int(left), int(top), int(right), int(bottom)
 
 
 def overlay_strip(
@@ -150,15 +151,15 @@ def overlay_strip(
     """
     projection = fit_projection(clip, keypoints)
     shown = np.linspace(0, len(clip) - 1, frames).round().astype(int).tolist()
-    height, strip = 240, None
-    for frame, ground in enumerate(_grounds(keypoints, video)):
+    grounds = _grounds(keypoints, video)
+    first = next(grounds)
+    box, height = crop_around(keypoints, first.size), 240
+    width = round((box[2] - box[0]) * height / max(box[3] - box[1], 1))
+    width = int(np.clip(width, 1, 4 * height))
+    strip = Image.new("RGB", (frames * (width + 4) - 4, height), "#ffffff")
+    for frame, ground in enumerate(itertools.chain([first], grounds)):
         if frame not in shown:
             continue
-        if strip is None:
-            box = crop_around(keypoints, ground.size)
-            width = round((box[2] - box[0]) * height / max(box[3] - box[1], 1))
-            width = int(np.clip(width, 1, 4 * height))
-            strip = Image.new("RGB", (frames * (width + 4) - 4, height), "#ffffff")
         drawn = draw_overlay(ground, clip, keypoints, frame, projection).crop(box)
         small = drawn.resize((width, height), Image.Resampling.LANCZOS)
         for column in (place for place, each in enumerate(shown) if each == frame):
@@ -224,6 +225,6 @@ def measure(clip: PoseClip, keypoints: np.ndarray) -> dict[str, float]:
 
 def _pictures(clip, keypoints, video, projection) -> Iterator[np.ndarray]:
     for frame, picture in enumerate(_grounds(keypoints, video)):
-        even = tuple(side - side % 2 for side in picture.size)
+        width, height = (side - side % 2 for side in picture.size)
         drawn = draw_overlay(picture, clip, keypoints, frame, projection)
-        yield np.asarray(drawn.crop((0, 0, *even)))
+        yield np.asarray(drawn.crop((0, 0, width, height)))

@@ -2,8 +2,9 @@
 
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
+from typing import IO
 
 from PIL import Image
 
@@ -14,7 +15,7 @@ MOST_SIDE = 4096
 _HEADER = 64  # bytes of a line of a picture's head at most
 
 
-def video_pictures(path: str | Path) -> Iterator[Image.Image]:
+def video_pictures(path: str | Path) -> Generator[Image.Image, None, None]:
     """Yields the pictures of a video as they are shown; ffmpeg is ended when no more are wanted.
 
     Raises DataError where it is unreadable, or its pictures are larger than MOST_SIDE.
@@ -35,12 +36,13 @@ def video_pictures(path: str | Path) -> Iterator[Image.Image]:
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said
         ) as ffmpeg,
     ):
-        count = 0
+        count, shown = 0, ffmpeg.stdout
+        assert shown  # it is a pipe
         try:
-            while size := _size(ffmpeg.stdout):
+            while size := _size(shown):
                 if max(size) > MOST_SIDE:
                     raise DataError(f"{path}: a picture of {size[0]} x {size[1]} pixels")
-                content = ffmpeg.stdout.read(3 * size[0] * size[1])
+                content = shown.read(3 * size[0] * size[1])
                 if len(content) < 3 * size[0] * size[1]:
                     break
                 count += 1
@@ -53,7 +55,7 @@ def video_pictures(path: str | Path) -> Iterator[Image.Image]:
         raise DataError(f"{path}: no readable video: {message.splitlines()[0] if message else ''}")
 
 
-def _size(stream) -> tuple[int, int] | None:
+def _size(stream: IO[bytes]) -> tuple[int, int] | None:
     """Width and height of the picture that comes next; None at the end."""
     if stream.readline(_HEADER).strip() != b"P6":
         return None

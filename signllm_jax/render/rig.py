@@ -9,6 +9,7 @@ hangs down. The clip says nothing of hips and legs: they stand still.
 """
 
 import itertools
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -45,18 +46,17 @@ class Joint:
         offset: [3] from the parent at rest.
         turns: rotations [T, 3, 3] from the T-pose.
         end: [3] from the joint to the end of its bone at rest.
-        places: [T, 3], the root's, which moves; None for all others.
         children: the joints that hang on it.
     """
 
-    def __init__(self, name, parent, offset, turns, end, places=None):
-        self.name, self.parent, self.turns, self.places = name, parent, turns, places
+    def __init__(self, name: str, parent: "Joint | None", offset, turns: np.ndarray, end):
+        self.name, self.parent, self.turns = name, parent, turns
         self.offset, self.end = np.asarray(offset, float), np.asarray(end, float)
         self.children: list[Joint] = []
         if parent is not None:
             parent.children.append(self)
 
-    def walk(self):
+    def walk(self) -> Iterator["Joint"]:
         """This joint and all below it, each after its parent."""
         yield self
         for child in self.children:
@@ -71,7 +71,19 @@ class Joint:
         return self.offset if self.parent is None else self.parent.rest() + self.offset
 
 
-def make_rig(clip: PoseClip, unit: float) -> Joint:
+class Root(Joint):
+    """The joint that all others hang on, which moves.
+
+    Attributes:
+        places: [T, 3], where it is.
+    """
+
+    def __init__(self, name: str, offset, turns: np.ndarray, end, places: np.ndarray):
+        super().__init__(name, None, offset, turns, end)
+        self.places = places
+
+
+def make_rig(clip: PoseClip, unit: float) -> Root:
     """The root of the joints of a clip whose shoulder width is `unit`.
 
     Raises:
@@ -82,11 +94,11 @@ def make_rig(clip: PoseClip, unit: float) -> Joint:
     at, shown = _complete(clip)
     at = (at + (LEG + WAIST + SPINE) * _UP) * unit
     bones = _Bones(at, shown)
-    spine = _trunk(bones, unit)
+    hips, spine = _trunk(bones, unit)
     _head(bones, spine, unit)
     for side in SIDES:
         _arm(bones, spine, side)
-    return spine.parent
+    return hips
 
 
 def _complete(clip: PoseClip) -> tuple[np.ndarray, np.ndarray]:
@@ -167,7 +179,7 @@ class _Bones:
 
     def seen(self, *names: str) -> np.ndarray:
         """The frames [T] that show all of these joints, or all frames if none does."""
-        both = self.shown[:, [OPENPOSE50.index(name) for name in names]].all(-1)
+        both = np.all(self.shown[:, [OPENPOSE50.index(name) for name in names]], -1)
         return both if both.any() else ~both
 
     def joint(self, name, parent, offset, start, end, rest) -> Joint:
@@ -180,8 +192,8 @@ class _Bones:
         return Joint(name, parent, offset, turns, rest * np.median(lengths[self.seen(start, end)]))
 
 
-def _trunk(bones: _Bones, unit: float) -> Joint:
-    """The spine, on hips that stand still but for what keeps the neck in its place."""
+def _trunk(bones: _Bones, unit: float) -> tuple[Root, Joint]:
+    """Hips and spine; the hips stand still but for what keeps the neck in its place."""
     neck = bones.place("neck")
     across = bones.place("left_shoulder") - bones.place("right_shoulder")
     level = np.median(across, axis=0) * (1, 0, 1)
@@ -191,7 +203,7 @@ def _trunk(bones: _Bones, unit: float) -> Joint:
     turns = frame(across - (across * up).sum(-1, keepdims=True) * up, up)
     waist, spine = WAIST * unit * _UP, SPINE * unit * _UP
     places = neck - turns @ spine - waist
-    hips = Joint("Hips", None, np.median(places, axis=0), still, waist, places)
+    hips = Root("Hips", np.median(places, axis=0), still, waist, places)
     made = Joint("Spine", hips, waist, turns, spine)
     for side, out in SIDES.items():
         offset, name = np.array([0.25 * out * unit, 0, 0]), side.title()
@@ -199,7 +211,7 @@ def _trunk(bones: _Bones, unit: float) -> Joint:
         thigh = Joint(f"{name}UpLeg", hips, offset, still, down)
         shin = Joint(f"{name}Leg", thigh, down, still, foot)
         Joint(f"{name}Foot", shin, foot, still, unit * np.array([0, -_FOOT, 0.4]))
-    return made
+    return hips, made
 
 
 def _head(bones: _Bones, spine: Joint, unit: float) -> None:
@@ -220,7 +232,8 @@ def _arm(bones: _Bones, spine: Joint, side: str) -> None:
     ahead = np.array([out, 0.0, 0.0])
     rows = [OPENPOSE50.index(part(joint)) for joint in _ARM]
     lengths = _arm_lengths(bones.at[bones.seen(*map(part, _ARM))][:, rows])
-    bones.at[:, rows[1]] = _elbow(*bones.at[:, rows].swapaxes(0, 1), *lengths)
+    shoulder, elbow, wrist = bones.at[:, rows].swapaxes(0, 1)
+    bones.at[:, rows[1]] = _elbow(shoulder, elbow, wrist, *lengths)
     collar = bones.joint(f"{name}Shoulder", spine, spine.end, "neck", part("shoulder"), ahead)
     ends = itertools.pairwise(map(part, _ARM))
     upper = bones.joint(f"{name}Arm", collar, collar.end, *next(ends), ahead)

@@ -43,7 +43,8 @@ def save_eaf(path: Path, clip: PoseClip, text: str) -> None:
     for name, own in tiers.items():
         made.add_tier(name)
         for cue in own:
-            made.add_annotation(name, *(round(1000 * at) for at in (cue.start, cue.end)), cue.label)
+            start, end = round(1000 * cue.start), round(1000 * cue.end)
+            made.add_annotation(name, start, end, cue.label)
     with io.StringIO() as lines:  # into a file pympi would keep a copy of what it replaces
         with contextlib.redirect_stdout(lines):
             made.to_file("-")

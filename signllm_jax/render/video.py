@@ -58,9 +58,14 @@ def write_video(path: Path, frames: Iterator[np.ndarray], fps: float, form: str 
     # imageio-ffmpeg's own writer forks, which can hang a process in which JAX has threads.
     coded += f" -f {form}"  # whatever the file is called for now
     command = [imageio_ffmpeg.get_ffmpeg_exe(), *f"-y -loglevel error {raw} {coded}".split()]
-    pipes = {"stdin": subprocess.PIPE, "stderr": subprocess.PIPE}
     # a group of its own: ffmpeg may be a script, whose program has to end with it
-    with subprocess.Popen([*command, str(path.absolute())], **pipes, process_group=0) as ffmpeg:
+    with subprocess.Popen(
+        [*command, str(path.absolute())],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        process_group=0,
+    ) as ffmpeg:
+        assert ffmpeg.stdin  # it is a pipe
         late = threading.Event()
         clock = threading.Timer(MOST_SECONDS, lambda: (late.set(), _kill(ffmpeg)))
         clock.start()

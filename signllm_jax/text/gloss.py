@@ -95,10 +95,10 @@ def _gksl(line: str) -> list[str]:
 
 
 def _signsuisse(line: str) -> list[str]:
-    number = re.search(r"(?: (\d+))?$", line)
-    first = re.split(r" - | -(?=\S)| ?/ ?", line[: number.start()])[0]
+    number = re.search(r" (\d+)$", line)
+    first = re.split(r" - | -(?=\S)| ?/ ?", line[: number.start()] if number else line)[0]
     name = "-".join(first.split())
-    return [name + (number[1] or "")] if name else _plain(line)
+    return [name + (number[1] if number else "")] if name else _plain(line)
 
 
 _RULES: dict[str, Callable[[str], list[str]]] = {

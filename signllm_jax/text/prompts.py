@@ -182,7 +182,7 @@ def question(
     template; all other prompts are read as they are. Arguments and errors as in `parse_prompt`.
     """
     reading, found = _parse(prompt, language, (), known)
-    if not reading.quoted:
+    if reading.payload is None or not reading.quoted:
         return Question(prompt, found, reading.payload, False)
     asked = make_prompt(reading.payload, found, reading.payload)
     return Question(asked, found, reading.payload, True)

@@ -22,7 +22,7 @@ import numpy as np
 
 from signllm_jax.core.config import TextConfig
 from signllm_jax.core.errors import ConfigError, TextError
-from signllm_jax.core.schema import bounded, read_as
+from signllm_jax.core.schema import limits, read_as
 
 PAD, UNKNOWN, ANY = range(3)
 """Ids of padding, of an unknown unit and of the mark that leaves the language to the text."""
@@ -52,12 +52,12 @@ class Units:
         familiar: words that, where they are not frequent, characters only know to be familiar.
     """
 
-    kind: str = bounded(choices=("words", "characters"))
+    kind: str = dataclasses.field(metadata=limits(choices=("words", "characters")))
     languages: tuple[str, ...]
-    marks: int = bounded(low=0, high=1 << 10)
+    marks: int = dataclasses.field(metadata=limits(low=0, high=1 << 10))
     known: tuple[str, ...]
     frequent: tuple[str, ...]
-    buckets: int = bounded(low=0, high=1 << 20)
+    buckets: int = dataclasses.field(metadata=limits(low=0, high=1 << 20))
     familiar: tuple[str, ...] = ()
 
     @functools.cached_property

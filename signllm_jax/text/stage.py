@@ -12,7 +12,7 @@ import numpy as np
 from signllm_jax.core.config import TextConfig
 from signllm_jax.core.errors import ConfigError, TextError
 from signllm_jax.core.languages import check_code
-from signllm_jax.core.schema import bounded, read_as
+from signllm_jax.core.schema import limits, read_as
 from signllm_jax.text.langgloss import LangGlossVocabulary, split_marks
 from signllm_jax.text.source_tokens import Units, collect_units
 
@@ -29,7 +29,7 @@ class TextStage:
     """
 
     config: TextConfig
-    rows: int = bounded(low=4, high=1 << 20)
+    rows: int = dataclasses.field(metadata=limits(low=4, high=1 << 20))
     units: Units
     vocabulary: LangGlossVocabulary
 
