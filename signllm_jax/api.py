@@ -14,7 +14,7 @@ from signllm_jax.core.languages import get_language
 from signllm_jax.core.storage import ask_for
 from signllm_jax.core.tasks import get_info, resolve
 from signllm_jax.inference.pipelines import Pipeline
-from signllm_jax.inference.request import Request, Signed, check_draw, choose_language
+from signllm_jax.inference.request import EITHER, Request, Signed, check_draw, choose_language
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.text.spelling import folded
 from signllm_jax.text.visitors import understand
@@ -147,7 +147,7 @@ class SignLLM:
     ) -> Request:
         """Reads and checks a text or a prompt; nothing is produced. Errors as in `produce`."""
         if (text is None) == (prompt is None):
-            raise TextError("give either a text or a prompt")
+            raise TextError(EITHER)
         for given in (text, prompt):
             if not isinstance(given, (str, type(None))):
                 raise TextError(f"a text is a str, not {type(given).__name__}: {given!r:.40}")
@@ -206,7 +206,7 @@ class SignLLM:
             raise TextError(f"nothing to sign was understood: {request.model_input[:60]!r}")
         return gloss
 
-    def sign(self, requests: Sequence[Request]) -> list[Signed | SignLLMError]:
+    def sign(self, requests: Sequence[Request]) -> Sequence[Signed | SignLLMError]:
         """The clips of requests; what is wrong with one is returned in its place."""
         return self._pipeline.sign(requests)
 

@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import flax.serialization
 import jax
@@ -35,6 +35,7 @@ from signllm_jax.text.tokenizer import Tokenizer
 _TOKENIZER = "tokenizer.model"
 _FILES = re.compile(rf"group\.json|tokenizer\.model|{PARAMS}")
 _MOST = 1 << 26  # bytes of a tokenizer
+T = TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,6 +75,26 @@ class Group:
     trained_tokens: tuple[int, int] | None = None
     text_stage: TextStage | None = None
     signs: tuple[str, ...] = ()
+
+    @property
+    def needed_tokenizer(self) -> Tokenizer:
+        """The tokenizer; raises CheckpointError where there is none."""
+        return self._needed(self.tokenizer, "tokenizer")
+
+    @property
+    def needed_statistics(self) -> Statistics:
+        """The statistics; raises CheckpointError where there are none."""
+        return self._needed(self.statistics, "statistics")
+
+    @property
+    def needed_text_stage(self) -> TextStage:
+        """The text stage; raises CheckpointError where there is none."""
+        return self._needed(self.text_stage, "text stage")
+
+    def _needed(self, part: T | None, name: str) -> T:
+        if part is None:
+            raise CheckpointError(f"the group {self.language} has no {name}")
+        return part
 
     @property
     def description(self) -> dict[str, Any]:

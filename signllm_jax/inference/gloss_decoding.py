@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from signllm_jax.core.typing import Array, Tree
 from signllm_jax.inference.beam_search import IMPOSSIBLE, beam_search, length_penalty
+from signllm_jax.models.apply import apply
 from signllm_jax.models.layers.steps import empty_caches, next_step, packed_steps
 from signllm_jax.models.text2gloss import Text2Gloss
 from signllm_jax.text.langgloss import BOS, EOS, PAD
@@ -41,7 +42,7 @@ def decode_lines(
     segment = (units[..., 0] > 0).astype(jnp.int32)
 
     def encode(own):
-        memory = model.apply({"params": own}, units, segment, method="encode")
+        memory = apply(model, own, units, segment, method="encode")
         return jax.tree.map(lambda x: jnp.repeat(x, beams, axis=0), memory)
 
     memory = jax.vmap(encode)(params)
@@ -54,7 +55,7 @@ def decode_lines(
     def step(before, index, caches):
         def score(own, memory, caches):
             steps = next_step(caches, index)
-            return model.apply({"params": own}, memory, before, steps, method="decode")
+            return apply(model, own, memory, before, steps, method="decode")
 
         scores, caches = jax.vmap(score)(params, memory, caches)
         gloss, language = (_average(logits[:, :, 0]) for logits in scores)
@@ -92,9 +93,9 @@ def score_choices(model: Text2Gloss, params: Tree, units: Array, lines: Array) -
     before = jnp.where(steps.place == 0, BOS, jnp.roll(flat, 1, axis=1))
 
     def score(own):
-        memory = model.apply({"params": own}, units, text_segment, method="encode")
+        memory = apply(model, own, units, text_segment, method="encode")
         memory = jax.tree.map(lambda x: jnp.repeat(x, count, axis=0), memory)
-        scores, _ = model.apply({"params": own}, memory, before, steps, method="decode")
+        scores, _ = apply(model, own, memory, before, steps, method="decode")
         return scores.gloss
 
     logp = _average(jax.vmap(score)(params))

@@ -83,7 +83,8 @@ def with_gloss(
             for place, (code, sign) in enumerate(marks)
         ]
         # a gloss that train has too seldom is several tokens
-        fits = frames is not None and len(frames) == len(said)
-        shares = frames.tolist() if fits else None
+        shares = None
+        if frames is not None and len(frames) == len(said):
+            shares = frames.tolist()
         cues = signed_cues(said, clip.seconds, letters, shares)
     return dataclasses.replace(clip, cues=cues)

@@ -12,7 +12,7 @@ from signllm_jax.corpora.published import is_spelled
 from signllm_jax.inference.letter_times import with_cues, with_gloss
 from signllm_jax.inference.prompt_to_gloss import read_prompt
 from signllm_jax.inference.prompt_to_pose import PromptToPose
-from signllm_jax.inference.request import Request, Signed, choose_language, only_language
+from signllm_jax.inference.request import EITHER, Request, Signed, choose_language, only_language
 from signllm_jax.inference.text_to_pose import Producer
 from signllm_jax.parallel import sharding
 from signllm_jax.poses.clip import PoseClip
@@ -41,12 +41,15 @@ class Pipeline(Protocol):
 
     def read(self, text: str | None, prompt: str | None, language: str | None) -> Request:
         """Checks a text or a prompt, one of which is None; see `SignLLM.read`."""
+        ...
 
-    def gloss(self, requests: Sequence[Request]) -> list[str | None]:
+    def gloss(self, requests: Sequence[Request]) -> Sequence[str | None]:
         """The LangGloss of requests: '' where nothing is understood, None without a text stage."""
+        ...
 
-    def sign(self, requests: Sequence[Request]) -> list[Signed | TextError]:
+    def sign(self, requests: Sequence[Request]) -> Sequence[Signed | TextError]:
         """The clips of requests; what cannot be signed is that request's error alone."""
+        ...
 
     def warm_up(self) -> None:
         """Compiles, or loads what has been compiled."""
@@ -77,9 +80,11 @@ class TextPipeline:
         has = tuple(self.groups)
         if prompt is not None:
             text, language = read_request(prompt, language or only_language(has))
+        if text is None:
+            raise TextError(EITHER)
         language = choose_language(has, language)
         parts = self._parts(text, language)
-        spells = self.groups[language].tokenizer.kind == "letters"
+        spells = self.groups[language].needed_tokenizer.kind == "letters"
         if spells and len(" ".join(parts)) > LONGEST:
             raise TextError(
                 f"{text[:40]!r}: a clip spells at most {LONGEST} letters, "
@@ -95,7 +100,7 @@ class TextPipeline:
         """What a clip each is made of: no longer than the texts that the model has learned from."""
         group = self.groups[language]
         _, most = group.trained_tokens or (0, 0)
-        return spelled_parts(text, group.tokenizer, most)
+        return spelled_parts(text, group.needed_tokenizer, most)
 
     def gloss(self, requests: Sequence[Request]) -> list[None]:
         """See Pipeline."""
@@ -110,7 +115,7 @@ class TextPipeline:
         """
         made: dict[int, list[PoseClip]] = {}
         for code in dict.fromkeys(request.language for request in requests):
-            tokenizer = self.groups[code].tokenizer
+            tokenizer = self.groups[code].needed_tokenizer
             parts = [
                 (i, part)
                 for i, request in enumerate(requests)
@@ -149,7 +154,7 @@ class PromptPipeline:
     def __init__(self, groups: Mapping[str, Group]):
         (group,) = groups.values()
         self._group, self._params = group, _stacked(group)
-        self.groups = dict.fromkeys(group.text_stage.vocabulary.languages, group)
+        self.groups = dict.fromkeys(group.needed_text_stage.vocabulary.languages, group)
         mesh = _one_device()
         self._models = {size: PromptToPose(group, mesh, size) for size in _SIZES}
 
@@ -167,12 +172,15 @@ class PromptPipeline:
         glosses = model.gloss(self._params, requests)
         clips = model.clips(self._params, glosses, [request.draw for request in requests])
         spelled = is_spelled(self._group.dataset)
-        signed: list[Signed | TextError] = list(clips)
         made = [i for i, clip in enumerate(clips) if not isinstance(clip, TextError)]
         lasting = model.durations(self._params, [glosses[i] for i in made])
-        for i, frames in zip(made, lasting, strict=True):
-            signed[i] = Signed(with_gloss(clips[i], glosses[i], spelled, frames), glosses[i])
-        return signed
+        frames = dict(zip(made, lasting, strict=True))
+        return [
+            clip
+            if isinstance(clip, TextError)
+            else Signed(with_gloss(clip, glosses[i], spelled, frames[i]), glosses[i])
+            for i, clip in enumerate(clips)
+        ]
 
     def warm_up(self) -> None:
         """See Pipeline."""

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from signllm_jax.artifacts.group import Group
-from signllm_jax.core.config import Config
+from signllm_jax.core.config import Config, ModelConfig, ReadingConfig
 from signllm_jax.core.errors import DataError
 from signllm_jax.core.typing import Tree
 from signllm_jax.inference import text_decoding
@@ -34,11 +34,10 @@ class BackTranslator:
     def __init__(self, config: Config, groups: Sequence[Group], mesh, batch_size: int):
         self._groups, self._mesh, self._batch_size = groups, mesh, batch_size
         self._patch = config.model.patch
-        module = Pose2Text(config.model, config.reading, compute_dtype(config.model.dtype))
         tokens = max(group.row_tokens for group in groups)
-        self._read = _program(module, tokens, config.reading.beams, mesh)
+        self._read = _program(config.model, config.reading, tokens, mesh)
         ids = np.arange(config.model.vocab)
-        self._allowed = np.stack([ids < group.tokenizer.size for group in groups])
+        self._allowed = np.stack([ids < group.needed_tokenizer.size for group in groups])
         self._allowed[:, UNKNOWN] = False  # no text has what cannot be written
 
     def __call__(self, params: Tree, clips: Sequence[Sequence[PoseClip]]) -> list[list[str]]:
@@ -60,7 +59,7 @@ class BackTranslator:
         longest = max((len(clip) for own in frames for clip in own), default=1)
         multiple = int(np.lcm(_SHAPES, self._patch))
         time = -(-max(longest, 1) // multiple) * multiple
-        size = 3 * len(self._groups[0].statistics.mean)
+        size = 3 * len(self._groups[0].needed_statistics.mean)
         texts: list[list[str]] = [[] for _ in clips]
         for start in range(0, max(map(len, clips), default=0), self._batch_size):
             shape = (len(clips), self._batch_size)
@@ -81,7 +80,7 @@ class BackTranslator:
                 )
                 found = jax.device_get(self._read(params, *placed))
             for i, own in enumerate(chosen):
-                tokenizer = self._groups[i].tokenizer
+                tokenizer = self._groups[i].needed_tokenizer
                 texts[i] += [
                     tokenizer.decode(ids.tolist()) if ids.any() else ""
                     for ids in found[i, : len(own)]
@@ -90,7 +89,7 @@ class BackTranslator:
 
     def _standardised(self, clip: PoseClip, group: Group) -> np.ndarray:
         """The frames [T, D - 1] of a clip as the reader of its language sees them."""
-        statistics = group.statistics
+        statistics = group.needed_statistics
         if clip.layout != statistics.layout:
             raise DataError(
                 f"the reader of {group.language} reads {statistics.layout} clips, not {clip.layout}"
@@ -104,11 +103,13 @@ class BackTranslator:
 
 
 @functools.lru_cache(maxsize=8)
-def _program(module: Pose2Text, tokens: int, beams: int, mesh):
+def _program(model: ModelConfig, reading: ReadingConfig, tokens: int, mesh):
     """The compiled reading, which readers of equal size share."""
+    module = Pose2Text(model, reading, compute_dtype(model.dtype))
 
     def read(params, frames, length, allowed):
-        return text_decoding.read(module, params, frames, length, allowed, tokens, beams)[0]
+        given = frames, length, allowed, tokens, reading.beams
+        return text_decoding.read(module, params, *given)[0]
 
     everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
     return jax.jit(language_axis.lift(read), out_shardings=everywhere)

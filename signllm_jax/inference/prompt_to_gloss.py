@@ -13,7 +13,7 @@ from signllm_jax.core.errors import TextError
 from signllm_jax.core.typing import Tree
 from signllm_jax.corpora import fingerspelling
 from signllm_jax.corpora.published import is_spelled
-from signllm_jax.inference.request import Request, choose_language, only_language
+from signllm_jax.inference.request import EITHER, Request, choose_language, only_language
 from signllm_jax.inference.text_to_gloss import Translator
 from signllm_jax.text.langgloss import mark_as, split_marks, to_langgloss
 from signllm_jax.text.prompt_forms import KNOWN
@@ -43,16 +43,20 @@ def read_prompt(
         ConfigError: the group has no such language, or which one is meant is not said.
         TextError: the prompt is not understood or too long; a text is to be spelled and cannot be.
     """
-    has, certain = group.text_stage.vocabulary.languages, True
+    stage = group.needed_text_stage
+    has, certain = stage.vocabulary.languages, True
     if prompt is not None:
-        asked, language, text, certain = question(prompt, language or only_language(has), known)
-    language = choose_language(has, language)
-    if prompt is None:
-        asked = make_prompt(text, language, text)
+        asked, named, text, certain = question(prompt, language or only_language(has), known)
+        code, shown = choose_language(has, named), prompt if text is None else text
+    elif text is not None:
+        code, shown = choose_language(has, language), text
+        asked = make_prompt(text, code, text)
+    else:
+        raise TextError(EITHER)
     if certain and is_spelled(group.dataset):
-        fingerspelling.spell(text, language)
-    group.text_stage.encode(asked, language)
-    return Request(language, prompt if text is None else text, asked)
+        fingerspelling.spell(shown, code)
+    stage.encode(asked, code)
+    return Request(code, shown, asked)
 
 
 def understand(

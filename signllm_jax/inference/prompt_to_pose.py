@@ -30,8 +30,8 @@ class PromptToPose:
 
     def __init__(self, group: Group, mesh, batch_size: int):
         self._group, self._batch_size = group, batch_size
-        self._language = group.text_stage.vocabulary.languages[0]
-        self._translator = Translator(group.model, group.text_stage, mesh, batch_size)
+        self._language = group.needed_text_stage.vocabulary.languages[0]
+        self._translator = Translator(group.model, group.needed_text_stage, mesh, batch_size)
         self._producer = Producer([group], mesh, batch_size)
 
     def gloss(self, params: Tree, requests: Sequence[Request]) -> list[str]:
@@ -62,14 +62,12 @@ class PromptToPose:
         """As `clips`, each clip with whether it ended by itself; None = a draw for each."""
         if draws is None:
             draws = [Draw(sample=place) for place in range(len(glosses))]
-        made: list[tuple[PoseClip, bool] | TextError | None]
-        made = [self._refusal(gloss) for gloss in glosses]
-        fitting = [i for i, refusal in enumerate(made) if refusal is None]
+        refusals = [self._refusal(gloss) for gloss in glosses]
+        fitting = [i for i, refusal in enumerate(refusals) if refusal is None]
         lines, chosen = [glosses[i] for i in fitting], [draws[i] for i in fitting]
         clips = self._producer(pose_params(params), [lines], [chosen])[0]
-        for i, clip in zip(fitting, clips, strict=True):
-            made[i] = clip
-        return made
+        made = dict(zip(fitting, clips, strict=True))
+        return [made[i] if refusal is None else refusal for i, refusal in enumerate(refusals)]
 
     def durations(self, params: Tree, glosses: Sequence[str]) -> list[np.ndarray | None]:
         """How many frames each token of lines of LangGloss lasts; see `Producer.durations`."""

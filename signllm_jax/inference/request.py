@@ -13,6 +13,8 @@ from signllm_jax.text.language_names import abbreviations, code_of
 
 HOTTEST = 10.0
 """Largest temperature that may be asked for."""
+EITHER = "give either a text or a prompt"
+"""What is wrong where a user gives both, or neither."""
 
 
 class Draw(NamedTuple):

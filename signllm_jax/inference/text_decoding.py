@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from signllm_jax.core.typing import Array, Tree
 from signllm_jax.inference.beam_search import IMPOSSIBLE, beam_search, mean_of_tokens
+from signllm_jax.models.apply import apply
 from signllm_jax.models.layers.steps import empty_caches, next_step
 from signllm_jax.models.pose2text import END, Pose2Text
 
@@ -40,7 +41,7 @@ def read(
     """
     c = model.config
     segment = (jnp.arange(frames.shape[1]) < length[:, None]).astype(jnp.int32)
-    memory = model.apply({"params": params}, frames, segment, method="encode")
+    memory = apply(model, params, frames, segment, method="encode")
     memory = jax.tree.map(lambda x: jnp.repeat(x, beams, axis=0), memory._replace(gloss=None))
     most = max_tokens + 1  # with the end
     caches = empty_caches(
@@ -49,7 +50,7 @@ def read(
 
     def step(before, index, caches):
         steps = next_step(caches, index)
-        logits, caches = model.apply({"params": params}, memory, before, steps, method="decode")
+        logits, caches = apply(model, params, memory, before, steps, method="decode")
         logits = jnp.where(allowed, logits[:, 0], IMPOSSIBLE)
         return jax.nn.log_softmax(logits), jnp.zeros(len(logits), jnp.int32), caches
 

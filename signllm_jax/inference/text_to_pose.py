@@ -14,6 +14,7 @@ from signllm_jax.core.typing import Tree
 from signllm_jax.inference import pose_decoding
 from signllm_jax.inference.request import Draw
 from signllm_jax.models import generation
+from signllm_jax.models.apply import apply
 from signllm_jax.models.layers.precision import compute_dtype
 from signllm_jax.models.text2pose import Text2Pose
 from signllm_jax.parallel import sharding
@@ -35,10 +36,10 @@ class Producer:
     def __init__(self, groups: Sequence[Group], mesh, batch_size: int):
         first = groups[0]
         self._tokenizers = [
-            LineTokenizer(group.text_stage) if group.text_stage else group.tokenizer
+            LineTokenizer(group.text_stage) if group.text_stage else group.needed_tokenizer
             for group in groups
         ]
-        self._statistics = [group.statistics for group in groups]
+        self._statistics = [group.needed_statistics for group in groups]
         self._mesh, self._tokens, self._batch_size = mesh, first.row_tokens, batch_size
         languages = first.text_stage.config.languages if first.text_stage else 0
         self._draws = generation.draws(first.model, first.max_frames)
@@ -125,7 +126,8 @@ class Producer:
     ) -> pose_decoding.Generated:
         inputs = [batch]
         if self._draws:
-            noise = np.zeros((*batch.shape[:2], self._draws), np.float32)
+            languages, rows = batch.shape[:2]
+            noise = np.zeros((languages, rows, self._draws), np.float32)
             for own, group in zip(noise, draws):
                 for row, draw in zip(own, group):
                     row[:] = draw.noise(self._draws)
@@ -156,7 +158,7 @@ def _durations(model: ModelConfig, languages: int):
 
     def frames(params, text):
         segment = (text > 0).astype(np.int32)
-        return module.apply({"params": params}, text, segment, method="encode").frames
+        return apply(module, params, text, segment, method="encode").frames
 
     return jax.jit(frames)
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from signllm_jax.core.config import ModelConfig
 from signllm_jax.core.typing import Array, Tree
+from signllm_jax.models.apply import apply
 from signllm_jax.models.history import fed_back
 from signllm_jax.models.layers import flow
 from signllm_jax.models.layers.steps import (
@@ -104,16 +105,16 @@ def read_text(
             frames is not read.
         seen: true clips, one a row, whose latents are read instead of drawn.
     """
-    given, segment = {"params": params}, (text > 0).astype(jnp.int32)
-    memory = model.apply(given, text, segment, method="encode")
+    segment = (text > 0).astype(jnp.int32)
+    memory = apply(model, params, text, segment, method="encode")
     if not model.config.varies:
         return memory
     if seen is not None:
-        return model.apply(given, memory, seen, method="recognize")[0]
+        return apply(model, params, memory, seen, method="recognize")[0]
     if noise is None:
         noise = jnp.zeros((len(text), draws(model.config)))
     noise = noise[:, None, : draws(model.config)]
-    return model.apply(given, memory, noise, method="vary")
+    return apply(model, params, memory, noise, method="vary")
 
 
 def make_at_once(
@@ -137,7 +138,7 @@ def make_at_once(
     patch, ended = model.config.patch, None
     most = patches * patch
     if length is None:
-        told = model.apply({"params": params}, memory, 1, method="tell_length")[:, 0]
+        told = apply(model, params, memory, 1, method="tell_length")[:, 0]
         whole = jnp.round(jnp.exp(told))
         length = jnp.clip(whole, 1, most).astype(jnp.int32)
         ended = whole <= most
@@ -157,7 +158,7 @@ def make_at_once(
 def _pass(model, params, memory, counter, steps, point=None, time=None):
     """One pass over all patches: frames [B, N, P, D - 1] and which joints are shown."""
     given = memory, point, counter, steps, False, time
-    predicted, _ = model.apply({"params": params}, *given, method="decode")
+    predicted, _ = apply(model, params, *given, method="decode")
     return predicted.frames, predicted.seen > 0
 
 
@@ -235,8 +236,9 @@ def next_patch(
             a joint is shown.
     """
     clips = len(past.counter)
-    predicted, caches = model.apply(
-        {"params": params},
+    predicted, caches = apply(
+        model,
+        params,
         memory,
         past.history[:, None],
         past.counter[:, None],

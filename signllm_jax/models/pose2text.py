@@ -21,6 +21,7 @@ from signllm_jax.core.typing import Array
 from signllm_jax.models.layers.bias import nearness, nearness_params, place_bias, place_params
 from signllm_jax.models.layers.blocks import Block, Dense, Norm
 from signllm_jax.models.layers.embed import Embed, segment_positions, sinusoids
+from signllm_jax.models.layers.named import named
 from signllm_jax.models.layers.steps import Steps, packed_steps
 from signllm_jax.parallel.sharding import constrain
 
@@ -98,7 +99,7 @@ class Pose2Text(nn.Module):
 
     def setup(self):
         """Declares the layers."""
-        c, names = self.config, nn.with_logical_partitioning
+        c = self.config
         block = lambda cross: Block(c.width, c.heads, c.mlp, c.dropout, cross, self.dtype)  # noqa: E731
         self.embed_frames = Dense(c.width, ("patch", "embed"), self.dtype)
         self.encoder = [block(False) for _ in range(c.encoder_layers)]
@@ -111,7 +112,7 @@ class Pose2Text(nn.Module):
         if self.reading.gloss_vocab:
             self.gloss_head = Dense(self.reading.gloss_vocab, ("embed", "vocab"), jnp.float32)
         self.embed_text = Embed(c.vocab, c.width)
-        self.start = self.param("start", names(nn.initializers.normal(1.0), ("norm",)), (c.width,))
+        self.start = self.param("start", named(nn.initializers.normal(1.0), "norm"), (c.width,))
         self.decoder = [block(True) for _ in range(c.decoder_layers)]
         if c.progress_bias:
             self.left = Dense(c.width, ("progress", "embed"))
@@ -186,7 +187,7 @@ class Pose2Text(nn.Module):
         x = constrain(x.astype(self.dtype), "rows", "time", "width")
         new_caches = []
         for layer, block in enumerate(self.decoder):
-            bias = nearness(*(x[layer] for x in self.bias), distance) if c.progress_bias else None
+            bias = nearness(self.bias, layer, distance) if c.progress_bias else None
             layer_memory = (memory.keys_values[layer], same, bias)
             x, new = block(x, steps.mask, layer_memory, steps.cache(layer), training)
             new_caches.append(new)

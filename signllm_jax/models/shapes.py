@@ -1,6 +1,7 @@
 """The shapes that a group's parameters must have, so that sizes that are told are true."""
 
 import functools
+from typing import Any
 
 import flax.linen as nn
 import flax.traverse_util
@@ -40,8 +41,7 @@ def difference(
         expected = _of_stage(model, stage.config, "pose_stage" in params)
     else:
         expected = _of_poses(model) if reading is None else _of_reader(model, reading)
-    expected = flax.traverse_util.flatten_dict(expected, sep="/")
-    held = flax.traverse_util.flatten_dict(params, sep="/")
+    expected, held = _leaves(expected), _leaves(params)
     for name in (*expected, *held):
         if name not in held:
             return f"{name} is missing"
@@ -52,6 +52,11 @@ def difference(
             told = f"{leaf.dtype}{list(leaf.shape)}" if isinstance(leaf, np.ndarray) else "no array"
             return f"{name} is {told}, not {own.dtype}{list(own.shape)}"
     return None
+
+
+def _leaves(tree: Tree) -> dict[str, Any]:
+    """The leaves by their paths, names with slashes between them."""
+    return flax.traverse_util.flatten_dict(tree, sep="/")
 
 
 def _named(tree: Tree) -> bool:

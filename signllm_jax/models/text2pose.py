@@ -26,6 +26,7 @@ from signllm_jax.models.layers.embed import (
     sinusoids,
 )
 from signllm_jax.models.layers.flow import Time
+from signllm_jax.models.layers.named import named
 from signllm_jax.models.layers.steps import Memory, Steps, packed_steps
 from signllm_jax.models.layers.variety import (
     FIRST_PACE,
@@ -89,7 +90,7 @@ class Text2Pose(nn.Module):
             self.frame_phase = Dense(c.width, ("progress", "embed"))
         self.start = self.param(
             "start",
-            nn.with_logical_partitioning(nn.initializers.normal(1.0), ("norm",)),
+            named(nn.initializers.normal(1.0), "norm"),
             (c.width,),
         )
         self.decoder = [block(True) for _ in range(c.decoder_layers)]
@@ -212,6 +213,7 @@ class Text2Pose(nn.Module):
         if c.flow:
             x = x + self.flow_time(jnp.zeros(segment.shape) if time is None else time)
         if c.varies:
+            assert memory.latent is not None, "see `vary` and `recognize`"
             own = members(segment, memory.latent.shape[1])
             latent = jnp.einsum("bnk,bkz->bnz", own, memory.latent)
             x = x + self.embed_latent(latent)
@@ -228,7 +230,7 @@ class Text2Pose(nn.Module):
         kernel_segment = segment if training and c.attention != "xla" else None
         new_caches = []
         for layer, block in enumerate(self.decoder):
-            bias = nearness(*(x[layer] for x in self.bias), distance) if c.progress_bias else None
+            bias = nearness(self.bias, layer, distance) if c.progress_bias else None
             layer_memory = (keys_values[layer], memory_mask, bias)
             cache = steps.cache(layer)
             whole = cache is None and not parallel

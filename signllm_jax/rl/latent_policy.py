@@ -11,6 +11,7 @@ import optax
 
 from signllm_jax.core.typing import Array, Tree
 from signllm_jax.models import generation
+from signllm_jax.models.apply import apply
 from signllm_jax.models.back_translation import BLANK
 from signllm_jax.models.layers.variety import clip_means
 from signllm_jax.models.text2pose import Text2Pose
@@ -76,11 +77,11 @@ def surrogate(
         latent: float32 [N, 1, Z + 4], as they were drawn.
         advantage: float32 [N].
     """
-    given, segment = {"params": params}, (text > 0).astype(jnp.int32)
-    memory = model.apply(given, text, segment, method="encode")
+    segment = (text > 0).astype(jnp.int32)
+    memory = apply(model, params, text, segment, method="encode")
     features = jax.lax.stop_gradient(clip_means(memory.text, segment, 1))
     drawn = jax.lax.stop_gradient(latent)
-    chosen = model.apply(given, features, drawn, method=_log_probability)[:, 0]
+    chosen = apply(model, params, features, drawn, method=_log_probability)[:, 0]
     return -(jax.lax.stop_gradient(advantage) * chosen).mean()
 
 

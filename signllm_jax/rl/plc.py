@@ -184,10 +184,10 @@ def with_clips(state, like: Replay | None, clip: Callable[[int, int], tuple]):
 
     Args:
         state: as `without_clips` left it.
-        like: shapes, types and shardings of the whole buffer.
+        like: shapes, types and shardings of the whole buffer; None where there is none.
         clip: from (lane, example) to tokens, frames [T, D] and mask [T, J].
     """
-    if state.replay is None:
+    if like is None:
         return state
     replay = state.replay
     held = {

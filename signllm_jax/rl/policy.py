@@ -13,6 +13,7 @@ import jax.numpy as jnp
 
 from signllm_jax.core.typing import Array, Tree
 from signllm_jax.models import generation
+from signllm_jax.models.apply import apply
 from signllm_jax.models.history import fed_back, teacher_forcing
 from signllm_jax.models.layers.steps import Memory
 from signllm_jax.models.layers.variety import Seen
@@ -117,7 +118,7 @@ def policy_loss(
         history, before, segment = teacher_forcing(with_counter, real, model.config.patch)
         spoken = (clips.text > 0).astype(jnp.int32)
         given = clips.text, spoken, history, before, segment
-        mean = model.apply({"params": params}, *given, seen=seen)[0].frames
+        mean = apply(model, params, *given, seen=seen)[0].frames
     actions, mean = (x.reshape(count, patches, -1) for x in (frames[:count], mean))
     chosen = log_probability(actions, mean, deviation) * (segment > 0)
     # the mean is over the clips that there are

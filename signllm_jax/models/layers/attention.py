@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from signllm_jax.core.typing import Array
 from signllm_jax.models.layers.bfloat16 import add_bias
 from signllm_jax.models.layers.kernels import attend_by_kernel
+from signllm_jax.models.layers.named import named
 from signllm_jax.models.layers.products import product
 from signllm_jax.parallel.sharding import constrain
 
@@ -70,7 +71,7 @@ class Attention(nn.Module):
         zeros = nn.initializers.zeros
 
         def param(name, init, shape, *axes):
-            return self.param(name, nn.with_logical_partitioning(init, axes), shape)
+            return self.param(name, named(init, *axes), shape)
 
         square = (self.width, self.width)
         self.query_kernel = param("query_kernel", init, square, "embed", "heads")

@@ -6,22 +6,32 @@ import jax.numpy as jnp
 import numpy as np
 
 from signllm_jax.core.typing import Array
+from signllm_jax.models.layers.named import named
 
 
-def nearness_params(module: nn.Module, layers: int, heads: int, steepest: float) -> tuple:
+def nearness_params(
+    module: nn.Module, layers: int, heads: int, steepest: float
+) -> tuple[Array, Array]:
     """Declares a module's `bias_slope` and `bias_offset`, each [layers, H], for `nearness`.
 
     Slopes begin at `steepest` to 0.01 over the heads, so that some look closely and some widely.
     """
     slopes = np.log(np.expm1(np.geomspace(steepest, 0.01, heads))).astype(np.float32)
     shape, names = (layers, heads), (None, "heads")
-    slope = nn.with_logical_partitioning(lambda key, shape: jnp.broadcast_to(slopes, shape), names)
-    offset = nn.with_logical_partitioning(nn.initializers.zeros, names)
+    slope = named(lambda key, shape: jnp.broadcast_to(slopes, shape), *names)
+    offset = named(nn.initializers.zeros, *names)
     return module.param("bias_slope", slope, shape), module.param("bias_offset", offset, shape)
 
 
-def nearness(slope: Array, offset: Array, distance: Array) -> Array:
-    """-softplus(slope) * (distance + offset)^2 [B, H, N, S] of distances [B, N, S] and [H]."""
+def nearness(params: tuple[Array, Array], layer: int, distance: Array) -> Array:
+    """-softplus(slope) * (distance + offset)^2 [B, H, N, S] of distances [B, N, S].
+
+    Args:
+        params: from `nearness_params`.
+        layer: whose slopes and offsets [H] are meant.
+        distance: [B, N, S].
+    """
+    slope, offset = (x[layer] for x in params)
     slope, offset = (x[None, :, None, None] for x in (jax.nn.softplus(slope), offset))
     return -slope * jnp.square(distance[:, None] + offset)
 
@@ -30,8 +40,7 @@ def place_params(
     module: nn.Module, name: str, layers: int, heads: int, most: int, deviation: float = 0.0
 ) -> Array:
     """Declares a module's parameter [layers, H, 2 most + 1] for `place_bias`."""
-    names = (None, "heads", None)
-    init = nn.with_logical_partitioning(nn.initializers.normal(deviation), names)
+    init = named(nn.initializers.normal(deviation), None, "heads", None)
     return module.param(name, init, (layers, heads, 2 * most + 1))
 
 

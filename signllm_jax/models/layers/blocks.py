@@ -6,6 +6,7 @@ import jax.numpy as jnp
 
 from signllm_jax.models.layers.attention import Attention, put
 from signllm_jax.models.layers.bfloat16 import add_bias, gelu
+from signllm_jax.models.layers.named import named
 from signllm_jax.models.layers.products import product
 from signllm_jax.parallel.sharding import constrain
 
@@ -31,14 +32,14 @@ class Dense(nn.Module):
         init = nn.initializers.variance_scaling(self.scale, "fan_in", "normal")
         kernel = self.param(
             "kernel",
-            nn.with_logical_partitioning(init, self.names),
+            named(init, *self.names),
             (x.shape[-1], self.features),
         )
         # a bias over the fsdp axis would be gathered for no gain
         bias_name = "norm" if self.names[1] == "embed" else self.names[1]
         bias = self.param(
             "bias",
-            nn.with_logical_partitioning(nn.initializers.zeros, (bias_name,)),
+            named(nn.initializers.zeros, bias_name),
             (self.features,),
         )
         return add_bias(product(x.astype(self.dtype), kernel.astype(self.dtype)), bias)
@@ -53,9 +54,7 @@ class Norm(nn.Module):
     def __call__(self, x):
         """x [..., M] -> [..., M]."""
         shape = x.shape[-1:]
-        names = ("norm",)
-        ones = nn.with_logical_partitioning(nn.initializers.ones, names)
-        zeros = nn.with_logical_partitioning(nn.initializers.zeros, names)
+        ones, zeros = named(nn.initializers.ones, "norm"), named(nn.initializers.zeros, "norm")
         scale, bias = self.param("scale", ones, shape), self.param("bias", zeros, shape)
         x = x.astype(jnp.float32)
         # both moments in one pass over x, and both of its gradient's sums in one over the gradient
@@ -192,6 +191,7 @@ class Block(nn.Module):
             keys_values = tuple(put(old, new, index) for old, new in zip(held, own))
         x = x + self._branch(y, training)
         if self.cross:
+            assert memory is not None, "a block with cross-attention needs a memory"
             memory_keys_values, memory_mask, memory_bias = memory
             y = self.cross_attention(
                 self.norm_cross(x), memory_keys_values, memory_mask, memory_bias

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from signllm_jax.core.typing import Array, TokenScores
+from signllm_jax.models.layers.named import named
 
 
 def progress_features(progress: Array, count: int, highest: float = 64.0) -> Array:
@@ -71,7 +72,7 @@ class Embed(nn.Module):
         """Looks the tokens up."""
         table = self.param(
             "embedding",
-            nn.with_logical_partitioning(nn.initializers.normal(1.0), ("vocab", "embed")),
+            named(nn.initializers.normal(1.0), "vocab", "embed"),
             (self.rows, self.features),
         )
         return jnp.take(table, token, axis=0)
@@ -92,15 +93,11 @@ class MarkedEmbed(nn.Module):
 
     def setup(self):
         """Declares both tables."""
-        init = nn.with_logical_partitioning(
-            nn.initializers.normal(self.features**-0.5), ("vocab", "embed")
-        )
-        self.gloss = self.param("gloss", init, (self.rows, self.features))
-        # few rows: not worth splitting
-        init = nn.with_logical_partitioning(
-            nn.initializers.normal(self.features**-0.5), (None, "embed")
-        )
-        self.language = self.param("language", init, (self.languages, self.features))
+        init = nn.initializers.normal(self.features**-0.5)
+        gloss = named(init, "vocab", "embed")
+        self.gloss = self.param("gloss", gloss, (self.rows, self.features))
+        language = named(init, None, "embed")  # few rows: not worth splitting
+        self.language = self.param("language", language, (self.languages, self.features))
 
     def __call__(self, token):
         """int32 [B, N] -> [B, N, M], of unit variance."""
@@ -130,7 +127,7 @@ class UnitEmbed(nn.Module):
     @nn.compact
     def __call__(self, units):
         """int32 [B, S, 1 + G], the unit and then its n-grams (0 = none), -> [B, S, M]."""
-        init = nn.with_logical_partitioning(nn.initializers.normal(1.0), ("vocab", "embed"))
+        init = named(nn.initializers.normal(1.0), "vocab", "embed")
         table = self.param("unit", init, (self.rows, self.features))
         x = jnp.take(table, units[..., 0], axis=0)
         if self.buckets:

@@ -96,7 +96,7 @@ def _of_rows(query, key, value, segment):
 
 
 def _gradients_of_rows(query, key, value, segment, gradient):
-    attend = lambda *args: _of_rows(*args, segment)  # noqa: E731
+    attend = lambda q, k, v: _of_rows(q, k, v, segment)  # noqa: E731
     return jax.vjp(attend, query, key, value)[1](gradient)
 
 

@@ -211,8 +211,8 @@ class Variety(nn.Module):
             return hands, -(known(jax.nn.log_softmax(self.hands(text))) * hands).sum(-1)
         found = mean, deviation = self._posterior(text, seen, patch, tokens, hands)
         expected = *self._prior(text, hands), jax.nn.log_softmax(self.hands(text))
-        *prior, logp = map(known, expected)
-        surplus = divergence(found, prior) - (logp * hands).sum(-1)
+        of_text, deviation_of_text, logp = map(known, expected)
+        surplus = divergence(found, (of_text, deviation_of_text)) - (logp * hands).sum(-1)
         return jnp.concatenate([mean + jnp.exp(deviation) * seen.noise, hands], -1), surplus
 
     def log_probability(self, text, latent):
