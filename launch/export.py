@@ -26,20 +26,17 @@ COMMAND = flags.DEFINE_string("command", "", "what makes this export, to be said
 def main() -> None:
     """Reads the flags, writes the export, and prints its digest."""
     from signllm_jax.artifacts.export import export_run
-    from signllm_jax.core.errors import ConfigError
 
-    for flag in (WORKDIR, OUTPUT):
-        if not flag.value:
-            raise ConfigError(f"--{flag.name} is missing")
+    workdir, output = cli.required(WORKDIR), cli.required(OUTPUT)
     made = export_run(
-        WORKDIR.value,
-        OUTPUT.value,
+        workdir,
+        output,
         LANGUAGES.value,
         STORED.value or "",
         measure if EVALUATE.value else None,
         COMMAND.value,
     )
-    print(f"{OUTPUT.value}: {', '.join(made['languages'])}; sha256 {made['sha256']}")
+    print(f"{output}: {', '.join(made['languages'])}; sha256 {made['sha256']}")
 
 
 def measure(folder: Path) -> dict[str, dict]:
@@ -48,7 +45,7 @@ def measure(folder: Path) -> dict[str, dict]:
     from signllm_jax.artifacts.workdir import Workdir
     from signllm_jax.eval.dispatch import evaluate_run
 
-    readers = Path(WORKDIR.value) / "reader"
+    readers = Path(cli.required(WORKDIR)) / "reader"
     with tempfile.TemporaryDirectory(prefix="signllm_jax-") as place:
         run = Workdir(Path(place) / "run")  # evaluating keeps its readers beside the model
         shutil.copytree(folder, run.path)

@@ -16,13 +16,10 @@ DATA_DIR = flags.DEFINE_string("data_dir", None, "data of the languages, by defa
 
 def main() -> None:
     """Reads the flags and writes the grown model."""
-    from signllm_jax.core.errors import ConfigError
     from signllm_jax.train.shared import extend_run
 
-    for flag in (WORKDIR, LANGUAGES, OUTPUT):
-        if not flag.value:
-            raise ConfigError(f"--{flag.name} is missing")
-    print(extend_run(WORKDIR.value, LANGUAGES.value, OUTPUT.value, DATA_DIR.value))
+    workdir, languages = cli.required(WORKDIR), cli.required(LANGUAGES)
+    print(extend_run(workdir, languages, cli.required(OUTPUT), DATA_DIR.value))
 
 
 if __name__ == "__main__":

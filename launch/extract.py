@@ -16,14 +16,11 @@ JOBS = flags.DEFINE_integer("jobs", 1, "processes at a time", lower_bound=1)
 
 def main() -> None:
     """Reads the flags, extracts and prints what was found."""
-    from signllm_jax.core.errors import ConfigError
     from signllm_jax.corpora.extract import extract, find_python, summary
 
-    for flag in (VIDEOS, OUTPUT):
-        if not flag.value:
-            raise ConfigError(f"--{flag.name} is missing")
+    videos, output = cli.required(VIDEOS), cli.required(OUTPUT)
     python = find_python(Path(__file__).resolve().parents[1])
-    cli.say(summary(extract(VIDEOS.value, OUTPUT.value, python, JOBS.value, MODEL.value)))
+    cli.say(summary(extract(videos, output, python, JOBS.value, MODEL.value)))
 
 
 if __name__ == "__main__":

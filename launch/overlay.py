@@ -17,17 +17,14 @@ FPS = flags.DEFINE_float("fps", 25.0, "frames per second of OpenPose's JSON", lo
 
 def main() -> None:
     """Reads the flags, lifts, measures and draws."""
-    from signllm_jax.core.errors import ConfigError
     from signllm_jax.corpora.outputs import check_outside
     from signllm_jax.render.overlay import overlay
 
-    for flag in (POSE, OUTPUT):
-        if not flag.value:
-            raise ConfigError(f"--{flag.name} is missing")
-    check_outside([OUTPUT.value], filter(None, [VIDEO.value, POSE.value]))
-    measured = overlay(POSE.value, OUTPUT.value, VIDEO.value, LIFT.value, FPS.value)
+    pose, output = cli.required(POSE), cli.required(OUTPUT)
+    check_outside([output], filter(None, [VIDEO.value, pose]))
+    measured = overlay(pose, output, VIDEO.value, LIFT.value, FPS.value)
     print(
-        f"{OUTPUT.value}: {measured['frames']} frames; the projected pose is "
+        f"{output}: {measured['frames']} frames; the projected pose is "
         f"{measured['mean']:.1f} pixels from the confident keypoints on average "
         f"({measured['mean_shoulder_widths']:.3f} shoulder widths), "
         f"{measured['p95']:.1f} or less in 95%; {measured['share']:.0%} of joints are confident"

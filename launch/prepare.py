@@ -79,10 +79,8 @@ def main() -> None:
         for line in check(data_dir, LANGUAGE.value):
             cli.say(line)
         return
-    for flag in (SOURCE, FORMAT, LANGUAGE):
-        if not flag.value:
-            raise ConfigError(f"--{flag.name} is missing")
-    name = NAME.value or os.path.basename(os.path.abspath(SOURCE.value)).lower().replace("_", "-")
+    source, form, language = map(cli.required, (SOURCE, FORMAT, LANGUAGE))
+    name = NAME.value or os.path.basename(os.path.abspath(source)).lower().replace("_", "-")
     reading = Reading(
         dialect=DIALECT.value,
         columns=tuple((field, flag.value) for field, flag in COLUMNS.items()),
@@ -92,9 +90,9 @@ def main() -> None:
     max_bad = read_share(MAX_BAD.value)
     try:
         settings = Settings(
-            LANGUAGE.value,
+            language,
             name,
-            FORMAT.value,
+            form,
             fps=FPS.value,
             lift=LIFT.value,
             layout=LAYOUT.value,
@@ -104,13 +102,13 @@ def main() -> None:
         )
     except SignLLMError as error:
         try:  # what is wrong with the manifest is said at the same time
-            read_manifest(MANIFEST.value or SOURCE.value, reading, SOURCE.value)
+            read_manifest(MANIFEST.value or source, reading, source)
         except SignLLMError as other:
             raise ConfigError(f"{other}; and {error}") from None
         raise
     report = prepare_corpus(
         settings,
-        SOURCE.value,
+        source,
         data_dir,
         manifest=MANIFEST.value,
         reading=reading,

@@ -52,7 +52,7 @@ def main() -> int:
     if TEXTS.value is not None:
         if TEXT.value is not None or PROMPT.value is not None:
             raise ConfigError("--texts stands alone, without --text and --prompt")
-        return produce_list(read_texts(TEXTS.value))
+        return produce_list(read_texts(TEXTS.value), OUTPUT.value)
     check_output(OUTPUT.value, HEADER.value)
     text = sys.stdin.read().strip() if TEXT.value == "-" else TEXT.value
     model = SignLLM.load(WORKDIR.value)
@@ -110,7 +110,7 @@ def read_texts(path: str) -> list[tuple[str, str]]:
     return texts
 
 
-def produce_list(texts: list[tuple[str, str]]) -> int:
+def produce_list(texts: list[tuple[str, str]], output: str) -> int:
     """Writes the clip of every text, loading the model once; one that cannot be is told."""
     import re
     from pathlib import Path
@@ -120,7 +120,7 @@ def produce_list(texts: list[tuple[str, str]]) -> int:
     from signllm_jax.core.wording import counted
     from signllm_jax.render.save import SUFFIXES, check_output
 
-    folder, wide = Path(OUTPUT.value), len(str(len(texts)))
+    folder, wide = Path(output), len(str(len(texts)))
     if folder.suffix in SUFFIXES:
         raise OutputError(
             f"--output={folder}: --texts makes a folder; --form={folder.suffix[1:]} "

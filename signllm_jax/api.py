@@ -214,7 +214,7 @@ class SignLLM:
         """Compiles for all languages, so that the first clip comes as fast as the others."""
         self._pipeline.warm_up()
 
-    def describe(self, language: str) -> Group:
+    def describe(self, language: str | None) -> Group:
         """The language's group: its data set, limits and training step."""
         return self._pipeline.groups[choose_language(self.languages, language)]
 

@@ -100,3 +100,14 @@ def test_the_page_has_means_over_the_kept_seeds(tmp_path):
     assert page in whole and "old" not in whole
     line = "by their length (mean over seeds 0, 1): 2.0% at 3 to 6 letters, 2.0% at several words."
     assert line in readme.read_text() and readme.read_text().endswith("b\n")
+
+
+def test_the_page_compares_runs_without_and_with_the_clock(tmp_path):
+    (tmp_path / "words.md").write_text("a\n<!-- clock:start -->\nold\n<!-- clock:end -->\nb\n")
+    told = [record(0, cer, 0.0) | {"languages": {"asl": {}}} for cer in (0.04, 0.01)]
+    words_page.keep(tmp_path, "clock", words_page.clock_record(*told))
+    page = words_page.write(tmp_path)
+    assert "| without the clock, 3-6 | 10 | 4.0% |" in page
+    assert "| with the clock, several words | 10 | 1.0% |" in page
+    assert page.endswith("Dev texts of asl, seed 0; 3 steps.")
+    assert page in (tmp_path / "words.md").read_text()

@@ -45,14 +45,14 @@ INSTRUCTIONS = ("avx2", "fma", "avx512f", "avx512_bf16", "amx_bf16", "asimd", "s
 Job = Mapping[str, object]
 
 
-def rows(kind: str, jobs: Mapping[str, tuple[Job, Job]]) -> Iterator[dict]:
+def rows(kind: str, jobs: Mapping[str, tuple[Job, Job]], peer: str) -> Iterator[dict]:
     """`compare` by the flags; raises ConfigError on a flag that does not go with --against."""
     for name in ALONE:
         if name in flags.FLAGS and flags.FLAGS[name].present:
             raise ConfigError(f"--{name} does not go with --against")
     lengths = ",".join(map(str, workload.lengths()))
     own = [f"--lengths={lengths}", f"--tokens={workload.TOKENS.value}"]
-    yield from compare(kind, jobs, _threads(), rounds.ROUNDS.value, AGAINST.value, own)
+    yield from compare(kind, jobs, _threads(), rounds.ROUNDS.value, peer, own)
 
 
 def compare(
@@ -200,7 +200,7 @@ def _measure(
 
     A job that several variants have in common is done once a round.
     """
-    of = {("ours", name): {"do": name} for name in MACHINE}
+    of: dict[tuple[str, str], Job] = {("ours", name): {"do": name} for name in MACHINE}
     for name, (own, other) in jobs.items():
         of |= {(system, name): own if system == "ours" else other for system in commands}
     key = {at: (at[0], json.dumps(job)) for at, job in of.items()}

@@ -91,9 +91,9 @@ def rows() -> Iterator[dict]:
         lengths = clips = []
     if not lengths or not clips or min(lengths + clips) < 1:
         raise ConfigError("--frames and --clips are whole numbers, such as 50,300")
-    if against.AGAINST.value:
+    if peer := against.AGAINST.value:
         jobs = against.decode_jobs(clips, lengths, workload.TOKENS.value)
-        yield from against.rows("decode", jobs)
+        yield from against.rows("decode", jobs, peer)
         return
     chosen = list(itertools.product(CHOSEN.value, lengths, clips))
     config, runs = generations(chosen)
@@ -131,8 +131,8 @@ def generations(
         with sharding.use_mesh(mesh):
             params = jax.jit(lambda c=config: mlsf.init(c.model, jax.random.key(0), ("asl",)))()
         params = _endless(jax.tree.map(lambda leaf: leaf[0], params))
-        ids = np.int32(workload.CountedTokens(workload.TOKENS.value, config.model.vocab).encode(""))
-        text = np.tile(ids, (clips, 1))
+        ids = workload.CountedTokens(workload.TOKENS.value, config.model.vocab).encode("")
+        text = np.tile(np.array(ids, np.int32), (clips, 1))
         runs[variant, frames, clips] = _run(
             variant, mesh, Text2Pose(config.model), params, text, frames
         )
@@ -150,16 +150,12 @@ def _endless(params: Tree) -> Tree:
 
 
 def _run(variant: str, mesh, model: Text2Pose, params: Tree, text: np.ndarray, frames: int):
-    if variant != "uncached":
-
-        def generate(params, text):
-            made = pose_decoding.generate(model, params, text, frames)
-            return made.length.sum(), made.frames  # asked for, or a parallel decoder makes none
-    else:
-
-        def generate(params, text):
+    def generate(params, text):
+        if variant == "uncached":
             made = uncached(model, params, text, frames)
             return jnp.isfinite(made).all((0, 2)).sum() * len(text), made
+        made = pose_decoding.generate(model, params, text, frames)
+        return made.length.sum(), made.frames  # asked for, or a parallel decoder makes none
 
     function = jax.jit(generate, compiler_options=pose_decoding.compiler_options(mesh))
 

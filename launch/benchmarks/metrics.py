@@ -107,7 +107,7 @@ def _walk(cost: np.ndarray, other: np.ndarray | None = None) -> tuple[float, int
     while other is not None and (i, j) != (0, 0):
         length, along = length + 1, along + other[i - 1, j - 1]
         i, j = i - steps[came[i, j]][0], j - steps[came[i, j]][1]
-    return float(table[n, m]), length, along
+    return float(table[n, m]), length, float(along)
 
 
 def rows() -> Iterator[dict]:
@@ -120,7 +120,10 @@ def rows() -> Iterator[dict]:
     if not PHOENIX.value:
         raise ConfigError("--phoenix is missing: the folder of dev.skels and train.skels")
     folder = Path(PHOENIX.value)
-    clips, train = (list(read_skels(folder / f"{s}.skels", fps=25.0)) for s in ("dev", "train"))
+    clips, train = (
+        [clip for clip in read_skels(folder / f"{split}.skels", fps=25.0) if clip is not None]
+        for split in ("dev", "train")
+    )
     table: dict[str, dict] = {}
     largest: dict[str, float] = {}
     for name, produced in variants(clips, train).items():

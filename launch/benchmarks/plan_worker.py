@@ -15,6 +15,7 @@ from signllm_jax.core.skeleton import OPENPOSE50
 from signllm_jax.corpora.listings import read_columns, write_listing
 from signllm_jax.data.batches import TrainData
 from signllm_jax.data.packing import Packing
+from signllm_jax.data.splits import Source
 from signllm_jax.poses.features import Statistics
 from signllm_jax.text.tokenizer import Tokenizer, train_tokenizer
 
@@ -46,7 +47,7 @@ def write_corpus(folder: Path, count: int) -> None:
     (folder / DESCRIBED).write_text(json.dumps(described))
 
 
-class _Listed:
+class _Listed(Source):
     """A train split whose listing is read from files and whose clips are zeros.
 
     Args:

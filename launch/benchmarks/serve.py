@@ -96,6 +96,7 @@ class Served:
         self._process = subprocess.Popen(
             command, stdout=subprocess.PIPE, text=True, env=environment
         )
+        assert self._process.stdout  # a pipe
         lines = iter(self._process.stdout.readline, "")
         found = next(
             (m for m in (re.search(r"http://([\d.]+):(\d+)", x) for x in lines) if m), None

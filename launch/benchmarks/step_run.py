@@ -26,7 +26,7 @@ class StepRun:
 
     def __init__(
         self,
-        lanes: Sequence[str],
+        lanes: tuple[str, ...],
         frames: Sequence[int],
         rows: int,
         row_frames: int,
@@ -47,7 +47,7 @@ class StepRun:
         clips = max(1, round(row_frames * len(frames) / sum(frames))) if packed else 1
         self.config = config = workload.make_config(
             data={
-                "languages": tuple(lanes),
+                "languages": lanes,
                 "row_frames": row_frames,
                 "row_tokens": clips * workload.TOKENS.value,
                 "row_clips": clips,

@@ -42,7 +42,7 @@ def write_manifest(signs: Path, languages: list[str], target: Path) -> None:
     except (OSError, KeyError) as error:
         raise DataError(f"{signs}: no readable index.csv ({error})") from None
     with open(target, "w", encoding="utf-8", newline="") as file:
-        columns = ("path", "text", "gloss", "language", "split")
+        columns = ["path", "text", "gloss", "language", "split"]
         writer = csv.DictWriter(file, columns, extrasaction="ignore")
         writer.writeheader()
         for line in listed:
@@ -82,11 +82,11 @@ def _run(work: Path, seed: int) -> dict:
     from signllm_jax.eval.reading_report import evaluate
     from signllm_jax.train.loop import train
 
-    config = get_config("prompt2sign")
-    config.data.update(data_dir=str(work / "data"), languages=tuple(LANGUAGES.value))
-    config.train.update(seed=seed, steps=STEPS.value)
+    values = get_config("prompt2sign").to_dict()
+    values["data"] |= {"data_dir": str(work / "data"), "languages": tuple(LANGUAGES.value)}
+    values["train"] |= {"seed": seed, "steps": STEPS.value}
     began = clocks()
-    train(read_config(config.to_dict()), work / f"seed-{seed}")
+    train(read_config(values), work / f"seed-{seed}")
     report = evaluate(work / f"seed-{seed}", "test")
     overall, evaluator = report["overall"], report["run"]["evaluators"][0]
     return row("takes", f"seed {seed}", *since(began), overall["clips"], "examples") | {

@@ -29,12 +29,12 @@ def rows() -> Iterator[dict]:
 
     With --against, the rows are those of `against.rows`.
     """
-    if against.AGAINST.value:
+    if peer := against.AGAINST.value:
         sizes = (ROWS.value,) if flags.FLAGS[ROWS.name].present else COMPARED_ROWS
         jobs = against.train_jobs(
             sizes, ROW_FRAMES.value, STEPS.value, workload.lengths(), workload.TOKENS.value
         )
-        yield from against.rows("train", jobs)
+        yield from against.rows("train", jobs, peer)
         return
     runs = {
         name: StepRun(

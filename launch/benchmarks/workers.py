@@ -6,7 +6,7 @@ A worker answers each JSON job, a line, with a JSON line of `cpu_seconds, wall_s
 import contextlib
 import json
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from signllm_jax.core.errors import ConfigError
 
@@ -28,16 +28,16 @@ class Worker:
         """
         self.name = name
         pipe = subprocess.PIPE
-        self._process = subprocess.Popen(
-            command, stdin=pipe, stdout=pipe, text=True, env=environment
-        )
+        process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment)
+        assert process.stdin and process.stdout  # both are pipes
+        self._process, self._jobs, self._answers = process, process.stdin, process.stdout
 
-    def ask(self, job: dict) -> dict:
+    def ask(self, job: Mapping[str, object]) -> dict:
         """The answer to a job; raises ConfigError where the process has ended."""
         try:
-            self._process.stdin.write(json.dumps(job) + "\n")
-            self._process.stdin.flush()
-            return json.loads(self._process.stdout.readline())
+            self._jobs.write(json.dumps(job) + "\n")
+            self._jobs.flush()
+            return json.loads(self._answers.readline())
         except (OSError, ValueError):
             raise ConfigError(
                 f"--against: the worker {self.name} ended without an answer"
@@ -48,6 +48,6 @@ class Worker:
 
     def __exit__(self, *_):
         with contextlib.suppress(OSError):  # it has ended before it read all of it
-            self._process.stdin.close()
+            self._jobs.close()
         self._process.wait()
-        self._process.stdout.close()
+        self._answers.close()

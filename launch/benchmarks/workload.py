@@ -12,8 +12,10 @@ from signllm_jax.artifacts.group import Group
 from signllm_jax.core.config import Config, ModelConfig, read_config
 from signllm_jax.core.errors import ConfigError
 from signllm_jax.core.skeleton import get_layout
+from signllm_jax.data.splits import Source
 from signllm_jax.models import mlsf as model
 from signllm_jax.poses.features import Statistics
+from signllm_jax.text.tokenizer import Tokenizer
 
 LIKE = flags.DEFINE_enum(
     "like", None, ("progressive_transformers",), "the size and the clips of another system"
@@ -50,7 +52,7 @@ def make_config(**sections) -> Config:
     return read_config(values)
 
 
-class MadeClips:
+class MadeClips(Source):
     """A train split in memory, whose clips are random numbers.
 
     Args:
@@ -81,7 +83,7 @@ class MadeClips:
         }
 
 
-class CountedTokens:
+class CountedTokens(Tokenizer):
     """A tokenizer of texts that all have the same number of tokens."""
 
     def __init__(self, tokens: int, vocab: int):

@@ -6,6 +6,7 @@ into the environment. `scripts.py` has the other engines.
 
 import dataclasses
 import math
+import typing
 from collections.abc import Mapping
 from typing import Any
 
@@ -102,13 +103,14 @@ class Pod:
 def read_pod(values: Mapping[str, Any]) -> Pod:
     """A checked Pod; raises ConfigError naming what is missing, unknown or wrong."""
     fields = {field.name: field for field in dataclasses.fields(Pod)}
+    types = typing.get_type_hints(Pod)
     for name in values:
         if name not in fields:
             raise ConfigError(f"pod: unknown key {name!r}: known are {', '.join(fields)}")
     for name, field in fields.items():
         if name not in values and field.default is dataclasses.MISSING:
             raise ConfigError(f"pod: {name} is missing")
-        kind = list if name == "train" else field.type
+        kind = list if name == "train" else types[name]
         if name in values and type(values[name]) is not kind:
             raise ConfigError(f"pod: {name}: expected {kind.__name__}, not {values[name]!r}")
     pod = Pod(**values)

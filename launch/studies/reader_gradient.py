@@ -76,7 +76,7 @@ class Ground:
     @functools.cached_property
     def readers(self) -> tuple[Reader, Reader]:
         """The reader that rewards, and the one that judges."""
-        of = [self.train], [self.group.tokenizer], [self.group.statistics]
+        of = [self.train], [self.group.needed_tokenizer], [self.group.needed_statistics]
         rewards, judges = (train_reader(*of, ReaderConfig(seed=seed)) for seed in (0, 1))
         return rewards, judges
 
@@ -130,7 +130,7 @@ def _train_on(ground: Ground, way: Way, seed: int) -> tuple[Tree, list[float]]:
         for number in range(way.steps):
             ids = np.zeros((TEXTS, data.row_tokens), np.int32)
             for row, index in zip(ids, random.integers(len(ground.train), size=TEXTS)):
-                encoded = ground.group.tokenizer.encode(ground.train.texts[index])
+                encoded = ground.group.needed_tokenizer.encode(ground.train.texts[index])
                 row[: len(encoded)] = encoded
             batch = rows.batch(first + number, [0], range(config.train.batch_size))
             key = jax.random.fold_in(jax.random.key(seed), number)
@@ -170,9 +170,11 @@ def _step(config: Config, group: Group, reader: Reader, way: Way):
 
 def rewarding(reader: Reader, group: Group) -> Callable[[Array, Array, Array], Array]:
     """The reward [N] of frames [N, F, D - 1], lengths [N] and texts [N, S], by a reader."""
-    module = PoseReader(group.tokenizer.size, reader.config.width, layers=reader.config.layers)
+    module = PoseReader(
+        group.needed_tokenizer.size, reader.config.width, layers=reader.config.layers
+    )
     weights: Mapping = jax.tree.map(lambda leaf: leaf[0], reader.params)
-    shown = np.repeat(group.statistics.seen > 0, 3)
+    shown = np.repeat(group.needed_statistics.seen > 0, 3)
 
     def reward(frames, length, text):
         logits, padding = module.apply({"params": weights}, frames * shown, length)

@@ -66,7 +66,7 @@ def _key(record):
     return record["stage"], record["setting"], float(record["corrupt"]), int(record["seed"])
 
 
-def _rounded(value):
+def _rounded(value: Any) -> Any:
     if isinstance(value, float):
         return float(f"{value:.{DIGITS}g}")
     if isinstance(value, Mapping):

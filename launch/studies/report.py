@@ -53,12 +53,12 @@ def _head(study: Study) -> list[str]:
 
 def _overview(study: Study, shown: Sequence[str]) -> list[str]:
     share = study.config.data.corrupt
-    results = (study.results(stage) for stage in ("dev", "clean", "test"))
+    dev, clean, tested = (study.results(stage) for stage in ("dev", "clean", "test"))
     return [
         "## Damaged clips and clean ones",
         f"In {share:.0%} of the train clips the word is wrong, the hands are frozen or the noise "
         "is heavy.",
-        tables.overview(*results, shown, share),
+        tables.overview(dev, clean, tested, shown, share),
         "`rl_loss` is the paper's loss alone, `plc` with the channel, `plc_share` with two thirds "
         "of the rows drawn. Without buffer or reward, by `config.loss.robust`, `trimmed_K` leaves "
         "out clips whose error is above K times their batch's median, `clipped_K` counts them as "

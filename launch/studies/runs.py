@@ -7,7 +7,7 @@ of the compiled step, so that settings and seeds share programs.
 import dataclasses
 import functools
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
 
 import jax
 import numpy as np
@@ -66,8 +66,10 @@ class Bench:
 
     @functools.cached_property
     def _reader(self):
-        parts = [[self._sets["train"]], [self._clean.tokenizer], [self._clean.statistics]]
-        return train_reader(*parts)
+        group = self._clean
+        return train_reader(
+            [self._sets["train"]], [group.needed_tokenizer], [group.needed_statistics]
+        )
 
     @functools.cache  # noqa: B019 (a bench lives as long as its process)
     def part(self, share: float):
@@ -116,7 +118,7 @@ class Bench:
     def train(
         self,
         config: Config,
-        marks: Sequence[int],
+        marks: Collection[int],
         start: Tree = None,
         watch: Callable[[int, TrainState], None] = lambda step, state: None,
     ) -> dict:
@@ -191,7 +193,7 @@ class Bench:
 
     @functools.cache  # noqa: B019
     def _score(self, split):
-        pose = self._clean.statistics.mean_pose
+        pose = self._clean.needed_statistics.mean_pose
         return Judge(self._sets[split].texts, self._clips[split], pose)
 
     @functools.cached_property

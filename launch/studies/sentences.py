@@ -14,6 +14,7 @@ import json
 import random
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
@@ -200,11 +201,12 @@ def evaluate(corpus: Corpus, folder: Path, seed: int, work: Path, split: str) ->
         SIGN_READER, seed=seed, steps=corpus.reader_steps, frames=corpus.row_frames
     )
     reader = train_sign_reader(each.train, each.statistics, folder / "signs", config)
+    produced = cast(list[PoseClip], each.rows["produced"])  # no sentence is without one
     rows = {
         "real": each.references,
         "lookup": looked_up(corpus, each.glosses, seed, work),
-        "produced": [smoothed(clip) for clip in each.rows["produced"]],
-        "unsmoothed": each.rows["produced"],
+        "produced": [smoothed(clip) for clip in produced],
+        "unsmoothed": produced,
     }
     read = {name: reader.read(clips) for name, clips in rows.items()}
     errors = {name: gloss_error(read[name], each.glosses) for name in ROWS}

@@ -76,11 +76,11 @@ class Study:
         results = self.results(stage)
         means = {}
         for name in among:
-            own = [results.get((name, share, seed)) for seed in DEV_SEEDS]
-            if None in own:
+            keys = [(name, share, seed) for seed in DEV_SEEDS]
+            if any(key not in results for key in keys):
                 return None
-            means[name] = np.mean([result["curve"][-1]["dtw"] for result in own])
-        return min(means, key=means.get)
+            means[name] = float(np.mean([results[key]["curve"][-1]["dtw"] for key in keys]))
+        return min(means, key=means.__getitem__)
 
     def candidates(self) -> Settings:
         """The settings that are chosen among: those with the Priority Learning Channel."""
@@ -88,7 +88,7 @@ class Study:
 
     def kinds(self) -> Mapping[str, Settings]:
         """The controls of each kind, which differ in their limit."""
-        kinds: dict[str, dict[str, Mapping[str, Any]]] = {}
+        kinds: dict[str, Settings] = {}
         for name, loss in self.controls.items():
             kinds.setdefault(loss["robust"], {})[name] = loss
         return kinds

@@ -114,7 +114,7 @@ def make(options: Options) -> Iterator[str]:
     if options.takes is None:
         yield "takes are left out: --takes names no folder"
     elif "takes" in options.halves:
-        found["takes"] = _takes(options, ways)
+        found["takes"] = _takes(options, options.takes, ways)
     write_file(options.output, (json.dumps(rounded(found), indent=1) + "\n").encode())
     yield f"{options.output}: {', '.join(ways)}"
 
@@ -133,20 +133,20 @@ def possible(ways: Sequence[str]) -> tuple[list[str], list[str]]:
     return [way for way in ways if not lacking[way]], lines
 
 
-def config_of(way: str, dataset: str, seed: int, data_dir: str | None, **train: Any) -> Config:
+def config_of(way: str, dataset: str, seed: int, data_dir: str | None, steps: int) -> Config:
     """The config of a way on a data set, without a report at its end."""
     from configs import mlsf
     from signllm_jax.core.config import read_config
 
-    config = mlsf.get_config(dataset)
+    config = mlsf.get_config(dataset).to_dict()
     own = {} if dataset == "fingerspelling_signers" else TAKES[way]
     for section, values in (*TRAINING.items(), ("model", SETTINGS[way]), *own.items()):
-        config[section].update(values)
-    config.data.update(languages=("asl",), data_dir=data_dir or "")
-    config.train.update(seed=seed, **train)
-    config.eval.update(report=False, samples=0, every=config.train.steps)  # the last are kept
-    config.log.progress = False
-    return read_config(config.to_dict())
+        config[section] |= values
+    config["data"] |= {"languages": ("asl",), "data_dir": data_dir or ""}
+    config["train"] |= {"seed": seed, "steps": steps}
+    config["eval"] |= {"report": False, "samples": 0, "every": steps}  # the last are kept
+    config["log"] |= {"progress": False}
+    return read_config(config)
 
 
 def trained(config: Config, workdir: Path, like: Path | None = None) -> float:
@@ -223,13 +223,13 @@ def _signers(options: Options, ways: Sequence[str]) -> dict[str, Any]:
     return chosen("signers", rows)
 
 
-def _takes(options: Options, ways: Sequence[str]) -> dict[str, Any]:
-    """The same on takes of ASL signs."""
+def _takes(options: Options, source: Path, ways: Sequence[str]) -> dict[str, Any]:
+    """The same on takes of ASL signs, which lie in `source`."""
     from launch.studies import variety_takes
     from launch.studies.variety_rows import MOST, judge_takes
     from signllm_jax.api import SignLLM
 
-    data = variety_takes.prepared(options.takes, options.work)
+    data = variety_takes.prepared(source, options.work)
     reader = variety_takes.sign_reader(data, options.work, options.steps)
     rows = {}
     for way in ways:

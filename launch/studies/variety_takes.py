@@ -70,7 +70,7 @@ def prepared(source: Path, work: Path) -> Path:
     work.mkdir(parents=True, exist_ok=True)
     manifest = work / "takes.csv"
     with open(manifest, "w", encoding="utf-8", newline="") as file:
-        columns = ("id", "text", "gloss", "signer", "split")
+        columns = ["id", "text", "gloss", "signer", "split"]
         writer = csv.DictWriter(file, columns, extrasaction="ignore")
         writer.writeheader()
         for line in listed:
@@ -89,10 +89,11 @@ def sign_reader(data: Path, work: Path, steps: int = 0) -> Evaluator:
     from signllm_jax.eval.evaluators import open_evaluator
     from signllm_jax.train.loop import train
 
-    config = get_config("prompt2sign")
-    config.data.update(data_dir=str(data), languages=(LANGUAGE,))
-    config.train.update(steps=steps or READER_STEPS)
-    config.eval.update(report=False, every=max(config.train.steps // 2, 1))
-    config.log.progress = False
-    train(read_config(config.to_dict()), work / "takes-reader")
+    steps = steps or READER_STEPS
+    values = get_config("prompt2sign").to_dict()
+    values["data"] |= {"data_dir": str(data), "languages": (LANGUAGE,)}
+    values["train"] |= {"steps": steps}
+    values["eval"] |= {"report": False, "every": max(steps // 2, 1)}
+    values["log"] |= {"progress": False}
+    train(read_config(values), work / "takes-reader")
     return open_evaluator(str(work / "takes-reader"), (LANGUAGE,), 16)

@@ -10,7 +10,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from absl import app, flags, logging
 
@@ -23,6 +23,8 @@ BAD_INPUT = 2
 STOPPED = 75
 """Of a training that a signal stopped: it is not done; the same command goes on (EX_TEMPFAIL)."""
 INTERRUPTED = 130
+
+_Value = TypeVar("_Value")
 
 
 def run(main: Callable[[], int | None]) -> NoReturn:
@@ -134,6 +136,13 @@ def _report(error: Exception, debug: bool) -> int:
     message = " ".join(str(error).split()) or type(error).__name__
     print(f"{name}: {printable(message)}", file=sys.stderr)
     return BAD_INPUT
+
+
+def required(flag: flags.FlagHolder[_Value | None]) -> _Value:
+    """The value of a flag that has none by default; raises ConfigError where it is missing."""
+    if not flag.value:
+        raise ConfigError(f"--{flag.name} is missing")
+    return flag.value
 
 
 def printable(text: str) -> str:

@@ -7,6 +7,7 @@ of every clip one after the other in UTF-8; `SPLIT-ends.npy` int64 [n, 3], where
 
 import array
 import io
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
@@ -67,7 +68,7 @@ class Column(Sequence):
 
 
 def write_listing(
-    folder: epath.Path, split: str, examples: Iterable[dict], described: dict
+    folder: str | os.PathLike, split: str, examples: Iterable[dict], described: dict
 ) -> Iterator[dict]:
     """Passes examples on, and writes the listing of them when the last one has gone.
 
@@ -97,7 +98,7 @@ def write_listing(
     described |= {"clips": len(lengths), "listing": listing_digest(*texts, lengths)}
 
 
-def read_columns(folder: epath.Path, split: str, described: dict) -> tuple[tuple, str]:
+def read_columns(folder: str | os.PathLike, split: str, described: dict) -> tuple[tuple, str]:
     """What is listed of a split.
 
     Args:
@@ -133,7 +134,7 @@ def read_columns(folder: epath.Path, split: str, described: dict) -> tuple[tuple
     return (ids, texts, Column(strings, ends, 2, digest, str.split), lengths), digest
 
 
-def _load(folder: epath.Path, name: str) -> np.ndarray:
+def _load(folder: str | os.PathLike, name: str) -> np.ndarray:
     path = epath.Path(folder) / name
     try:
         if is_remote(path):

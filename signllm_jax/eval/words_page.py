@@ -35,6 +35,16 @@ def demo_record(report: Mapping) -> dict:
     }
 
 
+def clock_record(without: Mapping, clocked: Mapping) -> dict:
+    """What the page keeps of the dev reports of two runs, without and with the token clock."""
+    return {
+        **{name: clocked["run"][name] for name in ("seed", "steps")},
+        "languages": list(clocked["languages"]),
+        "without": without["lengths"]["overall"],
+        "with": clocked["lengths"]["overall"],
+    }
+
+
 def keep(docs: Path, kind: str, record: Mapping) -> None:
     """Writes a run's record to `docs/words/<kind>-<seed>.json`."""
     folder = docs / "words"
@@ -44,7 +54,7 @@ def keep(docs: Path, kind: str, record: Mapping) -> None:
 
 
 def write(docs: Path) -> str:
-    """Writes both tables into `docs/words.md` from the records in `docs/words`.
+    """Writes the tables into `docs/words.md` from the records in `docs/words`.
 
     The README beside the folder gets the demo's result in one line where it has a place for it.
 
@@ -52,17 +62,17 @@ def write(docs: Path) -> str:
         The tables.
 
     Raises:
-        DataError: there is no record, or the page has no place for the tables.
+        DataError: there is no record, or the page has no place for a table.
     """
     found = []
-    for block, kind, made in (("demo", "demo", _demo), ("signers", "signers", _signers)):
+    for kind, made in (("demo", _demo), ("clock", _clock), ("signers", _signers)):
         records = [
             json.loads(path.read_text("utf-8"))
             for path in sorted((docs / "words").glob(f"{kind}-*.json"))
         ]
         if records:
             found.append(made(records))
-            write_readme(str(docs / "words.md"), found[-1], block)
+            write_readme(str(docs / "words.md"), found[-1], kind)
         if records and kind == "demo":
             _write_line(docs.parent / "README.md", records)
     if not found:
@@ -106,6 +116,17 @@ def _demo(records: Sequence[Mapping]) -> str:
         )
         lines += ["", f"CER of each seed: {each}."]
     return "\n".join(lines)
+
+
+def _clock(records: Sequence[Mapping]) -> str:
+    rows = [
+        (f"{kind} the clock, {band}", _whole(means([record[kind][band] for record in records])))
+        for kind in ("without", "with")
+        for band in BANDS
+        if all(band in record[kind] for record in records)
+    ]
+    which = f"Dev texts of {', '.join(records[0]['languages'])}, {_seeds(records)}"
+    return f"{table('', LENGTHS, rows)}\n\n{which}; {records[0]['steps']} steps."
 
 
 def _write_line(readme: Path, records: Sequence[Mapping]) -> None:

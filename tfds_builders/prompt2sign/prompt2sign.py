@@ -10,7 +10,7 @@ TensorFlow is not needed as long as `file_format="array_record"` is passed to th
 """
 
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -95,6 +95,16 @@ class Prompt2Sign(tfds.core.GeneratorBasedBuilder):
     ]
     MANUAL_DOWNLOAD_INSTRUCTIONS = published.instructions()
 
+    @property
+    def builder_config(self) -> Prompt2SignConfig:
+        """The language, and one of its sources or all."""
+        return cast(Prompt2SignConfig, super().builder_config)
+
+    @property
+    def _metadata(self) -> tfds.core.MetadataDict:
+        """What `_info` puts beside the features."""
+        return cast(tfds.core.MetadataDict, self.info.metadata)
+
     def _info(self) -> tfds.core.DatasetInfo:
         config = self.builder_config
         joints = get_layout(config.layout).size
@@ -139,7 +149,7 @@ class Prompt2Sign(tfds.core.GeneratorBasedBuilder):
                 for split in EMBEDDED[config.source].splits
             }
         sources = chosen_sources(dl_manager.manual_dir, config)
-        self.info.metadata["sources"] = {each.source: each.digest for each in sources}
+        self._metadata["sources"] = {each.source: each.digest for each in sources}
         found = {
             example["split"]
             for each in sources
@@ -155,7 +165,7 @@ class Prompt2Sign(tfds.core.GeneratorBasedBuilder):
     def _generate_examples(self, split, examples):
         """Yields (number, features) and fills the metadata on the way."""
         described = {}
-        self.info.metadata["splits"][split] = described
+        self._metadata["splits"][split] = described
         digest = RecordsDigest()
         listed = write_listing(self.data_path, split, examples, described)
         for number, example in enumerate(listed):
