@@ -15,6 +15,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import jax
 import numpy as np
@@ -24,6 +25,7 @@ from configs import mlsf
 from launch.benchmarks import rounds, sentences, workload
 from launch.benchmarks.sentences import LANGUAGE, NAME
 from signllm_jax.core.config import Config, read_config
+from signllm_jax.core.typing import Batch
 from signllm_jax.corpora.published import is_spelled
 from signllm_jax.data import batches as pipeline
 from signllm_jax.data import splits
@@ -88,12 +90,13 @@ class _Run:
         self._batches = self._iterate()
         self._step = self._state = None
 
-    def _iterate(self):
+    def _iterate(self) -> Iterator[Batch]:
         data, rows = self.config.data, self.config.batch_rows[0]
         block = (range(len(self.lanes)), range(rows))
-        return pipeline.iterate(
+        batches = pipeline.iterate(
             self._data, 0, 1 << 30, block, threads=data.threads, prefetch=data.prefetch
         )
+        return cast(Iterator[Batch], batches)  # MLSF has no others
 
     def read(self) -> float:
         """Puts the next batches on the device; returns their real frames."""
