@@ -9,7 +9,7 @@ from signllm_jax.artifacts.export import PRETRAINED, check_export
 from signllm_jax.artifacts.group import Group, load_group
 from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core.compile_cache import keep_programs
-from signllm_jax.core.errors import CheckpointError, ConfigError, SignLLMError, TextError
+from signllm_jax.core.errors import CheckpointError, ConfigError, TextError
 from signllm_jax.core.languages import get_language
 from signllm_jax.core.storage import ask_for
 from signllm_jax.core.tasks import get_info, resolve
@@ -50,7 +50,7 @@ class SignLLM:
         check_export(run)
         keep_programs()
         info = get_info(config.task)
-        if not info.makes_poses:
+        if info.pipeline is None:
             raise ConfigError(
                 f"{os.fspath(workdir)}: holds a model of {info.title}, which makes no clips"
             )
@@ -206,7 +206,7 @@ class SignLLM:
             raise TextError(f"nothing to sign was understood: {request.model_input[:60]!r}")
         return gloss
 
-    def sign(self, requests: Sequence[Request]) -> Sequence[Signed | SignLLMError]:
+    def sign(self, requests: Sequence[Request]) -> Sequence[Signed | TextError]:
         """The clips of requests; what is wrong with one is returned in its place."""
         return self._pipeline.sign(requests)
 
@@ -219,8 +219,9 @@ class SignLLM:
         return self._pipeline.groups[choose_language(self.languages, language)]
 
     def _clips(self, requests: Sequence[Request]) -> list[PoseClip]:
-        results = self.sign(requests)
-        for result in results:
-            if isinstance(result, SignLLMError):
+        clips = []
+        for result in self.sign(requests):
+            if isinstance(result, TextError):
                 raise result
-        return [result.clip for result in results]
+            clips.append(result.clip)
+        return clips

@@ -45,15 +45,19 @@ def test_own_langgloss_takes_the_place_of_the_true_one_clip_by_clip(prompt_data)
         jax.nn.one_hot(line // MODEL.vocab, TEXT.languages),
     )
     key = jax.random.key(0)
-    np.testing.assert_array_equal(own_text(batch, right, key, 1.0, ROWS), batch.text)
+    np.testing.assert_array_equal(own_text(batch, batch.prompts, right, key, 1.0, ROWS), batch.text)
     other = line + (batch.prompts.line_segment == 1) * (line != EOS)
     wrong = TokenScores(
         jax.nn.one_hot(other % MODEL.vocab, MODEL.vocab),
         jax.nn.one_hot(other // MODEL.vocab, TEXT.languages),
     )
-    np.testing.assert_array_equal(own_text(batch, wrong, key, 0.0, ROWS), batch.text)
+    np.testing.assert_array_equal(own_text(batch, batch.prompts, wrong, key, 0.0, ROWS), batch.text)
     made = np.mean(
-        [np.asarray(own_text(batch, wrong, jax.random.key(i), 1.0, ROWS)) for i in range(20)], 0
+        [
+            np.asarray(own_text(batch, batch.prompts, wrong, jax.random.key(i), 1.0, ROWS))
+            for i in range(20)
+        ],
+        0,
     )
     first = batch.text_segment == 1
     changed = made != batch.text
@@ -89,14 +93,14 @@ def test_own_langgloss_is_of_the_rows_that_have_the_prompts(strata, prompt_data,
         jax.nn.one_hot(other % MODEL.vocab, MODEL.vocab),
         jax.nn.one_hot(other // MODEL.vocab, TEXT.languages),
     )
-    texts = [own_text(batch, wrong, jax.random.key(i), 1.0, rows) for i in range(20)]
+    texts = [own_text(batch, batch.prompts, wrong, jax.random.key(i), 1.0, rows) for i in range(20)]
     changed = (np.stack(texts) != batch.text).any(0)
     np.testing.assert_array_equal(changed[rows], host.text_segment == 1)
     assert not np.delete(changed, rows, 0).any()
 
 
 @pytest.mark.slow
-def test_both_losses_train_the_shared_table_and_each_its_own_stage(prompt_data, data_dir):
+def test_both_losses_train_the_shared_table_and_each_its_needed_text_stage(prompt_data, data_dir):
     _, train_data = prompt_data
     batch = jax.tree.map(lambda x: x[0], train_data.batch(0, [0], [0, 1]))
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from signllm_jax.parallel.heartbeat import BEHIND, LOST, STANDING, Seen, fault
+from signllm_jax.parallel.heartbeat import BEHIND, LOST, STANDING, Seen, exit_code, fault
 
 NOW = 10_000.0
 
@@ -40,3 +40,11 @@ def test_a_beat_is_news_and_only_progress_is_progress():
     assert (goes_on.made, goes_on.made_at) == (1, 9.0)
     assert Seen.after(goes_on, "3 1", 13.0) == goes_on
     assert Seen.after(goes_on, "over", 17.0).made == 1
+
+
+@pytest.mark.parametrize(
+    "told, code, said", [(3, 3, ""), (None, 0, ""), ("no such flag", 1, "no such flag\n")]
+)
+def test_an_exit_with_a_reason_or_nothing_in_place_of_a_code_has_one(told, code, said, capsys):
+    assert exit_code(SystemExit(told)) == code
+    assert capsys.readouterr().err == said

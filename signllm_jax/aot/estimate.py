@@ -7,6 +7,7 @@ max(flops / peak, bytes / bandwidth) from shapes, and listed.
 
 import collections
 import dataclasses
+import operator
 
 from jax.sharding import Mesh
 
@@ -92,7 +93,7 @@ def estimate(hlo_text: str, mesh: Mesh, chip: Chip, default_trips: hlo.Trips = N
     program = hlo.read_program(hlo_text)
     counts = hlo.executions(program, default_trips)
     cycles = copied = kernels = 0
-    uncounted: collections.Counter = collections.Counter()
+    uncounted: dict[str, float] = collections.defaultdict(float)
     exchanged = read_collectives(hlo_text, mesh.size, default_trips)
     shapes: dict[str, dict[str, str]] = {}
     for name, one, times in hlo.scheduled(program, counts):
@@ -107,21 +108,21 @@ def estimate(hlo_text: str, mesh: Mesh, chip: Chip, default_trips: hlo.Trips = N
             seconds = max(flops / chip.flops, moved / chip.hbm_bandwidth)
             uncounted[one.kind] += seconds * times
             kernels += times * (_KERNEL in one.rest)
-    kinds: dict = collections.defaultdict(lambda: (0, 0))
+    kinds: dict[tuple[str, tuple[str, ...]], tuple[int, int]] = {}
     leaving = 0.0
     for one in exchanged:
         key = (one.kind, one.axes(mesh))
-        count, size = kinds[key]
+        count, size = kinds.get(key, (0, 0))
         kinds[key] = (count + one.times, size + one.bytes * one.times)
         leaving += _leaving(one) * one.times
     return Estimate(
         cycle_seconds=cycles / chip.clock,
         uncounted_seconds=sum(uncounted.values()),
-        uncounted=dict(uncounted.most_common()),
+        uncounted=dict(sorted(uncounted.items(), key=operator.itemgetter(1), reverse=True)),
         kernels=kernels,
         copy_seconds=copied / chip.hbm_bandwidth,
         link_seconds=leaving / chip.link_bandwidth,
-        collectives=dict(kinds),
+        collectives=kinds,
         cross_language_bytes=sum(
             size for (_, axes), (_, size) in kinds.items() if "language" in axes
         ),

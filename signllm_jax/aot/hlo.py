@@ -7,7 +7,7 @@ it costs. What is not known raises: a wrong sum is worse than none.
 import dataclasses
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 _HEADER = re.compile(r"^(ENTRY )?%?(?P<name>[\w.\-]+) \(.*\{$")
 _INSTRUCTION = re.compile(
@@ -117,11 +117,12 @@ def executions(program: Program, default_trips: Trips = None) -> dict[str, int]:
         ValueError: a loop of unknown length and no default, or a call to what is not there.
     """
     counts = dict.fromkeys(program.computations, 0)
-    default = default_trips
-    if isinstance(default, Sequence):
-        left = iter(default)
+    if isinstance(default_trips, Sequence):
+        left = iter(default_trips)
         lengths: dict[str, int | None] = {}  # a loop that is reached twice is the same loop
         default = lambda loop: lengths.setdefault(loop.name, next(left, None))  # noqa: E731
+    else:
+        default = lambda loop: default_trips  # noqa: E731
 
     def visit(name: str, times: int) -> None:
         if name not in counts:
@@ -144,11 +145,13 @@ def called(one: Instruction) -> list[str]:
     return _CALLED.findall(one.rest)
 
 
-def _trips(program: Program, name: str, loop: Instruction, default) -> int:
+def _trips(
+    program: Program, name: str, loop: Instruction, default: Callable[[Instruction], int | None]
+) -> int:
     found = _TRIPS.search(loop.rest)
     trips = int(found[1]) if found else _counted(program, name, loop)
     if trips is None:
-        trips = default(loop) if callable(default) else default
+        trips = default(loop)
     if trips is None:
         raise ValueError(f"a loop of unknown length: {loop.line.strip()[:200]}")
     return trips
@@ -162,7 +165,7 @@ def _counted(program: Program, name: str, loop: Instruction) -> int | None:
     attributes = dict(re.findall(r"(condition|body)=%([\w.\-]+)", loop.rest))
     test, body, around = (
         {one.name: one for one in program.computations.get(key, [])}
-        for key in (attributes.get("condition"), attributes.get("body"), name)
+        for key in (attributes.get("condition", ""), attributes.get("body", ""), name)
     )
     if not test or not body:
         return None
@@ -257,7 +260,10 @@ def _contracted(one: Instruction, shapes: dict[str, str]) -> int:
 
 
 def _dimensions(result: str) -> list[int]:
-    return _numbers(_ARRAY.search(result)[2])
+    found = _ARRAY.search(result)
+    if found is None:
+        raise ValueError(f"cannot read the shape of {result[:200]}")
+    return _numbers(found[2])
 
 
 def _elements(result: str) -> int:

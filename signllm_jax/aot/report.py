@@ -35,7 +35,7 @@ def describe(
     Raises:
         ValueError: the program's text has something that is not known.
     """
-    per_chip = devices_per_chip(mesh.devices.ravel())
+    per_chip = devices_per_chip(mesh.devices.ravel().tolist())
     report = {
         "program": program,
         "size": config.size,

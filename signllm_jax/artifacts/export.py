@@ -151,7 +151,7 @@ def check_export(run: Workdir) -> None:
     A run that is no export is left alone.
     """
     manifest = run.path / MANIFEST
-    if not manifest.exists() and (is_remote(manifest) or not manifest.is_symlink()):
+    if not manifest.exists() and (is_remote(manifest) or not Path(manifest).is_symlink()):
         return
     try:
         values = parse_json(read_plain(run.path, MANIFEST, _MOST))

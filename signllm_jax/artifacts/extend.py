@@ -57,7 +57,7 @@ def extend_group(group: Group, stage: TextStage, seed: int = 0) -> Group:
         seed: of the noise on new rows.
     """
     random = np.random.default_rng(seed)
-    old, params = group.text_stage, dict(group.params)
+    old, params = group.needed_text_stage, dict(group.params)
     joint = "langgloss" in params
     own = dict(params["text_stage"]) if joint else params
     name = "langgloss" if joint else "embed_gloss"

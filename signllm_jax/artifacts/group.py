@@ -11,7 +11,6 @@ import json
 import os
 import re
 import shutil
-from pathlib import Path
 from typing import Any, TypeVar
 
 import flax.serialization
@@ -25,7 +24,7 @@ from signllm_jax.core.config import ModelConfig, ReadingConfig
 from signllm_jax.core.errors import CheckpointError, ConfigError, DataError, TextError
 from signllm_jax.core.languages import LANGUAGES, add_language
 from signllm_jax.core.plain_files import check_folder, read_plain
-from signllm_jax.core.storage import as_path, is_remote
+from signllm_jax.core.storage import AnyPath, as_path, is_remote
 from signllm_jax.core.typing import Tree
 from signllm_jax.models import shapes
 from signllm_jax.poses.features import Statistics
@@ -146,7 +145,7 @@ def digest(params: Tree) -> str:
     return sha.hexdigest()
 
 
-def write_file(path: Path, data: bytes) -> None:
+def write_file(path: AnyPath, data: bytes) -> None:
     """Writes beside, then renames: a reader sees the old file or the whole new one.
 
     On a bucket it is written in place, for there a file appears when it is whole.
@@ -179,7 +178,7 @@ def save_group(folder: str | os.PathLike, group: Group, stored: str = FORMS[0]) 
     folder.mkdir(parents=True, exist_ok=True)
     if group.tokenizer is not None:
         write_file(folder / _TOKENIZER, group.tokenizer.model)
-    described = group.description | {"params": None}
+    described, name = group.description | {"params": None}, ""
     if group.params is not None:
         name = f"params-{group.step}.msgpack"
         held, params = group.params, group.params
@@ -191,11 +190,11 @@ def save_group(folder: str | os.PathLike, group: Group, stored: str = FORMS[0]) 
     write_file(folder / DESCRIPTION, json.dumps(described, indent=1).encode())
     for old in folder.glob("params-*.msgpack"):
         own = old.name.removeprefix("params-").removesuffix(".msgpack").isdigit()
-        if own and (group.params is None or old.name != described["params"]["file"]):
+        if own and old.name != name:
             old.unlink()
 
 
-def copy_group(source: str | os.PathLike, target: Path) -> None:
+def copy_group(source: str | os.PathLike, target: AnyPath) -> None:
     """Copies a group's files byte for byte; its folder appears when it is whole.
 
     Whatever else lies in the source is left there.
@@ -252,11 +251,14 @@ def load_group(
         for entry in held.registry:
             if entry.code not in LANGUAGES:
                 add_language(entry)
-        model = b"" if held.tokenizer is None else read_plain(folder, _TOKENIZER, _MOST)
+        tokenizer = None
+        if held.tokenizer is not None:
+            model = read_plain(folder, _TOKENIZER, _MOST)
+            tokenizer = Tokenizer(model, held.tokenizer, held.language)
         group = Group(
             language=held.language,
             model=held.model,
-            tokenizer=held.tokenizer and Tokenizer(model, held.tokenizer, held.language),
+            tokenizer=tokenizer,
             statistics=held.statistics,
             dataset=held.dataset,
             max_frames=held.max_frames,

@@ -2,7 +2,6 @@
 
 import dataclasses
 import re
-from pathlib import Path
 
 from signllm_jax.artifacts.compact import FORMS
 from signllm_jax.core.config import ModelConfig, TextConfig, check_model
@@ -11,6 +10,7 @@ from signllm_jax.core.languages import Language, check_code
 from signllm_jax.core.plain_files import read_plain
 from signllm_jax.core.schema import bounded, parse_json, read_as
 from signllm_jax.core.skeleton import get_layout
+from signllm_jax.core.storage import AnyPath
 from signllm_jax.poses.features import Statistics
 from signllm_jax.text.stage import TextStage, checked
 from signllm_jax.text.tokenizer import Tokenizer
@@ -59,7 +59,7 @@ class Description:
     registry: tuple[Language, ...] = ()
 
 
-def read_description(folder: Path) -> Description:
+def read_description(folder: AnyPath) -> Description:
     """The description of the group in a folder.
 
     Raises OSError when the file cannot be read, and ConfigError naming the value that is wrong.

@@ -4,7 +4,6 @@
 """
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from signllm_jax.artifacts.group import Group
 from signllm_jax.artifacts.report_file import read_report
@@ -12,6 +11,7 @@ from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core import markdown
 from signllm_jax.core.errors import DataError
 from signllm_jax.core.languages import get_language
+from signllm_jax.core.storage import AnyPath
 from signllm_jax.core.tasks import get_info
 from signllm_jax.metrics import catalogue
 
@@ -65,7 +65,9 @@ LIMITS = """\
   them yet."""
 
 
-def figures(run: Workdir, languages: Sequence[str], report: Path | None = None) -> dict[str, dict]:
+def figures(
+    run: Workdir, languages: Sequence[str], report: AnyPath | None = None
+) -> dict[str, dict]:
     """What a report, by default the run's own, says of languages; {} where none is readable."""
     try:
         found = read_report(report or run.path / "report.json").get("languages", {})

@@ -1,12 +1,12 @@
 """What is asked of a `report.json`, whichever kind of model it is of."""
 
 import dataclasses
-from pathlib import Path
 from typing import Any
 
 from signllm_jax.core.errors import ConfigError, DataError
 from signllm_jax.core.plain_files import read_plain
 from signllm_jax.core.schema import bounded, parse_json, read_as
+from signllm_jax.core.storage import AnyPath
 
 _MOST = 1 << 28  # bytes
 Figures = dict[str, int | float | bool | None]
@@ -46,7 +46,7 @@ class ReportFile:
     text_stage: dict[str, object] = dataclasses.field(default_factory=dict)
 
 
-def read_report(path: Path) -> dict[str, Any]:
+def read_report(path: AnyPath) -> dict[str, Any]:
     """The values of a report; raises DataError naming the file and what is wrong with it."""
     try:
         values = parse_json(read_plain(path.parent, path.name, _MOST))

@@ -2,15 +2,12 @@
 
 import dataclasses
 import os
-from pathlib import Path
-
-from etils import epath
 
 from signllm_jax.core.errors import CheckpointError, ConfigError
 from signllm_jax.core.languages import check_code
 from signllm_jax.core.plain_files import read_plain
 from signllm_jax.core.schema import bounded, parse_json, read_as
-from signllm_jax.core.storage import as_path
+from signllm_jax.core.storage import AnyPath, as_path
 
 CONFIG, FINAL = "config.json", "final.json"
 _MOST = 1 << 20  # bytes of each
@@ -58,7 +55,7 @@ class FinalFile:
     versions: dict[str, str] | None = None
 
 
-def read_values(folder: Path | epath.Path) -> tuple[RunFile, dict]:
+def read_values(folder: AnyPath) -> tuple[RunFile, dict]:
     """What `config.json` of a work directory says, and all its values as they are.
 
     Raises CheckpointError when there is no run.
@@ -73,7 +70,7 @@ def read_values(folder: Path | epath.Path) -> tuple[RunFile, dict]:
     return held, values
 
 
-def no_run(folder: Path | epath.Path, error: Exception) -> CheckpointError:
+def no_run(folder: AnyPath, error: Exception) -> CheckpointError:
     """The error of a folder whose `config.json` cannot be read, for this reason."""
     reason = getattr(error, "strerror", None) or error
     if isinstance(error, FileNotFoundError) and not folder.exists():
@@ -90,7 +87,7 @@ def steps_done(folder: str | os.PathLike) -> int | None:
     return final.step if final else None
 
 
-def read_final(folder: Path | epath.Path) -> FinalFile | None:
+def read_final(folder: AnyPath) -> FinalFile | None:
     """What `final.json` of a work directory says; None where the run has not ended.
 
     Raises CheckpointError when it is there and cannot be read.

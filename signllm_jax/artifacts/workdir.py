@@ -18,7 +18,7 @@ from signllm_jax.core.config import Config, read_config, to_dict
 from signllm_jax.core.errors import CheckpointError, ConfigError
 from signllm_jax.core.languages import check_code
 from signllm_jax.core.plain_files import appearing
-from signllm_jax.core.storage import as_path, ask_for, is_remote
+from signllm_jax.core.storage import AnyPath, as_path, ask_for, is_remote
 
 # what a trainer writes into the directory, and into a group
 _FILES = r"config\.json|metrics\.jsonl|clock\.json|final\.json"
@@ -38,16 +38,16 @@ class Workdir:
         self._lock: os.stat_result | None = None
 
     @property
-    def checkpoints(self) -> Path:
+    def checkpoints(self) -> AnyPath:
         """Checkpoints, for resuming only."""
         return self.path / "checkpoints"
 
     @property
-    def config_file(self) -> Path:
+    def config_file(self) -> AnyPath:
         """The config of the run and the languages in order."""
         return self.path / CONFIG
 
-    def group(self, language: str) -> Path:
+    def group(self, language: str) -> AnyPath:
         """The folder of a language's best parameters, tokenizer and statistics.
 
         Raises ConfigError when the code is malformed.
@@ -126,7 +126,7 @@ class Workdir:
             CheckpointError: the config cannot be written.
         """
         if not is_remote(self.path):  # on a bucket there is no file that is half written
-            self._remove_leftovers((*languages, *kept))
+            _remove_leftovers(Path(self.path), (*languages, *kept))
         described = {"config": to_dict(config), "languages": list(languages)}
         if kept:
             described["kept"] = list(kept)
@@ -195,19 +195,6 @@ class Workdir:
         trained = names - set(self.read_kept())
         return any(any(self.group(name).glob("params-*.msgpack")) for name in trained)
 
-    def _remove_leftovers(self, codes: tuple[str, ...]) -> None:
-        """Removes what killed writers left: exact names, where they are written, behind no link."""
-        groups = self.path / "groups"
-        own = [p for p in groups.iterdir() if not p.name.startswith(".")] if _real(groups) else []
-        for folder, names in ((self.path, _FILES), *((group, _GROUP_FILES) for group in own)):
-            for path in folder.iterdir() if folder == self.path or _real(folder) else ():
-                if re.fullmatch(rf"\.({names})\.\d+", path.name) and _real(path, Path.is_file):
-                    path.unlink(missing_ok=True)
-        codes = "|".join(map(re.escape, codes))
-        for path in groups.iterdir() if _real(groups) else ():
-            if re.fullmatch(rf"\.({codes})\.\d+", path.name) and _real(path):
-                shutil.rmtree(path)
-
     def seen(self, seconds: float = 60) -> None:
         """Returns when the run is seen here; raises CheckpointError when another host's is not."""
         until = time.monotonic() + seconds  # network file systems may be late
@@ -230,9 +217,10 @@ class Workdir:
         if is_remote(self.path):
             yield
             return
-        made = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
+        here = Path(self.path)
+        made = [folder for folder in (here, *here.parents) if not folder.exists()]
         try:
-            file = take_lock(self.path)
+            file = take_lock(here)
         except OSError as error:
             remove_empty(made)
             raise CheckpointError(f"{self.path}: cannot be written: {error.strerror}") from None
@@ -242,7 +230,7 @@ class Workdir:
                 yield
             finally:
                 if self._holds_lock():  # another run may lie there by now
-                    (self.path / ".lock").unlink()
+                    (here / ".lock").unlink()
                     remove_empty(made)
                 self._lock = None
 
@@ -255,10 +243,26 @@ class Workdir:
             )
 
     def _holds_lock(self) -> bool:
+        if self._lock is None:
+            return False
         try:
             return os.path.samestat(os.stat(self.path / ".lock"), self._lock)
         except OSError:
             return False
+
+
+def _remove_leftovers(run: Path, codes: tuple[str, ...]) -> None:
+    """Removes what killed writers left: exact names, where they are written, behind no link."""
+    groups = run / "groups"
+    own = [p for p in groups.iterdir() if not p.name.startswith(".")] if _real(groups) else []
+    for folder, names in ((run, _FILES), *((group, _GROUP_FILES) for group in own)):
+        for path in folder.iterdir() if folder == run or _real(folder) else ():
+            if re.fullmatch(rf"\.({names})\.\d+", path.name) and _real(path, Path.is_file):
+                path.unlink(missing_ok=True)
+    own_codes = "|".join(map(re.escape, codes))
+    for path in groups.iterdir() if _real(groups) else ():
+        if re.fullmatch(rf"\.({own_codes})\.\d+", path.name) and _real(path):
+            shutil.rmtree(path)
 
 
 def _real(path: Path, kind: Callable[[Path], bool] = Path.is_dir) -> bool:

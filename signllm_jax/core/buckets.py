@@ -7,12 +7,11 @@ finished set.
 import tempfile
 from pathlib import Path
 
-from etils import epath
-
 from signllm_jax.core.errors import CheckpointError
+from signllm_jax.core.storage import AnyPath
 
 
-def local_stand_in(path: epath.Path, names: tuple[str, ...]) -> Path:
+def local_stand_in(path: AnyPath, names: tuple[str, ...]) -> Path:
     """A fresh local folder for files that grow, with the bucket's copies of `names` in it."""
     folder = Path(tempfile.mkdtemp(prefix="signllm-"))
     for name in names:
@@ -21,13 +20,13 @@ def local_stand_in(path: epath.Path, names: tuple[str, ...]) -> Path:
     return folder
 
 
-def upload(folder: Path, path: epath.Path) -> None:
+def upload(folder: Path, path: AnyPath) -> None:
     """Writes the files of a local folder to the bucket."""
     for file in sorted(folder.iterdir()):
         write_object(path / file.name, file.read_bytes())
 
 
-def write_object(path: epath.Path, data: bytes) -> None:
+def write_object(path: AnyPath, data: bytes) -> None:
     """Writes a file of a bucket; raises CheckpointError when that fails."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

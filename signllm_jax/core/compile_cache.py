@@ -13,6 +13,7 @@ import sys
 import warnings
 import zlib
 from pathlib import Path
+from typing import Any
 
 from signllm_jax.core.errors import CheckpointError
 
@@ -31,9 +32,10 @@ def keep_programs() -> None:
     """
     import jax
 
+    settings: Any = jax.config  # which gets its attributes while jax is imported
     warnings.filterwarnings("ignore", message="Error (reading|writing) persistent compilation")
     chosen, processor = os.environ.get(CHOSEN), _processor()
-    if chosen == "" or not processor or jax.config.jax_compilation_cache_dir:
+    if chosen == "" or not processor or settings.jax_compilation_cache_dir:
         return
     folder = cache_home() / "signllm_jax" / "compiled" if chosen is None else Path(chosen)
     folder = Path(os.path.abspath(folder.expanduser())) / processor
@@ -44,11 +46,11 @@ def keep_programs() -> None:
         reason = f"{folder}: {error.strerror}" if isinstance(error, OSError) else error
         print(f"compiled programs are not kept in {name}: {reason}", file=sys.stderr)
         return
-    jax.config.update("jax_compilation_cache_dir", str(folder))
-    if jax.config.jax_compilation_cache_max_size == -1:  # no limit is jax's default
-        jax.config.update("jax_compilation_cache_max_size", MAX_BYTES)
+    settings.update("jax_compilation_cache_dir", str(folder))
+    if settings.jax_compilation_cache_max_size == -1:  # no limit is jax's default
+        settings.update("jax_compilation_cache_max_size", MAX_BYTES)
     if "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS" not in os.environ:
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+        settings.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 
 
 def cache_home() -> Path:

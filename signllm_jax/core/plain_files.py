@@ -14,13 +14,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
-from etils import epath
-
 from signllm_jax.core.errors import OutputError, SignLLMError
-from signllm_jax.core.storage import as_path, is_remote, open_regular
+from signllm_jax.core.storage import AnyPath, as_path, is_remote, open_regular
 
 
-def read_plain(folder: Path | epath.Path, name: str, most: int | None = None) -> bytes:
+def read_plain(folder: AnyPath, name: str, most: int | None = None) -> bytes:
     """The bytes of a regular file below a folder.
 
     Args:
@@ -46,7 +44,7 @@ def read_plain(folder: Path | epath.Path, name: str, most: int | None = None) ->
         return _no_more(file.read() if most is None else file.read(most + 1), most)
 
 
-def check_folder(folder: Path | epath.Path) -> None:
+def check_folder(folder: AnyPath) -> None:
     """Raises OSError when a folder is a link, missing or no folder; buckets have no links."""
     if not is_remote(folder) and not stat.S_ISDIR(os.lstat(folder).st_mode):
         raise OSError(errno.ENOTDIR, f"{folder}: is a link or no folder")

@@ -88,7 +88,7 @@ def _fields(cls):
 
 def _typed(value, hint, where, strict):
     origin, args = typing.get_origin(hint) or hint, typing.get_args(hint)
-    if dataclasses.is_dataclass(hint):
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
         return read_as(hint, value, where, strict)
     if origin in (types.UnionType, typing.Union):
         return _one_of(value, args, where, strict)

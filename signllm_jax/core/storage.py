@@ -12,6 +12,8 @@ from etils import epath
 from signllm_jax.core.errors import SignLLMError
 from signllm_jax.core.wording import how_to_install
 
+AnyPath = Path | epath.Path
+"""A path of this machine, or one on a bucket, which has the same methods."""
 SECONDS = 30.0
 """How long a bucket may take for its first answer; array_record alone waits for nine minutes."""
 
@@ -21,8 +23,8 @@ def is_remote(path: str | os.PathLike) -> bool:
     return "://" in os.fspath(path)
 
 
-def as_path(path: str | os.PathLike) -> Path | epath.Path:
-    """A path of this machine, or one on a bucket, which has the same methods."""
+def as_path(path: str | os.PathLike) -> AnyPath:
+    """The path of this machine or on a bucket that a user named."""
     return epath.Path(path) if is_remote(path) else Path(path)
 
 
@@ -54,7 +56,7 @@ def open_regular(path: str | os.PathLike, links: bool = True) -> BinaryIO:
     return open(descriptor, "rb")
 
 
-def read_regular(path: Path | epath.Path) -> bytes:
+def read_regular(path: AnyPath) -> bytes:
     """The content of a regular file, or of one on a bucket; raises OSError as `open_regular`."""
     if is_remote(path):
         return path.read_bytes()

@@ -6,7 +6,8 @@ meshes follow from it.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any, Protocol
 
 import grain.python as grain
 import numpy as np
@@ -14,12 +15,12 @@ import numpy as np
 from signllm_jax.core.config import Config
 from signllm_jax.core.errors import ConfigError, DataError, RecordError
 from signllm_jax.core.languages import stable_hash
-from signllm_jax.core.typing import Batch
+from signllm_jax.core.typing import Batch, LineBatch
+from signllm_jax.data.examples import Examples
 from signllm_jax.data.packing import Packing, RowPlan, plan_rows
-from signllm_jax.data.splits import Source
 from signllm_jax.data.token_table import TokenTable
 from signllm_jax.poses.features import Statistics, make_frames
-from signllm_jax.text.tokenizer import Tokenizer
+from signllm_jax.text.tokenizer import Encoder
 
 
 class TrainData:
@@ -42,8 +43,8 @@ class TrainData:
 
     def __init__(
         self,
-        sources: Sequence[Source],
-        tokenizers: Sequence[Tokenizer],
+        sources: Sequence[Examples],
+        tokenizers: Sequence[Encoder],
         statistics: Sequence[Statistics],
         packing: Packing,
         *,
@@ -84,7 +85,9 @@ class TrainData:
         return plan_rows(source.language, source.lengths, tokens, self._packing, stratum, beside)
 
     @classmethod
-    def of(cls, config: Config, sources: Sequence[Source], groups: Sequence, **more) -> "TrainData":
+    def of(
+        cls, config: Config, sources: Sequence[Examples], groups: Sequence, **more
+    ) -> "TrainData":
         """The batches of a run.
 
         Args:
@@ -104,14 +107,15 @@ class TrainData:
             **more,
         )
 
-    def batch(self, step: int, languages: Sequence[int], rows: Sequence[int]) -> Batch:
+    def batch(self, step: int, languages: Collection[int], rows: Collection[int]) -> Batch:
         """The part of step `step`'s batch with the given language and row indices."""
         parts = [
             [self._row(language, step, int(row)) for row in rows]
             for language in map(int, languages)
         ]
         fields = zip(*(zip(*language) for language in parts))
-        batch = Batch(*(np.stack([np.stack(rows) for rows in field]) for field in fields))
+        stacked: list[Any] = [np.stack([np.stack(rows) for rows in field]) for field in fields]
+        batch = Batch(*stacked)
         if self._group == "none":
             return batch
         groups = [
@@ -160,8 +164,8 @@ class TrainData:
         return self._ids[language][index], *self._clip(language, index)
 
     def _row(self, language: int, step: int, row: int) -> tuple[np.ndarray, ...]:
-        stratum, row = divmod(row, self._own_rows)
-        planned = self.plans[language][stratum].row(step * self._own_rows + row)
+        stratum, own_row = divmod(row, self._own_rows)
+        planned = self.plans[language][stratum].row(step * self._own_rows + own_row)
         packing = self._packing
         time, tokens, clips = packing.row_frames, packing.row_tokens, packing.row_clips
         size = self._statistics[language].mean.shape[0]
@@ -186,8 +190,8 @@ class TrainData:
                 gloss[number, : len(own)] = own
             token += len(ids)
             frame += math.ceil(len(values) / packing.patch) * packing.patch
-        row = text[0], text[1], frames, mask, place[0], place[1], example
-        return (*row, gloss) if self._glosses else row
+        fields = text[0], text[1], frames, mask, place[0], place[1], example
+        return (*fields, gloss) if self._glosses else fields
 
     def _sound(self, language: int, index: int) -> tuple[np.ndarray, np.ndarray] | None:
         """The clip, None when its record is damaged; raises DataError when too many are."""
@@ -216,29 +220,41 @@ class TrainData:
         return held
 
 
+class Batches(Protocol):
+    """Random access to the batches of a run by step; `TrainData` is one."""
+
+    def batch(
+        self, step: int, lanes: Collection[int], rows: Collection[int], /
+    ) -> Batch | LineBatch:
+        """The part of step `step`'s batch with the given lane and row indices."""
+        ...
+
+
 class _Steps:
     """A grain source whose items are whole batches, indexed by step."""
 
-    def __init__(self, data: TrainData, steps: int, languages, rows):
+    def __init__(
+        self, data: Batches, steps: int, languages: Collection[int], rows: Collection[int]
+    ):
         self._data, self._steps = data, steps
         self._block = (languages, rows)
 
     def __len__(self) -> int:
         return self._steps
 
-    def __getitem__(self, step) -> Batch:
-        return self._data.batch(int(step), *self._block)
+    def __getitem__(self, index) -> Batch | LineBatch:
+        return self._data.batch(int(index), *self._block)
 
 
 def iterate(
-    data: TrainData,
+    data: Batches,
     start: int,
     steps: int,
-    block: tuple[Sequence[int], Sequence[int]],
+    block: tuple[Collection[int], Collection[int]],
     *,
     threads: int,
     prefetch: int,
-) -> Iterator[Batch]:
+) -> Iterator[Batch | LineBatch]:
     """Batches of the steps start .. steps - 1 of this host's (languages, rows), read ahead."""
     dataset = grain.MapDataset.source(_Steps(data, steps, *block))[start:]
     options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=prefetch)

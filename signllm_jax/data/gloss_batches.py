@@ -1,7 +1,7 @@
 """Batches of texts and their LangGloss lines, packed in the order of `packing.MixedPlan`."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -26,7 +26,7 @@ class LineData:
 
     def __init__(
         self,
-        pairs: dict[str, Sequence[Pair]],
+        pairs: Mapping[str, Sequence[Pair]],
         stage: TextStage,
         packing: Packing,
         *,

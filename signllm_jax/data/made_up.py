@@ -51,7 +51,7 @@ class MadeUp:
         made = made_up(self.words, self.language, random)
         if made is None or not self.sentences:
             return made
-        first, last = (self.sentences[random.integers(len(self.sentences))] for _ in range(2))
+        first, last = (self.sentences[int(random.integers(len(self.sentences)))] for _ in range(2))
         cut, rest = random.integers(1, len(first) + 1), random.integers(len(last) + 1)
         said = [*first[:cut], *last[rest:]][: max(len(first), len(last))]
         spelled = spelled_glosses(made[0], self.language)
@@ -112,7 +112,7 @@ def made_up(
     """
     kind = random.random()
     if kind < HALVES:
-        word, other = (texts[i] for i in random.integers(len(texts), size=2))
+        word, other = (texts[int(i)] for i in random.integers(len(texts), size=2))
         text = word[: (len(word) + 1) // 2] + other[len(other) // 2 :]
     elif kind < HALVES + FRAME:
         around = frame_words(get_language(language).spoken)

@@ -9,6 +9,7 @@ it in every epoch, and any row is found without those before it.
 import dataclasses
 import threading
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -99,7 +100,7 @@ class RowPlan:
                 "(config.data.row_frames, row_tokens)"
             )
         self._starts = [0]  # first row of each epoch met so far
-        self._epochs: dict[int, list[tuple[int, ...]]] = {}
+        self._epochs: dict[int, Any] = {}
         self._lock = threading.Lock()  # reading threads ask for rows at the same time
 
     def _deal(self, lengths, tokens, patch: int, strata: int) -> tuple:
@@ -137,7 +138,8 @@ class RowPlan:
         with self._lock:
             return len(self._epoch(0))
 
-    def _epoch(self, epoch: int) -> list[tuple[int, ...]]:
+    def _epoch(self, epoch: int) -> Any:
+        """What `_pack` gives: the clips of every row of an epoch, in plan 2 the rows' numbers."""
         if epoch not in self._epochs:
             self._epochs[epoch] = self._pack(epoch)
             for old in [e for e in self._epochs if e < epoch - 2]:

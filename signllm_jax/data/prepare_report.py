@@ -209,8 +209,8 @@ def contact_sheet(prepared: Prepared, clips: int) -> bytes:
     strips = []
     for number, (example, pose, confidence, fps) in enumerate(_all_examples(prepared)):
         if number in chosen:
-            arrays = (array.astype(np.float32) for array in (pose, confidence))
-            clip = PoseClip(*arrays, fps, prepared.layout)
+            floats = pose.astype(np.float32), confidence.astype(np.float32)
+            clip = PoseClip(*floats, fps, prepared.layout)
             strips.append(contact_strip(clip, text=f"{example['id']}: {example['text']}"))
     sheet = Image.new("RGB", (max(s.width for s in strips), sum(s.height for s in strips)), "white")
     top = 0

@@ -96,9 +96,9 @@ class PromptData(TrainData):
         self._asks = asks
         self._temperature = temperature
         self._made_up = made_up
-        pooled = PooledSource(sources)
+        self._pooled = PooledSource(sources)
         kept = {"cache_mb": cache_mb, "max_bad": max_bad, "group": group}
-        super().__init__([pooled], [LineTokenizer(stage)], [statistics], packing, **kept)
+        super().__init__([self._pooled], [LineTokenizer(stage)], [statistics], packing, **kept)
 
     def _plan(self, source, tokens, stratum, beside):
         return MixedPlan(
@@ -124,14 +124,13 @@ class PromptData(TrainData):
     def _prompts(self, step: int, row: int, clips: np.ndarray) -> tuple[np.ndarray, ...]:
         """The prompts of one row: units, their segment, LangGloss lines and their segment."""
         random = np.random.default_rng([self._packing.seed, step, row])
-        source = self._sources[0]
         tokens = self._packing.row_tokens + len(clips)
         units = np.zeros((self._row_units, self._stage.units.columns), np.int32)
         segment = np.zeros(self._row_units, np.int32)
         line = np.zeros((2, tokens), np.int32)
         unit = token = number = 0
         asked = clips[clips >= 0][: CLIPS_ASKED if self._made_up else None]
-        chosen = [(*source.asked(i), self._ids[0][i]) for i in asked]
+        chosen = [(*self._pooled.asked(i), self._ids[0][i]) for i in asked]
         while True:
             if number < len(chosen):
                 text, language, written = chosen[number]
@@ -155,7 +154,7 @@ class PromptData(TrainData):
 
     def _make_up(self, random: np.random.Generator) -> tuple[str, str, list[int]] | None:
         while self._made_up:
-            chosen = self._made_up[random.integers(len(self._made_up))]
+            chosen = self._made_up[int(random.integers(len(self._made_up)))]
             made = chosen.draw(random)
             if made is not None:
                 text, glosses = made

@@ -13,6 +13,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -54,15 +55,18 @@ class Source:
     """
 
     def __init__(self, builder: tfds.core.DatasetBuilder, dataset: str, language: str, split: str):
-        listed = builder.info.metadata["splits"].get(split, {})
+        noted: Any = builder.info.metadata  # a MetadataDict of Prompt2Sign
+        listed = noted["splits"].get(split, {})
         self.dataset, self.language, self.split = dataset, language, split
-        self.layout: str = builder.info.metadata["layout"]
-        self.made_of: dict[str, str] = builder.info.metadata.get("sources", {})
+        self.layout: str = noted["layout"]
+        self.made_of: dict[str, str] = noted.get("sources", {})
         columns, listing = read_columns(builder.data_path, split, listed)
         self.ids, self.texts, self.units, self.lengths = columns
         self._listed_texts = self.texts
         self.digest = f"{listing} {listed.get('records', '')}".strip()
-        self._records = builder.as_data_source(split=split) if len(self.ids) else ()
+        self._records = ()
+        if len(self.ids):  # tfds decorates the method so that its arguments are not seen
+            self._records = builder.as_data_source(split=split)  # pyright: ignore[reportCallIssue]
         if len(self._records) != len(self.ids):
             raise DataError(
                 f"{builder.data_path}: {split} has {len(self._records)} records but its metadata "
@@ -239,7 +243,7 @@ def _prepared_builder(dataset, language, data_dir, fresh=False) -> tfds.core.Dat
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder, config.name):
         builder = open_builder()  # another process may have prepared it while this one waited
-        if builder.is_prepared() and fresh and _outdated(builder, folder):
+        if builder.is_prepared() and fresh and _outdated(builder, config, folder):
             shutil.rmtree(builder.data_path)
             builder = open_builder()
         if not builder.is_prepared():
@@ -255,10 +259,13 @@ def _prepared_builder(dataset, language, data_dir, fresh=False) -> tfds.core.Dat
     return open_builder()
 
 
-def _outdated(builder: tfds.core.DatasetBuilder, folder: epath.Path) -> bool:
+def _outdated(
+    builder: tfds.core.DatasetBuilder, config: Prompt2SignConfig, folder: epath.Path
+) -> bool:
     """Whether the sources of a prepared config are not those that it was made of."""
-    sources = chosen_sources(folder / PREPARED, builder.builder_config)
-    return builder.info.metadata["sources"] != {each.source: each.digest for each in sources}
+    sources = chosen_sources(folder / PREPARED, config)
+    noted: Any = builder.info.metadata
+    return noted["sources"] != {each.source: each.digest for each in sources}
 
 
 def _remove_leftovers(path: epath.Path) -> None:

@@ -7,6 +7,7 @@ import io
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -14,11 +15,20 @@ from signllm_jax.core.compile_cache import cache_home
 from signllm_jax.core.errors import OutputError
 from signllm_jax.core.plain_files import write_whole
 from signllm_jax.corpora.listings import Column
-from signllm_jax.text.tokenizer import Tokenizer
+from signllm_jax.text.tokenizer import Encoder
 
 KEPT_FROM = 50_000
 """Texts of a split whose counts are kept on the disk for the next start."""
 _HELD = 1 << 16  # token ids of texts that are held
+
+
+@runtime_checkable
+class _Identified(Encoder, Protocol):
+    """An encoder that says which one it is, as a `Tokenizer` does."""
+
+    model: bytes
+    kind: str
+    language: str
 
 
 class TokenTable(Sequence):
@@ -28,7 +38,7 @@ class TokenTable(Sequence):
         counts: int32 [n], the number of ids of every text.
     """
 
-    def __init__(self, texts: Sequence[str], tokenizer: Tokenizer):
+    def __init__(self, texts: Sequence[str], tokenizer: Encoder):
         """Counts the ids, or maps what a former start has counted.
 
         Args:
@@ -49,9 +59,11 @@ class TokenTable(Sequence):
         return self._encode(self._texts[index])
 
 
-def _kept_counts(texts: Sequence[str], tokenizer: Tokenizer) -> np.ndarray:
+def _kept_counts(texts: Sequence[str], tokenizer: Encoder) -> np.ndarray:
     """Token counts, from the user's cache folder where texts and tokenizer are the same."""
     if len(texts) < KEPT_FROM or not isinstance(texts, Column):
+        return _counts(texts, tokenizer)
+    if not isinstance(tokenizer, _Identified):
         return _counts(texts, tokenizer)
     sha = hashlib.sha256(texts.digest.encode() + tokenizer.model)
     sha.update(f"{tokenizer.kind} {tokenizer.language}".encode())
@@ -77,5 +89,5 @@ def _mapped(path: Path, count: int) -> np.ndarray | None:
     return held if held.shape == (count,) and held.dtype == np.int32 else None
 
 
-def _counts(texts: Sequence[str], tokenizer: Tokenizer) -> np.ndarray:
+def _counts(texts: Sequence[str], tokenizer: Encoder) -> np.ndarray:
     return np.fromiter((len(tokenizer.encode(text)) for text in texts), np.int32, len(texts))

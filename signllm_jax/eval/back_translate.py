@@ -12,7 +12,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from typing import Protocol
 
 import flax.linen as nn
 import flax.serialization
@@ -25,14 +25,14 @@ from signllm_jax.artifacts.group import digest, write_file
 from signllm_jax.core.errors import CheckpointError
 from signllm_jax.core.languages import get_language
 from signllm_jax.core.schema import parse_json
-from signllm_jax.core.storage import read_regular
+from signllm_jax.core.storage import AnyPath, read_regular
 from signllm_jax.core.typing import Tree
-from signllm_jax.data.splits import Source
+from signllm_jax.data.examples import Examples
 from signllm_jax.eval.reader_clips import Distortion, ReaderClips
 from signllm_jax.models.back_translation import BLANK, PoseReader, greedy
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.features import Statistics, make_frames
-from signllm_jax.text.tokenizer import UNKNOWN, Tokenizer
+from signllm_jax.text.tokenizer import UNKNOWN, Encoder
 
 _FORMAT = 1  # of a saved reader; one of another format is trained again
 _BATCH = 40  # clips read together
@@ -66,6 +66,21 @@ class ReaderConfig:
     distortion: Distortion = dataclasses.field(default_factory=Distortion)
 
 
+class Writer(Encoder, Protocol):
+    """What a reader writes with: a `Tokenizer`, or what has its ids in the same way."""
+
+    model: bytes
+
+    @property
+    def size(self) -> int:
+        """Number of ids in use."""
+        ...
+
+    def decode(self, ids: Sequence[int], /) -> str:
+        """The text of ids."""
+        ...
+
+
 @dataclasses.dataclass(frozen=True)
 class Reader:
     """Trained readers of L languages.
@@ -80,7 +95,7 @@ class Reader:
 
     config: ReaderConfig
     languages: tuple[str, ...]
-    tokenizers: tuple[Tokenizer, ...]
+    tokenizers: tuple[Writer, ...]
     statistics: tuple[Statistics, ...]
     params: Tree
     cpu_seconds: float
@@ -129,7 +144,7 @@ class Reader:
         return found
 
 
-def _module(tokenizers: Sequence[Tokenizer], config: ReaderConfig) -> PoseReader:
+def _module(tokenizers: Sequence[Writer], config: ReaderConfig) -> PoseReader:
     size = max(tokenizer.size for tokenizer in tokenizers)
     return PoseReader(size, config.width, layers=config.layers)
 
@@ -162,8 +177,8 @@ def _initial(module: PoseReader, size: int, random: np.random.Generator) -> Tree
 
 
 def train_reader(
-    sources: Sequence[Source],
-    tokenizers: Sequence[Tokenizer],
+    sources: Sequence[Examples],
+    tokenizers: Sequence[Writer],
     statistics: Sequence[Statistics],
     config: ReaderConfig = ReaderConfig(),
     progress: Callable[[int, np.ndarray], None] | None = None,
@@ -236,7 +251,7 @@ def _described(config, languages, tokenizers, statistics) -> dict:
     }
 
 
-def save_reader(folder: Path, reader: Reader) -> None:
+def save_reader(folder: AnyPath, reader: Reader) -> None:
     """Writes `params.msgpack` and, when that is in place, `reader.json`, which describes it."""
     folder.mkdir(parents=True, exist_ok=True)
     write_file(folder / "params.msgpack", flax.serialization.msgpack_serialize(reader.params))
@@ -249,9 +264,9 @@ def save_reader(folder: Path, reader: Reader) -> None:
 
 
 def load_reader(
-    folder: Path,
+    folder: AnyPath,
     languages: Sequence[str],
-    tokenizers: Sequence[Tokenizer],
+    tokenizers: Sequence[Writer],
     statistics: Sequence[Statistics],
     config: ReaderConfig = ReaderConfig(),
 ) -> Reader | None:

@@ -3,7 +3,7 @@
 import dataclasses
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import jax
 import numpy as np
@@ -13,6 +13,7 @@ from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core.config import Config
 from signllm_jax.core.errors import DataError, SignLLMError, TextError
 from signllm_jax.data import splits
+from signllm_jax.data.examples import Clips
 from signllm_jax.eval import baselines
 from signllm_jax.inference.text_to_pose import Producer
 from signllm_jax.metrics.pairs import held
@@ -41,7 +42,7 @@ class Language:
         cut_off: Whether each production was cut off at the greatest length, bool [N].
     """
 
-    train: splits.Source
+    train: Clips
     tokenizer: Tokenizer | None
     statistics: Statistics
     texts: list[str] = dataclasses.field(default_factory=list)
@@ -51,7 +52,7 @@ class Language:
     ids: list[list[int]] = dataclasses.field(default_factory=list)
     said: list[str] = dataclasses.field(default_factory=list)
     excluded: Counter = dataclasses.field(default_factory=Counter)
-    rows: dict[str, list[PoseClip | None]] = dataclasses.field(default_factory=dict)
+    rows: dict[str, Sequence[PoseClip | None]] = dataclasses.field(default_factory=dict)
     cut_off: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0, bool))
 
     def keep(self, chosen: Sequence[int]) -> None:
@@ -59,6 +60,14 @@ class Language:
         for field in ("texts", "names", "glosses", "references", "ids", "said"):
             values = getattr(self, field)
             setattr(self, field, [values[index] for index in chosen] if values else [])
+
+    def whole(self, row: str) -> Sequence[PoseClip]:
+        """The clips of a row that has one for every text, such as `produced`."""
+        return cast(Sequence[PoseClip], self.rows[row])
+
+    def encode(self, text: str) -> list[int]:
+        """The token ids that its readers have for a text; none where nothing is read."""
+        return [] if self.tokenizer is None else self.tokenizer.encode(text)
 
 
 @dataclasses.dataclass
@@ -101,8 +110,8 @@ def open_texts(workdir: Workdir, split: str, data_dir: str | None = None) -> Eva
         clips, train = (
             splits.open_split(config.data.dataset, code, name, folder) for name in (split, "train")
         )
-        language = Language(train, group.tokenizer, group.statistics)
-        add_clips(language, clips, group.tokenizer.encode, group.row_tokens)
+        language = Language(train, group.needed_tokenizer, group.needed_statistics)
+        add_clips(language, clips, group.needed_tokenizer.encode, group.row_tokens)
         add_language(evaluated, code, language, split)
     check_not_empty(evaluated, workdir, split)
     return evaluated
@@ -127,7 +136,7 @@ def check_not_empty(evaluated: EvalSet, workdir: Workdir, split: str) -> None:
 
 def add_clips(
     language: Language,
-    clips: splits.Source,
+    clips: Clips,
     encode: Callable[[str], list[int]] | None = None,
     longest: int = 0,
     limit: int = 0,

@@ -7,6 +7,7 @@ train clips alone.
 
 import dataclasses
 import functools
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -102,8 +103,8 @@ def trained_inside(
         folder = workdir.path / ("reader-flat" if flat else "reader") / str(seed)
         reader = load_reader(folder, codes, tokenizers, statistics, chosen)
         found = reader is not None
-        kept_seconds = reader.cpu_seconds if found else 0.0
-        if not found:
+        kept_seconds = 0.0 if reader is None else reader.cpu_seconds
+        if reader is None:
             tell(f"training a reader of {counted(len(codes), 'language')}")
             sources = [language.train for language in languages.values()]
             with tqdm.tqdm(total=chosen.steps, desc="reader", unit="step", disable=None) as bar:
@@ -140,7 +141,9 @@ def _read_by_place(reader, codes, code, clips):
     return reader.read(codes.index(code), clips)
 
 
-def open_evaluator(path: str, languages: Sequence[str], batch_size: int = 16) -> Evaluator:
+def open_evaluator(
+    path: str | os.PathLike, languages: Sequence[str], batch_size: int = 16
+) -> Evaluator:
     """The readers of a run of `configs/back_translation.py`.
 
     Raises:
@@ -205,7 +208,7 @@ def read_train(
     read, texts = [], []
     for code, each in languages.items():
         count = min(len(each.train), max(len(each.texts), 1))
-        chosen = np.linspace(0, len(each.train) - 1, count).astype(int)
+        chosen = [int(place) for place in np.linspace(0, len(each.train) - 1, count)]
         named = [(i, normalize_text(each.train.texts[i], code)) for i in chosen]
         named = [(i, text) for i, text in named if text]
         read += evaluator.read(code, [each.train.clip(i) for i, _ in named])

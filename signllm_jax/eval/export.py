@@ -5,6 +5,7 @@ and, where there is gloss, `.gloss`, line by line, and `<split>.pt` in the SLRTP
 layout. In `.../produced-pose` and `.../reference-pose`: `<id>.pose`.
 """
 
+import os
 from pathlib import Path
 
 from signllm_jax.core.errors import OutputError
@@ -20,7 +21,7 @@ ROWS = {"produced": "produced", "ground_truth": "reference"}
 """Row of a report -> name of its folder."""
 
 
-def export(folder: str | Path, split: str, languages: dict[str, Language]) -> Path:
+def export(folder: str | os.PathLike, split: str, languages: dict[str, Language]) -> Path:
     """Exports the productions and references of every language; returns the folder.
 
     A production without frames is an empty line, and has no tensor and no file. Clips of another

@@ -110,7 +110,7 @@ def _in_time(factor: float) -> Callable[[PoseClip], PoseClip]:
 def mirrored(clip: PoseClip) -> PoseClip:
     """The clip by the other hand."""
     order = list(clip.skeleton.mirror)
-    positions = clip.positions[:, order] * np.float32([-1, 1, 1])
+    positions = clip.positions[:, order] * np.array([-1, 1, 1], np.float32)
     return PoseClip(positions, clip.confidence[:, order], clip.fps, clip.layout)
 
 

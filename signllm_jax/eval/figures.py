@@ -30,19 +30,19 @@ def score_row(
 
     Beside the metrics of `score_clips`, `seconds` and `seconds_reference`.
     """
-    there = [i for i, clip in enumerate(clips) if clip is not None]
+    there = {i: clip for i, clip in enumerate(clips) if clip is not None}
     scores = {
         "seconds": np.full(len(clips), np.nan),
         "seconds_reference": np.full(len(clips), np.nan),
     }
     if not there:
         return scores
-    found = score_clips([references[i] for i in there], [clips[i] for i in there], only)
+    found = score_clips([references[i] for i in there], list(there.values()), only)
     for name, values in found.items():
         scores[name] = np.full(len(clips), np.nan, np.float64)
-        scores[name][there] = values
-    for i in there:
-        scores["seconds"][i] = len(clips[i]) / clips[i].fps
+        scores[name][list(there)] = values
+    for i, clip in there.items():
+        scores["seconds"][i] = len(clip) / clip.fps
         scores["seconds_reference"][i] = len(references[i]) / references[i].fps
     return scores
 

@@ -6,12 +6,13 @@ reader that judges them, get along without.
 """
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 
 from signllm_jax.core.errors import PoseFormatError
 from signllm_jax.core.skeleton import DWPOSE128, DWPOSE_TO_OPENPOSE50, OPENPOSE50
-from signllm_jax.data.splits import Source
+from signllm_jax.data.examples import Clips
 from signllm_jax.eval.eval_set import Language
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.features import collect_statistics
@@ -33,7 +34,7 @@ def is_flat(clip: PoseClip) -> bool:
 
 def without_depth(clip: PoseClip) -> PoseClip:
     """An openpose50 clip with z = 0."""
-    return dataclasses.replace(clip, positions=clip.positions * np.float32([1, 1, 0]))
+    return dataclasses.replace(clip, positions=clip.positions * np.array([1, 1, 0], np.float32))
 
 
 def to_openpose50(clip: PoseClip) -> PoseClip:
@@ -41,7 +42,7 @@ def to_openpose50(clip: PoseClip) -> PoseClip:
     if clip.layout != DWPOSE128.name:
         return clip
     order = list(DWPOSE_TO_OPENPOSE50)
-    positions = clip.positions[:, order] * np.float32([1, 1, 0])
+    positions = clip.positions[:, order] * np.array([1, 1, 0], np.float32)
     return PoseClip(positions, clip.confidence[:, order], clip.fps, OPENPOSE50.name)
 
 
@@ -58,9 +59,9 @@ def flatten(clip: PoseClip, place: str = "clip") -> PoseClip:
 
 
 class FlatSource:
-    """A split whose clips are flattened when they are read; else as `data.source.Source`."""
+    """A split whose clips are flattened when they are read; else as `data.splits.Source`."""
 
-    def __init__(self, source: Source):
+    def __init__(self, source: Clips):
         self._source = source
         self.language, self.ids = source.language, source.ids
         self.texts, self.units, self.lengths = source.texts, source.units, source.lengths
@@ -98,7 +99,9 @@ def flatten_languages(languages: dict[str, Language]) -> None:
         train = FlatSource(each.train)
         examples = (train[index] for index in range(len(train)))
         statistics = collect_statistics(examples, OPENPOSE50.name)
-        rows = {row: [_flat(clips[index]) for index in keep] for row, clips in each.rows.items()}
+        rows: dict[str, Sequence[PoseClip | None]] = {
+            row: [_flat(clips[index]) for index in keep] for row, clips in each.rows.items()
+        }
         each.keep(keep)
         each.references, each.train, each.statistics = references, train, statistics
         if rows:

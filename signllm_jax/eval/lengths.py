@@ -27,13 +27,13 @@ def of_languages(
         scores: of the productions, `seconds` and `seconds_reference` among them.
     """
     texts = [text for language in languages.values() for text in language.texts]
-    tokens = [len(each.tokenizer.encode(t)) for each in languages.values() for t in each.texts]
+    tokens = [len(each.encode(t)) for each in languages.values() for t in each.texts]
     lasts = [scores[name] for name in ("seconds", "seconds_reference")]
     return {
         code: by_length(
-            [texts[i] for i in chosen],
-            [tokens[i] for i in chosen],
-            [[reader[i] for i in chosen] for reader in read],
+            [texts[i] for i in chosen.tolist()],
+            [tokens[i] for i in chosen.tolist()],
+            [[reader[i] for i in chosen.tolist()] for reader in read],
             *(seconds[chosen] for seconds in lasts),
         )
         for code, chosen in ({"overall": np.arange(len(texts))} | dict(where)).items()
@@ -68,8 +68,8 @@ def by_length(
     chosen["several words"] = np.array([" " in text for text in texts])
     found = {}
     for name, mask in chosen.items():
-        places = np.flatnonzero(mask)
-        if not len(places):
+        places = np.flatnonzero(mask).tolist()
+        if not places:
             continue
         own = [texts[i] for i in places]
         edits, lost, doubled = zip(

@@ -5,11 +5,11 @@ A section stands where the report has what it shows, whatever kind of run was ev
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from signllm_jax.artifacts.group import write_file
 from signllm_jax.core import markdown as md
+from signllm_jax.core.storage import AnyPath
 from signllm_jax.core.wording import counted
 from signllm_jax.eval.baselines import row_titles
 from signllm_jax.eval.evaluators import read_by
@@ -48,7 +48,7 @@ SHOWN = 12  # greatest number of misread texts of a language on the page
 _PROMPTS = ("prompt", "understood", "right")
 
 
-def write(report: Report, output: Path) -> dict[str, Any]:
+def write(report: Report, output: AnyPath) -> dict[str, Any]:
     """Writes `<name>.json`, whose content is returned, and `<name>.md` for people."""
     content = report.to_dict()
     write_file(output, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False).encode())

@@ -1,11 +1,9 @@
 """The layout of the paper's tables: DEV and TEST of every language side by side."""
 
-from pathlib import Path
-
 from signllm_jax.core import markdown
 from signllm_jax.core.errors import ConfigError
 from signllm_jax.core.schema import parse_json
-from signllm_jax.core.storage import read_regular
+from signllm_jax.core.storage import AnyPath, read_regular
 from signllm_jax.eval.report import ALL, MAIN, Report, named
 from signllm_jax.metrics import catalogue
 
@@ -15,7 +13,7 @@ _OTHER = {"test": ("dev", "report-dev.json"), "dev": ("test", "report.json")}
 _SAME = ("name", "dataset", "seed", "steps")
 
 
-def other_split(folder: Path, report: Report) -> Report | None:
+def other_split(folder: AnyPath, report: Report) -> Report | None:
     """The report on dev beside a report on test, or the other way round.
 
     None where there is none, it cannot be read, another run or other evaluators made it, or one

@@ -3,14 +3,13 @@
 import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 
 from signllm_jax.core.errors import ConfigError, DataError, OutputError
 from signllm_jax.core.plain_files import replacing
 from signllm_jax.core.schema import bounded, parse_json, read_as
-from signllm_jax.core.storage import read_regular
+from signllm_jax.core.storage import AnyPath, read_regular
 from signllm_jax.core.wording import how_to_install
 from signllm_jax.metrics.catalogue import METRICS, known
 from signllm_jax.poses.clip import PoseClip
@@ -30,7 +29,7 @@ def _axes(width: float = 6.4, height: float = 3.8, count: int = 1):
     return figure, panels
 
 
-def _save(write: Callable[..., None], path: Path, **options) -> Path:
+def _save(write: Callable[..., None], path: AnyPath, **options) -> AnyPath:
     with replacing(path) as part:
         write(part, format="png", **options)
     return path
@@ -51,7 +50,7 @@ class _Scores:
     dtw_mean_pose_ratio: float | None = bounded(None, low=0.0, high=1e12)
 
 
-def plot_training(metrics: Path, languages: Sequence[str], path: Path) -> Path | None:
+def plot_training(metrics: AnyPath, languages: Sequence[str], path: AnyPath) -> AnyPath | None:
     """The DTW ratio to the mean pose on dev over the steps of training, a line a language.
 
     Args:
@@ -96,8 +95,8 @@ def plot_training(metrics: Path, languages: Sequence[str], path: Path) -> Path |
 
 
 def plot_languages(
-    metrics: Mapping[str, Mapping[str, float]], names: Sequence[str], path: Path
-) -> Path:
+    metrics: Mapping[str, Mapping[str, float]], names: Sequence[str], path: AnyPath
+) -> AnyPath:
     """Bars of the main ratios of every language, with their intervals.
 
     Args:
@@ -124,8 +123,8 @@ def plot_languages(
 
 
 def plot_lengths(
-    lengths: Mapping[str, tuple[Sequence[float], Sequence[float]]], path: Path
-) -> Path:
+    lengths: Mapping[str, tuple[Sequence[float], Sequence[float]]], path: AnyPath
+) -> AnyPath:
     """Produced length against real length, a point a clip.
 
     Args:
@@ -143,7 +142,7 @@ def plot_lengths(
     return _save(figure.savefig, path, metadata={"Software": None})
 
 
-def strip(clips: Sequence[tuple[str, PoseClip, PoseClip]], path: Path) -> Path | None:
+def strip(clips: Sequence[tuple[str, PoseClip, PoseClip]], path: AnyPath) -> AnyPath | None:
     """Contact strips one below the other: (text above, produced, reference) each.
 
     Returns `path`, or None when no clip has frames.
@@ -169,8 +168,8 @@ def strip(clips: Sequence[tuple[str, PoseClip, PoseClip]], path: Path) -> Path |
 
 
 def plot_curves(
-    panels: Mapping[str, Mapping[str, tuple[Sequence[int], np.ndarray]]], path: Path
-) -> Path:
+    panels: Mapping[str, Mapping[str, tuple[Sequence[int], np.ndarray]]], path: AnyPath
+) -> AnyPath:
     """Means over runs with their deviations as bands, over the steps of training.
 
     Args:
@@ -192,8 +191,8 @@ def plot_curves(
 
 
 def plot_costs(
-    panels: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]], path: Path
-) -> Path:
+    panels: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]], path: AnyPath
+) -> AnyPath:
     """Milliseconds of a train step against the size of the work, both in powers of two.
 
     Args:

@@ -101,8 +101,8 @@ def evaluate(
     if readers and evaluators:
         raise ConfigError("--readers: none are trained where --evaluators read; give one of both")
     run_dir = Workdir(workdir)
-    output = report_path(run_dir, split, output, predictions, peer.name if peer else "")
-    kept, evaluated = keeps(run_dir, output), opened(run_dir, split, data_dir)
+    file = report_path(run_dir, split, output, predictions, peer.name if peer else "")
+    kept, evaluated = keeps(run_dir, file), opened(run_dir, split, data_dir)
     if readers and not evaluated.spelled:
         raise ConfigError(f"--readers: they spell words, but {run_dir.path} has sentences")
     theirs, matched = (None, None) if predictions is None else _predicted(evaluated, predictions)
@@ -127,8 +127,8 @@ def evaluate(
         judges = trained_inside(kept, evaluated.languages, seeds, sizes, flat)
     read = _read(judges, evaluated.languages) if judges else None
     named = [
-        describe(judge, evaluated.languages, read["ground_truth"][i], evaluated.spelled)
-        for i, judge in enumerate(judges)
+        describe(judge, evaluated.languages, [t for t in real if t is not None], evaluated.spelled)
+        for judge, real in zip(judges, read["ground_truth"] if read else ())
     ]
     for each in named:
         check_fit(each)
@@ -137,7 +137,7 @@ def evaluate(
     scores = _scores(evaluated, theirs)
     rows = _tables(evaluated, scores, where, texts, read, seed)
     takes_report.add_figures(evaluated, rows)
-    folder = output.parent / output.stem if theirs or peer else kept.path / "samples"
+    folder = file.parent / file.stem if theirs or peer else kept.path / "samples"
     count = evaluated.config.eval.samples if samples is None else samples
     save_samples(folder, evaluated.languages, count, evaluated.spelled and not (theirs or peer))
     run = provenance.describe_run(
@@ -147,7 +147,7 @@ def evaluate(
         "excluded": {code: dict(each.excluded) for code, each in evaluated.languages.items()},
         "skipped": evaluated.skipped,
         "misread": _misread(where, texts, read),
-        "pictures": _pictures(run_dir, output, evaluated, rows["produced"], scores, where),
+        "pictures": _pictures(run_dir, file, evaluated, rows["produced"], scores, where),
         "warnings": warnings.of_clips(
             evaluated.config, named, rows["produced"], evaluated.skipped, theirs, peer
         )
@@ -164,7 +164,7 @@ def evaluate(
         facts["lengths"] = of_languages(
             evaluated.languages, where, read["produced"], scores["produced"]
         )
-    return pages.write(Report(rows | more_rows, facts | more_facts), output)
+    return pages.write(Report(rows | more_rows, facts | more_facts), file)
 
 
 def _predicted(evaluated: EvalSet, path):
@@ -213,8 +213,9 @@ def _scores(evaluated: EvalSet, theirs: Predictions | None) -> dict[str, dict[st
     for row in _row_names(evaluated.languages):
         clips = [clip for language in languages for clip in language.rows[row]]
         if evaluated.alike and row in figures.MODEL_ROWS:
-            still = (clip for language in languages for clip in language.rows["mean_pose"])
-            clips = [clip if len(clip) else pose for clip, pose in zip(clips, still)]
+            made = (clip for language in languages for clip in language.whole(row))
+            still = (clip for language in languages for clip in language.whole("mean_pose"))
+            clips = [clip if len(clip) else pose for clip, pose in zip(made, still)]
         only = () if row == "produced" else figures.BRIEF
         scores[row] = figures.score_row(references, clips, only)
     if theirs is not None:
@@ -243,7 +244,7 @@ def _tables(evaluated: EvalSet, scores, where, texts, read, seed) -> dict[str, d
         metrics |= {name: real[name] for name in real if "_real" in name}
         for row in figures.MODEL_ROWS if evaluated.alike else ():
             if row in rows:
-                clips = (clip for language in chosen for clip in language.rows[row])
+                clips = (clip for language in chosen for clip in language.whole(row))
                 rows[row][code]["unproduced"] = sum(not len(clip) for clip in clips)
     return rows
 
@@ -287,6 +288,6 @@ def _pictures(workdir, output, evaluated: EvalSet, metrics, scores, where) -> di
             code, i = every[place]
             each = evaluated.languages[code]
             text = f"{name}: {each.texts[i]} ({code}), DTW / mean pose {ratio[place]:.3f}"
-            clips.append((text, each.rows["produced"][i], each.references[i]))
+            clips.append((text, each.whole("produced")[i], each.references[i]))
         drawn["Best, median and worst production"] = plots.strip(clips, folder / "strip.png")
     return {name: f"{folder.name}/{path.name}" for name, path in drawn.items() if path}

@@ -157,7 +157,7 @@ def _follow(evaluated: EvalSet, params: Tree, true: list[str], mesh: Mesh) -> No
     The clip of a line that is too long is None.
     """
     (group,) = evaluated.groups.values()
-    ids = [LineTokenizer(group.text_stage).encode(said) for said in true]
+    ids = [LineTokenizer(group.needed_text_stage).encode(said) for said in true]
     references = [clip for language in evaluated.languages.values() for clip in language.references]
     fitting = [i for i, tokens in enumerate(ids) if len(tokens) <= group.row_tokens]
     (followed,) = baselines.teacher_forced(
@@ -165,10 +165,10 @@ def _follow(evaluated: EvalSet, params: Tree, true: list[str], mesh: Mesh) -> No
         pose_params(params),
         [[ids[i] for i in fitting]],
         [[references[i] for i in fitting]],
-        [group.statistics],
+        [group.needed_statistics],
         mesh,
         evaluated.config.eval.batch_size,
-        group.text_stage.config.languages,
+        group.needed_text_stage.config.languages,
     )
     made = dict(zip(fitting, followed))
     every = [made.get(i) for i in range(len(ids))]

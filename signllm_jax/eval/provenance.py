@@ -13,6 +13,7 @@ import jax
 from signllm_jax.artifacts.group import Group
 from signllm_jax.artifacts.run_files import read_final
 from signllm_jax.core.config import Config
+from signllm_jax.core.storage import AnyPath
 from signllm_jax.core.version import versions
 
 PACKAGES = ("signllm_jax", "jax", "flax", "optax", "numpy", "jiwer")
@@ -28,7 +29,7 @@ def spent() -> tuple[float, float]:
     return time.monotonic(), cpu
 
 
-def hardware() -> dict[str, str | int]:
+def hardware() -> dict[str, str | int | None]:
     """The machine: `cpu` model, `cores` that may be used, and jax's `device`."""
     model = platform.processor() or platform.machine()
     try:
@@ -41,7 +42,7 @@ def hardware() -> dict[str, str | int]:
 
 
 def describe_run(
-    workdir: Path,
+    workdir: AnyPath,
     config: Config,
     groups: dict[str, Group],
     began: tuple[float, float],

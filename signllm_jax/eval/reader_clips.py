@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 
 from signllm_jax.core.errors import DataError
-from signllm_jax.data.splits import Source
+from signllm_jax.data.examples import Examples
 from signllm_jax.poses.features import Statistics, make_frames
-from signllm_jax.text.tokenizer import Tokenizer
+from signllm_jax.text.tokenizer import Encoder
 
 _FARTHEST = 8.0  # deviations from the mean that an unseen joint is filled in at
 _START = 4  # frames by which a clip may begin later
@@ -50,8 +50,8 @@ class ReaderClips:
 
     def __init__(
         self,
-        source: Source,
-        tokenizer: Tokenizer,
+        source: Examples,
+        tokenizer: Encoder,
         statistics: Statistics,
         most: int,
         longest: int,

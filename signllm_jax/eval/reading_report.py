@@ -48,7 +48,7 @@ def evaluate(
     """
     began = provenance.spent()
     run_dir = Workdir(workdir)
-    output = report_path(run_dir, split, output)
+    file = report_path(run_dir, split, output)
     evaluated = open_texts(run_dir, split, data_dir)
     languages = evaluated.languages
     reader = open_evaluator(run_dir.path, tuple(languages))
@@ -82,7 +82,7 @@ def evaluate(
         "split": split,
         "run": run | {"evaluators": [named], "evaluation_seed": seed},
     }
-    return pages.write(Report(rows, facts), output)
+    return pages.write(Report(rows, facts), file)
 
 
 def _scores(

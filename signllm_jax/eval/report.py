@@ -9,7 +9,7 @@ from typing import Any
 from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core.errors import OutputError
 from signllm_jax.core.languages import get_language
-from signllm_jax.core.storage import is_remote
+from signllm_jax.core.storage import AnyPath, is_remote
 
 MAIN = "produced"
 """The row that is judged."""
@@ -110,7 +110,7 @@ def is_untouched(workdir: Workdir) -> bool:
     return PACKAGE in path.parents or (path.is_dir() and not os.access(path, os.W_OK))
 
 
-def keeps(workdir: Workdir, output: Path) -> Workdir:
+def keeps(workdir: Workdir, output: AnyPath) -> Workdir:
     """Where an evaluation keeps readers and samples: in the run, or in the report's folder."""
     return Workdir(output.with_suffix("")) if is_untouched(workdir) else workdir
 
@@ -121,7 +121,7 @@ def report_path(
     output: str | os.PathLike | None,
     predictions: str | os.PathLike | None = None,
     peer: str = "",
-) -> Path:
+) -> AnyPath:
     """Where a report goes: by default beside the run, under a name that tells it from others.
 
     The name has the split where that is not test, the name of predictions, and that of a peer,
@@ -140,19 +140,19 @@ def report_path(
     parts = ["" if split == "test" else split, peer]
     parts.append("" if predictions is None else Path(predictions).resolve().stem)
     name = "-".join(["report", *filter(None, parts)])
-    output = Path(output) if output else workdir.path / f"{name}.json"
-    if output.suffix != ".json":
-        raise OutputError(f"cannot write the report to {output}: its name must end in .json")
-    if PACKAGE in output.resolve().parents:
-        raise OutputError(f"cannot write the report to {output}: nothing is written into a package")
+    file = Path(output) if output else workdir.path / f"{name}.json"
+    if file.suffix != ".json":
+        raise OutputError(f"cannot write the report to {file}: its name must end in .json")
+    if PACKAGE in file.resolve().parents:
+        raise OutputError(f"cannot write the report to {file}: nothing is written into a package")
     if not is_remote(workdir.path):
-        kept = keeps(workdir, output).path
-        own = [kept / "samples", output.with_suffix(""), *kept.glob("reader*")]
+        kept = keeps(workdir, file).path
+        own = [kept / "samples", file.with_suffix(""), *kept.glob("reader*")]
         for folder in (*own, *kept.glob("reader*/*")):
-            if folder.is_symlink():
+            if Path(folder).is_symlink():
                 raise OutputError(f"{folder}: is a link: nothing is written through it")
     try:
-        output.parent.mkdir(parents=True, exist_ok=True)
+        file.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"cannot write to {output.parent}: {error.strerror}") from None
-    return output
+        raise OutputError(f"cannot write to {file.parent}: {error.strerror}") from None
+    return file

@@ -1,14 +1,16 @@
 """Sample clips of a report: productions beside the real clips of the same texts."""
 
 import re
-from pathlib import Path
 
+from signllm_jax.core.storage import AnyPath
 from signllm_jax.eval.eval_set import Language
 from signllm_jax.inference.letter_times import with_cues
 from signllm_jax.render.save import save_clip
 
 
-def save_samples(folder: Path, languages: dict[str, Language], count: int, spelled: bool) -> None:
+def save_samples(
+    folder: AnyPath, languages: dict[str, Language], count: int, spelled: bool
+) -> None:
     """Renders the first `count` clips of each language, the first also as gif and strip.
 
     Args:
@@ -21,9 +23,9 @@ def save_samples(folder: Path, languages: dict[str, Language], count: int, spell
         OutputError: A file cannot be written.
     """
     for code, each in languages.items():
-        shown = [i for i, clip in enumerate(each.rows["produced"]) if len(clip)][:count]
+        shown = [i for i, clip in enumerate(each.whole("produced")) if len(clip)][:count]
         for number, i in enumerate(shown):
-            produced, text = each.rows["produced"][i], each.texts[i]
+            produced, text = each.whole("produced")[i], each.texts[i]
             if spelled and each.tokenizer is not None:
                 produced = with_cues(produced, each.tokenizer.encode(text), each.tokenizer)
             name = re.sub(r"[^\w-]+", "_", text)[:40]

@@ -7,12 +7,12 @@ and between which frames one ends and the next begins.
 import dataclasses
 import hashlib
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 import numpy as np
 
 from signllm_jax.core.errors import TextError
-from signllm_jax.data.splits import Source
+from signllm_jax.core.storage import AnyPath
+from signllm_jax.data.examples import Clips
 from signllm_jax.eval.back_translate import (
     Reader,
     ReaderConfig,
@@ -63,7 +63,7 @@ class GlossTable:
 class _GlossLines:
     """A split whose texts are its lines of gloss."""
 
-    def __init__(self, source: Source):
+    def __init__(self, source: Clips):
         self._source = source
         self.language, self.lengths = source.language, source.lengths
         self.texts = [" ".join(glosses) for glosses in source.units]
@@ -127,7 +127,7 @@ def sign_borders(ids: np.ndarray, stride: int) -> tuple[int, ...]:
 
 
 def train_sign_reader(
-    train: Source, statistics: Statistics, folder: Path, config: ReaderConfig = SIGN_READER
+    train: Clips, statistics: Statistics, folder: AnyPath, config: ReaderConfig = SIGN_READER
 ) -> SignReader:
     """The recognizer that is kept in a folder, or one trained on the real clips of a train split.
 

@@ -36,18 +36,18 @@ def evaluate_signers(workdir: str | os.PathLike, data_dir: str | None = None) ->
     Raises:
         ConfigError: the run is on other data.
     """
-    workdir = Workdir(workdir)
-    config, _ = workdir.read_config()
+    run = Workdir(workdir)
+    config, _ = run.read_config()
     if not has_signers(config.data.dataset):
-        raise ConfigError(f"{workdir.path}: {config.data.dataset} does not have several signers")
+        raise ConfigError(f"{run.path}: {config.data.dataset} does not have several signers")
     found: dict = {"seed": config.train.seed}
     reader: Evaluator | None = None
     for split in ("test", spelled_signers.SIGNER_TEST):
-        evaluated = open_texts(workdir, split, data_dir)
+        evaluated = open_texts(run, split, data_dir)
         ((code, each),) = evaluated.languages.items()
         fill_rows(evaluated, 0)
         if reader is None:
-            (reader,) = trained_inside(workdir, evaluated.languages, (0,), reader_of(config))
+            (reader,) = trained_inside(run, evaluated.languages, (0,), reader_of(config))
         found[split] = _rows(code, each, reader)
     return found
 

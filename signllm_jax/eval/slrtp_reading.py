@@ -44,8 +44,8 @@ def read_slrtp(path: str | os.PathLike) -> Iterator[tuple[str, np.ndarray]]:
         raise DataError(f"{path}: no dictionary of clips, but {type(content).__name__}")
     for name, fields in content.items():
         points = fields.get("poses_3d") if isinstance(fields, dict) else fields
-        shape = getattr(points, "shape", None)
-        if not isinstance(name, str) or shape is None or shape[1:] != (POINTS, 3):
+        named = isinstance(name, str)
+        if not named or not isinstance(points, np.ndarray) or points.shape[1:] != (POINTS, 3):
             raise DataError(f"{path}: {name!r:.80} has no poses_3d of shape [T, {POINTS}, 3]")
         yield name, points
 
@@ -70,7 +70,7 @@ def to_clip(points: np.ndarray, place: str) -> PoseClip | None:
     points = np.where(finite, points, 0).astype(np.float32)
     positions = np.zeros((len(points), OPENPOSE50.size, 3), np.float32)
     positions[:, JOINTS] = points[:, FILLED]
-    confidence = positions.any(-1).astype(np.float32)
+    confidence = np.asarray(positions.any(-1), np.float32)
     neck, *sides = map(OPENPOSE50.index, ("neck", "right_shoulder", "left_shoulder"))
     positions[:, neck] = positions[:, sides].mean(1)
     confidence[:, neck] = confidence[:, sides].min(1)

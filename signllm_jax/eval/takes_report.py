@@ -92,12 +92,16 @@ def _figures(
     clips: Sequence[PoseClip | None],
     real: Mapping[str, float],
 ) -> dict[str, float]:
-    there = [i for i, clip in enumerate(clips) if clip is not None and len(clip)]
+    there = {i: clip for i, clip in enumerate(clips) if clip is not None and len(clip)}
     if not there:
         return {}
     whole = len(there) == len(clips)
-    chosen = ([values[i] for i in there] for values in (texts, references, clips))
-    return referees.figures(*chosen, real if whole else None)
+    return referees.figures(
+        [texts[i] for i in there],
+        [references[i] for i in there],
+        list(there.values()),
+        real if whole else None,
+    )
 
 
 def section(report: Report) -> list[str]:

@@ -59,7 +59,7 @@ def evaluate(
     began = provenance.spent()
     run_dir = Workdir(workdir)
     config, codes = run_dir.read_config()
-    output = report_path(run_dir, split, output)
+    file = report_path(run_dir, split, output)
     group = load_group(run_dir.group(SHARED))
     groups = [group, *(load_group(Workdir(path).group(SHARED)) for path in ensemble)]
     for path, other in zip(ensemble, groups[1:]):
@@ -67,7 +67,7 @@ def evaluate(
             raise ConfigError(f"{path}: has other glosses or sizes than {run_dir.path}")
     params = jax.tree.map(lambda *leaves: np.stack(leaves), *(g.params for g in groups))
     mesh = sharding.make_mesh({}, jax.local_devices()[:1])
-    translator = Translator(group.model, group.text_stage, mesh, config.eval.batch_size)
+    translator = Translator(group.model, group.needed_text_stage, mesh, config.eval.batch_size)
     lines, glosses, shown, skipped = {}, {}, {}, {}
     for code in codes:
         pairs = gloss_corpora.read_pairs(data_dir or config.data.data_dir, code, split)
@@ -95,4 +95,4 @@ def evaluate(
         "run": provenance.describe_run(run_dir.path, config, {SHARED: group}, began, 0.0)
         | {"ensemble": [os.fspath(path) for path in ensemble], "evaluation_seed": seed},
     }
-    return pages.write(Report({TEXT_STAGE: table}, facts), output)
+    return pages.write(Report({TEXT_STAGE: table}, facts), file)

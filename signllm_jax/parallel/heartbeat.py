@@ -116,7 +116,7 @@ class Watch:
         if _of_runtime(error):
             time.sleep(LOST + 2 * BEAT)
         self._ending.acquire()  # never free again
-        code = error.code if isinstance(error, SystemExit) else report(error)
+        code = exit_code(error) if isinstance(error, SystemExit) else report(error)
         self._tell(code, " ".join(str(error).split()) or type(error).__name__)
         self._leave(code)
 
@@ -184,6 +184,14 @@ class Watch:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+
+
+def exit_code(ending: SystemExit) -> int:
+    """The code that Python ends with; a reason in place of one is printed, as Python does."""
+    if ending.code is None or isinstance(ending.code, int):
+        return ending.code or 0
+    print(ending.code, file=sys.stderr)
+    return 1
 
 
 def _of_runtime(error: BaseException | None) -> bool:

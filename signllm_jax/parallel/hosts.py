@@ -14,9 +14,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax._src import distributed  # its key-value store has no public name
 from jax.experimental import multihost_utils
@@ -90,7 +91,7 @@ def _start(coordinator, processes, process):
     told = not (coordinator is processes is process is None)
     if coordinator and not coordinator.rpartition(":")[2].isdigit():
         raise ConfigError(f"--coordinator: {coordinator!r} is not host:port")
-    if None not in (process, processes) and not 0 <= process < processes:
+    if process is not None and processes is not None and not 0 <= process < processes:
         raise ConfigError(f"--process={process}: there are {processes} processes, from 0")
     if coordinator and process:
         with saying(f"waiting for the coordinator at {coordinator}"):
@@ -144,7 +145,8 @@ def _await(coordinator: str) -> None:
         time.sleep(0.2)
 
 
-def _client():
+def _client() -> Any:
+    """The client of the coordination service, which there is where there are several hosts."""
     return distributed.global_state.client
 
 
@@ -191,13 +193,13 @@ def meet(mesh: Mesh) -> None:
     """
     if count() == 1 or jax.default_backend() != "cpu":
         return
-    axes = [axis for axis, size in mesh.shape.items() if size > 1]
+    axes = tuple(axis for axis, size in mesh.shape.items() if size > 1)
     sizes = range(1, len(axes) + 1)
     groups = [group for size in sizes for group in itertools.combinations(axes, size)]
 
     def reduce():
         own = jax.lax.axis_index(axes)
-        return sum(jax.lax.psum(own, group) for group in groups).reshape(1)
+        return jnp.reshape(sum(jax.lax.psum(own, group) for group in groups), 1)
 
     reduced = jax.shard_map(reduce, mesh=mesh, in_specs=(), out_specs=PartitionSpec(axes))
     program = jax.jit(reduced).lower().compile()
@@ -234,7 +236,7 @@ def agree(values: Mapping[str, Any]) -> None:
     if other is None:
         return
     held = from_all(flat if jax.process_index() in (0, other) else None)
-    first, second = held[0], held[other]
+    first, second = held[0] or {}, held[other] or {}
     name = next(n for n in first | second if first.get(n) != second.get(n))
     raise ConfigError(
         f"all hosts must be started alike: {name} is {first.get(name)!r} on host 0, "
@@ -260,7 +262,7 @@ def gather(tree: Tree, lane: int | None = None) -> Tree:
 def _everywhere(leaf: jax.Array, lane: int | None) -> jax.Array:
     if lane is None:
         return multihost_utils.process_allgather(leaf, tiled=True)
-    place = NamedSharding(leaf.sharding.mesh, PartitionSpec())
+    place = NamedSharding(cast(NamedSharding, leaf.sharding).mesh, PartitionSpec())
     return jax.jit(_lane, out_shardings=place)(leaf, lane)
 
 

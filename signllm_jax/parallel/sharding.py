@@ -9,6 +9,7 @@ import math
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.experimental import mesh_utils
 from jax.sharding import AbstractMesh, AxisType, Mesh, NamedSharding, PartitionSpec
@@ -163,7 +164,7 @@ def state_specs(abstract_state: Tree, parameter_specs: Tree) -> Tree:
             found = by_path.get(names[start:])
             if found is not None and len(found) == leaf.ndim:
                 return found
-        if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key) or leaf.ndim == 0:
+        if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) or leaf.ndim == 0:
             return PartitionSpec()
         return PartitionSpec(RULES["language"])
 
@@ -244,7 +245,9 @@ def local_block(sharding: NamedSharding, shape: tuple[int, int]) -> tuple[np.nda
     languages: set[int] = set()
     rows: set[int] = set()
     for index in sharding.addressable_devices_indices_map(shape).values():
-        full = tuple(index) + (slice(None),) * (2 - len(index))
+        if index is None:
+            continue  # nothing of it is there
+        full = index + (slice(None),) * (2 - len(index))
         languages.update(range(*full[0].indices(shape[0])))
         rows.update(range(*full[1].indices(shape[1])))
     return np.array(sorted(languages)), np.array(sorted(rows))

@@ -4,7 +4,7 @@ import contextlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import FastAPI, Query, Request, Response
@@ -33,7 +33,7 @@ _STATUS = {
     TooSlowError: 504,
     BusyError: 429,
 }
-_PROBLEMS = {
+_PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": schema.Problem, "description": why}
     for status, why in {
         400: "the request is broken: no JSON, unknown or missing fields, wrong types",
@@ -96,9 +96,9 @@ def make_app(
     app.add_middleware(Limits, hosts=hosts)
     app.add_middleware(metrics.Metrics, registry=registry)
     for kind in _STATUS:
-        app.add_exception_handler(kind, _explain)
-    app.add_exception_handler(RequestValidationError, _explain_request)
-    app.add_exception_handler(HTTPException, _explain_status)
+        app.exception_handler(kind)(_explain)
+    app.exception_handler(RequestValidationError)(_explain_request)
+    app.exception_handler(HTTPException)(_explain_status)
 
     @app.get("/languages")
     async def languages() -> schema.Languages:
@@ -110,11 +110,14 @@ def make_app(
         """Produces a clip."""
         return await produced(ask, request.headers.get("accept-encoding", ""))
 
-    files = {200: {"content": {"application/octet-stream": {}}, "description": "the file"}}
+    files: dict[int | str, dict[str, Any]] = {
+        200: {"content": {"application/octet-stream": {}}, "description": "the file"}
+    }
 
     @app.get("/clip", response_class=Response, responses=_PROBLEMS | files)
     async def clip(
-        format: Annotated[Format, Query(description="form of the file")],
+        # the forms are those of render.save, so that they are not seen here
+        format: Annotated[Format, Query(description="form of the file")],  # pyright: ignore[reportInvalidTypeForm]
         text: Annotated[schema.Text | None, Query(description="what to sign")] = None,
         prompt: Annotated[schema.Text | None, Query(description="a question instead")] = None,
         typed: Annotated[schema.Text | None, Query(description="a text or a question")] = None,

@@ -37,7 +37,6 @@ def guarded(
         unread: seconds for an answer to be read on.
     """
     held: Counter[str] = Counter()
-    idle: dict[H11Protocol, None] = {}  # those that await a head, the longest first
 
     class Guarded(H11Protocol):
         _timer = _stalled = None
@@ -112,4 +111,5 @@ def guarded(
             )
             self.transport.close()
 
+    idle: dict[Guarded, None] = {}  # those that await a head, the longest first
     return Guarded

@@ -119,7 +119,7 @@ class Desk:
                     spoken=entry.spoken,
                     dataset=group.dataset,
                     max_tokens=(group.trained_tokens or (0, group.row_tokens))[1],
-                    max_seconds=group.max_frames / group.statistics.fps,
+                    max_seconds=group.max_frames / group.needed_statistics.fps,
                     draws=self._model.draws(code),
                 )
             )

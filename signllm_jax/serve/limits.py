@@ -105,6 +105,7 @@ class Limits:
         """Runs the app until it has answered or the client has left."""
         held = [{"type": "http.request", "body": body, "more_body": False}]
         work, left = asyncio.current_task(), False
+        assert work is not None  # a coroutine runs in a task
 
         async def watch():
             nonlocal left

@@ -9,6 +9,7 @@ import functools
 import io
 import unicodedata
 from collections.abc import Iterable
+from typing import Protocol
 
 from signllm_jax.core.errors import ConfigError, TextError
 from signllm_jax.core.languages import get_language
@@ -35,6 +36,14 @@ def no_numbers(text: str) -> TextError:
         f"cannot spell {text[:40]!r}: numbers are not recorded, only letters; write them as words"
     )
     return TextError(told, "digits")
+
+
+class Encoder(Protocol):
+    """A `Tokenizer`, or what stands in for one where texts are only turned into ids."""
+
+    def encode(self, text: str, /) -> list[int]:
+        """Token ids of a text; raises TextError when it cannot be written."""
+        ...
 
 
 class Tokenizer:

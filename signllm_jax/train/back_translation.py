@@ -1,6 +1,7 @@
 """Training back-translation: frames in, text out, one reader a language, on real clips only."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -45,7 +46,7 @@ class BackTranslationTask(Task):
         config = self.config
         distort_key, hide_key, dropout_key = jax.random.split(key, 3)
         target, segment = with_ends(batch.text, batch.text_segment, batch.example.shape[-1])
-        logits, memory = self._module(compute_dtype(config.model.dtype)).apply(
+        read: Any = self._module(compute_dtype(config.model.dtype)).apply(
             {"params": params},
             distort(batch, distort_key, config.reading),
             batch.segment,
@@ -54,6 +55,7 @@ class BackTranslationTask(Task):
             training=True,
             rngs={"dropout": dropout_key},
         )
+        logits, memory = read
         terms = reading_losses(logits, target, segment, memory, batch.gloss, config.reading)
         frames = (batch.segment > 0).sum().astype(jnp.float32)
         return terms["loss"], terms | {"frames": frames}

@@ -169,7 +169,7 @@ class Checkpoints:
         if reason is not None:
             return None, reason
         try:
-            restored = self._open().restore(
+            restored: Any = self._open().restore(
                 step,
                 args=ocp.args.Composite(
                     state=ocp.args.StandardRestore(like), record=ocp.args.JsonRestore()

@@ -5,7 +5,6 @@ import dataclasses
 import json
 import time
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -14,7 +13,7 @@ from signllm_jax.artifacts.group import write_file
 from signllm_jax.core.errors import ConfigError
 from signllm_jax.core.plain_files import read_plain
 from signllm_jax.core.schema import bounded, parse_json, read_as
-from signllm_jax.core.storage import is_remote
+from signllm_jax.core.storage import AnyPath, is_remote
 
 STEPS, LOST = "steps", "lost_to_restarts"
 PHASES = (
@@ -36,9 +35,9 @@ _COMPILING = (
 _compiled = [0.0]  # seconds of this process; jax offers no way to stop listening
 
 
-def _listen(event: str, seconds: float, **_) -> None:
+def _listen(event: str, duration_secs: float, **_) -> None:
     if event in _COMPILING:
-        _compiled[0] += seconds
+        _compiled[0] += duration_secs
 
 
 jax.monitoring.register_event_duration_secs_listener(_listen)
@@ -56,7 +55,7 @@ class Clock:
 
     def __init__(self):
         self._wall, self._cpu = time.monotonic(), time.process_time()
-        self._seconds = dict.fromkeys(PHASES, 0.0)
+        self._seconds: dict[str, float] = dict.fromkeys(PHASES, 0.0)
         self._phase, self._since, self._compiled = "starting", time.monotonic(), _compiled[0]
 
     def begin(self, phase: str) -> str:
@@ -79,7 +78,7 @@ class Clock:
         finally:
             self.begin(before)
 
-    def spent(self) -> dict[str, float | dict[str, float]]:
+    def spent(self) -> dict[str, Any]:
         """`seconds` of all processes of the run until now, `cpu_seconds`, and seconds by phase."""
         self.begin(self._phase)
         return {
@@ -88,7 +87,7 @@ class Clock:
             "goodput": {phase: round(seconds, 3) for phase, seconds in self._seconds.items()},
         }
 
-    def go_on(self, saved: Mapping[str, Any], workdir: Path) -> None:
+    def go_on(self, saved: Mapping[str, Any], workdir: AnyPath) -> None:
         """Adds what was spent before: what a checkpoint says, and what was done after it as lost.
 
         Args:
@@ -102,14 +101,14 @@ class Clock:
             self._seconds[phase] += phases.get(phase, 0.0)
         self._seconds[LOST] += max(_noted(workdir) - sum(phases.values()), 0.0)
 
-    def note(self, workdir: Path) -> None:
+    def note(self, workdir: AnyPath) -> None:
         """Notes in the work directory what was spent, so that a restart can say what it lost."""
         if not is_remote(workdir):
             spent = {"seconds": sum(self.spent()["goodput"].values())}
             write_file(workdir / FILE, json.dumps(spent).encode())
 
 
-def _noted(workdir: Path) -> float:
+def _noted(workdir: AnyPath) -> float:
     try:
         return read_as(_Noted, parse_json(read_plain(workdir, FILE)), FILE).seconds
     except (OSError, ConfigError):

@@ -56,12 +56,11 @@ class DevSet:
             count = min(limit, len(data)) if limit else len(data)
             self._texts.append(data.texts[:count])
             self._clips.append([data.clip(i) for i in range(count)])
-        self._judges = [
-            Judge([normalize_text(text, code) for text in texts], clips, group.statistics.mean_pose)
-            if clips and hosts.is_first()
-            else None
-            for code, group, texts, clips in zip(languages, groups, self._texts, self._clips)
-        ]
+        self._judges: dict[str, Judge] = {}
+        for code, group, texts, clips in zip(languages, groups, self._texts, self._clips):
+            if clips and hosts.is_first():
+                normal = [normalize_text(text, code) for text in texts]
+                self._judges[code] = Judge(normal, clips, group.needed_statistics.mean_pose)
         self._producer = Producer(groups, mesh, config.eval.batch_size)
         for i, texts in enumerate(self._texts):
             for text in texts:  # what cannot be read is refused before anything is trained
@@ -87,23 +86,21 @@ class DevSet:
             produced = [clip for clip, _ in self._last[i]]
             read = None
             if self._workdir is not None:
-                read = self._trained_reader().read(code, produced)
-            summary = self._judges[i](produced, read)
+                read = self._trained_reader(self._workdir).read(code, produced)
+            summary = self._judges[code](produced, read)
             summary["ended"] = float(np.mean([ended for _, ended in self._last[i]]))
             scores[code] = {name: summary[name] for name in METRICS if name in summary}
         return scores
 
-    def _trained_reader(self) -> Evaluator:
+    def _trained_reader(self, workdir: Workdir) -> Evaluator:
         """The reader of all languages, read from the work directory or trained."""
         if self._reader is None:
             name, folder = self._config.data.dataset, self._config.data.data_dir or None
             languages = {}
             for code, group in zip(self._languages, self._groups):
                 train = splits.open_split(name, code, "train", folder)
-                languages[code] = Language(train, group.tokenizer, group.statistics)
-            (self._reader,) = trained_inside(
-                self._workdir, languages, (0,), reader_of(self._config)
-            )
+                languages[code] = Language(train, group.tokenizer, group.needed_statistics)
+            (self._reader,) = trained_inside(workdir, languages, (0,), reader_of(self._config))
         return self._reader
 
     def pictures(self) -> Iterator[tuple[str, np.ndarray]]:

@@ -11,12 +11,15 @@ from pathlib import Path
 import tensorboardX.summary
 import tqdm
 from tensorboardX.event_file_writer import EventsWriter
-from tensorboardX.proto.event_pb2 import Event, SessionLog
+from tensorboardX.proto.event_pb2 import (  # protobuf makes them when it is imported
+    Event,  # pyright: ignore[reportAttributeAccessIssue]
+    SessionLog,  # pyright: ignore[reportAttributeAccessIssue]
+)
 
 from signllm_jax.artifacts.group import write_file
 from signllm_jax.core.buckets import local_stand_in, upload
 from signllm_jax.core.errors import CheckpointError
-from signllm_jax.core.storage import is_remote
+from signllm_jax.core.storage import AnyPath, is_remote
 from signllm_jax.parallel import hosts
 
 _BAR = "{percentage:3.0f}%|{bar}| step {n_fmt} of {total_fmt} [{elapsed}{postfix}]"
@@ -39,9 +42,11 @@ class RunLog:
         progress: whether a progress bar is shown.
     """
 
-    def __init__(self, workdir: Path, start: int, steps: int, progress: bool):
+    def __init__(self, workdir: AnyPath, start: int, steps: int, progress: bool):
         self._bucket = workdir if is_remote(workdir) else None
-        self._folder = local_stand_in(workdir, ("metrics.jsonl",)) if self._bucket else workdir
+        self._folder = (
+            local_stand_in(workdir, ("metrics.jsonl",)) if self._bucket else Path(workdir)
+        )
         path = self._folder / "metrics.jsonl"
         kept = _lines_until(path, start) if path.exists() else []
         write_file(path, "".join(kept).encode())  # a new file, whatever was there
@@ -123,7 +128,8 @@ class TimeLeft:
     """
 
     def __init__(self):
-        self._step = self._since = self._seen = None
+        self._seen: int | None = None  # steps before the first one
+        self._timed: tuple[int, float] | None = None  # the first step that counts, and when
 
     def after(self, step: int, steps: int, now: float) -> str:
         """What to say when so many steps are done.
@@ -134,13 +140,14 @@ class TimeLeft:
             now: seconds of a steady clock.
         """
         self._seen = step - 1 if self._seen is None else self._seen
-        if self._since is None:
+        if self._timed is None:
             if step - self._seen < _UNTIMED:
                 return ""
-            self._step, self._since = step, now
-        if step - self._step < _TIMED:
+            self._timed = step, now
+        first, since = self._timed
+        if step - first < _TIMED:
             return ""
-        left = (steps - step) * (now - self._since) / (step - self._step)
+        left = (steps - step) * (now - since) / (step - first)
         minutes = round(left / 60)
         if minutes >= 120:
             return f"about {minutes / 60:.0f} h left"
@@ -156,7 +163,7 @@ class NoLog:
     say = advance = rate = write = picture = sync = close = _nothing
 
 
-def open_log(workdir: Path, start: int, steps: int, progress: bool) -> RunLog | NoLog:
+def open_log(workdir: AnyPath, start: int, steps: int, progress: bool) -> RunLog | NoLog:
     """The log of a run on the first host, one that keeps silent on the others; see RunLog."""
     return RunLog(workdir, start, steps, progress) if hosts.is_first() else NoLog()
 

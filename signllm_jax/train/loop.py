@@ -8,6 +8,7 @@ import dataclasses
 import json
 import os
 import time
+from typing import Any, cast
 
 import jax
 import numpy as np
@@ -85,7 +86,7 @@ class _Run:
         self._steps = max(config.train.language_steps.get(n, config.train.steps) for n in lanes)
         self._host_steps = plc.host_steps(config, self._data, self._steps)
         self._checkpoints = Checkpoints(workdir.checkpoints, config.checkpoint.keep)
-        self._pending: tuple[int, dict] | None = None  # metrics not fetched yet
+        self._pending: tuple[int, dict, tuple[int, float]] | None = None  # metrics not fetched yet
         self._bad = BadClips(self._data, config.data.max_bad)
         self._notes: list[str] = []
         self._saved = -1
@@ -153,8 +154,8 @@ class _Run:
             self._record |= groups.comparable(record, self._task.lead)
             self._notes = check_data(self._workdir, self._digests, record.get("data"))
             self._record["data"] = self._digests
-            if config.rl.plc:
-                state = plc.with_clips(state, like.replay, self._data.clip)
+            if config.rl.plc:  # the data of a task with rewards has clips
+                state = plc.with_clips(state, like.replay, cast(Any, self._data).clip)
             self._saved, self._noted = int(state.step), True
             return state, int(state.step)
         taken = config.init_from and groups.initial_params(config, lanes, like.params)
@@ -273,8 +274,7 @@ class _Run:
         if step == self._saved:
             return
         self._log.sync()  # no checkpoint outlives its metrics
-        record = self._record | self._clock.spent()
-        self._checkpoints.save(step, plc.without_clips(state), record)
+        self._checkpoints.save(step, plc.without_clips(state), self._record | self._clock.spent())
         self._saved = step
 
     def _note_saved(self) -> None:

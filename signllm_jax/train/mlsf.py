@@ -1,5 +1,7 @@
 """Training MLSF: text in, frames out, one group a language."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -130,7 +132,7 @@ class MlsfTask(Task):
         time = None
         if config.model.flow:
             history, time = noised(batch, corrupt_key, config.model.patch)
-        predicted = model.apply(
+        predicted: Any = model.apply(
             {"params": params},
             batch.text,
             batch.text_segment,
@@ -166,7 +168,7 @@ class MlsfTask(Task):
         if told is not None:
             terms |= clip_losses(told, batch.segment, importance)
             terms["loss"] = weighted_sum(terms, config.loss)
-        if config.loss.robust in robust.BY_CLIP:
+        if importance is not None and config.loss.robust in robust.BY_CLIP:
             terms["outliers"] = masked_mean(importance < 1, batch.example >= 0)
         terms["frames"] = (batch.segment > 0).sum().astype(jnp.float32)
         if learning is not None:

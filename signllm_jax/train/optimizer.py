@@ -4,7 +4,7 @@ Counts, schedule, clipping and weight decay are a language's own, which is why t
 takes the number of steps as an array.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -82,7 +82,7 @@ def _averaging(decay: float) -> optax.GradientTransformation:
     def init(params):
         return Average(jnp.zeros((), jnp.int32), params)
 
-    def update(updates, state, params):
+    def update(updates, state, params: Any = None):
         rate = jnp.minimum(decay, (1.0 + state.count) / (10.0 + state.count))
         new = optax.apply_updates(params, updates)
         mean = jax.tree.map(lambda old, p: rate * old + (1 - rate) * p, state.params, new)

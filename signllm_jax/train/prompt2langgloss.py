@@ -9,7 +9,7 @@ import numpy as np
 from signllm_jax.artifacts.group import Group
 from signllm_jax.core.errors import ConfigError
 from signllm_jax.core.tasks import SHARED
-from signllm_jax.core.typing import Array, Batch, TokenScores
+from signllm_jax.core.typing import Array, Batch, LineBatch, TokenScores
 from signllm_jax.corpora.published import is_spelled
 from signllm_jax.data import splits
 from signllm_jax.data.made_up import names_of, words_of
@@ -33,7 +33,9 @@ ASKED = 8
 """Prompts of every train clip from which the units are collected."""
 
 
-def own_text(batch: Batch, scores: TokenScores, key: Array, most: float, rows: np.ndarray) -> Array:
+def own_text(
+    batch: Batch, lines: LineBatch, scores: TokenScores, key: Array, most: float, rows: np.ndarray
+) -> Array:
     """LangGloss for the pose stage, of some clips as the text stage writes it.
 
     What it writes next, given the true line so far, stands in for a line of its own, so that both
@@ -42,7 +44,8 @@ def own_text(batch: Batch, scores: TokenScores, key: Array, most: float, rows: n
 
     Args:
         batch: of one lane.
-        scores: of the tokens of its lines.
+        lines: its prompts.
+        scores: of the tokens of their lines.
         key: random key.
         most: largest share.
         rows: int [R], the rows of the batch that have the R rows of prompts, see `plc.host_rows`.
@@ -50,7 +53,7 @@ def own_text(batch: Batch, scores: TokenScores, key: Array, most: float, rows: n
     Returns:
         int32 [B, S] like `batch.text`, which it is but for the chosen clips.
     """
-    line, segment = batch.prompts.line, batch.prompts.line_segment
+    line, segment = lines.line, lines.line_segment
     text, text_segment = batch.text[rows], batch.text_segment[rows]
     mark = 1 + scores.language[..., 1:].argmax(-1)
     written = mark * scores.gloss.shape[-1] + scores.gloss.argmax(-1)
@@ -122,7 +125,7 @@ class Prompt2LangGlossTask(MlsfTask):
             frames = (batch.segment > 0).sum().astype(jnp.float32)
             return lines["loss"], lines | {"frames": frames}
         scores = jax.lax.stop_gradient(scores)
-        text = own_text(batch, scores, own_key, config.text.own, plc.host_rows(config))
+        text = own_text(batch, prompts, scores, own_key, config.text.own, plc.host_rows(config))
         poses = batch._replace(text=text, prompts=None)
         loss, terms = super().loss(pose_params(params), poses, pose_key, *learning)
         loss = loss + config.text.weight * lines["loss"]
@@ -180,8 +183,8 @@ class Prompt2LangGlossTask(MlsfTask):
         made_up = [of_source(source) for source in sources] if config.text.invented else []
         return PromptData(
             sources,
-            groups[0].text_stage,
-            groups[0].statistics,
+            groups[0].needed_text_stage,
+            groups[0].needed_statistics,
             Packing.of(config),
             row_units=data.row_units,
             temperature=data.temperature,

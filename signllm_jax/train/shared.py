@@ -27,7 +27,7 @@ def frozen_group(config: Config, languages: Sequence[str], workdir: Workdir) -> 
         taken = load_group(Workdir(config.init_from.partition(":")[0]).group(SHARED))
         group = dataclasses.replace(taken, params=None, step=0, dev_score=None)
     if group is not None:
-        missing = set(languages) - set(group.text_stage.vocabulary.languages)
+        missing = set(languages) - set(group.needed_text_stage.vocabulary.languages)
         if missing:
             raise ConfigError(
                 f"the model has no mark for {min(missing)!r}: add it with launch/extend.py"
@@ -74,12 +74,13 @@ def extend_run(
         config = dataclasses.replace(config, data=data)
     group = load_group(Workdir(workdir).group(SHARED))
     texts, lines = get_task(config).material(tuple(languages))
-    group = extend_group(group, extend_stage(group.text_stage, texts, lines))
+    stage = extend_stage(group.needed_text_stage, texts, lines)
+    group = extend_group(group, stage)
     every = (*codes, *languages)
     grown = dataclasses.replace(
         config,
         model=group.model,
-        text=group.text_stage.config,
+        text=group.needed_text_stage.config,
         data=dataclasses.replace(config.data, languages=every),
         init_from="",
     )

@@ -1,7 +1,7 @@
 """What the loop and the step need to know of a model that is trained: one Task a kind of model."""
 
 import abc
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar, NamedTuple, Protocol
 
 import numpy as np
@@ -13,6 +13,7 @@ from signllm_jax.core.errors import ConfigError
 from signllm_jax.core.tasks import get_info, resolve
 from signllm_jax.core.typing import Array, Batch, Tree
 from signllm_jax.data import splits
+from signllm_jax.data.batches import Batches
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.rl.clips import Clips
 
@@ -29,17 +30,18 @@ class Learning(NamedTuple):
     progress: Array
 
 
-class TrainData(Protocol):
+class TrainData(Batches, Protocol):
     """The batches of a run, a pure function of the step; see `data/batches.py`."""
 
-    notes: Sequence[str]
-    """What the run should say of the data, a line each (clips that are left out)."""
+    @property
+    def notes(self) -> Sequence[str]:
+        """What the run should say of the data, a line each (clips that are left out)."""
+        ...
 
-    bad: Sequence[str]
-    """What is wrong with each clip that was skipped since the start, a line each."""
-
-    def batch(self, step: int, lanes: Sequence[int], rows: Sequence[int]) -> Batch:
-        """The part of step `step`'s batch with the given lane and row indices."""
+    @property
+    def bad(self) -> Sequence[str]:
+        """What is wrong with each clip that was skipped since the start, a line each."""
+        ...
 
 
 class DevSet(Protocol):
@@ -50,12 +52,15 @@ class DevSet(Protocol):
 
         All hosts call it; what the first one returns counts.
         """
+        ...
 
     def pictures(self) -> Iterator[tuple[str, np.ndarray]]:
         """Named pictures uint8 [H, W, 3] of what was last scored."""
+        ...
 
     def clips(self) -> Iterator[tuple[str, PoseClip, PoseClip]]:
         """Texts with the clips that were last scored of them, and the real ones."""
+        ...
 
 
 class Task(abc.ABC):
@@ -119,6 +124,12 @@ class Task(abc.ABC):
 
     def free_running_errors(self, params: Tree, clips: Clips) -> Array:
         """Errors [N] of clips as they are produced from their texts, in a task with `rewards`."""
+        raise NotImplementedError
+
+    def material(
+        self, languages: tuple[str, ...]
+    ) -> tuple[list[str], Mapping[str, Sequence[Sequence[str]]]]:
+        """Train texts or prompts, and every language's lines, in a task with a text stage."""
         raise NotImplementedError
 
     @abc.abstractmethod

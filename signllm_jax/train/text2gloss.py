@@ -1,5 +1,7 @@
 """Training a text stage by itself: text in, LangGloss out, one model for all languages."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 
@@ -59,7 +61,7 @@ def line_terms(
     given = lines
     if passes > 1:  # both passes of a row side by side, so that they lie on the same device
         given = jax.tree.map(lambda values: jnp.repeat(values, passes, axis=0), lines)
-    scores = model.apply(
+    scores: Any = model.apply(
         {"params": params},
         drop_units(given.units, drop_key, config),
         given.unit_segment,
@@ -96,7 +98,7 @@ class Text2GlossTask(Task):
         units, line = jnp.zeros((1, 2, columns), jnp.int32), jnp.zeros((1, 2), jnp.int32)
         return model.init(key, units, line, line, line)["params"]
 
-    def loss(self, params, batch, key):
+    def loss(self, params, batch: LineBatch, key):
         """See Task."""
         config = self.config
         drop_key, dropout_key = jax.random.split(key)
@@ -135,7 +137,7 @@ class Text2GlossTask(Task):
         data = self.config.data
         return LineData(
             self._pairs(languages, "train"),
-            groups[0].text_stage,
+            groups[0].needed_text_stage,
             Packing.of(self.config),
             name=SHARED,
             row_units=data.row_units,
