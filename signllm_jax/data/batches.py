@@ -7,7 +7,7 @@ meshes follow from it.
 
 import math
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 import grain.python as grain
 import numpy as np
@@ -21,6 +21,8 @@ from signllm_jax.data.packing import Packing, RowPlan, plan_rows
 from signllm_jax.data.token_table import TokenTable
 from signllm_jax.poses.features import Statistics, make_frames
 from signllm_jax.text.tokenizer import Encoder
+
+BatchT = TypeVar("BatchT", bound=Batch | LineBatch, covariant=True)
 
 
 class TrainData:
@@ -220,21 +222,19 @@ class TrainData:
         return held
 
 
-class Batches(Protocol):
+class Batches(Protocol[BatchT]):
     """Random access to the batches of a run by step; `TrainData` is one."""
 
-    def batch(
-        self, step: int, lanes: Collection[int], rows: Collection[int], /
-    ) -> Batch | LineBatch:
+    def batch(self, step: int, lanes: Collection[int], rows: Collection[int], /) -> BatchT:
         """The part of step `step`'s batch with the given lane and row indices."""
         ...
 
 
-class _Steps:
+class _Steps(Generic[BatchT]):
     """A grain source whose items are whole batches, indexed by step."""
 
     def __init__(
-        self, data: Batches, steps: int, languages: Collection[int], rows: Collection[int]
+        self, data: Batches[BatchT], steps: int, languages: Collection[int], rows: Collection[int]
     ):
         self._data, self._steps = data, steps
         self._block = (languages, rows)
@@ -242,19 +242,19 @@ class _Steps:
     def __len__(self) -> int:
         return self._steps
 
-    def __getitem__(self, index) -> Batch | LineBatch:
+    def __getitem__(self, index) -> BatchT:
         return self._data.batch(int(index), *self._block)
 
 
 def iterate(
-    data: Batches,
+    data: Batches[BatchT],
     start: int,
     steps: int,
     block: tuple[Collection[int], Collection[int]],
     *,
     threads: int,
     prefetch: int,
-) -> Iterator[Batch | LineBatch]:
+) -> Iterator[BatchT]:
     """Batches of the steps start .. steps - 1 of this host's (languages, rows), read ahead."""
     dataset = grain.MapDataset.source(_Steps(data, steps, *block))[start:]
     options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=prefetch)

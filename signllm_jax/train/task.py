@@ -11,7 +11,7 @@ from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core.config import Config
 from signllm_jax.core.errors import ConfigError
 from signllm_jax.core.tasks import get_info, resolve
-from signllm_jax.core.typing import Array, Batch, Tree
+from signllm_jax.core.typing import Array, Batch, LineBatch, Tree
 from signllm_jax.data import splits
 from signllm_jax.data.batches import Batches
 from signllm_jax.poses.clip import PoseClip
@@ -30,7 +30,7 @@ class Learning(NamedTuple):
     progress: Array
 
 
-class TrainData(Batches, Protocol):
+class TrainData(Batches[Batch | LineBatch], Protocol):
     """The batches of a run, a pure function of the step; see `data/batches.py`."""
 
     @property
