@@ -5,7 +5,7 @@ SEEDS ?= 0 1 2
 RUN = $(VENV)/bin/python
 PYTEST = $(RUN) -m pytest -rs -n 2 --dist loadfile --no-loadscope-reorder --durations=10
 
-.PHONY: install demo demo-cost pretrained seeds seeds-plain results speed speed-before scale slices words sentences reliability test test-slow browser-test browser-installed fuzz faults docs architecture screenshots lock gpu-check extract-env beam-env tfds-env peer-env signed-peer-env xpk-env lint types clean
+.PHONY: install demo demo-cost pretrained seeds seeds-plain results speed speed-before scale slices words sentences reliability test test-slow browser-test browser-installed fuzz faults docs architecture screenshots lock gpu-check extract-env beam-env tfds-env peer-env signed-peer-env xpk-env lint clean
 
 # what README.md begins with: the package and its trained model
 install: $(VENV)/demo-installed
@@ -276,9 +276,6 @@ lint: $(VENV)/test-installed
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/lint-imports
-
-# what pyright says of types; not clean yet, so `make lint` does not ask it
-types: $(VENV)/test-installed
 	$(VENV)/bin/pyright
 
 # What a kill left half made is made anew: pip takes a package that it was killed in for a whole one.
