@@ -53,9 +53,15 @@ def rows() -> Iterator[dict]:
             yield earlier_row(variant, ours, before, unit)
 
 
-def _run(checkout: Path, command: Sequence[str]) -> str:
-    """Standard output of a command of a checkout; raises ConfigError where it fails."""
-    environment = dict(os.environ, PYTHONPATH=str(checkout))
+def _run(checkout: Path, command: Sequence[str], **variables: str) -> str:
+    """Standard output of a command of a checkout; raises ConfigError where it fails.
+
+    Args:
+        checkout: Folder of the project.
+        command: A file of `launch/` and its arguments.
+        variables: Of the environment, beside those that there are.
+    """
+    environment = dict(os.environ, PYTHONPATH=str(checkout), **variables)
     arguments = [sys.executable, str(checkout / "launch" / command[0]), *command[1:]]
     done = subprocess.run(
         arguments, cwd=checkout, env=environment, capture_output=True, text=True, check=False
@@ -158,7 +164,7 @@ def _write_corpus(folder: Path, count: int) -> None:
 
 
 def _demo(earlier: Path, times: int) -> dict:
-    """Whole commands; the rates are demos by a CPU second."""
+    """Whole commands, each version with data of its own; the rates are demos by a CPU second."""
     turns = {"ours": (ROOT, DEMO_FLAGS.value.split()), "before": (earlier, [DEMO])}
     rates: dict[str, list[float]] = {name: [] for name in turns}
     for number in range(times):
@@ -167,7 +173,9 @@ def _demo(earlier: Path, times: int) -> dict:
             if folder.exists():
                 raise ConfigError(f"{folder}: is there already, and a run would go on from it")
             command = ["train.py", *own, f"--workdir={folder}"]
-            rates[name].append(1 / timed(lambda c=checkout, a=command: _run(c, a))[0])
+            data = str(folder.with_name(f"data-{folder.name}"))
+            spent = timed(lambda c=checkout, a=command, d=data: _run(c, a, SIGNLLM_DATA_DIR=d))[0]
+            rates[name].append(1 / spent)
     return {"demo": (rates["ours"], rates["before"], "demos")}
 
 
