@@ -208,6 +208,7 @@ TARGETS = (
         "served word, 95% of answers to 8 clients",
         *(60.0, False, "{:.0f} ms"),
         _of("serve", "clients-8", "p95_ms"),
+        bounds.WAITING,
     ),
     *(
         Target(
