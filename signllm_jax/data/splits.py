@@ -65,8 +65,10 @@ class Source:
         self._listed_texts = self.texts
         self.digest = f"{listing} {listed.get('records', '')}".strip()
         self._records = ()
-        if len(self.ids):  # tfds decorates the method so that its arguments are not seen
-            self._records = builder.as_data_source(split=split)  # pyright: ignore[reportCallIssue]
+        if len(self.ids):
+            self._records = builder.as_data_source(
+                split=split  # pyright: ignore[reportCallIssue] tfds's decorator hides the argument
+            )
         if len(self._records) != len(self.ids):
             raise DataError(
                 f"{builder.data_path}: {split} has {len(self._records)} records but its metadata "

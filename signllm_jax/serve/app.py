@@ -116,8 +116,10 @@ def make_app(
 
     @app.get("/clip", response_class=Response, responses=_PROBLEMS | files)
     async def clip(
-        # the forms are those of render.save, so that they are not seen here
-        format: Annotated[Format, Query(description="form of the file")],  # pyright: ignore[reportInvalidTypeForm]
+        format: Annotated[
+            Format,  # pyright: ignore[reportInvalidTypeForm] an enum made of render.save's forms
+            Query(description="form of the file"),
+        ],
         text: Annotated[schema.Text | None, Query(description="what to sign")] = None,
         prompt: Annotated[schema.Text | None, Query(description="a question instead")] = None,
         typed: Annotated[schema.Text | None, Query(description="a text or a question")] = None,

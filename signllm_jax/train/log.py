@@ -11,9 +11,9 @@ from pathlib import Path
 import tensorboardX.summary
 import tqdm
 from tensorboardX.event_file_writer import EventsWriter
-from tensorboardX.proto.event_pb2 import (  # protobuf makes them when it is imported
-    Event,  # pyright: ignore[reportAttributeAccessIssue]
-    SessionLog,  # pyright: ignore[reportAttributeAccessIssue]
+from tensorboardX.proto.event_pb2 import (
+    Event,  # pyright: ignore[reportAttributeAccessIssue] protobuf makes it at import
+    SessionLog,  # pyright: ignore[reportAttributeAccessIssue] likewise
 )
 
 from signllm_jax.artifacts.group import write_file
