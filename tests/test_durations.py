@@ -20,11 +20,13 @@ from signllm_jax.models import mlsf
 from signllm_jax.models.layers.durations import token_spans
 from signllm_jax.models.text2pose import Text2Pose
 from signllm_jax.parallel import sharding
+from signllm_jax.poses.features import Statistics
 from signllm_jax.text.tokenizer import train_tokenizer
 from signllm_jax.train.mlsf import MlsfTask
 
 DURATIONS = dataclasses.replace(MODEL, token_durations=True)
 SEGMENT = np.array([[1, 1, 1, 2, 2, 0]])
+STATISTICS = Statistics("openpose50", np.zeros((50, 3)), np.ones(50), 25.0, 8, np.ones(50))
 
 
 def test_equal_weights_share_a_clip_equally():
@@ -122,7 +124,7 @@ class Letters:
 
 def test_a_producer_says_how_long_tokens_last_where_its_model_does():
     def producer(model):
-        group = Group("asl", model, Letters(), None, "fingerspelling", 8, 8)
+        group = Group("asl", model, Letters(), STATISTICS, "fingerspelling", 8, 8)
         return Producer([group], one_device(), 2)
 
     with sharding.use_mesh(one_device()):
