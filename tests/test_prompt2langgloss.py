@@ -100,7 +100,7 @@ def test_own_langgloss_is_of_the_rows_that_have_the_prompts(strata, prompt_data,
 
 
 @pytest.mark.slow
-def test_both_losses_train_the_shared_table_and_each_its_needed_text_stage(prompt_data, data_dir):
+def test_both_losses_train_the_shared_table_and_each_its_own_stage(prompt_data, data_dir):
     _, train_data = prompt_data
     batch = jax.tree.map(lambda x: x[0], train_data.batch(0, [0], [0, 1]))
 

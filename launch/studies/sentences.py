@@ -14,7 +14,6 @@ import json
 import random
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 
@@ -201,7 +200,7 @@ def evaluate(corpus: Corpus, folder: Path, seed: int, work: Path, split: str) ->
         SIGN_READER, seed=seed, steps=corpus.reader_steps, frames=corpus.row_frames
     )
     reader = train_sign_reader(each.train, each.statistics, folder / "signs", config)
-    produced = cast(list[PoseClip], each.rows["produced"])  # no sentence is without one
+    produced = list(each.whole("produced"))
     rows = {
         "real": each.references,
         "lookup": looked_up(corpus, each.glosses, seed, work),

@@ -1,7 +1,6 @@
 """Training back-translation: frames in, text out, one reader a language, on real clips only."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +13,7 @@ from signllm_jax.core.typing import Array, Tree
 from signllm_jax.data import batches, splits
 from signllm_jax.inference.pose_to_text import BackTranslator
 from signllm_jax.metrics.text_metrics import error_rates
+from signllm_jax.models.apply import apply
 from signllm_jax.models.layers.precision import compute_dtype
 from signllm_jax.models.losses import reading_losses
 from signllm_jax.models.pose2text import Pose2Text, with_ends
@@ -46,8 +46,9 @@ class BackTranslationTask(Task):
         config = self.config
         distort_key, hide_key, dropout_key = jax.random.split(key, 3)
         target, segment = with_ends(batch.text, batch.text_segment, batch.example.shape[-1])
-        read: Any = self._module(compute_dtype(config.model.dtype)).apply(
-            {"params": params},
+        logits, memory = apply(
+            self._module(compute_dtype(config.model.dtype)),
+            params,
             distort(batch, distort_key, config.reading),
             batch.segment,
             _history(target, segment, hide_key, config.reading.history_drop),
@@ -55,7 +56,6 @@ class BackTranslationTask(Task):
             training=True,
             rngs={"dropout": dropout_key},
         )
-        logits, memory = read
         terms = reading_losses(logits, target, segment, memory, batch.gloss, config.reading)
         frames = (batch.segment > 0).sum().astype(jnp.float32)
         return terms["loss"], terms | {"frames": frames}

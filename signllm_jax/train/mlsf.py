@@ -1,7 +1,5 @@
 """Training MLSF: text in, frames out, one group a language."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,6 +10,7 @@ from signllm_jax.core.typing import Array
 from signllm_jax.data import batches
 from signllm_jax.data.corruption import open_train
 from signllm_jax.models import mlsf, robust
+from signllm_jax.models.apply import apply
 from signllm_jax.models.history import teacher_forcing
 from signllm_jax.models.layers import flow
 from signllm_jax.models.layers.precision import compute_dtype
@@ -132,8 +131,9 @@ class MlsfTask(Task):
         time = None
         if config.model.flow:
             history, time = noised(batch, corrupt_key, config.model.patch)
-        predicted: Any = model.apply(
-            {"params": params},
+        predicted = apply(
+            model,
+            params,
             batch.text,
             batch.text_segment,
             history,

@@ -1,7 +1,5 @@
 """Training a text stage by itself: text in, LangGloss out, one model for all languages."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 
@@ -17,6 +15,7 @@ from signllm_jax.data.packing import Packing
 from signllm_jax.eval.figures import mean_metrics
 from signllm_jax.inference.text_to_gloss import Translator
 from signllm_jax.metrics.gloss_metrics import score_lines
+from signllm_jax.models.apply import apply
 from signllm_jax.models.layers.precision import compute_dtype
 from signllm_jax.models.losses import divergence, line_losses
 from signllm_jax.models.text2gloss import Text2Gloss
@@ -61,8 +60,9 @@ def line_terms(
     given = lines
     if passes > 1:  # both passes of a row side by side, so that they lie on the same device
         given = jax.tree.map(lambda values: jnp.repeat(values, passes, axis=0), lines)
-    scores: Any = model.apply(
-        {"params": params},
+    scores = apply(
+        model,
+        params,
         drop_units(given.units, drop_key, config),
         given.unit_segment,
         given.line,
