@@ -6,7 +6,6 @@ import functools
 import io
 import re
 import threading
-import time
 from pathlib import Path
 
 import numpy as np
@@ -58,13 +57,6 @@ class Held:
         self.signed.append((requests[0].language, [r.model_input for r in requests]))
         assert self.go.wait(60)
         return self.model.sign(requests)
-
-
-def until(condition):
-    end = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.005)
 
 
 def test_a_text_is_answered_with_its_clip(client, model):

@@ -12,8 +12,10 @@ from signllm_jax.core.typing import Batch, Prediction
 from signllm_jax.models import mlsf
 from signllm_jax.models.history import teacher_forcing
 from signllm_jax.models.layers.embed import segment_positions
-from signllm_jax.models.losses import joint_weights, pose_losses
+from signllm_jax.models.losses import joint_weights, pose_losses, smoothed_tracks
 from signllm_jax.models.text2pose import Text2Pose
+from signllm_jax.poses.clip import PoseClip
+from signllm_jax.poses.smooth import smoothed
 
 pytestmark = pytest.mark.usefixtures("mesh")
 MODEL = dataclasses.replace(tiny.MODEL, head=40)
@@ -178,30 +180,46 @@ def test_the_loss_is_the_one_worked_out_by_hand():
     config = dataclasses.replace(config, speed=5.0)
     found = pose_losses(frames, mask, np.array([[1, 1, 2, 0]]), made, np.ones(50), config)
     # beside a joint that does not move; of moves over one frame, since clips are no longer
-    speed = (np.sqrt((9 + 36) / 3) - 1e-3) ** 2 / 4
+    # which are made shorter by smoothing: of two frames, weights 6 and 4 of 10
+    speed = (np.sqrt((9 + 36) / 3) / 5 - 1e-3) ** 2 / 4
     np.testing.assert_allclose(found["speed"], speed, rtol=1e-5)
     np.testing.assert_allclose(found["loss"], total + 5 * speed, rtol=1e-5)
 
 
 def test_the_loss_of_speed_asks_for_the_length_of_moves_and_not_for_their_direction():
-    frames = np.zeros((1, 9, 151), np.float32)
-    frames[0, :, 9] = np.arange(9)
-    mask, segment = np.zeros((1, 9, 50), bool), np.ones((1, 9), np.int32)
+    frames = np.zeros((1, 65, 151), np.float32)
+    frames[0, :, 9] = np.arange(65)
+    mask, segment = np.zeros((1, 65, 50), bool), np.ones((1, 65), np.int32)
     mask[0, :, 3] = True
     config = dataclasses.replace(CONFIG.loss, speed=1.0)
 
     def speed(x, y):
         predicted = frames[..., :-1].copy()
         predicted[0, :, 9], predicted[0, :, 10] = x, y
-        made = Prediction(predicted, frames[..., -1], np.zeros((1, 9, 50), np.float32))
+        made = Prediction(predicted, frames[..., -1], np.zeros((1, 65, 50), np.float32))
         return float(pose_losses(frames, mask, segment, made, np.ones(50), config)["speed"])
 
-    steps = np.arange(9)
+    steps = np.arange(65)
     assert speed(steps, 0) == 0
     assert speed(0, -steps) == pytest.approx(0, abs=1e-6)
-    # half of the way over k frames lacks k / 2, divided by the root of k and of three coordinates
-    assert speed(steps / 2, 0) == pytest.approx((1 + 2 + 4 + 8) / 4 / 4 / 3, rel=1e-2)
+    # half of the way over k frames lacks k / 2, divided by the root of k and of three coordinates;
+    # smoothing makes the moves at both ends of the clip shorter
+    assert speed(steps / 2, 0) == pytest.approx((1 + 2 + 4 + 8) / 4 / 4 / 3, rel=5e-2)
     assert speed(steps % 2, 0) > speed(steps / 2, 0)  # jitter does not do for it
+    assert speed(steps + 0.5 * (-1) ** steps, 0) < 0.01  # nor is it asked for
+
+
+def test_tracks_are_smoothed_within_a_clip_as_clips_that_are_produced_are():
+    rng = np.random.default_rng(0)
+    frames = rng.normal(size=(1, 20, 150)).astype(np.float32)
+    observed = rng.random((1, 20, 50)) < 0.8
+    segment = np.array([[1] * 8 + [2] * 9 + [0] * 3])
+    found = np.asarray(smoothed_tracks(frames, segment, observed))
+    for rows in (slice(0, 8), slice(8, 17)):
+        shown = observed[0, rows]
+        tracks = frames[0, rows].reshape(-1, 50, 3) * shown[..., None]
+        clip = PoseClip(tracks, shown.astype(np.float32), 25.0)
+        np.testing.assert_allclose(found[0, rows], smoothed(clip).positions, atol=1e-6)
 
 
 def test_hands_and_wrists_weigh_what_the_config_says_and_the_mean_weight_is_one():

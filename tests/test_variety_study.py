@@ -259,7 +259,7 @@ def test_takes_of_signs_are_prepared_learnt_and_read(tmp_path, monkeypatch, shar
     options = variety.Options(
         tmp_path / "seed-0.json", work=tmp_path / "work", takes=source, ways=["mse"], steps=2
     )
-    found = variety._takes(options, ["mse"])
+    found = variety._takes(options, source, ["mse"])
     assert found.keys() >= TAKES_NAMED and found["texts"] == 2
     assert found["references"]["mean pose"]["travel"] < 1e-6
     again = variety_takes.prepared(source, tmp_path / "work")

@@ -7,6 +7,7 @@ import shutil
 import pytest
 from commands import TINY, flags, run
 from listing import listing
+from polling import until
 from tiny import one_device
 from tiny_run import tiny_config, write_run
 
@@ -18,6 +19,7 @@ from signllm_jax.train import groups, loop
 from signllm_jax.train.log import RunLog
 
 CONFIG = "--config=configs/mlsf.py"
+SAVED = 8  # a step by which the checkpoint of step 4 is complete, or is waited for
 LINE = '{"step": 5000, "kind": "train", "loss": 1}\n'
 
 
@@ -41,7 +43,12 @@ def trained(config, tmp_path_factory):
     def advance(log, advance=RunLog.advance):
         advance(log)
         noted = json.loads((path / "config.json").read_text())["saved"]
-        seen[len(seen) + 1] = (noted, any((path / "checkpoints").glob("[0-9]*")))
+        if len(seen) + 1 == SAVED:
+            until(complete)  # a checkpoint is written beside the training
+        seen[len(seen) + 1] = (noted, complete())
+
+    def complete():
+        return any((path / "checkpoints").glob("[0-9]*"))
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(RunLog, "advance", advance)
@@ -219,8 +226,9 @@ def test_a_run_from_before_that_only_froze_its_tokenizer_begins_again(config, tm
 @pytest.mark.slow
 def test_a_run_notes_its_first_checkpoint_as_soon_as_it_is_whole(trained):
     path, seen = trained
-    assert seen[1] == (False, False) and seen[12][0]
+    assert seen[1] == (False, False) and seen[SAVED][1] and seen[SAVED + 1][0]
     assert all(whole for noted, whole in seen.values() if noted)
+    assert all(seen[step + 1][0] for step, (_, whole) in seen.items() if whole and step + 1 in seen)
     assert json.loads((path / "config.json").read_text())["saved"] is True
 
 

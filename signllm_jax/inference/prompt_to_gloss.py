@@ -3,9 +3,12 @@
 In fingerspelling LangGloss is a word of the prompt, letter by letter, so the text stage only has
 to say which word. It scores all words of the prompt that can be spelled, and the most probable is
 taken: a word is never misspelled, run together or made up. Where there is no word, and in
-every other data set, the text stage writes freely.
+every other data set, the text stage writes freely. What it then spells, as names are spelled within
+a sentence, has to stand in the prompt as well: letters that spell nothing there are replaced by
+those of the words that the text stage finds most probable in their place.
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 
 from signllm_jax.artifacts.group import Group
@@ -15,7 +18,7 @@ from signllm_jax.corpora import fingerspelling
 from signllm_jax.corpora.published import is_spelled
 from signllm_jax.inference.request import EITHER, Request, choose_language, only_language
 from signllm_jax.inference.text_to_gloss import Translator
-from signllm_jax.text.langgloss import mark_as, split_marks, to_langgloss
+from signllm_jax.text.langgloss import FINGERSPELLED, split_marks, to_langgloss
 from signllm_jax.text.prompt_forms import KNOWN
 from signllm_jax.text.prompts import make_prompt, question
 
@@ -94,7 +97,8 @@ def understand(
     written = translator(params, [prompts[i] for i in free], [languages[i] for i in free])
     for i, line in zip(free, written):
         lines[i] = line
-    return [mark_as(line, code) for line, code in zip(lines, languages, strict=True)]
+    glosses = _copied(translator, params, prompts, languages, lines)
+    return [to_langgloss(line, code) for line, code in zip(glosses, languages, strict=True)]
 
 
 def _spelled(line: list[str], words: Mapping[tuple[str, ...], str], language: str) -> list[str]:
@@ -104,3 +108,67 @@ def _spelled(line: list[str], words: Mapping[tuple[str, ...], str], language: st
         return line and to_langgloss(fingerspelling.spell(words[units], language), language)
     except TextError:
         return []
+
+
+def _copied(
+    translator: Translator,
+    params: Tree,
+    prompts: Sequence[str],
+    languages: Sequence[str],
+    lines: Sequence[list[str]],
+) -> list[list[str]]:
+    """The glosses of marked lines, where whatever is spelled stands in the prompt.
+
+    The first spelled letters of all lines are looked at together, then the second, and so on. A
+    line stays as it is where its prompt has no word that can be spelled.
+    """
+    found = [[gloss for _, gloss in split_marks(line)] for line in lines]
+    runs = [spelled_runs(line) for line in found]
+    words = [
+        spellings(prompt, code) if places else []
+        for prompt, code, places in zip(prompts, languages, runs, strict=True)
+    ]
+    for turn in range(max(map(len, runs), default=0)):
+        choices = {}
+        for i, line in enumerate(found):
+            for start, end in spelled_runs(line)[turn : turn + 1]:
+                if line[start:end] not in words[i]:
+                    choices[i] = [line[:start] + word + line[end:] for word in words[i]]
+        chosen = translator.choose(
+            params,
+            [prompts[i] for i in choices],
+            [languages[i] for i in choices],
+            list(choices.values()),
+        )
+        for i, line in zip(choices, chosen, strict=True):
+            found[i] = [gloss for _, gloss in split_marks(line)] or found[i]
+    return found
+
+
+def spelled_runs(glosses: Sequence[str]) -> list[tuple[int, int]]:
+    """Where letters are spelled in a line: the first of each run of them, and the one after."""
+    runs, start = [], 0
+    for spelled, run in itertools.groupby(glosses, lambda gloss: gloss.startswith(FINGERSPELLED)):
+        end = start + len(list(run))
+        runs += [(start, end)] if spelled else []
+        start = end
+    return runs
+
+
+def spellings(prompt: str, language: str) -> list[list[str]]:
+    """The glosses that spell a word of a prompt, or two that stand side by side, as names do.
+
+    Args:
+        prompt: What is read.
+        language: Code of the sign language.
+
+    Returns:
+        `FS:A FS:N FS:N FS:A` and so on; none where no alphabet of the language is recorded.
+    """
+    if language not in fingerspelling.LANGUAGES:
+        return []
+    words = [
+        [FINGERSPELLED + unit for unit in word]
+        for word in fingerspelling.word_units(prompt, language)
+    ]
+    return words + [first + second for first, second in itertools.pairwise(words)]

@@ -15,6 +15,7 @@ from signllm_jax.core.typing import Array, Prediction, TokenScores
 from signllm_jax.models.layers.variety import Told, members
 from signllm_jax.models.pose2text import END, Memory
 from signllm_jax.models.robust import huber
+from signllm_jax.poses.smooth import TAPS
 
 LAGS = (1, 2, 4, 8)
 """Frames over which moves are compared."""
@@ -52,8 +53,9 @@ def speed_error(
 ) -> Array:
     """The squared error of how far joints move, whatever the direction.
 
-    Moves over 1, 2, 4 and 8 frames: over one frame alone, jitter would do for a slow movement that
-    is missing. A move over k frames is divided by the root of k, as if steps were independent.
+    Moves over 1, 2, 4 and 8 frames of tracks that are smoothed in time, so that jitter is no move:
+    a model that moves too little is not to shake instead. A move over k frames is divided by the
+    root of k, as if steps were independent.
 
     Args:
         target: standardized frames float32 [B, T, 3J].
@@ -63,12 +65,11 @@ def speed_error(
         weights: float32 [J] or [B, T, J].
     """
 
-    joints = target.shape[-1] // 3
-
     def moves(values, lag):  # the root's gradient is finite where nothing moves
         apart = jnp.square(values[:, lag:] - values[:, :-lag])
-        return jnp.sqrt(apart.reshape(*apart.shape[:2], joints, 3).mean(-1) / lag + 1e-6)
+        return jnp.sqrt(apart.mean(-1) / lag + 1e-6)
 
+    target, frames = (smoothed_tracks(values, segment, observed) for values in (target, frames))
     errors = []
     for lag in LAGS:
         same = (segment[:, lag:] == segment[:, :-lag])[..., None]
@@ -77,6 +78,33 @@ def speed_error(
         error = jnp.square(moves(frames, lag) - moves(target, lag))
         errors.append(masked_mean(error, counted))
     return sum(errors) / len(LAGS)
+
+
+def smoothed_tracks(frames: Array, segment: Array, observed: Array) -> Array:
+    """Tracks after the filter of `produce --smooth`, within each clip of a packed row.
+
+    Args:
+        frames: float32 [B, T, 3J].
+        segment: int32 [B, T], 0 = padding.
+        observed: bool [B, T, J]; a joint's other frames do not count in its mean.
+
+    Returns:
+        float32 [B, T, J, 3].
+    """
+    tracks, reach = frames.reshape(*observed.shape, 3), len(TAPS) // 2
+    total, norm = jnp.zeros_like(tracks), jnp.zeros((*observed.shape, 1), tracks.dtype)
+    for tap, shift in zip(TAPS, range(-reach, reach + 1), strict=True):
+        near = lambda values, k=shift: jnp.roll(values, k, axis=1)  # noqa: E731
+        counted = near(observed) & (near(segment) == segment)[..., None]
+        weight = tap * _inside(counted, shift)[..., None]
+        total, norm = total + weight * near(tracks), norm + weight
+    return total / jnp.maximum(norm, 1e-6)
+
+
+def _inside(counted: Array, shift: int) -> Array:
+    """[B, T, J] without the places that a shift by so many frames took from the row's other end."""
+    places = jnp.arange(counted.shape[1]) - shift
+    return counted & ((places >= 0) & (places < counted.shape[1]))[None, :, None]
 
 
 def pose_losses(

@@ -33,7 +33,6 @@ __all__ = [
     "clean_gloss",
     "from_langgloss",
     "gloss_or_words",
-    "mark_as",
     "split_marks",
     "to_langgloss",
     "words",
@@ -96,11 +95,6 @@ def from_langgloss(marked: str | Iterable[str]) -> tuple[list[str], str]:
             f"LangGloss of several languages: {', '.join(languages)}" if pairs else "no LangGloss"
         )
     return [gloss for _, gloss in pairs], languages[0]
-
-
-def mark_as(marked: Iterable[str], language: str) -> list[str]:
-    """The tokens of a line with the marks of one language, whatever theirs were."""
-    return to_langgloss([gloss for _, gloss in split_marks(list(marked))], language)
 
 
 class Encoded(NamedTuple):
