@@ -75,7 +75,7 @@ seeds-plain: $(VENV)/demo-installed
 MEASURE = $(RUN) launch/benchmark.py
 PEER = --like=progressive_transformers
 AGAINST = --against=progressive_transformers
-speed: $(VENV)/demo-installed .venv-peer/installed
+speed: $(VENV)/demo-installed .venv-peer/installed .venv-beam/installed
 	mkdir -p docs/speed
 	$(MEASURE) train $(AGAINST) --steps=1 > docs/speed/ratio-train.jsonl
 	$(MEASURE) decode $(AGAINST) --frames=300 > docs/speed/ratio-decode.jsonl
@@ -88,6 +88,7 @@ speed: $(VENV)/demo-installed .venv-peer/installed
 	$(MEASURE) input --corpora=fingerspelling --rounds=3 > docs/speed/input-demo.jsonl
 	$(MEASURE) input $(PEER) --rounds=3 > docs/speed/input-peer.jsonl
 	$(MEASURE) work $(PEER) --rounds=3 > docs/speed/work.jsonl
+	$(MEASURE) prepare --beam_python=.venv-beam/bin/python > docs/speed/prepare.jsonl
 	$(MEASURE) speed --document=docs/speed.md
 
 # docs/speed.md's rows beside an earlier version: an hour, of which the two demos take a third

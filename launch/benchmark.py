@@ -2,8 +2,8 @@
 
     python launch/benchmark.py NAME
 
-The names: before, decode, dtw, input, lift, lift_quality, metrics, plan, replay, serve, speed,
-start, takes, train and work.
+The names: before, decode, dtw, input, lift, lift_quality, metrics, plan, prepare, replay, serve,
+speed, start, takes, train and work.
 
 Each line has `benchmark, variant, cpu_seconds, wall_seconds`, what was counted (`frames`, `pairs`
 or `examples`) and `per_cpu_second`.
@@ -27,6 +27,7 @@ BENCHMARKS = (
     "lift_quality",
     "metrics",
     "plan",
+    "prepare",
     "replay",
     "serve",
     "speed",

@@ -161,3 +161,16 @@ def test_rows_of_real_clips_are_padded_by_less_than_five_percent(shared_data):
         Packing(row_frames=512, row_tokens=512, row_clips=64),
     )
     assert 1 - frames.sum() / (plan.first_rows * 512) < 0.05
+
+
+@pytest.mark.slow
+def test_clips_are_prepared_and_the_start_of_the_command_is_left_out(tmp_path):
+    rows = benchmark(tmp_path, "prepare", ["--clips=60"])
+    (found,) = rows.values()
+    assert found["clips"] == 10 and found["cpu_seconds"] > 0 and found["start"] > 0
+
+
+@pytest.mark.parametrize("counts", ["3", "many", "1e3,50"])
+def test_a_corpus_that_is_too_small_to_measure_is_refused(tmp_path, counts):
+    code, _, err = run(tmp_path, "benchmark", ["prepare", f"--clips={counts}"])
+    assert code == 2 and err.strip().endswith("give numbers above 50, as 1e3,5e3")

@@ -25,6 +25,7 @@ from pathlib import Path
 from absl import flags
 
 from launch.benchmarks import rounds
+from launch.benchmarks.prepare import arguments, write_corpus
 from launch.benchmarks.rows import earlier_row, timed
 from launch.benchmarks.serve import CLIENTS_AT_ONCE, Served, made_words
 from signllm_jax.core.errors import ConfigError
@@ -36,9 +37,10 @@ CHOSEN = flags.DEFINE_list(
 DEMO_FLAGS = flags.DEFINE_string(
     "demo_flags", "--config=configs/mlsf.py", "of before: flags of our demo, in one string"
 )
+PREPARED = flags.DEFINE_integer("prepared", 200, "of before: clips that are prepared", 10)
 WORK = flags.DEFINE_string("work", "runs/before", "of before: where the demo's runs are kept")
 ROOT = Path(__file__).resolve().parents[2]
-FRAMES, WORDS, CLIPS = 300, 100, 200
+FRAMES, WORDS = 300, 100
 
 
 def rows() -> Iterator[dict]:
@@ -126,41 +128,20 @@ def _serve(earlier: Path, times: int) -> dict:
 def _prepare(earlier: Path, times: int) -> dict:
     """Clips by a CPU second, of the difference between many clips and a tenth of them."""
     rates: dict[Path, list[float]] = {ROOT: [], earlier: []}
+    count = PREPARED.value
     with tempfile.TemporaryDirectory() as temporary:
         source = Path(temporary, "clips")
-        _write_corpus(source, CLIPS)
+        write_corpus(source, count)
         for number in range(times):
             for checkout, found in rates.items():
                 spent = []
-                for limit in (CLIPS, CLIPS // 10):
+                for limit in (count, count // 10):
                     data_dir = Path(temporary, f"{checkout.name}-{number}-{limit}")
-                    command = ["prepare.py", f"--source={source}", "--format=openpose"]
-                    command += [
-                        f"--manifest={source}/index.csv",
-                        "--language=asl",
-                        "--name=made",
-                        "--fps=25",
-                        "--workers=1",
-                    ]
-                    command += [f"--limit={limit}", f"--data_dir={data_dir}"]
+                    command = ["prepare.py", *arguments(source, limit), "--workers=1"]
+                    command += [f"--data_dir={data_dir}"]
                     spent.append(timed(lambda c=checkout, a=command: _run(c, a))[0])
-                found.append((CLIPS - CLIPS // 10) / (spent[0] - spent[1]))
+                found.append((count - count // 10) / (spent[0] - spent[1]))
     return {"prepare": (rates[ROOT], rates[earlier], "clips")}
-
-
-def _write_corpus(folder: Path, count: int) -> None:
-    """Spelled words as OpenPose writes them, a folder a clip, with their manifest."""
-    from signllm_jax.corpora.fingerspelling import spelled_clip, words
-    from signllm_jax.poses.openpose import write_openpose
-
-    folder.mkdir()
-    chosen = words("asl")["train"]
-    table = ["id,text,split"]
-    for number in range(count):
-        word = chosen[number % len(chosen)]
-        write_openpose(folder / f"clip{number}", spelled_clip(word, "asl"))
-        table.append(f"clip{number},{word},train")
-    (folder / "index.csv").write_text("\n".join([*table, ""]), "utf-8")
 
 
 def _demo(earlier: Path, times: int) -> dict:

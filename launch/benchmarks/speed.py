@@ -189,6 +189,16 @@ def _before(row: Mapping) -> list[str]:
     ]
 
 
+def _prepare(row: Mapping) -> list[str]:
+    return [
+        row["variant"],
+        f"{row['clips']:,}",
+        f"{row['per_cpu_second']:.1f}",
+        f"{1e3 / row['per_cpu_second']:.0f}",
+        f"{row['start']:.0f}",
+    ]
+
+
 def _start(row: Mapping) -> list[str]:
     return [
         row["variant"],
@@ -240,6 +250,11 @@ _TITLES = {
         "From the command to the first step",
         ["programs", "seconds (range)", "CPU seconds", "starts"],
         _start,
+    ),
+    "prepare": (
+        "Preparing a corpus",
+        ["by", "clips", "clips a CPU second", "CPU ms a clip", "CPU seconds of the start"],
+        _prepare,
     ),
     "serve": (
         "Serving",

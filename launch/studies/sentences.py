@@ -32,7 +32,7 @@ MANY_SESSIONS = {
     "model.token_durations": True,
     "model.ease": 0.9,
     "loss.latent": 0.0005,
-    "loss.speed": 25.0,
+    "loss.speed": 30.0,
 }
 """Settings for takes of many people, whose ways and tempo differ; chosen on dev."""
 ROWS = ("real", "lookup", "produced", "unsmoothed")

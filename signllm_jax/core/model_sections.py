@@ -147,9 +147,9 @@ class LossConfig:
     Attributes:
         velocity: weight of the squared error of frame-to-frame differences.
         speed: weight of the squared error of how far each joint moves over 1, 2, 4 and 8 frames,
-            whatever the direction. Where the direction is uncertain, the mean of all moves is
-            shorter than any of them, and a squared error alone asks for it; this term asks for
-            their length.
+            after a filter that takes off jitter, whatever the direction. Where the direction is
+            uncertain, the mean of all moves is shorter than any of them, and a squared error alone
+            asks for it; this term asks for their length.
         counter: weight of the squared error of the counter (with `model.token_clock` in tokens).
         seen: weight of the cross-entropy of a joint being shown.
         latent: weight of what a clip's latent tells more than its text, in nats: its code

@@ -129,7 +129,7 @@ def _copied(
         for prompt, code, places in zip(prompts, languages, runs, strict=True)
     ]
     for turn in range(max(map(len, runs), default=0)):
-        choices = {}
+        choices: dict[int, list[list[str]]] = {}
         for i, line in enumerate(found):
             for start, end in spelled_runs(line)[turn : turn + 1]:
                 if line[start:end] not in words[i]:
