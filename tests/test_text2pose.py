@@ -12,7 +12,8 @@ from signllm_jax.core.typing import Batch, Prediction
 from signllm_jax.models import mlsf
 from signllm_jax.models.history import teacher_forcing
 from signllm_jax.models.layers.embed import segment_positions
-from signllm_jax.models.losses import joint_weights, pose_losses, smoothed_tracks
+from signllm_jax.models.losses import joint_weights, pose_losses
+from signllm_jax.models.smoothing import smoothed_tracks
 from signllm_jax.models.text2pose import Text2Pose
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.smooth import smoothed

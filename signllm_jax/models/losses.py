@@ -15,7 +15,7 @@ from signllm_jax.core.typing import Array, Prediction, TokenScores
 from signllm_jax.models.layers.variety import Told, members
 from signllm_jax.models.pose2text import END, Memory
 from signllm_jax.models.robust import huber
-from signllm_jax.poses.smooth import TAPS
+from signllm_jax.models.smoothing import smoothed_tracks
 
 LAGS = (1, 2, 4, 8)
 """Frames over which moves are compared."""
@@ -78,33 +78,6 @@ def speed_error(
         error = jnp.square(moves(frames, lag) - moves(target, lag))
         errors.append(masked_mean(error, counted))
     return sum(errors) / len(LAGS)
-
-
-def smoothed_tracks(frames: Array, segment: Array, observed: Array) -> Array:
-    """Tracks after the filter of `produce --smooth`, within each clip of a packed row.
-
-    Args:
-        frames: float32 [B, T, 3J].
-        segment: int32 [B, T], 0 = padding.
-        observed: bool [B, T, J]; a joint's other frames do not count in its mean.
-
-    Returns:
-        float32 [B, T, J, 3].
-    """
-    tracks, reach = frames.reshape(*observed.shape, 3), len(TAPS) // 2
-    total, norm = jnp.zeros_like(tracks), jnp.zeros((*observed.shape, 1), tracks.dtype)
-    for tap, shift in zip(TAPS, range(-reach, reach + 1), strict=True):
-        near = lambda values, k=shift: jnp.roll(values, k, axis=1)  # noqa: E731
-        counted = near(observed) & (near(segment) == segment)[..., None]
-        weight = tap * _inside(counted, shift)[..., None]
-        total, norm = total + weight * near(tracks), norm + weight
-    return total / jnp.maximum(norm, 1e-6)
-
-
-def _inside(counted: Array, shift: int) -> Array:
-    """[B, T, J] without the places that a shift by so many frames took from the row's other end."""
-    places = jnp.arange(counted.shape[1]) - shift
-    return counted & ((places >= 0) & (places < counted.shape[1]))[None, :, None]
 
 
 def pose_losses(

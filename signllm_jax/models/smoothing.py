@@ -1,0 +1,34 @@
+"""The filter of `produce --smooth` on packed rows, as a part of a loss."""
+
+import jax.numpy as jnp
+
+from signllm_jax.core.typing import Array
+from signllm_jax.poses.smooth import TAPS
+
+
+def smoothed_tracks(frames: Array, segment: Array, observed: Array) -> Array:
+    """Tracks after the filter of `produce --smooth`, within each clip of a packed row.
+
+    Args:
+        frames: float32 [B, T, 3J].
+        segment: int32 [B, T], 0 = padding.
+        observed: bool [B, T, J]; a joint's other frames do not count in its mean.
+
+    Returns:
+        float32 [B, T, J, 3].
+    """
+    tracks = frames.reshape(*observed.shape, 3)
+    near_segment, near_observed, near_tracks = map(_neighbors, (segment, observed, tracks))
+    total, norm = jnp.zeros_like(tracks), jnp.zeros((*observed.shape, 1), tracks.dtype)
+    for place, tap in enumerate(TAPS):
+        same = (near_segment(place) == segment) & (segment > 0)
+        weight = tap * (near_observed(place) & same[..., None])[..., None]
+        total, norm = total + weight * near_tracks(place), norm + weight
+    return total / jnp.maximum(norm, 1e-6)
+
+
+def _neighbors(values: Array):
+    """Place of a tap -> for each frame of [B, T, ...] the one that it weighs, 0 beyond the row."""
+    beyond = [(0, 0), (len(TAPS) // 2,) * 2, *[(0, 0)] * (values.ndim - 2)]
+    padded, count = jnp.pad(values, beyond), values.shape[1]
+    return lambda place: padded[:, place : place + count]
