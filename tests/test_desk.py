@@ -4,7 +4,8 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from test_serve import HELLO, Held, TestClient, model, until  # noqa: F401 (model is a fixture)
+from polling import until
+from test_serve import HELLO, Held, TestClient, model  # noqa: F401 (model is a fixture)
 
 from signllm_jax.serve.app import make_app
 from signllm_jax.serve.batches import Batches, BusyError

@@ -10,7 +10,8 @@ import time
 import pytest
 import uvicorn
 from fastapi.testclient import TestClient
-from test_serve import HELLO, Held, model, until  # noqa: F401 (model is a fixture)
+from polling import until
+from test_serve import HELLO, Held, model  # noqa: F401 (model is a fixture)
 
 from signllm_jax.core.errors import TextError
 from signllm_jax.inference.request import Request
