@@ -4,12 +4,12 @@
 
 Spelled words are written as OpenPose writes keypoints, a file a frame, and prepared by one process;
 with `--beam_python`, a Python that has Apache Beam, by Beam's DirectRunner as well. What a command
-costs whatever the corpus, its start and compiling, is measured with 50 clips and left out of
-`per_cpu_second`.
+costs whatever the corpus, its start and loading what was compiled, is measured with 50 clips and
+left out of `per_cpu_second`.
 """
 
-import functools
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -43,24 +43,20 @@ def rows() -> Iterator[dict]:
         source = Path(temporary, "clips")
         write_corpus(source, counts[-1])
         for way, (python, own) in ways.items():
-            start = None
-            for count in (FEW, *counts):
+
+            def spent(count, way=way, python=python, own=own):
+                data_dir = Path(temporary, f"{way}-{count}")
                 command = [python, str(ROOT / "launch" / "prepare.py"), *arguments(source, count)]
-                command += [*own, f"--data_dir={Path(temporary, f'{way}-{count}')}"]
-                cpu, wall, _ = timed(functools.partial(_run, command))
-                start = (cpu, wall) if start is None else start
-                if count > FEW:
-                    own_cpu, own_wall = cpu - start[0], wall - start[1]
-                    yield row(
-                        "prepare",
-                        way,
-                        own_cpu,
-                        own_wall,
-                        count - FEW,
-                        "clips",
-                        rounds=1,
-                        start=start[0],
-                    )
+                cpu, wall, _ = timed(lambda: _run([*command, *own, f"--data_dir={data_dir}"]))
+                shutil.rmtree(data_dir)
+                return cpu, wall
+
+            spent(FEW)  # compiles, and keeps what it compiled
+            start = spent(FEW)
+            for count in counts:
+                cpu, wall = (total - begun for total, begun in zip(spent(count), start))
+                more = {"rounds": 1, "start": start[0]}
+                yield row("prepare", way, cpu, wall, count - FEW, "clips", **more)
 
 
 def arguments(source: Path, limit: int) -> list[str]:
