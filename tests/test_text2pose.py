@@ -180,8 +180,8 @@ def test_the_loss_is_the_one_worked_out_by_hand():
 
     config = dataclasses.replace(config, speed=5.0)
     found = pose_losses(frames, mask, np.array([[1, 1, 2, 0]]), made, np.ones(50), config)
-    # beside a joint that does not move; of moves over one frame, since clips are no longer
-    # which are made shorter by smoothing: of two frames, weights 6 and 4 of 10
+    # beside a joint that does not move; of moves over one frame, since clips are no longer.
+    # Smoothing, by 6/10 and 4/10 of the two frames, leaves a fifth of the move.
     speed = (np.sqrt((9 + 36) / 3) / 5 - 1e-3) ** 2 / 4
     np.testing.assert_allclose(found["speed"], speed, rtol=1e-5)
     np.testing.assert_allclose(found["loss"], total + 5 * speed, rtol=1e-5)

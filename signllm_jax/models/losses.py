@@ -53,9 +53,8 @@ def speed_error(
 ) -> Array:
     """The squared error of how far joints move, whatever the direction.
 
-    Moves over 1, 2, 4 and 8 frames of tracks that are smoothed in time, so that jitter is no move:
-    a model that moves too little is not to shake instead. A move over k frames is divided by the
-    root of k, as if steps were independent.
+    Moves over 1, 2, 4 and 8 frames of tracks that are smoothed in time, so that jitter is no move.
+    A move over k frames is divided by the root of k, as if steps were independent.
 
     Args:
         target: standardized frames float32 [B, T, 3J].
