@@ -91,17 +91,18 @@ speed: $(VENV)/demo-installed .venv-peer/installed .venv-beam/installed
 	$(MEASURE) prepare --beam_python=.venv-beam/bin/python > docs/speed/prepare.jsonl
 	$(MEASURE) speed --document=docs/speed.md
 
-# docs/speed.md's rows beside an earlier version: an hour, of which the two demos take a third
+# docs/speed.md's rows beside an earlier version: more than an hour, of which the demos take half
 EARLIER = 1c9e04f
-HALF = --config=configs/mlsf.py:plain --config.model.decoder=parallel
+HALF = --config=configs/mlsf.py:plain --config.model.decoder=parallel \
+  --config.train.shared_start=1000 --config.train.steps=1000
 BESIDE = $(MEASURE) before --checkout=build/before
 speed-before: $(VENV)/demo-installed
 	rm -rf build/before runs/before docs/speed/before-*.jsonl
 	mkdir -p build/before docs/speed
 	git archive $(EARLIER) | tar -x -C build/before
-	$(BESIDE) --compared=demo --rounds=1 --demo_flags="$(HALF)" > docs/speed/before-demo.jsonl
+	$(BESIDE) --compared=demo --demo_flags="$(HALF)" > docs/speed/before-demo.jsonl
 	for part in decode prepare serve; do \
-	  $(BESIDE) --compared=$$part > docs/speed/before-$$part.jsonl || exit; \
+	  $(BESIDE) --compared=$$part --prepared=5000 > docs/speed/before-$$part.jsonl || exit; \
 	done
 	$(MEASURE) speed --document=docs/speed.md
 

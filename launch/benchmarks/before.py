@@ -7,15 +7,17 @@
 `decode` generates clips of 300 frames at the size of Progressive Transformers; the earlier checkout
 has the autoregressive decoder alone, which is compared with both of ours. `prepare` prepares clips
 of OpenPose keypoints, the start of the command apart. `demo` trains and evaluates `configs/mlsf.py`
-in the earlier checkout and in ours, where `--demo_flags` may change it, and leaves the first runs
-of both in `--work`. `serve` asks each server for the words of eight clients at once: the earlier
-one with its demo, ours with the shipped model and with our demo. Rates are by CPU second. A row has
-our rate divided by the earlier one of the same round.
+in the earlier checkout and in ours, where `--demo_flags` may change it, with another seed in every
+round; it leaves the runs of both in `--work`, and yields what their reports say of the signing.
+`serve` asks each server for the words of eight clients at once: the earlier one with its demo, ours
+with the shipped model and with our demo. Rates are by CPU second. A row has our rate divided by the
+earlier one of the same round.
 """
 
 import contextlib
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -51,8 +53,7 @@ def rows() -> Iterator[dict]:
     for name in CHOSEN.value:
         if name not in COMPARED:
             raise ConfigError(f"--compared={name}: known are {', '.join(COMPARED)}")
-        for variant, (ours, before, unit) in COMPARED[name](earlier, rounds.ROUNDS.value).items():
-            yield earlier_row(variant, ours, before, unit)
+        yield from COMPARED[name](earlier, rounds.ROUNDS.value)
 
 
 def _run(checkout: Path, command: Sequence[str], **variables: str) -> str:
@@ -73,7 +74,7 @@ def _run(checkout: Path, command: Sequence[str], **variables: str) -> str:
     return done.stdout
 
 
-def _decode(earlier: Path, times: int) -> dict:
+def _decode(earlier: Path, times: int) -> Iterator[dict]:
     own: dict[str, list[float]] = {}
     old: dict[str, list[float]] = {}
     size = ["--like=progressive_transformers", f"--frames={FRAMES}", "--clips=1,8", "--rounds=1"]
@@ -84,19 +85,18 @@ def _decode(earlier: Path, times: int) -> dict:
             for line in filter(None, out.splitlines()):
                 row = json.loads(line)
                 rates.setdefault(row["variant"], []).append(row["per_cpu_second"])
-    found = {}
     for count in (1, 8):
         before = old[f"cached-{FRAMES}-{count}"]
         for ours, name in DECODERS.items():
-            found[f"{name}-{count}"] = own[f"{ours}-{FRAMES}-{count}"], before, "frames"
-    return found
+            rates = own[f"{ours}-{FRAMES}-{count}"]
+            yield earlier_row(f"{name}-{count}", rates, before, "frames")
 
 
 DECODERS = {"cached": "decode", "parallel": "decode-parallel", "patches": "decode-patches"}
 """Variants of `decode.py`, and what their rows are called."""
 
 
-def _serve(earlier: Path, times: int) -> dict:
+def _serve(earlier: Path, times: int) -> Iterator[dict]:
     fresh = made_words(5, 3 * WORDS * (times + 1))
     work = Path(WORK.value).resolve()
     kinds = {
@@ -119,13 +119,11 @@ def _serve(earlier: Path, times: int) -> dict:
                 server.ask_all(fresh, WORDS, CLIENTS_AT_ONCE)
                 if number:  # the first round warms up
                     rates[name].append(WORDS / (server.cpu() - began))
-    return {
-        "serve": (rates["ours"], rates["before"], "words"),
-        "serve-demo": (rates["demo"], rates["before"], "words"),
-    }
+    yield earlier_row("serve", rates["ours"], rates["before"], "words")
+    yield earlier_row("serve-demo", rates["demo"], rates["before"], "words")
 
 
-def _prepare(earlier: Path, times: int) -> dict:
+def _prepare(earlier: Path, times: int) -> Iterator[dict]:
     """Clips by a CPU second, of the difference between many clips and a tenth of them."""
     rates: dict[Path, list[float]] = {ROOT: [], earlier: []}
     count = PREPARED.value
@@ -141,30 +139,41 @@ def _prepare(earlier: Path, times: int) -> dict:
                     command += [f"--data_dir={data_dir}"]
                     spent.append(timed(lambda c=checkout, a=command: _run(c, a))[0])
                 found.append((count - count // 10) / (spent[0] - spent[1]))
-    return {"prepare": (rates[ROOT], rates[earlier], "clips")}
+    yield earlier_row("prepare", rates[ROOT], rates[earlier], "clips")
 
 
-def _demo(earlier: Path, times: int) -> dict:
+def _demo(earlier: Path, times: int) -> Iterator[dict]:
     """Whole commands, each version with data of its own; the rates are demos by a CPU second."""
     turns = {"ours": (ROOT, DEMO_FLAGS.value.split()), "before": (earlier, [DEMO])}
     rates: dict[str, list[float]] = {name: [] for name in turns}
-    for number in range(times):
+    signed: dict[str, list[Mapping]] = {name: [] for name in turns}
+    for seed in range(times):
         for name, (checkout, own) in turns.items():
-            folder = Path(WORK.value, f"{name}-{number}").resolve()
+            folder = Path(WORK.value, f"{name}-{seed}").resolve()
             if folder.exists():
                 raise ConfigError(f"{folder}: is there already, and a run would go on from it")
-            command = ["train.py", *own, f"--workdir={folder}"]
+            command = ["train.py", *own, f"--config.train.seed={seed}", f"--workdir={folder}"]
             data = str(folder.with_name(f"data-{folder.name}"))
             spent = timed(lambda c=checkout, a=command, d=data: _run(c, a, SIGNLLM_DATA_DIR=d))[0]
             rates[name].append(1 / spent)
-    return {"demo": (rates["ours"], rates["before"], "demos")}
+            signed[name].append(json.loads((folder / "report.json").read_text())["overall"])
+    yield earlier_row("demo", rates["ours"], rates["before"], "demos")
+    for name, reports in signed.items():
+        row = {"benchmark": "demos", "variant": name, "seeds": times}
+        for metric in METRICS:
+            values = [report[metric] for report in reports]
+            deviation = statistics.stdev(values) if times > 1 else 0.0
+            row |= {metric: statistics.fmean(values), f"{metric}_deviation": deviation}
+        yield row
 
 
+METRICS = ("cer", "dtw_mean_pose_ratio", "hand_travel_ratio")
+"""Of a report: what is said of the demos' signing."""
 DEMO = "--config=configs/mlsf.py"
-COMPARED: Mapping[str, Callable[[Path, int], dict]] = {
+COMPARED: Mapping[str, Callable[[Path, int], Iterator[dict]]] = {
     "decode": _decode,
     "serve": _serve,
     "prepare": _prepare,
     "demo": _demo,
 }
-"""Name -> what measures it in turns: variant -> our rates, the earlier ones, and their unit."""
+"""Name -> what measures it in turns and yields its rows."""

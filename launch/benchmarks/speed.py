@@ -189,6 +189,20 @@ def _before(row: Mapping) -> list[str]:
     ]
 
 
+def _demos(row: Mapping) -> list[str]:
+    cer, dtw, travel = (
+        (row[name], row[f"{name}_deviation"])
+        for name in ("cer", "dtw_mean_pose_ratio", "hand_travel_ratio")
+    )
+    return [
+        row["variant"],
+        str(row["seeds"]),
+        "{:.1%} ± {:.1%}".format(*cer),
+        "{:.3f} ± {:.3f}".format(*dtw),
+        "{:.3f} ± {:.3f}".format(*travel),
+    ]
+
+
 def _prepare(row: Mapping) -> list[str]:
     return [
         row["variant"],
@@ -230,6 +244,11 @@ _TITLES = {
         "Beside an earlier version",
         ["", "times its rate (range)", "by a CPU second", "of the earlier one", "of"],
         _before,
+    ),
+    "demos": (
+        "The demos of that comparison",
+        ["", "seeds", "CER", "DTW / mean pose", "hand travel"],
+        _demos,
     ),
     "train": (
         "Training",

@@ -148,7 +148,7 @@ TARGETS = (
         bounds.PEAK,
     ),
     Target(
-        "the demo's whole command beside the earlier one, one round",
+        "the demo's whole command beside the earlier one",
         *(2.0, True, _TIMES),
         _of("before", "demo", "times_before"),
         bounds.DEMO,

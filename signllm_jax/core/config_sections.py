@@ -142,6 +142,8 @@ class TrainConfig:
     Attributes:
         steps: steps of every language.
         language_steps: steps of single languages, where they differ.
+        shared_start: steps that the first language is trained alone, before all languages begin
+            from its parameters; 0 = each begins by itself, and learns the same whatever the others.
         batch_size: B, packed rows of a language in a step.
         seed: of parameters, data order and noise.
         patience: evaluations without a better dev score before a language stops; 0 = never.
@@ -151,6 +153,7 @@ class TrainConfig:
 
     steps: int = _at(2000, 1, 1 << 31)
     language_steps: dict[str, int] = dataclasses.field(default_factory=dict)
+    shared_start: int = _at(0, 0, 1 << 31)
     batch_size: int = _at(4, 1, 1 << 16)
     seed: int = _at(0, 0, 1 << 31)
     patience: int = _at(0, 0, 1 << 30)

@@ -41,6 +41,11 @@ def open_regular(path: str | os.PathLike, links: bool = True) -> BinaryIO:
     Raises:
         OSError: It cannot be opened, is no regular file, or is a link that may not be one.
     """
+    return open(_descriptor(path, links)[0], "rb")
+
+
+def _descriptor(path: str | os.PathLike, links: bool = True) -> tuple[int, int]:
+    """The open descriptor and the size of a regular file; raises OSError as `open_regular`."""
     status = os.stat(path, follow_symlinks=links)
     if stat.S_ISLNK(status.st_mode):
         raise OSError(errno.ELOOP, "is a link", os.fspath(path))
@@ -50,10 +55,29 @@ def open_regular(path: str | os.PathLike, links: bool = True) -> BinaryIO:
     # it may have become something else since the question: follow no new link, wait for no writer
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)
     descriptor = os.open(path, flags | (0 if links else getattr(os, "O_NOFOLLOW", 0)))
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)
         raise not_regular
-    return open(descriptor, "rb")
+    return descriptor, status.st_size
+
+
+def read_at_most(path: str | os.PathLike, limit: int) -> bytes:
+    """The first `limit` + 1 bytes of a regular file; raises OSError as `open_regular`.
+
+    For the many small files of a corpus: no buffer is set aside that is larger than the file.
+    """
+    descriptor, size = _descriptor(path)
+    try:
+        content = os.read(descriptor, min(size, limit) + 1)
+        while len(content) <= limit:  # a read may give less than was asked for
+            more = os.read(descriptor, min(limit + 1 - len(content), max(len(content), 4096)))
+            if not more:
+                break
+            content += more
+        return content
+    finally:
+        os.close(descriptor)
 
 
 def read_regular(path: AnyPath) -> bytes:

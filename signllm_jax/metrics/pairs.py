@@ -14,6 +14,8 @@ from signllm_jax.metrics import dtw, motion, pose_metrics
 from signllm_jax.poses.clip import PoseClip
 
 _BATCH = 16  # pairs a compiled call: costs of 16 pairs stay in the cache of a CPU core
+_WORTH = 8  # batches that a padded length has to serve
+_MULTIPLE = 64  # of frames, that clips are padded to
 _FLAT = ("dwpose128",)  # layouts whose third number is no coordinate
 
 
@@ -57,7 +59,7 @@ def pad_pairs(
     references: Sequence[PoseClip],
     produced: Sequence[PoseClip],
     frames: int = 0,
-    multiple: int = 64,
+    multiple: int = _MULTIPLE,
 ) -> Pairs:
     """Pads clips to one shape, T = the longest (at least `frames`) rounded up to a `multiple`.
 
@@ -144,19 +146,42 @@ def score_clips(
 ) -> dict[str, np.ndarray]:
     """`score_pairs` over any number of clips: name -> float32 [number of clips].
 
-    All batches have one shape, so there is one compilation. Raises DataError as `pad_pairs` does.
+    Pairs of like lengths are scored together, padded to one of few lengths: the work grows with the
+    square of the length, and each length is compiled once. Raises DataError as `pad_pairs` does.
     """
     _check(references, produced)
-    longest = max(len(clip) for clip in (*references, *produced))
-    batches = []
-    for start in range(0, len(references), _BATCH):
-        chosen = slice(start, start + _BATCH)
-        pairs = pad_pairs(references[chosen], produced[chosen], longest)
-        missing = _BATCH - len(pairs.n)
+    lengths = np.array([max(len(a), len(b), 1) for a, b in zip(references, produced)])
+    order, padded = np.argsort(lengths, kind="stable"), _padded_lengths(lengths)
+    scores: dict[str, np.ndarray] = {}
+    for start in range(0, len(order), _BATCH):
+        chosen = order[start : start + _BATCH]
+        length = int(padded[chosen].max())
+        real, made = ([clips[i] for i in chosen] for clips in (references, produced))
+        pairs = pad_pairs(real, made, length)
+        missing = _BATCH - len(chosen)
         full = Pairs(*(np.pad(a, ((0, missing),) + ((0, 0),) * (a.ndim - 1)) for a in pairs))
-        scores = jax.device_get(score_pairs(full, references[0].layout, only))
-        batches.append({name: values[: len(pairs.n)] for name, values in scores.items()})
-    return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
+        found = jax.device_get(score_pairs(full, references[0].layout, only))
+        for name, values in found.items():
+            whole = scores.setdefault(name, np.zeros(len(order), values.dtype))
+            whole[chosen] = values[: len(chosen)]
+    return scores
+
+
+def _padded_lengths(lengths: np.ndarray) -> np.ndarray:
+    """What each pair is padded to: the longest of all, or a half of it, a quarter ...
+
+    A shorter length is one more compilation, so it has to serve a number of batches.
+    """
+    padded = np.full(len(lengths), _rounded(int(lengths.max())))
+    half = _rounded(int(padded[0]) // 2)
+    while (lengths <= half).sum() >= _WORTH * _BATCH and half < padded.min():
+        padded[lengths <= half] = half
+        half = _rounded(half // 2)
+    return padded
+
+
+def _rounded(frames: int) -> int:
+    return -(-frames // _MULTIPLE) * _MULTIPLE
 
 
 def summarize(scores: dict[str, np.ndarray]) -> dict[str, float]:

@@ -258,6 +258,18 @@ def place(array: np.ndarray, where: NamedSharding) -> jax.Array:
     return jax.make_array_from_callback(array.shape, where, lambda index: array[index])
 
 
+def of_all(local: Tree, where: NamedSharding, leading: tuple[int, int]) -> Tree:
+    """Arrays of all hosts from what each of them has.
+
+    Args:
+        local: This host's part, numpy arrays [l, b, ...].
+        where: Sharding of the whole.
+        leading: L and B of the whole.
+    """
+    make = jax.make_array_from_process_local_data
+    return jax.tree.map(lambda x: make(where, x, (*leading, *x.shape[2:])), local)
+
+
 def use_shape_mesh():
     """A mesh without devices, for code that only asks for shapes."""
     types = (AxisType.Auto,) * len(MESH_AXES)

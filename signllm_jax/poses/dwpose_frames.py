@@ -71,15 +71,15 @@ def find_frames(path: Path, budget: Budget) -> Found:
     return Found(people, _stored(archive, "fps"), aspect, "keypoints" in archive)
 
 
-def _people_in_file(path: Path, budget: Budget, repairs: Repairs) -> np.ndarray:
+def _people_in_file(path: str, budget: Budget, repairs: Repairs) -> np.ndarray:
     """The people of a file of one frame."""
     archive = load_npz(path, budget)
     if "keypoints" in archive:
-        return people_in(archive, str(path), repairs)
-    frames = list(_frames_of(archive, str(path), budget))
+        return people_in(archive, path, repairs)
+    frames = list(_frames_of(archive, path, budget))
     if len(frames) != 1:
         raise PoseFormatError(f"{path}: {len(frames)} frames in a file of a folder, not 1")
-    return people_in(frames[0], str(path), repairs)
+    return people_in(frames[0], path, repairs)
 
 
 def _people_of_json(entries: list[dict[str, Any]], place: str, repairs: Repairs) -> np.ndarray:

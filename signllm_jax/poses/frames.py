@@ -4,12 +4,11 @@ import collections
 import os
 import re
 from collections.abc import Iterable
-from pathlib import Path
 
 import numpy as np
 
 from signllm_jax.core.errors import PoseFormatError
-from signllm_jax.core.storage import open_regular
+from signllm_jax.core.storage import read_at_most
 from signllm_jax.poses.budget import BUDGET, Budget
 
 Repairs = collections.Counter
@@ -18,7 +17,7 @@ Repairs = collections.Counter
 
 def numbered_files(
     folder: str | os.PathLike, pattern: str, budget: Budget = BUDGET
-) -> tuple[list[tuple[int, Path]], int]:
+) -> tuple[list[tuple[int, str]], int]:
     """Lists a folder's frame files in the order of their numbers; see `numbered_names`.
 
     Raises:
@@ -29,7 +28,7 @@ def numbered_files(
     except OSError as error:
         raise PoseFormatError(f"{folder}: cannot be read: {error.strerror}") from None
     found, length = numbered_names(names, pattern, str(folder), budget)
-    return [(frame, Path(folder) / name) for frame, name in found], length
+    return [(frame, os.path.join(folder, name)) for frame, name in found], length
 
 
 def numbered_names(
@@ -67,11 +66,10 @@ def numbered_names(
     return [(number - first, found[number]) for number in sorted(found)], last - first + 1
 
 
-def read_file(path: Path, limit: int) -> bytes:
+def read_file(path: str | os.PathLike, limit: int) -> bytes:
     """Reads a regular file of at most `limit` bytes; raises PoseFormatError for any other."""
     try:
-        with open_regular(path) as file:
-            content = file.read(limit + 1)
+        content = read_at_most(path, limit)
     except OSError as error:
         raise PoseFormatError(f"{path}: cannot be read: {error.strerror}") from None
     if len(content) > limit:

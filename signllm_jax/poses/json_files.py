@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+import orjson
+
 from signllm_jax.core.errors import PoseFormatError
 from signllm_jax.core.storage import open_regular
 from signllm_jax.poses.budget import Budget
@@ -18,7 +20,9 @@ SUFFIXES = (".json", ".gz")
 def parse_json(content: bytes, place: str, budget: Budget) -> object:
     """Parses JSON after the budget was asked for its objects; raises PoseFormatError."""
     budget.ask_json(content, place)
-    try:
+    with contextlib.suppress(orjson.JSONDecodeError):
+        return orjson.loads(content)
+    try:  # a byte order mark, NaN or a huge number; or damage, which is then told in json's words
         return json.loads(content.decode("utf-8-sig"))
     except RecursionError:
         raise PoseFormatError(f"{place}: JSON nested too deep") from None

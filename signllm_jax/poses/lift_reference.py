@@ -203,19 +203,22 @@ def make_gradient(
     stiffness, depth_stiffness = 2 * MOTION_WEIGHT / pairs, 2 * depth_weight / pairs
     ones = jnp.ones(x.shape[1])
 
+    def side_by_side(along_tree, parts):  # one product for all three is faster than three
+        return jnp.split(along_tree(jnp.concatenate(parts, axis=1)), 3, axis=1)
+
     def motion(part):
         wide = jnp.concatenate([part[:, :1], part, part[:, -1:]], axis=1)
         return (part - wide[:, :-2]) * before + (part - wide[:, 2:]) * after
 
     def gradient(pose):
         inverse, scale = tree.bone_scale(pose)
-        position = tuple(tree.accumulate(part * scale) for part in pose[:3])
+        position = side_by_side(tree.accumulate, [part * scale for part in pose[:3]])
         force = [
             stiffness * motion(position[0]) + pull * (position[0] - x),
             stiffness * motion(position[1]) + pull * (position[1] - y),
             depth_stiffness * motion(position[2]),
         ]
-        force = [tree.gather(part) for part in force]
+        force = side_by_side(tree.gather, force)
         # along the bone a force changes its length, across the bone its direction
         along = sum(part * push for part, push in zip(pose[:3], force)) * inverse * tree.IS_BONE
         turn = inverse * along

@@ -20,7 +20,8 @@ from signllm_jax.poses.budget import BUDGET, Budget
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.frames import Repairs
 from signllm_jax.poses.normalize import to_pixels, to_shoulder_widths
-from signllm_jax.poses.openpose_frames import find_frames, people_in
+from signllm_jax.poses.openpose_frames import find_frames
+from signllm_jax.poses.openpose_people import People
 from signllm_jax.poses.people import signers
 
 # the picture that clips are written into: 1280 x 720, the neck in the upper middle
@@ -59,13 +60,11 @@ def read_openpose_keypoints(
     repairs = Repairs() if repairs is None else repairs
     place = str(path)
     found = find_frames(Path(path), budget, camera)
-    read: dict[int, np.ndarray] = {}
-    empty = size = 0
+    gathered = People(place, repairs, budget)
     for frame, name, content in found.parsed:
-        read[frame] = people_in(content, name, repairs, budget)
-        empty += not len(read[frame])
-        size += read[frame].nbytes
-        budget.ask(place, bytes=size, frames=len(read))
+        gathered.add(frame, content, name)
+    read = gathered.by_frame()
+    empty = sum(not len(people) for people in read.values())
     first = min(read, default=0) if found.length is None else 0
     length = found.length or max(read, default=-1) - first + 1
     budget.ask(place, frames=length)

@@ -68,6 +68,9 @@ def _paths(depth: np.ndarray) -> np.ndarray:
 # parent stands, and where in the table each joint is found
 LEVEL_JOINTS, LEVEL_PARENTS, LEVEL_SLOT = _level_tables(_depths())
 PATHS = _paths(_depths())  # [J, J]: 1 where the second joint's bone leads to the first joint
+_BODY = PATHS[:LEFT_HAND, :LEFT_HAND]
+_HAND = PATHS[LEFT_HAND:RIGHT_HAND, LEFT_HAND:RIGHT_HAND]  # that of the right hand is the same
+_LEFT_WRIST, _RIGHT_WRIST = PARENT[LEFT_HAND], PARENT[RIGHT_HAND]
 
 
 class Pose(NamedTuple):
@@ -86,13 +89,31 @@ class Pose(NamedTuple):
 
 
 def accumulate(values: Array) -> Array:
-    """Adds up along the tree: [J, T] bone vectors -> [J, T] joint positions."""
-    return jnp.dot(PATHS, values, precision=jax.lax.Precision.HIGHEST)
+    """Adds up along the tree: [J, T] bone vectors -> [J, T] joint positions.
+
+    Both hands are alike and hang on the body by one joint, so that the product with all of `PATHS`
+    would mostly add zeros.
+    """
+    body = _product(_BODY, values[:LEFT_HAND])
+    hands = _product(_HAND, jnp.concatenate(_hands(values), axis=1))
+    left, right = jnp.split(hands, 2, axis=1)
+    return jnp.concatenate([body, left + body[_LEFT_WRIST], right + body[_RIGHT_WRIST]])
 
 
 def gather(values: Array) -> Array:
     """The transpose of `accumulate`: sums each joint's [J, T] over all joints beyond it."""
-    return jnp.dot(PATHS.T, values, precision=jax.lax.Precision.HIGHEST)
+    hands = _product(_HAND.T, jnp.concatenate(_hands(values), axis=1))
+    left, right = jnp.split(hands, 2, axis=1)
+    body = values[:LEFT_HAND].at[_LEFT_WRIST].add(left[0]).at[_RIGHT_WRIST].add(right[0])
+    return jnp.concatenate([_product(_BODY.T, body), left, right])
+
+
+def _hands(values: Array) -> tuple[Array, Array]:
+    return values[LEFT_HAND:RIGHT_HAND], values[RIGHT_HAND:]
+
+
+def _product(matrix: np.ndarray, values: Array) -> Array:
+    return jnp.dot(matrix, values, precision=jax.lax.Precision.HIGHEST)
 
 
 def bone_scale(pose: Pose) -> tuple[Array, Array]:

@@ -94,12 +94,29 @@ class Clock:
             saved: `spent()` when the checkpoint was saved; empty at the first step.
             workdir: of the run, with what the last process has noted there.
         """
-        phases = saved.get("goodput", {})  # absent from the checkpoints of older runs
+        self.add(saved)
+        before = sum(saved.get("goodput", {}).values())
+        self._seconds[LOST] += max(_noted(workdir) - before, 0.0)
+
+    def add(self, saved: Mapping[str, Any]) -> None:
+        """Adds what another clock has counted, its `spent()`."""
         self._wall -= saved.get("seconds", 0.0)
         self._cpu -= saved.get("cpu_seconds", 0.0)
+        phases = saved.get("goodput", {})  # absent from the checkpoints of older runs
         for phase in PHASES:
             self._seconds[phase] += phases.get(phase, 0.0)
-        self._seconds[LOST] += max(_noted(workdir) - sum(phases.values()), 0.0)
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Does not count a block, in which another clock counts."""
+        self.begin(self._phase)
+        wall, cpu = time.monotonic(), time.process_time()
+        try:
+            yield
+        finally:
+            self._wall += time.monotonic() - wall
+            self._cpu += time.process_time() - cpu
+            self._since, self._compiled = time.monotonic(), _compiled[0]
 
     def note(self, workdir: AnyPath) -> None:
         """Notes in the work directory what was spent, so that a restart can say what it lost."""

@@ -87,16 +87,21 @@ def initial_params(config: Config, languages: Sequence[str], fresh: Tree) -> Tre
     Raises ConfigError when their sizes differ from the config's.
     """
     path, _, named = config.init_from.partition(":")
+    stacked = from_groups(Workdir(path), [named or code for code in languages], config)
+    return jax.tree.map(lambda new, old: sharding.place(new, old.sharding), stacked, fresh)
+
+
+def from_groups(workdir: Workdir, names: Sequence[str], config: Config) -> Tree:
+    """The parameters [L, ...] of the named groups of a run; raises ConfigError as above."""
     taken = []
-    for code in languages:
-        group = load_group(Workdir(path).group(named or code), reading=config.reader)
+    for name in names:
+        group = load_group(workdir.group(name), reading=config.reader)
         if group.model != config.model:
             raise ConfigError(
-                f"config.init_from: the group {named or code} of {path} has another model"
+                f"config.init_from: the group {name} of {workdir.path} has another model"
             )
         taken.append(group.params)
-    stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *taken)
-    return jax.tree.map(lambda new, old: sharding.place(new, old.sharding), stacked, fresh)
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *taken)
 
 
 def comparable(record: dict, lead: str) -> dict:

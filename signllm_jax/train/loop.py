@@ -10,19 +10,15 @@ import os
 import time
 from typing import Any, cast
 
-import jax
-import numpy as np
-
 from signllm_jax.artifacts.group import digest, write_file
 from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core.config import Config, to_dict
 from signllm_jax.core.errors import CheckpointError, TrainingError
-from signllm_jax.core.tasks import shown_name
 from signllm_jax.core.version import versions
 from signllm_jax.data import batches as pipeline
 from signllm_jax.parallel import hosts, sharding
 from signllm_jax.rl import plc
-from signllm_jax.train import extension, groups
+from signllm_jax.train import best, extension, groups, shared_start, spikes
 from signllm_jax.train.binding import BadClips, check_data
 from signllm_jax.train.checkpoint import Checkpoints
 from signllm_jax.train.clock import Clock
@@ -56,18 +52,25 @@ def train(config: Config, path: str | os.PathLike) -> dict | None:
     workdir = Workdir(path)
     kept = extension.kept_languages(config, workdir)
     languages = chosen_languages(config, kept)
+    shared_start.config_of(config, languages)
+    with StopSignal() as stop:
+        return _train_in(workdir, config, languages, kept, stop)
+
+
+def _train_in(workdir: Workdir, config: Config, languages, kept, stop) -> dict | None:
+    """`train` in a work directory, of languages that it can train."""
     lanes = get_task(config).lanes(languages)
     mesh = make_run_mesh(config, lanes)
     hosts.meet(mesh)
-    with workdir.lock() if hosts.is_first() else contextlib.nullcontext(), StopSignal() as stop:
+    with workdir.lock() if hosts.is_first() else contextlib.nullcontext():
         config = workdir.check(config, languages)
         run = _Run(config, languages, kept, lanes, mesh, workdir, stop)
         try:
             return run.run()
         except OSError as error:  # the log's; a checkpoint's and a group's are CheckpointErrors
             workdir.check_here()  # says more, where that is the reason
-            reason = error.strerror or error
-            raise CheckpointError(f"{path}: cannot be written: {reason}; {run.kept()}") from error
+            what = f"{workdir.path}: cannot be written: {error.strerror or error}; {run.kept()}"
+            raise CheckpointError(what) from error
 
 
 class _Run:
@@ -92,12 +95,7 @@ class _Run:
         self._saved = -1
         self._noted = False  # whether the work directory knows of a checkpoint
         # per lane: best dev score and evaluations without a better one; and the data's digests
-        self._record = {
-            "best": {lane: None for lane in lanes},
-            "waiting": {lane: 0 for lane in lanes},
-            "data": self._digests,
-            "lead": self._task.lead,
-        }
+        self._record = best.start(lanes) | {"data": self._digests, "lead": self._task.lead}
 
     def run(self) -> dict | None:
         config = self._config
@@ -116,6 +114,8 @@ class _Run:
             groups.freeze(self._workdir, self._groups)
         hosts.wait("the work directory")
         self._workdir.seen()
+        if not start and (state := self._begun(state)) is None:
+            return None
         step_fn = make_train_step(config, self._lanes, self._mesh)
         resident_fn = None
         if self._host_steps < self._steps:
@@ -138,6 +138,22 @@ class _Run:
                 self._checkpoints.close()
         final = None if stopped else self._finish(state)
         return None if self._stop.reached() else final
+
+    def _begun(self, state: TrainState) -> TrainState | None:
+        """The state from which the first step starts; None where a signal came before it."""
+        if (first := shared_start.config_of(self._config, self._languages)) is None:
+            return state
+
+        def run(config, workdir):
+            return _train_in(workdir, config, config.data.languages, (), self._stop)
+
+        with self._clock.paused():
+            begun = shared_start.begin(first, self._workdir, run, self._lanes, state.params)
+        if begun is None:
+            return None
+        self._clock.add(begun[0])
+        self._notes.append(shared_start.told(self._config, self._languages))
+        return dataclasses.replace(state, params=begun[1])
 
     def kept(self) -> str:
         """Says which checkpoint is left."""
@@ -165,7 +181,8 @@ class _Run:
     def _train(self, state, start, step_fn, resident_fn):
         config = self._config
         place = sharding.batch_sharding(self._mesh)
-        block = sharding.local_block(place, (len(self._lanes), config.batch_rows[0]))
+        leading = len(self._lanes), config.batch_rows[0]
+        block = sharding.local_block(place, leading)
         until = self._host_steps
         batches = pipeline.iterate(
             self._data,
@@ -182,7 +199,7 @@ class _Run:
             if step < until:
                 with self._clock.during("waiting_for_input"):
                     batch = next(batches)
-                state, metrics = step_fn(state, self._global(batch, place))
+                state, metrics = step_fn(state, sharding.of_all(batch, place, leading))
             else:
                 state, metrics = resident_fn(state)
             step += 1
@@ -218,32 +235,20 @@ class _Run:
             self._log.say(f"stopped at step {step}; the same command goes on from here")
         return state, step < self._steps
 
-    def _global(self, local, place):
-        lanes, rows = len(self._lanes), self._config.batch_rows[0]
-        return jax.tree.map(
-            lambda x: jax.make_array_from_process_local_data(place, x, (lanes, rows, *x.shape[2:])),
-            local,
-        )
-
     def _fetch(self) -> None:
         """Brings the pending metrics to the host, logs them, and stops on what is not finite."""
         if self._pending is None:
             return
         (step, metrics, (since, clock)), self._pending = self._pending, None
         values = gather_metrics(metrics, self._mesh)
-        for i, code in enumerate(self._lanes):
-            for name in ("loss", "gradient_norm"):
-                if not np.isfinite(values[name][i]):
-                    what = f"the {name.replace('_', ' ')} is {values[name][i]} at step {step}"
-                    raise TrainingError(f"{code}: {what}; {self.kept()}")
+        if what := spikes.not_finite(values, self._lanes):
+            raise TrainingError(f"{what} at step {step}; {self.kept()}")
         if step % self._config.log.every == 0 or step == self._steps:
             per_second = values[self._task.unit].sum() * (step - since) / (time.monotonic() - clock)
             self._log.rate(per_second)
-            own = {
-                code: {name: float(value[i]) for name, value in values.items()}
-                for i, code in enumerate(self._lanes)
-            }
             self._workdir.check_here()
+            lanes = enumerate(self._lanes)
+            own = {lane: {k: float(value[i]) for k, value in values.items()} for i, lane in lanes}
             self._log.write(step, "train", own)
             self._bad.name(self._log.say)
             if hosts.is_first():
@@ -252,20 +257,14 @@ class _Run:
     def _evaluate(self, step: int, state: TrainState) -> TrainState:
         params = evaluated(state.opt_state, state.params)
         scores = hosts.from_first(self._dev.score(params))
-        record, active, told = self._record, hosts.gather(state.active).copy(), []
-        for i, code in enumerate(self._lanes):
-            score = scores[code].get(self._task.lead)
-            best = record["best"][code]
-            if score is None or best is None or score < best:
-                record["best"][code], record["waiting"][code] = score, 0
-                groups.keep(self._workdir, self._groups[i], params, i, step, score)
-            else:
-                record["waiting"][code] += 1
-                if 0 < self._config.train.patience <= record["waiting"][code]:
-                    active[i] = False
-            told.append(shown_name(code) + (": no dev clips" if score is None else f" {score:.3f}"))
+        lead, active = self._task.lead, hosts.gather(state.active).copy()
+        for i in best.note(self._record, scores, self._lanes, lead):
+            score = scores[self._lanes[i]].get(lead)
+            groups.keep(self._workdir, self._groups[i], params, i, step, score)
+        active[best.out_of_patience(self._record, self._lanes, self._config.train.patience)] = False
         self._log.write(step, "dev", scores)
-        self._log.say(f"step {step}: dev {self._task.lead_title}: {', '.join(told)}")
+        told = best.told(scores, self._lanes, lead)
+        self._log.say(f"step {step}: dev {self._task.lead_title}: {told}")
         if hosts.is_first():
             show_dev(self._dev, self._log, step, self._config, self._workdir)
         return dataclasses.replace(state, active=sharding.place(active, state.active.sharding))

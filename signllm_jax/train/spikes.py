@@ -1,7 +1,10 @@
 """Steps whose gradient explodes, by its norm beside what is usual, are skipped."""
 
+from collections.abc import Mapping, Sequence
+
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from signllm_jax.core.typing import Array, Tree
 
@@ -34,3 +37,12 @@ def find(usual: Array, norms: Array, step: Array, most: float) -> tuple[Array, A
 def without(grads: Tree, spike: Array) -> Tree:
     """The gradients of a lane, zeros where they are a spike: no moment remembers it."""
     return jax.tree.map(lambda g: jnp.where(spike, jnp.zeros_like(g), g), grads)
+
+
+def not_finite(metrics: Mapping[str, np.ndarray], lanes: Sequence[str]) -> str:
+    """Which lane's loss or gradient norm, float [L] each, is not finite, in words; "" = none."""
+    for i, lane in enumerate(lanes):
+        for name in ("loss", "gradient_norm"):
+            if not np.isfinite(metrics[name][i]):
+                return f"{lane}: the {name.replace('_', ' ')} is {metrics[name][i]}"
+    return ""
