@@ -5,7 +5,7 @@ SEEDS ?= 0 1 2
 RUN = $(VENV)/bin/python
 PYTEST = $(RUN) -m pytest -rs -n 2 --dist loadfile --no-loadscope-reorder --durations=10
 
-.PHONY: install demo demo-cost pretrained seeds seeds-plain results speed speed-before scale slices words sentences reliability test test-slow browser-test browser-installed fuzz faults docs architecture screenshots lock gpu-check extract-env beam-env tfds-env peer-env signed-peer-env xpk-env lint clean
+.PHONY: install demo demo-cost pretrained seeds seeds-plain results speed speed-before scale slices words sentences reliability test test-slow browser-test browser-installed fuzz faults mutants docs architecture screenshots lock gpu-check extract-env beam-env tfds-env peer-env signed-peer-env xpk-env lint clean
 
 # what README.md begins with: the package and its trained model
 install: $(VENV)/demo-installed
@@ -189,6 +189,14 @@ CLIPS ?= 5000
 faults: $(VENV)/test-installed
 	PYTHONPATH=. $(RUN) tests/faults.py --clips=$(CLIPS)
 
+# changes the pure core and counts what the tests notice, into docs/mutants.md; takes an hour on two cores
+mutants: $(VENV)/test-installed .venv-mutants/installed
+	PYTHONPATH=. .venv-mutants/bin/python tests/mutants.py --python=$(RUN)
+
+.venv-mutants/installed: requirements/mutants.txt
+	$(call APART,.venv-mutants,mutants)
+	$(APART_DONE)
+
 # the documentation's site, in build/site, by what its pages need alone
 docs: .venv-docs/installed
 	REPOSITORY=$$(git config --get remote.origin.url | grep ^https) NO_MKDOCS_2_WARNING=1 \
@@ -328,6 +336,7 @@ lock: .venv-lock/installed
 	echo $(EXTRACT) | tr ' ' '\n' | $(LOCK) --python-version 3.11 - -o requirements/extract.txt
 	$(LOCK) --universal --python-version 3.11 --extra beam --extra demo setup.cfg -o requirements/beam.txt
 	echo $(SIGNED_PEER) | tr ' ' '\n' | $(LOCK) --universal --python-version 3.11 - -o requirements/signed-peer.txt
+	echo "cosmic-ray>=8.4,<9" | $(LOCK) --universal --python-version 3.11 - -o requirements/mutants.txt
 	echo xpk==1.16.0 | $(LOCK) --python-version 3.11 - -o requirements/xpk.txt
 	echo $(TFDS) | tr ' ' '\n' | $(LOCK) --universal --python-version 3.11 - -o requirements/tfds.txt
 

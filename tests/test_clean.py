@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 
@@ -223,3 +225,9 @@ def test_real_pose_clips_lose_their_spikes_not_their_signing(shared_data):
 
         assert fastest(result) <= fastest(clip)
         assert repairs["joints rejected"] < 0.12 * clip.observed.sum()
+
+
+@pytest.mark.parametrize("values", [np.arange(5.0), np.zeros(5), np.array([0.0, 0, 1, 2, 2])])
+def test_the_median_of_five_is_that_of_every_order(values):
+    orders = np.array(list(itertools.permutations(values))).T
+    np.testing.assert_array_equal(clean._median_of_five(list(orders)), np.median(orders, axis=0))

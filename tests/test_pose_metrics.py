@@ -13,6 +13,7 @@ from test_dtw import slow_dtw
 from signllm_jax.core import skeleton
 from signllm_jax.core.errors import DataError
 from signllm_jax.core.skeleton import OPENPOSE50
+from signllm_jax.metrics import pairs
 from signllm_jax.metrics.frechet import frechet_distance, frechet_pose_distance
 from signllm_jax.metrics.pairs import (
     held,
@@ -22,6 +23,7 @@ from signllm_jax.metrics.pairs import (
     score_pairs,
     summarize,
 )
+from signllm_jax.poses.clip import PoseClip
 
 HANDS = (OPENPOSE50.groups["left_hand"], OPENPOSE50.groups["right_hand"])
 
@@ -265,3 +267,21 @@ def test_more_clips_than_a_batch_score_as_they_do_alone():
     for name, values in alone.items():
         np.testing.assert_allclose(scores[name][:4], values, rtol=1e-6)
         np.testing.assert_allclose(scores[name][16:], values, rtol=1e-6)
+
+
+def test_pairs_of_like_lengths_are_scored_together_and_come_back_in_their_order(monkeypatch):
+    random = np.random.default_rng(0)
+    lengths = (150, 40, 60, 9, 130, 64)
+    shown = {length: np.ones((length, 50)) for length in lengths}
+    clips = [PoseClip(random.normal(size=(n, 50, 3)), shown[n], 25.0) for n in lengths]
+    made = [
+        PoseClip(clip.positions + random.normal(size=(50, 3)), clip.confidence, 25.0)
+        for clip in clips[::-1]
+    ]
+    together = score_clips(clips, made)
+    monkeypatch.setattr(pairs, "_BATCH", 2)
+    monkeypatch.setattr(pairs, "_WORTH", 1)
+    padded = pairs._padded_lengths(np.array([len(clip) for clip in clips]))
+    assert padded.tolist() == [192, 64, 64, 64, 192, 64]
+    for name, values in score_clips(clips, made).items():
+        np.testing.assert_allclose(values, together[name], rtol=1e-5, err_msg=name)

@@ -14,6 +14,7 @@ from signllm_jax import SignLLM
 from signllm_jax.artifacts.export import export_run
 from signllm_jax.artifacts.group import copy_group, load_group
 from signllm_jax.artifacts.workdir import Workdir
+from signllm_jax.core import storage
 from signllm_jax.core.config import read_config, to_dict
 from signllm_jax.core.errors import (
     CheckpointError,
@@ -283,3 +284,16 @@ def test_a_lock_of_a_data_folder_is_not_written_through(tmp_path):
     ):
         pass
     assert (tmp_path / "mine").read_text() == "mine"
+
+
+@pytest.mark.parametrize("size", [0, 1, 10, 11, 50, 9_000])
+@pytest.mark.parametrize("part", [3, 1 << 20])
+def test_a_file_is_read_up_to_a_limit_however_little_a_read_gives(
+    tmp_path, monkeypatch, size, part
+):
+    path, read = tmp_path / "file", os.read
+    path.write_bytes(bytes(range(256)) * 36)
+    os.truncate(path, size)
+    monkeypatch.setattr(os, "read", lambda file, most: read(file, min(most, part)))
+    assert storage.read_at_most(path, 10) == path.read_bytes()[:11]
+    assert storage.read_at_most(path, 10_000) == path.read_bytes()

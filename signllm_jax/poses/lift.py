@@ -15,7 +15,7 @@ from signllm_jax.poses.normalize import to_shoulder_widths
 
 MODES = ("best", "reference")
 LEAST_FRAMES = 64  # of the refinement
-LEAST_PREPARED = 256  # of what comes before it
+LEAST_PREPARED = 128  # of what comes before it
 
 
 def padded_length(frames: int) -> int:
@@ -29,13 +29,13 @@ def padded_length(frames: int) -> int:
 
 
 def _prepared_length(frames: int) -> int:
-    """The length that a clip is prepared at: 256, 1024, 4096 ...
+    """The length that a clip is prepared at: 128, 256, 512 ...
 
     That part is most of the compilation and least of the work.
     """
     length = LEAST_PREPARED
     while length < frames:
-        length *= 4
+        length *= 2
     return length
 
 

@@ -1,0 +1,225 @@
+"""Changes the pure core in one place after the other, and counts the changes that tests notice.
+
+    python tests/mutants.py --python=.venv/bin/python --count=200
+
+Cosmic Ray changes an operator, a comparison, a number or a keyword of a module of the losses, of
+reinforcement learning, of decoding or of the metrics, in a copy of the checkout; the tests of that
+module that are not slow then run. Of all such changes a sample is drawn by a seed. What no test
+notices is listed in docs/mutants.md with the reason that docs/mutants.json has for it
+(`make mutants`; Cosmic Ray lies in an environment of its own).
+"""
+
+import argparse
+import ast
+import concurrent.futures
+import json
+import random
+import re
+import shutil
+import subprocess
+import tempfile
+import threading
+from pathlib import Path
+from typing import NamedTuple
+
+from cosmic_ray.ast import ast_nodes, get_ast
+from cosmic_ray.mutating import mutate_code
+from cosmic_ray.plugins import get_operator, operator_names
+
+ROOT = Path(__file__).resolve().parents[1]
+SECONDS = 600  # that the tests of a change may take; a loop without end is noticed by that
+LEFT_OUT = re.compile(
+    # jit and its like change no result; the others change next to nothing or what numbers lack
+    r"RemoveDecorator|Variable|NoOp|_(LShift|RShift|BitXor)$|(Add|Sub|Mul|Div|Mod|Pow)_Bit(Or|And)$"
+)
+POSE_METRICS = ("test_dtw", "test_motion", "test_pose_metrics")
+TESTS = {
+    "models/losses.py": ("test_text2pose", "test_robust", "test_reward", "test_text2gloss"),
+    "models/smoothing.py": ("test_text2pose",),
+    "models/robust.py": ("test_robust",),
+    "rl/clips.py": ("test_clips", "test_replay"),
+    "rl/plc.py": ("test_plc", "test_replay"),
+    "rl/policy.py": ("test_reward", "test_variety"),
+    "rl/replay.py": ("test_replay", "test_plc"),
+    "rl/reward.py": ("test_reward", "test_replay"),
+    "rl/sampling.py": ("test_replay",),
+    "metrics/dtw.py": POSE_METRICS,
+    "metrics/frechet.py": POSE_METRICS,
+    "metrics/masks.py": POSE_METRICS,
+    "metrics/motion.py": POSE_METRICS,
+    "metrics/pairs.py": POSE_METRICS,
+    "metrics/pose_metrics.py": POSE_METRICS,
+    "metrics/text_metrics.py": ("test_text_metrics", "test_tables"),
+    "inference/beam_search.py": ("test_text2gloss", "test_pose2text"),
+    "inference/pose_decoding.py": ("test_decoding", "test_seams"),
+}
+"""Module -> files of tests that are to notice its changes."""
+
+
+class Mutant(NamedTuple):
+    """A change of a module.
+
+    Attributes:
+        module: Below the package.
+        line: Its number, from 1.
+        code: The whole module after the change.
+        change: The line before and after it.
+    """
+
+    module: str
+    line: int
+    code: str
+    change: str
+
+
+def places(module: str) -> dict[tuple, list[tuple[str, int]]]:
+    """Where a module can be changed: (start, end) -> operators of Cosmic Ray and which occurrence.
+
+    Places of types are left out, since a change of them changes nothing.
+    """
+    source = (ROOT / "signllm_jax" / module).read_text()
+    silent, nodes = _silent(ast.parse(source)), list(ast_nodes(get_ast(source)))
+    found: dict[tuple, list[tuple[str, int]]] = {}
+    for name in sorted(operator_names()):
+        operator_class = get_operator(name)
+        if LEFT_OUT.search(name) or operator_class.arguments():
+            continue
+        operator = operator_class()
+        own = (place for node in nodes for place in operator.mutation_positions(node))
+        for occurrence, place in enumerate(own):
+            if not any(begin <= place[0] < end for begin, end in silent):
+                found.setdefault(place, []).append((name, occurrence))
+    return found
+
+
+def mutant(module: str, name: str, occurrence: int, line: int) -> Mutant:
+    """A module after an operator of Cosmic Ray."""
+    source = (ROOT / "signllm_jax" / module).read_text()
+    code = mutate_code(source, get_operator(name)(), occurrence)
+    old, new = (text.splitlines()[line - 1].strip() for text in (source, code))
+    return Mutant(module, line, code, f"{old} -> {new}")
+
+
+def _silent(tree: ast.Module) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+    """Where a change has no effect: types."""
+    found = []
+    for node in ast.walk(tree):
+        for name in ("annotation", "returns"):
+            if (told := getattr(node, name, None)) is not None:
+                end = told.end_lineno, told.end_col_offset
+                found.append(((told.lineno, told.col_offset), end))
+    return found
+
+
+def sample(count: int, seed: int) -> list[Mutant]:
+    """Changes in some places of all modules, one in each place."""
+    chance = random.Random(seed)
+    every = [(module, *item) for module in TESTS for item in sorted(places(module).items())]
+    chosen = chance.sample(every, min(count, len(every)))
+    return [mutant(module, *chance.choice(ways), place[0][0]) for module, place, ways in chosen]
+
+
+class Copies:
+    """Copies of the checkout, one for each of several threads, in which changes are tried."""
+
+    def __init__(self, folder: Path, python: str):
+        self._folder, self._python, self._local = folder, python, threading.local()
+
+    def noticed(self, mutant: Mutant | None, module: str) -> bool:
+        """Whether the tests of a module fail, with a change or without any."""
+        copy = self._copy()
+        path = copy / "signllm_jax" / module
+        source = path.read_text()
+        try:
+            path.write_text(mutant.code if mutant else source)
+            tests = [f"tests/{name}.py" for name in TESTS[module]]
+            command = [self._python, "-m", "pytest", "-x", "-q", "-m", "not slow and not gpu"]
+            done = subprocess.run(
+                [*command, "-p", "no:cacheprovider", *tests],
+                cwd=copy,
+                env={"PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1", "PATH": ""},
+                capture_output=True,
+                timeout=SECONDS,
+                check=False,
+            )
+            return done.returncode != 0
+        except subprocess.TimeoutExpired:
+            return True
+        finally:
+            path.write_text(source)
+
+    def _copy(self) -> Path:
+        if not hasattr(self._local, "copy"):
+            copy = self._folder / threading.current_thread().name / ROOT.name
+            listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, check=True)
+            for name in listed.stdout.decode().splitlines():
+                (copy / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(ROOT / name, copy / name)
+            beside = ROOT.parent / "shared"
+            if beside.exists():
+                (copy.parent / "shared").symlink_to(beside)
+            self._local.copy = copy
+        return self._local.copy
+
+
+def page(tried: list[tuple[Mutant, bool]], seed: int, reasons: dict[str, str]) -> str:
+    """The table of modules, and what no test notices."""
+    from signllm_jax.core import markdown
+
+    rows = []
+    for module in (*TESTS, ""):
+        of = [noticed for mutant, noticed in tried if mutant.module == module or not module]
+        if of:
+            share = f"{sum(of) / len(of):.0%}"
+            rows.append([module or "**all**", str(len(of)), str(sum(of)), share])
+    left = [mutant for mutant, noticed in tried if not noticed]
+    lines = [
+        [f"`{m.module}:{m.line}`", f"`{m.change}`".replace("|", "\\|"), reasons.get(key(m), "")]
+        for m in sorted(left)
+    ]
+    return "\n\n".join(
+        [
+            f"{len(tried)} changes, drawn by seed {seed}.",
+            markdown.table(["module", "changes", "noticed", ""], rows),
+            markdown.table(["", "change that no test notices", "why"], lines),
+        ]
+    )
+
+
+def key(mutant: Mutant) -> str:
+    """What names a change in docs/mutants.json, wherever its line stands."""
+    return f"{mutant.module}: {mutant.change}"
+
+
+def main() -> None:
+    """Reads the arguments, tries a sample, and writes the page."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--python", default=".venv/bin/python", help="that has the tests' packages")
+    parser.add_argument("--count", type=int, default=200, help="changes")
+    parser.add_argument("--seed", type=int, default=0, help="of the sample")
+    parser.add_argument("--workers", type=int, default=2, help="changes that are tried at a time")
+    parser.add_argument("--document", default="docs/mutants.md", help="page to write into")
+    flags = parser.parse_args()
+    python = str((ROOT / flags.python).absolute())
+    chosen = sample(flags.count, flags.seed)
+    with tempfile.TemporaryDirectory() as folder:
+        copies = Copies(Path(folder), python)
+        with concurrent.futures.ThreadPoolExecutor(flags.workers) as pool:
+            broken = pool.map(lambda module: copies.noticed(None, module), TESTS)
+            if failing := [module for module, fails in zip(TESTS, broken) if fails]:
+                raise SystemExit(f"the tests of {failing[0]} fail without any change")
+            tried = []
+            results = pool.map(lambda mutant: copies.noticed(mutant, mutant.module), chosen)
+            for mutant, noticed in zip(chosen, results):
+                tried.append((mutant, noticed))
+                said = "noticed" if noticed else "NOT NOTICED"
+                print(f"{len(tried)}: {said}: {key(mutant)}", flush=True)
+    reasons = json.loads((ROOT / "docs" / "mutants.json").read_text())
+    written = ROOT / flags.document
+    head, start, rest = written.read_text().partition("<!-- mutants:start -->\n")
+    end = rest[rest.index("<!-- mutants:end -->") :]
+    written.write_text(f"{head}{start}{page(tried, flags.seed, reasons)}\n{end}")
+
+
+if __name__ == "__main__":
+    main()
