@@ -205,8 +205,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         copies = Copies(Path(folder), python)
         with concurrent.futures.ThreadPoolExecutor(flags.workers) as pool:
-            broken = pool.map(lambda module: copies.noticed(None, module), TESTS)
-            if failing := [module for module, fails in zip(TESTS, broken) if fails]:
+            once = list({tests: module for module, tests in TESTS.items()}.values())
+            broken = pool.map(lambda module: copies.noticed(None, module), once)
+            if failing := [module for module, fails in zip(once, broken) if fails]:
                 raise SystemExit(f"the tests of {failing[0]} fail without any change")
             tried = []
             results = pool.map(lambda mutant: copies.noticed(mutant, mutant.module), chosen)

@@ -76,7 +76,8 @@ def tables(measured: Sequence[Mapping]) -> str:
             parts += [f"## {title}", markdown.table(head, lines), _machine(compared)]
         elif lines:
             told = f" Matrix peak in the same runs: {_span(peak, '.0f')} GFLOP/s." if peak else ""
-            parts += [f"## {title}", markdown.table(head, lines), f"Medians of rounds.{told}"]
+            what = "Means and deviations over seeds." if name == "demos" else "Medians of rounds."
+            parts += [f"## {title}", markdown.table(head, lines), f"{what}{told}"]
     return "\n\n".join(parts)
 
 
