@@ -76,9 +76,15 @@ def tables(measured: Sequence[Mapping]) -> str:
             parts += [f"## {title}", markdown.table(head, lines), _machine(compared)]
         elif lines:
             told = f" Matrix peak in the same runs: {_span(peak, '.0f')} GFLOP/s." if peak else ""
-            what = "Means and deviations over seeds." if name == "demos" else "Medians of rounds."
-            parts += [f"## {title}", markdown.table(head, lines), f"{what}{told}"]
+            parts += [f"## {title}", markdown.table(head, lines), f"{_of_rounds(of[name])}{told}"]
     return "\n\n".join(parts)
+
+
+def _of_rounds(found: Sequence[Mapping]) -> str:
+    """What the figures of a table are."""
+    if "seeds" in found[0]:
+        return "Means and standard deviations over seeds."
+    return "One round." if all(row.get("rounds") == 1 for row in found) else "Medians of rounds."
 
 
 def _machine(compared: Sequence[Mapping]) -> str:
