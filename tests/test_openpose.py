@@ -7,6 +7,7 @@ import pytest
 from damage import damaged, survives
 
 from signllm_jax.core.errors import OutputError, PoseFormatError
+from signllm_jax.poses import openpose_people
 from signllm_jax.poses.budget import BUDGET
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.frames import Repairs
@@ -177,3 +178,24 @@ def test_fifteen_hundred_damaged_frames_end_in_an_error_or_a_clip(tmp_path):
         path.write_bytes(damaged(content, rng))
         taken += survives(lambda: read_openpose(path.parent, 24.0, Repairs()), "clip")
     assert 0 < taken < 1500
+
+
+@pytest.mark.parametrize("together", [1, 2, 3, 256])
+def test_people_are_those_of_their_frame_however_many_become_arrays_together(monkeypatch, together):
+    monkeypatch.setattr(openpose_people, "_TOGETHER", together)
+    people = openpose_people.People("clip", Repairs(), BUDGET)
+    nobody = person(confidence=0.0)
+    people.add(0, {"people": [person(1), person(2)]}, "first")
+    people.add(1, {"people": [person(3)]}, "second")
+    people.add(1, {"people": [nobody, person(4), person(5)]}, "second again")
+    people.add(2, {"people": [nobody]}, "third")
+    found = people.by_frame()
+    assert {frame: len(there) for frame, there in found.items()} == {0: 2, 1: 2, 2: 0}
+    for frame, seeds in ((0, (1, 2)), (1, (4, 5))):
+        for there, seed in zip(found[frame], seeds, strict=True):
+            told = person(seed)
+            body = np.reshape(told["pose_keypoints_2d"], (25, 3))[:8]
+            hands = np.reshape(
+                [told[f"hand_{side}_keypoints_2d"] for side in ("left", "right")], (42, 3)
+            )
+            np.testing.assert_array_equal(there, np.float32([*body, *hands]))

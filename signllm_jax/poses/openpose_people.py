@@ -38,7 +38,7 @@ class People:
         self._count = 0
 
     def add(self, frame: int, content: object, place: str) -> None:
-        """Adds the people of a frame.
+        """Adds the people of a frame, in place of those that it had.
 
         Args:
             frame: Its number.
@@ -56,6 +56,8 @@ class People:
         if not isinstance(people, list):
             raise PoseFormatError(f"{place}: no list of people in it")
         self._budget.ask(place, people=len(people))
+        if frame in self._found:  # a frame that is there twice is what it was last
+            self._waiting = [each for each in self._waiting if each[0] != frame]
         self._found[frame] = []
         self._waiting += [(frame, place, _numbers(person, place)) for person in people]
         self._count += len(people)
