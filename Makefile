@@ -250,7 +250,7 @@ extract-env: .venv-extract/installed
 	$(APART_DONE)
 
 # TensorFlow, for TFDS's own tests and commands: it moves protobuf, so it lives apart (2.2 GB)
-TFDS = tensorflow-cpu tensorflow-datasets array_record "etils[epath]" importlib_resources \
+TFDS = tensorflow-cpu tensorflow-datasets array_record "etils[epath]" importlib_resources orjson \
   apache-beam mlcroissant dill pytest
 tfds-env: .venv-tfds/installed
 
