@@ -5,6 +5,7 @@
 What a corpus of so many clips lists is written as it is prepared; the clips themselves are made up
 when a batch has them. Each row is of a process of its own. `first` is the first run on a corpus,
 which counts the tokens of every text; `plan` is every further one; `resume` goes on in epoch 1,000.
+The last two are run in turns, `--rounds` times each, and the row is the run of the median time.
 `bytes_per_clip` is what the process holds more than before, pages of mapped files included.
 """
 
@@ -13,11 +14,12 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from absl import flags
 
+from launch.benchmarks import rounds
 from launch.benchmarks.plan_worker import write_corpus
 from launch.benchmarks.rows import row
 from signllm_jax.core import markdown
@@ -44,12 +46,17 @@ def rows() -> Iterator[dict]:
     for count in counts:
         with tempfile.TemporaryDirectory() as folder:
             write_corpus(Path(folder), count)
-            for variant, epoch in EPOCHS.items():
-                made.append(_start(folder, variant, count, epoch))
-                yield made[-1]
+            found = [_start(folder, "first", count)]
+            runs = [
+                [_start(folder, variant, count) for variant in ("plan", "resume")]
+                for _ in range(rounds.ROUNDS.value)
+            ]
+            found += [_median(each) for each in zip(*runs)]
+            made += found
+            yield from found
     if DOCUMENT.value:
         lines = [
-            [f"{r['variant']}", f"{r['clips']:,}", f"{r['wall_seconds']:.2f}"]
+            [f"{r['variant']}", f"{r['clips']:,}", f"{r['wall_seconds']:.2f}{_range(r)}"]
             + [f"{r['cpu_seconds']:.2f}", f"{r['bytes_per_clip']:.0f}", f"{r['padding']:.1%}"]
             for r in made
         ]
@@ -57,7 +64,22 @@ def rows() -> Iterator[dict]:
         write_readme(DOCUMENT.value, markdown.table([*head, "padding"], lines))
 
 
-def _start(folder: str, variant: str, count: int, epoch: int) -> dict:
+def _median(runs: Sequence[dict]) -> dict:
+    """The run of the median time, with the range of all."""
+    ordered = sorted(runs, key=lambda run: run["wall_seconds"])
+    low, high = (ordered[place]["wall_seconds"] for place in (0, -1))
+    more = {"rounds": len(runs), "wall_seconds_low": low, "wall_seconds_high": high}
+    return ordered[len(ordered) // 2] | more
+
+
+def _range(row: dict) -> str:
+    if row.get("rounds", 1) == 1:
+        return ""
+    return f" ({row['wall_seconds_low']:.2f} to {row['wall_seconds_high']:.2f})"
+
+
+def _start(folder: str, variant: str, count: int) -> dict:
+    epoch = EPOCHS[variant]
     command = [sys.executable, "-m", "launch.benchmarks.plan_worker"]
     environment = dict(os.environ, XDG_CACHE_HOME=folder)
     done = subprocess.run(
