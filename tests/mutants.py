@@ -5,7 +5,7 @@
 Cosmic Ray changes an operator, a comparison, a number or a keyword of a module of the losses, of
 reinforcement learning, of decoding or of the metrics, in a copy of the checkout; the tests of that
 module that are not slow then run. Of all such changes a sample is drawn by a seed. What no test
-notices is listed in docs/mutants.md with the reason that docs/mutants.json has for it
+notices is listed in docs/mutants.md with the reason that docs/mutants.json may have for it
 (`make mutants`; Cosmic Ray lies in an environment of its own).
 """
 
@@ -27,7 +27,7 @@ from cosmic_ray.mutating import mutate_code
 from cosmic_ray.plugins import get_operator, operator_names
 
 ROOT = Path(__file__).resolve().parents[1]
-SECONDS = 600  # that the tests of a change may take; a loop without end is noticed by that
+SECONDS = 240  # that the tests of a change may take; a loop without end is noticed by that
 LEFT_OUT = re.compile(
     # jit and its like change no result; the others change next to nothing or what numbers lack
     r"RemoveDecorator|Variable|NoOp|_(LShift|RShift|BitXor)$|(Add|Sub|Mul|Div|Mod|Pow)_Bit(Or|And)$"
@@ -54,6 +54,19 @@ TESTS = {
     "inference/pose_decoding.py": ("test_decoding", "test_seams"),
 }
 """Module -> files of tests that are to notice its changes."""
+
+
+HEAD = """# What the tests notice
+
+A test that cannot fail says nothing. `make mutants` therefore changes the pure core (losses,
+reinforcement learning, decoding, metrics) in one place after the other with
+[Cosmic Ray](https://cosmic-ray.readthedocs.io): an operator, a comparison, a number or a keyword.
+For each change it runs the tests of that module that are not slow (`TESTS` in `tests/mutants.py`),
+until one fails. Places are drawn by a seed, and one change in each. Changes of types and of
+decorators are left out, since they have no effect on results. A change that no test notices either
+changes nothing that matters, which the last column explains, or shows what a test should be written
+for.
+"""
 
 
 class Mutant(NamedTuple):
@@ -198,7 +211,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=200, help="changes")
     parser.add_argument("--seed", type=int, default=0, help="of the sample")
     parser.add_argument("--workers", type=int, default=2, help="changes that are tried at a time")
-    parser.add_argument("--document", default="docs/mutants.md", help="page to write into")
+    parser.add_argument("--document", default="docs/mutants.md", help="page to write")
     flags = parser.parse_args()
     python = str((ROOT / flags.python).absolute())
     chosen = sample(flags.count, flags.seed)
@@ -215,11 +228,9 @@ def main() -> None:
                 tried.append((mutant, noticed))
                 said = "noticed" if noticed else "NOT NOTICED"
                 print(f"{len(tried)}: {said}: {key(mutant)}", flush=True)
-    reasons = json.loads((ROOT / "docs" / "mutants.json").read_text())
-    written = ROOT / flags.document
-    head, start, rest = written.read_text().partition("<!-- mutants:start -->\n")
-    end = rest[rest.index("<!-- mutants:end -->") :]
-    written.write_text(f"{head}{start}{page(tried, flags.seed, reasons)}\n{end}")
+    kept = ROOT / "docs" / "mutants.json"
+    reasons = json.loads(kept.read_text()) if kept.exists() else {}
+    (ROOT / flags.document).write_text(f"{HEAD}\n{page(tried, flags.seed, reasons)}\n")
 
 
 if __name__ == "__main__":
