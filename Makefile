@@ -71,7 +71,7 @@ seeds-plain: $(VENV)/demo-installed
 	$(RUN) launch/results.py --workdirs=$(shell echo $(SEEDS:%=runs/plain-seed-%) | tr ' ' ,) \
 	  --readme=docs/results.md --block=plain
 
-# docs/speed.md: about twenty minutes, on a machine that does nothing else
+# docs/speed.md: about half an hour, on a machine that does nothing else
 MEASURE = $(RUN) launch/benchmark.py
 PEER = --like=progressive_transformers
 AGAINST = --against=progressive_transformers

@@ -231,7 +231,7 @@ def test_a_lost_host_ends_the_other(host, begin, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("host", range(2))
 def test_a_host_that_lives_but_makes_no_progress_ends_both(host, begin, tmp_path):
-    hung = Wait("signllm_jax.parallel.sharding", "of_all", 4, 600)  # its thread beats on
+    hung = Wait("signllm_jax.parallel.sharding", "global_batch", 4, 600)  # its thread beats on
     patient = [
         Set("signllm_jax.parallel.heartbeat", name, seconds)
         for name, seconds in (("BEHIND", 30.0), ("LOST", 120.0), ("BEAT", 1.0))

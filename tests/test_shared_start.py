@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import types
 
 import jax
 import numpy as np
@@ -11,7 +12,7 @@ from tiny import CONFIG, one_device
 from signllm_jax.artifacts.group import load_group
 from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core.errors import ConfigError
-from signllm_jax.train import loop, shared_start
+from signllm_jax.train import clock, loop, shared_start
 
 LANGUAGES = ("asl", "tsl")
 
@@ -87,7 +88,7 @@ def test_a_run_that_is_stopped_in_its_start_goes_on_there(
     assert stopped["params_sha256"] == straight["params_sha256"]
 
 
-def test_what_cannot_begin_so_is_refused(config, tmp_path):
+def test_what_cannot_begin_so_is_refused(config):
     for change in ({"init_from": "runs/other"}, {"extend_from": "runs/other"}):
         with pytest.raises(ConfigError, match="shared_start"):
             shared_start.config_of(dataclasses.replace(started(config, 2), **change), LANGUAGES)
@@ -95,3 +96,21 @@ def test_what_cannot_begin_so_is_refused(config, tmp_path):
     with pytest.raises(ConfigError, match="share one model"):
         shared_start.config_of(other, LANGUAGES)
     assert shared_start.config_of(started(config, 0), LANGUAGES) is None
+
+
+def test_a_paused_clock_counts_what_another_has_counted_meanwhile(monkeypatch):
+    now = [0.0]
+    times = types.SimpleNamespace(monotonic=lambda: now[0], process_time=lambda: 2 * now[0])
+    monkeypatch.setattr(clock, "time", times)
+    outer = clock.Clock()
+    now[0] = 3.0
+    with outer.paused():
+        inner = clock.Clock()
+        inner.begin("steps")
+        now[0] = 10.0
+        counted = inner.spent() | {"seconds": 50.0, "cpu_seconds": 80.0}  # an earlier process, too
+    outer.add(counted)
+    now[0] = 11.0
+    spent = outer.spent()
+    assert (spent["seconds"], spent["cpu_seconds"]) == (3 + 1 + 50, 6 + 2 + 80)
+    assert spent["goodput"]["starting"] == 4.0 and spent["goodput"]["steps"] == 7.0

@@ -202,7 +202,7 @@ def _demos(row: Mapping) -> list[str]:
         for name in ("cer", "dtw_mean_pose_ratio", "hand_travel_ratio")
     )
     return [
-        row["variant"],
+        "earlier" if row["variant"] == "before" else "ours",
         str(row["seeds"]),
         "{:.1%} ± {:.1%}".format(*cer),
         "{:.3f} ± {:.3f}".format(*dtw),

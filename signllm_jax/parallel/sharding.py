@@ -258,8 +258,8 @@ def place(array: np.ndarray, where: NamedSharding) -> jax.Array:
     return jax.make_array_from_callback(array.shape, where, lambda index: array[index])
 
 
-def of_all(local: Tree, where: NamedSharding, leading: tuple[int, int]) -> Tree:
-    """Arrays of all hosts from what each of them has.
+def global_batch(local: Tree, where: NamedSharding, leading: tuple[int, int]) -> Tree:
+    """The batch of all hosts, of which each has a part.
 
     Args:
         local: This host's part, numpy arrays [l, b, ...].

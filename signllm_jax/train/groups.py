@@ -87,12 +87,14 @@ def initial_params(config: Config, languages: Sequence[str], fresh: Tree) -> Tre
     Raises ConfigError when their sizes differ from the config's.
     """
     path, _, named = config.init_from.partition(":")
-    stacked = from_groups(Workdir(path), [named or code for code in languages], config)
-    return jax.tree.map(lambda new, old: sharding.place(new, old.sharding), stacked, fresh)
+    return from_groups(Workdir(path), [named or code for code in languages], config, fresh)
 
 
-def from_groups(workdir: Workdir, names: Sequence[str], config: Config) -> Tree:
-    """The parameters [L, ...] of the named groups of a run; raises ConfigError as above."""
+def from_groups(workdir: Workdir, names: Sequence[str], config: Config, fresh: Tree) -> Tree:
+    """The parameters [L, ...] of the named groups of a run, placed as those of `fresh` are.
+
+    Raises ConfigError when their sizes differ from the config's.
+    """
     taken = []
     for name in names:
         group = load_group(workdir.group(name), reading=config.reader)
@@ -101,7 +103,8 @@ def from_groups(workdir: Workdir, names: Sequence[str], config: Config) -> Tree:
                 f"config.init_from: the group {name} of {workdir.path} has another model"
             )
         taken.append(group.params)
-    return jax.tree.map(lambda *leaves: np.stack(leaves), *taken)
+    stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *taken)
+    return jax.tree.map(lambda new, old: sharding.place(new, old.sharding), stacked, fresh)
 
 
 def comparable(record: dict, lead: str) -> dict:

@@ -199,7 +199,7 @@ class _Run:
             if step < until:
                 with self._clock.during("waiting_for_input"):
                     batch = next(batches)
-                state, metrics = step_fn(state, sharding.of_all(batch, place, leading))
+                state, metrics = step_fn(state, sharding.global_batch(batch, place, leading))
             else:
                 state, metrics = resident_fn(state)
             step += 1

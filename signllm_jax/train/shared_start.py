@@ -8,14 +8,12 @@ goes on after a stop as any run does.
 import dataclasses
 from collections.abc import Callable
 
-import jax
-
 from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core.config import Config
 from signllm_jax.core.errors import ConfigError
 from signllm_jax.core.tasks import get_info
 from signllm_jax.core.typing import Tree
-from signllm_jax.parallel import hosts, sharding
+from signllm_jax.parallel import hosts
 from signllm_jax.train import groups
 from signllm_jax.train.setup import make_run_mesh
 
@@ -80,8 +78,7 @@ def begin(
     if final is None:
         return None
     (language,) = first.data.languages
-    taken = groups.from_groups(own, [language] * len(lanes), first)
-    return final, jax.tree.map(lambda new, old: sharding.place(new, old.sharding), taken, fresh)
+    return final, groups.from_groups(own, [language] * len(lanes), first, fresh)
 
 
 def told(config: Config, languages: tuple[str, ...]) -> str:
