@@ -3,14 +3,20 @@
 import os
 from pathlib import Path
 
-import commands
 import jax
 import pytest
-import tiny
+from jaxtyping import install_import_hook
 
-from signllm_jax.corpora import fingerspelling
-from signllm_jax.data import splits
-from signllm_jax.parallel import sharding
+# shapes and types in signatures are checked in every call; said before any of these is imported
+CHECKED = [f"signllm_jax.{room}" for room in ("models", "rl", "metrics", "inference")]
+install_import_hook(CHECKED, "typecheck.check")
+
+import commands  # noqa: E402
+import tiny  # noqa: E402
+
+from signllm_jax.corpora import fingerspelling  # noqa: E402
+from signllm_jax.data import splits  # noqa: E402
+from signllm_jax.parallel import sharding  # noqa: E402
 
 pytest_plugins = ["prompted"]
 

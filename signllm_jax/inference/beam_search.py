@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Bool, Float
 
 from signllm_jax.core.typing import Array, Tree
 
@@ -34,7 +35,7 @@ def length_penalty(power: float) -> Callable[[Array], Array]:
     return lambda length: ((5.0 + length) / 6.0) ** power
 
 
-def mean_of_tokens(length: Array) -> Array:
+def mean_of_tokens(length: Float[Array, "..."]) -> Float[Array, "..."]:
     """The normalization that makes a score the mean log probability of a token."""
     return length
 
@@ -42,7 +43,7 @@ def mean_of_tokens(length: Array) -> Array:
 def beam_search(
     step: Callable[[Array, Array, Tree], tuple[Array, Array, Tree]],
     caches: Tree,
-    empty: Array,
+    empty: Bool[Array, " B"],
     most: int,
     beams: int,
     *,

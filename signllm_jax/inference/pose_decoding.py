@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Bool, Float, Int
 
 from signllm_jax.core.typing import Array, Tree
 from signllm_jax.models import generation
@@ -63,7 +64,11 @@ def windows(patches: int) -> list[int]:
 
 
 def generate(
-    model: Text2Pose, params: Tree, text: Array, max_frames: int, noise: Array | None = None
+    model: Text2Pose,
+    params: Tree,
+    text: Int[Array, "B S"],
+    max_frames: int,
+    noise: Float[Array, "B draws"] | None = None,
 ) -> Generated:
     """Produces one clip for each text of one language; see `generate_lanes`.
 
@@ -84,7 +89,11 @@ def generate(
 
 
 def generate_lanes(
-    model: Text2Pose, params: Tree, text: Array, max_frames: int, noise: Array | None = None
+    model: Text2Pose,
+    params: Tree,
+    text: Int[Array, "L B S"],
+    max_frames: int,
+    noise: Float[Array, "L B draws"] | None = None,
 ) -> Generated:
     """Produces one clip for each text of every lane.
 
@@ -111,7 +120,11 @@ def generate_lanes(
 
 
 def _generate_at_once(
-    model: Text2Pose, max_frames: int, params: Tree, text: Array, noise: Array | None
+    model: Text2Pose,
+    max_frames: int,
+    params: Tree,
+    text: Int[Array, "L B S"],
+    noise: Float[Array, "L B draws"] | None,
 ) -> Generated:
     """`generate_lanes` of the lanes that share a place, by a parallel decoder."""
     patches = max_frames // model.config.patch
@@ -128,7 +141,11 @@ def _generate_at_once(
 
 
 def _generate_together(
-    model: Text2Pose, max_frames: int, params: Tree, text: Array, noise: Array | None
+    model: Text2Pose,
+    max_frames: int,
+    params: Tree,
+    text: Int[Array, "L B S"],
+    noise: Float[Array, "L B draws"] | None,
 ) -> Generated:
     """`generate_lanes` of the lanes that share a place on the mesh's `language` axis."""
     c = model.config
@@ -177,7 +194,13 @@ def _generate_together(
     return _kept(model, frames, carry["length"], carry["ended"] & ~empty, seen)
 
 
-def _kept(model: Text2Pose, frames: Array, length: Array, ended: Array, seen: Array) -> Generated:
+def _kept(
+    model: Text2Pose,
+    frames: Float[Array, "L B T coords"],
+    length: Int[Array, "L B"],
+    ended: Bool[Array, "L B"],
+    seen: Bool[Array, "L B T J"],
+) -> Generated:
     """The clips without what comes after their ends."""
     kept = (jnp.arange(frames.shape[-2]) < length[..., None])[..., None]
     seen = seen & kept

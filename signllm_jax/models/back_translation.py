@@ -7,6 +7,7 @@ could guess a badly formed letter from its neighbors, and would be a poor judge.
 import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float, Int
 
 from signllm_jax.core.typing import Array
 from signllm_jax.models.layers.blocks import Dense, Norm
@@ -32,7 +33,9 @@ class PoseReader(nn.Module):
     layers: int = 2
 
     @nn.compact
-    def __call__(self, frames: Array, length: Array) -> tuple[Array, Array]:
+    def __call__(
+        self, frames: Float[Array, "B T coords"], length: Int[Array, " B"]
+    ) -> tuple[Float[Array, "B steps vocab"], Float[Array, "B steps"]]:
         """Scores every id at every step.
 
         Args:
@@ -61,7 +64,7 @@ class PoseReader(nn.Module):
         return logits, 1.0 - real[..., 0].astype(jnp.float32)
 
 
-def greedy(logits: np.ndarray, padding: np.ndarray) -> list[list[int]]:
+def greedy(logits: Float[Array, "B N vocab"], padding: Float[Array, "B N"]) -> list[list[int]]:
     """The ids of the best path of every clip: repeats merged, then blanks removed.
 
     Source: Graves et al., Connectionist Temporal Classification, ICML 2006, section 3.2.

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Bool, Float, Int
 
 from signllm_jax.core.config import ModelConfig
 from signllm_jax.core.typing import Array, Tree
@@ -17,6 +18,7 @@ from signllm_jax.models.layers import flow
 from signllm_jax.models.layers.steps import (
     Caches,
     Memory,
+    Steps,
     empty_caches,
     next_step,
     packed_steps,
@@ -83,7 +85,9 @@ def draws(config: ModelConfig, frames: int = 0) -> int:
     return latent + (frames * (config.frame_size - 1) if config.flow else 0)
 
 
-def noise_of_frames(config: ModelConfig, noise: Array | None) -> Array | None:
+def noise_of_frames(
+    config: ModelConfig, noise: Float[Array, "B draws"] | None
+) -> Float[Array, "B noise"] | None:
     """What a clip grows out of, [B, T (D - 1)], of noise [B, draws]; None where it needs none."""
     return noise[:, draws(config) :] if config.flow and noise is not None else None
 
@@ -91,8 +95,8 @@ def noise_of_frames(config: ModelConfig, noise: Array | None) -> Array | None:
 def read_text(
     model: Text2Pose,
     params: Tree,
-    text: Array,
-    noise: Array | None = None,
+    text: Int[Array, "B S"],
+    noise: Float[Array, "B draws"] | None = None,
     seen: Seen | None = None,
 ) -> Memory:
     """What the decoder reads of texts, and of a latent for each where the model has them.
@@ -122,8 +126,8 @@ def make_at_once(
     params: Tree,
     memory: Memory,
     patches: int,
-    length: Array | None = None,
-    noise: Array | None = None,
+    length: Int[Array, " B"] | None = None,
+    noise: Float[Array, "B noise"] | None = None,
 ) -> Whole:
     """All patches of clips by a parallel decoder, in one pass, or in `config.flow` out of noise.
 
@@ -155,14 +159,29 @@ def make_at_once(
     return Whole(frames, seen, length, length <= most if ended is None else ended)
 
 
-def _pass(model, params, memory, counter, steps, point=None, time=None):
+def _pass(
+    model: Text2Pose,
+    params: Tree,
+    memory: Memory,
+    counter: Float[Array, "B N"],
+    steps: Steps,
+    point: Float[Array, "B N patch_coords"] | None = None,
+    time: Float[Array, "B N"] | None = None,
+) -> tuple[Float[Array, "B N P coords"], Bool[Array, "B N P J"]]:
     """One pass over all patches: frames [B, N, P, D - 1] and which joints are shown."""
     given = memory, point, counter, steps, False, time
     predicted, _ = apply(model, params, *given, method="decode")
     return predicted.frames, predicted.seen > 0
 
 
-def _flow(model, params, memory, counter, steps, noise):
+def _flow(
+    model: Text2Pose,
+    params: Tree,
+    memory: Memory,
+    counter: Float[Array, "B N"],
+    steps: Steps,
+    noise: Float[Array, "B noise"] | None,
+) -> tuple[Float[Array, "B N patch_coords"], Bool[Array, "B N patch_joints"]]:
     """What `_pass` returns, after all passes; joints that are not shown are 0, as in training."""
     passes, shape = model.config.flow, (*counter.shape, -1)
     size = model.config.patch * (model.config.frame_size - 1)
@@ -179,7 +198,12 @@ def _flow(model, params, memory, counter, steps, noise):
     return jax.lax.scan(step, (start, seen), jnp.arange(passes))[0]
 
 
-def eased(frames: Array, seen: Array, patch: int, share: float = 1.0) -> Array:
+def eased(
+    frames: Float[Array, "... T coords"],
+    seen: Bool[Array, "... T J"],
+    patch: int,
+    share: float = 1.0,
+) -> Float[Array, "... T coords"]:
     """Spreads what jumps between two patches evenly over the halves of both that meet there.
 
     Patches are told one by one, so that their ends do not meet; within a patch a motion is smooth.
@@ -221,8 +245,8 @@ def next_patch(
     params: Tree,
     memory: Memory,
     past: Past,
-    index: Array,
-    noise: Array | float = 0.0,
+    index: Int[Array, ""],
+    noise: Float[Array, "B patch_coords"] | float = 0.0,
 ) -> tuple[Past, Patch]:
     """The patch that follows, and the past of the one after it.
 
@@ -252,7 +276,9 @@ def next_patch(
     return past, Patch(frames, counter, seen)
 
 
-def first_end(counter: Array, before: Array | float = 0.0) -> tuple[Array, Array]:
+def first_end(
+    counter: Float[Array, "... N"], before: Float[Array, "..."] | float = 0.0
+) -> tuple[Bool[Array, "..."], Int[Array, "..."]]:
     """Where clips end: at the frame whose counter is nearest to 1.
 
     That is the first frame from which half a frame more would reach 1.

@@ -1,11 +1,14 @@
 """What an autoregressive decoder has seen before a patch: real patches, or its own."""
 
 import jax.numpy as jnp
+from jaxtyping import Bool, Float, Int
 
 from signllm_jax.core.typing import Array
 
 
-def teacher_forcing(frames: Array, segment: Array, patch: int) -> tuple[Array, Array, Array]:
+def teacher_forcing(
+    frames: Float[Array, "B T D"], segment: Int[Array, "B T"], patch: int
+) -> tuple[Float[Array, "B N patch_coords"], Float[Array, "B N"], Int[Array, "B N"]]:
     """What the decoder sees while training: the patch before, within the same clip.
 
     Args:
@@ -28,7 +31,9 @@ def teacher_forcing(frames: Array, segment: Array, patch: int) -> tuple[Array, A
     return history * follows[..., None], counter * follows, segment
 
 
-def fed_back(frames: Array, shown: Array) -> Array:
+def fed_back(
+    frames: Float[Array, "... patch_coords"], shown: Bool[Array, "... patch_joints"]
+) -> Float[Array, "... patch_coords"]:
     """The history that a produced patch leaves: joints that are not shown are 0.
 
     That is what a missing joint is in the frames that the decoder is trained on. A prediction for

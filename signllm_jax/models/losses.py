@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jaxtyping import Bool, Float, Int, Shaped
 
 from signllm_jax.core.config import LossConfig, ReadingConfig
 from signllm_jax.core.skeleton import Layout
@@ -21,7 +22,7 @@ LAGS = (1, 2, 4, 8)
 """Frames over which moves are compared."""
 
 
-def joint_weights(layout: Layout, hand: float, wrist: float) -> np.ndarray:
+def joint_weights(layout: Layout, hand: float, wrist: float) -> Float[Array, " J"]:
     """float32 [J]: `hand` for hand joints, `wrist` for wrists, 1 for the others; the mean is 1.
 
     Hand joints are taken relative to their wrist, so a wrist's error moves a whole hand.
@@ -33,12 +34,18 @@ def joint_weights(layout: Layout, hand: float, wrist: float) -> np.ndarray:
     return weights / weights.mean()
 
 
-def masked_mean(values: Array, weights: Array) -> Array:
+def masked_mean(
+    values: Shaped[Array, "*values"], weights: Shaped[Array, "*weights"]
+) -> Float[Array, ""]:
     """sum(values * weights) / sum(weights), 0 where all weights are 0."""
     return (values * weights).sum() / jnp.maximum(weights.sum(), 1e-6)
 
 
-def frame_error(frames: Array, predicted: Array, limit: Array | float | None = None) -> Array:
+def frame_error(
+    frames: Float[Array, "... coords"],
+    predicted: Float[Array, "... coords"],
+    limit: Float[Array, ""] | float | None = None,
+) -> Float[Array, "... J"]:
     """Squared error of each joint [B, T, J] of standardized frames [B, T, 3J], mean of x, y, z.
 
     With a limit it is squared up to there and linear from there on (`robust.huber`).
@@ -49,8 +56,12 @@ def frame_error(frames: Array, predicted: Array, limit: Array | float | None = N
 
 
 def speed_error(
-    target: Array, frames: Array, segment: Array, observed: Array, weights: Array
-) -> Array:
+    target: Float[Array, "B T coords"],
+    frames: Float[Array, "B T coords"],
+    segment: Int[Array, "B T"],
+    observed: Bool[Array, "B T J"],
+    weights: Float[Array, "*rows J"],
+) -> Float[Array, ""]:
     """The squared error of how far joints move, whatever the direction.
 
     Moves over 1, 2, 4 and 8 frames of tracks that are smoothed in time, so that jitter is no move.
@@ -80,15 +91,15 @@ def speed_error(
 
 
 def pose_losses(
-    frames: Array,
-    joint_mask: Array,
-    segment: Array,
+    frames: Float[Array, "B T D"],
+    joint_mask: Bool[Array, "B T J"],
+    segment: Int[Array, "B T"],
     predicted: Prediction,
-    weights: Array,
+    weights: Float[Array, " J"],
     config: LossConfig,
-    importance: Array | None = None,
-    counted: Array | None = None,
-) -> dict[str, Array]:
+    importance: Float[Array, "B T"] | None = None,
+    counted: Float[Array, "B T"] | None = None,
+) -> dict[str, Float[Array, ""]]:
     """The terms of the loss and their weighted sum.
 
     Args:
@@ -129,7 +140,7 @@ def pose_losses(
     return {"loss": weighted_sum(terms, config), **terms}
 
 
-def weighted_sum(terms: dict[str, Array], config: LossConfig) -> Array:
+def weighted_sum(terms: dict[str, Float[Array, ""]], config: LossConfig) -> Float[Array, ""]:
     """The loss of its terms: `frame`, `velocity`, `counter`, `seen` and those of whole clips."""
     loss = terms["frame"]
     for name in ("velocity", "speed", "counter", "seen", "latent", "length"):
@@ -138,7 +149,9 @@ def weighted_sum(terms: dict[str, Array], config: LossConfig) -> Array:
     return loss
 
 
-def clip_losses(told: Told, segment: Array, importance: Array | None = None) -> dict[str, Array]:
+def clip_losses(
+    told: Told, segment: Int[Array, "B T"], importance: Float[Array, "B K"] | None = None
+) -> dict[str, Float[Array, ""]]:
     """The terms of the loss of whole clips.
 
     Args:
@@ -159,7 +172,9 @@ def clip_losses(told: Told, segment: Array, importance: Array | None = None) -> 
     return terms
 
 
-def gloss_loss(logits: Array, segment: Array, gloss: Array) -> tuple[Array, Array]:
+def gloss_loss(
+    logits: Float[Array, "B N ids"], segment: Int[Array, "B N"], gloss: Int[Array, "B K G"]
+) -> tuple[Float[Array, ""], Float[Array, ""]]:
     """CTC on the gloss of packed clips: the sum over clips and the number of glosses.
 
     Source: Graves et al., Connectionist Temporal Classification, ICML 2006. A clip with fewer steps
@@ -186,13 +201,13 @@ def gloss_loss(logits: Array, segment: Array, gloss: Array) -> tuple[Array, Arra
 
 
 def reading_losses(
-    logits: Array,
-    target: Array,
-    segment: Array,
+    logits: Float[Array, "B S V"],
+    target: Int[Array, "B S"],
+    segment: Int[Array, "B S"],
     memory: Memory,
-    gloss: Array | None,
+    gloss: Int[Array, "B K G"] | None,
     config: ReadingConfig,
-) -> dict[str, Array]:
+) -> dict[str, Float[Array, ""]]:
     """The terms of the loss of a reader and their weighted sum.
 
     Args:
@@ -225,8 +240,8 @@ def reading_losses(
 
 
 def line_losses(
-    scores: TokenScores, line: Array, segment: Array, smoothing: float
-) -> dict[str, Array]:
+    scores: TokenScores, line: Int[Array, "B N"], segment: Int[Array, "B N"], smoothing: float
+) -> dict[str, Float[Array, ""]]:
     """The terms of a text stage's loss: cross-entropy of glosses and of their marks.
 
     Args:
@@ -250,7 +265,9 @@ def line_losses(
     return {"loss": loss, "gloss": masked_mean(-right, real), "mark": mark, "tokens": real.sum()}
 
 
-def divergence(first: TokenScores, second: TokenScores, segment: Array) -> Array:
+def divergence(
+    first: TokenScores, second: TokenScores, segment: Int[Array, "B N"]
+) -> Float[Array, ""]:
     """How far two passes over the same lines disagree: the symmetric divergence of their tokens.
 
     R-drop (Liang et al., NeurIPS 2021, arXiv 2106.14448): both passes have the same parameters and

@@ -15,6 +15,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import DTypeLike
+from jaxtyping import Float, Int
 
 from signllm_jax.core.config import ModelConfig, ReadingConfig
 from signllm_jax.core.typing import Array
@@ -47,7 +49,9 @@ class Memory(NamedTuple):
     gloss: Array | None
 
 
-def with_ends(text: Array, segment: Array, clips: int) -> tuple[Array, Array]:
+def with_ends(
+    text: Int[Array, "B S"], segment: Int[Array, "B S"], clips: int
+) -> tuple[Int[Array, "B tokens"], Int[Array, "B tokens"]]:
     """Makes room for the end of each text of a packed row.
 
     Args:
@@ -66,7 +70,7 @@ def with_ends(text: Array, segment: Array, clips: int) -> tuple[Array, Array]:
     return text, jnp.where(segment == 0, before, segment)
 
 
-def onsets(gloss: Array, segment: Array) -> Array:
+def onsets(gloss: Float[Array, "B N ids"], segment: Int[Array, "B N"]) -> Float[Array, "B N"]:
     """How probably a gloss begins at each step.
 
     In a CTC path that is a step whose gloss is not the one of the step before.
@@ -95,7 +99,7 @@ class Pose2Text(nn.Module):
 
     config: ModelConfig
     reading: ReadingConfig
-    dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     def setup(self):
         """Declares the layers."""
@@ -120,7 +124,9 @@ class Pose2Text(nn.Module):
         self.norm_text = Norm(self.dtype)
         self.token_head = Dense(c.vocab, ("embed", "vocab"), jnp.float32)
 
-    def encode(self, frames: Array, segment: Array, training: bool = False) -> Memory:
+    def encode(
+        self, frames: Float[Array, "B T coords"], segment: Int[Array, "B T"], training: bool = False
+    ) -> Memory:
         """Encodes pose frames.
 
         Args:
@@ -159,8 +165,8 @@ class Pose2Text(nn.Module):
         return Memory(keys_values, segment, before + worth / 2, total, gloss)
 
     def decode(
-        self, memory: Memory, history: Array, steps: Steps, training: bool = False
-    ) -> tuple[Array, tuple]:
+        self, memory: Memory, history: Int[Array, "B S"], steps: Steps, training: bool = False
+    ) -> tuple[Float[Array, "B S V"], tuple]:
         """Scores the tokens that follow a history.
 
         Args:
@@ -193,7 +199,14 @@ class Pose2Text(nn.Module):
             new_caches.append(new)
         return self.token_head(self.norm_text(x)), tuple(new_caches)
 
-    def __call__(self, frames, frame_segment, history, segment, training=False):
+    def __call__(
+        self,
+        frames: Float[Array, "B T coords"],
+        frame_segment: Int[Array, "B T"],
+        history: Int[Array, "B S"],
+        segment: Int[Array, "B S"],
+        training: bool = False,
+    ) -> tuple[Float[Array, "B S V"], Memory]:
         """Teacher-forced reading of whole (packed) rows.
 
         Args:

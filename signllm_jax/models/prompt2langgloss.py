@@ -9,6 +9,7 @@ Source: "SignLLM" (arXiv 2405.10718), Prompt2LangGloss.
 """
 
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from signllm_jax.core.config import ModelConfig, TextConfig
 from signllm_jax.core.typing import Array, Tree
@@ -18,7 +19,7 @@ from signllm_jax.models.text2pose import Text2Pose
 from signllm_jax.text.source_tokens import columns
 
 
-def stages(config: ModelConfig, text: TextConfig, dtype=jnp.float32) -> tuple:
+def stages(config: ModelConfig, text: TextConfig, dtype: DTypeLike = jnp.float32) -> tuple:
     """The modules of both stages: (Text2Gloss, Text2Pose)."""
     return Text2Gloss(config, text, dtype), Text2Pose(config, dtype, text.languages)
 

@@ -7,6 +7,7 @@ batch (least trimmed squares: Rousseeuw 1984), `clipped` holds what they contrib
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Float
 
 from signllm_jax.core.typing import Array
 
@@ -14,7 +15,9 @@ BY_CLIP = ("trimmed", "clipped")
 """The kinds that weigh whole clips by their error."""
 
 
-def clip_weights(error: Array, kind: str, limit: Array | float) -> Array:
+def clip_weights(
+    error: Float[Array, "B K"], kind: str, limit: Float[Array, ""] | float
+) -> Float[Array, "B K"]:
     """What each clip of a batch counts; no gradient goes through it.
 
     Args:
@@ -32,7 +35,7 @@ def clip_weights(error: Array, kind: str, limit: Array | float) -> Array:
     return jnp.where(error > most, left, 1.0)
 
 
-def huber(difference: Array, limit: Array | float) -> Array:
+def huber(difference: Float[Array, "..."], limit: Float[Array, ""] | float) -> Float[Array, "..."]:
     """The square of a difference [...] up to a limit, and from there on its tangent.
 
     Source: Huber, Robust Estimation of a Location Parameter, 1964; twice his function, so that

@@ -1,12 +1,15 @@
 """The filter of `produce --smooth` on packed rows, as a part of a loss."""
 
 import jax.numpy as jnp
+from jaxtyping import Bool, Float, Int
 
 from signllm_jax.core.typing import Array
 from signllm_jax.poses.smooth import TAPS
 
 
-def smoothed_tracks(frames: Array, segment: Array, observed: Array) -> Array:
+def smoothed_tracks(
+    frames: Float[Array, "B T coords"], segment: Int[Array, "B T"], observed: Bool[Array, "B T J"]
+) -> Float[Array, "B T J 3"]:
     """Tracks after the filter of `produce --smooth`, within each clip of a packed row.
 
     Args:

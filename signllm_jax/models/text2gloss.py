@@ -11,9 +11,11 @@ the marked line fed to the decoder while training.
 
 import flax.linen as nn
 import jax.numpy as jnp
+from jax.typing import DTypeLike
+from jaxtyping import Int
 
 from signllm_jax.core.config import ModelConfig, TextConfig
-from signllm_jax.core.typing import TokenScores
+from signllm_jax.core.typing import Array, TokenScores
 from signllm_jax.models.layers.bias import place_bias, place_params
 from signllm_jax.models.layers.blocks import Block, Norm
 from signllm_jax.models.layers.embed import MarkedEmbed, UnitEmbed, segment_positions, sinusoids
@@ -33,7 +35,7 @@ class Text2Gloss(nn.Module):
 
     config: ModelConfig
     text: TextConfig
-    dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     def setup(self):
         """Declares the layers."""
@@ -50,7 +52,9 @@ class Text2Gloss(nn.Module):
         self.norm_text, self.norm_gloss = Norm(self.dtype), Norm(self.dtype)
         self.drop = nn.Dropout(t.dropout)
 
-    def encode(self, units, segment, training=False):
+    def encode(
+        self, units: Int[Array, "B S grams"], segment: Int[Array, "B S"], training: bool = False
+    ) -> tuple:
         """Encodes texts.
 
         Args:
@@ -73,7 +77,9 @@ class Text2Gloss(nn.Module):
         x = self.norm_text(x)
         return tuple(block.memory(x) for block in self.decoder), segment
 
-    def decode(self, memory, before, steps: Steps, training=False) -> tuple[TokenScores, tuple]:
+    def decode(
+        self, memory: tuple, before: Int[Array, "B N"], steps: Steps, training: bool = False
+    ) -> tuple[TokenScores, tuple]:
         """Scores the tokens that follow.
 
         Args:
@@ -98,7 +104,14 @@ class Text2Gloss(nn.Module):
             new_caches.append(new)
         return self.embed_gloss.scores(self.norm_gloss(x)), tuple(new_caches)
 
-    def __call__(self, units, unit_segment, gloss, segment, training=False) -> TokenScores:
+    def __call__(
+        self,
+        units: Int[Array, "B S grams"],
+        unit_segment: Int[Array, "B S"],
+        gloss: Int[Array, "B N"],
+        segment: Int[Array, "B N"],
+        training: bool = False,
+    ) -> TokenScores:
         """Teacher-forced scores of whole (packed) rows.
 
         Args:

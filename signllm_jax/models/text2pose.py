@@ -10,9 +10,11 @@ mean pose.
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
+from jaxtyping import Float, Int
 
 from signllm_jax.core.config import ModelConfig
-from signllm_jax.core.typing import Prediction
+from signllm_jax.core.typing import Array, Prediction
 from signllm_jax.models.layers.bfloat16 import gelu
 from signllm_jax.models.layers.bias import nearness, nearness_params
 from signllm_jax.models.layers.blocks import Dense, Norm, block_class
@@ -58,7 +60,7 @@ class Text2Pose(nn.Module):
     """
 
     config: ModelConfig
-    dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
     languages: int = 0
 
     def setup(self):
@@ -107,7 +109,9 @@ class Text2Pose(nn.Module):
             c.patch * ((c.frame_size - 1) // 3), ("embed", "patch"), jnp.float32, 0.01
         )
 
-    def encode(self, text, text_segment, training=False):
+    def encode(
+        self, text: Int[Array, "B S"], text_segment: Int[Array, "B S"], training: bool = False
+    ) -> Memory:
         """Encodes text.
 
         Args:
@@ -143,7 +147,7 @@ class Text2Pose(nn.Module):
             keys_values, text_segment, progress, rate, x if whole else None, frames=frames
         )
 
-    def vary(self, memory: Memory, noise) -> Memory:
+    def vary(self, memory: Memory, noise: Float[Array, "B K latent"]) -> Memory:
         """The memory with a latent drawn for each clip from its text.
 
         Args:
@@ -169,7 +173,7 @@ class Text2Pose(nn.Module):
             memory = memory._replace(latent=latent)
         return memory, Told(surplus, self.tell_length(memory, clips))
 
-    def tell_length(self, memory: Memory, clips: int):
+    def tell_length(self, memory: Memory, clips: int) -> Float[Array, "B K"] | None:
         """The logarithm of the frames of each of K clips, float32 [B, K].
 
         None of an autoregressive decoder without durations of tokens, whose counter finds the end.
@@ -185,7 +189,15 @@ class Text2Pose(nn.Module):
             return None
         return jnp.log(FIRST_PACE * jnp.maximum(tokens, 1e-2))
 
-    def decode(self, memory: Memory, history, counter, steps: Steps, training=False, time=None):
+    def decode(
+        self,
+        memory: Memory,
+        history: Float[Array, "B N patch_coords"] | None,
+        counter: Float[Array, "B N"],
+        steps: Steps,
+        training: bool = False,
+        time: Float[Array, "B N"] | None = None,
+    ) -> tuple[Prediction, tuple]:
         """Predicts the patches that follow a history; a parallel decoder reads none.
 
         With `config.flow` the history is the patches themselves on their way out of noise.
@@ -257,8 +269,16 @@ class Text2Pose(nn.Module):
         return Prediction(frames, counter, seen), tuple(new_caches)
 
     def __call__(
-        self, text, text_segment, history, counter, segment, training=False, seen=None, time=None
-    ):
+        self,
+        text: Int[Array, "B S"],
+        text_segment: Int[Array, "B S"],
+        history: Float[Array, "B N patch_coords"] | None,
+        counter: Float[Array, "B N"],
+        segment: Int[Array, "B N"],
+        training: bool = False,
+        seen: Seen | None = None,
+        time: Float[Array, "B N"] | None = None,
+    ) -> Prediction | tuple[Prediction, Told]:
         """Teacher-forced prediction of whole (packed) rows.
 
         Args:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float, Int, Shaped
 
 from signllm_jax.core.typing import Array, Batch
 from signllm_jax.rl import stores
@@ -68,7 +69,7 @@ def unpack(batch: Batch, frames: int, tokens: int) -> Clips:
     )
 
 
-def cut(batch: Batch, values: Array, frames: int, tokens: int) -> Clips:
+def cut(batch: Batch, values: Shaped[Array, "R T ..."], frames: int, tokens: int) -> Clips:
     """`unpack` of any values [R, T, ...] of the frames.
 
     Returns:
@@ -98,7 +99,9 @@ def cut(batch: Batch, values: Array, frames: int, tokens: int) -> Clips:
     return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), clips)
 
 
-def windows(values: Array, start: Array, size: int) -> Array:
+def windows(
+    values: Shaped[Array, "R W ..."], start: Int[Array, "R K"], size: int
+) -> Shaped[Array, "R K size ..."]:
     """Parts of `size` of the second axis: values [R, W, ...] from start int32 [R, K] on.
 
     What lies outside of the values is one of them, to be masked.
@@ -113,7 +116,9 @@ def windows(values: Array, start: Array, size: int) -> Array:
     return found.reshape(*at.shape, *values.shape[2:])
 
 
-def place(sizes: Array, *, rows: int, frames: int, tokens: int, clips: int) -> tuple[Places, Array]:
+def place(
+    sizes: Int[Array, "3 N"], *, rows: int, frames: int, tokens: int, clips: int
+) -> tuple[Places, Int[Array, ""]]:
     """Packs clips into rows in their order, one row after the other, until one does not fit.
 
     To stop there, and not to look for a shorter clip, keeps what is packed an unbiased sample of
@@ -145,13 +150,13 @@ def place(sizes: Array, *, rows: int, frames: int, tokens: int, clips: int) -> t
 
 
 def pack(
-    frames: Array,
-    text: Array,
-    length: Array,
-    words: Array,
-    example: Array,
-    first: Array,
-    word: Array,
+    frames: Float[Array, "R K F coords"],
+    text: Int[Array, "R K S"],
+    length: Int[Array, "R K"],
+    words: Int[Array, "R K"],
+    example: Int[Array, "R K"],
+    first: Int[Array, "R K"],
+    word: Int[Array, "R K"],
     *,
     row_frames: int,
     row_tokens: int,

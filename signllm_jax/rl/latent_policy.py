@@ -8,6 +8,7 @@ changed: the text's features and the decoder are left as they are.
 import jax
 import jax.numpy as jnp
 import optax
+from jaxtyping import Float, Int
 
 from signllm_jax.core.typing import Array, Tree
 from signllm_jax.models import generation
@@ -21,7 +22,9 @@ LOWEST = -10.0
 """The least log-probability of a letter; a clip too short for its text would have none."""
 
 
-def log_probability(logits: Array, padding: Array, text: Array) -> Array:
+def log_probability(
+    logits: Float[Array, "N steps ids"], padding: Float[Array, "N steps"], text: Int[Array, "N S"]
+) -> Float[Array, " N"]:
     """The log-probability that a reader gives to texts, by letter, float32 [N].
 
     Args:
@@ -34,7 +37,7 @@ def log_probability(logits: Array, padding: Array, text: Array) -> Array:
     return jnp.maximum(-loss / jnp.maximum((1 - missing).sum(-1), 1), LOWEST)
 
 
-def advantages(rewards: Array) -> Array:
+def advantages(rewards: Float[Array, "B S"]) -> Float[Array, "B S"]:
     """Rewards [B, S] of S samples of each text, less the mean of the text's other samples.
 
     That baseline leaves the gradient unbiased (Kool et al. 2019, Buy 4 REINFORCE samples).
@@ -44,8 +47,12 @@ def advantages(rewards: Array) -> Array:
 
 
 def sample(
-    model: Text2Pose, params: Tree, text: Array, noise: Array, frames: int
-) -> tuple[Array, Array, Array]:
+    model: Text2Pose,
+    params: Tree,
+    text: Int[Array, "N S"],
+    noise: Float[Array, "N draws"],
+    frames: int,
+) -> tuple[Float[Array, "N frames coords"], Int[Array, " N"], Float[Array, "N 1 latent"]]:
     """Clips by the latents that noise draws.
 
     Args:
@@ -66,8 +73,12 @@ def sample(
 
 
 def surrogate(
-    model: Text2Pose, params: Tree, text: Array, latent: Array, advantage: Array
-) -> Array:
+    model: Text2Pose,
+    params: Tree,
+    text: Int[Array, "N S"],
+    latent: Float[Array, "N 1 latent"],
+    advantage: Float[Array, " N"],
+) -> Float[Array, ""]:
     """A scalar [] whose gradient is the policy gradient's estimate, to be made small.
 
     Args:
@@ -85,5 +96,7 @@ def surrogate(
     return -(jax.lax.stop_gradient(advantage) * chosen).mean()
 
 
-def _log_probability(model: Text2Pose, text: Array, latent: Array) -> Array:
+def _log_probability(
+    model: Text2Pose, text: Float[Array, "N 1 M"], latent: Float[Array, "N 1 latent"]
+) -> Float[Array, "N 1"]:
     return model.variety.log_probability(text, latent)

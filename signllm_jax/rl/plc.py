@@ -11,6 +11,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float, Int
 
 from signllm_jax.core.config import Config
 from signllm_jax.core.typing import Array, Batch, Tree
@@ -50,7 +51,7 @@ def specs(replay: Replay | None) -> Tree:
     return jax.tree.map(lambda _: sharding.partition_spec(("language", "rows")), replay)
 
 
-def host_rows(config: Config) -> np.ndarray:
+def host_rows(config: Config) -> Int[Array, " rows"]:
     """Numbers of the rows of a batch that come from the host, int64 [cyclic rows], in its order.
 
     The rows of a stratum lie together, those from the host before those drawn by priority; without
@@ -62,8 +63,8 @@ def host_rows(config: Config) -> np.ndarray:
 
 
 def begin(
-    replay: Replay, batch: Batch | None, key: Array, step: Array, config: Config
-) -> tuple[Replay, Batch, Array, Array]:
+    replay: Replay, batch: Batch | None, key: Array, step: Int[Array, ""] | int, config: Config
+) -> tuple[Replay, Batch, Int[Array, "B K"], Float[Array, "B K"]]:
     """Puts what came from the host into a lane's buffer and draws what goes with it.
 
     To be mapped by `sharding.on_own_rows`: a device has strata and rows of its own.
@@ -126,14 +127,16 @@ def without_nan(batch: Batch) -> Batch:
     )
 
 
-def finish(replay: Replay, slots: Array, error: Array, step: Array) -> Replay:
+def finish(
+    replay: Replay, slots: Int[Array, "B K"], error: Float[Array, "..."], step: Int[Array, ""] | int
+) -> Replay:
     """Stores the errors [B, K] of a lane's clips in the strata of its buffer."""
     split = lambda x: x.reshape(len(replay.example), -1)  # noqa: E731
     return jax.vmap(buffer.update, (0, 0, 0, None))(replay, split(slots), split(error), step)
 
 
 def rescore(
-    replay: Replay, errors: Callable[[Clips], Array], step: Array, config: Config
+    replay: Replay, errors: Callable[[Clips], Array], step: Int[Array, ""] | int, config: Config
 ) -> Replay:
     """Measures anew the next `rl.rollout_clips` of every stratum of a lane, in turn.
 
@@ -164,7 +167,7 @@ def rescore(
     return finish(replay, slots, errors(merged), step)
 
 
-def summary(replay: Replay) -> dict[str, Array]:
+def summary(replay: Replay) -> dict[str, Float[Array, " L"]]:
     """What the log says of the buffers: `replay_*` float32 [L]. Not part of the step."""
     counts = jax.vmap(jax.vmap(buffer.summary))(replay)
     return {f"replay_{k}": v.sum(1).astype(jnp.float32) for k, v in counts.items()}

@@ -10,6 +10,7 @@ gradient.
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Bool, Float, Int, Num
 
 from signllm_jax.core.typing import Array, Tree
 from signllm_jax.models import generation
@@ -23,23 +24,31 @@ from signllm_jax.rl.clips import Clips
 from signllm_jax.rl.reward import sequence_errors
 
 
-def deviation(step: Array, steps: Array, first: float, last: float) -> Array:
+def deviation(
+    step: Num[Array, ""] | int, steps: Int[Array, ""] | int, first: float, last: float
+) -> Float[Array, ""]:
     """The policy's deviation [] at a step: from `first` to `last`, geometrically."""
     progress = jnp.clip(step / jnp.maximum(steps, 1), 0.0, 1.0)
     return first * (last / first) ** progress
 
 
-def log_probability(actions: Array, mean: Array, deviation: Array) -> Array:
+def log_probability(
+    actions: Float[Array, "... A"], mean: Float[Array, "... A"], deviation: Float[Array, ""] | float
+) -> Float[Array, "..."]:
     """log N(actions; mean, deviation^2) [...] up to a constant, summed over the last axis."""
     return -0.5 * (jnp.square(actions - mean) / jnp.square(deviation)).sum(-1)
 
 
-def rewards_to_go(rewards: Array) -> Array:
+def rewards_to_go(rewards: Float[Array, "B N"]) -> Float[Array, "B N"]:
     """The sum of this and all later rewards [B, N], along the last axis."""
     return jnp.flip(jnp.cumsum(jnp.flip(rewards, -1), -1), -1)
 
 
-def surrogate(log_probability: Array, rewards: Array, baseline: Array) -> Array:
+def surrogate(
+    log_probability: Float[Array, "B N"],
+    rewards: Float[Array, "B N"],
+    baseline: Float[Array, "B N"],
+) -> Float[Array, ""]:
     """A scalar whose gradient is the policy gradient's estimate, to be made small.
 
     `-sum_t (R_t - b_t) log p(a_t | a_<t)`, R_t the reward from patch t on: what came before an
@@ -62,11 +71,11 @@ def policy_loss(
     model: Text2Pose,
     params: Tree,
     clips: Clips,
-    weights: Array,
-    deviation: Array,
+    weights: Float[Array, " J"],
+    deviation: Float[Array, ""] | float,
     key: Array,
     kind: str,
-) -> Array:
+) -> Float[Array, ""]:
     """The surrogate of clips rolled out once with noise and once without.
 
     Args:
@@ -139,11 +148,11 @@ def shown(model: Text2Pose, clips: Clips) -> Seen:
 def rollout(
     model: Text2Pose,
     params: Tree,
-    text: Array,
+    text: Int[Array, "N S"],
     patches: int,
-    noise: Array | None = None,
+    noise: Float[Array, "N patches patch_coords"] | None = None,
     seen: Seen | None = None,
-) -> tuple[Array, Array, Array, Array]:
+) -> tuple[Float[Array, "N F coords"], Bool[Array, "N F J"], Float[Array, "N F"], Int[Array, " N"]]:
     """Free-running clips of a fixed number of patches.
 
     Unlike `pose_decoding.generate` it takes noise, and does not wait for the last clip to end: a
@@ -167,8 +176,12 @@ def rollout(
 
 
 def unroll(
-    model: Text2Pose, params: Tree, memory: Memory, patches: int, noise: Array | None = None
-) -> tuple[Array, Array, Array, Array]:
+    model: Text2Pose,
+    params: Tree,
+    memory: Memory,
+    patches: int,
+    noise: Float[Array, "N patches patch_coords"] | None = None,
+) -> tuple[Float[Array, "N F coords"], Bool[Array, "N F J"], Float[Array, "N F"], Int[Array, " N"]]:
     """`rollout` of texts that have been read, with a latent where the model has one."""
     clips, time = len(memory.segment), patches * model.config.patch
     if model.config.decoder == "parallel":

@@ -15,8 +15,9 @@ import math
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Bool, Float, Int
 
-from signllm_jax.core.typing import Array
+from signllm_jax.core.typing import Array, Leaf
 from signllm_jax.rl import stores
 from signllm_jax.rl.clips import Clips
 
@@ -68,27 +69,29 @@ class Replay:
             measured; None = among all clips.
     """
 
-    frames: Array
-    text: Array
-    length: Array
-    example: Array
-    error: Array
-    previous: Array
-    seen_step: Array
-    inserted: Array
-    swept: Array
-    deferred: Array
-    deferrals: Array
+    frames: Leaf | None
+    text: Leaf | None
+    length: Leaf
+    example: Leaf
+    error: Leaf
+    previous: Leaf
+    seen_step: Leaf
+    inserted: Leaf
+    swept: Leaf
+    deferred: Leaf
+    deferrals: Leaf
     clip: tuple[int, int]
-    group: Array | None = None
+    group: Leaf | None = None
 
-    def frames_at(self, slot: Array) -> Array:
+    def frames_at(self, slot: Int[Array, "..."]) -> Float[Array, "... F coords"]:
         """The frames of clips int32 [...]: float16 [..., F, D - 1]."""
         lines = stores.fetch(self.frames, slot.reshape(-1)).reshape(*slot.shape, -1)
         return lines[..., : math.prod(self.clip)].reshape(*slot.shape, *self.clip)
 
 
-def to_lines(frames: Array, length: Array) -> Array:
+def to_lines(
+    frames: Float[Array, "N F coords"], length: Int[Array, " N"]
+) -> Float[Array, "N lines 128"]:
     """Frames [N, F, D - 1] as the buffer has them, [N, lines, 128], NaN after a clip's end."""
     flat = jax.lax.platform_dependent(frames, length, cpu=_padded_last, default=_padded_first)
     return flat.reshape(len(frames), -1, LANES)
@@ -138,7 +141,7 @@ def init(capacity: int, frames: int, tokens: int, frame_size: int, grouped: bool
     )
 
 
-def add(replay: Replay, clips: Clips) -> tuple[Replay, Array]:
+def add(replay: Replay, clips: Clips) -> tuple[Replay, Int[Array, " N"]]:
     """Inserts clips cyclically, each over the oldest; a clip that is there already stays.
 
     Args:
@@ -185,7 +188,9 @@ def add(replay: Replay, clips: Clips) -> tuple[Replay, Array]:
     ), slot.astype(jnp.int32)
 
 
-def unobserved_to_nan(frames: Array, mask: Array) -> Array:
+def unobserved_to_nan(
+    frames: Float[Array, "... coords"], mask: Bool[Array, "... J"]
+) -> Float[Array, "... coords"]:
     """Frames [..., D - 1] of joints bool [..., J], NaN where a joint was not observed."""
     seen = jax.lax.platform_dependent(
         mask,
@@ -195,7 +200,9 @@ def unobserved_to_nan(frames: Array, mask: Array) -> Array:
     return jnp.where(seen, frames, jnp.nan)
 
 
-def update(replay: Replay, slot: Array, error: Array, step: Array) -> Replay:
+def update(
+    replay: Replay, slot: Int[Array, " N"], error: Float[Array, " N"], step: Int[Array, ""] | int
+) -> Replay:
     """Stores what a step measured.
 
     Args:
@@ -215,7 +222,7 @@ def update(replay: Replay, slot: Array, error: Array, step: Array) -> Replay:
     )
 
 
-def summary(replay: Replay) -> dict[str, Array]:
+def summary(replay: Replay) -> dict[str, Int[Array, ""]]:
     """Counts for the log, of one stratum: `clips`, `quarantined`, `deferrals`."""
     return {
         "clips": (replay.example >= 0).sum(),

@@ -7,6 +7,7 @@ defined. The error -r is therefore mapped to a quality `q = 2^(-error / median e
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Bool, Float, Int
 
 from signllm_jax.core.typing import Array
 from signllm_jax.metrics.dtw import dtw_distance
@@ -14,8 +15,13 @@ from signllm_jax.models.losses import frame_error
 
 
 def clip_errors(
-    frames: Array, joint_mask: Array, segment: Array, predicted: Array, weights: Array, clips: int
-) -> tuple[Array, Array]:
+    frames: Float[Array, "B T coords"],
+    joint_mask: Bool[Array, "B T J"],
+    segment: Int[Array, "B T"],
+    predicted: Float[Array, "B T coords"],
+    weights: Float[Array, " J"],
+    clips: int,
+) -> tuple[Float[Array, "B clips"], Float[Array, "B clips"]]:
     """The mean squared error of every clip of packed rows: -r of the paper.
 
     Args:
@@ -37,7 +43,9 @@ def clip_errors(
     return jnp.where(count > 0, total / jnp.maximum(count, 1e-6), jnp.nan), count
 
 
-def reward_loss(error: Array, count: Array, importance: Array) -> Array:
+def reward_loss(
+    error: Float[Array, "..."], count: Float[Array, "..."], importance: Float[Array, "..."]
+) -> Float[Array, ""]:
     """The paper's RL loss: minus the sum of rewards, over the weight of what was rewarded.
 
     With an importance of 1 its gradient is that of the masked mean squared error.
@@ -56,8 +64,13 @@ def reward_loss(error: Array, count: Array, importance: Array) -> Array:
 
 
 def sequence_errors(
-    frames: Array, mask: Array, length: Array, produced: Array, made: Array, kind: str
-) -> Array:
+    frames: Float[Array, "N F coords"],
+    mask: Bool[Array, "N F J"],
+    length: Int[Array, " N"],
+    produced: Float[Array, "N F coords"],
+    made: Int[Array, " N"],
+    kind: str,
+) -> Float[Array, " N"]:
     """The error of produced clips against the true ones, each free to have its own length.
 
     Args:
@@ -83,7 +96,7 @@ def sequence_errors(
     return jnp.where(count > 0, total / jnp.maximum(count, 1), jnp.nan)
 
 
-def median_error(error: Array) -> Array:
+def median_error(error: Float[Array, " C"]) -> Float[Array, ""]:
     """The median [] of the finite ones of errors [C]; 1 when there is none."""
     finite = jnp.isfinite(error)
     count, place = finite.sum(), jnp.arange(len(error))
@@ -93,7 +106,7 @@ def median_error(error: Array) -> Array:
     return jnp.where(count > 0, middle, 1.0)
 
 
-def group_medians(error: Array, group: Array) -> Array:
+def group_medians(error: Float[Array, " C"], group: Int[Array, " C"]) -> Float[Array, " C"]:
     """The median of the finite errors of each clip's group, float32 [C].
 
     Args:
@@ -114,6 +127,8 @@ def group_medians(error: Array, group: Array) -> Array:
     return jnp.where(count > 0, own, median_error(error))
 
 
-def log_quality(error: Array, median: Array) -> Array:
+def log_quality(
+    error: Float[Array, " C"], median: Float[Array, "*clips"] | float
+) -> Float[Array, " C"]:
     """log2 of the quality: `-error / median`, 0 for a perfect clip, -inf for an infinite error."""
     return -error / jnp.maximum(median, jnp.finfo(jnp.float32).tiny)

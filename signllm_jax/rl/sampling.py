@@ -11,6 +11,7 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float, Int, UInt
 
 from signllm_jax.core.config import RLConfig
 from signllm_jax.core.typing import Array, Batch
@@ -33,7 +34,7 @@ class RowShape:
     patch: int
 
 
-def log_priority(replay: Replay, step: Array, rl: RLConfig) -> Array:
+def log_priority(replay: Replay, step: Int[Array, ""] | int, rl: RLConfig) -> Float[Array, " C"]:
     """log2 of every clip's p, float32 [C]; -inf for an empty slot and a quarantined clip.
 
     p is in 0..1 and 0.5 in the middle: the quality (`high_reward`, the paper), one minus it
@@ -60,7 +61,7 @@ def log_priority(replay: Replay, step: Array, rl: RLConfig) -> Array:
     return jnp.where(allowed, jnp.maximum(priority, LOWEST), -jnp.inf)
 
 
-def reweight(replay: Replay, step: Array, rl: RLConfig) -> Array:
+def reweight(replay: Replay, step: Int[Array, ""] | int, rl: RLConfig) -> Int[Array, " C"]:
     """Weights proportional to P(i), as integers [C] whose sum is below 2^31.
 
     Integers make the cumulative sum exact: a clip of weight 0 is never drawn, and every mesh draws
@@ -75,7 +76,7 @@ def reweight(replay: Replay, step: Array, rl: RLConfig) -> Array:
     return jnp.round(share * levels).astype(jnp.int32)
 
 
-def draw(weights: Array, key: Array, count: int) -> Array:
+def draw(weights: Int[Array, " C"], key: Array, count: int) -> Int[Array, " count"]:
     """`count` independent draws from integer weights [C], with replacement.
 
     Returns:
@@ -89,7 +90,7 @@ def draw(weights: Array, key: Array, count: int) -> Array:
     return jnp.where(total > 0, passed.sum((1, 2)), NONE).astype(jnp.int32)
 
 
-def _cumulative(weights: Array) -> tuple[Array, Array]:
+def _cumulative(weights: Int[Array, " C"]) -> tuple[Int[Array, "parts 128"], Int[Array, " parts"]]:
     """The cumulative sum of integers [C], in parts of 128: fewer operations of a TPU than `cumsum`.
 
     Returns:
@@ -103,7 +104,7 @@ def _cumulative(weights: Array) -> tuple[Array, Array]:
     return within, before
 
 
-def _high_product(a: Array, b: Array) -> Array:
+def _high_product(a: UInt[Array, "..."], b: UInt[Array, ""]) -> UInt[Array, "..."]:
     """floor(a * b / 2^32) of uint32 numbers: uniform in 0..b - 1 when a is over all."""
     low, high = a & 0xFFFF, a >> 16
     b_low, b_high = b & 0xFFFF, b >> 16
@@ -112,7 +113,7 @@ def _high_product(a: Array, b: Array) -> Array:
     return high * b_high + (across >> 16) + (down >> 16) + (middle >> 16)
 
 
-def sweep(replay: Replay, rows: int, shape: RowShape) -> tuple[Replay, Batch, Array]:
+def sweep(replay: Replay, rows: int, shape: RowShape) -> tuple[Replay, Batch, Int[Array, "R K"]]:
     """The cyclic share from the buffer itself: packs the clips whose turn it is.
 
     Each of the clips that were ever inserted is visited once in a period.
@@ -128,7 +129,9 @@ def sweep(replay: Replay, rows: int, shape: RowShape) -> tuple[Replay, Batch, Ar
     return dataclasses.replace(replay, swept=replay.swept + taken), batch, slots
 
 
-def importance(weights: Array, slot: Array, beta: float) -> Array:
+def importance(
+    weights: Int[Array, " C"], slot: Int[Array, " N"], beta: float
+) -> Float[Array, " N"]:
     """Importance weights [N] of drawn slots: `(P_min / P)^beta`, 1 for beta 0 (the paper).
 
     They are `(C P)^-beta` divided by their largest, as in prioritized experience replay (Schaul
@@ -140,8 +143,8 @@ def importance(weights: Array, slot: Array, beta: float) -> Array:
 
 
 def sample(
-    replay: Replay, step: Array, key: Array, rows: int, shape: RowShape, rl: RLConfig
-) -> tuple[Replay, Batch, Array, Array]:
+    replay: Replay, step: Int[Array, ""] | int, key: Array, rows: int, shape: RowShape, rl: RLConfig
+) -> tuple[Replay, Batch, Int[Array, "R K"], Float[Array, "R K"]]:
     """Draws clips by priority and packs them into rows.
 
     The draw that finds no room is deferred: it comes first in the next step. What was drawn
@@ -177,7 +180,9 @@ def sample(
     return replay, batch, slots, weight.reshape(slots.shape)
 
 
-def gather(replay: Replay, slot: Array, rows: int, shape: RowShape):
+def gather(
+    replay: Replay, slot: Int[Array, " N"], rows: int, shape: RowShape
+) -> tuple[Batch, Int[Array, "R K"], Int[Array, ""], Int[Array, " N"]]:
     """Packs the clips of slots [N] (-1 = none) in their order.
 
     Returns:

@@ -10,11 +10,12 @@ that is laid out anew.) Where the mapped axis is split over devices, map inside 
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Int, Num, Shaped
 
 from signllm_jax.core.typing import Array
 
 
-def pick(store: Array, at: Array) -> Array:
+def pick(store: Num[Array, " C"], at: Int[Array, " N"]) -> Num[Array, " N"]:
     """Numbers store [C] at int32 [N]: [N], 0 where that is outside of 0..C - 1."""
     return jnp.where(at[:, None] == jnp.arange(len(store)), store, 0).sum(-1, dtype=store.dtype)
 
@@ -28,13 +29,15 @@ def _put(store, at, values):
 
 
 @jax.custom_batching.custom_vmap
-def fetch(store: Array, at: Array) -> Array:
+def fetch(store: Shaped[Array, "C ..."], at: Int[Array, " N"]) -> Shaped[Array, "N ..."]:
     """store [C, ...] at int32 [N], held inside of 0..C - 1: [N, ...]."""
     return _fetch(store, at)
 
 
 @jax.custom_batching.custom_vmap
-def put(store: Array, at: Array, values: Array) -> Array:
+def put(
+    store: Shaped[Array, "C ..."], at: Int[Array, " N"], values: Shaped[Array, "N ..."]
+) -> Shaped[Array, "C ..."]:
     """store [C, ...] with values [N, ...] at int32 [N]; one outside of 0..C - 1 is dropped."""
     return _put(store, at, values)
 

@@ -7,6 +7,8 @@ noise, and Adam would turn that noise into steps.
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
+from jaxtyping import Bool, Float, Int
 
 from signllm_jax.core.typing import Array
 from signllm_jax.models.layers.bfloat16 import add_bias
@@ -23,14 +25,18 @@ FEWEST = 8
 with its vector unit, which takes four times as long."""
 
 
-def empty_cache(rows: int, steps: int, width: int, heads: int, dtype) -> tuple[Array, Array]:
+def empty_cache(
+    rows: int, steps: int, width: int, heads: int, dtype: DTypeLike
+) -> tuple[Float[Array, "B H N head"], Float[Array, "B H N head"]]:
     """Keys and values [B, H, N, M / H] of N steps that are not there yet."""
     zeros = jnp.zeros((rows, heads, steps, width // heads), dtype)
     return zeros, zeros
 
 
 @jax.custom_batching.custom_vmap
-def put(cache: Array, new: Array, index: Array) -> Array:
+def put(
+    cache: Float[Array, "... N head"], new: Float[Array, "... 1 head"], index: Int[Array, ""]
+) -> Float[Array, "... N head"]:
     """The cache [..., N, M / H] with `new` [..., 1, M / H] at step `index` of N, written in place.
 
     `vmap` would make a scatter of the write, even where all lanes write to one place, and XLA
@@ -62,7 +68,7 @@ class Attention(nn.Module):
 
     width: int
     heads: int
-    dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
     kernel: str = "xla"
 
     def setup(self):
@@ -82,7 +88,12 @@ class Attention(nn.Module):
         self.out_kernel = param("out_kernel", init, square, "heads", "embed")
         self.out_bias = param("out_bias", zeros, square[:1], "norm")
 
-    def _project(self, x, kernel, bias=None):
+    def _project(
+        self,
+        x: Float[Array, "B N M"],
+        kernel: Float[Array, "M M"],
+        bias: Float[Array, " M"] | None = None,
+    ) -> Float[Array, "B H N head"]:
         """x [B, N, M] -> [B, H, N, M / H]."""
         out = product(x.astype(self.dtype), kernel.astype(self.dtype))
         if bias is not None:
@@ -90,12 +101,23 @@ class Attention(nn.Module):
         out = out.reshape(*x.shape[:2], self.heads, -1)
         return jnp.moveaxis(constrain(out, "rows", "time", "heads", "head_dim"), 2, 1)
 
-    def keys_values(self, memory):
+    def keys_values(
+        self, memory: Float[Array, "B S M"]
+    ) -> tuple[Float[Array, "B H S head"], Float[Array, "B H S head"]]:
         """Keys and values, each [B, H, S, M / H], of a memory [B, S, M]."""
         key = self._project(memory, self.key_kernel)
         return key, self._project(memory, self.value_kernel, self.value_bias)
 
-    def __call__(self, x, keys_values, mask, bias=None, causal=False, own=None, segment=None):
+    def __call__(
+        self,
+        x: Float[Array, "B N M"],
+        keys_values: tuple[Float[Array, "B H S head"], Float[Array, "B H S head"]],
+        mask: Bool[Array, "#B #N S"],
+        bias: Float[Array, "#B H N S"] | None = None,
+        causal: bool = False,
+        own: tuple[Float[Array, "B H 1 head"], Float[Array, "B H 1 head"]] | None = None,
+        segment: Int[Array, "B N"] | None = None,
+    ) -> Float[Array, "B N M"]:
         """Attends from x to what `keys_values` made of a memory.
 
         Args:
@@ -138,7 +160,7 @@ class Attention(nn.Module):
         seen = mask.any(-1)[:, None, :, None]
         return self._output((jnp.concatenate(parts, 2) * seen)[:, :, : x.shape[1]])
 
-    def _output(self, out):
+    def _output(self, out: Float[Array, "B H N head"]) -> Float[Array, "B N M"]:
         """[B, H, N, M / H] -> [B, N, M]."""
         out = jnp.moveaxis(out, 1, 2)
         out = out.reshape(*out.shape[:2], -1)
@@ -146,7 +168,13 @@ class Attention(nn.Module):
         return add_bias(out, self.out_bias)
 
 
-def _attend(query, key, value, mask, bias):
+def _attend(
+    query: Float[Array, "B H N head"],
+    key: Float[Array, "B H S head"],
+    value: Float[Array, "B H S head"],
+    mask: Bool[Array, "#B #N S"],
+    bias: Float[Array, "#B H N S"] | None,
+) -> Float[Array, "B H N head"]:
     """Of queries [B, H, N, M / H], the means of the values that they look at."""
     # summed and kept in float32: a TPU's product gives it, and the softmax is fused behind it
     logits = jnp.einsum("bhnd,bhsd->bhns", query, key, preferred_element_type=jnp.float32)
@@ -156,7 +184,14 @@ def _attend(query, key, value, mask, bias):
     return jnp.einsum("bhns,bhsd->bhnd", weights.astype(value.dtype), value)
 
 
-def _attend_with_own(query, key, value, mask, own_key, own_value):
+def _attend_with_own(
+    query: Float[Array, "B H N head"],
+    key: Float[Array, "B H S head"],
+    value: Float[Array, "B H S head"],
+    mask: Bool[Array, "#B #N S"],
+    own_key: Float[Array, "B H 1 head"],
+    own_value: Float[Array, "B H 1 head"],
+) -> Float[Array, "B H N head"]:
     """`_attend` of one query a row, to a cache and to itself."""
     logits = jnp.einsum("bhnd,bhsd->bhns", query, key).astype(jnp.float32)
     own = (query * own_key).sum(-1, keepdims=True).astype(jnp.float32)

@@ -8,21 +8,22 @@ backward pass.
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jaxtyping import Float
 
 from signllm_jax.core.typing import Array
 
 
-def add_bias(x: Array, bias: Array) -> Array:
+def add_bias(x: Float[Array, "... N"], bias: Float[Array, " N"]) -> Float[Array, "... N"]:
     """x [..., N] + bias [N], in the type of x."""
     return _add_bias(x, bias) if x.dtype == jnp.bfloat16 else x + bias.astype(x.dtype)
 
 
-def gelu(x: Array) -> Array:
+def gelu(x: Float[Array, "..."]) -> Float[Array, "..."]:
     """GELU (its tanh form; Hendrycks and Gimpel 2016), whose slope is kept for the way back."""
     return _gelu(x) if x.dtype == jnp.bfloat16 else nn.gelu(x)
 
 
-def _sums(x: Array) -> Array:
+def _sums(x: Float[Array, "... N"]) -> Float[Array, " N"]:
     """float32 [N] of bfloat16 [..., N]: the sums over all axes but the last."""
     axes = tuple(range(x.ndim - 1))
     # as many rows as a register has; of a single one XLA makes a sum again

@@ -4,6 +4,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float
 
 from signllm_jax.core.typing import Array
 from signllm_jax.models.layers.named import named
@@ -11,7 +12,7 @@ from signllm_jax.models.layers.named import named
 
 def nearness_params(
     module: nn.Module, layers: int, heads: int, steepest: float
-) -> tuple[Array, Array]:
+) -> tuple[Float[Array, "layers H"], Float[Array, "layers H"]]:
     """Declares a module's `bias_slope` and `bias_offset`, each [layers, H], for `nearness`.
 
     Slopes begin at `steepest` to 0.01 over the heads, so that some look closely and some widely.
@@ -23,7 +24,11 @@ def nearness_params(
     return module.param("bias_slope", slope, shape), module.param("bias_offset", offset, shape)
 
 
-def nearness(params: tuple[Array, Array], layer: int, distance: Array) -> Array:
+def nearness(
+    params: tuple[Float[Array, "layers H"], Float[Array, "layers H"]],
+    layer: int,
+    distance: Float[Array, "B N S"],
+) -> Float[Array, "B H N S"]:
     """-softplus(slope) * (distance + offset)^2 [B, H, N, S] of distances [B, N, S].
 
     Args:
@@ -38,13 +43,13 @@ def nearness(params: tuple[Array, Array], layer: int, distance: Array) -> Array:
 
 def place_params(
     module: nn.Module, name: str, layers: int, heads: int, most: int, deviation: float = 0.0
-) -> Array:
+) -> Float[Array, "layers H places"]:
     """Declares a module's parameter [layers, H, 2 most + 1] for `place_bias`."""
     init = named(nn.initializers.normal(deviation), None, "heads", None)
     return module.param(name, init, (layers, heads, 2 * most + 1))
 
 
-def place_bias(table: Array, size: int) -> Array:
+def place_bias(table: Float[Array, "... places"], size: int) -> Float[Array, "... S S"]:
     """[..., S, S] of a table [..., 2 most + 1]: by the places from a query to a key.
 
     Those that are farther apart than `most` share the last entry.

@@ -3,7 +3,10 @@
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
+from jaxtyping import Bool, Float, Int
 
+from signllm_jax.core.typing import Array
 from signllm_jax.models.layers.attention import Attention, put
 from signllm_jax.models.layers.bfloat16 import add_bias, gelu
 from signllm_jax.models.layers.named import named
@@ -23,11 +26,11 @@ class Dense(nn.Module):
 
     features: int
     names: tuple[str, str]
-    dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
     scale: float = 1.0
 
     @nn.compact
-    def __call__(self, x):
+    def __call__(self, x: Float[Array, "... N"]) -> Float[Array, "... features"]:
         """Applies the layer."""
         init = nn.initializers.variance_scaling(self.scale, "fan_in", "normal")
         kernel = self.param(
@@ -48,10 +51,10 @@ class Dense(nn.Module):
 class Norm(nn.Module):
     """Layer normalization in float32 with a learned scale and shift."""
 
-    dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
-    def __call__(self, x):
+    def __call__(self, x: Float[Array, "... M"]) -> Float[Array, "... M"]:
         """x [..., M] -> [..., M]."""
         shape = x.shape[-1:]
         ones, zeros = named(nn.initializers.ones, "norm"), named(nn.initializers.zeros, "norm")
@@ -80,7 +83,7 @@ class Dropout(nn.Module):
     by_row: bool = False
 
     @nn.compact
-    def __call__(self, x, deterministic: bool):
+    def __call__(self, x: Float[Array, "B N M"], deterministic: bool) -> Float[Array, "B N M"]:
         """x [B, N, M] -> [B, N, M]."""
         dropped = round(256 * self.rate)
         if deterministic or not dropped:
@@ -104,10 +107,10 @@ class Mlp(nn.Module):
     """Two dense layers with GELU between."""
 
     hidden: int
-    dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
-    def __call__(self, x):
+    def __call__(self, x: Float[Array, "B N M"]) -> Float[Array, "B N M"]:
         """x [B, N, M] -> [B, N, M]."""
         hidden = gelu(Dense(self.hidden, ("embed", "mlp"), self.dtype, name="up")(x))
         hidden = constrain(hidden, "rows", "time", "mlp")
@@ -133,7 +136,7 @@ class Block(nn.Module):
     mlp: int
     dropout: float = 0.0
     cross: bool = False
-    dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
     row_dropout: bool = False
     kernel: str = "xla"
 
@@ -148,21 +151,25 @@ class Block(nn.Module):
         self.mlp_layer = Mlp(self.mlp, self.dtype)
         self.drop = Dropout(self.dropout, self.row_dropout)
 
-    def memory(self, x):
+    def memory(
+        self, x: Float[Array, "B S M"]
+    ) -> tuple[Float[Array, "B H S head"], Float[Array, "B H S head"]]:
         """Keys and values of cross-attention for a memory [B, S, M]."""
         return self.cross_attention.keys_values(x)
 
     def __call__(
         self,
-        x,
-        mask,
-        memory=None,
-        cache=None,
-        training=False,
-        bias=None,
-        causal=False,
-        segment=None,
-    ):
+        x: Float[Array, "B N M"],
+        mask: Bool[Array, "#B N seen"],
+        memory: tuple | None = None,
+        cache: tuple | None = None,
+        training: bool = False,
+        bias: Float[Array, "#B H N N"] | None = None,
+        causal: bool = False,
+        segment: Int[Array, "B N"] | None = None,
+    ) -> tuple[
+        Float[Array, "B N M"], tuple[Float[Array, "B H T head"], Float[Array, "B H T head"]]
+    ]:
         """Runs the block.
 
         Args:
@@ -199,7 +206,7 @@ class Block(nn.Module):
             x = x + self._branch(y, training)
         return x + self._branch(self.mlp_layer(self.norm_mlp(x)), training), keys_values
 
-    def _branch(self, y, training):
+    def _branch(self, y: Float[Array, "B N M"], training: bool) -> Float[Array, "B N M"]:
         y = constrain(y, "rows", "time", "width")
         return self.drop(y, deterministic=not training)
 

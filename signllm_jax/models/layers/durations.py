@@ -3,6 +3,7 @@
 import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float, Int
 
 from signllm_jax.core.typing import Array
 from signllm_jax.models.layers.blocks import Dense
@@ -12,7 +13,9 @@ LARGEST = 2.0
 """Largest logarithm of a token's duration over the first one; the smallest is minus that."""
 
 
-def token_spans(frames: Array, segment: Array) -> tuple[Array, Array]:
+def token_spans(
+    frames: Float[Array, "B S"], segment: Int[Array, "B S"]
+) -> tuple[Float[Array, "B S"], Float[Array, "B S"]]:
     """Where in their clip the tokens of packed rows are, when they last so long.
 
     Args:
@@ -37,7 +40,7 @@ class Durations(nn.Module):
     """
 
     @nn.compact
-    def __call__(self, text):
+    def __call__(self, text: Float[Array, "B S M"]) -> Float[Array, "B S"]:
         """[B, S, M] -> float32 [B, S], near FIRST_PACE at first."""
         weight = Dense(1, ("embed", "width"), scale=0.01, name="weight")(text)[..., 0]
         return FIRST_PACE * jnp.exp(LARGEST * jnp.tanh(weight / LARGEST))

@@ -4,12 +4,15 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float, Int
 
 from signllm_jax.core.typing import Array, TokenScores
 from signllm_jax.models.layers.named import named
 
 
-def progress_features(progress: Array, count: int, highest: float = 64.0) -> Array:
+def progress_features(
+    progress: Float[Array, "..."], count: int, highest: float = 64.0
+) -> Float[Array, "... count"]:
     """Fourier features of a progress in 0..1, in float32.
 
     Token positions and counters share them, so that attention can match a place in the text
@@ -28,7 +31,7 @@ def progress_features(progress: Array, count: int, highest: float = 64.0) -> Arr
     return jnp.concatenate([jnp.sin(angle), jnp.cos(angle)], -1)
 
 
-def segment_positions(segment: Array) -> tuple[Array, Array]:
+def segment_positions(segment: Int[Array, "B S"]) -> tuple[Int[Array, "B S"], Int[Array, "B S"]]:
     """Place and length within each segment of a packed row.
 
     Args:
@@ -42,7 +45,7 @@ def segment_positions(segment: Array) -> tuple[Array, Array]:
     return (same & before).sum(-1), same.sum(-1)
 
 
-def sinusoids(place: Array, width: int) -> Array:
+def sinusoids(place: Int[Array, "B N"], width: int) -> Float[Array, "B N width"]:
     """Transformer position features: place int [B, N] -> float32 [B, N, width].
 
     Of more than one place a row all are below N: they are read from a table of N, by a product.
@@ -55,7 +58,7 @@ def sinusoids(place: Array, width: int) -> Array:
     return features if count == 1 else jax.nn.one_hot(place, count) @ features
 
 
-def phase_features(position: Array, harmonics: int) -> Array:
+def phase_features(position: Float[Array, "..."], harmonics: int) -> Float[Array, "... features"]:
     """[..., 2 harmonics]: sines and cosines of a position in tokens, of period 1 and its parts."""
     angle = 2 * jnp.pi * position[..., None] * jnp.arange(1, harmonics + 1)
     return jnp.concatenate([jnp.sin(angle), jnp.cos(angle)], -1)
@@ -68,7 +71,7 @@ class Embed(nn.Module):
     features: int
 
     @nn.compact
-    def __call__(self, token):
+    def __call__(self, token: Int[Array, "B S"]) -> Float[Array, "B S features"]:
         """Looks the tokens up."""
         table = self.param(
             "embedding",
@@ -99,13 +102,13 @@ class MarkedEmbed(nn.Module):
         language = named(init, None, "embed")  # few rows: not worth splitting
         self.language = self.param("language", language, (self.languages, self.features))
 
-    def __call__(self, token):
+    def __call__(self, token: Int[Array, "B N"]) -> Float[Array, "B N M"]:
         """int32 [B, N] -> [B, N, M], of unit variance."""
         language = jnp.take(self.language, token // self.rows, axis=0)
         gloss = jnp.take(self.gloss, token % self.rows, axis=0)
         return (gloss + language) * (self.features / 2) ** 0.5
 
-    def scores(self, x) -> TokenScores:
+    def scores(self, x: Float[Array, "... M"]) -> TokenScores:
         """x [..., M] -> logits of languages and glosses."""
         x = x.astype(jnp.float32)
         return TokenScores(jnp.dot(x, self.gloss.T), jnp.dot(x, self.language.T))
@@ -125,7 +128,7 @@ class UnitEmbed(nn.Module):
     features: int
 
     @nn.compact
-    def __call__(self, units):
+    def __call__(self, units: Int[Array, "B S grams"]) -> Float[Array, "B S M"]:
         """int32 [B, S, 1 + G], the unit and then its n-grams (0 = none), -> [B, S, M]."""
         init = named(nn.initializers.normal(1.0), "vocab", "embed")
         table = self.param("unit", init, (self.rows, self.features))

@@ -8,6 +8,7 @@ velocity is (x1 - x_t) / (1 - t).
 
 import flax.linen as nn
 import jax
+from jaxtyping import Float, Int
 
 from signllm_jax.core.typing import Array
 from signllm_jax.models.layers.blocks import Dense
@@ -17,13 +18,17 @@ HARMONICS = 4
 """Of the features of time."""
 
 
-def on_the_way(frames: Array, time: Array, key: Array) -> Array:
+def on_the_way(
+    frames: Float[Array, "B T coords"], time: Float[Array, "B T"], key: Array
+) -> Float[Array, "B T coords"]:
     """Frames [B, T, D - 1] at times [B, T] of their paths, from noise that the key draws."""
     noise, time = jax.random.normal(key, frames.shape), time[..., None]
     return (1 - time) * noise + time * frames
 
 
-def advance(point: Array, told: Array, step: Array, steps: int) -> Array:
+def advance(
+    point: Float[Array, "..."], told: Float[Array, "..."], step: Int[Array, ""] | int, steps: int
+) -> Float[Array, "..."]:
     """The Euler step from time step / steps to (step + 1) / steps.
 
     Args:
@@ -41,6 +46,6 @@ class Time(nn.Module):
     features: int
 
     @nn.compact
-    def __call__(self, time):
+    def __call__(self, time: Float[Array, "B N"]) -> Float[Array, "B N features"]:
         """Applies the layer; of half a period, so that start and end are apart."""
         return Dense(self.features, ("progress", "embed"))(phase_features(time / 2, HARMONICS))

@@ -9,6 +9,7 @@ import math
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Float, Int
 
 from signllm_jax.core.errors import ConfigError
 from signllm_jax.core.typing import Array
@@ -30,7 +31,13 @@ def check_platform(kind: str, platform: str) -> None:
         )
 
 
-def attend_by_kernel(kind: str, query: Array, key: Array, value: Array, segment: Array) -> Array:
+def attend_by_kernel(
+    kind: str,
+    query: Float[Array, "B H N head"],
+    key: Float[Array, "B H N head"],
+    value: Float[Array, "B H N head"],
+    segment: Int[Array, "B N"],
+) -> Float[Array, "B H N head"]:
     """Attention to what came before in the same clip, a query's own place included.
 
     Args:
@@ -48,7 +55,13 @@ def attend_by_kernel(kind: str, query: Array, key: Array, value: Array, segment:
     return out * (segment > 0)[:, None, :, None]
 
 
-def _splash(interpret: bool, query, key, value, segment):
+def _splash(
+    interpret: bool,
+    query: Float[Array, "B H N head"],
+    key: Float[Array, "B H N head"],
+    value: Float[Array, "B H N head"],
+    segment: Int[Array, "B N"],
+) -> Float[Array, "B H N head"]:
     from jax.experimental.pallas.ops.tpu import splash_attention as splash
 
     _, heads, count, _ = query.shape
@@ -82,7 +95,12 @@ def _of_all_rows(function):
     return run
 
 
-def _of_rows(query, key, value, segment):
+def _of_rows(
+    query: Float[Array, "B H N head"],
+    key: Float[Array, "B H N head"],
+    value: Float[Array, "B H N head"],
+    segment: Int[Array, "B N"],
+) -> Float[Array, "B H N head"]:
     """cuDNN's attention of one lane, in which padding looks at padding."""
     by_head = lambda x: jnp.moveaxis(x, 1, 2)  # noqa: E731
     out = jax.nn.dot_product_attention(

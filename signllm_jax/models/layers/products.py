@@ -2,12 +2,13 @@
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Float
 
 from signllm_jax.core.typing import Array
 from signllm_jax.parallel import sharding
 
 
-def product(x: Array, kernel: Array) -> Array:
+def product(x: Float[Array, "... N"], kernel: Float[Array, "N M"]) -> Float[Array, "... M"]:
     """x [..., N] times kernel [N, M] -> [..., M], in the type of x.
 
     On a CPU all axes of x but the last become one. XLA's CPU compiler otherwise writes every x

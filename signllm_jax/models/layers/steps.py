@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Int
 
 from signllm_jax.core.typing import Array
 from signllm_jax.models.layers.attention import empty_cache
@@ -58,7 +59,7 @@ class Memory(NamedTuple):
     frames: Array | None = None
 
 
-def packed_steps(segment: Array, whole: bool = False) -> Steps:
+def packed_steps(segment: Int[Array, "B N"], whole: bool = False) -> Steps:
     """All steps of packed rows: each sees those before it in its sequence.
 
     Args:
@@ -73,7 +74,7 @@ def packed_steps(segment: Array, whole: bool = False) -> Steps:
     return Steps(segment, place, mask)
 
 
-def next_step(caches: Caches, index: Array) -> Steps:
+def next_step(caches: Caches, index: Int[Array, ""]) -> Steps:
     """Step `index` of rows with one sequence each, of which all steps before are in the caches."""
     rows, _, length, _ = caches[0][0].shape
     mask = jnp.broadcast_to(jnp.arange(length) <= index, (rows, 1, length))

@@ -11,6 +11,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Bool, Float, Int, Shaped
 
 from signllm_jax.core.skeleton import LAYOUTS, Layout
 from signllm_jax.core.typing import Array
@@ -75,19 +76,23 @@ def nothing_seen(patch: int, frame_size: int, latent: int) -> Seen:
     )
 
 
-def members(segment: Array, clips: int) -> Array:
+def members(segment: Int[Array, "B N"], clips: int) -> Float[Array, "B N clips"]:
     """float32 [B, N, K]: 1 where a place of segment int32 [B, N] belongs to clip k + 1."""
     return (segment[..., None] == jnp.arange(1, clips + 1)).astype(jnp.float32)
 
 
-def clip_means(values: Array, segment: Array, clips: int) -> Array:
+def clip_means(
+    values: Shaped[Array, "B N M"], segment: Int[Array, "B N"], clips: int
+) -> Float[Array, "B clips M"]:
     """The mean of values [B, N, M] over each of K clips, float32 [B, K, M]; 0 where none is."""
     own = members(segment, clips)
     total = jnp.einsum("bnk,bnm->bkm", own, values.astype(jnp.float32))
     return total / jnp.maximum(own.sum(1), 1)[..., None]
 
 
-def clip_moments(values: Array, segment: Array, clips: int, count: int) -> Array:
+def clip_moments(
+    values: Float[Array, "B N M"], segment: Int[Array, "B N"], clips: int, count: int
+) -> Float[Array, "B clips moments"]:
     """The means of values [B, N, M] over each of K clips, multiplied by cosines of the clip's time.
 
     Moment m of 1 to C is the mean of values cos(pi m t), t from 0 to 1 over a clip: the clip's
@@ -114,7 +119,9 @@ def layout_of(frame_size: int) -> Layout:
     return next(layout for layout in LAYOUTS.values() if layout.frame_size == frame_size)
 
 
-def shown_hands(mask: Array, segment: Array, clips: int) -> Array:
+def shown_hands(
+    mask: Bool[Array, "B T J"], segment: Int[Array, "B T"], clips: int
+) -> Float[Array, "B clips 4"]:
     """Which hands each clip shows: one of HANDS, as float32 [B, K, 4] with a single 1.
 
     Args:
@@ -129,7 +136,7 @@ def shown_hands(mask: Array, segment: Array, clips: int) -> Array:
     return jax.nn.one_hot(right + 2 * left, len(HANDS))
 
 
-def hidden_joints(frame_size: int) -> np.ndarray:
+def hidden_joints(frame_size: int) -> Float[Array, "4 J"]:
     """float32 [4, J]: 1 for the joints that a clip of each of HANDS does not show."""
     layout = layout_of(frame_size)
     hidden = np.zeros((len(HANDS), layout.size), np.float32)
@@ -167,7 +174,9 @@ class Variety(nn.Module):
         self.clip_text = Dense(HIDDEN, ("embed", "width"))
         self.posterior = Dense(2 * self.size, ("width", "width"), scale=0.1)
 
-    def draw(self, text, noise):
+    def draw(
+        self, text: Float[Array, "B K M"], noise: Float[Array, "B K latent"]
+    ) -> Float[Array, "B K latent"]:
         """A latent of each clip.
 
         Args:
@@ -187,7 +196,9 @@ class Variety(nn.Module):
         mean, deviation = self._prior(text, hands)
         return jnp.concatenate([mean + jnp.exp(deviation) * noise[..., : self.size], hands], -1)
 
-    def recognize(self, text, seen: Seen, patch: int, tokens):
+    def recognize(
+        self, text: Float[Array, "B K M"], seen: Seen, patch: int, tokens: Float[Array, "B K"]
+    ) -> tuple[Float[Array, "B K latent"], Float[Array, "B K"]]:
         """The latent of each true clip, and how much more it tells than the text, in nats.
 
         Args:
@@ -215,7 +226,9 @@ class Variety(nn.Module):
         surplus = divergence(found, (of_text, deviation_of_text)) - (logp * hands).sum(-1)
         return jnp.concatenate([mean + jnp.exp(deviation) * seen.noise, hands], -1), surplus
 
-    def log_probability(self, text, latent):
+    def log_probability(
+        self, text: Float[Array, "B K M"], latent: Float[Array, "B K latent"]
+    ) -> Float[Array, "B K"]:
         """log p(latent | text), float32 [B, K], up to a constant.
 
         Args:
@@ -227,11 +240,20 @@ class Variety(nn.Module):
         near = -0.5 * jnp.square((code - mean) * jnp.exp(-deviation)) - deviation
         return near.sum(-1) + (jax.nn.log_softmax(self.hands(text)) * hands).sum(-1)
 
-    def _prior(self, text, hands):
+    def _prior(
+        self, text: Float[Array, "B K M"], hands: Float[Array, "B K 4"]
+    ) -> tuple[Float[Array, "B K Z"], Float[Array, "B K Z"]]:
         hidden = gelu(self.prior_text(text) + self.prior_hands(hands))
         return _halves(self.prior(hidden))
 
-    def _posterior(self, text, seen, patch, tokens, hands):
+    def _posterior(
+        self,
+        text: Float[Array, "B K M"],
+        seen: Seen,
+        patch: int,
+        tokens: Float[Array, "B K"],
+        hands: Float[Array, "B K 4"],
+    ) -> tuple[Float[Array, "B K Z"], Float[Array, "B K Z"]]:
         frames = seen.frames * jnp.repeat(seen.mask, 3, -1)
         patches = gelu(self.patch(frames.reshape(len(frames), -1, frames.shape[-1] * patch)))
         clips = hands.shape[1]
@@ -245,7 +267,10 @@ class Variety(nn.Module):
         return _halves(self.posterior(gelu(self.clip(own) + self.clip_text(text))))
 
 
-def divergence(one: tuple[Array, Array], other: tuple[Array, Array]) -> Array:
+def divergence(
+    one: tuple[Float[Array, "... Z"], Float[Array, "... Z"]],
+    other: tuple[Float[Array, "... Z"], Float[Array, "... Z"]],
+) -> Float[Array, "..."]:
     """The Kullback-Leibler divergence of one Gaussian from another, in nats [...].
 
     Args:
@@ -258,7 +283,9 @@ def divergence(one: tuple[Array, Array], other: tuple[Array, Array]) -> Array:
     return (0.5 * (apart - 1) + other_deviation - deviation).sum(-1)
 
 
-def _halves(values):
+def _halves(
+    values: Float[Array, "... two_Z"],
+) -> tuple[Float[Array, "... Z"], Float[Array, "... Z"]]:
     """Means, and logarithms of deviations within WIDEST."""
     mean, deviation = jnp.split(values, 2, -1)
     return mean, WIDEST * jnp.tanh(deviation / WIDEST)
@@ -268,7 +295,12 @@ class Length(nn.Module):
     """The logarithm of a clip's frames from its text and its latent."""
 
     @nn.compact
-    def __call__(self, text, tokens, latent=None):
+    def __call__(
+        self,
+        text: Float[Array, "B K M"],
+        tokens: Float[Array, "B K"],
+        latent: Float[Array, "B K latent"] | None = None,
+    ) -> Float[Array, "B K"]:
         """text [B, K, M], tokens [B, K] and a latent [B, K, ...] or None -> float32 [B, K]."""
         hidden = Dense(HIDDEN, ("embed", "width"), name="text")(text)
         if latent is not None:
