@@ -1,13 +1,13 @@
 """Joins recorded letters to a clip: eased joins, a bounce between equal letters, word pauses.
 
-Pure functions of letters; which letters, and by whom, is for the corpora.
+Pure functions of letters; the corpora choose the letters and the signer.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from signllm_jax.corpora.letters import FPS, HANDS, LETTER_FRAMES, Letter, interpolate
+from signllm_jax.corpora.letters import FPS, HANDS, LETTER_FRAMES, Letter, carry, interpolate
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.join import smooth_step
 
@@ -90,11 +90,7 @@ def _carry_unseen_arms(positions: np.ndarray, confidence: np.ndarray) -> np.ndar
 
     It would otherwise drop to its rest and rise again within the word.
     """
-    moments = np.arange(len(positions))
     for _, wrist, start in HANDS:
-        shown = confidence[:, wrist] > 0
-        if shown.any() and not shown.all():
-            for joint in (wrist - 1, wrist, *range(start, start + 21)):
-                for track in positions[:, joint].T:  # views: x, y, z over time
-                    track[:] = np.interp(moments, moments[shown], track[shown])
+        for joint in (wrist - 1, wrist, *range(start, start + 21)):
+            carry(positions, joint, confidence[:, wrist] > 0)
     return positions

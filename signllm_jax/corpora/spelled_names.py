@@ -17,8 +17,8 @@ def spelled_words(language: str, split: str, signs: Collection[str]) -> list[str
     Raises:
         TextError: No alphabet is recorded for the language.
     """
-    said = {word for sign in signs for word in sign.split()}
-    return [word for word in fingerspelling.words(language)[split] if word not in said]
+    signed = {word for sign in signs for word in sign.split()}
+    return [word for word in fingerspelling.words(language)[split] if word not in signed]
 
 
 def spelled_glosses(word: str, language: str) -> list[str]:
