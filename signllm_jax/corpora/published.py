@@ -1,6 +1,6 @@
-"""The corpora that `prompt2sign` is made of: whose they are, on what terms, and how to get them.
+"""The corpora that `prompt2sign` is made of: their owners, their terms, and how to get them.
 
-None is downloaded: each has an owner to ask. Their poses are prepared by `launch/prepare.py` with
+None is downloaded, because users ask its owner. Their poses are prepared by `launch/prepare.py` with
 `--language` and, so that the configs of the builder find them, `--name` as the keys here.
 """
 
@@ -25,7 +25,7 @@ class Corpus:
         spelled: whether its LangGloss is a word of the text, letter by letter. Such a data set
             is made from recorded letters, which a package brings along.
         signers: number of signers of a spelled data set, each with a tempo of their own where there
-            are several; 0 where it is not known here.
+            are several; 0 where it is unknown.
         prepare: flags of `launch/prepare.py` beside --source, --language and --name.
     """
 
@@ -40,7 +40,7 @@ class Corpus:
     signers: int = 0
 
     def instructions(self, name: str) -> str:
-        """How a user gets it ready, in two or three lines."""
+        """How a user gets and prepares it, in two or three lines."""
         code = self.languages[0] if len(self.languages) == 1 else "CODE"
         return (
             f"{self.title} ({', '.join(self.languages)}): ask for it at {self.homepage} "
@@ -50,6 +50,16 @@ class Corpus:
         )
 
 
+_WORDS = Corpus(
+    "spoken-to-signed",
+    ("asl", "gsl", "dsgs", "tsl"),
+    "words spelled from recorded letters of manual alphabets",
+    "MIT",
+    "https://pypi.org/project/spoken-to-signed/",
+    "moryossef2023open",
+    spelled=True,
+    signers=1,
+)
 CORPORA: dict[str, Corpus] = {
     "how2sign": Corpus(
         "How2Sign",
@@ -117,35 +127,18 @@ CORPORA: dict[str, Corpus] = {
         "https://cvml.ankara.edu.tr/datasets/",
         "sincan2020autsl",
     ),
-    FINGERSPELLING: Corpus(
-        "spoken-to-signed",
-        ("asl", "gsl", "dsgs", "tsl"),
-        "words spelled from recorded letters of manual alphabets",
-        "MIT",
-        "https://pypi.org/project/spoken-to-signed/",
-        "moryossef2023open",
-        spelled=True,
-        signers=1,
+    FINGERSPELLING: _WORDS,
+    "fingerspelling_texts": dataclasses.replace(
+        _WORDS, contents="texts of 1 to 16 letters, spelled from recorded letters"
+    ),
+    "fingerspelling_signers": dataclasses.replace(
+        _WORDS,
+        languages=("asl",),
+        signers=8,
+        contents="texts spelled by eight signers, of letter shapes that they share",
     ),
 }
 """Name of a corpus -> the corpus; a spelled one needs no preparing."""
-for _name, _languages, _signers, _contents in (
-    (
-        "fingerspelling_texts",
-        CORPORA[FINGERSPELLING].languages,
-        1,
-        "texts of 1 to 16 letters, spelled from recorded letters",
-    ),
-    (
-        "fingerspelling_signers",
-        ("asl",),
-        8,
-        "texts spelled by eight signers, of letter shapes that they share",
-    ),
-):
-    CORPORA[_name] = dataclasses.replace(
-        CORPORA[FINGERSPELLING], languages=_languages, signers=_signers, contents=_contents
-    )
 
 PREPARED = {name: corpus for name, corpus in CORPORA.items() if not corpus.spelled}
 LANGUAGES = tuple(dict.fromkeys(code for c in PREPARED.values() for code in c.languages))
