@@ -8,7 +8,6 @@ of train, dev and test differ, and sessions that the grammar keeps for a split s
 import dataclasses
 import itertools
 import random
-import types
 from collections.abc import Mapping, Sequence
 
 from etils import epath
@@ -113,10 +112,8 @@ def compose_parts(
         parts.append(part_name(number, content))
         if not (folder / parts[-1]).exists():
             examples, clips = zip(*(_make_sentence(s, known, settings) for s in chosen))
-            counts = (
-                ([], {}) if number else (lost, repairs)
-            )  # the first part has those of all takes
-            write_part(folder, parts[-1], (examples, clips), *counts)
+            of_takes = ([], {}) if number else (lost, repairs)  # all in the first part
+            write_part(folder, parts[-1], (examples, clips), *of_takes)
     composed = {
         "takes": len(takes),
         "signs": list(grammar.signs),
@@ -141,7 +138,7 @@ def _spelled_takes(grammar: Grammar, language: str, fps: float) -> dict[str, lis
 def plan_sentences(
     pools: Mapping[str, Pool],
     grammar: Grammar,
-    spelled: Mapping[str, Sequence[Take]] = types.MappingProxyType({}),
+    spelled: Mapping[str, Sequence[Take]] | None = None,
 ) -> list[Sentence]:
     """Chooses sentences, sessions and takes; the same on every machine.
 
@@ -150,7 +147,7 @@ def plan_sentences(
         grammar: Grammar of the sentences.
         spelled: Split -> the words that it may spell, where the grammar has FINGERSPELLED_WORD.
     """
-    planned = []
+    planned, spelled = [], spelled or {}
     for split, sentences in draw_sentences(grammar).items():
         pool = pools[split]
         near = nearest_sessions(pool)

@@ -1,6 +1,6 @@
 """The corpora that `prompt2sign` is made of: their owners, their terms, and how to get them.
 
-None is downloaded, because users ask its owner. Their poses are prepared by `launch/prepare.py` with
+None is downloaded: users ask each owner. Their poses are prepared by `launch/prepare.py` with
 `--language` and, so that the configs of the builder find them, `--name` as the keys here.
 """
 
