@@ -140,9 +140,8 @@ def find_jobs(
     for path in files.clips:
         if path not in used:
             inside = files.inside.get(path, [])
-            unlisted += (
-                [file for file in inside if file not in used] if used & {*inside} else [path]
-            )
+            rest = [file for file in inside if file not in used]
+            unlisted += rest if len(rest) < len(inside) else [path]
     return Jobs(jobs, unlisted, files.ignored, files.there, looked_for)
 
 
@@ -180,7 +179,7 @@ class _Index:
             self._below[last].append((folders, path))
 
     def find(self, entry: Entry) -> tuple[str, bool, int]:
-        """The path of an entry's file or "", whether to cut it, and how many files have its name."""
+        """The path of an entry's file or "", whether to cut it, and how many have its name."""
         several = 0
         for name, cut in _names(entry):
             for whole in (name, f"{entry.split}/{name}"):

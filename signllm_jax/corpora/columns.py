@@ -67,7 +67,7 @@ _SPAN_NAMES = {
     *("time", "times", "timestamp", "timestamps", "timespan", "timerange", "timecode", "timecodes"),
     *("segment", "segments", "interval", "span", "range"),
 }
-"""Names of a column that is a begin and an end where its values are two times each."""
+"""Names of a column that has a start and an end where its values are two times each."""
 _OF_SPANS = re.compile(r"(s|ms|secs?|seconds|time|tc|frames?|시간)?")
 """What else stands in such a name."""
 _CLOCK = r"\d+(?::\d+)*(?:[.,]\d+)?"
@@ -178,10 +178,9 @@ def _is_of_spans(table: Table, name: str) -> bool:
 
 def _later(begin: str, end: str) -> bool:
     try:
-        first, last = seconds(begin), seconds(end)
+        return (seconds(begin) or 0.0) < (seconds(end) or 0.0)
     except ValueError:
         return False
-    return first is not None and last is not None and first < last
 
 
 def _endless(table: Table, fields: dict[str, str]) -> list[str]:

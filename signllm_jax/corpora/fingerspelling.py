@@ -7,6 +7,7 @@ words of one to three letters 18, with 4 frames between two letters; words of th
 letters thus last 62, 60, 76 or 92 frames.
 """
 
+import contextlib
 import dataclasses
 import functools
 import importlib.resources
@@ -47,11 +48,12 @@ class Example:
 
     Attributes:
         id: `<language>_<data set>_<word>`, unique in a language.
+        language: code of the sign language.
         text: the word, or several, in lower case.
         units: the letters in upper case.
         prompt: a question for the text in the spoken language.
         clip: the signing, openpose50.
-        signer: whose hands they are; empty = the one alphabet of the language.
+        signer: ISO code of the signer's alphabet; empty = the one alphabet of the language.
     """
 
     id: str
@@ -118,16 +120,15 @@ def spell(word: str, language: str) -> list[str]:
         raise TextError("there is no word to spell")
     units = []
     while rest:
-        for size in range(longest, 0, -1):
-            if rest[:size] in known:
-                units.append(rest[:size])
-                rest = rest[size:]
-                break
-        else:
+        starts = (rest[:size] for size in range(longest, 0, -1))
+        unit = next((start for start in starts if start in known), "")
+        if not unit:
             raise TextError(
                 f"cannot spell {word!r}: {get_language(language).name} ({language}) has no "
                 f"recorded letter {rest[0]!r}"
             )
+        units.append(unit)
+        rest = rest[len(unit) :]
     return units
 
 
@@ -145,11 +146,9 @@ def word_units(text: str, language: str) -> dict[tuple[str, ...], str]:
         decomposed = unicodedata.normalize("NFD", word)
         plain = "".join(letter for letter in decomposed if not unicodedata.combining(letter))
         for form in (word, plain):
-            try:
+            with contextlib.suppress(TextError):
                 spelled.setdefault(tuple(spell(form, language)), word)
                 break
-            except TextError:
-                continue
     return spelled
 
 

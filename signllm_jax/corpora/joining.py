@@ -46,9 +46,9 @@ def join_letters(words: Sequence[Sequence[tuple[str, Letter]]], letter_frames: i
                 joined = _ease(parts[-1][-1], held[0], JOIN_FRAMES if index else PAUSE_FRAMES)
                 both = np.minimum(seen[-1][-1:], shown[:1])
                 if not index:
-                    joined = joined + _dip(np.maximum(seen[-1][-1], shown[0]))
+                    joined += _excursion(np.maximum(seen[-1][-1], shown[0]), PAUSE_FRAMES, down=DIP)
                 elif word[index - 1][0] == unit:
-                    joined = joined + _bounce(letter.confidence[0])
+                    joined += _excursion(letter.confidence[0], JOIN_FRAMES, outward=BOUNCE)
                 parts.append(joined)
                 seen.append(np.repeat(both, len(joined), axis=0))
             parts.append(held)
@@ -64,24 +64,16 @@ def _ease(start: np.ndarray, end: np.ndarray, frames: int) -> np.ndarray:
     return start * (1 - weight) + end * weight
 
 
-def _bounce(confidence: np.ndarray) -> np.ndarray:
-    """[JOIN_FRAMES, J, 3]: the shown hands move outward and back."""
-    return _excursion(confidence, JOIN_FRAMES, lambda outward: (outward * BOUNCE, 0.0, 0.0))
-
-
-def _dip(confidence: np.ndarray) -> np.ndarray:
-    """[PAUSE_FRAMES, J, 3]: the shown hands sink and rise again."""
-    return _excursion(confidence, PAUSE_FRAMES, lambda _: (0.0, DIP, 0.0))
-
-
-def _excursion(confidence: np.ndarray, frames: int, shift_of) -> np.ndarray:
-    """[frames, J, 3]: the shown hands move by a shift and back, the elbows half as far."""
+def _excursion(
+    confidence: np.ndarray, frames: int, outward: float = 0.0, down: float = 0.0
+) -> np.ndarray:
+    """[frames, J, 3]: the shown hands move outward or down and back, the elbows half as far."""
     height = np.sin(np.pi * np.arange(1, frames + 1) / (frames + 1))
     shift = np.zeros((len(confidence), 3))
-    for outward, (_, wrist, start) in zip((-1, 1), HANDS):
+    for sign, (_, wrist, start) in zip((-1, 1), HANDS):
         if confidence[wrist] > 0:
-            shift[[wrist, *range(start, start + 21)]] = shift_of(outward)
-            shift[wrist - 1] = np.divide(shift_of(outward), 2)
+            shift[[wrist, *range(start, start + 21)]] = sign * outward, down, 0.0
+            shift[wrist - 1] = shift[wrist] / 2
     return height[:, None, None] * shift
 
 

@@ -254,10 +254,9 @@ def _captions(rows: Rows, reading: Reading, folders: Sequence[Path]) -> Rows:
 
 
 def _refuse_columns(reading: Reading, dialect: str) -> None:
-    for field, column in reading.columns:
-        if column:
-            title = dialects.DIALECTS[dialect].title
-            raise ConfigError(f"--{field}_column has no meaning for {title}: it has no columns")
+    if fields := [field for field, column in reading.columns if column]:
+        title = dialects.DIALECTS[dialect].title
+        raise ConfigError(f"--{fields[0]}_column has no meaning for {title}: it has no columns")
 
 
 def _read_lines(files: Path, reading: Reading) -> Rows:

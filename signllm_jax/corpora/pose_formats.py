@@ -36,30 +36,26 @@ def read_pose(job: Job, settings: Settings, repairs: Repairs) -> PoseClip:
     Raises:
         PoseFormatError: It cannot be read.
     """
+    fps, picture = settings.fps, settings.picture
     if settings.format == "openpose":
         from signllm_jax.poses.openpose import read_openpose
 
-        return read_openpose(
-            job.path, settings.fps, repairs, picture=settings.picture, camera=job.camera
-        )
+        return read_openpose(job.path, fps, repairs, picture=picture, camera=job.camera)
     if settings.format == "dwpose":
         from signllm_jax.poses.dwpose import read_dwpose
 
-        aspect = settings.picture[0] / settings.picture[1] if settings.picture else None
-        return read_dwpose(job.path, settings.fps, aspect, repairs)
+        aspect = picture[0] / picture[1] if picture else None
+        return read_dwpose(job.path, fps, aspect, repairs)
     if settings.format == "mediapipe":
         from signllm_jax.poses.mediapipe_arrays import read_mediapipe
 
-        return read_mediapipe(job.path, settings.fps, settings.picture, repairs)
+        return read_mediapipe(job.path, fps, picture, repairs)
     if settings.format == "pose":
         from signllm_jax.poses.pose_file import read_pose_file
 
+        layout = settings.layout
         clip = read_pose_file(
-            job.path,
-            repairs=repairs,
-            layout=settings.layout,
-            fps=settings.fps or None,
-            picture=settings.picture,
+            job.path, repairs=repairs, layout=layout, fps=fps or None, picture=picture
         )
         if clip.layout != OPENPOSE50.name:
             return clip
@@ -67,7 +63,7 @@ def read_pose(job: Job, settings: Settings, repairs: Repairs) -> PoseClip:
         return dataclasses.replace(clip, positions=flat)
     from signllm_jax.poses.skels_lines import read_skels_line
 
-    clip = read_skels_line(job.path, job.offset, job.entry.line + 1, settings.fps, repairs=repairs)
+    clip = read_skels_line(job.path, job.offset, job.entry.line + 1, fps, repairs=repairs)
     if clip is None:
         raise PoseFormatError(f"{job.path}: an empty line")
     return clip

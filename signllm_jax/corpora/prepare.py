@@ -161,9 +161,8 @@ def reference_keypoints(job: Job, settings: Settings, repairs: Repairs) -> np.nd
     """The pixels [T, 50, 3] of a clip in OpenPose's form; raises PoseFormatError."""
     from signllm_jax.poses.openpose import read_openpose_keypoints
 
-    keypoints = read_openpose_keypoints(
-        job.path, repairs, picture=settings.picture, camera=job.camera
-    )
+    picture, camera = settings.picture, job.camera
+    keypoints = read_openpose_keypoints(job.path, repairs, picture=picture, camera=camera)
     if not job.cut:
         return keypoints
     return keypoints[segment_frames(job.entry, len(keypoints), settings.fps, repairs)]

@@ -32,8 +32,7 @@ DOUBLED = 0.15
 
 def texts(language: str) -> dict[str, tuple[str, ...]]:
     """The texts of a language: split name -> texts; raises TextError as `letters` does."""
-    lists = _lists(language)
-    return {split: lists[split] for split in SPLITS}
+    return dict(_lists(language))
 
 
 def tokens(text: str, language: str) -> int:

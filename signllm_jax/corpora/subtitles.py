@@ -20,6 +20,7 @@ _TAG = re.compile(  # other words of two or three letters are a part of the vide
 _SPEAKER = re.compile(r"^([AB])\s*:\s*")  # the DGS Corpus writes who signs before the text
 _SRT_TAG = re.compile(r"</?(?:[ibus]|font)(?:\s[^>]*)?>|\{\\[^}]*\}", re.IGNORECASE)
 _TEXT_TIERS = ("translation", "text", "sentence", "free translation", "caption", "subtitle")
+_GLOSS_TIERS = ("gloss", "glosses", "signs")
 _DGS_TEXT = {"de": "Deutsche_Übersetzung_{}", "en": "Translation_into_English_{}"}
 _DGS_GLOSS = ("Lexem_Gebärde_r_{}", "Lexem_Gebärde_l_{}", "Lexem_Gebärde_{}")
 _CAMERAS = {"A": ("1a1", "a", "A"), "B": ("1b1", "b", "B")}
@@ -113,7 +114,7 @@ def _cues(path: Path, encoding: str, spoken: str) -> Rows:
 
 
 def _participant(name: str, who: str) -> dict[str, str]:
-    """Whose segments these are: names of files by the camera that shows this person."""
+    """The fields of a person's segments; their file has the name of the camera that shows them."""
     files = [f"{name}_{camera}" for camera in _CAMERAS[who]]
     return {"id": f"{name}_{who.lower()}", "file": "|".join(files), "signer": f"{name}_{who}"}
 
@@ -129,12 +130,10 @@ def _elan(path: Path, encoding: str, spoken: str, named: Mapping[str, str]) -> R
         tier.format(who) in tiers for tier in _DGS_TEXT.values() for who in "AB"
     ):
         texts = tiers[_tier(path, tiers, named, "text", _TEXT_TIERS)]
-        glosses = []
+        gloss = next((name for name in tiers if name.lower() in _GLOSS_TIERS), "")
         if named.get("gloss"):
-            glosses = tiers[_tier(path, tiers, named, "gloss", ())]
-        elif fitting := [name for name in tiers if name.lower() in ("gloss", "glosses", "signs")]:
-            glosses = tiers[fitting[0]]
-        yield from _annotated(path, texts, glosses, {"id": path.stem})
+            gloss = _tier(path, tiers, named, "gloss", ())
+        yield from _annotated(path, texts, tiers.get(gloss, []), {"id": path.stem})
 
 
 def _tier(path: Path, tiers: Mapping, named: Mapping[str, str], field: str, usual) -> str:
@@ -188,7 +187,7 @@ def _tiers(path: Path, encoding: str, spoken: str) -> dict[str, list[tuple]]:
         spans[note.get("ANNOTATION_ID")] = tuple(ends)
 
     def span(name: str | None) -> tuple:
-        for _ in range(10):  # a note on a note on a note
+        for _ in range(10):  # an annotation may refer to another one, which may refer to a third
             if name in spans:
                 return spans[name]
             name = referring.get(name)
