@@ -148,13 +148,13 @@ def _unknown_times(table: Table, known: set[str]) -> list[str]:
         words = re.split(r"[\W_]+|(?<=시작)|(?<=종료)", name)
         bare[" ".join(word for word in words if not _OF_SPANS.fullmatch(word))] = name
     pair = next((pair for pair in _SPANS if {*pair} <= {*bare}), ())
-    times = [
-        name
-        for name in rest
-        if (_TIMES.search(name) and not _NO_TIMES & {*re.split(r"[\W_]+", name)})
-        or (_letters(name) in _SPAN_NAMES and _has_spans(table, name))
-        or _is_of_spans(table, name)
-    ]
+    times = []
+    for name in rest:
+        values = [value for row in table.rows if (value := row.values.get(name, "").strip())]
+        named = _TIMES.search(name) and not _NO_TIMES & {*re.split(r"[\W_]+", name)}
+        two_times = _letters(name) in _SPAN_NAMES and any(map(_TWO_TIMES.fullmatch, values))
+        if named or two_times or _are_spans(values):
+            times.append(name)
     return [*times, *(bare[name] for name in pair)]
 
 
@@ -164,14 +164,8 @@ def _has_numbers(table: Table, name: str) -> bool:
     return name == "label" and bool(values) and all(value.isdecimal() for value in values)
 
 
-def _has_spans(table: Table, name: str) -> bool:
-    values = (row.values.get(name, "") for row in table.rows)
-    return any(_TWO_TIMES.fullmatch(value) for value in values)
-
-
-def _is_of_spans(table: Table, name: str) -> bool:
-    """Whether a column has values and each of them is a start and a later end."""
-    values = [value for row in table.rows if (value := row.values.get(name, "").strip())]
+def _are_spans(values: list[str]) -> bool:
+    """Whether there are values and each of them is a start and a later end."""
     spans = [_SPAN.fullmatch(value) for value in values]
     return bool(spans) and all(span and _later(*span.groups()) for span in spans)
 

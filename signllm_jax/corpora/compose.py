@@ -14,18 +14,10 @@ from etils import epath
 
 from signllm_jax.core.errors import ConfigError
 from signllm_jax.core.skeleton import OPENPOSE50
-from signllm_jax.corpora import fingerspelling
+from signllm_jax.corpora import fingerspelling, lexicon
 from signllm_jax.corpora.entries import SPLITS, Entry
 from signllm_jax.corpora.grammar import FINGERSPELLED_WORD, Grammar
-from signllm_jax.corpora.lexicon import (
-    TAKES,
-    Pool,
-    Take,
-    nearest_sessions,
-    read_takes,
-    session_names,
-    take_pools,
-)
+from signllm_jax.corpora.lexicon import TAKES, Pool, Take
 from signllm_jax.corpora.prepare import Settings, make_strings
 from signllm_jax.corpora.sentence_draws import draw_sentences
 from signllm_jax.corpora.shards import PART_CLIPS, part_name, write_part
@@ -100,8 +92,8 @@ def compose_parts(
         DataError: A sign has no take, a session that is named has none, or `draw_sentences`
             finds too few sentences.
     """
-    takes, lost, repairs = read_takes(folder / TAKES, names, settings.language)
-    pools = take_pools(takes, grammar, by_manifest)
+    takes, lost, repairs = lexicon.read_takes(folder / TAKES, names, settings.language)
+    pools = lexicon.take_pools(takes, grammar, by_manifest)
     spelled = _spelled_takes(grammar, settings.language, takes[0].clip.fps)
     sentences = plan_sentences(pools, grammar, spelled)
     known = {take.id: take for take in (*takes, *itertools.chain(*spelled.values()))}
@@ -117,7 +109,7 @@ def compose_parts(
     composed = {
         "takes": len(takes),
         "signs": list(grammar.signs),
-        "sessions": {split: session_names(pools[split]) for split in SPLITS},
+        "sessions": {split: lexicon.session_names(pools[split]) for split in SPLITS},
         "sentences": {split: size for split, (size, _) in grammar.sizes.items()},
     }
     how = "takes by the corpus's own splits" if by_manifest else "takes in all of them"
@@ -150,7 +142,7 @@ def plan_sentences(
     planned, spelled = [], spelled or {}
     for split, sentences in draw_sentences(grammar).items():
         pool = pools[split]
-        near = nearest_sessions(pool)
+        near = lexicon.nearest_sessions(pool)
         for number, signs in enumerate(sentences):
             draw = random.Random(f"takes of {grammar.digest} {split} {number}")
             signed = [sign for sign in signs if sign != FINGERSPELLED_WORD]

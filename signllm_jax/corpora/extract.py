@@ -5,9 +5,9 @@ import dataclasses
 import json
 import multiprocessing.pool
 import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from subprocess import DEVNULL, PIPE, Popen
 
 import tqdm
 
@@ -94,18 +94,12 @@ class _Worker:
 
     def __init__(self, python: Path, model: str):
         self._command, self._model = [str(python), extract_worker.__file__], model
-        self._process: subprocess.Popen | None = None
+        self._process: Popen[str] | None = None
 
     def ask(self, video: _Video) -> dict:
         """The worker's answer; it has `error` when the process died while working."""
         if self._process is None:
-            self._process = subprocess.Popen(
-                self._command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                text=True,
-            )
+            self._process = Popen(self._command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, text=True)
         request = {"video": str(video.path.absolute()), "output": str(video.output.absolute())}
         request |= {"model": self._model} if self._model else {}
         process = self._process  # closed by the other thread where the run ends

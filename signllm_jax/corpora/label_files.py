@@ -64,13 +64,11 @@ def read_wlasl(path: Path, encoding: str, spoken: str) -> Rows:
 def read_msasl(path: Path, encoding: str, spoken: str) -> Rows:
     """MS-ASL: segments of videos by their address, named as `VIDEO_START-END` in milliseconds."""
     for row in rows_of_objects(path, read_json(path, encoding, spoken)).rows:
-        if row.fault:
-            yield Odd(row.position, row.fault, row.position)
-            continue
-        video = re.search(r"(?:v=|youtu\.be/|embed/|/)([\w-]{6,})(?:[?&].*)?$", row.values["url"])
+        url = row.values.get("url", "")
+        video = re.search(r"(?:v=|youtu\.be/|embed/|/)([\w-]{6,})(?:[?&].*)?$", url)
         times = [_number(row.values.get(key)) for key in ("start_time", "end_time")]
-        if not video:
-            yield Odd(row.position, "no id", row.position)
+        if row.fault or not video:
+            yield Odd(row.position, row.fault or "no id", row.position)
             continue
         text = row.values.get("clean_text") or row.values.get("text", "")
         values = {"text": text, "gloss": text, "signer": row.values.get("signer_id", "")}

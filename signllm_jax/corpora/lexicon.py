@@ -64,9 +64,7 @@ def read_takes(
     return takes, lost, repairs
 
 
-def take_pools(
-    takes: Sequence[Take], grammar: Grammar, by_manifest: bool
-) -> dict[str, dict[str, dict[str, list[Take]]]]:
+def take_pools(takes: Sequence[Take], grammar: Grammar, by_manifest: bool) -> Mapping[str, Pool]:
     """The takes that serve each split: split -> sign -> session -> takes.
 
     Sessions that the grammar names serve their split alone. Without any, takes keep the splits of

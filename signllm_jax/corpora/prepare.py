@@ -176,9 +176,8 @@ def _read_segment(job: Job, settings: Settings, repairs: Repairs) -> PoseClip:
     """
     if not job.cut:
         return read_pose(job, settings, repairs)
-    of_file = Job(
-        Entry("", "", line=job.entry.line), job.path, job.offset, job.stamp, camera=job.camera
-    )
+    whole = Entry("", "", line=job.entry.line)
+    of_file = Job(whole, job.path, job.offset, job.stamp, camera=job.camera)
     clip, made = _read_file(of_file, settings)
     if job.first:
         repairs.update(made)

@@ -156,13 +156,9 @@ def has_signers(dataset: str) -> bool:
 
 
 def _of(language: str, source: str) -> list[Corpus]:
-    """The known corpora that a config may have: one source, or all that are prepared."""
-    chosen = CORPORA if source else PREPARED
-    return [
-        corpus
-        for name, corpus in chosen.items()
-        if language in corpus.languages and source in ("", name)
-    ]
+    """The known corpora of a config: one source, or all that are prepared."""
+    chosen = [CORPORA[name] for name in ([source] if source else PREPARED) if name in CORPORA]
+    return [corpus for corpus in chosen if language in corpus.languages]
 
 
 def describe(language: str, source: str) -> str:

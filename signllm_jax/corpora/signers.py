@@ -16,16 +16,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from signllm_jax.core.skeleton import OPENPOSE50
-from signllm_jax.corpora.letters import (
-    BODY,
-    BODY_DEPTH,
-    HANDS,
-    LETTER_FRAMES,
-    Letter,
-    clean,
-    recordings,
-    with_resting_arms,
-)
+from signllm_jax.corpora import letters
+from signllm_jax.corpora.letters import BODY, BODY_DEPTH, HANDS, LETTER_FRAMES, Letter
 from signllm_jax.poses.pose_file import read_pose_file
 
 LETTERS = tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
@@ -95,10 +87,10 @@ def takes() -> dict[str, dict[str, Take]]:
     """
     recorded: dict[str, dict[str, Take]] = {letter: {} for letter in LETTERS}
     for signer in (*SIGNERS, *UNSEEN, *_OTHERS):
-        for unit, path in recordings(signer).items():
+        for unit, path in letters.recordings(signer).items():
             if unit.upper() in recorded:
                 clip = read_pose_file(path, _WIDTH.get(signer, 640.0), BODY_DEPTH)
-                letter = clean(clip, unit.upper() in _MOVING)
+                letter = letters.clean(clip, unit.upper() in _MOVING)
                 active = [i for i, (_, wrist, _) in enumerate(HANDS) if letter.confidence[0, wrist]]
                 if len(active) == 1:
                     recorded[unit.upper()][signer] = Take(letter, active[0])
@@ -140,15 +132,13 @@ def signer_alphabet(signer: str) -> dict[str, Letter]:
             draw = random.Random(f"{signer} {letter}").random()
             donor = donors[int(draw * len(donors))]
             alphabet[letter] = _moved(family[donor], hand, build, _build(takes(), donor, hand))
-    return with_resting_arms(alphabet)
+    return letters.with_resting_arms(alphabet)
 
 
 def _build(takes: Mapping[str, Mapping[str, Take]], signer: str, hand: int) -> _Build:
     """Medians over a signer's letters in `takes`, mirrored where another hand than `hand` signs."""
-    letters = [
-        by_signer[signer].of_hand(hand) for by_signer in takes.values() if signer in by_signer
-    ]
-    middle = np.stack([letter.positions[LETTER_FRAMES // 2] for letter in letters])
+    signed = (signers[signer] for signers in takes.values() if signer in signers)
+    middle = np.stack([take.of_hand(hand).positions[LETTER_FRAMES // 2] for take in signed])
     _, wrist, _ = HANDS[hand]
     return _Build(
         body=np.median(middle[:, BODY], 0),

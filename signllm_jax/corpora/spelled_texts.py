@@ -11,14 +11,7 @@ import random
 from collections.abc import Iterator, Sequence
 
 from signllm_jax.corpora import fingerspelling
-from signllm_jax.corpora.fingerspelling import (
-    SPLITS,
-    Example,
-    make_example,
-    read_sections,
-    spell,
-    spelled_clip,
-)
+from signllm_jax.corpora.fingerspelling import SPLITS, Example, make_example, spell, spelled_clip
 from signllm_jax.corpora.letters import letters, small
 
 LONGEST = 16
@@ -71,7 +64,7 @@ def _lists(language: str) -> dict[str, tuple[str, ...]]:
 def _written(language: str) -> dict[str, list[str]]:
     """Split -> the texts that are written down for it."""
     written: dict[str, list[str]] = {split: [] for split in SPLITS}
-    for section, lines in read_sections(f"{language}-texts"):
+    for section, lines in fingerspelling.read_sections(f"{language}-texts"):
         split, _, phrases = section.partition("-")
         written[split] += lines if phrases else " ".join(lines).split()
     return written

@@ -6,6 +6,7 @@ dies too, the clips of the part are made one by one: only the clip whose process
 """
 
 import concurrent.futures
+import contextlib
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -81,23 +82,17 @@ def _alone(part: Part, settings: Settings, folder: str | os.PathLike, make: Call
             return make_part(part, settings, folder, one_by_one)
 
 
-class _OneByOne:
+class _OneByOne(contextlib.ExitStack):
     """Makes clips in a process that is started again when it dies."""
 
     def __init__(self, make: Callable):
+        super().__init__()
         self._make = make
         self._pool: concurrent.futures.ProcessPoolExecutor | None = None
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
-
     def __call__(self, job: Job, settings: Settings, repairs: Repairs) -> tuple[dict, PoseClip]:
         if self._pool is None:
-            self._pool = _pool(1)
+            self._pool = self.enter_context(_pool(1))
             try:
                 self._pool.submit(os.getpid).result()
             except BrokenProcessPool:
