@@ -1,4 +1,4 @@
-"""Which column of a table holds which field, by the usual names of columns or those of a dialect.
+"""Finds the columns of a table's fields, by the usual names of columns or those of a dialect.
 
 Names are compared by their letters and digits: `startTime`, `start time` and `start_time` are one.
 """
@@ -69,7 +69,7 @@ _SPAN_NAMES = {
 }
 """Names of a column that has a start and an end where its values are two times each."""
 _OF_SPANS = re.compile(r"(s|ms|secs?|seconds|time|tc|frames?|시간)?")
-"""What else stands in such a name."""
+"""Further words in the name of such a column."""
 _CLOCK = r"\d+(?::\d+)*(?:[.,]\d+)?"
 _TWO_TIMES = re.compile(
     rf"{_CLOCK}(?:\s*(?:-|–|-->|to|,|;|/)\s*|\s+){_CLOCK}|[\[(].*\d[\s\])]*[,;\s].*\d.*[\])]"

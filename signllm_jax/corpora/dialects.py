@@ -145,8 +145,7 @@ def read_rows(table: Table, dialect: str, named: Mapping[str, str], any_split: b
         any_split: Whether splits of unknown names are let through, since all clips get another.
     """
     columns = columns_of(table, DIALECTS[dialect].columns or USUAL, named)
-    known = dialect not in ("table", "dgs", "gksl")
-    split = (split_in if known else split_of)(table.path.stem)
+    split = (split_of if dialect in ("table", "dgs", "gksl") else split_in)(table.path.stem)
     unit = "frames" if {"start_frame", "end_frame"} & set(columns) else "seconds"
     for row in table.rows:
         values, scale = _fields(row, columns)

@@ -68,7 +68,7 @@ class Entry:
 
     @property
     def recording(self) -> str:
-        """What all segments of one recording share."""
+        """The name of the recording, which all its segments share."""
         return self.files[0] if self.files else self.id
 
 
@@ -88,7 +88,7 @@ class Odd:
 
 
 Rows = Iterator[Entry | Odd]
-"""What a reader of labels yields: clips, and rows that name none."""
+"""Output of a reader of labels: clips, and rows that name none."""
 
 
 def is_place(name: str) -> bool:
@@ -214,10 +214,10 @@ def tell_apart(entries: Sequence[Entry]) -> tuple[list[Entry], list[Odd]]:
     """Gives an id of its own to each segment of a file; drops what is listed twice.
 
     Args:
-        entries: In the order of the manifest.
+        entries: Entries in the order of the manifest.
 
     Returns:
-        The entries, each with an id of its own in its language, and the rows that were dropped.
+        The entries with ids that are unique in their language, and the rows that were dropped.
     """
     times = defaultdict(set)
     for entry in entries:

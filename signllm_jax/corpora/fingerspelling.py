@@ -1,8 +1,8 @@
 """The embedded data set: words of four languages, fingerspelled from recorded letters.
 
 A word is its letters (see letters.py) one after the other, joined by a few eased frames, at 25
-frames per second. There is one recording of every letter, so what can be learned here is how
-letters make words, not how signers differ. Every letter of a word lasts the same: 12 frames, in
+frames per second. There is one recording of every letter, so a model can learn here how letters
+make words, but not how signers differ. Every letter of a word lasts the same: 12 frames, in
 words of one to three letters 18, with 4 frames between two letters; words of three to six
 letters thus last 62, 60, 76 or 92 frames.
 """

@@ -129,11 +129,10 @@ def parse_grammar(text: str, name: str = "grammar") -> Grammar:
     if unused := sorted(set(rules) - asked):
         raise DataError(f"{name}: no sentence asks for the rule {unused[0]!r}")
     fewest, most = map(int, settings.get("signs", (FEWEST, MOST)))
-    sizes = dict(_SIZES)
+    sizes = {}
     for split in SPLITS:
-        if split in settings:
-            count, versions = map(int, [*settings[split], "1"][:2])
-            sizes[split] = count, versions
+        count, versions = map(int, [*settings.get(split, _SIZES[split]), 1][:2])
+        sizes[split] = count, versions
     sessions = {split: tuple(settings.get(f"{split}_sessions", ())) for split in SPLITS}
     digest = hashlib.sha256(text.encode()).hexdigest()[:16]
     texts = tuple(sorted(signs - {FINGERSPELLED_WORD}))

@@ -29,7 +29,7 @@ def join_letters(words: Sequence[Sequence[tuple[str, Letter]]], letter_frames: i
 
     Args:
         words: the words, each a sequence of (unit, letter); at least one letter in all.
-        letter_frames: how long every letter is held.
+        letter_frames: number of frames that every letter is held.
 
     Returns:
         A clip of `n * letter_frames` frames for n letters, JOIN_FRAMES for every two letters of a

@@ -217,8 +217,7 @@ def _raised_span(positions, confidence, active) -> tuple[int, int]:
         seen = np.flatnonzero(confidence[:, start] > 0)
         height = -positions[:, wrist, 1]
         up = height > (height.max() + height[seen].min()) / 2
-        raised = np.flatnonzero(up & (confidence[:, start] > 0))
-        first, last = raised[0], raised[-1]
+        first, last = np.flatnonzero(up & (confidence[:, start] > 0))[[0, -1]]
         speed = np.diff(height)
         limit = 0.2 * np.abs(speed).max()
         while first < last - LETTER_FRAMES // 2 and speed[first] > limit:
@@ -273,9 +272,8 @@ def with_resting_arms(cleaned: dict[str, Letter]) -> dict[str, Letter]:
     for letter in cleaned.values():
         for side, wrist, start in HANDS:
             if not letter.confidence[0, wrist]:
-                arm = _resting_arm(side)
-                shoulder = letter.positions[:, [wrist - 2]]
-                letter.positions[:, [wrist - 1, wrist, *range(start, start + 21)]] = shoulder + arm
+                arm = [wrist - 1, wrist, *range(start, start + 21)]
+                letter.positions[:, arm] = letter.positions[:, [wrist - 2]] + _resting_arm(side)
     return cleaned
 
 

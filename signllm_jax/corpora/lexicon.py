@@ -29,7 +29,7 @@ class Take:
         id: Id of the clip.
         text: Text of the sign, normalized.
         gloss: Gloss of the sign, one token.
-        session: Who signs, and when; empty where the manifest does not say.
+        session: Signer and session of the recording; empty where the manifest does not say.
         split: Split that the manifest gives it.
         clip: The part in which the sign is signed.
     """

@@ -1,8 +1,9 @@
-"""What a prepared split lists of its records, in files that are mapped into memory and not read.
+"""The listing of a prepared split, in files that are mapped into memory instead of being read.
 
-A split of n clips has three beside its records: `SPLIT-strings.npy`, the id, the text and the gloss
-of every clip one after the other in UTF-8; `SPLIT-ends.npy` int64 [n, 3], where each of them ends;
-`SPLIT-lengths.npy` int32 [n], the frames. All processes of a machine share their pages.
+A split of n clips has three files beside its records: `SPLIT-strings.npy`, the id, the text and the
+gloss of every clip one after the other in UTF-8; `SPLIT-ends.npy` int64 [n, 3], where each of them
+ends; `SPLIT-lengths.npy` int32 [n], the numbers of frames. All processes of a machine share their
+pages.
 """
 
 import array
@@ -24,7 +25,7 @@ COLUMNS = ("id", "text", "gloss")
 
 @dataclasses.dataclass(eq=False)
 class Column(Sequence):
-    """The strings of a column, or what is made of them, each read when it is needed.
+    """The strings of a column, or items made from them, each read when it is needed.
 
     Attributes:
         strings: uint8, all strings in UTF-8.
@@ -69,7 +70,7 @@ def write_listing(
         folder: folder of the records.
         split: name of the split.
         examples: examples with `id`, `text`, `gloss` and `pose` [T, ...].
-        described: gets `clips`, their number, and `listing`, the digest of what is listed.
+        described: gets `clips`, the number of clips, and `listing`, the digest of the listing.
     """
     strings, ends, lengths = bytearray(), array.array("q"), array.array("i")
     for example in examples:
@@ -92,12 +93,12 @@ def write_listing(
 
 
 def read_columns(folder: str | os.PathLike, split: str, described: dict) -> tuple[tuple, str]:
-    """What is listed of a split.
+    """Reads the listing of a split.
 
     Args:
         folder: folder of the records; files of a bucket are read into memory.
         split: name of the split.
-        described: what `write_listing` describes; older data has the columns themselves there.
+        described: the dictionary that `write_listing` fills; that of older data has the columns.
 
     Returns:
         Ids, texts, the gloss of each clip split at spaces, and lengths int32; and their digest.

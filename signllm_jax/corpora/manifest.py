@@ -1,4 +1,4 @@
-"""Reads which clips a corpus has and what they say, from the label files that it is published with.
+"""Reads the clips of a corpus and their labels from the label files that it is published with.
 
 Line-aligned: `<split>.files`, `<split>.text` and, where there is one, `<split>.gloss`, as
 Prompt2Sign and Progressive Transformers have them. Else a table, a JSON file or subtitles in one of
@@ -7,7 +7,7 @@ the `dialects.DIALECTS`, which are recognized where they are not named; or a fol
 
 import dataclasses
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from signllm_jax.core.errors import ConfigError, DataError
@@ -67,7 +67,7 @@ class Manifest:
         odd: Rows that name no clip.
         dialects: Names of the dialects that were read.
         others: Clips of other languages.
-        gloss_rules: How glosses were cleaned.
+        gloss_rules: Rules by which the glosses were cleaned.
     """
 
     entries: list[Entry]
@@ -82,11 +82,11 @@ def read_manifest(
 ) -> Manifest:
     """Reads a file or a folder of labels.
 
-    A row that names no clip, or one that is listed twice, costs that row.
+    A row that names no clip, or a clip that is listed already, is passed over.
 
     Args:
         path: A table, a JSON file, subtitles, or a folder of them or of line-aligned files.
-        reading: How it is read.
+        reading: How the manifest is read.
         beside: Another folder where subtitles of the videos may lie.
 
     Raises:
@@ -130,15 +130,15 @@ def _rules(reading: Reading, names: Sequence[str]) -> str:
 
 
 def listed_lines(folder: Path) -> tuple[dict[str, tuple[str, int]], dict[str, int]]:
-    """Where the `.files` of a folder list each clip, id -> (stem, line), and the lines of each."""
-    where: dict[str, tuple[str, int]] = {}
+    """The clips in the `.files` of a folder: id -> (stem, line), and stem -> number of lines."""
+    lines: dict[str, tuple[str, int]] = {}
     counts = {}
     for files in sorted(folder.glob("[!.]*.files")):
         names = tables.read_lines(files)
         counts[files.stem] = len(names)
         for line, name in enumerate(names):
-            where.setdefault(clip_id(name), (files.stem, line))
-    return where, counts
+            lines.setdefault(clip_id(name), (files.stem, line))
+    return lines, counts
 
 
 def _read_folder(
@@ -184,17 +184,12 @@ def _read_folder(
             except DataError as error:
                 yield Odd(part.name, "a JSON file that cannot be read", str(error))
         return
+    some = ", ".join(p.name for p in direct[:3]) or "nothing"
+    some += f" and {len(direct) - 3} more" if len(direct) > 3 else ""
     raise DataError(
         f"{folder}: no <split>.files with <split>.text, no <split>.csv, .tsv, .json, no .srt, .vtt "
-        f"or .eaf in it, but {_some(p.name for p in direct)}; name a table (id, text) by --manifest"
+        f"or .eaf in it, but {some}; name a table (id, text) by --manifest"
     )
-
-
-def _some(names: Iterable[str]) -> str:
-    """The first three names, and how many more there are."""
-    listed = list(names)
-    more = f" and {len(listed) - 3} more" if len(listed) > 3 else ""
-    return f"{', '.join(listed[:3]) or 'nothing'}{more}"
 
 
 def _read_cues(paths: list[Path], reading: Reading, names: list[str]) -> Rows:

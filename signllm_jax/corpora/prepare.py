@@ -85,7 +85,7 @@ def make_strings(entry: Entry, settings: Settings, odd: Iterable[Oddity]) -> dic
     Args:
         entry: The labels of its clip.
         settings: The settings of its corpus.
-        odd: What is odd about the clip by itself.
+        odd: The oddities of the clip.
 
     Returns:
         `id text prompt gloss signer split`, and `odd` as pairs of kind and detail.

@@ -16,11 +16,11 @@ class Corpus:
     """A corpus of one or more sign languages.
 
     Attributes:
-        title: its own name.
+        title: name of the corpus.
         languages: codes of its sign languages.
-        contents: what it has, in a line.
-        licence: its terms in short; the owner's text counts.
-        homepage: where it is asked for.
+        contents: its contents, in a line.
+        licence: its terms in short; the owner's text is binding.
+        homepage: address where users ask for it.
         citation: key of its entry in CITATIONS.bib.
         spelled: whether its LangGloss is a word of the text, letter by letter. Such a data set
             is made from recorded letters, which a package brings along.
@@ -162,7 +162,7 @@ def _of(language: str, source: str) -> list[Corpus]:
 
 
 def describe(language: str, source: str) -> str:
-    """A config's description: the sign language, and what its corpora have."""
+    """A config's description: the sign language, and the contents of its corpora."""
     title = get_language(language).name
     known = _of(language, source)
     if not known:
@@ -177,13 +177,13 @@ def licences(language: str, source: str) -> str:
 
 
 def homepage(language: str, source: str) -> str:
-    """Where a config's corpus is found; that of Prompt2Sign where there are several or none."""
+    """The homepage of a config's corpus; Prompt2Sign's where there are several corpora or none."""
     known = _of(language, source)
     return known[0].homepage if len(known) == 1 else _PROJECT
 
 
 def instructions() -> str:
-    """What a user does who has no prepared data: for every corpus, where to ask and what to run."""
+    """Instructions for a user without prepared data: where to ask for each corpus, what to run."""
     return "\n".join(
         [
             "The manual directory is DIR/prepared as launch/prepare.py writes it, with",

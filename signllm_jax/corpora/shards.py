@@ -47,7 +47,7 @@ class Part:
 
 
 def source_folder(data_dir: str | os.PathLike, language: str, source: str) -> epath.Path:
-    """Where a prepared source lies."""
+    """The folder of a prepared source."""
     return epath.Path(data_dir) / FOLDER / language / source
 
 
@@ -175,7 +175,7 @@ class LostClip:
 
 @dataclasses.dataclass(frozen=True)
 class Listed:
-    """What a part lists: its clips, those that were lost, and how often something was repaired."""
+    """The listing of a part: its clips, the lost ones, and the number of repairs of each kind."""
 
     examples: tuple[Example, ...]
     lost: tuple[LostClip, ...]
@@ -183,7 +183,7 @@ class Listed:
 
 
 def read_part(folder: epath.Path, name: str) -> tuple[dict, dict]:
-    """What a part lists, `examples`, `lost`, `repairs`, and its arrays.
+    """The listing of a part, `examples`, `lost` and `repairs`, and its arrays.
 
     Raises:
         DataError: It is damaged.
@@ -214,8 +214,8 @@ class Prepared:
     """A complete prepared source.
 
     Attributes:
-        folder: its folder.
-        language, source, layout: those of its settings.
+        folder: folder of the source.
+        language, source, layout: the values of its settings.
         parts: names of its files.
         digest: digest of the names of all parts, and thus of what they hold.
 
@@ -239,7 +239,7 @@ class Prepared:
         self.digest = hashlib.sha256(" ".join(self.parts).encode()).hexdigest()[:16]
 
     def listed(self) -> Iterator[dict]:
-        """What each part lists: `examples`, `lost`, `repairs`."""
+        """The listing of each part: `examples`, `lost`, `repairs`."""
         for name in self.parts:
             yield read_part(self.folder, name)[0]
 

@@ -39,7 +39,7 @@ class Take:
     """One signer's letter.
 
     Attributes:
-        letter: as recorded.
+        letter: the letter as recorded.
         hand: the hand that signs, 0 = right, 1 = left.
     """
 

@@ -1,8 +1,8 @@
 """Fingerspelled texts by many signers: each clip by one of them, several takes of every text.
 
-The texts are those of `spelled_texts` in ASL. Every take has a signer and a tempo of its own, so
-what is to be learned is how letters make words and how signers differ. A second test has signers
-whom no train clip shows, who spell with the letters that they have themselves.
+The texts are those of `spelled_texts` in ASL. Every take has a signer and a tempo of its own, so a
+model can learn how letters make words and how signers differ. A second test split has signers whom
+no train clip shows, and who spell with their own letters alone.
 """
 
 import random
@@ -20,7 +20,7 @@ SIGNER_TEST = "test_signers"
 TAKES = {"train": 2, "dev": 2, "test": 4}
 """Takes of every text, by different signers."""
 TEMPO = (9, 16)
-"""Frames that a letter is held: fewest and most."""
+"""Fewest and most frames that a letter is held."""
 STRINGS = 60
 """Texts of each unseen signer."""
 
@@ -41,7 +41,7 @@ def corpus(language: str, split: str) -> Iterator[Example]:
 
 
 def example_of(language: str, text: str, signer: str, take: int, split: str) -> Example:
-    """A text by a signer, whose tempo for it is always the same; `take` and `split` name it."""
+    """A text by a signer, always at the same tempo; `take` and `split` are parts of its id."""
     low, high = TEMPO
     draw = random.Random(f"tempo of {text} {signer}")
     tempo = low + int(draw.random() * (high - low + 1))

@@ -2,8 +2,8 @@
 
 Train has the short words of `fingerspelling`, longer words and names, and texts that are made here:
 letter strings, words joined to longer ones, and two or three words with a pause between them. In
-letter strings equal letters follow each other more often than in words, for a model meets every
-doubled letter seldom. What is made is the same on every machine. Dev and test are written down.
+letter strings equal letters follow each other more often than in words, because words have few
+doubled letters. The texts are the same on every machine. Those of dev and test are in files.
 """
 
 import functools
@@ -17,8 +17,8 @@ from signllm_jax.corpora.letters import letters, small
 LONGEST = 16
 """Most letters and pauses of a text."""
 STRINGS, JOINED, PHRASES, GROUPS, SHORT = 300, 100, 100, 120, 150
-"""How many letter strings, joined words, texts of several words and of several short letter strings
-train has, and strings of two or three letters, whose letters last longer."""
+"""Numbers of texts in train: letter strings, joined words, texts of several words, texts of several
+short letter strings, and strings of two or three letters, whose letters last longer."""
 DOUBLED = 0.15
 """Share of the letters of a string that repeat the letter before."""
 
@@ -62,7 +62,7 @@ def _lists(language: str) -> dict[str, tuple[str, ...]]:
 
 
 def _written(language: str) -> dict[str, list[str]]:
-    """Split -> the texts that are written down for it."""
+    """Split -> its texts in the file of the language."""
     written: dict[str, list[str]] = {split: [] for split in SPLITS}
     for section, lines in fingerspelling.read_sections(f"{language}-texts"):
         split, _, phrases = section.partition("-")

@@ -68,7 +68,7 @@ def read_subtitles(
         path: `.srt`, `.vtt` or `.eaf`, named as the video.
         encoding: See `tables.read_text`.
         spoken: The spoken language of the texts.
-        named: Of ELAN files, `text` and `gloss` -> the tier that holds it.
+        named: For ELAN files, `text` and `gloss` -> the tier that holds it.
 
     Yields:
         An entry per cue, all under the name of the video, or why there is none. A file that

@@ -54,7 +54,7 @@ class Table:
     """A table in memory.
 
     Attributes:
-        path: Its file.
+        path: File of the table.
         header: Column names in small letters; empty for a table without a header.
         rows: Its rows in order.
     """

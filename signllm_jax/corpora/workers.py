@@ -7,7 +7,6 @@ dies too, the clips of the part are made one by one: only the clip whose process
 
 import concurrent.futures
 import contextlib
-import multiprocessing
 import multiprocessing.connection
 import os
 import threading
