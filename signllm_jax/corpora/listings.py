@@ -54,7 +54,7 @@ class Column(Sequence):
         try:
             text = self.strings[start : int(ends[number])].tobytes().decode()
         except UnicodeDecodeError:
-            raise DataError(f"clip {index}: what is listed of it is damaged") from None
+            raise DataError(f"clip {index}: its listing is damaged") from None
         return self.make(text)
 
     def __eq__(self, other) -> bool:
