@@ -127,7 +127,7 @@ DIALECTS: dict[str, Dialect] = {
 """Name of a dialect -> how it is read."""
 
 
-def recognise(table: Table) -> str:
+def recognize(table: Table) -> str:
     """The dialect whose columns a table has; `table` where it is not of a known corpus."""
     for name, dialect in DIALECTS.items():
         if any(signature.issubset(table.header) for signature in dialect.signatures):

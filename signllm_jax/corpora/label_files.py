@@ -23,7 +23,7 @@ _AUTSL = re.compile(r"signer\d+_sample\d+(_color)?(\.\w+)?[,;\t]\d+$")
 _AUTSL_SIGNS = "SignList_ClassId_TR_EN.csv"
 
 
-def recognise_file(path: Path, encoding: str = "", spoken: str = "") -> str:
+def recognize_file(path: Path, encoding: str = "", spoken: str = "") -> str:
     """The dialect of a file that is no table with a header; '' for any other."""
     if path.suffix.lower() == ".json":
         content = read_json(path, encoding, spoken)

@@ -212,15 +212,15 @@ def _read_file(path: Path, reading: Reading, names: list[str], beside: str | os.
         return
     dialect = reading.dialect
     if dialect not in dialects.DIALECTS or not dialects.DIALECTS[dialect].columns:
-        recognised = label_files.recognise_file(path, reading.encoding, reading.spoken)
-        dialect = dialect if dialect in label_files.READERS else recognised
+        recognized = label_files.recognize_file(path, reading.encoding, reading.spoken)
+        dialect = dialect if dialect in label_files.READERS else recognized
     if dialect in label_files.READERS:
         _refuse_columns(reading, dialect)
         names.append(dialect)
         yield from label_files.READERS[dialect](path, reading.encoding, reading.spoken)
         return
     table = tables.read_table(path, reading.encoding, reading.spoken)
-    dialect = reading.dialect or dialects.recognise(table)
+    dialect = reading.dialect or dialects.recognize(table)
     names.append(dialect)
     rows = dialects.read_rows(table, dialect, dict(reading.columns), reading.any_split)
     if dialect == "signverse":
