@@ -57,7 +57,7 @@ def all_takes(sessions="abc", lacking=()):
 
 def planned(takes, grammar=GRAMMAR):
     parsed = parse_grammar(grammar)
-    return plan_sentences(take_pools(takes, parsed, own=False), parsed)
+    return plan_sentences(take_pools(takes, parsed, by_manifest=False), parsed)
 
 
 def test_test_has_sentences_and_sessions_that_train_has_not():
@@ -99,16 +99,16 @@ def test_what_cannot_be_signed_is_refused():
     parsed = parse_grammar(GRAMMAR)
     without = [each for each in all_takes() if each.text != "milk"]
     with pytest.raises(DataError, match="no take of the sign 'milk' serves train"):
-        take_pools(without, parsed, own=False)
+        take_pools(without, parsed, by_manifest=False)
     with pytest.raises(DataError, match="session 'c' has no take"):
-        take_pools(all_takes("ab"), parsed, own=False)
+        take_pools(all_takes("ab"), parsed, by_manifest=False)
 
 
 def test_the_corpus_s_own_splits_are_kept():
     parsed = parse_grammar(GRAMMAR.replace("%test_sessions c\n", ""))
     given = {"a": "train", "b": "dev", "c": "test"}
     takes = [dataclasses.replace(each, split=given[each.session]) for each in all_takes()]
-    pools = take_pools(takes, parsed, own=True)
+    pools = take_pools(takes, parsed, by_manifest=True)
     for session, split in given.items():
         assert {name for sessions in pools[split].values() for name in sessions} == {session}
 

@@ -23,7 +23,7 @@ thing = [(a | one) big] (tea | coffee)
 
 def refused(text, match):
     with pytest.raises(DataError, match=match) as caught:
-        draw_sentences(parse_grammar(text, "g.txt"), "g.txt")
+        draw_sentences(parse_grammar(text, "g.txt"))
     assert "\n" not in str(caught.value)
 
 

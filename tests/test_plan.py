@@ -173,7 +173,7 @@ def test_a_listed_text_that_is_no_text_is_named(listed):
     strings = np.load(listed[0] / "train-strings.npy")
     np.save(listed[0] / "train-strings.npy", np.full_like(strings, 255))
     (_, texts, _, _), _ = read_columns(listed[0], "train", listed[1])
-    with pytest.raises(DataError, match="clip 1: what is listed of it is damaged"):
+    with pytest.raises(DataError, match="clip 1: its listing is damaged"):
         texts[1]
 
 

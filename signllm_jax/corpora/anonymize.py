@@ -1,7 +1,7 @@
-"""Takes a signer's looks out of a clip: for corpora whose signers may not be shown.
+"""Removes a signer's looks from a clip, for corpora whose signers may not be shown.
 
-The package pose-anonymization puts the proportions of an average signer in the place of the first
-frame's; how the hands move stays, and so may what is known of a person's way to sign.
+The package pose-anonymization replaces the proportions of the first frame by those of an average
+signer. The movement of the hands stays, by which people who know a signer may still recognize them.
 """
 
 import dataclasses
@@ -26,14 +26,15 @@ def check_anonymizer() -> None:
 
 
 def anonymized(clip: PoseClip) -> PoseClip:
-    """The clip with an average signer's body in the place of its own.
-
-    Args:
-        clip: in 3D or flat, of the layout openpose50.
+    """The clip with an average signer's body instead of its own.
 
     Hands and wrists stay where they are. A flat clip stays flat.
 
-    Raises PoseFormatError where no frame shows both shoulders, by which signers are measured.
+    Args:
+        clip: Clip in 3D or flat, of the layout openpose50.
+
+    Raises:
+        PoseFormatError: No frame shows both shoulders, by which signers are measured.
     """
     from pose_anonymization.appearance import remove_appearance
     from pose_format import Pose
@@ -48,14 +49,10 @@ def anonymized(clip: PoseClip) -> PoseClip:
         path = Path(folder) / "clip.pose"
         write_pose_file(path, clip, "holistic")
         pose = Pose.read(path.read_bytes())
-        # the package takes the looks from the first frame, so one that shows them stands there
-        order = [first, *range(len(clip))]
-        pose.body.data, pose.body.confidence = (
-            pose.body.data[order],
-            pose.body.confidence[order],
-        )
+        # the package takes the looks from the first frame, so one that shows them is put there
+        pose.body = pose.body.select_frames([first, *range(len(clip))])
         plain = remove_appearance(pose)
-        plain.body.data, plain.body.confidence = plain.body.data[1:], plain.body.confidence[1:]
+        plain.body = plain.body[1:]
         with path.open("wb") as file:
             plain.write(file)
         made = read_pose_file(path, fps=clip.fps)

@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import itertools
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -20,13 +21,13 @@ _ENDINGS = {
     "mediapipe": ".npy",
 }
 _ONE_FILE = {"openpose": (".json", ".json.gz", ".zip"), "dwpose": (".json", ".json.gz")}
-"""Endings of a clip in one file, or of labels: found by name only."""
+"""Endings of files that are a whole clip, or labels; only their names tell which."""
 _FORM_OF = {Path(end).suffix: form for form, end in _ENDINGS.items()} | {".skels": "skels"}
 _WRAPPER = re.compile(r"[._]openpose$")  # what the DGS Corpus adds to the name of a session
 _PLAIN_FOLDERS = {
     *("npz", "pose", "poses", "keypoints", "openpose", "json", "video", "videos", "rgb"),
 }
-"""Folders whose names say nothing of the clips in them."""
+"""Folders whose names say nothing about the clips in them."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,14 +35,14 @@ class Job:
     """A clip to prepare.
 
     Attributes:
-        entry: What the manifest says of it.
+        entry: Its entry in the manifest.
         path: Its file or folder; "" = the corpus has none.
         offset: First byte of its line in a `.skels` file.
-        stamp: Changes when the file does.
+        stamp: Size and time of the file, which change when the file does.
         cut: Whether the entry's segment is cut out of the file.
         first: Whether it is the first job of its file, which counts what is repaired there.
         lacking: Why there is no file, where it is not just missing.
-        camera: Which recording of its file, where that wraps several.
+        camera: Name of its recording in a file that wraps several.
     """
 
     entry: Entry
@@ -54,15 +55,15 @@ class Job:
     camera: str = ""
 
 
-class _Found(NamedTuple):
-    """What lies in a folder.
+class _Files(NamedTuple):
+    """The files of poses in a folder.
 
     Attributes:
         clips: Paths of clips: files, or folders of frames.
         inside: Folder of frames -> its files; empty for OpenPose, whose files are never clips.
         alone: Files that may be a whole clip or labels, by their endings.
         ignored: macOS's `._` files.
-        there: The same in a few words, for messages.
+        there: A summary in a few words, for messages.
     """
 
     clips: list[str]
@@ -74,13 +75,13 @@ class _Found(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Jobs:
-    """What was found in a corpus's folder.
+    """The clips that were looked for in a corpus's folder.
 
     Attributes:
-        jobs: One for each entry, but for optional ones without a file.
+        jobs: One for each entry, except optional ones without a file.
         unlisted: Paths of clips in the folder that the manifest does not list.
         ignored: Files that are named like clips and are none: macOS's `._` files.
-        there: What lies in the folder, in a few words, for messages.
+        there: A summary of the folder in a few words, for messages.
         looked_for: The name of one clip that was not found, for messages; "" = all were.
     """
 
@@ -100,14 +101,14 @@ def find_jobs(
     """Finds the pose file of every clip.
 
     Names are compared without their suffixes and in NFC. A clip lies in the folder by its id, below
-    a folder of its split, or below any other folder where its name is there only once. Of a file
-    that wraps several cameras a clip is named by both, `FILE_CAMERA`.
+    a folder of its split, or below any other folder if its name is unique there. The name of a clip
+    in a file that wraps several cameras is `FILE_CAMERA`.
 
     Args:
-        entries: Of the manifest, with splits.
-        form: Of `pose_formats.FORMATS`.
+        entries: Entries of the manifest.
+        form: One of `settings.FORMATS`.
         source: Folder of the corpus.
-        known: Further entries that are not prepared; their clips are not unlisted.
+        known: Further entries that are not prepared; their clips do not count as unlisted.
 
     Raises:
         DataError: No such folder, or `.skels` with another number of lines than its `.files`.
@@ -117,37 +118,35 @@ def find_jobs(
         raise DataError(f"{source}: there is no such folder")
     if form == "skels":
         return _skels_jobs(entries, source, known)
-    found = _walk(source, form)
-    frames = [path for paths in found.inside.values() for path in paths]
-    index = _Index(source, [*found.clips, *frames, *found.alone])
-    jobs, used, read, looked_for = [], set(), set(), ""
+    files = _walk(source, form)
+    frames = itertools.chain(*files.inside.values())
+    index = _Index(source, [*files.clips, *frames, *files.alone])
+    jobs, read, looked_for = [], {("", "")}, ""
     for entry in entries:
         path, cut, several = index.find(entry)
         camera = ""
         if form == "openpose" and not path:
             path, cut, camera = index.find_camera(entry)
-        if path or not entry.optional:
-            stamp = _stamp(Path(path)) if path else ""
-            lacking = f"{several} files of that name" if several > 1 else ""
-            first = bool(path) and (path, camera) not in read
-            jobs.append(Job(entry, path, -1, stamp, cut, first, lacking, camera))
-        if path:
-            used.add(path)
-            read.add((path, camera))
-        elif not (looked_for or entry.optional):
-            looked_for = names_of(entry, form)
-    used |= {index.find(entry)[0] for entry in known}
+        if not path and entry.optional:
+            continue
+        stamp = _stamp(Path(path)) if path else ""
+        lacking = f"{several} files of that name" if several > 1 else ""
+        first = (path, camera) not in read
+        jobs.append(Job(entry, path, -1, stamp, cut, first, lacking, camera))
+        read.add((path, camera))
+        looked_for = looked_for or ("" if path else names_of(entry, form))
+    used = {path for path, _ in read} | {index.find(entry)[0] for entry in known}
     unlisted = []
-    for path in found.clips:
-        parts = found.inside.get(path, [])
-        single = [part for part in parts if part in used]
+    for path in files.clips:
         if path not in used:
-            unlisted += [part for part in parts if part not in used] if single else [path]
-    return Jobs(jobs, unlisted, found.ignored, found.there, looked_for)
+            inside = files.inside.get(path, [])
+            rest = [file for file in inside if file not in used]
+            unlisted += rest if len(rest) < len(inside) else [path]
+    return Jobs(jobs, unlisted, files.ignored, files.there, looked_for)
 
 
 def names_of(entry: Entry, form: str) -> str:
-    """What is looked for to find an entry's clip, in words."""
+    """The names under which an entry's clip is looked for, in words."""
     if form == "skels":
         return f"{entry.id} in <split>.files beside <split>.skels"
     ending = "/" if form == "openpose" else _ENDINGS[form]
@@ -180,7 +179,7 @@ class _Index:
             self._below[last].append((folders, path))
 
     def find(self, entry: Entry) -> tuple[str, bool, int]:
-        """The path of an entry's file or "", whether to cut it, and how many might be meant."""
+        """The path of an entry's file or "", whether to cut it, and how many have its name."""
         several = 0
         for name, cut in _names(entry):
             for whole in (name, f"{entry.split}/{name}"):
@@ -204,30 +203,29 @@ class _Index:
 
 
 def _parts(name: str) -> tuple[list[str], str]:
-    """The folders of a name that say something of the clip, and the rest."""
+    """The folders of a name that say something about the clip, and its last part."""
     *folders, last = name.split("/")
     return [f for f in folders if f not in _PLAIN_FOLDERS and not split_of(f)], last
 
 
 def _same(folders: list[str], wanted: list[str]) -> bool:
-    """Whether the folders of a file are those of a name, where both have some."""
-    shorter = min(len(folders), len(wanted))
-    return shorter == 0 or folders[-shorter:] == wanted[-shorter:]
+    """Whether the folders of a file are those of a name, as far as both have some."""
+    return all(folder == name for folder, name in zip(reversed(folders), reversed(wanted)))
 
 
-def _walk(source: Path, form: str) -> _Found:
-    """Lists the clips in a folder: a file each, or a folder with a file for each frame."""
+def _walk(source: Path, form: str) -> _Files:
+    """Lists the clips in a folder: a file per clip, or a folder with a file per frame."""
     clips, inside, alone, ignored = [], {}, [], []
     suffixes: collections.Counter[str] = collections.Counter()
+    ending, one_file = _ENDINGS[form], _ONE_FILE.get(form, ())
     for folder, folders, files in os.walk(source):
         folders[:] = sorted(name for name in folders if name != "__MACOSX")
         names = sorted(name for name in files if not name.startswith("._"))
         suffixes.update(Path(name).suffix.lower() or "without suffix" for name in names)
-        ending = _ENDINGS[form]
         poses = [os.path.join(folder, name) for name in names if name.lower().endswith(ending)]
         frames = form == "openpose" or (form != "pose" and Path(folder) != source)
         if poses and frames:
-            # the files are the frames of one clip; or they are clips, as a manifest's names tell
+            # the files are the frames of one clip; or they are clips, if a manifest names them
             if [os.path.basename(path) for path in poses] == ["poses.npz"]:
                 clips += poses
             else:
@@ -235,16 +233,15 @@ def _walk(source: Path, form: str) -> _Found:
                 inside[folder] = [] if form == "openpose" else poses
             continue
         clips += poses
-        one_file = _ONE_FILE.get(form, ())
         alone += [os.path.join(folder, name) for name in names if name.lower().endswith(one_file)]
         hidden = [name for name in files if name.startswith("._") and name.lower().endswith(ending)]
         ignored += [os.path.join(folder, name) for name in hidden]
     shown = ", ".join(os.path.relpath(path, source) for path in sorted(clips)[:_SHOWN])
     listed = ", ".join(f"{count} {suffix}" for suffix, count in suffixes.most_common(4))
     there = f"{len(clips)} clips, such as {shown}" if clips else listed or "no files"
-    other = next((_FORM_OF[name] for name, _ in suffixes.most_common() if name in _FORM_OF), form)
-    hint = f"; is it --format={other}?" if other != form and not clips else ""
-    return _Found(sorted(clips), inside, sorted(alone), sorted(ignored), f"there are {there}{hint}")
+    likely = next((_FORM_OF[name] for name, _ in suffixes.most_common() if name in _FORM_OF), form)
+    hint = f"; is it --format={likely}?" if likely != form and not clips else ""
+    return _Files(sorted(clips), inside, sorted(alone), sorted(ignored), f"there are {there}{hint}")
 
 
 def _stamp(path: Path) -> str:
@@ -266,33 +263,28 @@ def _skels_jobs(entries: Sequence[Entry], source: Path, known: Sequence[Entry]) 
         path = source / f"{stem}.skels"
         if path.exists():
             offsets[stem], stamps[stem] = line_offsets(path), _stamp(path)
-            if stem in counts and len(offsets[stem]) != counts[stem]:
-                raise DataError(
-                    f"{path}: {len(offsets[stem])} lines, but {stem}.files has {counts[stem]}"
-                )
+            lines = len(offsets[stem])
+            if lines != counts.get(stem, lines):
+                raise DataError(f"{path}: {lines} lines, but {stem}.files has {counts[stem]}")
     jobs, used, looked_for = [], set(), ""
     for entry in entries:
         stem, line, cut = entry.stem, entry.line, entry.is_segment
-        names = () if entry.stem else _names(entry)
-        for name, cuts in names:
-            last = below.get(name.rpartition("/")[2], [])
-            places = [listed.get(whole) for whole in (name, f"{entry.split}/{name}")]
-            place = next((p for p in places if p), last[0] if len(last) == 1 else None)
-            if place:
-                (stem, line), cut = place, cuts
+        for name, cuts in () if entry.stem else _names(entry):
+            named = below.get(name.rpartition("/")[2], [])
+            where = listed.get(name) or listed.get(f"{entry.split}/{name}")
+            if where or len(named) == 1:
+                (stem, line), cut = where or named[0], cuts
                 break
         if stem not in offsets:
             jobs += [] if entry.optional else [Job(entry, "")]
             looked_for = looked_for or names_of(entry, "skels")
             continue
-        if line >= len(offsets[stem]):
-            raise DataError(
-                f"{source / stem}.skels: {len(offsets[stem])} lines, no line {line + 1}"
-            )
+        path, lines = f"{source / stem}.skels", len(offsets[stem])
+        if line >= lines:
+            raise DataError(f"{path}: {lines} lines, no line {line + 1}")
         first = (stem, line) not in used
         used.add((stem, line))
         entry = dataclasses.replace(entry, stem=stem, line=line)
-        path = os.fspath(source / f"{stem}.skels")
         jobs.append(Job(entry, path, int(offsets[stem][line]), stamps[stem], cut, first))
     names = {entry.id for entry in known}
     unlisted = [n for n, where in listed.items() if where not in used and n not in names]

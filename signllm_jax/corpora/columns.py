@@ -1,4 +1,4 @@
-"""Which column of a table holds which field, by the usual names of columns or those of a dialect.
+"""Finds the columns of a table's fields, by the usual names of columns or those of a dialect.
 
 Names are compared by their letters and digits: `startTime`, `start time` and `start_time` are one.
 """
@@ -67,9 +67,9 @@ _SPAN_NAMES = {
     *("time", "times", "timestamp", "timestamps", "timespan", "timerange", "timecode", "timecodes"),
     *("segment", "segments", "interval", "span", "range"),
 }
-"""Names of a column that is a begin and an end where its values are two times each."""
+"""Names of a column that has a start and an end where its values are two times each."""
 _OF_SPANS = re.compile(r"(s|ms|secs?|seconds|time|tc|frames?|시간)?")
-"""What else stands in such a name."""
+"""Further words in the name of such a column."""
 _CLOCK = r"\d+(?::\d+)*(?:[.,]\d+)?"
 _TWO_TIMES = re.compile(
     rf"{_CLOCK}(?:\s*(?:-|–|-->|to|,|;|/)\s*|\s+){_CLOCK}|[\[(].*\d[\s\])]*[,;\s].*\d.*[\])]"
@@ -91,42 +91,40 @@ def columns_of(table: Table, columns: Columns, named: Mapping[str, str]) -> dict
         DataError: A column that was named, or one for ids or texts, is not there, or a column that
             is used stands there twice; all of them in one message.
     """
-    faults, found = [], {}
+    faults, fields = [], {}
     for field, column in named.items():
         if column and column.strip().lower() not in table.header:
             faults.append(f"no column {column!r}, which --{field}_column names")
         elif column:
-            found[field] = column.strip().lower()
-    there_is: dict[str, str] = {}
-    for name in table.header:
-        there_is.setdefault(_letters(name), name)
+            fields[field] = column.strip().lower()
+    by_letters = {_letters(name): name for name in reversed(table.header)}
     for field, names in columns.items():
-        there = list(dict.fromkeys(map(_letters, names)))
-        there = [there_is[name] for name in there if name in there_is]
+        spellings = dict.fromkeys(map(_letters, names))
+        present = [by_letters[letters] for letters in spellings if letters in by_letters]
         if field == "file":
-            there = [name for name in there if name != found.get("id")]
-        if field not in found and there:
-            found[field] = "|".join(there) if field == "file" else there[0]
-    lacking = [field for field in ("id", "text") if field in columns and field not in found]
+            present = [name for name in present if name != fields.get("id")]
+        if field not in fields and present:
+            fields[field] = "|".join(present) if field == "file" else present[0]
+    lacking = [field for field in ("id", "text") if field in columns and field not in fields]
     lacking = [field for field in lacking if not named.get(field)]
     for field in lacking:
         first, *others = columns[field][:6]
         faults.append(f"no column {first!r}" + (f" (or {', '.join(others)})" if others else ""))
-    if columns is USUAL:  # a segment that is told must not be taken for the whole file
+    if columns is USUAL:  # a segment with times must not be taken for the whole file
         known = {_letters(name) for names in columns.values() for name in names}
         rest = _unknown_times(table, known)
-        if not named.get("text") and _has_numbers(table, found.get("text", "")):
+        if not named.get("text") and _has_numbers(table, fields.get("text", "")):
             faults.append(
-                f"column {found['text']!r} holds numbers of classes, which say nothing: say which "
+                f"column {fields['text']!r} holds numbers of classes, which say nothing: say which "
                 "column has the texts by --text_column=NAME"
             )
-        if found.get("end") == "offset" and "start" not in found:  # as `offset` and `duration`
-            found["start"] = found.pop("end")
-            rest += [] if "duration" in found else [found.pop("start")]
+        if fields.get("end") == "offset" and "start" not in fields:  # as `offset` and `duration`
+            fields["start"] = fields.pop("end")
+            rest += [] if "duration" in fields else [fields.pop("start")]
         faults += [f"column {name!r} looks like a time and is not known" for name in rest]
-        faults += _one_unit(found) + _endless(table, found)
+        faults += _one_unit(fields) + _endless(table, fields)
     spelled = [_letters(name) for name in table.header]
-    used = {name for names in found.values() for name in names.split("|")}
+    used = {name for names in fields.values() for name in names.split("|")}
     twice = {name for name in used if spelled.count(_letters(name)) > 1}
     faults += [f"column {name!r} stands there twice" for name in sorted(twice)]
     if faults:
@@ -135,7 +133,7 @@ def columns_of(table: Table, columns: Columns, named: Mapping[str, str]) -> dict
             f"{table.path}: {'; '.join(faults)}; its header is: {', '.join(table.header)}"
             + (f"; the first line must name the columns: say which by {hint}" if hint else "")
         )
-    return found
+    return fields
 
 
 def _letters(name: str) -> str:
@@ -150,13 +148,13 @@ def _unknown_times(table: Table, known: set[str]) -> list[str]:
         words = re.split(r"[\W_]+|(?<=시작)|(?<=종료)", name)
         bare[" ".join(word for word in words if not _OF_SPANS.fullmatch(word))] = name
     pair = next((pair for pair in _SPANS if {*pair} <= {*bare}), ())
-    times = [
-        name
-        for name in rest
-        if (_TIMES.search(name) and not _NO_TIMES & {*re.split(r"[\W_]+", name)})
-        or (_letters(name) in _SPAN_NAMES and _has_spans(table, name))
-        or _is_of_spans(table, name)
-    ]
+    times = []
+    for name in rest:
+        values = [value for row in table.rows if (value := row.values.get(name, "").strip())]
+        named = _TIMES.search(name) and not _NO_TIMES & {*re.split(r"[\W_]+", name)}
+        two_times = _letters(name) in _SPAN_NAMES and any(map(_TWO_TIMES.fullmatch, values))
+        if named or two_times or _are_spans(values):
+            times.append(name)
     return [*times, *(bare[name] for name in pair)]
 
 
@@ -166,52 +164,44 @@ def _has_numbers(table: Table, name: str) -> bool:
     return name == "label" and bool(values) and all(value.isdecimal() for value in values)
 
 
-def _has_spans(table: Table, name: str) -> bool:
-    values = (row.values.get(name, "") for row in table.rows)
-    return any(_TWO_TIMES.fullmatch(value) for value in values)
-
-
-def _is_of_spans(table: Table, name: str) -> bool:
-    """Whether all values of a column, where it has any, are a begin and a later end."""
-    values = [value for row in table.rows if (value := row.values.get(name, "").strip())]
-    found = [_SPAN.fullmatch(value) for value in values]
-    return bool(found) and all(span and _later(*span.groups()) for span in found)
+def _are_spans(values: list[str]) -> bool:
+    """Whether there are values and each of them is a start and a later end."""
+    spans = [_SPAN.fullmatch(value) for value in values]
+    return bool(spans) and all(span and _later(*span.groups()) for span in spans)
 
 
 def _later(begin: str, end: str) -> bool:
     try:
-        first, last = seconds(begin), seconds(end)
+        return (seconds(begin) or 0.0) < (seconds(end) or 0.0)
     except ValueError:
         return False
-    return first is not None and last is not None and first < last
 
 
-def _endless(table: Table, found: dict[str, str]) -> list[str]:
-    """Says where segments of one file have a begin and no end."""
-    begin = next((found[key] for key in ("start", "start_ms", "start_frame") if key in found), "")
-    if not begin or {"end", "end_ms", "end_frame", "duration"} & {*found} or "id" not in found:
+def _endless(table: Table, fields: dict[str, str]) -> list[str]:
+    """The fault of segments of one file that have a beginning and no end."""
+    begin = next((fields[key] for key in ("start", "start_ms", "start_frame") if key in fields), "")
+    if not begin or {"end", "end_ms", "end_frame", "duration"} & {*fields} or "id" not in fields:
         return []
-    names = [row.values.get(found["id"], "") for row in table.rows]
+    names = [row.values.get(fields["id"], "") for row in table.rows]
     if len({*names}) == len(names):
         return []
     return [f"column {begin!r} says where segments of one file begin, and none where they end"]
 
 
-def _one_unit(found: dict[str, str]) -> list[str]:
-    """Keeps the times of one unit, the first with begin and end; or says that there is none.
+def _one_unit(fields: dict[str, str]) -> list[str]:
+    """Keeps the times of one unit, the first with start and end; or gives the fault.
 
-    A duration in seconds stands for an end in seconds, and says nothing beside one.
+    A duration in seconds replaces a missing end in seconds, and is ignored beside one.
     """
-    if "start" not in found or "end" in found:
-        found.pop("duration", None)
-    if "duration" in found:
+    if "start" not in fields or "end" in fields:
+        fields.pop("duration", None)
+    if "duration" in fields:
         return []
-    units = [unit for unit in ("", "_ms", "_frame") if {f"start{unit}", f"end{unit}"} & {*found}]
-    whole = [unit for unit in units if {f"start{unit}", f"end{unit}"} <= {*found}]
-    if len(units) > 1 and not whole:
+    pairs = [{f"start{unit}", f"end{unit}"} for unit in ("", "_ms", "_frame")]
+    pairs = [pair for pair in pairs if pair & {*fields}]
+    whole = [pair for pair in pairs if pair <= {*fields}]
+    if len(pairs) > 1 and not whole:
         return ["its segments begin and end in several units"]
-    for unit in units:
-        if len(units) > 1 and unit != whole[0]:
-            found.pop(f"start{unit}", None)
-            found.pop(f"end{unit}", None)
+    for name in set().union(*pairs) - whole[0] if whole else ():
+        fields.pop(name, None)
     return []

@@ -6,12 +6,13 @@ that the user names. Files that are no tables with a header are read by `label_f
 """
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from signllm_jax.corpora.columns import USUAL, Columns, columns_of
 from signllm_jax.corpora.entries import (
     Entry,
     Odd,
+    Rows,
     clip_id,
     end_of,
     make_entry,
@@ -19,8 +20,6 @@ from signllm_jax.corpora.entries import (
     split_of,
 )
 from signllm_jax.corpora.tables import Row, Table
-
-Found = Iterator[Entry | Odd]
 
 _UNITS = {"start": ("start", 1.0), "start_ms": ("start", 0.001), "start_frame": ("start", 1.0)}
 _UNITS |= {name.replace("start", "end"): ("end", scale) for name, (_, scale) in _UNITS.items()}
@@ -128,63 +127,57 @@ DIALECTS: dict[str, Dialect] = {
 """Name of a dialect -> how it is read."""
 
 
-def recognise(table: Table) -> str:
-    """The dialect whose columns a table has; `table` where it is none of a known corpus."""
-    header = set(table.header)
+def recognize(table: Table) -> str:
+    """The dialect whose columns a table has; `table` where it is not of a known corpus."""
     for name, dialect in DIALECTS.items():
-        if any(signature <= header for signature in dialect.signatures):
+        if any(signature.issubset(table.header) for signature in dialect.signatures):
             return name
     return "table"
 
 
-def read_rows(table: Table, dialect: str, named: Mapping[str, str], any_split: bool) -> Found:
+def read_rows(table: Table, dialect: str, named: Mapping[str, str], any_split: bool) -> Rows:
     """The entries of a table with a header.
 
     Args:
         table: The table.
         dialect: Name of a dialect with columns.
         named: Field -> the column that the user named.
-        any_split: Whether splits of unknown names are let through, for all get another.
+        any_split: Whether splits of unknown names are let through, since all clips get another.
     """
     columns = columns_of(table, DIALECTS[dialect].columns or USUAL, named)
-    own = dialect not in ("table", "dgs", "gksl")
-    split = (split_in if own else split_of)(table.path.stem)
+    split = (split_of if dialect in ("table", "dgs", "gksl") else split_in)(table.path.stem)
     unit = "frames" if {"start_frame", "end_frame"} & set(columns) else "seconds"
     for row in table.rows:
         values, scale = _fields(row, columns)
         if row.fault:
-            yield Odd(clip_id(values.get("id", "")) or row.place, row.fault, row.place)
+            yield Odd(clip_id(values.get("id", "")) or row.position, row.fault, row.position)
             continue
         if any_split and not split_of(values.get("split", "")):
             values["split"] = ""
-        made = make_entry(row.place, values, split, scale=scale, unit=unit)
-        if dialect == "signsuisse" and isinstance(made, Entry):
-            yield from _signsuisse(row, made)
+        entry = make_entry(row.position, values, split, scale=scale, unit=unit)
+        if dialect == "signsuisse" and isinstance(entry, Entry):
+            yield from _signsuisse(row, entry)
         else:
-            yield made
+            yield entry
 
 
 def _fields(row: Row, columns: Mapping[str, str]) -> tuple[dict[str, str], float]:
+    """The fields of a row, and the factor from the unit of its times to seconds or frames."""
     values, factor = {}, 1.0
     for field, column in columns.items():
-        value = "|".join(row.values.get(name, "") for name in column.split("|"))
-        name, scale = _UNITS.get(field, (field, 1.0))
+        name, scale = _UNITS.get(field, (field, factor))
         if name not in values:
-            values[name] = value
-            factor = scale if field in _UNITS else factor
+            values[name] = "|".join(row.values.get(part, "") for part in column.split("|"))
+            factor = scale
     if "duration" in values:
         values["end"] = end_of(values["start"], values["duration"])
     return values, factor
 
 
-def _signsuisse(row: Row, made: Entry) -> Found:
+def _signsuisse(row: Row, sign: Entry) -> Rows:
     """A sign, and the sentence that is its example where that was recorded too."""
-    form = "signsuisse_{}_{}".format
-    yield dataclasses.replace(made, aliases=(form(made.id, "isolated"),))
-    sentence = " ".join(row.values.get("example", "").split())
-    if sentence:
-        names = (form(made.id, "example"), f"{made.id}-example")
-        name = f"{made.id}_example"
-        yield dataclasses.replace(
-            made, id=name, text=sentence, gloss="", aliases=names, optional=True
-        )
+    yield dataclasses.replace(sign, aliases=(f"signsuisse_{sign.id}_isolated",))
+    if sentence := " ".join(row.values.get("example", "").split()):
+        names = (f"signsuisse_{sign.id}_example", f"{sign.id}-example")
+        sign = dataclasses.replace(sign, id=f"{sign.id}_example", text=sentence, gloss="")
+        yield dataclasses.replace(sign, aliases=names, optional=True)

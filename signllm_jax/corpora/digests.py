@@ -8,16 +8,16 @@ import numpy as np
 
 
 def listing_digest(*columns: Sequence) -> str:
-    """SHA-256 of what is listed of a split: ids, texts, glosses and lengths, in their order.
+    """SHA-256 of the listing of a split: ids, texts, glosses and lengths, in their order.
 
     Args:
-        columns: lists of strings, of lists of strings, or of whole numbers.
+        columns: lists of strings, of lists of strings, or of integers.
     """
-    sha = hashlib.sha256(b"[")  # as of `json.dumps` of all, which would take memory
+    sha = hashlib.sha256(b"[")  # as of `json.dumps(columns)`, which would need much memory
     for number, column in enumerate(columns):
         sha.update(b", [" if number else b"[")
-        for place, value in enumerate(column):
-            sha.update(f"{', ' if place else ''}{json.dumps(value)}".encode())
+        for row, value in enumerate(column):
+            sha.update(f"{', ' if row else ''}{json.dumps(value)}".encode())
         sha.update(b"]")
     sha.update(b"]")
     return sha.hexdigest()
@@ -40,20 +40,20 @@ class RecordsDigest:
                 self._sha.update(array.data)
 
     def hexdigest(self) -> str:
-        """Of all that was added."""
+        """The digest of all examples that were added."""
         return self._sha.hexdigest()
 
 
 def first_changed(mine: Mapping[str, str], held: Mapping[str, str]) -> str | None:
-    """The name of the first split whose data differs, None where all is the same.
+    """The name of the first split whose data differs, None where all data is the same.
 
     Args:
         mine: name of a split -> `LISTING` or `LISTING RECORDS`, two digests.
-        held: the same; data that was prepared before records were digested has the first alone,
-            which is then all that is compared.
+        held: the same of other data. Data that was prepared before records were digested has the
+            first digest alone, and then only that one is compared.
     """
     for name in sorted({*mine, *held}):
         pairs = zip(mine.get(name, "").split() or [""], held.get(name, "").split() or [""])
-        if any(one != other for one, other in pairs):
+        if any(digest != held_digest for digest, held_digest in pairs):
             return name
     return None

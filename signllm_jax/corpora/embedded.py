@@ -9,11 +9,12 @@ from signllm_jax.corpora.fingerspelling import SPLITS, Example
 
 @dataclasses.dataclass(frozen=True)
 class Embedded:
-    """How a spelled data set is made.
+    """A data set that is made from an installed package.
 
     Attributes:
-        corpus: language and split -> its examples, the same on every call and machine.
-        splits: its splits.
+        corpus: function of language and split that yields the examples, the same on every call
+            and machine.
+        splits: names of the splits.
     """
 
     corpus: Callable[[str, str], Iterator[Example]]

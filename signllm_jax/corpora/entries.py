@@ -5,10 +5,11 @@ import math
 import os
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 
 SPLITS = ("train", "dev", "test")
-_LONGEST = 200  # bytes of a name, with room for what stands after it in that of a file
+_LONGEST = 200  # bytes of an id, with room for what a file's name has beside it
 SPLIT_NAMES = {name: name for name in SPLITS} | {
     "training": "train",
     **dict.fromkeys(("val", "valid", "validation", "devel", "development"), "dev"),
@@ -27,21 +28,21 @@ class Entry:
 
     Attributes:
         id: Its name, without the suffix of a file.
-        text: What it says.
-        gloss: Its glosses, or nothing.
-        signer: Who signs, or nothing.
-        split: `train`, `dev`, `test`, or nothing where the corpus has none.
-        language: Code of the sign language, or nothing where the manifest does not say.
-        stem: Name of its line-aligned files without the suffix; nothing from a table.
+        text: Its text in the spoken language.
+        gloss: Its glosses; empty where it has none.
+        signer: Who signs; empty where the manifest does not say.
+        split: `train`, `dev`, `test`, or empty where the corpus has none.
+        language: Code of the sign language; empty where the manifest does not say.
+        stem: Name of its line-aligned files without the suffix; empty from a table.
         line: Its line in them, from 0.
         aliases: Other names of its file.
         files: Names of longer files that it is a segment of, in the order they are tried; a file
             by the name of the clip itself comes first and is not cut.
-        start: Where the segment begins; None = at the begin of the file.
+        start: Where the segment begins; None = at the beginning of the file.
         end: Where the segment ends; None = at the end of the file.
-        unit: Of start and end, `seconds` or `frames` of the file.
+        unit: Unit of `start` and `end`, `seconds` or `frames` of the file.
         optional: Whether nothing is lost where it has no file.
-        place: The table and the line, for messages; no part of what is prepared.
+        position: The table and the line, for messages; no part of what is prepared.
     """
 
     id: str
@@ -58,7 +59,7 @@ class Entry:
     end: float | None = None
     unit: str = "seconds"
     optional: bool = False
-    place: str = dataclasses.field(default="", compare=False)
+    position: str = dataclasses.field(default="", compare=False)
 
     @property
     def is_segment(self) -> bool:
@@ -67,7 +68,7 @@ class Entry:
 
     @property
     def recording(self) -> str:
-        """What all segments of one recording share."""
+        """The name of the recording, which all its segments share."""
         return self.files[0] if self.files else self.id
 
 
@@ -76,7 +77,7 @@ class Odd:
     """A row of a manifest that names no clip.
 
     Attributes:
-        name: Its id, or its place in the table.
+        name: Its id, or the table and the line.
         reason: Why, in words that are the same for all rows of the kind.
         place: The table and the line.
     """
@@ -84,6 +85,10 @@ class Odd:
     name: str
     reason: str
     place: str = ""
+
+
+Rows = Iterator[Entry | Odd]
+"""Output of a reader of labels: clips, and rows that name none."""
 
 
 def is_place(name: str) -> bool:
@@ -114,12 +119,12 @@ def splits_in(stem: str) -> set[str]:
 
 def split_in(stem: str) -> str:
     """The only split that parts of a file's name mean; nothing where there is none or several."""
-    means = splits_in(stem)
-    return means.pop() if len(means) == 1 else ""
+    splits = splits_in(stem)
+    return splits.pop() if len(splits) == 1 else ""
 
 
 def seconds(value: str) -> float | None:
-    """A time in seconds from `12.5`, `00:01:02,500` or `1:02`; None for nothing, NaN or below 0.
+    """A time in seconds from `12.5`, `00:01:02,500` or `1:02`; None if empty, NaN or negative.
 
     Raises:
         ValueError: It is no time.
@@ -138,7 +143,7 @@ def seconds(value: str) -> float | None:
 
 
 def end_of(start: str, duration: str) -> str:
-    """When a segment ends that begins at `start` and lasts that long, as `make_entry` takes it."""
+    """The end of a segment by its start and duration, in the form that `make_entry` takes."""
     try:
         lasts = seconds(duration)
         return "" if lasts is None else str((seconds(start) or 0.0) + lasts)
@@ -147,24 +152,23 @@ def end_of(start: str, duration: str) -> str:
 
 
 def make_entry(
-    place: str,
+    position: str,
     values: Mapping[str, str],
     split: str = "",
     aliases: Sequence[str] = (),
     scale: float = 1.0,
     unit: str = "seconds",
-    optional: bool = False,
 ) -> Entry | Odd:
-    """An entry from what a row says.
+    """An entry from the fields of a row.
 
     Args:
-        place: The row, for messages.
+        position: The table and the line, for messages.
         values: Field name -> value: `id text gloss signer split language file start end`.
-        split: Of rows that do not say theirs.
+        split: Split of the rows that do not say theirs.
         aliases: Other names of its file.
-        scale: `unit` by the unit of `start` and `end`, 0.001 for milliseconds.
+        scale: Factor from the unit of the values `start` and `end` to `unit`, 0.001 for
+            milliseconds.
         unit: `seconds` or `frames`.
-        optional: See `Entry`.
 
     Returns:
         The entry, or why there is none.
@@ -175,16 +179,16 @@ def make_entry(
 
     name = clip_id(field("id"))
     if not name:
-        return Odd(place, "no id", place)
-    said = field("split")
-    if said and not split_of(said):
-        return Odd(name, f"unknown split {said!r}", place)
+        return Odd(position, "no id", position)
+    named_split = field("split")
+    if named_split and not split_of(named_split):
+        return Odd(name, f"unknown split {named_split!r}", position)
     try:
         start, end = (seconds(field(key)) for key in ("start", "end"))
     except ValueError:
-        return Odd(name, "a start or end that is no time", place)
+        return Odd(name, "a start or end that is no time", position)
     if end is not None and end <= (start or 0) and not (end == 0 and not start):
-        return Odd(name, "a segment that ends before it begins", place)
+        return Odd(name, "a segment that ends before it begins", position)
     if end == 0:  # lexicons write 0, 0 for a whole file
         end = None
     start, end = (None if time is None else time * scale for time in (start or None, end))
@@ -195,43 +199,38 @@ def make_entry(
         field("text"),
         field("gloss"),
         field("signer"),
-        split_of(said) or split,
+        split_of(named_split) or split,
         field("language"),
         aliases=tuple(map(clip_id, aliases)),
         files=files or (() if whole else (name,)),
         start=start,
         end=end,
         unit=unit,
-        optional=optional,
-        place=place,
+        position=position,
     )
 
 
 def tell_apart(entries: Sequence[Entry]) -> tuple[list[Entry], list[Odd]]:
-    """Gives segments of one file that share its id ids of their own; drops what is listed twice.
+    """Gives an id of its own to each segment of a file; drops what is listed twice.
 
     Args:
-        entries: In the order of the manifest.
+        entries: Entries in the order of the manifest.
 
     Returns:
-        The entries, each with an id of its own in its language, and the rows that were dropped.
+        The entries with ids that are unique in their language, and the rows that were dropped.
     """
-    times: dict[tuple[str, str], set] = {}
+    times = defaultdict(set)
     for entry in entries:
-        key = entry.language, entry.id
-        times.setdefault(key, set()).add((entry.start, entry.end))
+        times[entry.language, entry.id].add((entry.start, entry.end))
     kept: dict[tuple[str, str], Entry] = {}
     dropped = []
     for entry in entries:
-        key = entry.language, entry.id
-        if entry.is_segment and len(times[key]) > 1:
+        if entry.is_segment and len(times[entry.language, entry.id]) > 1:
             entry = dataclasses.replace(entry, id=f"{entry.id}_{_label(entry)}")
-        key = entry.language, entry.id
-        if key in kept:
-            other = " with another text" if kept[key].text != entry.text else ""
-            dropped.append(Odd(entry.id, f"listed twice{other}", entry.place))
-        else:
-            kept[key] = entry
+        first = kept.setdefault((entry.language, entry.id), entry)
+        if first is not entry:
+            text = " with another text" if first.text != entry.text else ""
+            dropped.append(Odd(entry.id, f"listed twice{text}", entry.position))
     return list(kept.values()), dropped
 
 

@@ -1,5 +1,6 @@
-"""Writes the original's own numbers: `.skels` of the reference lift, before anything is cleaned."""
+"""Writes the original's own numbers: `.skels` of the reference lift, without any cleaning."""
 
+import dataclasses
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from signllm_jax.core.errors import ConfigError, OutputError
 from signllm_jax.core.plain_files import replacing
 from signllm_jax.core.skeleton import OPENPOSE50
 from signllm_jax.corpora.clip_jobs import Job
+from signllm_jax.corpora.export_skels import write_labels
 from signllm_jax.corpora.prepare import Settings, reference_keypoints
 from signllm_jax.poses.frames import Repairs
 from signllm_jax.poses.skels import skels_line
@@ -30,15 +32,15 @@ def check_reference(settings: Settings, path: str | os.PathLike) -> None:
 def export_reference(
     jobs: Sequence[Job], settings: Settings, path: str | os.PathLike, prepared: set[str]
 ) -> int:
-    """Writes a line of 151 numbers a frame for each prepared clip, in the order of the jobs.
+    """Writes a line with 151 numbers per frame for each prepared clip, in the order of the jobs.
 
-    As in the original, the keypoints are lifted as they are found and a frame without a nose is
+    As in the original, the keypoints are lifted as they are detected, and a frame without a nose is
     left out, which shifts time; nothing is cleaned, resampled or trimmed. `.files`, `.text` and
     `.gloss` beside it are line-aligned.
 
     Args:
-        jobs: Of the corpus.
-        settings: How it was prepared, with the reference lift.
+        jobs: Jobs of the corpus.
+        settings: Settings of the corpus, with the reference lift.
         path: The file, ending in `.skels`.
         prepared: Ids of the clips that were prepared.
 
@@ -46,29 +48,16 @@ def export_reference(
         The number of lines.
 
     Raises:
-        OutputError: A place that cannot be written.
+        OutputError: A file cannot be written.
     """
     from signllm_jax.poses.lift import lift_reference_positions
 
     path = Path(path)
-    own = [job for job in jobs if job.entry.id in prepared]
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror}") from None
+    exported = [job for job in jobs if job.entry.id in prepared]
+    write_labels(path, [dataclasses.asdict(job.entry) for job in exported])
     with replacing(path) as part, open(part, "w", encoding="ascii") as file:
-        for job in own:
+        for job in exported:
             keypoints = reference_keypoints(job, settings, Repairs())
             keypoints = keypoints[keypoints[:, 0, 0] != 0].astype(np.float32)
             file.write(f"{skels_line(lift_reference_positions(keypoints) / SCALE)}\n")
-    for kind, lines in (
-        ("files", [job.entry.id for job in own]),
-        ("text", [job.entry.text for job in own]),
-        ("gloss", [job.entry.gloss for job in own]),
-    ):
-        with (
-            replacing(path.with_suffix(f".{kind}")) as part,
-            open(part, "w", encoding="utf-8") as file,
-        ):
-            file.writelines(f"{line}\n" for line in lines)
-    return len(own)
+    return len(exported)

@@ -3,12 +3,11 @@
 import contextlib
 import dataclasses
 import json
+import multiprocessing.pool
 import os
-import queue
-import subprocess
-import threading
 from collections.abc import Iterator
 from pathlib import Path
+from subprocess import DEVNULL, PIPE, Popen
 
 import tqdm
 
@@ -30,10 +29,11 @@ class _Video:
     output: Path
     name: str  # relative to the folder of videos
 
-    def stamp(self) -> list[int]:
-        """What changes when the file does."""
-        about = self.path.stat()
-        return [about.st_size, about.st_mtime_ns]
+
+def _stamp(path: Path) -> list[int]:
+    """Size and time of a file, which change when the file does."""
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns]
 
 
 def find_python(folder: Path) -> Path:
@@ -54,19 +54,19 @@ def _videos(folder: Path, output: Path) -> list[_Video]:
     paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
     if not paths:
         raise DataError(f"{folder}: no videos in it ({' '.join(SUFFIXES)})")
-    found: dict[Path, _Video] = {}
+    videos: dict[Path, _Video] = {}
     for path in paths:
         name = path.relative_to(folder)
         video = _Video(path, output / name.with_suffix(".pose"), str(name))
-        if video.output in found:
-            raise DataError(f"{found[video.output].path} and {path} would be the same .pose file")
-        found[video.output] = video
-    return list(found.values())
+        first = videos.setdefault(video.output, video)
+        if first is not video:
+            raise DataError(f"{first.path} and {path} would be the same .pose file")
+    return list(videos.values())
 
 
 @dataclasses.dataclass(frozen=True)
 class _Seen:
-    """What a report says of a video that was read."""
+    """The report on a video that was read."""
 
     frames: int
     seconds: float
@@ -76,12 +76,12 @@ class _Seen:
 
 
 def _known(output: Path) -> dict[str, dict]:
-    """What an earlier run found in the videos that it could read, by name."""
+    """The reports of an earlier run on the videos that it could read, by name."""
     try:
-        told = parse_json(read_regular(output / REPORT))
+        report = parse_json(read_regular(output / REPORT))
     except (OSError, ConfigError):
         return {}
-    videos = told.get("videos") if isinstance(told, dict) else None
+    videos = report.get("videos") if isinstance(report, dict) else None
     known = {}
     for name, values in videos.items() if isinstance(videos, dict) else ():
         with contextlib.suppress(ConfigError):
@@ -90,22 +90,16 @@ def _known(output: Path) -> dict[str, dict]:
 
 
 class _Worker:
-    """A process that answers one video at a time, and is started again when it dies."""
+    """A process that extracts one video at a time, and is started again when it dies."""
 
     def __init__(self, python: Path, model: str):
         self._command, self._model = [str(python), extract_worker.__file__], model
-        self._process: subprocess.Popen | None = None
+        self._process: Popen[str] | None = None
 
     def ask(self, video: _Video) -> dict:
-        """The worker's answer; one with `error` when the process died of it."""
+        """The worker's answer; it has `error` when the process died while working."""
         if self._process is None:
-            self._process = subprocess.Popen(
-                self._command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                text=True,
-            )
+            self._process = Popen(self._command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, text=True)
         request = {"video": str(video.path.absolute()), "output": str(video.output.absolute())}
         request |= {"model": self._model} if self._model else {}
         process = self._process  # closed by the other thread where the run ends
@@ -130,30 +124,21 @@ def _answers(
     videos: list[_Video], python: Path, jobs: int, model: str
 ) -> Iterator[tuple[_Video, dict]]:
     """Every video with its answer, as they come."""
-    waiting: queue.SimpleQueue = queue.SimpleQueue()
-    done: queue.SimpleQueue = queue.SimpleQueue()
-    for video in videos:
-        waiting.put(video)
-    workers = [_Worker(python, model) for _ in range(min(jobs, len(videos)))]
+    workers = [_Worker(python, model) for _ in range(max(1, min(jobs, len(videos))))]
+    idle = list(workers)
 
-    def work(each: _Worker) -> None:
-        while True:
-            try:
-                video = waiting.get_nowait()
-            except queue.Empty:
-                return
-            done.put((video, each.ask(video)))
+    def ask(video: _Video) -> tuple[_Video, dict]:
+        worker = idle.pop()
+        answer = worker.ask(video)
+        idle.append(worker)
+        return video, answer
 
-    for each in workers:
-        threading.Thread(target=work, args=(each,), daemon=True).start()
     try:
-        for _ in videos:
-            yield done.get()
+        with multiprocessing.pool.ThreadPool(len(workers)) as pool:
+            yield from pool.imap_unordered(ask, videos)
     finally:
-        while not waiting.empty():
-            waiting.get_nowait()
-        for each in workers:
-            each.close()
+        for worker in workers:
+            worker.close()
 
 
 def extract(
@@ -165,46 +150,46 @@ def extract(
 ) -> dict:
     """Extracts every video under `videos` to a `.pose` file of the same relative name.
 
-    What an earlier run has done is not done again, nor are videos in which it found no signer,
-    unless the video or the model has changed. A file appears when it is whole.
+    Videos that an earlier run has extracted, or in which it found no signer, are not extracted
+    again unless the video or the model has changed. A file appears when it is whole.
 
     Args:
         videos: folder of videos, at any depth.
         output: folder of the `.pose` files and of `extract_report.json`.
         python: interpreter of the environment that `make extract-env` makes.
-        jobs: processes at a time.
+        jobs: number of processes.
         model: `.task` file of MediaPipe's holistic landmarker; by default the model that the
             package of the environment carries.
 
     Returns:
-        What extract_report.json holds: `videos` (by name: `frames`, `seconds`, `body`, `hands`,
-        or `error`), `extracted`, `kept` (from an earlier run), and the names `without_signer`,
-        `without_hands` and `unreadable`.
+        The content of extract_report.json: `videos` (by name: `frames`, `seconds`, `body`,
+        `hands`, or `error`), `extracted`, `kept` (from an earlier run), and the names
+        `without_signer`, `without_hands` and `unreadable`.
 
     Raises:
         ConfigError: the environment has a MediaPipe that cannot be used.
         DataError: no such model, no videos, or none of them can be read.
         OutputError: the output cannot be written, or lies among the videos.
     """
-    output, own = Path(output), []
+    output, model_stamp = Path(output), []
     check_outside([output], [videos])
     if model:
         if not Path(model).is_file():
             raise DataError(f"{model}: no such model of a holistic landmarker")
         model = Path(model).absolute()
-        own = [model.stat().st_size, model.stat().st_mtime_ns]
+        model_stamp = _stamp(model)
     listed = _videos(Path(videos), output)
     known = _known(output)
-    told: dict[str, dict] = {}
+    answers: dict[str, dict] = {}
     to_do = []
     for video in listed:
         before = known.get(video.name, {})
-        same = before.get("stamp") == (*video.stamp(), *own)
+        same = before.get("stamp") == (*_stamp(video.path), *model_stamp)
         if same and (video.output.is_file() or before.get("body") == 0):
-            told[video.name] = before
+            answers[video.name] = before
         else:
             to_do.append(video)
-    kept = len(told)
+    kept = len(answers)
     try:
         for folder in {video.output.parent for video in to_do} | {output}:
             folder.mkdir(parents=True, exist_ok=True)
@@ -214,30 +199,30 @@ def extract(
         for video, answer in _answers(to_do, python, jobs, str(model or "")):
             if "unfit" in answer:
                 raise ConfigError(f"{python}: {answer['unfit']}")
-            told[video.name] = answer | {"stamp": [*video.stamp(), *own]}
+            answers[video.name] = answer | {"stamp": [*_stamp(video.path), *model_stamp]}
             bar.set_postfix_str(video.name, refresh=False)
             bar.update()
-            # kept up to date, so that a run that is killed is not forgotten
-            _write(output, {name: told[name] for name in sorted(told)}, kept)
-    report = _write(output, {name: told[name] for name in sorted(told)}, kept)
+            _write(output, answers, kept)  # for the next run, should this one be killed
+    report = _write(output, answers, kept)
     if len(report["unreadable"]) == len(listed):
         first = report["unreadable"][0]
         raise DataError(
             f"{videos}: none of {len(listed)} videos can be extracted, for example {first}: "
-            f"{told[first]['error']}"
+            f"{answers[first]['error']}"
         )
     return report
 
 
-def _write(output: Path, told: dict[str, dict], kept: int) -> dict:
-    seen = {name: answer for name, answer in told.items() if "error" not in answer}
+def _write(output: Path, answers: dict[str, dict], kept: int) -> dict:
+    answers = dict(sorted(answers.items()))
+    seen = {name: answer for name, answer in answers.items() if "error" not in answer}
     report = {
-        "videos": told,
+        "videos": answers,
         "kept": kept,
         "extracted": sum(answer["body"] > 0 for answer in seen.values()),
         "without_signer": [name for name, answer in seen.items() if not answer["body"]],
-        "without_hands": [n for n, each in seen.items() if each["body"] and not each["hands"]],
-        "unreadable": [name for name in told if name not in seen],
+        "without_hands": [name for name, a in seen.items() if a["body"] and not a["hands"]],
+        "unreadable": [name for name in answers if name not in seen],
     }
     content = json.dumps(report, indent=1, ensure_ascii=False).encode()
     write_whole(output / REPORT, content)

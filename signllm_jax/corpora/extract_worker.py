@@ -1,11 +1,11 @@
 """Extracts poses with MediaPipe Holistic. Runs in the environment of `extract-env`.
 
-Reads a JSON line `{"video": ..., "output": ..., "model": ...}` at a time from stdin and answers
+Reads one JSON line `{"video": ..., "output": ..., "model": ...}` at a time from stdin and answers
 with a line: `frames`, `seconds`, `body` and `hands` (shares of frames that show them), `error`, or
-`unfit` where this environment cannot extract anything. Without a model pose-format's front end of
-the older `solutions` is used, with the model of the package; with one, a `.task` file, the holistic
-landmarker of the Tasks API, which current packages have alone. A video that shows no body is not
-written. It imports nothing of signllm_jax, which has other dependencies.
+`unfit` where this environment cannot extract anything. Without a model it uses pose-format's front
+end of the older `solutions`, with the model of the package. With a model, a `.task` file, it uses
+the holistic landmarker of the Tasks API, the only API of current packages. No file is written for a
+video that shows no body. It imports nothing of signllm_jax, which has other dependencies.
 """
 
 import json
@@ -18,19 +18,14 @@ BODY = ("LEFT_SHOULDER", "RIGHT_SHOULDER")
 HANDS = ("LEFT_HAND_LANDMARKS", "RIGHT_HAND_LANDMARKS")
 SURE = 0.5  # visibility of both shoulders in a frame that shows a signer
 FACE_POINTS = 478
-_EYE = ("INNER", "", "OUTER")
 POSE_POINTS = (
-    "NOSE",
-    *(f"{side}_EYE_{part}".rstrip("_") for side in ("LEFT", "RIGHT") for part in _EYE),
-    *("LEFT_EAR", "RIGHT_EAR", "MOUTH_LEFT", "MOUTH_RIGHT"),
-    *(
-        f"{side}_{part}"
-        for part in (
-            *("SHOULDER", "ELBOW", "WRIST", "PINKY", "INDEX", "THUMB"),
-            *("HIP", "KNEE", "ANKLE", "HEEL", "FOOT_INDEX"),
-        )
-        for side in ("LEFT", "RIGHT")
-    ),
+    *("NOSE", "LEFT_EYE_INNER", "LEFT_EYE", "LEFT_EYE_OUTER"),
+    *("RIGHT_EYE_INNER", "RIGHT_EYE", "RIGHT_EYE_OUTER", "LEFT_EAR", "RIGHT_EAR"),
+    *("MOUTH_LEFT", "MOUTH_RIGHT", "LEFT_SHOULDER", "RIGHT_SHOULDER", "LEFT_ELBOW", "RIGHT_ELBOW"),
+    *("LEFT_WRIST", "RIGHT_WRIST", "LEFT_PINKY", "RIGHT_PINKY", "LEFT_INDEX", "RIGHT_INDEX"),
+    *("LEFT_THUMB", "RIGHT_THUMB", "LEFT_HIP", "RIGHT_HIP", "LEFT_KNEE", "RIGHT_KNEE"),
+    *("LEFT_ANKLE", "RIGHT_ANKLE", "LEFT_HEEL", "RIGHT_HEEL"),
+    *("LEFT_FOOT_INDEX", "RIGHT_FOOT_INDEX"),
 )
 _FINGERS = ("INDEX_FINGER", "MIDDLE_FINGER", "RING_FINGER", "PINKY")
 HAND_POINTS = (
@@ -126,7 +121,7 @@ def landmarks(mediapipe, model: str, frames, about):
             start = 0
             for name, points in PARTS.values():
                 for row, point in enumerate(getattr(seen, name)[: len(points)], start):
-                    # of hands and face no visibility is told: they are there, or the list is empty
+                    # hands and faces have no visibility: they are there, or the list is empty
                     sure = point.visibility if name == "pose_landmarks" else 1.0
                     rows[-1][row] = point.x, point.y, point.z, sure or 0.0
                 start += len(points)
@@ -148,7 +143,7 @@ def landmarks(mediapipe, model: str, frames, about):
 
 
 def write(pose, output: str) -> None:
-    """Writes a pose beside its place, under a name that nobody knows, and renames it."""
+    """Writes a pose beside `output`, under a name that nobody can guess, and renames it."""
     part = os.path.join(os.path.dirname(output), f".{secrets.token_hex(8)}.partial")
     made = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666)
     try:

@@ -1,12 +1,13 @@
 """The embedded data set: words of four languages, fingerspelled from recorded letters.
 
 A word is its letters (see letters.py) one after the other, joined by a few eased frames, at 25
-frames per second. There is one recording of every letter, so what can be learned here is how
-letters make words, not how signers differ. Every letter of a word lasts the same: 12 frames, in
+frames per second. There is one recording of every letter, so a model can learn here how letters
+make words, but not how signers differ. Every letter of a word lasts the same: 12 frames, in
 words of one to three letters 18, with 4 frames between two letters; words of three to six
 letters thus last 62, 60, 76 or 92 frames.
 """
 
+import contextlib
 import dataclasses
 import functools
 import importlib.resources
@@ -47,11 +48,12 @@ class Example:
 
     Attributes:
         id: `<language>_<data set>_<word>`, unique in a language.
+        language: code of the sign language.
         text: the word, or several, in lower case.
         units: the letters in upper case.
         prompt: a question for the text in the spoken language.
         clip: the signing, openpose50.
-        signer: whose hands they are; empty = the one alphabet of the language.
+        signer: ISO code of the signer's alphabet; empty = the one alphabet of the language.
     """
 
     id: str
@@ -78,21 +80,26 @@ def prompt_words(language: str) -> tuple[str, ...]:
 def held_out(language: str) -> frozenset[str]:
     """All words that nothing may be trained on."""
     lists = _word_lists(language)
-    return frozenset(word for name, own in lists.items() if name != "train" for word in own)
+    return frozenset(word for split, words in lists.items() if split != "train" for word in words)
 
 
 @functools.cache
 def _word_lists(language: str) -> dict[str, tuple[str, ...]]:
     if language not in LANGUAGES:
         letters(language)
-    name = importlib.resources.files("signllm_jax.corpora") / "words" / f"{language}.txt"
-    splits: dict[str, list[str]] = {}
-    for line in name.read_text("utf-8").splitlines():
-        if line.startswith("["):
-            rest = splits.setdefault(line.strip("[]"), [])
-        elif not line.startswith("#"):
-            rest.extend(line.split())
-    return {name: tuple(own) for name, own in splits.items()}
+    return {split: tuple(" ".join(lines).split()) for split, lines in read_sections(language)}
+
+
+def read_sections(name: str) -> Iterator[tuple[str, list[str]]]:
+    """Yields each `[section]` of a file in `words/` with its lines, without comments.
+
+    Args:
+        name: Name of the file without its suffix.
+    """
+    file = importlib.resources.files("signllm_jax.corpora") / "words" / f"{name}.txt"
+    for section in f"\n{file.read_text('utf-8')}".split("\n[")[1:]:
+        title, *lines = section.splitlines()
+        yield title.rstrip("]"), [line for line in lines if not line.startswith("#")]
 
 
 def spell(word: str, language: str) -> list[str]:
@@ -113,16 +120,15 @@ def spell(word: str, language: str) -> list[str]:
         raise TextError("there is no word to spell")
     units = []
     while rest:
-        for size in range(longest, 0, -1):
-            if rest[:size] in known:
-                units.append(rest[:size])
-                rest = rest[size:]
-                break
-        else:
+        starts = (rest[:size] for size in range(longest, 0, -1))
+        unit = next((start for start in starts if start in known), "")
+        if not unit:
             raise TextError(
                 f"cannot spell {word!r}: {get_language(language).name} ({language}) has no "
                 f"recorded letter {rest[0]!r}"
             )
+        units.append(unit)
+        rest = rest[len(unit) :]
     return units
 
 
@@ -135,18 +141,15 @@ def word_units(text: str, language: str) -> dict[tuple[str, ...], str]:
     left out. Raises TextError as `letters` does.
     """
     letters(language)
-    found = {}
+    spelled = {}
     for word in re.findall(r"[가-힣]+|[^\W\d_가-힣]+", unicodedata.normalize("NFC", text)):
-        plain = "".join(
-            x for x in unicodedata.normalize("NFD", word) if not unicodedata.combining(x)
-        )
+        decomposed = unicodedata.normalize("NFD", word)
+        plain = "".join(letter for letter in decomposed if not unicodedata.combining(letter))
         for form in (word, plain):
-            try:
-                found.setdefault(tuple(spell(form, language)), word)
+            with contextlib.suppress(TextError):
+                spelled.setdefault(tuple(spell(form, language)), word)
                 break
-            except TextError:
-                continue
-    return found
+    return spelled
 
 
 def spelled_clip(text: str, language: str) -> PoseClip:
@@ -169,11 +172,10 @@ def corpus(language: str, split: str) -> Iterator[Example]:
     """The examples of a split in the word list's order; the same on every call and machine."""
     for word in words(language)[split]:
         name = f"{language}_fingerspelling_{word}"
-        yield Example(
-            id=name,
-            language=language,
-            text=word,
-            units=tuple(spell(word, language)),
-            prompt=make_prompt(word, language, name),
-            clip=spelled_clip(word, language),
-        )
+        yield make_example(name, language, word, spelled_clip(word, language))
+
+
+def make_example(name: str, language: str, text: str, clip: PoseClip, signer: str = "") -> Example:
+    """An example with the units and the prompt of its text; errors as in `spell`."""
+    units = tuple(unit for word in text.split() for unit in spell(word, language))
+    return Example(name, language, text, units, make_prompt(text, language, name), clip, signer)

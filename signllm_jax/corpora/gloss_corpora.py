@@ -6,9 +6,9 @@
 | `gksl` | ksl | the gloss sentence, cleaned | a hash of the text: a tenth dev, a tenth test |
 | `signsuisse` | dsgs, lsf_ch, lis_ch | the example's words | official test; a hash for dev |
 
-SignSuisse has no gloss of its examples, so their words stand in for it. `gloss_corpora` is all of
-them. The files lie in one folder for each name; the texts of one split never occur in another
-where the split is ours.
+SignSuisse has no gloss of its examples, so their words stand in for it. `gloss_corpora` names all
+three together. The files lie in one folder for each name. Where the split is ours, the texts of one
+split never occur in another.
 """
 
 import csv
@@ -36,9 +36,9 @@ class Pair:
     """A sentence and its glosses.
 
     Attributes:
-        id: unique in a language.
+        id: id that is unique in a language.
         text: the sentence in the spoken language.
-        glosses: of its line, in order.
+        glosses: the glosses of its line, in order.
     """
 
     id: str
@@ -57,7 +57,7 @@ def read_pairs(folder: str | os.PathLike, language: str, split: str) -> list[Pai
     """The pairs of a language's split in the order of the file.
 
     Args:
-        folder: holds `phoenix14t/`, `gksl/` and `signsuisse/`.
+        folder: the folder with `phoenix14t/`, `gksl/` and `signsuisse/`.
         language: gsl, ksl, dsgs, lsf_ch or lis_ch.
         split: train, dev or test.
 

@@ -12,13 +12,13 @@ A grammar is a text file of rules and settings:
     %test 60 2
     %test_sessions morning evening
 
-The rule `sentence` is the first one asked. A word is another rule where there is one of that name,
+A sentence is made by the rule `sentence`. A word is another rule where there is one of that name,
 else a sign, named by the text of its takes; signs of several words stand in quotation marks. `|`
 divides alternatives, `[...]` may be left out, `(...)` groups. `<spelled>` is a word that is
 fingerspelled, as a name is; every take of a sentence has another one. A rule may go on in the next
-lines, which are indented. `%signs` says how many signs a sentence has, `%train`, `%dev` and `%test`
-how many sentences of a split there are and how many takes of each, and `%dev_sessions` and
-`%test_sessions` whose takes are kept for these splits.
+lines, which are indented. `%signs` sets how many signs a sentence has, `%train`, `%dev` and `%test`
+how many sentences a split has and how many takes of each, and `%dev_sessions` and `%test_sessions`
+which sessions are kept for these splits.
 """
 
 import dataclasses
@@ -49,7 +49,7 @@ class Part:
     """A part of an alternative: a sign or rule by its `name`, or a group of alternatives.
 
     Attributes:
-        name: Of the sign or the rule; nothing of a group.
+        name: Name of the sign or the rule; empty for a group.
         group: Alternatives in brackets.
         optional: Whether it may be left out.
         quoted: Whether the name stood in quotation marks, and is thus a sign's.
@@ -73,7 +73,7 @@ class Grammar:
         sizes: Split -> number of sentences and takes of each.
         sessions: Split -> sessions (signers of the manifest) that are kept for it; empty = the
             takes that no other split keeps.
-        digest: Of the file's text.
+        digest: Digest of the file's text.
         spells: Whether it has words that are fingerspelled.
     """
 
@@ -92,66 +92,63 @@ def read_grammar(path: str | os.PathLike) -> Grammar:
     return parse_grammar(read_text(path), os.fspath(path))
 
 
-def parse_grammar(text: str, place: str = "grammar") -> Grammar:
+def parse_grammar(text: str, name: str = "grammar") -> Grammar:
     """Parses the text of a grammar.
 
     Args:
         text: As in the docstring of this module.
-        place: What to name in an error.
+        name: Name of the grammar in error messages.
 
     Raises:
-        DataError: A line is neither rule nor setting, brackets do not fit, there is no rule
+        DataError: A line is neither rule nor setting, brackets do not match, there is no rule
             `sentence`, a rule asks for itself, or a rule is never asked for.
     """
     rules: dict[str, Choice] = {}
     settings: dict[str, list[str]] = {}
     for number, line in _lines(text):
-        where = f"{place}: line {number}"
+        where = f"{name}: line {number}"
         if line.startswith("%"):
-            name, *values = line[1:].split() or [""]
-            if name in settings:
-                raise DataError(f"{where}: %{name} stands there twice")
-            settings[name] = values
-            _check_setting(name, values, where)
+            key, *values = line[1:].split() or [""]
+            if key in settings:
+                raise DataError(f"{where}: %{key} stands there twice")
+            settings[key] = values
+            _check_setting(key, values, where)
             continue
-        name, equals, right = line.partition("=")
-        name = name.strip()
-        if not equals or not re.fullmatch(r"\w+", name):
+        rule, equals, right = line.partition("=")
+        rule = rule.strip()
+        if not equals or not re.fullmatch(r"\w+", rule):
             raise DataError(f"{where}: neither NAME = ALTERNATIVES nor %SETTING: {line!r:.60}")
-        if name in rules:
-            raise DataError(f"{where}: the rule {name!r} stands there twice")
-        rules[name] = _parse_right(right, where)
+        if rule in rules:
+            raise DataError(f"{where}: the rule {rule!r} stands there twice")
+        rules[rule] = _parse_right(right, where)
     if START not in rules:
-        raise DataError(f"{place}: has no rule {START!r}")
+        raise DataError(f"{name}: has no rule {START!r}")
     signs: set[str] = set()
     asked = {START}
-    _walk(START, rules, (), signs, asked, place)
+    _walk(START, rules, (), signs, asked, name)
     if unused := sorted(set(rules) - asked):
-        raise DataError(f"{place}: no sentence asks for the rule {unused[0]!r}")
-    fewest, most = (int(value) for value in settings.get("signs", (FEWEST, MOST)))
-    sizes = dict(_SIZES)
+        raise DataError(f"{name}: no sentence asks for the rule {unused[0]!r}")
+    fewest, most = map(int, settings.get("signs", (FEWEST, MOST)))
+    sizes = {}
     for split in SPLITS:
-        if split in settings:
-            count, versions = (int(value) for value in [*settings[split], "1"][:2])
-            sizes[split] = count, versions
+        count, versions = map(int, [*settings.get(split, _SIZES[split]), 1][:2])
+        sizes[split] = count, versions
     sessions = {split: tuple(settings.get(f"{split}_sessions", ())) for split in SPLITS}
     digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-    named = tuple(sorted(signs - {FINGERSPELLED_WORD}))
-    return Grammar(rules, named, fewest, most, sizes, sessions, digest, FINGERSPELLED_WORD in signs)
+    texts = tuple(sorted(signs - {FINGERSPELLED_WORD}))
+    return Grammar(rules, texts, fewest, most, sizes, sessions, digest, FINGERSPELLED_WORD in signs)
 
 
 def _lines(text: str) -> list[tuple[int, str]]:
     """The lines without comments, continued ones joined, with the number of their first line."""
-    found: list[tuple[int, str]] = []
+    lines: list[tuple[int, str]] = []
     for number, line in enumerate(text.splitlines(), 1):
         line = line.partition("#")[0].rstrip()
-        if not line:
-            continue
-        if line[0].isspace() and found:
-            found[-1] = found[-1][0], f"{found[-1][1]} {line.strip()}"
-        else:
-            found.append((number, line.strip()))
-    return found
+        if line and line[0].isspace() and lines:
+            lines[-1] = lines[-1][0], f"{lines[-1][1]} {line.strip()}"
+        elif line:
+            lines.append((number, line.strip()))
+    return lines
 
 
 def _check_setting(name: str, values: list[str], where: str) -> None:
@@ -163,13 +160,11 @@ def _check_setting(name: str, values: list[str], where: str) -> None:
         known = ", ".join(f"%{known}" for known in ("signs", *SPLITS, "dev_sessions"))
         raise DataError(f"{where}: unknown setting %{name}: known are {known}, %test_sessions")
     numbers = [int(value) for value in values if re.fullmatch(r"\d{1,6}", value)]
-    right = len(numbers) == len(values) and 1 <= len(numbers) <= 2
+    right = len(numbers) == len(values) and 1 <= len(numbers) <= 2 and 0 not in numbers
+    form = "the number of sentences and, where it is not 1, of takes of each"
     if name == "signs":
-        right = right and len(numbers) == 2 and 1 <= numbers[0] <= numbers[1] <= _LONGEST
+        right = right and len(numbers) == 2 and numbers[0] <= numbers[1] <= _LONGEST
         form = f"two numbers from 1 to {_LONGEST}"
-    else:
-        right = right and 0 not in numbers
-        form = "the number of sentences and, where it is not 1, of takes of each"
     if not right:
         raise DataError(f"{where}: %{name} has {form}, not {' '.join(values)!r:.40}")
 
@@ -177,12 +172,11 @@ def _check_setting(name: str, values: list[str], where: str) -> None:
 def _parse_right(right: str, where: str) -> Choice:
     tokens, end = [], 0
     right = right.rstrip()
-    while end < len(right):
-        match = _TOKEN.match(right, end)
-        if not match:
-            raise DataError(f"{where}: not understood from {right[end:]!r:.40} on")
+    while match := _TOKEN.match(right, end):
         tokens.append(match.groups())
         end = match.end()
+    if end < len(right):
+        raise DataError(f"{where}: not understood from {right[end:]!r:.40} on")
     choice, rest = _parse_choice(tokens, 0, "", where)
     if rest < len(tokens):
         raise DataError(f"{where}: a bracket closes that none has opened")
@@ -190,17 +184,16 @@ def _parse_right(right: str, where: str) -> Choice:
 
 
 def _parse_choice(tokens: list, at: int, closing: str, where: str) -> tuple[Choice, int]:
-    """Alternatives from token `at` on up to `closing`, and the place after it."""
-    alternatives, parts = [], []
+    """Alternatives from token `at` on up to `closing`, and the index after it."""
+    alternatives = [[]]
     while at < len(tokens):
         quoted, mark, word = tokens[at]
         at += 1
         if mark in ("[", "("):
             group, at = _parse_choice(tokens, at, {"[": "]", "(": ")"}[mark], where)
-            parts.append(Part(group=group, optional=mark == "["))
+            alternatives[-1].append(Part(group=group, optional=mark == "["))
         elif mark == "|":
-            alternatives.append(parts)
-            parts = []
+            alternatives.append([])
         elif mark:
             if mark != closing:
                 raise DataError(f"{where}: {mark!r} closes what it did not open")
@@ -208,20 +201,19 @@ def _parse_choice(tokens: list, at: int, closing: str, where: str) -> tuple[Choi
             break
         else:
             name = " ".join((quoted or word).split())
-            parts.append(Part(name, quoted=bool(quoted)))
+            alternatives[-1].append(Part(name, quoted=bool(quoted)))
     if closing:
         raise DataError(f"{where}: {closing!r} is missing")
-    alternatives.append(parts)
     if not all(alternatives):
         raise DataError(f"{where}: an alternative is empty; what may be left out stands in [ ]")
     return tuple(tuple(parts) for parts in alternatives), at
 
 
-def _walk(name: str, rules, path: tuple[str, ...], signs: set, asked: set, place: str) -> None:
+def _walk(rule: str, rules, path: tuple[str, ...], signs: set, asked: set, name: str) -> None:
     """Adds the signs and rules that a rule asks for; refuses one that asks for itself."""
     # path: the rules from `sentence` down to the one that asks for this one
-    if name in path or len(path) > _LONGEST:
-        raise DataError(f"{place}: the rule {name!r} asks for itself")
+    if rule in path or len(path) > _LONGEST:
+        raise DataError(f"{name}: the rule {rule!r} asks for itself")
 
     def visit(choice):
         for part in (part for alternative in choice for part in alternative):
@@ -231,6 +223,6 @@ def _walk(name: str, rules, path: tuple[str, ...], signs: set, asked: set, place
                 signs.add(part.name)
             else:
                 asked.add(part.name)
-                _walk(part.name, rules, (*path, name), signs, asked, place)
+                _walk(part.name, rules, (*path, rule), signs, asked, name)
 
-    visit(rules[name])
+    visit(rules[rule])

@@ -1,13 +1,13 @@
 """Joins recorded letters to a clip: eased joins, a bounce between equal letters, word pauses.
 
-Pure functions of letters; which letters, and by whom, is for the corpora.
+Pure functions of letters; the corpora choose the letters and the signer.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from signllm_jax.corpora.letters import FPS, HANDS, LETTER_FRAMES, Letter, interpolate
+from signllm_jax.corpora.letters import FPS, HANDS, LETTER_FRAMES, Letter, carry, interpolate
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.join import smooth_step
 
@@ -29,7 +29,7 @@ def join_letters(words: Sequence[Sequence[tuple[str, Letter]]], letter_frames: i
 
     Args:
         words: the words, each a sequence of (unit, letter); at least one letter in all.
-        letter_frames: how long every letter is held.
+        letter_frames: number of frames that every letter is held.
 
     Returns:
         A clip of `n * letter_frames` frames for n letters, JOIN_FRAMES for every two letters of a
@@ -46,9 +46,9 @@ def join_letters(words: Sequence[Sequence[tuple[str, Letter]]], letter_frames: i
                 joined = _ease(parts[-1][-1], held[0], JOIN_FRAMES if index else PAUSE_FRAMES)
                 both = np.minimum(seen[-1][-1:], shown[:1])
                 if not index:
-                    joined = joined + _dip(np.maximum(seen[-1][-1], shown[0]))
+                    joined += _excursion(np.maximum(seen[-1][-1], shown[0]), PAUSE_FRAMES, down=DIP)
                 elif word[index - 1][0] == unit:
-                    joined = joined + _bounce(letter.confidence[0])
+                    joined += _excursion(letter.confidence[0], JOIN_FRAMES, outward=BOUNCE)
                 parts.append(joined)
                 seen.append(np.repeat(both, len(joined), axis=0))
             parts.append(held)
@@ -64,24 +64,16 @@ def _ease(start: np.ndarray, end: np.ndarray, frames: int) -> np.ndarray:
     return start * (1 - weight) + end * weight
 
 
-def _bounce(confidence: np.ndarray) -> np.ndarray:
-    """[JOIN_FRAMES, J, 3]: the shown hands move outward and back."""
-    return _excursion(confidence, JOIN_FRAMES, lambda outward: (outward * BOUNCE, 0.0, 0.0))
-
-
-def _dip(confidence: np.ndarray) -> np.ndarray:
-    """[PAUSE_FRAMES, J, 3]: the shown hands sink and rise again."""
-    return _excursion(confidence, PAUSE_FRAMES, lambda _: (0.0, DIP, 0.0))
-
-
-def _excursion(confidence: np.ndarray, frames: int, shift_of) -> np.ndarray:
-    """[frames, J, 3]: the shown hands move by a shift and back, the elbows half as far."""
+def _excursion(
+    confidence: np.ndarray, frames: int, outward: float = 0.0, down: float = 0.0
+) -> np.ndarray:
+    """[frames, J, 3]: the shown hands move outward or down and back, the elbows half as far."""
     height = np.sin(np.pi * np.arange(1, frames + 1) / (frames + 1))
     shift = np.zeros((len(confidence), 3))
-    for outward, (_, wrist, start) in zip((-1, 1), HANDS):
+    for sign, (_, wrist, start) in zip((-1, 1), HANDS):
         if confidence[wrist] > 0:
-            shift[[wrist, *range(start, start + 21)]] = shift_of(outward)
-            shift[wrist - 1] = np.divide(shift_of(outward), 2)
+            shift[[wrist, *range(start, start + 21)]] = sign * outward, down, 0.0
+            shift[wrist - 1] = shift[wrist] / 2
     return height[:, None, None] * shift
 
 
@@ -90,11 +82,7 @@ def _carry_unseen_arms(positions: np.ndarray, confidence: np.ndarray) -> np.ndar
 
     It would otherwise drop to its rest and rise again within the word.
     """
-    moments = np.arange(len(positions))
     for _, wrist, start in HANDS:
-        shown = confidence[:, wrist] > 0
-        if shown.any() and not shown.all():
-            for joint in (wrist - 1, wrist, *range(start, start + 21)):
-                for track in positions[:, joint].T:  # views: x, y, z over time
-                    track[:] = np.interp(moments, moments[shown], track[shown])
+        for joint in (wrist - 1, wrist, *range(start, start + 21)):
+            carry(positions, joint, confidence[:, wrist] > 0)
     return positions

@@ -11,6 +11,7 @@ import dataclasses
 import functools
 import importlib.resources
 import unicodedata
+from collections.abc import Mapping
 from importlib.resources.abc import Traversable
 
 import numpy as np
@@ -36,29 +37,23 @@ class _Recordings:
     """How a language's letters were filmed.
 
     Attributes:
-        width: picture width of the original videos in pixels, which hand depth is measured in
+        width: picture width of the original videos in pixels, which is the unit of hand depth
             (see pose_file.py). It is inferred: the usual width nearest to where bone lengths vary
             least over the letters (asl 620, gsl 640, dsgs 2140, its H I J 880, tsl 420).
-        other_width: {width: units} of letters taken from another video source.
         moving: units whose movement belongs to the letter.
+        widths: unit -> picture width, of letters from another video source.
     """
 
     width: float
-    other_width: dict[float, tuple[str, ...]] = dataclasses.field(default_factory=dict)
-    moving: tuple[str, ...] = ()
-
-    def width_of(self, unit: str) -> float:
-        for width, units in self.other_width.items():
-            if unit in units:
-                return width
-        return self.width
+    moving: tuple[str, ...]
+    widths: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
 
 _RECORDINGS = {
-    "asl": _Recordings(640, moving=("J", "Z")),
-    "gsl": _Recordings(640, moving=("J", "Z", "ẞ", "Ä", "Ö", "Ü")),
-    "dsgs": _Recordings(1920, {720: ("H", "I", "J")}, moving=("J", "Z")),
-    "tsl": _Recordings(450, moving=("J", "Ğ", "Ş")),
+    "asl": _Recordings(640, ("J", "Z")),
+    "gsl": _Recordings(640, ("J", "Z", "ẞ", "Ä", "Ö", "Ü")),
+    "dsgs": _Recordings(1920, ("J", "Z"), {"H": 720, "I": 720, "J": 720}),
+    "tsl": _Recordings(450, ("J", "Ğ", "Ş")),
 }
 
 HANDS = (("right", 4, 29), ("left", 7, 8))  # arm's wrist and the hand's first joint
@@ -117,8 +112,8 @@ def _index(language: str) -> dict:
         raise TextError(
             f"no fingerspelling is recorded for {language!r}: there is {', '.join(LANGUAGES)}"
         )
-    own = recordings(get_language(language).iso)
-    return {normal_case(unit, language): path for unit, path in own.items()}
+    paths = recordings(get_language(language).iso)
+    return {normal_case(unit, language): path for unit, path in paths.items()}
 
 
 def letters(language: str) -> tuple[str, ...]:
@@ -133,13 +128,10 @@ def letters(language: str) -> tuple[str, ...]:
 @functools.cache
 def alphabet(language: str) -> dict[str, Letter]:
     """All letters of a language, cleaned; about a second of work, cached. Errors: `letters`."""
-    recordings = _RECORDINGS[language]
-    cleaned = {
-        unit: clean(
-            read_pose_file(path, recordings.width_of(unit), BODY_DEPTH), unit in recordings.moving
-        )
-        for unit, path in _index(language).items()
-    }
+    filmed, cleaned = _RECORDINGS[language], {}
+    for unit, path in _index(language).items():
+        clip = read_pose_file(path, filmed.widths.get(unit, filmed.width), BODY_DEPTH)
+        cleaned[unit] = clean(clip, unit in filmed.moving)
     return with_resting_arms(cleaned)
 
 
@@ -147,7 +139,7 @@ def clean(clip: PoseClip, moving: bool) -> Letter:
     """Cuts a recording to its letter: steady, without tracking errors, at FPS.
 
     Args:
-        clip: the hand rises, holds the letter and falls; an arm without a part gets no place yet.
+        clip: the hand rises, holds the letter and falls; an arm that takes no part is not placed.
         moving: whether the letter is signed with a movement.
     """
     positions, confidence = _resample_to_fps(clip)
@@ -155,39 +147,40 @@ def clean(clip: PoseClip, moving: bool) -> Letter:
     width = 3 if moving else 9  # frames of the median: a held letter is nearly still
     positions[:, BODY] = _smooth(positions[:, BODY], 9)
     span = _raised_span(positions, confidence, active)
+    seen = np.zeros((LETTER_FRAMES, OPENPOSE50.size))
+    seen[:, BODY] = 1
     for _, wrist, start in active:
         hand, arm = slice(start, start + 21), [wrist - 1, wrist]
         shape = _smooth(positions[:, hand] - positions[:, [start]], width)
         limbs = _with_depth(positions[:, [1, *arm]], slice(*span))
         positions[:, arm] = positions[:, [1]] + _smooth(limbs[:, 1:] - limbs[:, :1], min(width, 5))
         positions[:, hand] = positions[:, [wrist]] + shape
+        seen[:, hand] = seen[:, arm] = 1
     if moving:
         begin, end = _movement(positions, active, *span)
     else:
         begin, end = _steadiest(positions, confidence, active, *span)
     times = np.linspace(begin, end - 1, LETTER_FRAMES)
-    letter = interpolate(positions, times)
-    seen = np.zeros((LETTER_FRAMES, OPENPOSE50.size))
-    arms = [[wrist - 1, wrist, *range(start, start + 21)] for _, wrist, start in active]
-    shown = np.concatenate([BODY, *arms]).astype(int)
-    seen[:, shown] = 1
-    return Letter(letter, seen)
+    return Letter(interpolate(positions, times), seen)
 
 
 def _resample_to_fps(clip: PoseClip) -> tuple[np.ndarray, np.ndarray]:
-    """Positions and confidence at FPS; missing joints take their place from frames around."""
-    moments = np.arange(len(clip))
+    """Positions and confidence at FPS; missing joints are interpolated from the frames around."""
     positions = clip.positions.astype(float)
-    for joint in range(positions.shape[1]):
-        seen = clip.observed[:, joint]
-        if seen.any() and not seen.all():
-            for axis in range(3):
-                track = positions[:, joint, axis]
-                positions[:, joint, axis] = np.interp(moments, moments[seen], track[seen])
+    for joint, seen in enumerate(clip.observed.T):
+        carry(positions, joint, seen)
     count = max(2, round((len(clip) - 1) / clip.fps * FPS) + 1)
     times = np.linspace(0, len(clip) - 1, count)
     nearest = np.round(times).astype(int)
     return interpolate(positions, times), clip.confidence[nearest].astype(float)
+
+
+def carry(positions: np.ndarray, joint: int, seen: np.ndarray) -> None:
+    """Moves a joint of `positions` [T, J, 3] linearly over the frames in which it is not seen."""
+    moments = np.arange(len(positions))
+    if seen.any() and not seen.all():
+        for track in positions[:, joint].T:  # views: x, y, z over time
+            track[:] = np.interp(moments, moments[seen], track[seen])
 
 
 def interpolate(track: np.ndarray, times: np.ndarray) -> np.ndarray:
@@ -202,7 +195,7 @@ def _with_depth(limbs: np.ndarray, held: slice) -> np.ndarray:
     """Neck, elbow and wrist [T, 3, 3] with the depth of the arm made anew.
 
     MediaPipe's depth of a body jumps by half a shoulder width within a hold. The elbow gets its
-    median over the hold; the wrist is before it by what a forearm of constant length leaves.
+    median over the hold; the wrist is in front of it by what a forearm of constant length leaves.
     """
     limbs = limbs.copy()
     limbs[:, 1, 2] = limbs[:, 0, 2] + np.median((limbs[:, 1] - limbs[:, 0])[held, 2])
@@ -224,8 +217,7 @@ def _raised_span(positions, confidence, active) -> tuple[int, int]:
         seen = np.flatnonzero(confidence[:, start] > 0)
         height = -positions[:, wrist, 1]
         up = height > (height.max() + height[seen].min()) / 2
-        raised = np.flatnonzero(up & (confidence[:, start] > 0))
-        first, last = raised[0], raised[-1]
+        first, last = np.flatnonzero(up & (confidence[:, start] > 0))[[0, -1]]
         speed = np.diff(height)
         limit = 0.2 * np.abs(speed).max()
         while first < last - LETTER_FRAMES // 2 and speed[first] > limit:
@@ -280,9 +272,8 @@ def with_resting_arms(cleaned: dict[str, Letter]) -> dict[str, Letter]:
     for letter in cleaned.values():
         for side, wrist, start in HANDS:
             if not letter.confidence[0, wrist]:
-                arm = _resting_arm(side)
-                shoulder = letter.positions[:, [wrist - 2]]
-                letter.positions[:, [wrist - 1, wrist, *range(start, start + 21)]] = shoulder + arm
+                arm = [wrist - 1, wrist, *range(start, start + 21)]
+                letter.positions[:, arm] = letter.positions[:, [wrist - 2]] + _resting_arm(side)
     return cleaned
 
 

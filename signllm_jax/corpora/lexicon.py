@@ -1,6 +1,7 @@
 """The takes of single signs that sentences are composed of: who signed them, for which split."""
 
 import dataclasses
+import itertools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -10,7 +11,7 @@ from signllm_jax.core.errors import DataError
 from signllm_jax.core.skeleton import OPENPOSE50
 from signllm_jax.corpora.entries import SPLITS
 from signllm_jax.corpora.grammar import Grammar
-from signllm_jax.corpora.shards import read_part
+from signllm_jax.corpora.shards import clips_of, read_part
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.frames import Repairs
 from signllm_jax.poses.signing import signing_part
@@ -25,11 +26,11 @@ class Take:
     """A recording of one sign.
 
     Attributes:
-        id: Of the clip.
-        text: Of the sign, normalized.
-        gloss: Of the sign, one token.
-        session: Who signs, and when; "" where the manifest does not say.
-        split: That the manifest gives it.
+        id: Id of the clip.
+        text: Text of the sign, normalized.
+        gloss: Gloss of the sign, one token.
+        session: Signer and session of the recording; empty where the manifest does not say.
+        split: Split that the manifest gives it.
         clip: The part in which the sign is signed.
     """
 
@@ -48,41 +49,31 @@ Pool = Mapping[str, Mapping[str, Sequence[Take]]]
 def read_takes(
     folder: epath.Path, names: Sequence[str], language: str
 ) -> tuple[list[Take], list[dict], Repairs]:
-    """The takes that parts have, those that were lost, and what was put right."""
+    """The takes of parts, the clips that were lost, and what was put right."""
     takes, lost, repairs = [], [], Repairs()
     for name in names:
         listed, members = read_part(folder, name)
         lost += listed["lost"]
         repairs.update(listed["repairs"])
-        frame = 0
-        for example, fps in zip(listed["examples"], members["fps"]):
-            rows = slice(frame, frame + example["frames"])
-            frame = rows.stop
-            pose, confidence = (
-                members[key][rows].astype(np.float32) for key in ("pose", "confidence")
-            )
+        for example, pose, confidence, fps in clips_of(listed, members):
             text = normalize_text(example["text"], language)
             gloss = "-".join(example["gloss"].split()) or "-".join(text.split()).upper()
-            takes.append(
-                Take(
-                    example["id"],
-                    text,
-                    gloss,
-                    example["signer"],
-                    example["split"],
-                    signing_part(PoseClip(pose, confidence, float(fps), OPENPOSE50.name)),
-                )
-            )
+            clip = PoseClip(pose.astype(np.float32), confidence.astype(np.float32), fps)
+            labels = example["id"], text, gloss, example["signer"], example["split"]
+            takes.append(Take(*labels, signing_part(clip)))
     return takes, lost, repairs
 
 
-def take_pools(
-    takes: Sequence[Take], grammar: Grammar, own: bool
-) -> dict[str, dict[str, dict[str, list[Take]]]]:
+def take_pools(takes: Sequence[Take], grammar: Grammar, by_manifest: bool) -> Mapping[str, Pool]:
     """The takes that serve each split: split -> sign -> session -> takes.
 
-    Sessions that the grammar names serve their split alone; without any, splits that are the
-    manifest's own are kept; else all takes serve all splits.
+    Sessions that the grammar names serve their split alone. Without any, takes keep the splits of
+    the manifest where it has them; else all takes serve all splits.
+
+    Args:
+        takes: All takes.
+        grammar: The grammar, with its sessions.
+        by_manifest: Whether the manifest gives every take its split.
 
     Raises:
         DataError: A session that the grammar names, or a sign in a split, has no take.
@@ -91,14 +82,15 @@ def take_pools(
     if unknown := sorted(set(kept) - {take.session for take in takes}):
         raise DataError(f"the grammar's session {unknown[0]!r} has no take")
     # without sessions of its own, dev has unseen sentences of the sessions of train
-    shared = {"dev": "train"} if not grammar.sessions["dev"] and not own else {}
+    shared = {"dev": "train"} if not grammar.sessions["dev"] and not by_manifest else {}
     pools: dict[str, dict[str, dict[str, list[Take]]]] = {}
     for split in SPLITS:
-        of = shared.get(split, split)
+        lender = shared.get(split, split)
         pools[split] = {sign: {} for sign in grammar.signs}
         for take in takes:
-            serves = not (kept or own) or (kept.get(take.session, "train") if kept else take.split)
-            if serves in (True, of) and take.text in pools[split]:
+            wanted = kept.get(take.session, "train") if kept else take.split
+            serves = wanted == lender or not (kept or by_manifest)
+            if serves and take.text in pools[split]:
                 pools[split][take.text].setdefault(take.session, []).append(take)
         for sign, sessions in pools[split].items():
             if not sessions:
@@ -106,24 +98,21 @@ def take_pools(
     return pools
 
 
-def train_lexicon(
-    folder: epath.Path, grammar: Grammar, language: str, own: bool = False
-) -> dict[str, list[Take]]:
+def train_lexicon(folder: epath.Path, grammar: Grammar, language: str) -> dict[str, list[Take]]:
     """The takes that serve the sentences of train: gloss -> takes in the order of their ids.
 
     Args:
-        folder: Of a prepared source of composed sentences.
-        grammar: By which they were composed.
-        language: Code.
-        own: As for `compose_parts`.
+        folder: Folder of a prepared source of composed sentences.
+        grammar: Grammar by which they were composed.
+        language: Code of the sign language.
     """
     names = sorted(path.name for path in (folder / TAKES).glob("part-*.npz"))
     takes, _, _ = read_takes(folder / TAKES, names, language)
-    found: dict[str, list[Take]] = {}
-    for sessions in take_pools(takes, grammar, own)["train"].values():
-        for take in sorted((t for own in sessions.values() for t in own), key=lambda t: t.id):
-            found.setdefault(take.gloss, []).append(take)
-    return found
+    lexicon: dict[str, list[Take]] = {}
+    for sessions in take_pools(takes, grammar, by_manifest=False)["train"].values():
+        for take in sorted(itertools.chain(*sessions.values()), key=lambda take: take.id):
+            lexicon.setdefault(take.gloss, []).append(take)
+    return lexicon
 
 
 def session_names(pool: Pool) -> list[str]:
@@ -139,11 +128,11 @@ def nearest_sessions(pool: Pool) -> dict[str, list[str]]:
         for name, takes in sessions.items():
             clips.setdefault(name, []).extend(take.clip for take in takes)
     poses = {}
-    for name, own in sorted(clips.items()):
-        seen = np.concatenate([clip.observed[:, body] for clip in own])[..., None]
-        positions = np.concatenate([clip.positions[:, body] for clip in own])
+    for name, recorded in sorted(clips.items()):
+        seen = np.concatenate([clip.observed[:, body] for clip in recorded])[..., None]
+        positions = np.concatenate([clip.positions[:, body] for clip in recorded])
         poses[name] = (positions * seen).sum(0) / np.maximum(seen.sum(0), 1)
     return {
-        name: sorted(poses, key=lambda other: (float(((poses[other] - pose) ** 2).sum()), other))
+        name: sorted(poses, key=lambda near: (float(((poses[near] - pose) ** 2).sum()), near))
         for name, pose in poses.items()
     }

@@ -1,12 +1,15 @@
-"""What a prepared split lists of its records, in files that are mapped into memory and not read.
+"""The listing of a prepared split, in files that are mapped into memory instead of being read.
 
-A split of n clips has three beside its records: `SPLIT-strings.npy`, the id, the text and the gloss
-of every clip one after the other in UTF-8; `SPLIT-ends.npy` int64 [n, 3], where each of them ends;
-`SPLIT-lengths.npy` int32 [n], the frames. All processes of a machine share their pages.
+A split of n clips has three files beside its records: `SPLIT-strings.npy`, the id, the text and the
+gloss of every clip one after the other in UTF-8; `SPLIT-ends.npy` int64 [n, 3], where each of them
+ends; `SPLIT-lengths.npy` int32 [n], the numbers of frames. All processes of a machine share their
+pages.
 """
 
 import array
+import dataclasses
 import io
+import operator
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -20,51 +23,42 @@ from signllm_jax.corpora.digests import listing_digest
 COLUMNS = ("id", "text", "gloss")
 
 
+@dataclasses.dataclass(eq=False)
 class Column(Sequence):
-    """The strings of a column, or what is made of them, each when it is asked for.
+    """The strings of a column, or items made from them, each read when it is needed.
 
     Attributes:
-        digest: of the listing, whatever the column.
+        strings: uint8, all strings in UTF-8.
+        ends: int64 [n, 3], where the id, the text and the gloss of each clip end.
+        column: index of the column in `COLUMNS`.
+        digest: digest of the whole listing, the same for each column.
+        make: makes an item of a string.
     """
 
-    def __init__(
-        self,
-        strings: np.ndarray,
-        ends: np.ndarray,
-        column: int,
-        digest: str = "",
-        make: Callable[[str], object] = str,
-    ):
-        """A column of a listing.
-
-        Args:
-            strings: uint8, all strings.
-            ends: int64 [n, 3], of ids, texts and glosses.
-            column: which of them.
-            digest: of the listing.
-            make: what becomes of a string.
-        """
-        self._strings, self._ends, self.digest = strings, ends, digest
-        self._column, self._make = column, make
+    strings: np.ndarray
+    ends: np.ndarray
+    column: int
+    digest: str = ""
+    make: Callable[[str], object] = str
 
     def __len__(self) -> int:
-        return len(self._ends)
+        return len(self.ends)
 
     def __getitem__(self, index):
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
         index = range(len(self))[index]
-        place = index * self._ends.shape[1] + self._column
-        ends = self._ends.reshape(-1)
-        start = int(ends[place - 1]) if place else 0
+        number = index * self.ends.shape[1] + self.column
+        ends = self.ends.reshape(-1)
+        start = int(ends[number - 1]) if number else 0
         try:
-            text = self._strings[start : int(ends[place])].tobytes().decode()
+            text = self.strings[start : int(ends[number])].tobytes().decode()
         except UnicodeDecodeError:
-            raise DataError(f"clip {index}: what is listed of it is damaged") from None
-        return self._make(text)
+            raise DataError(f"clip {index}: its listing is damaged") from None
+        return self.make(text)
 
     def __eq__(self, other) -> bool:
-        return len(self) == len(other) and all(one == two for one, two in zip(self, other))
+        return len(self) == len(other) and all(map(operator.eq, self, other))
 
 
 def write_listing(
@@ -73,10 +67,10 @@ def write_listing(
     """Passes examples on, and writes the listing of them when the last one has gone.
 
     Args:
-        folder: of the records.
-        split: its name.
-        examples: with `id`, `text`, `gloss` and `pose` [T, ...].
-        described: gets `clips`, their number, and `listing`, the digest of what is listed.
+        folder: folder of the records.
+        split: name of the split.
+        examples: examples with `id`, `text`, `gloss` and `pose` [T, ...].
+        described: gets `clips`, the number of clips, and `listing`, the digest of the listing.
     """
     strings, ends, lengths = bytearray(), array.array("q"), array.array("i")
     for example in examples:
@@ -99,18 +93,18 @@ def write_listing(
 
 
 def read_columns(folder: str | os.PathLike, split: str, described: dict) -> tuple[tuple, str]:
-    """What is listed of a split.
+    """Reads the listing of a split.
 
     Args:
-        folder: of the records; files of a bucket are read into memory.
-        split: its name.
-        described: of `write_listing`; what was prepared before has the columns themselves there.
+        folder: folder of the records; files of a bucket are read into memory.
+        split: name of the split.
+        described: the dictionary that `write_listing` fills; that of older data has the columns.
 
     Returns:
         Ids, texts, the gloss of each clip split at spaces, and lengths int32; and their digest.
 
     Raises:
-        DataError: a file is missing, or not of so many clips.
+        DataError: a file is missing, or has another number of clips.
     """
     if "clips" not in described:
         columns = [described.get(name, []) for name in ("ids", "texts", "glosses", "lengths")]

@@ -1,5 +1,6 @@
 """Refuses outputs that would be written into what is read."""
 
+import itertools
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -25,26 +26,24 @@ def check_outside(
             that is replaced; it names both.
     """
     sources = list(sources)
-    for folder in replaced:
-        for source in sources:
-            if _is_within(source, folder):
-                raise OutputError(
-                    f"{os.fspath(source)}: is read but lies in {os.fspath(folder)}, whose old "
-                    "files are deleted: write to another folder"
-                )
-    for output in outputs:
-        for source in sources:
-            if _is_within(output, source):
-                raise OutputError(
-                    f"{os.fspath(output)}: lies in {os.fspath(source)}, which is read: "
-                    "write to another folder"
-                )
+    for folder, source in itertools.product(replaced, sources):
+        if _is_within(source, folder):
+            raise OutputError(
+                f"{os.fspath(source)}: is read but lies in {os.fspath(folder)}, whose old "
+                "files are deleted: write to another folder"
+            )
+    for output, source in itertools.product(outputs, sources):
+        if _is_within(output, source):
+            raise OutputError(
+                f"{os.fspath(output)}: lies in {os.fspath(source)}, which is read: "
+                "write to another folder"
+            )
 
 
 def _is_within(output: str | os.PathLike, source: str | os.PathLike) -> bool:
     if is_remote(output) or is_remote(source):
-        one, other = os.fspath(output).rstrip("/"), os.fspath(source).rstrip("/")
-        return f"{one}/".startswith(f"{other}/")
+        output, source = os.fspath(output).rstrip("/"), os.fspath(source).rstrip("/")
+        return f"{output}/".startswith(f"{source}/")
     output, source = Path(output).resolve(), Path(source).resolve()
     if not source.exists():
         return output.is_relative_to(source)

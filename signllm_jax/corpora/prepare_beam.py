@@ -15,20 +15,20 @@ from signllm_jax.corpora.prepare import Settings
 from signllm_jax.corpora.shards import Part, make_part
 
 
-def _make_on_worker(part: Part, settings: Settings, place: str) -> str:
+def _make_on_worker(part: Part, settings: Settings, folder: str) -> str:
     os.environ.setdefault("JAX_PLATFORMS", "cpu")  # the same bits as anywhere else
-    return make_part(part, settings, place)
+    return make_part(part, settings, folder)
 
 
 def make_parts(parts: Sequence[Part], settings: Settings, folder: epath.Path, runner: str) -> None:
     """Makes parts on a Beam runner.
 
     Args:
-        parts: those that are missing.
-        settings: how their clips are prepared.
-        folder: where they are written, reached by all workers.
-        runner: `DirectRunner`, `DataflowRunner`, `SparkRunner`, `FlinkRunner`, or with options of
-            its own after it: `DataflowRunner --project=P --region=R --temp_location=gs://B/tmp`.
+        parts: the parts to make.
+        settings: the settings of their corpus.
+        folder: folder that they are written to, which all workers reach.
+        runner: `DirectRunner`, `DataflowRunner`, `SparkRunner` or `FlinkRunner`, with any options
+            after it: `DataflowRunner --project=P --region=R --temp_location=gs://B/tmp`.
 
     Raises:
         ConfigError: Beam is not installed, or does not know the runner.
@@ -45,14 +45,13 @@ def make_parts(parts: Sequence[Part], settings: Settings, folder: epath.Path, ru
     if not parts:
         return
     name, *flags = runner.split()
-    place = str(folder)
     try:
         with beam.Pipeline(runner=name, options=PipelineOptions(flags)) as pipeline:
             _ = (
                 pipeline
                 | "parts" >> beam.Create(list(parts))
                 | "spread" >> beam.Reshuffle()
-                | "prepare" >> beam.Map(_make_on_worker, settings, place)
+                | "prepare" >> beam.Map(_make_on_worker, settings, str(folder))
             )
     except ValueError as error:
         raise ConfigError(f"--beam_runner={runner}: {error}") from None

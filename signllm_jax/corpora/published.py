@@ -1,6 +1,6 @@
-"""The corpora that `prompt2sign` is made of: whose they are, on what terms, and how to get them.
+"""The corpora that `prompt2sign` is made of: their owners, their terms, and how to get them.
 
-None is downloaded: each has an owner to ask. Their poses are prepared by `launch/prepare.py` with
+None is downloaded: users ask each owner. Their poses are prepared by `launch/prepare.py` with
 `--language` and, so that the configs of the builder find them, `--name` as the keys here.
 """
 
@@ -16,16 +16,16 @@ class Corpus:
     """A corpus of one or more sign languages.
 
     Attributes:
-        title: its own name.
+        title: name of the corpus.
         languages: codes of its sign languages.
-        contents: what it has, in a line.
-        licence: its terms in short; the owner's text counts.
-        homepage: where it is asked for.
+        contents: its contents, in a line.
+        licence: its terms in short; the owner's text is binding.
+        homepage: address where users ask for it.
         citation: key of its entry in CITATIONS.bib.
         spelled: whether its LangGloss is a word of the text, letter by letter. Such a data set
             is made from recorded letters, which a package brings along.
         signers: number of signers of a spelled data set, each with a tempo of their own where there
-            are several; 0 where it is not known here.
+            are several; 0 where it is unknown.
         prepare: flags of `launch/prepare.py` beside --source, --language and --name.
     """
 
@@ -40,7 +40,7 @@ class Corpus:
     signers: int = 0
 
     def instructions(self, name: str) -> str:
-        """How a user gets it ready, in two or three lines."""
+        """How a user gets and prepares it, in two or three lines."""
         code = self.languages[0] if len(self.languages) == 1 else "CODE"
         return (
             f"{self.title} ({', '.join(self.languages)}): ask for it at {self.homepage} "
@@ -50,6 +50,16 @@ class Corpus:
         )
 
 
+_WORDS = Corpus(
+    "spoken-to-signed",
+    ("asl", "gsl", "dsgs", "tsl"),
+    "words spelled from recorded letters of manual alphabets",
+    "MIT",
+    "https://pypi.org/project/spoken-to-signed/",
+    "moryossef2023open",
+    spelled=True,
+    signers=1,
+)
 CORPORA: dict[str, Corpus] = {
     "how2sign": Corpus(
         "How2Sign",
@@ -117,35 +127,18 @@ CORPORA: dict[str, Corpus] = {
         "https://cvml.ankara.edu.tr/datasets/",
         "sincan2020autsl",
     ),
-    FINGERSPELLING: Corpus(
-        "spoken-to-signed",
-        ("asl", "gsl", "dsgs", "tsl"),
-        "words spelled from recorded letters of manual alphabets",
-        "MIT",
-        "https://pypi.org/project/spoken-to-signed/",
-        "moryossef2023open",
-        spelled=True,
-        signers=1,
+    FINGERSPELLING: _WORDS,
+    "fingerspelling_texts": dataclasses.replace(
+        _WORDS, contents="texts of 1 to 16 letters, spelled from recorded letters"
+    ),
+    "fingerspelling_signers": dataclasses.replace(
+        _WORDS,
+        languages=("asl",),
+        signers=8,
+        contents="texts spelled by eight signers, of letter shapes that they share",
     ),
 }
 """Name of a corpus -> the corpus; a spelled one needs no preparing."""
-for _name, _languages, _signers, _contents in (
-    (
-        "fingerspelling_texts",
-        CORPORA[FINGERSPELLING].languages,
-        1,
-        "texts of 1 to 16 letters, spelled from recorded letters",
-    ),
-    (
-        "fingerspelling_signers",
-        ("asl",),
-        8,
-        "texts spelled by eight signers, of letter shapes that they share",
-    ),
-):
-    CORPORA[_name] = dataclasses.replace(
-        CORPORA[FINGERSPELLING], languages=_languages, signers=_signers, contents=_contents
-    )
 
 PREPARED = {name: corpus for name, corpus in CORPORA.items() if not corpus.spelled}
 LANGUAGES = tuple(dict.fromkeys(code for c in PREPARED.values() for code in c.languages))
@@ -163,17 +156,13 @@ def has_signers(dataset: str) -> bool:
 
 
 def _of(language: str, source: str) -> list[Corpus]:
-    """The known corpora that a config may have: one source, or all that are prepared."""
-    chosen = CORPORA if source else PREPARED
-    return [
-        corpus
-        for name, corpus in chosen.items()
-        if language in corpus.languages and source in ("", name)
-    ]
+    """The known corpora of a config: one source, or all that are prepared."""
+    chosen = [CORPORA[name] for name in ([source] if source else PREPARED) if name in CORPORA]
+    return [corpus for corpus in chosen if language in corpus.languages]
 
 
 def describe(language: str, source: str) -> str:
-    """A config's description: the sign language, and what its corpora have."""
+    """A config's description: the sign language, and the contents of its corpora."""
     title = get_language(language).name
     known = _of(language, source)
     if not known:
@@ -188,13 +177,13 @@ def licences(language: str, source: str) -> str:
 
 
 def homepage(language: str, source: str) -> str:
-    """Where a config's corpus is found; that of Prompt2Sign where there are several or none."""
+    """The homepage of a config's corpus; Prompt2Sign's where there are several corpora or none."""
     known = _of(language, source)
     return known[0].homepage if len(known) == 1 else _PROJECT
 
 
 def instructions() -> str:
-    """What a user does who has no prepared data: for every corpus, where to ask and what to run."""
+    """Instructions for a user without prepared data: where to ask for each corpus, what to run."""
     return "\n".join(
         [
             "The manual directory is DIR/prepared as launch/prepare.py writes it, with",

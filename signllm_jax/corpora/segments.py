@@ -11,13 +11,14 @@ _CLOSE = 2  # frames by which a clip that was cut before may be longer or shorte
 def segment_frames(entry: Entry, length: int, fps: float, repairs: Repairs) -> slice:
     """The frames of a segment in its file.
 
-    A segment that goes beyond the end of a file of just its own length was cut out before, so the
-    whole file is it. Of any other that goes beyond the end, the part within the file is taken.
+    If a segment goes beyond the end of a file that has just the segment's length, the file was cut
+    out before and is taken as a whole. Of any other segment that goes beyond the end, the part
+    within the file is taken.
 
     Args:
-        entry: With start and end, in seconds or frames.
-        length: Frames of the file.
-        fps: Its frames per second.
+        entry: The segment's entry, with start and end in seconds or frames.
+        length: Number of frames of the file.
+        fps: Frames per second of the file.
         repairs: Counts both kinds.
 
     Raises:

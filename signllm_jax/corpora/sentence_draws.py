@@ -1,5 +1,6 @@
-"""Sentences that are drawn from a grammar, for every split others."""
+"""Draws sentences from a grammar, different ones for every split."""
 
+import itertools
 import random
 from collections.abc import Mapping
 
@@ -9,12 +10,11 @@ from signllm_jax.corpora.grammar import START, Choice, Grammar
 _TRIES = 400  # draws for each sentence that is asked for
 
 
-def draw_sentences(grammar: Grammar, place: str = "grammar") -> dict[str, list[tuple[str, ...]]]:
+def draw_sentences(grammar: Grammar) -> dict[str, list[tuple[str, ...]]]:
     """Draws the sentences of every split; no sentence is in two of them.
 
     Args:
-        grammar: What may be said.
-        place: What to name in an error.
+        grammar: The grammar of the sentences.
 
     Returns:
         Split -> sentences, each the texts of its signs, FINGERSPELLED_WORD among them; the same on
@@ -27,29 +27,28 @@ def draw_sentences(grammar: Grammar, place: str = "grammar") -> dict[str, list[t
     wanted = sum(count for count, _ in grammar.sizes.values())
     # the generator of Python's random is the same in all versions, that of numpy need not be
     draw = random.Random(f"sentences of {grammar.digest}")
-    found: dict[tuple[str, ...], None] = {}
+    drawn: dict[tuple[str, ...], None] = {}
     for _ in range(_TRIES * wanted):
         sentence = tuple(_derive(grammar.rules[START], grammar.rules, draw))
         if grammar.fewest <= len(sentence) <= grammar.most:
-            found[sentence] = None
-            if len(found) == wanted:
+            drawn[sentence] = None
+            if len(drawn) == wanted:
                 break
-    if len(found) < wanted:
+    if len(drawn) < wanted:
         raise DataError(
-            f"{place}: {wanted} sentences are asked for (%train, %dev, %test), and it has "
-            f"{len(found)} of {grammar.fewest} to {grammar.most} signs"
+            f"grammar: {wanted} sentences are asked for (%train, %dev, %test), and it has "
+            f"{len(drawn)} of {grammar.fewest} to {grammar.most} signs"
         )
-    # drawn early are the likely ones, which are short: every split is to have some of them
-    mixed = _covering_first(sorted(found, key=lambda sentence: draw.random()))
-    made, start = {}, 0
-    for split, (count, _) in grammar.sizes.items():
-        made[split] = mixed[start : start + count]
-        start += count
-    trained = {sign for sentence in made["train"] for sign in sentence}
+    # the first draws are the likely sentences, which are short: every split gets some of them
+    mixed = iter(_covering_first(sorted(drawn, key=lambda sentence: draw.random())))
+    sentences = {
+        split: list(itertools.islice(mixed, count)) for split, (count, _) in grammar.sizes.items()
+    }
+    trained = set().union(*sentences["train"])
     for split in ("dev", "test"):
-        for sign in sorted({sign for sentence in made[split] for sign in sentence} - trained):
-            raise DataError(f"{place}: the sign {sign!r} is in no sentence of train: ask for more")
-    return made
+        for sign in sorted(set().union(*sentences[split]) - trained):
+            raise DataError(f"grammar: the sign {sign!r} is in no sentence of train: ask for more")
+    return sentences
 
 
 def _covering_first(sentences: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
@@ -64,14 +63,14 @@ def _covering_first(sentences: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
 
 def _derive(choice: Choice, rules: Mapping[str, Choice], draw: random.Random) -> list[str]:
     """One sentence, every choice at even odds."""
-    made: list[str] = []
+    signs: list[str] = []
     for part in choice[int(draw.random() * len(choice))]:
         if part.optional and draw.random() < 0.5:
             continue
         if part.group:
-            made += _derive(part.group, rules, draw)
+            signs += _derive(part.group, rules, draw)
         elif part.quoted or part.name not in rules:
-            made.append(part.name)
+            signs.append(part.name)
         else:
-            made += _derive(rules[part.name], rules, draw)
-    return made
+            signs += _derive(rules[part.name], rules, draw)
+    return signs

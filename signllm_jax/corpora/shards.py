@@ -1,7 +1,7 @@
 """Prepared sources on disk: `<data_dir>/prepared/<language>/<source>/`, a few clips a file.
 
 `source.json` names the parts of a complete source and is written last; a part is written beside and
-renamed. Its name has a digest of all that went into it, so that a rerun makes only what is missing.
+renamed. Its name has a digest of all its inputs, so that a rerun makes only what is missing.
 """
 
 import dataclasses
@@ -21,7 +21,7 @@ from signllm_jax.core.plain_files import read_plain, write_whole
 from signllm_jax.core.schema import bounded, parse_json, read_as
 from signllm_jax.core.skeleton import get_layout
 from signllm_jax.corpora.clip_jobs import Job, names_of
-from signllm_jax.corpora.prepare import VERSION, Lost, Settings, make_example
+from signllm_jax.corpora.prepare import VERSION, Lost, Settings, hands_seen, make_example
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.frames import Repairs
 from signllm_jax.poses.npz import load_npz
@@ -38,8 +38,8 @@ class Part:
     """Some clips of a source that are prepared together.
 
     Attributes:
-        name: of its file.
-        jobs: its clips.
+        name: name of its file.
+        jobs: jobs of its clips.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Part:
 
 
 def source_folder(data_dir: str | os.PathLike, language: str, source: str) -> epath.Path:
-    """Where a prepared source lies."""
+    """The folder of a prepared source."""
     return epath.Path(data_dir) / FOLDER / language / source
 
 
@@ -55,18 +55,19 @@ def plan_parts(jobs: Sequence[Job], settings: Settings) -> list[Part]:
     """Deals the clips into parts, in their order."""
     parts = []
     for number, start in enumerate(range(0, len(jobs), PART_CLIPS)):
-        own = tuple(jobs[start : start + PART_CLIPS])
-        content = [VERSION, dataclasses.asdict(settings), [_made_of(job) for job in own]]
-        digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-        parts.append(Part(f"part-{number:06d}-{digest[:16]}.npz", own))
+        dealt = tuple(jobs[start : start + PART_CLIPS])
+        inputs = [dataclasses.asdict(job) for job in dealt]
+        for values in inputs:
+            del values["entry"]["position"]  # a row may move within its table
+        content = [VERSION, dataclasses.asdict(settings), inputs]
+        parts.append(Part(part_name(number, content), dealt))
     return parts
 
 
-def _made_of(job: Job) -> dict:
-    """What a clip is made of: where its row stands changes nothing."""
-    values = dataclasses.asdict(job)
-    del values["entry"]["place"]
-    return values
+def part_name(number: int, content: list) -> str:
+    """The name of a part's file, with a digest of `content`, from which the part is made."""
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return f"part-{number:06d}-{digest[:16]}.npz"
 
 
 def make_part(
@@ -75,9 +76,9 @@ def make_part(
     """Prepares the clips of a part and writes its file; returns the file's name.
 
     Args:
-        part: which clips.
-        settings: how.
-        folder: where it is written.
+        part: the clips.
+        settings: the settings of their corpus.
+        folder: folder that the file is written to.
         make: makes one clip, with the arguments, result and errors of `make_example`.
     """
     examples, lost, clips, repairs = [], [], [], Repairs()
@@ -86,15 +87,14 @@ def make_part(
             example, clip = make(job, settings, repairs)
         except (Lost, MemoryError) as error:
             reason = str(error) if isinstance(error, Lost) else "not enough memory"
-            told = {"id": job.entry.id, "reason": reason, "split": job.entry.split}
+            lost.append({"id": job.entry.id, "reason": reason, "split": job.entry.split})
             if not job.path:
-                told["looked_for"] = names_of(job.entry, settings.format)
+                lost[-1]["looked_for"] = names_of(job.entry, settings.format)
             elif isinstance(error, Lost) and error.member:
-                told["file"] = error.member
-            lost.append(told)
-            continue
-        examples.append(example)
-        clips.append(clip)
+                lost[-1]["file"] = error.member
+        else:
+            examples.append(example)
+            clips.append(clip)
     return write_part(folder, part.name, (examples, clips), lost, repairs)
 
 
@@ -108,46 +108,36 @@ def write_part(
     """Writes the file of a part; returns its name.
 
     Args:
-        folder: where it is written.
-        name: of the file.
+        folder: folder that the file is written to.
+        name: name of the file.
         made: examples as `make_example` gives them, and their clips, of one layout.
-        lost: of each clip that is not there `id`, `reason` and `split`.
-        repairs: how often something was put right.
+        lost: `id`, `reason` and `split` of each clip that could not be prepared.
+        repairs: number of repairs of each kind.
     """
-    examples, clips = made
-    counted = [
-        example | {"frames": len(clip), "hands": _hands_seen(clip)}
-        for example, clip in zip(examples, clips, strict=True)
-    ]
+    counted = []
+    for example, clip in zip(*made, strict=True):
+        hands = {side: round(share, 4) for side, share in hands_seen(clip).items()}
+        counted.append(example | {"frames": len(clip), "hands": hands})
     listed = {"examples": counted, "lost": list(lost), "repairs": dict(repairs)}
+    clips = made[1]
     joints = clips[0].skeleton.size if clips else 1
-    members = {
-        "listed": np.frombuffer(json.dumps(listed).encode(), np.uint8),
-        "pose": np.concatenate([np.zeros((0, joints, 3))] + [c.positions for c in clips]),
-        "confidence": np.concatenate([np.zeros((0, joints))] + [c.confidence for c in clips]),
-        "fps": np.array([clip.fps for clip in clips], np.float32),
-    }
+    pose = [np.zeros((0, joints, 3)), *(clip.positions for clip in clips)]
+    confidence = [np.zeros((0, joints)), *(clip.confidence for clip in clips)]
     content = io.BytesIO()
-    for key in ("pose", "confidence"):
-        members[key] = members[key].astype(np.float16)
-    np.savez(content, **members)
+    np.savez(
+        content,
+        listed=np.frombuffer(json.dumps(listed).encode(), np.uint8),
+        pose=np.concatenate(pose).astype(np.float16),
+        confidence=np.concatenate(confidence).astype(np.float16),
+        fps=np.array([clip.fps for clip in clips], np.float32),
+    )
     write_whole(epath.Path(folder) / name, content.getvalue())
     return name
 
 
-def _hands_seen(clip: PoseClip) -> dict[str, float]:
-    """Share of frames that show the left and the right hand."""
-    return {
-        side: round(
-            float(clip.observed[:, list(clip.skeleton.groups[f"{side}_hand"])].any(1).mean()), 4
-        )
-        for side in ("left", "right")
-    }
-
-
 @dataclasses.dataclass(frozen=True)
 class SourceSettings:
-    """What is asked of the settings of `source.json`; see `prepare.Settings`."""
+    """The fields of `settings` in `source.json` that are read; see `Settings`."""
 
     language: str
     source: str
@@ -156,7 +146,7 @@ class SourceSettings:
 
 @dataclasses.dataclass(frozen=True)
 class SourceFile:
-    """What is asked of `source.json`: `settings`, and the names of its `parts`."""
+    """The fields of `source.json` that are read: `settings`, and the names of its `parts`."""
 
     settings: SourceSettings
     parts: tuple[str, ...]
@@ -185,7 +175,7 @@ class LostClip:
 
 @dataclasses.dataclass(frozen=True)
 class Listed:
-    """What a part lists: its clips, those that were lost, and how often something was repaired."""
+    """The listing of a part: its clips, the lost ones, and the number of repairs of each kind."""
 
     examples: tuple[Example, ...]
     lost: tuple[LostClip, ...]
@@ -193,7 +183,7 @@ class Listed:
 
 
 def read_part(folder: epath.Path, name: str) -> tuple[dict, dict]:
-    """What a part lists, `examples`, `lost`, `repairs`, and its arrays.
+    """The listing of a part, `examples`, `lost` and `repairs`, and its arrays.
 
     Raises:
         DataError: It is damaged.
@@ -201,7 +191,7 @@ def read_part(folder: epath.Path, name: str) -> tuple[dict, dict]:
     try:
         members = load_npz(str(folder / name))
         listed = parse_json(members["listed"].tobytes())
-        frames = [each.frames for each in read_as(Listed, listed, "listed", False).examples]
+        frames = [clip.frames for clip in read_as(Listed, listed, "listed", False).examples]
         if (sum(frames), len(frames)) != (len(members["pose"]), len(members["fps"])):
             raise ConfigError(f"{folder / name}: lists other clips than it has")
         return listed, members
@@ -209,14 +199,25 @@ def read_part(folder: epath.Path, name: str) -> tuple[dict, dict]:
         raise DataError(f"{error}; delete {folder / name} and prepare again") from None
 
 
+def clips_of(
+    listed: Mapping, members: Mapping
+) -> Iterator[tuple[dict, np.ndarray, np.ndarray, float]]:
+    """The clips of a part that was read: strings, pose [T, J, 3], confidence [T, J], fps."""
+    frame = 0
+    for example, fps in zip(listed["examples"], members["fps"]):
+        rows = slice(frame, frame + example["frames"])
+        frame = rows.stop
+        yield example, members["pose"][rows], members["confidence"][rows], float(fps)
+
+
 class Prepared:
     """A complete prepared source.
 
     Attributes:
-        folder: where it lies.
-        language, source, layout: of its settings.
+        folder: folder of the source.
+        language, source, layout: the values of its settings.
         parts: names of its files.
-        digest: of all of it.
+        digest: digest of the names of all parts, and thus of what they hold.
 
     Raises DataError when it is not complete.
     """
@@ -225,44 +226,36 @@ class Prepared:
         self.folder = folder
         try:
             values = parse_json(read_plain(folder, COMPLETE, _MOST))
-            told = read_as(SourceFile, values, COMPLETE, strict=False)
-            check_code(told.settings.language)
-            get_layout(told.settings.layout)
-            if wrong := [name for name in told.parts if not re.fullmatch(_PART, name)]:
+            file = read_as(SourceFile, values, COMPLETE, strict=False)
+            check_code(file.settings.language)
+            get_layout(file.settings.layout)
+            if wrong := [name for name in file.parts if not re.fullmatch(_PART, name)]:
                 raise ConfigError(f"{COMPLETE}.parts: {wrong[0]!r:.60} is no name of a part")
         except (OSError, ConfigError) as error:
             reason = getattr(error, "strerror", None) or error
             raise DataError(f"{folder}: not a complete prepared source ({reason})") from None
-        self.language, self.source = told.settings.language, told.settings.source
-        self.layout, self.parts = told.settings.layout, list(told.parts)
+        self.language, self.source = file.settings.language, file.settings.source
+        self.layout, self.parts = file.settings.layout, list(file.parts)
         self.digest = hashlib.sha256(" ".join(self.parts).encode()).hexdigest()[:16]
 
     def listed(self) -> Iterator[dict]:
-        """What each part lists: `examples`, `lost`, `repairs`."""
+        """The listing of each part: `examples`, `lost`, `repairs`."""
         for name in self.parts:
-            yield self._part(name)[0]
+            yield read_part(self.folder, name)[0]
 
     def examples(self, split: str) -> Iterator[tuple[dict, np.ndarray, np.ndarray, float]]:
         """A split's clips: strings, pose float16 [T, J, 3], confidence float16 [T, J], fps."""
         for name in self.parts:
-            listed, members = self._part(name)
-            frame = 0
-            for example, fps in zip(listed["examples"], members["fps"]):
-                rows = slice(frame, frame + example["frames"])
-                frame = rows.stop
-                if example["split"] == split:
-                    yield example, members["pose"][rows], members["confidence"][rows], float(fps)
-
-    def _part(self, name: str) -> tuple[dict, dict]:
-        return read_part(self.folder, name)
+            for clip in clips_of(*read_part(self.folder, name)):
+                if clip[0]["split"] == split:
+                    yield clip
 
 
 def prepared_sources(prepared: str | os.PathLike, language: str | None = None) -> list[Prepared]:
     """The complete sources in a folder of prepared data, in the order of their names."""
     top = epath.Path(prepared)
-    found = []
-    for own in sorted(top.iterdir()) if top.exists() else ():
-        if not own.is_dir() or language not in (None, own.name):
-            continue
-        found += [Prepared(each) for each in sorted(own.iterdir()) if (each / COMPLETE).exists()]
-    return found
+    folders = []
+    for path in sorted(top.iterdir()) if top.exists() else ():
+        if path.is_dir() and language in (None, path.name):
+            folders += sorted(path.iterdir())
+    return [Prepared(folder) for folder in folders if (folder / COMPLETE).exists()]

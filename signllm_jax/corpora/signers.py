@@ -1,37 +1,30 @@
 """Manual alphabets by several signers whose letters share a shape.
 
-The lexicon has the 26 Latin letters in 16 alphabets, each by a signer of its own. Of every letter
-the takes that look alike make a family: those near its medoid. Eight signers have most of their
+The lexicon has the 26 Latin letters in 16 alphabets, each by a signer of its own. The takes of a
+letter that look alike, those near its medoid, make a family. Eight signers have most of their
 letters in the families. A letter that such a signer lacks is taken from the family and moved to the
-signer's own body: hand, size of the hand and place. It is thus the family of shapes that American
-Sign Language shares, and not any one alphabet.
+signer's own body: hand, size of the hand and place. The result is thus the family of shapes that
+American Sign Language shares, and not any one alphabet.
 """
 
 import dataclasses
 import functools
+import itertools
 import random
 from collections.abc import Mapping
 
 import numpy as np
 
 from signllm_jax.core.skeleton import OPENPOSE50
-from signllm_jax.corpora.letters import (
-    BODY,
-    BODY_DEPTH,
-    HANDS,
-    LETTER_FRAMES,
-    Letter,
-    clean,
-    recordings,
-    with_resting_arms,
-)
+from signllm_jax.corpora import letters
+from signllm_jax.corpora.letters import BODY, BODY_DEPTH, HANDS, LETTER_FRAMES, Letter
 from signllm_jax.poses.pose_file import read_pose_file
 
 LETTERS = tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 SIGNERS = ("ase", "asq", "gsg", "mfs", "sgg", "bzs", "svk", "ise")
 """ISO codes of the alphabets whose signers are trained on; `ise` signs with the left hand."""
 UNSEEN = ("lls", "ssp")
-"""Signers of whom nothing is trained on."""
+"""Signers that are never trained on."""
 NEAR = 0.45
 """Largest RMS distance to a family's medoid, in sizes of the hand in the picture plane."""
 _OTHERS = ("cse", "csq", "eso", "psr", "swl", "tsm")
@@ -46,7 +39,7 @@ class Take:
     """One signer's letter.
 
     Attributes:
-        letter: as recorded.
+        letter: the letter as recorded.
         hand: the hand that signs, 0 = right, 1 = left.
     """
 
@@ -76,8 +69,8 @@ class _Build:
     Attributes:
         body: [4, 3], positions of the joints BODY.
         elbow: [3], position of the elbow of the arm that signs.
-        wrist: [3], that of its wrist.
-        size: of its hand, see `_size`.
+        wrist: [3], position of its wrist.
+        size: size of its hand, see `_size`.
     """
 
     body: np.ndarray
@@ -92,32 +85,29 @@ def takes() -> dict[str, dict[str, Take]]:
 
     Raises DataError when the recordings are not installed.
     """
-    found: dict[str, dict[str, Take]] = {letter: {} for letter in LETTERS}
+    recorded: dict[str, dict[str, Take]] = {letter: {} for letter in LETTERS}
     for signer in (*SIGNERS, *UNSEEN, *_OTHERS):
-        for unit, path in recordings(signer).items():
-            if unit.upper() in found:
+        for unit, path in letters.recordings(signer).items():
+            if unit.upper() in recorded:
                 clip = read_pose_file(path, _WIDTH.get(signer, 640.0), BODY_DEPTH)
-                letter = clean(clip, unit.upper() in _MOVING)
+                letter = letters.clean(clip, unit.upper() in _MOVING)
                 active = [i for i, (_, wrist, _) in enumerate(HANDS) if letter.confidence[0, wrist]]
                 if len(active) == 1:
-                    found[unit.upper()][signer] = Take(letter, active[0])
-    return found
+                    recorded[unit.upper()][signer] = Take(letter, active[0])
+    return recorded
 
 
 @functools.cache
 def families() -> dict[str, dict[str, Take]]:
     """Letter -> signer -> take, of those near the letter's medoid; errors as in `takes`."""
-    return {letter: _family(own) for letter, own in takes().items()}
+    return {letter: _family(by_signer) for letter, by_signer in takes().items()}
 
 
-def _family(own: Mapping[str, Take]) -> dict[str, Take]:
-    shapes = {signer: take.shape for signer, take in own.items()}
-    apart = {
-        one: {other: float(np.sqrt(((a - b) ** 2).sum(-1).mean())) for other, b in shapes.items()}
-        for one, a in shapes.items()
-    }
-    medoid = min(apart, key=lambda signer: sum(apart[signer].values()))
-    return {signer: take for signer, take in own.items() if apart[medoid][signer] <= NEAR}
+def _family(by_signer: Mapping[str, Take]) -> dict[str, Take]:
+    shapes = np.stack([take.shape for take in by_signer.values()])
+    distances = np.sqrt(((shapes[:, None] - shapes) ** 2).sum(-1).mean(-1))
+    near = distances[distances.sum(1).argmin()] <= NEAR
+    return dict(itertools.compress(by_signer.items(), near))
 
 
 def own_letters(signer: str) -> tuple[str, ...]:
@@ -131,29 +121,24 @@ def signer_alphabet(signer: str) -> dict[str, Letter]:
 
     Nothing is borrowed of UNSEEN. Errors as in `takes`.
     """
-    own = {letter: families()[letter][signer] for letter in own_letters(signer)}
-    hand = next(iter(own.values())).hand
-    build = _build([take.of_hand(hand) for take in own.values()], hand)
-    made = {}
-    for letter in LETTERS:
-        if letter in own:
-            made[letter] = own[letter].of_hand(hand)
+    hand = families()[own_letters(signer)[0]][signer].hand
+    build = _build(families(), signer, hand)
+    alphabet = {}
+    for letter, family in families().items():
+        if signer in family:
+            alphabet[letter] = family[signer].of_hand(hand)
         else:
-            donors = sorted(set(families()[letter]) - set(UNSEEN))
+            donors = sorted(set(family) - set(UNSEEN))
             draw = random.Random(f"{signer} {letter}").random()
             donor = donors[int(draw * len(donors))]
-            made[letter] = _moved(families()[letter][donor], hand, build, _build_of(donor, hand))
-    return with_resting_arms(made)
+            alphabet[letter] = _moved(family[donor], hand, build, _build(takes(), donor, hand))
+    return letters.with_resting_arms(alphabet)
 
 
-def _build_of(signer: str, hand: int) -> _Build:
-    own = [own[signer] for own in takes().values() if signer in own]
-    return _build([take.of_hand(hand) for take in own], hand)
-
-
-def _build(letters: list[Letter], hand: int) -> _Build:
-    """Medians over letters that are all signed with `hand`."""
-    middle = np.stack([letter.positions[LETTER_FRAMES // 2] for letter in letters])
+def _build(takes: Mapping[str, Mapping[str, Take]], signer: str, hand: int) -> _Build:
+    """Medians over a signer's letters in `takes`, mirrored where another hand than `hand` signs."""
+    signed = (signers[signer] for signers in takes.values() if signer in signers)
+    middle = np.stack([take.of_hand(hand).positions[LETTER_FRAMES // 2] for take in signed])
     _, wrist, _ = HANDS[hand]
     return _Build(
         body=np.median(middle[:, BODY], 0),
@@ -164,7 +149,7 @@ def _build(letters: list[Letter], hand: int) -> _Build:
 
 
 def _moved(take: Take, hand: int, build: _Build, donor: _Build) -> Letter:
-    """The letter of a donor on another body: shape, movement and place of the hand stay."""
+    """The letter of a donor on another body; shape, movement and place of the hand stay."""
     letter = take.of_hand(hand)
     _, wrist, start = HANDS[hand]
     positions = letter.positions.copy()

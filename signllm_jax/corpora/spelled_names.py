@@ -12,13 +12,13 @@ from signllm_jax.text.langgloss import FINGERSPELLED
 
 
 def spelled_words(language: str, split: str, signs: Collection[str]) -> list[str]:
-    """The words of a split of the data set `fingerspelling` that no sign has for a name.
+    """The words of a split of the data set `fingerspelling` that are in no sign's name.
 
     Raises:
         TextError: No alphabet is recorded for the language.
     """
-    said = {word for sign in signs for word in sign.split()}
-    return [word for word in fingerspelling.words(language)[split] if word not in said]
+    signed = {word for sign in signs for word in sign.split()}
+    return [word for word in fingerspelling.words(language)[split] if word not in signed]
 
 
 def spelled_glosses(word: str, language: str) -> list[str]:
@@ -37,9 +37,9 @@ def find_spelled(text: str, glosses: Sequence[str], language: str) -> list[str]:
     """The words of a text that its glosses spell, in order: of `hello anna`, `anna`.
 
     Args:
-        text: of an example.
-        glosses: of the same one, `HELLO FS:A FS:N FS:N FS:A`.
-        language: code.
+        text: text of an example.
+        glosses: its glosses, `HELLO FS:A FS:N FS:N FS:A`.
+        language: code of the sign language.
     """
     by_kind = itertools.groupby(glosses, lambda gloss: gloss.startswith(FINGERSPELLED))
     runs = [list(run) for spelled, run in by_kind if spelled]

@@ -1,19 +1,18 @@
 """Fingerspelled texts by many signers: each clip by one of them, several takes of every text.
 
-The texts are those of `spelled_texts` in ASL. Every take has a signer and a tempo of its own, so
-what is to be learned is how letters make words and how signers differ. A second test has signers
-whom no train clip shows, who spell with the letters that they have themselves.
+The texts are those of `spelled_texts` in ASL. Every take has a signer and a tempo of its own, so a
+model can learn how letters make words and how signers differ. A second test split has signers whom
+no train clip shows, and who spell with their own letters alone.
 """
 
 import random
 from collections.abc import Iterator
 
 from signllm_jax.corpora import spelled_texts
-from signllm_jax.corpora.fingerspelling import SPLITS, Example, spell
+from signllm_jax.corpora.fingerspelling import SPLITS, Example, make_example, spell
 from signllm_jax.corpora.joining import join_letters
 from signllm_jax.corpora.letters import small
 from signllm_jax.corpora.signers import SIGNERS, UNSEEN, own_letters, signer_alphabet
-from signllm_jax.text.prompts import make_prompt
 
 LANGUAGE = "asl"
 SIGNER_TEST = "test_signers"
@@ -21,7 +20,7 @@ SIGNER_TEST = "test_signers"
 TAKES = {"train": 2, "dev": 2, "test": 4}
 """Takes of every text, by different signers."""
 TEMPO = (9, 16)
-"""Frames that a letter is held: fewest and most."""
+"""Fewest and most frames that a letter is held."""
 STRINGS = 60
 """Texts of each unseen signer."""
 
@@ -30,7 +29,7 @@ def corpus(language: str, split: str) -> Iterator[Example]:
     """The examples of a split, the takes of a text one after the other; always the same."""
     if split == SIGNER_TEST:
         for signer in UNSEEN:
-            for text in _own_strings(signer):
+            for text in _letter_strings(signer):
                 yield example_of(language, text, signer, 0, split)
         return
     for text in spelled_texts.texts(language)[split]:
@@ -42,7 +41,7 @@ def corpus(language: str, split: str) -> Iterator[Example]:
 
 
 def example_of(language: str, text: str, signer: str, take: int, split: str) -> Example:
-    """A text by a signer, whose tempo for it is always the same; `take` and `split` name it."""
+    """A text by a signer, always at the same tempo; `take` and `split` are parts of its id."""
     low, high = TEMPO
     draw = random.Random(f"tempo of {text} {signer}")
     tempo = low + int(draw.random() * (high - low + 1))
@@ -50,25 +49,18 @@ def example_of(language: str, text: str, signer: str, take: int, split: str) -> 
     alphabet = signer_alphabet(signer)
     which = f"{signer}_{take}" if split == SIGNER_TEST else str(take)
     name = f"{language}_fingerspelling_signers_{'_'.join(text.split())}_{which}"
-    return Example(
-        id=name,
-        language=language,
-        text=text,
-        units=tuple(unit for word in words for unit in word),
-        prompt=make_prompt(text, language, name),
-        clip=join_letters([[(unit, alphabet[unit]) for unit in word] for word in words], tempo),
-        signer=signer,
-    )
+    clip = join_letters([[(unit, alphabet[unit]) for unit in word] for word in words], tempo)
+    return make_example(name, language, text, clip, signer)
 
 
-def _own_strings(signer: str) -> tuple[str, ...]:
+def _letter_strings(signer: str) -> tuple[str, ...]:
     """Letter strings of 1 to 16 of the letters that a signer has, in no other split."""
     known, draw = own_letters(signer), random.Random(f"strings of {signer}")
     trained = {text for split in SPLITS for text in spelled_texts.texts(LANGUAGE)[split]}
-    found: dict[str, None] = {}
-    while len(found) < STRINGS:
+    strings: dict[str, None] = {}
+    while len(strings) < STRINGS:
         size = 2 + int(draw.random() * (spelled_texts.LONGEST - 1))
         text = "".join(known[int(draw.random() * len(known))] for _ in range(size))
         if small(text, LANGUAGE) not in trained:
-            found[small(text, LANGUAGE)] = None
-    return tuple(found)
+            strings[small(text, LANGUAGE)] = None
+    return tuple(strings)

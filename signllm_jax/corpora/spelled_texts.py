@@ -2,33 +2,30 @@
 
 Train has the short words of `fingerspelling`, longer words and names, and texts that are made here:
 letter strings, words joined to longer ones, and two or three words with a pause between them. In
-letter strings equal letters follow each other more often than in words, for a model meets every
-doubled letter seldom. What is made is the same on every machine. Dev and test are written down.
+letter strings equal letters follow each other more often than in words, because words have few
+doubled letters. The texts are the same on every machine. Those of dev and test are in files.
 """
 
 import functools
-import importlib.resources
 import random
 from collections.abc import Iterator, Sequence
 
 from signllm_jax.corpora import fingerspelling
-from signllm_jax.corpora.fingerspelling import SPLITS, Example, spell, spelled_clip
+from signllm_jax.corpora.fingerspelling import SPLITS, Example, make_example, spell, spelled_clip
 from signllm_jax.corpora.letters import letters, small
-from signllm_jax.text.prompts import make_prompt
 
 LONGEST = 16
 """Most letters and pauses of a text."""
 STRINGS, JOINED, PHRASES, GROUPS, SHORT = 300, 100, 100, 120, 150
-"""How many letter strings, joined words, texts of several words and of several short letter strings
-train has, and strings of two or three letters, whose letters last longer."""
+"""Numbers of texts in train: letter strings, joined words, texts of several words, texts of several
+short letter strings, and strings of two or three letters, whose letters last longer."""
 DOUBLED = 0.15
 """Share of the letters of a string that repeat the letter before."""
 
 
 def texts(language: str) -> dict[str, tuple[str, ...]]:
     """The texts of a language: split name -> texts; raises TextError as `letters` does."""
-    lists = _lists(language)
-    return {split: lists[split] for split in SPLITS}
+    return dict(_lists(language))
 
 
 def tokens(text: str, language: str) -> int:
@@ -39,16 +36,8 @@ def tokens(text: str, language: str) -> int:
 def corpus(language: str, split: str) -> Iterator[Example]:
     """The examples of a split, in order; the same on every call and machine."""
     for text in texts(language)[split]:
-        words = text.split()
-        name = f"{language}_fingerspelling_texts_{'_'.join(words)}"
-        yield Example(
-            id=name,
-            language=language,
-            text=text,
-            units=tuple(unit for word in words for unit in spell(word, language)),
-            prompt=make_prompt(text, language, name),
-            clip=spelled_clip(text, language),
-        )
+        name = f"{language}_fingerspelling_texts_{'_'.join(text.split())}"
+        yield make_example(name, language, text, spelled_clip(text, language))
 
 
 @functools.cache
@@ -73,22 +62,17 @@ def _lists(language: str) -> dict[str, tuple[str, ...]]:
 
 
 def _written(language: str) -> dict[str, list[str]]:
-    """Split -> the texts that are written down for it."""
-    file = importlib.resources.files("signllm_jax.corpora") / "words" / f"{language}-texts.txt"
-    found: dict[str, list[str]] = {split: [] for split in SPLITS}
-    section = ""
-    for line in file.read_text("utf-8").splitlines():
-        if line.startswith("["):
-            section = line.strip("[]")
-        elif not line.startswith("#"):
-            split, _, phrases = section.partition("-")
-            found[split] += [line] if phrases else line.split()
-    return found
+    """Split -> its texts in the file of the language."""
+    written: dict[str, list[str]] = {split: [] for split in SPLITS}
+    for section, lines in fingerspelling.read_sections(f"{language}-texts"):
+        split, _, phrases = section.partition("-")
+        written[split] += lines if phrases else " ".join(lines).split()
+    return written
 
 
-def _mixed(one: Sequence[str], other: Sequence[str]) -> tuple[str, ...]:
-    """Both lists, spread evenly, so that the first texts of a split are of all lengths."""
-    order = [(i / len(part), i, text) for part in (one, other) for i, text in enumerate(part)]
+def _mixed(*lists: Sequence[str]) -> tuple[str, ...]:
+    """All lists, spread evenly, so that the first texts of a split have all lengths."""
+    order = [(i / len(texts), i, text) for texts in lists for i, text in enumerate(texts)]
     return tuple(text for _, _, text in sorted(order))
 
 

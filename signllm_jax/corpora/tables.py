@@ -1,9 +1,10 @@
 """Reads tables of any corpus: encodings, delimiters, JSON lists, and rows that do not fit.
 
-A row that does not fit costs that row: it comes out as the reason, with its place, and the reading
-goes on with the next line.
+A row that does not fit is given as the reason, with its line, and reading goes on with the next
+line.
 """
 
+import contextlib
 import csv
 import dataclasses
 import json
@@ -38,12 +39,12 @@ class Row:
     """One row of a table.
 
     Attributes:
-        place: The file and the line, for messages.
+        position: The file and the line, for messages.
         values: Column name in small letters -> value.
         fault: Why the row cannot be used; empty for a good row.
     """
 
-    place: str
+    position: str
     values: dict[str, str]
     fault: str = ""
 
@@ -53,7 +54,7 @@ class Table:
     """A table in memory.
 
     Attributes:
-        path: Its file.
+        path: File of the table.
         header: Column names in small letters; empty for a table without a header.
         rows: Its rows in order.
     """
@@ -97,16 +98,15 @@ def read_text(path: str | os.PathLike, encoding: str = "", spoken: str = "") -> 
 
 
 def _undecodable(content: bytes, error: UnicodeDecodeError, encoding: str, spoken: str) -> str:
-    said = f"byte {error.start} is no {encoding or 'UTF-8'}"
-    usual = _USUAL.get(spoken.partition("-")[0], "cp1252")
-    for likely in (usual, "cp1252", "latin-1"):
-        try:
+    likely = ""
+    for likely in (_USUAL.get(spoken.partition("-")[0], "cp1252"), "cp1252", "latin-1"):
+        with contextlib.suppress(UnicodeDecodeError):
             content.decode(likely)
-        except UnicodeDecodeError:
-            continue
-        if likely != encoding:
-            return f"{said}: it may be {likely}; give --encoding={likely}, or save it as UTF-8"
-    return f"{said}: save it as UTF-8, or give --encoding"
+            break  # at the latest with latin-1, which has all bytes
+    return (
+        f"byte {error.start} is no {encoding or 'UTF-8'}: it may be {likely}; "
+        f"give --encoding={likely}, or save it as UTF-8"
+    )
 
 
 def read_lines(path: Path, encoding: str = "", spoken: str = "") -> list[str]:
@@ -135,19 +135,16 @@ def read_table(path: Path, encoding: str = "", spoken: str = "", header: bool = 
         raise DataError(f"{path}: the file is empty")
     begin = int(_SEPARATOR.fullmatch(lines[0]) is not None and len(lines) > 1)
     delimiter = next((mark for mark in _MARKS if mark in lines[begin]), ",")
-    records = _records(lines, delimiter, start=begin)
-    first = next(records)
-    if first[2]:
-        raise DataError(f"{path}: line 1: {first[2]}")
-    if not header:
-        names = tuple(map(str, range(len(first[1]))))
-        records = _records(lines, delimiter, len(names))
-        return Table(path, names, list(_rows(path, names, records, len(names))))
-    width = len(first[1])
-    names = tuple(name.strip().lower() for name in first[1])
+    _, fields, fault, body = next(_records(lines, delimiter, start=begin))
+    if fault:
+        raise DataError(f"{path}: line 1: {fault}")
+    width = len(fields)
+    names = tuple(name.strip().lower() for name in fields)
     while names and not names[-1]:  # empty columns of spreadsheets
         names = names[:-1]
-    records = _records(lines, delimiter, width, first[3])
+    if not header:
+        names, body = tuple(map(str, range(width))), 0
+    records = _records(lines, delimiter, width, body)
     return Table(path, names, list(_rows(path, names, records, width)))
 
 
@@ -156,8 +153,8 @@ def _records(
 ) -> Iterator[tuple[int, list[str], str, int]]:
     """Yields (line number, fields, fault, next line), one record at a time.
 
-    A quoted field may hold line breaks; a quote that is never closed costs its own line only, whose
-    fields are then told apart as if there were no quotes.
+    A quoted field may hold line breaks. A quote that is never closed spoils its own line only,
+    which is then split as if there were no quotes.
     """
     quotes = csv.QUOTE_NONE if delimiter in "|\t" else csv.QUOTE_MINIMAL  # there quotes are text
     number = start
@@ -166,20 +163,16 @@ def _records(
         for taken in range(1, min(_QUOTED_LINES, len(lines) - number) + 1):
             part = [f"{line}\n" for line in lines[number : number + taken]]
             try:
-                (fields, *_) = csv.reader(
-                    part, delimiter=delimiter, quoting=quotes, strict=True
-                ) or [[]]
+                fields = next(csv.reader(part, delimiter=delimiter, quoting=quotes, strict=True))
+                break
             except csv.Error as error:
-                fields, fault = None, "a quote that is not closed"
+                fault = "a quote that is not closed"
                 if "unexpected end" not in str(error):
                     # of a quote that opened in an earlier line, the next one is not the end
                     fault = "a quote in the wrong place" if taken == 1 else fault
                     break
-                continue
-            break
         if fields is None or (taken > 1 and width and len(fields) != width):
-            fault, taken = fault or "a quote that is not closed", 1
-            fields = lines[number].split(delimiter)
+            fields, taken = lines[number].split(delimiter), 1
         else:
             fault = ""
         if quotes == csv.QUOTE_NONE:  # but for a field that is quoted as a whole
@@ -190,7 +183,6 @@ def _records(
 
 def _rows(path: Path, names: tuple[str, ...], records, width: int) -> Iterator[Row]:
     for line, fields, fault, _ in records:
-        place = f"{path.name} line {line}"
         if not any(field.strip() for field in fields):
             continue
         values = {name: field.strip() for name, field in zip(names, fields)}
@@ -198,7 +190,7 @@ def _rows(path: Path, names: tuple[str, ...], records, width: int) -> Iterator[R
             fault = fault or "a row with too few fields"
         elif len(fields) > width or any(field.strip() for field in fields[len(names) :]):
             fault = fault or "a row with too many fields"
-        yield Row(place, values, fault)
+        yield Row(f"{path.name} line {line}", values, fault)
 
 
 def read_json(path: Path, encoding: str = "", spoken: str = "") -> object:
@@ -235,21 +227,21 @@ def rows_of_objects(path: Path, content: object) -> Table:
     names: dict[str, None] = {}
     rows = []
     for number, item in enumerate(content, 1):
-        place = f"{path.name} item {number}"
+        position = f"{path.name} item {number}"
         if not isinstance(item, dict):
-            rows.append(Row(place, {}, "an item that is no JSON object"))
+            rows.append(Row(position, {}, "an item that is no JSON object"))
             continue
         values = {key: _as_text(value) for key, value in _flat(item)}
         names.update(dict.fromkeys(values))
-        rows.append(Row(place, values))
+        rows.append(Row(position, values))
     return Table(path, tuple(names), rows)
 
 
 def _flat(item: dict) -> Iterator[tuple[str, object]]:
-    """Names and values; those of an object within are named by both, as `segment_start`."""
+    """Names and values; a value of a nested object has both names, as `segment_start`."""
     for key, value in item.items():
         if isinstance(value, dict):
-            yield from ((f"{key}_{inner}".lower(), each) for inner, each in value.items())
+            yield from ((f"{key}_{name}".lower(), inner) for name, inner in value.items())
         else:
             yield str(key).lower(), value
 

@@ -1,4 +1,4 @@
-"""Lists the takes of a folder that has no labels beside the names of its folders."""
+"""Lists the takes of a folder whose only labels are the names of its folders."""
 
 import os
 from pathlib import Path
@@ -15,11 +15,11 @@ def takes_in(source: str | os.PathLike) -> list[Entry]:
     """
     names = set()
     for path in Path(source).rglob("[!.]*.npy"):
-        place = path.relative_to(source)
-        if len(place.parts) > 2:
-            names.add(place.parent)
-        elif len(place.parts) == 2 and _is_take(path):
-            names.add(place.with_suffix(""))
+        name = path.relative_to(source)
+        if len(name.parts) > 2:
+            names.add(name.parent)
+        elif len(name.parts) == 2 and _is_take(path):
+            names.add(name.with_suffix(""))
     entries = [Entry(name.as_posix(), name.parts[0].replace("_", " ")) for name in sorted(names)]
     if not entries:
         raise DataError(f"{source}: no SIGN/TAKE/FRAME.npy or SIGN/TAKE.npy in it: give --manifest")
@@ -27,7 +27,7 @@ def takes_in(source: str | os.PathLike) -> list[Entry]:
 
 
 def _is_take(path: Path) -> bool:
-    """Whether a file holds all frames of a take; one that cannot be read is lost as a take."""
+    """Whether a file holds all frames of a take; an unreadable one counts as a lost take."""
     try:
         return load_npy(path).ndim > 1
     except PoseFormatError:

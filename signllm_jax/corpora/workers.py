@@ -1,12 +1,12 @@
-"""Makes the parts of a corpus in several processes, whatever becomes of one of them.
+"""Makes the parts of a corpus in several processes, even if one of them dies.
 
 A process may be killed while it works, by the system for want of memory or by a fault of a library.
-The parts that were in the making are then made again, each in a process of its own, and where that
-one dies too its clips one by one: the clip whose process dies is lost and named, nothing else.
+The parts that were being made are then made again, each in a process of its own. Where that process
+dies too, the clips of the part are made one by one: only the clip whose process dies is lost.
 """
 
 import concurrent.futures
-import multiprocessing
+import contextlib
 import multiprocessing.connection
 import os
 import threading
@@ -20,6 +20,7 @@ from signllm_jax.corpora.shards import Part, make_part
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.frames import Repairs
 
+_FIRST = concurrent.futures.FIRST_COMPLETED
 KILLED = "its process was killed, perhaps for want of memory"
 
 
@@ -33,9 +34,9 @@ def make_parts(
     """Makes parts in `workers` processes.
 
     Args:
-        parts: those to make.
-        settings: how.
-        folder: where they are written.
+        parts: the parts to make.
+        settings: the settings of their corpus.
+        folder: folder that they are written to.
         workers: number of processes.
         make: makes one clip; a function of a module, since it is sent to other processes.
 
@@ -52,14 +53,14 @@ def make_parts(
             dead = False
             running: dict[concurrent.futures.Future, Part] = {}
             while running or (waiting and not dead):
-                # no more than there are processes: those in the making are known after a death
+                # no more than there are processes, so that a death leaves few to make again
                 while waiting and len(running) < workers and not dead:
                     try:
                         future = pool.submit(make_part, waiting[-1], settings, folder, make)
                         running[future] = waiting.pop()
                     except BrokenProcessPool:  # a process died while it had nothing to do
                         dead = True
-                for future in _first_done(running):
+                for future in concurrent.futures.wait(running, return_when=_FIRST).done:
                     part = running.pop(future)
                     try:
                         yield future.result()
@@ -68,11 +69,6 @@ def make_parts(
                         dead = True
         for part in broken:
             yield _alone(part, settings, folder, make)
-
-
-def _first_done(running) -> set[concurrent.futures.Future]:
-    first = concurrent.futures.FIRST_COMPLETED
-    return concurrent.futures.wait(running, return_when=first).done if running else set()
 
 
 def _alone(part: Part, settings: Settings, folder: str | os.PathLike, make: Callable) -> str:
@@ -85,23 +81,17 @@ def _alone(part: Part, settings: Settings, folder: str | os.PathLike, make: Call
             return make_part(part, settings, folder, one_by_one)
 
 
-class _OneByOne:
+class _OneByOne(contextlib.ExitStack):
     """Makes clips in a process that is started again when it dies."""
 
     def __init__(self, make: Callable):
+        super().__init__()
         self._make = make
         self._pool: concurrent.futures.ProcessPoolExecutor | None = None
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
-
     def __call__(self, job: Job, settings: Settings, repairs: Repairs) -> tuple[dict, PoseClip]:
         if self._pool is None:
-            self._pool = _pool(1)
+            self._pool = self.enter_context(_pool(1))
             try:
                 self._pool.submit(os.getpid).result()
             except BrokenProcessPool:
