@@ -1,4 +1,4 @@
-"""What a text stage reads and writes with: its sizes, its units and the vocabulary of LangGloss.
+"""Input and output of a text stage: its sizes, its units and the vocabulary of LangGloss.
 
 A LangGloss token is one integer to the models, `mark * rows + id`, with the mark and the id of
 `LangGlossVocabulary`; the end has no mark.
@@ -22,10 +22,10 @@ class TextStage:
     """Frozen at step 0 of a run.
 
     Attributes:
-        config: sizes of the text stage.
-        rows: V, rows of the model's gloss table, used or not.
-        units: what texts are read with.
-        vocabulary: what LangGloss is written with.
+        config: Sizes of the text stage.
+        rows: V, number of rows of the model's gloss table, used or not.
+        units: Units of the input texts.
+        vocabulary: Vocabulary of the LangGloss output.
     """
 
     config: TextConfig
@@ -77,13 +77,13 @@ class TextStage:
 
 
 class LineTokenizer:
-    """Marked LangGloss lines `<asl:H> <asl:I>` -> tokens, where a pose stage wants a tokenizer."""
+    """Tokenizer of marked LangGloss lines `<asl:H> <asl:I>`, for pose stages."""
 
     def __init__(self, stage: TextStage):
         self._stage = stage
 
     def encode(self, line: str) -> list[int]:
-        """Tokens of a line, none of an empty one; raises TextError on what is no LangGloss."""
+        """Tokens of a line; raises TextError if it is not LangGloss."""
         pairs = split_marks(line)
         return [token for code, gloss in pairs for token in self._stage.write([gloss], code)]
 
@@ -95,24 +95,23 @@ def make_stage(
     lines: Mapping[str, Sequence[Sequence[str]]],
     familiar: Iterable[str] = (),
 ) -> TextStage:
-    """The text stage of train texts and lines.
+    """The text stage for the texts and lines of the train split.
 
     Args:
-        config: sizes.
-        rows: V.
-        texts: what is read, of all languages.
-        lines: language code -> its lines of glosses.
-        familiar: words to be known as such, of texts that are read by characters.
+        config: Sizes of the text stage.
+        rows: V, number of rows of the gloss table.
+        texts: Input texts of all languages.
+        lines: Language code -> its lines of glosses.
+        familiar: Familiar words, for texts that are read by characters; see `Units`.
 
-    Raises ConfigError when the glosses, the units or the languages do not fit.
+    Raises ConfigError if the glosses, the units or the languages do not fit.
     """
-    marks = config.languages - 1
     vocabulary = LangGlossVocabulary.build(lines, config.min_count)
     units = collect_units(
         texts,
         config.kind,
         tuple(lines),
-        marks=marks,
+        marks=config.languages - 1,
         rows=config.units,
         buckets=config.buckets,
         familiar=familiar,
