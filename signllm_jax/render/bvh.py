@@ -25,15 +25,15 @@ def save_bvh(path: Path, clip: PoseClip) -> None:
 
 
 def _described(joint: Joint, offset: np.ndarray, depth: int) -> list[str]:
-    """The lines of a joint and of all below it, `offset` from the joint above."""
+    """The lines of a joint and its descendants, at `offset` [3] from its parent."""
     pad, turns = "  " * depth, "Zrotation Xrotation Yrotation"
-    place = "OFFSET {:.4f} {:.4f} {:.4f}".format
+    offset_line = "OFFSET {:.4f} {:.4f} {:.4f}".format
     moves = f"6 Xposition Yposition Zposition {turns}" if joint.parent is None else f"3 {turns}"
     lines = [f"{pad}{'JOINT' if joint.parent else 'ROOT'} {joint.name}", pad + "{"]
-    lines += [f"{pad}  {place(*offset)}", f"{pad}  CHANNELS {moves}"]
+    lines += [f"{pad}  {offset_line(*offset)}", f"{pad}  CHANNELS {moves}"]
     for child in joint.children:
         lines += _described(child, child.offset, depth + 1)
     if not joint.children:
-        end = place(*joint.end)
+        end = offset_line(*joint.end)
         lines += [f"{pad}  End Site", pad + "  {", f"{pad}    {end}", pad + "  }"]
     return [*lines, pad + "}"]

@@ -14,7 +14,6 @@ from importlib.resources import files
 import numpy as np
 from PIL import Image, ImageDraw
 
-from signllm_jax.core.errors import OutputError
 from signllm_jax.core.skeleton import Layout
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.render.lettering import font, write_lines
@@ -79,15 +78,12 @@ class _Pen:
     def chain(self, joints, width, colour, halo=None):
         """A limb or finger through `joints`, broken where one is missing."""
         pairs = [(a, b) for a, b in itertools.pairwise(joints) if self.seen[a] and self.seen[b]]
-        for grow, fill in ((0.018, halo), (0.0, colour)):
-            if fill is None:
-                continue
-            across = width + grow
-            for a, b in pairs:
-                line = (self.points[a], self.points[b])
-                self.draw.line(line, fill=fill, width=max(round(across * self.unit), 1))
-                for point in line:
-                    self.dot(point, across / 2, fill)
+        strokes = ([(width + 0.018, halo)] if halo else []) + [(width, colour)]
+        for (across, fill), joints in itertools.product(strokes, pairs):
+            line = [self.points[joint] for joint in joints]
+            self.draw.line(line, fill=fill, width=max(round(across * self.unit), 1))
+            for point in line:
+                self.dot(point, across / 2, fill)
 
     def area(self, joints, colour, round_by=0.0):
         if all(self.seen[joint] for joint in joints):
@@ -129,18 +125,17 @@ def _draw_body(pen: _Pen, layout: Layout) -> None:
 
 
 def _draw_hand(pen: _Pen, joints: Sequence[int], depth: np.ndarray, name: str) -> None:
-    wrist = joints[0]
-    knuckles = [joints[1 + 4 * finger] for finger in range(5)]
-    pen.area([wrist, *knuckles], COLOURS[f"{name}_palm"], 0.05)
-    fingers = [4, 3, 2, 1, 0]  # without a difference in depth the thumb is nearest
-    chains = {finger: joints[1 + 4 * finger : 5 + 4 * finger] for finger in fingers}
-    fingers.sort(key=lambda finger: -round(float(depth[chains[finger]].mean()), 2))
-    for finger in fingers:
-        pen.chain([wrist, chains[finger][0]], 0.02, COLOURS[f"{name}_{finger}"])
-    for finger in fingers:
-        pen.chain(chains[finger], 0.05, COLOURS[f"{name}_{finger}"], PAPER)
+    wrist, *rest = joints
+    pen.area([wrist, *rest[::4]], COLOURS[f"{name}_palm"], 0.05)
+    # the farthest finger first; at the same depth the thumb is the nearest
+    fingers = [(rest[4 * n : 4 * n + 4], COLOURS[f"{name}_{n}"]) for n in (4, 3, 2, 1, 0)]
+    fingers.sort(key=lambda finger: -round(float(depth[finger[0]].mean()), 2))
+    for chain, colour in fingers:
+        pen.chain([wrist, chain[0]], 0.02, colour)
+    for chain, colour in fingers:
+        pen.chain(chain, 0.05, colour, PAPER)
         if 0.05 * pen.unit > 8 * _SCALE:  # in a smaller picture dots would hide the fingers
-            for joint in chains[finger]:
+            for joint in chain:
                 if pen.seen[joint]:
                     pen.dot(pen.points[joint], 0.009, PAPER)
 
@@ -172,31 +167,29 @@ def contact_strip(
     """
     rows = [(name, clip) for name, clip in zip(names, (reference, produced)) if clip]
     view = signing_view([clip for _, clip in rows], side)
-    if not all(len(clip) for _, clip in rows):
-        raise OutputError("a clip without frames cannot be drawn")
     cell = (round(height * view.width / view.height), height)
     gap, edge, label = 6, 16, 22 if reference is not None else 0
     width = 2 * edge + frames * (cell[0] + gap) - gap
-    measure = ImageDraw.Draw(Image.new("RGB", (1, 1)))
-    lines = write_lines(measure, (0, 0), text, width - 2 * edge, 24, INK) if text else 0
-    head = edge + 31 * lines + (8 if lines else 0)
-    image = Image.new(
-        "RGB", (width, head + len(rows) * (cell[1] + label + gap) - gap + edge), PAPER
-    )
-    draw = ImageDraw.Draw(image)
+    title, head, row_height = Image.new("RGB", (width, 100), PAPER), edge, height + label + gap
     if text:
-        write_lines(draw, (edge, edge - 4), text, width - 2 * edge, 24, INK)
+        at = (edge, edge - 4)
+        head += 8 + 31 * write_lines(ImageDraw.Draw(title), at, text, width - 2 * edge, 24, INK)
+    image = Image.new("RGB", (width, head + len(rows) * row_height - gap + edge), PAPER)
+    image.paste(title)
+    draw = ImageDraw.Draw(image)
     for row, (name, clip) in enumerate(rows):
-        top = head + row * (cell[1] + label + gap)
+        top = head + row * row_height
         if label:
             draw.text((edge, top), name, fill=MUTED, font=font(14))
         for column, index in enumerate(np.linspace(0, len(clip) - 1, frames).round().astype(int)):
-            at = (edge + column * (cell[0] + gap), top + label)
-            frame = draw_frame(
-                clip.positions[index], clip.confidence[index], clip.skeleton, view, cell
+            left, pose = (
+                edge + column * (cell[0] + gap),
+                (clip.positions[index], clip.confidence[index]),
             )
-            image.paste(frame, at)
-            time = f"{index / clip.fps:.1f} s"
-            corner = (at[0] + cell[0] - 7, at[1] + cell[1] - 6)
+            image.paste(draw_frame(*pose, clip.skeleton, view, cell), (left, top + label))
+            time, corner = (
+                f"{index / clip.fps:.1f} s",
+                (left + cell[0] - 7, top + label + height - 6),
+            )
             draw.text(corner, time, fill=MUTED, font=font(12), anchor="rs")
     return image
