@@ -42,8 +42,7 @@ class SignLLM:
                 what was written, or a bucket does not answer.
             ConfigError: the model of the run makes no clips.
         """
-        if workdir is None:
-            workdir = PRETRAINED
+        workdir = PRETRAINED if workdir is None else workdir
         ask_for(workdir, CheckpointError)
         run = Workdir(workdir)
         config, languages = run.read_config()

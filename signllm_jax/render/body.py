@@ -10,7 +10,7 @@ import itertools
 import numpy as np
 
 from signllm_jax.render.figure import COLOURS
-from signllm_jax.render.rig import FINGERS, SIDES, Joint
+from signllm_jax.render.rig import SIDES, Joint
 from signllm_jax.render.turning import swing
 
 _AROUND = 12  # points of a circle
@@ -67,7 +67,7 @@ def _hand(at: dict[str, Joint], side: str, unit: float) -> list[Part]:
     pairs += [(0.5 * a, 0.5 * b) for a, b in itertools.pairwise(knuckles)]
     parts = [_capsule(hand, 0.042 * unit, palm, *pair) for pair in pairs]
     for number, joint in enumerate(hand.children):
-        radius = (0.036 if FINGERS[number] == "thumb" else 0.03) * unit
+        radius = (0.036 if number == 0 else 0.03) * unit  # the thumb is thicker
         for bone in joint.walk():
             parts.append(_capsule(bone, radius, COLOURS[f"{side}_hand_{number}"]))
             radius *= 0.9

@@ -15,12 +15,12 @@ from signllm_jax.render.turning import zxy_degrees
 
 def save_bvh(path: Path, clip: PoseClip) -> None:
     """Writes the clip; raises OutputError for a flat layout."""
-    root = make_rig(clip, 100 * SHOULDER)
+    root, places = make_rig(clip, 100 * SHOULDER)
     lines = ["HIERARCHY", *_described(root, np.zeros(3), 0), "MOTION"]
     lines += [f"Frames: {len(clip)}", f"Frame Time: {1 / clip.fps:.8f}", ""]
     angles = [zxy_degrees(joint.local()) for joint in root.walk()]
     with io.StringIO() as motion:
-        np.savetxt(motion, np.concatenate([root.places, *angles], axis=1), fmt="%.4f")
+        np.savetxt(motion, np.concatenate([places, *angles], axis=1), fmt="%.4f")
         path.write_text("\n".join(lines) + motion.getvalue(), encoding="ascii")
 
 

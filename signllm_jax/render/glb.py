@@ -14,21 +14,21 @@ from signllm_jax.poses.clip import PoseClip
 from signllm_jax.render.body import Part, body_parts
 from signllm_jax.render.glb_points import points_glb
 from signllm_jax.render.gltf import Builder
-from signllm_jax.render.rig import SHOULDER, Joint, Root, make_rig
+from signllm_jax.render.rig import SHOULDER, Joint, make_rig
 from signllm_jax.render.turning import quaternions
 
 
 def save_glb(path: Path, clip: PoseClip) -> None:
     """Writes the clip; needs pygltflib. The layout dwpose128 is flat."""
-    build = Builder(len(clip), clip.fps)
-    solid = clip.layout == OPENPOSE50.name
-    path.write_bytes(_skinned(build, clip) if solid else points_glb(build, clip))
+    make = _skinned if clip.layout == OPENPOSE50.name else points_glb
+    path.write_bytes(make(Builder(len(clip), clip.fps), clip))
 
 
 def _skinned(build: Builder, clip: PoseClip) -> bytes:
-    joints = list(make_rig(clip, SHOULDER).walk())
+    root, places = make_rig(clip, SHOULDER)
+    joints = list(root.walk())
     order = {joint.name: number for number, joint in enumerate(joints)}
-    nodes = _add_joints(build, joints, order)
+    nodes = _add_joints(build, joints, order, places)
     rest = [joint.rest() for joint in joints]
     rest += [joint.rest() + joint.end for joint in joints if not joint.children]
     of_colour: dict[str, list[Part]] = {}
@@ -39,12 +39,14 @@ def _skinned(build: Builder, clip: PoseClip) -> bytes:
     return build.finish(order[joints[0].name], figure)
 
 
-def _add_joints(build: Builder, joints: list[Joint], order: dict[str, int]) -> list[int]:
+def _add_joints(
+    build: Builder, joints: list[Joint], order: dict[str, int], places: np.ndarray
+) -> list[int]:
     """Appends the first nodes of a file: joints, then the ends of those without children."""
     for joint in joints:
         motion = {"rotation": quaternions(joint.local())}
-        if isinstance(joint, Root):
-            motion["translation"] = joint.places
+        if joint.parent is None:
+            motion["translation"] = places
         below = [order[child.name] for child in joint.children]
         build.node(joint.name, motion, translation=joint.offset.tolist(), children=below)
     for joint in joints:

@@ -8,11 +8,11 @@ towards the viewer) and the unit to meters, with `SHOULDER` meters per shoulder 
 
 import numpy as np
 
-from signllm_jax.core.skeleton import DWPOSE128
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.render.gltf import Builder
 from signllm_jax.render.rig import SHOULDER
 from signllm_jax.render.turning import quaternions, swing
+from signllm_jax.render.view import drawn_positions
 
 _RADIUS = {"body": 0.035, "left_hand": 0.016, "right_hand": 0.016, "face": 0.008}  # widths
 _COLOURS = {
@@ -56,7 +56,7 @@ def points_glb(build: Builder, clip: PoseClip) -> bytes:
 
 def _stretched(start: np.ndarray, end: np.ndarray, radius: float) -> dict[str, np.ndarray]:
     """The motion of a bone between two positions [T, 3]."""
-    along = end.astype(np.float64) - start  # float64, as rotations near half turns need
+    along = end - start
     length = np.linalg.norm(along, axis=-1)
     up = np.broadcast_to([0.0, 1, 0], along.shape)
     turns = quaternions(swing(up, np.where(length[:, None] < 1e-9, up, along)))
@@ -68,7 +68,6 @@ def _stretched(start: np.ndarray, end: np.ndarray, radius: float) -> dict[str, n
 def _held(clip: PoseClip) -> tuple[np.ndarray, np.ndarray]:
     """Positions [T, J, 3], where joints that are not shown stay in place, and shown [T, J]."""
     shown = clip.observed
-    positions = clip.positions * (1, 1, 0) if clip.layout == DWPOSE128.name else clip.positions
     latest = np.maximum.accumulate(np.where(shown, np.arange(len(clip))[:, None], -1), axis=0)
     source = np.where(latest < 0, shown.argmax(0), latest)  # before it is shown: its first frame
-    return np.take_along_axis(positions, source[..., None], axis=0), shown
+    return np.take_along_axis(drawn_positions(clip), source[..., None], axis=0), shown

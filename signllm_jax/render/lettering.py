@@ -52,8 +52,8 @@ def _missing(face: ImageFont.FreeTypeFont, text: str) -> set[str]:
 
 
 def _drawn(face: ImageFont.FreeTypeFont, letter: str) -> bytes:
-    mask = face.getmask(letter)
-    return bytes(mask)  # pyright: ignore[reportArgumentType]  # a sequence, which the stub hides
+    # the stub hides that the mask is a sequence
+    return bytes(face.getmask(letter))  # pyright: ignore[reportArgumentType]
 
 
 def _sound(letter: str) -> str:

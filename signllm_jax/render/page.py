@@ -10,16 +10,14 @@ import html
 import importlib.resources
 import json
 import re
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from signllm_jax.core.errors import OutputError
-from signllm_jax.core.skeleton import DWPOSE128
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.cues import spelling
-from signllm_jax.render.view import signing_space
+from signllm_jax.render.view import drawn_positions, signing_space
 
 STATIC = importlib.resources.files("signllm_jax.render") / "static"
 DECIMALS = 4
@@ -44,7 +42,7 @@ def clip_dict(clip: PoseClip) -> dict[str, Any]:
     flat, so its depth is 0.
     """
     return _described(clip) | {
-        "positions": np.round(_shown(clip), DECIMALS).tolist(),
+        "positions": np.round(drawn_positions(clip), DECIMALS).tolist(),
         "confidence": np.round(clip.confidence.astype(np.float64), 2).tolist(),
     }
 
@@ -55,7 +53,7 @@ def packed_dict(clip: PoseClip) -> dict[str, Any]:
     `positions` are little-endian int16 [T, J, 3], to be multiplied by `scale`; `confidence` is
     uint8 [T, J] of 255ths, at least 1 where a joint is shown. `frames` is T.
     """
-    positions = _shown(clip)
+    positions = drawn_positions(clip)
     scale = max(10.0**-DECIMALS, float(np.abs(positions).max(initial=0)) / np.iinfo(np.int16).max)
     confidence = np.ceil(np.clip(clip.confidence, 0, 1) * 255)
     return _described(clip) | {
@@ -79,12 +77,6 @@ def _described(clip: PoseClip) -> dict[str, Any]:
         "cues": [dict(vars(cue)) for cue in clip.cues],
         "ended": clip.ended,
     }
-
-
-def _shown(clip: PoseClip) -> np.ndarray:
-    """Positions to draw, float64 [T, J, 3]."""
-    positions = clip.positions.astype(np.float64)
-    return positions * (1, 1, 0) if clip.layout == DWPOSE128.name else positions
 
 
 def _base64(data: bytes) -> str:
@@ -116,12 +108,6 @@ def clip_page(clip: PoseClip, text: str = "") -> str:
         f'<script type="application/json" id="clip">{data}</script>\n'
         f'<script type="module">{script}</script>\n</html>\n'
     )
-
-
-def save_page(path: Path, produced: PoseClip, reference: PoseClip | None, text: str) -> None:
-    """Writes the page of the produced clip."""
-    del reference
-    path.write_text(clip_page(produced, text), encoding="utf-8")
 
 
 def show_clip(clip: PoseClip, text: str = "") -> None:

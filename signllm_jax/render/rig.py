@@ -24,12 +24,18 @@ LEG, WAIST, SPINE = 2.35, 0.3, 1.15
 """Heights from the floor to the hips, to the waist, and to the neck, in shoulder widths."""
 SIDES = {"right": -1.0, "left": 1.0}
 """Sign of x along each arm of the T-pose."""
-FINGERS = ("thumb", "index", "middle", "ring", "little")
+FINGERS = {
+    "thumb": "Thumb",
+    "index": "Index",
+    "middle": "Middle",
+    "ring": "Ring",
+    "little": "Pinky",
+}
+"""Names of the fingers in the clip's layout -> in animation programs."""
 _THIGH, _FOOT = 1.15, 0.15  # shoulder widths
 _UP = np.array([0.0, 1, 0])
 _ARM = ("shoulder", "elbow", "wrist")
 _HAND = [f"{finger}_{number}" for finger in FINGERS for number in range(1, 5)]
-_NAMES = {"thumb": "Thumb", "index": "Index", "middle": "Middle", "ring": "Ring", "little": "Pinky"}
 _LOWERED = 0.3  # seconds in which an arm that is no longer shown is lowered
 # position of an arm that is not shown, relative to the shoulder in shoulder widths; x is outward
 _HANGING = {"elbow": (0.12, -0.85, 0.0), "wrist": (0.16, -1.6, 0.12)}
@@ -71,20 +77,8 @@ class Joint:
         return self.offset if self.parent is None else self.parent.rest() + self.offset
 
 
-class Root(Joint):
-    """The root joint, which also moves.
-
-    Attributes:
-        places: Positions [T, 3].
-    """
-
-    def __init__(self, name: str, offset, turns: np.ndarray, end, places: np.ndarray):
-        super().__init__(name, None, offset, turns, end)
-        self.places = places
-
-
-def make_rig(clip: PoseClip, unit: float) -> Root:
-    """The root of the joints of a clip with a shoulder width of `unit`.
+def make_rig(clip: PoseClip, unit: float) -> tuple[Joint, np.ndarray]:
+    """The root of the joints of a clip with a shoulder width of `unit`, and its positions [T, 3].
 
     Raises:
         OutputError: the layout is flat.
@@ -94,11 +88,11 @@ def make_rig(clip: PoseClip, unit: float) -> Root:
     at, shown = _complete(clip)
     at = (at + (LEG + WAIST + SPINE) * _UP) * unit
     bones = _Bones(at, shown)
-    hips, spine = _trunk(bones, unit)
+    hips, spine, places = _trunk(bones, unit)
     _head(bones, spine, unit)
     for side in SIDES:
         _arm(bones, spine, side)
-    return hips
+    return hips, places
 
 
 def _complete(clip: PoseClip) -> tuple[np.ndarray, np.ndarray]:
@@ -190,8 +184,8 @@ class _Bones:
         return Joint(name, parent, offset, turns, rest * np.median(lengths[self.seen(start, end)]))
 
 
-def _trunk(bones: _Bones, unit: float) -> tuple[Root, Joint]:
-    """Hips and spine; the hips only move as far as the position of the neck requires."""
+def _trunk(bones: _Bones, unit: float) -> tuple[Joint, Joint, np.ndarray]:
+    """Hips, spine and positions of the hips [T, 3], which only move as far as the neck requires."""
     neck = bones.place("neck")
     across = bones.place("left_shoulder") - bones.place("right_shoulder")
     level = np.median(across, axis=0) * (1, 0, 1)
@@ -201,7 +195,7 @@ def _trunk(bones: _Bones, unit: float) -> tuple[Root, Joint]:
     turns = frame(across - (across * up).sum(-1, keepdims=True) * up, up)
     waist, spine = WAIST * unit * _UP, SPINE * unit * _UP
     places = neck - turns @ spine - waist
-    hips = Root("Hips", np.median(places, axis=0), still, waist, places)
+    hips = Joint("Hips", None, np.median(places, axis=0), still, waist)
     spine_joint = Joint("Spine", hips, waist, turns, spine)
     for side, out in SIDES.items():
         offset, name = np.array([0.25 * out * unit, 0, 0]), side.title()
@@ -209,7 +203,7 @@ def _trunk(bones: _Bones, unit: float) -> tuple[Root, Joint]:
         thigh = Joint(f"{name}UpLeg", hips, offset, still, down)
         shin = Joint(f"{name}Leg", thigh, down, still, foot)
         Joint(f"{name}Foot", shin, foot, still, unit * np.array([0, -_FOOT, 0.4]))
-    return hips, spine_joint
+    return hips, spine_joint, places
 
 
 def _head(bones: _Bones, spine: Joint, unit: float) -> None:
@@ -254,14 +248,13 @@ def _hand(bones: _Bones, hand: Joint, part, out: float) -> None:
     """The fingers on a palm of constant shape."""
     wrist = bones.place(part("hand_wrist"))
     seen = bones.seen(*(part(name) for name in ("hand_wrist", *_HAND)))
-    for finger in FINGERS:
+    for finger, title in FINGERS.items():
         knuckle = hand.turns.mT @ (bones.place(part(f"{finger}_1")) - wrist)[..., None]
         joint, offset = hand, np.median(knuckle[seen, :, 0], axis=0)
         rest = (out, 0, 0.9 if finger == "thumb" else 0)
         for number in (1, 2, 3):
-            name = f"{hand.name}{_NAMES[finger]}{number}"
             ends = (part(f"{finger}_{number}"), part(f"{finger}_{number + 1}"))
-            joint = bones.joint(name, joint, offset, *ends, rest)
+            joint = bones.joint(f"{hand.name}{title}{number}", joint, offset, *ends, rest)
             offset = joint.end
 
 

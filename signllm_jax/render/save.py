@@ -13,7 +13,7 @@ from signllm_jax.poses.pose_file import write_pose_file
 from signllm_jax.poses.skels import write_skels
 from signllm_jax.render.bvh import save_bvh
 from signllm_jax.render.glb import save_glb
-from signllm_jax.render.page import clip_frame, save_page, show_clip
+from signllm_jax.render.page import clip_frame, clip_page, show_clip
 from signllm_jax.render.subtitles import save_eaf, save_subtitles
 from signllm_jax.render.video import save_gif, save_png, save_video
 
@@ -22,7 +22,7 @@ _PICTURES = {
     ".webm": save_video,
     ".gif": save_gif,
     ".png": save_png,
-    ".html": save_page,
+    ".html": lambda path, clip, reference, text: path.write_text(clip_page(clip, text), "utf-8"),
     ".glb": lambda path, clip, reference, text: save_glb(path, clip),
     ".bvh": lambda path, clip, reference, text: save_bvh(path, clip),
     ".vtt": lambda path, clip, reference, text: save_subtitles(path, clip),
@@ -73,17 +73,16 @@ def save_clip(
             `.pose`, the file cannot be written, or a library of the extra `demo` is missing.
         TooSlowError: the encoder did not end in time.
     """
-    path = check_output(path)
+    path = check_output(path, header)
     suffix = path.suffix.lower()
     if not isinstance(produced, PoseClip):
         raise OutputError(f"cannot save {path.name!r}: {type(produced).__name__} is no PoseClip")
     if not len(produced):
         raise OutputError(f"cannot save {path.name!r}: the clip has no frames")
-    given = _header(path, header)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if suffix in _POSES:
-            _POSES[suffix](path, produced, **given)
+            _POSES[suffix](path, produced, **({} if header is None else {"header": header}))
         else:
             with replacing(path, suffix=suffix) as part:
                 try:
@@ -98,19 +97,11 @@ def save_clip(
     return path
 
 
-def _header(path: Path, header: str | None) -> dict[str, str]:
-    """The header as a keyword argument, if there is one."""
-    if header is None:
-        return {}
-    if path.suffix.lower() != ".pose":
-        raise OutputError(f"cannot save {path.name!r}: the header {header} is for .pose files")
-    return {"header": header}
-
-
 def check_output(path: str | os.PathLike, header: str | None = None) -> Path:
     """The path as a `Path`; raises OutputError if `save_clip` would refuse it."""
     path = Path(path)
-    _header(path, header)
+    if header is not None and path.suffix.lower() != ".pose":
+        raise OutputError(f"cannot save {path.name!r}: the header {header} is for .pose files")
     if path.suffix.lower() not in SUFFIXES:
         raise OutputError(
             f"cannot save {path.name!r}: its suffix must be one of {' '.join(SUFFIXES)}"

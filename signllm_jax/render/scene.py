@@ -35,7 +35,6 @@ def video_frames(
     produced: PoseClip,
     reference: PoseClip | None = None,
     text: str = "",
-    side: bool = False,
     only: Collection[int] | None = None,
     height: int = HEIGHT,
 ) -> Iterator[np.ndarray]:
@@ -49,12 +48,11 @@ def video_frames(
         produced: Produced clip, whose `fps` is that of the video.
         reference: Real clip of the same text.
         text: Text above the clips.
-        side: Whether the view is from the side.
         only: Numbers of the pictures to draw; None = all.
         height: Height of a picture in pixels.
     """
     clips = [reference, produced] if reference else [produced]
-    size = _even(round(height * 16 / 9)), _even(height)
+    size = [side + side % 2 for side in (round(height * 16 / 9), height)]
     edge, title, letter = (round(part * height / HEIGHT) for part in (_EDGE, _TITLE, _LETTER))
     base = Image.new("RGB", size, figure.PAPER)
     draw, inner = ImageDraw.Draw(base), size[0] - 2 * edge
@@ -67,7 +65,7 @@ def video_frames(
     for card in cards:
         at = (card.left, card.top - edge // 4)
         draw.text(at, card.name, figure.MUTED, lettering.font(edge), anchor="ls")
-    view = signing_view(clips, side, cards[0].width / cards[0].height)
+    view = signing_view(clips, aspect=cards[0].width / cards[0].height)
     for number in range(picture_count(produced, reference)) if only is None else sorted(only):
         image = base.copy()
         if lit:
@@ -86,7 +84,7 @@ def picture_count(produced: PoseClip, reference: PoseClip | None) -> int:
 
 
 def _cards(
-    clips: Sequence[PoseClip], edge: int, top: int, size: tuple[int, int], scale: float
+    clips: Sequence[PoseClip], edge: int, top: int, size: Sequence[int], scale: float
 ) -> list[_Card]:
     """The layout of a picture: two clips side by side, or one clip with a column of its hands."""
     gap, inner = round(_GAP * scale), size[0] - 2 * edge
@@ -101,13 +99,11 @@ def _cards(
     hands = used_hands(clips[0])
     side = (height - gap * (len(hands) - 1)) // max(len(hands), 1)
     width = inner - (side + gap if hands else 0)
-    return [
-        _Card(clips[0], edge, top, width, height),
-        *(
-            _Card(clips[0], edge + width + gap, top + row * (side + gap), side, side, hand)
-            for row, hand in enumerate(hands)
-        ),
-    ]
+    cards = [_Card(clips[0], edge, top, width, height)]
+    for row, hand in enumerate(hands):
+        left, row_top = edge + width + gap, top + row * (side + gap)
+        cards.append(_Card(clips[0], left, row_top, side, side, hand))
+    return cards
 
 
 def _put(image: Image.Image, card: _Card, index: int, view, scale: float) -> None:
@@ -115,8 +111,7 @@ def _put(image: Image.Image, card: _Card, index: int, view, scale: float) -> Non
     clip, size = card.clip, (card.width, card.height)
     if card.hand:
         view = hand_view(clip, card.hand, index)
-    pose = (clip.positions[index], clip.confidence[index], clip.skeleton)
-    picture = figure.draw_frame(*pose, view, size, card.hand)
+    picture = figure.draw_frame(clip, index, view, size, card.hand)
     if not card.hand:
         bar = max(round(_BAR * scale), 2)
         done = (0, card.height - bar, round(card.width * (index + 1) / len(clip)), card.height)
@@ -143,7 +138,3 @@ def _light(
     letters, index = [clip.cues[i].label for i in word], None if lit is None else word.index(lit)
     draw, colours = ImageDraw.Draw(image), (figure.MUTED, figure.ACCENT)
     lettering.write_letters(draw, at, letters, index, width, size, colours)
-
-
-def _even(side: int) -> int:
-    return side + side % 2

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from signllm_jax.core.errors import OutputError
+from signllm_jax.core.skeleton import DWPOSE128
 from signllm_jax.poses.clip import PoseClip
 
 HAND_SPAN = 0.85
@@ -47,6 +48,12 @@ class View:
     def pixels(self, size: tuple[int, int]) -> float:
         """Pixels per shoulder width, the same in both directions."""
         return min(size[0] / self.width, size[1] / self.height)
+
+
+def drawn_positions(clip: PoseClip) -> np.ndarray:
+    """Positions to draw, float64 [T, J, 3]; the flat layout dwpose128 has no depth."""
+    positions = clip.positions.astype(np.float64)
+    return positions * (1, 1, 0) if clip.layout == DWPOSE128.name else positions
 
 
 def signing_space(clips: Sequence[PoseClip]) -> tuple[np.ndarray, np.ndarray]:

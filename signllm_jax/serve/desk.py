@@ -127,10 +127,8 @@ class Desk:
 
     async def answer(self, request: Request) -> Answer:
         """Produces an answer, or returns a kept one; raises BusyError, or TextError."""
-        if request not in self._kept:
-            self._kept[request] = await self._made(request)
-        self._kept.move_to_end(request)
-        answer = self._kept[request]
+        answer = self._kept.pop(request, None) or await self._made(request)
+        self._kept[request] = answer  # the latest is the last
         while len(self._kept) > _KEPT:
             self._kept.popitem(last=False)
         return answer

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Sequence
 
 from fastapi.responses import JSONResponse
+from starlette.datastructures import MutableHeaders
 
 from signllm_jax.serve.schema import problem
 
@@ -22,7 +23,6 @@ HEADERS = {
     "referrer-policy": "no-referrer",
     "cross-origin-resource-policy": "same-origin",
 }
-_HEADERS = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
 PAGES = ("/", "/docs")
 """Paths to which links on other sites may lead."""
 _FILES = ("/static/", "/player/")
@@ -40,18 +40,11 @@ class Limits:
     Args:
         app: ASGI app to guard.
         hosts: Names of the server in Host headers, besides localhost and addresses.
-        max_body: Largest size of a body in bytes.
         seconds: Time limit for the arrival of a body.
     """
 
-    def __init__(
-        self,
-        app,
-        hosts: Sequence[str] = (),
-        max_body: int = MAX_BODY,
-        seconds: float = BODY_SECONDS,
-    ):
-        self.app, self.max_body, self.seconds = app, max_body, seconds
+    def __init__(self, app, hosts: Sequence[str] = (), seconds: float = BODY_SECONDS):
+        self.app, self.seconds = app, seconds
         self.hosts = {"localhost", *(host.lower() for host in hosts)}
 
     async def __call__(self, scope, receive, send):
@@ -71,8 +64,8 @@ class Limits:
             return await refuse(408, f"the body did not arrive in {self.seconds} seconds")
         if body is None:
             return None  # the client has gone
-        if len(body) > self.max_body:
-            return await refuse(413, f"the body has more than {self.max_body} bytes")
+        if len(body) > MAX_BODY:
+            return await refuse(413, f"the body has more than {MAX_BODY} bytes")
         if head:
             scope = scope | {"method": "GET"}
         try:
@@ -134,9 +127,9 @@ class Limits:
             gone.cancel()
 
     async def _read(self, receive) -> bytes | None:
-        """The body, cut off soon after `max_body`; None if the client has left."""
+        """The body, cut off soon after MAX_BODY; None if the client has left."""
         body, more = b"", True
-        while more and len(body) <= self.max_body:
+        while more and len(body) <= MAX_BODY:
             message = await receive()
             if message["type"] == "http.disconnect":
                 return None
@@ -155,9 +148,9 @@ class _Answer:
     async def __call__(self, message):
         if message["type"] == "http.response.start":
             self.started = True
-            held = {name for name, _ in message["headers"]}
-            wanted = (*_HEADERS, (b"cache-control", _kept(self._path)))
-            message["headers"] = [*message["headers"], *(h for h in wanted if h[0] not in held)]
+            headers = MutableHeaders(scope=message)
+            for name, value in (HEADERS | {"cache-control": _caching(self._path)}).items():
+                headers.setdefault(name, value)
         else:
             self.ended = not message.get("more_body")
             message = message | {"body": b""} if self._head else message
@@ -171,9 +164,9 @@ def _is_address(name: str) -> bool:
     return False
 
 
-def _kept(path: str) -> bytes:
+def _caching(path: str) -> str:
     """Cache-Control: caches revalidate files each time, and do not store answers."""
-    return b"no-cache" if path in PAGES or path.startswith(_FILES) else b"no-store"
+    return "no-cache" if path in PAGES or path.startswith(_FILES) else "no-store"
 
 
 async def _refuse(scope, receive, send, status: int, reason: str) -> None:

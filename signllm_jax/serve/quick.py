@@ -33,7 +33,12 @@ class Quick:
         headers = dict(reversed(scope["headers"]))  # the first of a name, as the framework takes
         ask = _sound(headers.get(b"content-type"), first.get("body", b""))
         if ask is None:
-            return await self.app(scope, _again(first, receive), send)
+            messages = [first]
+
+            async def replay():
+                return messages.pop() if messages else await receive()
+
+            return await self.app(scope, replay, send)
         codings = headers.get(b"accept-encoding", b"").decode("latin-1")
         response = await self.produce(ask, codings)
         await response(scope, receive, send)
@@ -45,13 +50,3 @@ def _sound(kind: bytes | None, body: bytes) -> Ask | None:
         return Ask.model_validate_json(body) if kind == b"application/json" else None
     except ValidationError:
         return None
-
-
-def _again(first, receive):
-    """`receive` that first returns a message that was already read."""
-    waiting = [first]
-
-    async def replay():
-        return waiting.pop() if waiting else await receive()
-
-    return replay

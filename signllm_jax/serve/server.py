@@ -55,7 +55,9 @@ def serve(
         "getting ready: the first start compiles for half a minute, later ones do not", flush=True
     )
     model.warm_up()
-    _read_a_prompt(model)
+    for code in model.languages:  # a client's first prompt is then as fast as the others
+        with contextlib.suppress(SignLLMError):  # a language may lack the letter
+            model.read(prompt=f"How do you sign 'a' in {get_language(code).name}?", language=code)
     gc.freeze()  # the loaded objects stay: no need to search them for garbage
     video.MOST_SECONDS = RENDER_SECONDS
     config = uvicorn.Config(
@@ -80,10 +82,3 @@ def serve(
 def _end(*_) -> None:
     os.write(1, b"stopped\n")  # not print, which a signal may have interrupted
     os._exit(0)
-
-
-def _read_a_prompt(model: SignLLM) -> None:
-    """Reads a prompt per language, so that a client's first one is as fast as the others."""
-    for code in model.languages:
-        with contextlib.suppress(SignLLMError):  # a language may lack the letter
-            model.read(prompt=f"How do you sign 'a' in {get_language(code).name}?", language=code)

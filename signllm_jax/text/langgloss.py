@@ -144,10 +144,8 @@ class LangGlossVocabulary:
         glosses = [g for g in sorted(ranks, key=lambda g: (ranks[g], g)) if not self.knows(g)]
         pieces = [_CHARACTER + letter for letter in sorted(characters)]
         pieces += [_GLOSS + gloss for gloss in glosses[:max_pieces]]
-        return LangGlossVocabulary(
-            tuple(dict.fromkeys((*self.languages, *lines))),
-            tuple(dict.fromkeys((*self.pieces, *pieces))),
-        )
+        languages = tuple(dict.fromkeys((*self.languages, *lines)))
+        return LangGlossVocabulary(languages, tuple(dict.fromkeys((*self.pieces, *pieces))))
 
     @property
     def size(self) -> int:
@@ -161,12 +159,9 @@ class LangGlossVocabulary:
 
     def mark(self, language: str) -> int:
         """The mark of a language; raises TextError if the vocabulary does not have the language."""
-        try:
-            return 1 + self.languages.index(language)
-        except ValueError:
-            raise TextError(
-                f"no LangGloss of {language!r}: there is {', '.join(self.languages)}"
-            ) from None
+        if language not in self.languages:
+            raise TextError(f"no LangGloss of {language!r}: there is {', '.join(self.languages)}")
+        return 1 + self.languages.index(language)
 
     def knows(self, gloss: str) -> bool:
         """Whether a gloss has a row of its own and hence is not spelled."""

@@ -69,10 +69,8 @@ def make_prompt(
     number = int.from_bytes(digest)
     name = (names(language, spoken), abbreviations(language))[number >> 63][0]
     first = number % len(chosen)
-    prompts = [
-        line.replace(NAME, name).replace(SLOT, text, 1)
-        for line in (*chosen[first:], *chosen[:first])
-    ]
+    lines = chosen[first:] + chosen[:first]
+    prompts = [line.replace(NAME, name).replace(SLOT, text, 1) for line in lines]
     for prompt in prompts:
         reading = prompt_forms.read(prompt, extra)
         if reading.payload == text and reading.languages <= {language}:

@@ -141,8 +141,7 @@ class Units:
 
     @functools.cached_property
     def _word_features(self) -> dict[str, str]:
-        frequent = {word: word for word in self.frequent}
-        return dict.fromkeys(self.familiar, _FAMILIAR_WORD) | frequent
+        return dict.fromkeys(self.familiar, _FAMILIAR_WORD) | {word: word for word in self.frequent}
 
     def to_dict(self) -> dict:
         """Plain values for JSON."""
@@ -212,12 +211,5 @@ def collect_units(
         familiar_words = {w for f in familiar for w in re.findall(r"\w+", normalise(f))}
         words = Counter(w for t in texts for w in set(re.findall(r"\w+|[^\w\s]", normalise(t))))
         frequent = [word for word, count in words.items() if count >= FREQUENT * len(texts)]
-    return Units(
-        kind,
-        tuple(languages),
-        marks,
-        tuple(known),
-        tuple(sorted(frequent)),
-        buckets,
-        tuple(sorted(familiar_words)),
-    )
+    kept = (tuple(sorted(frequent)), buckets, tuple(sorted(familiar_words)))
+    return Units(kind, tuple(languages), marks, tuple(known), *kept)

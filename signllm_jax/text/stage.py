@@ -49,16 +49,14 @@ class TextStage:
     def write(self, glosses: Iterable[str], language: str) -> list[int]:
         """Tokens of a line, the end not included; errors as in `LangGlossVocabulary.encode`."""
         encoded = self.vocabulary.encode(glosses, language)
-        return [mark * self.rows + id_ for id_, mark in zip(encoded.ids, encoded.marks)]
+        return [mark * self.rows + id_ for id_, mark in zip(*encoded)]
 
     def read(self, tokens: Iterable[int]) -> list[str]:
         """The marked tokens `<asl:HELLO>` of a line that a model wrote, up to its end."""
-        ids, marks = [], []
-        for token in tokens:
-            mark, id_ = divmod(int(token), self.rows)
-            # a row that no gloss has yet is as good as none
-            ids.append(id_ if id_ < self.vocabulary.size else 0)
-            marks.append(min(mark, len(self.vocabulary.languages)))
+        pairs = [divmod(int(token), self.rows) for token in tokens]
+        # rows without a gloss count as padding
+        ids = [id_ if id_ < self.vocabulary.size else 0 for _, id_ in pairs]
+        marks = [min(mark, len(self.vocabulary.languages)) for mark, _ in pairs]
         return self.vocabulary.decode(ids, marks)
 
     def to_dict(self) -> dict:
@@ -116,11 +114,11 @@ def make_stage(
         buckets=config.buckets,
         familiar=familiar,
     )
-    return fitting(TextStage(config, rows, units, vocabulary))
+    return checked(TextStage(config, rows, units, vocabulary))
 
 
 def checked(stage: TextStage) -> TextStage:
-    """The stage itself; raises ConfigError where its parts do not fit each other."""
+    """The stage itself; raises ConfigError if its parts do not fit together."""
     units, languages = stage.units, stage.vocabulary.languages
     for code in (*units.languages, *languages):
         check_code(code)
@@ -128,11 +126,6 @@ def checked(stage: TextStage) -> TextStage:
         raise ConfigError(f"text_stage.units: {units.size} do not fit {stage.config.units} rows")
     if (units.kind, units.buckets) != (stage.config.kind, stage.config.buckets):
         raise ConfigError("text_stage.units: are not those of its config")
-    return fitting(stage)
-
-
-def fitting(stage: TextStage) -> TextStage:
-    """The stage itself; raises ConfigError when its vocabulary does not fit into its rows."""
     needed, marks = stage.vocabulary.size, stage.vocabulary.marks
     if needed > stage.rows:
         raise ConfigError(f"config.model.vocab: LangGloss needs {needed} rows, not {stage.rows}")

@@ -128,10 +128,9 @@ def train_tokenizer(
         "hard_vocab_limit": False,
     }
     if kind == "letters":
-        lower = {normalize_text(unit, language) for unit in units}
+        lower = {normalize_text(unit, language) for unit in units} - {""}
         symbols = sorted(unit for unit in lower if len(unit) > 1)
-        letters = {letter for text in normal for letter in text} | {u for u in lower if len(u) == 1}
-        size = len(letters) + len(symbols) + 2
+        size = len(lower.union(*normal)) + 2
         options = {
             "model_type": "char",
             "vocab_size": size + 1,
