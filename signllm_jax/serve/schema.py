@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 MAX_TEXT = 1000
-"""Characters of a text or prompt; what the model reads may be less."""
+"""Largest number of characters of a text or prompt; the limit of the model may be lower."""
 
 PROBLEMS = {
     400: ("request", "the request is broken: no JSON, unknown or missing fields, wrong types"),
