@@ -1,7 +1,7 @@
 """SignLLM in JAX and Flax: text in, 3D sign language pose sequences out.
 
-`SignLLM.load(workdir).produce(text, language)` is the whole of it; the rest is imported when it is
-first used, so that `import signllm_jax` costs nothing.
+`SignLLM.load(workdir).produce(text, language)` produces a clip. Modules are imported when they are
+first used, so that `import signllm_jax` is fast.
 """
 
 from typing import TYPE_CHECKING

@@ -30,20 +30,18 @@ class SignLLM:
     def load(cls, workdir: str | os.PathLike | None = None) -> "SignLLM":
         """Loads the best parameters of every language of a run, or of an export.
 
-        Without a `workdir` it is the model that comes with the package, which spells words in four
-        languages (`PRETRAINED`). A `workdir` may lie on a bucket (`gs://BUCKET/FOLDER`, extra
-        `gcs`).
+        Without a `workdir` this is the model of the package, which spells words in four languages
+        (`PRETRAINED`). A `workdir` may be on a bucket (`gs://BUCKET/FOLDER`, extra `gcs`).
 
         Compiled programs are kept in `$SIGNLLM_CACHE_DIR` (by default
-        `~/.cache/signllm_jax/compiled`; empty = not kept) unless jax has been told a place.
+        `~/.cache/signllm_jax/compiled`; empty = not kept) unless JAX has a cache directory already.
 
         Raises:
-            CheckpointError: there is no run, a group cannot be read, a file of an export is not
-                what was written, or a bucket does not answer.
+            CheckpointError: there is no run, a group cannot be read, a file of an export differs
+                from its digest, or a bucket does not answer.
             ConfigError: the model of the run makes no clips.
         """
-        if workdir is None:
-            workdir = PRETRAINED
+        workdir = PRETRAINED if workdir is None else workdir
         ask_for(workdir, CheckpointError)
         run = Workdir(workdir)
         config, languages = run.read_config()
@@ -68,7 +66,7 @@ class SignLLM:
         return f"<SignLLM: {', '.join(self.languages)}; {size:,} parameters; trained on {data}>"
 
     def _distinct(self) -> list[Group]:
-        """The groups, one that languages share once."""
+        """The groups; one that languages share is listed once."""
         return list({id(group): group for group in self._pipeline.groups.values()}.values())
 
     @property
@@ -88,18 +86,19 @@ class SignLLM:
         """Produces a clip of one text or prompt.
 
         Args:
-            text: what to sign.
-            language: code; may be left out of a run with one language, and with a prompt that
-                names its language.
-            seed: which of the text's clips, of a model with `model.latent` or `model.flow`: a seed
-                gives the same clip, to rounding. Other models have one clip a text.
-            prompt: instead of a text a question for it, such as `How do you sign 'hello' in ASL?`.
-            temperature: how far clips vary, 1 = as those of the data do, 0 = not.
+            text: Text to be signed.
+            language: Code of the sign language; optional if the run has only one language, or if
+                the prompt names its language.
+            seed: Number of the text's clip, for a model with `model.latent` or `model.flow`: the
+                same seed gives the same clip up to rounding. Other models have one clip per text.
+            prompt: Question for a text instead of the text itself, such as
+                `How do you sign 'hello' in ASL?`.
+            temperature: Variation of the clips, 1 = that of the data, 0 = none.
 
         Raises:
-            ConfigError: the run has no such language, or which one is meant is not said.
-            TextError: the text is empty, cannot be spelled, or is longer or shorter than all that
-                the model was trained on; there are both a text and a prompt, or neither; the
+            ConfigError: the run does not have the language, or no language is given.
+            TextError: the text is empty, cannot be spelled, or is longer or shorter than all texts
+                that the model was trained on; there are both a text and a prompt, or neither; the
                 prompt is not understood.
         """
         return self._clips([self.read(text, prompt, language, seed, temperature)])[0]
@@ -116,7 +115,7 @@ class SignLLM:
     ) -> list[PoseClip]:
         """Produces several clips of one text or prompt; the first is that of `produce`.
 
-        Errors are those of `produce`; a ConfigError too where the model has one clip a text.
+        Errors are those of `produce`, and a ConfigError if the model has one clip per text.
         """
         asked = self.read(text, prompt, language, seed, temperature)
         return self._clips(self.samples(asked, samples))
@@ -129,7 +128,7 @@ class SignLLM:
         *,
         temperature: float = 1.0,
     ) -> list[PoseClip]:
-        """Produces the clips of several texts of one language, in their order, by one signer.
+        """Produces the clips of several texts of one language, in the same order, by one signer.
 
         Errors are those of `produce`.
         """
@@ -156,14 +155,11 @@ class SignLLM:
         return request._replace(draw=draw) if self.draws(request.language) else request
 
     def draws(self, language: str) -> bool:
-        """Whether texts of a language have several clips, of which a seed chooses one."""
+        """Whether a text of the language has several clips, from which the seed chooses one."""
         return self.describe(language).model.varies
 
     def samples(self, request: Request, count: int) -> list[Request]:
-        """A request for each of so many clips of a text.
-
-        Raises ConfigError when there are fewer.
-        """
+        """Requests for `count` clips of a text; raises ConfigError if there are fewer."""
         if count < 1:
             raise ConfigError(f"samples: {count} is less than 1")
         if count > 1 and not self.draws(request.language):
@@ -171,14 +167,15 @@ class SignLLM:
         return [request._replace(draw=request.draw._replace(sample=k)) for k in range(count)]
 
     def read_typed(self, typed: str, language: str | None = None, seed: int = 0) -> Request:
-        """Reads what a visitor typed: a text, or a question such as `spell cat in ASL`.
+        """Reads a visitor's input: a text, or a question such as `spell cat in ASL`.
 
-        A language that a question names comes before the one that is given. Accents that an
-        alphabet has not are taken off, and symbols are left out: `given_way` of the request.
+        A language that the question names takes precedence over `language`. Accents that the
+        alphabet does not have are removed and symbols are left out; `given_way` of the request
+        lists both.
 
         Raises:
-            ConfigError: the run has no such language, or which one is meant is not said.
-            TextError: it cannot be signed; its `kind` says why.
+            ConfigError: the run does not have the language, or no language is given.
+            TextError: the input cannot be signed; the error's `kind` says why.
         """
         meant = understand(typed)
         if meant.language is not None and meant.language not in self.languages:
@@ -197,9 +194,9 @@ class SignLLM:
         return request._replace(text=meant.text, given_way=gone)
 
     def gloss(self, request: Request) -> str | None:
-        """The LangGloss of a request, `<asl:H> <asl:I>`; None where the model has no text stage.
+        """The LangGloss of a request, `<asl:H> <asl:I>`; None if the model has no text stage.
 
-        Raises TextError when nothing to sign is understood.
+        Raises TextError if the model understands nothing to sign.
         """
         (gloss,) = self._pipeline.gloss([request])
         if gloss == "":
@@ -207,11 +204,11 @@ class SignLLM:
         return gloss
 
     def sign(self, requests: Sequence[Request]) -> Sequence[Signed | TextError]:
-        """The clips of requests; what is wrong with one is returned in its place."""
+        """The clips of requests; a request that fails has its error instead of a clip."""
         return self._pipeline.sign(requests)
 
     def warm_up(self) -> None:
-        """Compiles for all languages, so that the first clip comes as fast as the others."""
+        """Compiles for all languages, so that the first clip is as fast as the others."""
         self._pipeline.warm_up()
 
     def describe(self, language: str | None) -> Group:

@@ -8,18 +8,15 @@ from hypothesis import strategies as st
 from signllm_jax.core.errors import ConfigError, DataError, TextError
 from signllm_jax.core.languages import LANGUAGES
 from signllm_jax.corpora import fingerspelling
+from signllm_jax.text.gloss import CORPORA, clean_gloss, gloss_or_words, words
 from signllm_jax.text.langgloss import (
-    CORPORA,
     EOS,
     PAD,
     SPELL,
     LangGlossVocabulary,
-    clean_gloss,
     from_langgloss,
-    gloss_or_words,
     split_marks,
     to_langgloss,
-    words,
 )
 
 glosses = st.text(min_size=1).filter(lambda gloss: gloss.split() == [gloss])

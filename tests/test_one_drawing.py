@@ -43,15 +43,15 @@ def test_the_page_draws_the_figure_of_the_files(page, tmp_path):
     player.find_element(By.CSS_SELECTOR, "button.play").click()
     scrub = player.find_element(By.CSS_SELECTOR, "input.scrub")
     scrub.send_keys(Keys.HOME + Keys.ARROW_RIGHT * FRAME)
-    pose = clip.positions[FRAME], clip.confidence[FRAME], clip.skeleton
     for turn, name in ((0, "figure"), (90, "figure"), (90, "hand")):
         player.find_element(By.CSS_SELECTOR, f"[data-turn='{turn}']").click()
         shown = seen(page, name)
         size = shown.shape[1::-1]
         if name == "hand":
-            made = draw_frame(*pose, hand_view(clip, HAND, FRAME), size, HAND)
+            made = draw_frame(clip, FRAME, hand_view(clip, HAND, FRAME), size, HAND)
         else:
-            made = draw_frame(*pose, signing_view([clip], turn == 90, size[0] / size[1]), size)
+            view = signing_view([clip], turn == 90, size[0] / size[1])
+            made = draw_frame(clip, FRAME, view, size)
         made = np.asarray(made).astype(int)
         off = np.abs(shown - made).max(-1)
         drawn = (np.abs(made - made[0, 0]).max(-1) > 60).mean()

@@ -31,7 +31,7 @@ def pixels(image, reddish):
 def drawn(clip, index=10, view=None, size=(240, 240), **changes):
     clip = dataclasses.replace(clip, **changes)
     view = view or signing_view([clip], aspect=size[0] / size[1])
-    return draw_frame(clip.positions[index], clip.confidence[index], clip.skeleton, view, size)
+    return draw_frame(clip, index, view, size)
 
 
 def test_hands_stand_where_the_joints_are_in_their_own_colours():

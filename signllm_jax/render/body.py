@@ -10,11 +10,12 @@ import itertools
 import numpy as np
 
 from signllm_jax.render.figure import COLOURS
-from signllm_jax.render.rig import FINGERS, SIDES, Joint
+from signllm_jax.render.rig import SIDES, Joint
 from signllm_jax.render.turning import swing
 
 _AROUND = 12  # points of a circle
-# height from the waist to the neck, half a breadth, half a depth, share of the spine
+_ARM = (("Shoulder", 0.12, "torso"), ("Arm", 0.085, "limb"), ("ForeArm", 0.065, "limb"))
+# height from the waist to the neck, half the width, half the depth, weight of the spine
 _CHEST = (
     (-0.25, 0.0, 0.0, 0.0),
     (-0.25, 0.36, 0.22, 0.0),
@@ -32,11 +33,12 @@ class Part:
     """A piece of the surface.
 
     Attributes:
-        points: [N, 3], at rest.
-        normals: [N, 3], outwards.
-        faces: [F, 3] numbers of points, counterclockwise seen from outside.
+        points: Positions at rest [N, 3].
+        normals: Outward normals [N, 3].
+        faces: Indices of points [F, 3], counterclockwise as seen from outside.
         colour: `#rrggbb`.
-        weights: name of a joint -> how much the points follow it, [N] or one number; 1 in all.
+        weights: Name of a joint -> weights [N] with which the points follow it, or one number; the
+            weights of all joints sum to 1.
     """
 
     points: np.ndarray
@@ -47,14 +49,12 @@ class Part:
 
 
 def body_parts(joints: list[Joint], unit: float) -> list[Part]:
-    """The parts of a figure whose shoulder width is `unit`, of the joints of a rig."""
+    """The parts of a figure around the joints of a rig whose shoulder width is `unit`."""
     at = {joint.name: joint for joint in joints}
     parts = [_chest(at, unit), *_head(at, unit)]
     for side in SIDES:
-        name, limb = side.title(), COLOURS["limb"]
-        parts.append(_capsule(at[f"{name}Shoulder"], 0.12 * unit, COLOURS["torso"]))
-        parts.append(_capsule(at[f"{name}Arm"], 0.085 * unit, limb))
-        parts.append(_capsule(at[f"{name}ForeArm"], 0.065 * unit, limb))
+        for bone, radius, colour in _ARM:
+            parts.append(_capsule(at[f"{side.title()}{bone}"], radius * unit, COLOURS[colour]))
         parts += _hand(at, side, unit)
     return parts
 
@@ -67,10 +67,9 @@ def _hand(at: dict[str, Joint], side: str, unit: float) -> list[Part]:
     pairs += [(0.5 * a, 0.5 * b) for a, b in itertools.pairwise(knuckles)]
     parts = [_capsule(hand, 0.042 * unit, palm, *pair) for pair in pairs]
     for number, joint in enumerate(hand.children):
-        colour = COLOURS[f"{side}_hand_{number}"]
-        radius = (0.036 if FINGERS[number] == "thumb" else 0.03) * unit
+        radius = (0.036 if number == 0 else 0.03) * unit  # the thumb is thicker
         for bone in joint.walk():
-            parts.append(_capsule(bone, radius, colour))
+            parts.append(_capsule(bone, radius, COLOURS[f"{side}_hand_{number}"]))
             radius *= 0.9
     return parts
 
@@ -90,17 +89,15 @@ def _head(at: dict[str, Joint], unit: float) -> list[Part]:
 def _chest(at: dict[str, Joint], unit: float) -> Part:
     spine = at["Spine"]
     high, wide, deep, share = np.array(_CHEST).T
-    rings = np.stack(
-        [wide * unit, np.where(high < 0, high * unit, high * spine.end[1]), deep * unit]
-    )
-    points, faces = _lathe(rings)
+    heights = np.where(high < 0, high * unit, high * spine.end[1])
+    points, faces = _lathe(np.stack([wide * unit, heights, deep * unit]))
     share = np.repeat(share, _AROUND)
     weights = {"Hips": 1 - share, "Spine": share}
     return _part(spine.rest() + points, faces, COLOURS["torso"], weights)
 
 
 def _capsule(joint: Joint, radius: float, colour: str, start=None, end=None) -> Part:
-    """A stroke with round ends, along the joint's bone or between two places from it."""
+    """A cylinder with round ends, along the joint's bone or between two offsets from it."""
     start = np.zeros(3) if start is None else start
     end = joint.end if end is None else end
     length = np.linalg.norm(end - start)
@@ -110,8 +107,8 @@ def _capsule(joint: Joint, radius: float, colour: str, start=None, end=None) -> 
     points, faces = _lathe(np.stack([wide, high, wide]))
     up = np.array([[0.0, 1, 0]])
     turn = swing(up, (end - start)[None])[0] if length > 1e-9 else np.eye(3)
-    places = joint.rest() + start + points @ turn.T
-    return _part(places, faces, colour, {joint.name: 1.0})
+    points = joint.rest() + start + points @ turn.T
+    return _part(points, faces, colour, {joint.name: 1.0})
 
 
 def _ball(joint: Joint, middle: np.ndarray, radii: np.ndarray, colour: str) -> Part:
@@ -122,12 +119,11 @@ def _ball(joint: Joint, middle: np.ndarray, radii: np.ndarray, colour: str) -> P
 
 
 def _lathe(rings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Points [R * _AROUND, 3] and faces of rings (half a breadth, height, half a depth) [3, R]."""
+    """Points [R * _AROUND, 3] and faces of rings (half width, height, half depth) [3, R]."""
     turn = 2 * np.pi * np.arange(_AROUND) / _AROUND
     wide, high, deep = rings[..., None]
-    points = np.stack(
-        np.broadcast_arrays(wide * np.sin(turn), high, deep * np.cos(turn)), axis=-1
-    ).reshape(-1, 3)
+    coordinates = np.broadcast_arrays(wide * np.sin(turn), high, deep * np.cos(turn))
+    points = np.stack(coordinates, axis=-1).reshape(-1, 3)
     ring, step = np.meshgrid(np.arange(rings.shape[1] - 1), np.arange(_AROUND), indexing="ij")
     a, b = ring * _AROUND + step, ring * _AROUND + (step + 1) % _AROUND
     c, d = a + _AROUND, b + _AROUND
@@ -136,12 +132,12 @@ def _lathe(rings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _part(points: np.ndarray, faces: np.ndarray, colour: str, weights) -> Part:
-    """A part with smooth normals; faces without an area, at a pole, are left out."""
+    """A part with smooth normals, without the faces at a pole that have no area."""
     a, b, c = points[faces].swapaxes(0, 1)
     areas = np.cross(b - a, c - a)
     whole = np.linalg.norm(areas, axis=-1) > 1e-12
-    places, same = np.unique(points.round(7), axis=0, return_inverse=True)
-    sums = np.zeros_like(places)
+    distinct, same = np.unique(points.round(7), axis=0, return_inverse=True)
+    sums = np.zeros_like(distinct)
     np.add.at(sums, same.reshape(-1)[faces[whole]], areas[whole, None])
     normals = sums[same.reshape(-1)]
     normals /= np.maximum(np.linalg.norm(normals, axis=-1, keepdims=True), 1e-30)

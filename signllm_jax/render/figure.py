@@ -1,9 +1,9 @@
-"""Drawing of skeletons: one frame, and a contact strip of a clip or of a clip and its reference.
+"""Draws skeletons: a frame, and a contact strip of a clip with or without its reference.
 
-Drawn with Pillow at `_SCALE` times the size and reduced, which is antialiasing for a tenth of the
-time that a plotting library takes. Fingers are drawn one by one, the farthest first, each on a thin
-halo, so that crossed fingers stay apart. A joint of confidence 0 is not drawn. The page draws the
-same figure with `static/figure.js`; a test in a browser holds one picture against the other.
+Pillow draws at `_SCALE` times the size and reduces the picture, which is antialiasing in a tenth of
+the time of a plotting library. Fingers are drawn one by one, the farthest first, each on a thin
+halo that separates crossed fingers. Joints of confidence 0 are not drawn. The page draws the same
+figure with `static/figure.js`; a test in a browser compares the two pictures.
 """
 
 import itertools
@@ -14,7 +14,6 @@ from importlib.resources import files
 import numpy as np
 from PIL import Image, ImageDraw
 
-from signllm_jax.core.errors import OutputError
 from signllm_jax.core.skeleton import Layout
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.render.lettering import font, write_lines
@@ -26,7 +25,7 @@ COLOURS: dict[str, str] = dict(
         (files("signllm_jax.render") / "static" / "player.css").read_text("utf-8").split("}")[0],
     )
 )
-"""The light colors of the page: pictures are drawn in them too."""
+"""The light colors of the page, which are also those of pictures."""
 PAPER, CARD, INK, MUTED, ACCENT = (
     COLOURS[name] for name in ("paper", "card", "ink", "muted", "accent")
 )
@@ -35,26 +34,22 @@ _SCALE = 3
 
 
 def draw_frame(
-    positions: np.ndarray,
-    confidence: np.ndarray,
-    layout: Layout,
-    view: View,
-    size: tuple[int, int],
-    only: str | None = None,
+    clip: PoseClip, index: int, view: View, size: tuple[int, int], only: str | None = None
 ) -> Image.Image:
-    """Draws one pose.
+    """Draws one frame of a clip.
 
     Args:
-        positions: float [J, 3], shoulder widths.
-        confidence: float [J], 0 = missing.
-        layout: names the joints.
-        view: what to show, from `view.signing_view`.
-        size: width and height of the picture in pixels.
-        only: the hand that is drawn alone; None = the whole signer.
+        clip: Clip of any layout.
+        index: Number of the frame.
+        view: Part of space to show, from `view.signing_view`.
+        size: Width and height of the picture in pixels.
+        only: Hand to draw alone; None = the whole signer.
     """
+    positions, layout = clip.positions[index], clip.skeleton
     big = (size[0] * _SCALE, size[1] * _SCALE)
     image = Image.new("RGB", big, CARD)
-    pen = _Pen(ImageDraw.Draw(image), view.project(positions, big), confidence > 0, view, big)
+    points, seen = view.project(positions, big), clip.observed[index]
+    pen = _Pen(ImageDraw.Draw(image), points, seen, view.pixels(big))
     if only is None:
         _draw_body(pen, layout)
     depth = view.depth(positions)
@@ -65,12 +60,11 @@ def draw_frame(
 
 
 class _Pen:
-    """Round strokes between observed joints, in widths of shoulder widths."""
+    """Draws round strokes between observed joints; widths are in shoulder widths."""
 
-    def __init__(self, draw, points, seen, view, size):
-        self.draw, self.seen = draw, seen
+    def __init__(self, draw, points, seen, unit):
+        self.draw, self.seen, self.unit = draw, seen, unit
         self.points = [(float(x), float(y)) for x, y in points]
-        self.unit = view.pixels(size)
 
     def dot(self, point, radius, colour):
         (x, y), r = point, radius * self.unit
@@ -79,15 +73,12 @@ class _Pen:
     def chain(self, joints, width, colour, halo=None):
         """A limb or finger through `joints`, broken where one is missing."""
         pairs = [(a, b) for a, b in itertools.pairwise(joints) if self.seen[a] and self.seen[b]]
-        for grow, fill in ((0.018, halo), (0.0, colour)):
-            if fill is None:
-                continue
-            across = width + grow
-            for a, b in pairs:
-                line = (self.points[a], self.points[b])
-                self.draw.line(line, fill=fill, width=max(round(across * self.unit), 1))
-                for point in line:
-                    self.dot(point, across / 2, fill)
+        strokes = ([(width + 0.018, halo)] if halo else []) + [(width, colour)]
+        for (across, fill), joints in itertools.product(strokes, pairs):
+            line = [self.points[joint] for joint in joints]
+            self.draw.line(line, fill=fill, width=max(round(across * self.unit), 1))
+            for point in line:
+                self.dot(point, across / 2, fill)
 
     def area(self, joints, colour, round_by=0.0):
         if all(self.seen[joint] for joint in joints):
@@ -98,10 +89,8 @@ class _Pen:
 
 
 def _draw_body(pen: _Pen, layout: Layout) -> None:
-    index = {name: number for number, name in enumerate(layout.joints)}
-    left, right, neck, nose = (
-        index[name] for name in ("left_shoulder", "right_shoulder", "neck", "nose")
-    )
+    names = ("left_shoulder", "right_shoulder", "neck", "nose")
+    left, right, neck, nose = map(layout.index, names)
     if pen.seen[left] and pen.seen[right]:
         (ax, ay), (bx, by) = pen.points[right], pen.points[left]
         wide, waist, down = 0.12 * pen.unit * np.sign(bx - ax), 1.6 * pen.unit, 3.5 * pen.unit
@@ -124,23 +113,22 @@ def _draw_body(pen: _Pen, layout: Layout) -> None:
         if pen.seen[joint]:
             pen.dot(pen.points[joint], 0.012, COLOURS["face"])
     for side in ("left", "right"):
-        arm = [index[f"{side}_{part}"] for part in ("shoulder", "elbow", "wrist", "hand_wrist")]
-        pen.chain(arm, 0.085, COLOURS["limb"], CARD)
+        arm = (f"{side}_{part}" for part in ("shoulder", "elbow", "wrist", "hand_wrist"))
+        pen.chain(map(layout.index, arm), 0.085, COLOURS["limb"], CARD)
 
 
 def _draw_hand(pen: _Pen, joints: Sequence[int], depth: np.ndarray, name: str) -> None:
-    wrist = joints[0]
-    knuckles = [joints[1 + 4 * finger] for finger in range(5)]
-    pen.area([wrist, *knuckles], COLOURS[f"{name}_palm"], 0.05)
-    fingers = [4, 3, 2, 1, 0]  # without a difference in depth the thumb is nearest
-    chains = {finger: joints[1 + 4 * finger : 5 + 4 * finger] for finger in fingers}
-    fingers.sort(key=lambda finger: -round(float(depth[chains[finger]].mean()), 2))
-    for finger in fingers:
-        pen.chain([wrist, chains[finger][0]], 0.02, COLOURS[f"{name}_{finger}"])
-    for finger in fingers:
-        pen.chain(chains[finger], 0.05, COLOURS[f"{name}_{finger}"], PAPER)
+    wrist, *rest = joints
+    pen.area([wrist, *rest[::4]], COLOURS[f"{name}_palm"], 0.05)
+    # the farthest finger first; at the same depth the thumb is the nearest
+    fingers = [(rest[4 * n : 4 * n + 4], COLOURS[f"{name}_{n}"]) for n in (4, 3, 2, 1, 0)]
+    fingers.sort(key=lambda finger: -round(float(depth[finger[0]].mean()), 2))
+    for chain, colour in fingers:
+        pen.chain([wrist, chain[0]], 0.02, colour)
+    for chain, colour in fingers:
+        pen.chain(chain, 0.05, colour, PAPER)
         if 0.05 * pen.unit > 8 * _SCALE:  # in a smaller picture dots would hide the fingers
-            for joint in chains[finger]:
+            for joint in chain:
                 if pen.seen[joint]:
                     pen.dot(pen.points[joint], 0.009, PAPER)
 
@@ -156,47 +144,39 @@ def contact_strip(
 ) -> Image.Image:
     """A picture of evenly spaced frames of a clip, below those of its reference if there is one.
 
-    Both rows have one scale, and start and end with their clip; each frame's time is written in.
+    Both rows have the same scale, and start and end with their clip; each frame shows its time.
 
     Args:
-        produced: the clip.
-        reference: the real clip of the same text.
-        text: written above.
-        frames: how many of each clip.
-        side: seen from the side, see `View`.
-        height: of one frame, in pixels.
-        names: what is written over the reference's and the clip's rows.
+        produced: Produced clip.
+        reference: Real clip of the same text.
+        text: Text above the frames.
+        frames: Number of frames of each clip.
+        side: Whether the view is from the side, see `View`.
+        height: Height of a frame in pixels.
+        names: Titles of the reference's and the produced clip's rows.
 
     Raises:
-        OutputError: a clip has no frames.
+        OutputError: there is no frame.
     """
     rows = [(name, clip) for name, clip in zip(names, (reference, produced)) if clip]
     view = signing_view([clip for _, clip in rows], side)
-    if not all(len(clip) for _, clip in rows):
-        raise OutputError("a clip without frames cannot be drawn")
     cell = (round(height * view.width / view.height), height)
     gap, edge, label = 6, 16, 22 if reference is not None else 0
     width = 2 * edge + frames * (cell[0] + gap) - gap
-    measure = ImageDraw.Draw(Image.new("RGB", (1, 1)))
-    lines = write_lines(measure, (0, 0), text, width - 2 * edge, 24, INK) if text else 0
-    head = edge + 31 * lines + (8 if lines else 0)
-    image = Image.new(
-        "RGB", (width, head + len(rows) * (cell[1] + label + gap) - gap + edge), PAPER
-    )
-    draw = ImageDraw.Draw(image)
+    title, head, row_height = Image.new("RGB", (width, 100), PAPER), edge, height + label + gap
     if text:
-        write_lines(draw, (edge, edge - 4), text, width - 2 * edge, 24, INK)
+        at = (edge, edge - 4)
+        head += 8 + 31 * write_lines(ImageDraw.Draw(title), at, text, width - 2 * edge, 24, INK)
+    image = Image.new("RGB", (width, head + len(rows) * row_height - gap + edge), PAPER)
+    image.paste(title)
+    draw = ImageDraw.Draw(image)
     for row, (name, clip) in enumerate(rows):
-        top = head + row * (cell[1] + label + gap)
+        top = head + row * row_height
         if label:
-            draw.text((edge, top), name, fill=MUTED, font=font(14))
+            draw.text((edge, top), name, MUTED, font(14))
         for column, index in enumerate(np.linspace(0, len(clip) - 1, frames).round().astype(int)):
-            at = (edge + column * (cell[0] + gap), top + label)
-            frame = draw_frame(
-                clip.positions[index], clip.confidence[index], clip.skeleton, view, cell
-            )
-            image.paste(frame, at)
-            time = f"{index / clip.fps:.1f} s"
-            corner = (at[0] + cell[0] - 7, at[1] + cell[1] - 6)
-            draw.text(corner, time, fill=MUTED, font=font(12), anchor="rs")
+            left = edge + column * (cell[0] + gap)
+            image.paste(draw_frame(clip, index, view, cell), (left, top + label))
+            corner = (left + cell[0] - 7, top + label + height - 6)
+            draw.text(corner, f"{index / clip.fps:.1f} s", MUTED, font(12), anchor="rs")
     return image

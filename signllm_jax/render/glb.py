@@ -7,30 +7,30 @@ move. A flat clip has no joints that could turn: it is drawn by nodes that move.
 from pathlib import Path
 
 import numpy as np
+from PIL import ImageColor
 
 from signllm_jax.core.skeleton import OPENPOSE50
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.render.body import Part, body_parts
 from signllm_jax.render.glb_points import points_glb
 from signllm_jax.render.gltf import Builder
-from signllm_jax.render.rig import SHOULDER, Joint, Root, make_rig
+from signllm_jax.render.rig import SHOULDER, Joint, make_rig
 from signllm_jax.render.turning import quaternions
 
 
 def save_glb(path: Path, clip: PoseClip) -> None:
     """Writes the clip; needs pygltflib. The layout dwpose128 is flat."""
-    build = Builder(len(clip), clip.fps)
-    solid = clip.layout == OPENPOSE50.name
-    path.write_bytes(_skinned(build, clip) if solid else points_glb(build, clip))
+    make = _skinned if clip.layout == OPENPOSE50.name else points_glb
+    path.write_bytes(make(Builder(len(clip), clip.fps), clip))
 
 
 def _skinned(build: Builder, clip: PoseClip) -> bytes:
-    joints = list(make_rig(clip, SHOULDER).walk())
+    root, places = make_rig(clip, SHOULDER)
+    joints = list(root.walk())
     order = {joint.name: number for number, joint in enumerate(joints)}
-    nodes = _add_joints(build, joints, order)
-    rest = [joint.rest() for joint in joints] + [
-        joint.rest() + joint.end for joint in _last(joints)
-    ]
+    nodes = _add_joints(build, joints, order, places)
+    rest = [joint.rest() for joint in joints]
+    rest += [joint.rest() + joint.end for joint in joints if not joint.children]
     of_colour: dict[str, list[Part]] = {}
     for part in body_parts(joints, SHOULDER):
         of_colour.setdefault(part.colour, []).append(part)
@@ -39,26 +39,25 @@ def _skinned(build: Builder, clip: PoseClip) -> bytes:
     return build.finish(order[joints[0].name], figure)
 
 
-def _last(joints: list[Joint]) -> list[Joint]:
-    return [joint for joint in joints if not joint.children]
-
-
-def _add_joints(build: Builder, joints: list[Joint], order: dict[str, int]) -> list[int]:
-    """Appends the first nodes of a file: joints, then the ends of those that have none below."""
+def _add_joints(
+    build: Builder, joints: list[Joint], order: dict[str, int], places: np.ndarray
+) -> list[int]:
+    """Appends the first nodes of a file: joints, then the ends of those without children."""
     for joint in joints:
         motion = {"rotation": quaternions(joint.local())}
-        if isinstance(joint, Root):
-            motion["translation"] = joint.places
+        if joint.parent is None:
+            motion["translation"] = places
         below = [order[child.name] for child in joint.children]
         build.node(joint.name, motion, translation=joint.offset.tolist(), children=below)
-    for joint in _last(joints):
-        end = build.node(f"{joint.name}_end", translation=joint.end.tolist())
-        build.file.nodes[order[joint.name]].children = [end]
+    for joint in joints:
+        if not joint.children:
+            end = build.node(f"{joint.name}_end", translation=joint.end.tolist())
+            build.file.nodes[order[joint.name]].children = [end]
     return list(range(len(build.file.nodes)))
 
 
 def _primitive(build: Builder, parts: list[Part], order: dict[str, int]):
-    """The parts of one color in one piece."""
+    """One primitive of all parts of one color."""
     starts = np.cumsum([0, *(len(part.points) for part in parts)])
     faces = np.concatenate([part.faces + start for part, start in zip(parts, starts)])
     bound, weights = zip(*(_bound(part, order) for part in parts))
@@ -73,7 +72,7 @@ def _primitive(build: Builder, parts: list[Part], order: dict[str, int]):
 
 
 def _bound(part: Part, order: dict[str, int]) -> tuple[np.ndarray, np.ndarray]:
-    """The joints that a part's points follow, and how much: both [N, 4], as glTF has them."""
+    """The joints that a part's points follow, and their weights, both [N, 4] as in glTF."""
     bound = np.zeros((len(part.points), 4), np.uint8)
     weights = np.zeros((len(part.points), 4), np.float32)
     for column, (name, weight) in enumerate(part.weights.items()):
@@ -83,7 +82,7 @@ def _bound(part: Part, order: dict[str, int]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _linear(colour: str) -> list[float]:
-    """A color of the page, `#rrggbb`, as glTF has it."""
-    value = np.array([int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)])
+    """Linear RGBA of a color of the page, `#rrggbb`."""
+    value = np.array(ImageColor.getrgb(colour)) / 255
     linear = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
     return [*linear.tolist(), 1.0]

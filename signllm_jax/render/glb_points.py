@@ -1,18 +1,18 @@
-"""A clip as nodes of a `.glb` that move: every joint and every bone is one, none hangs on another.
+"""A clip as moving nodes of a `.glb`: one per joint and one per bone, all without children.
 
 Every joint is a node with its name, whose translation is the joint's position in shoulder widths;
-every bone is a node that is moved, turned and stretched between its two joints. What is not shown
-has scale 0. The node above them turns the axes to those of glTF (y up, z towards the viewer) and
-makes a shoulder width `SHOULDER` meters.
+every bone is a node that is moved, rotated and stretched between its two joints. Joints and bones
+that are not shown have scale 0. Their parent node converts the axes to those of glTF (y up, z
+towards the viewer) and the unit to meters, with `SHOULDER` meters per shoulder width.
 """
 
 import numpy as np
 
-from signllm_jax.core.skeleton import DWPOSE128
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.render.gltf import Builder
 from signllm_jax.render.rig import SHOULDER
 from signllm_jax.render.turning import quaternions, swing
+from signllm_jax.render.view import drawn_positions
 
 _RADIUS = {"body": 0.035, "left_hand": 0.016, "right_hand": 0.016, "face": 0.008}  # widths
 _COLOURS = {
@@ -55,25 +55,19 @@ def points_glb(build: Builder, clip: PoseClip) -> bytes:
 
 
 def _stretched(start: np.ndarray, end: np.ndarray, radius: float) -> dict[str, np.ndarray]:
-    """How a bone moves that reaches from one place [T, 3] to another."""
-    along = end.astype(np.float64) - start  # near half turns need it
+    """The motion of a bone between two positions [T, 3]."""
+    along = end - start
     length = np.linalg.norm(along, axis=-1)
     up = np.broadcast_to([0.0, 1, 0], along.shape)
     turns = quaternions(swing(up, np.where(length[:, None] < 1e-9, up, along)))
     wide = np.full(len(along), radius)
-    return {
-        "translation": start,
-        "rotation": turns,
-        "scale": np.stack([wide, length, wide], -1),
-    }
+    scale = np.stack([wide, length, wide], -1)
+    return {"translation": start, "rotation": turns, "scale": scale}
 
 
 def _held(clip: PoseClip) -> tuple[np.ndarray, np.ndarray]:
-    """Positions [T, J, 3], a joint that is not shown staying where it was, and shown [T, J]."""
+    """Positions [T, J, 3], where joints that are not shown stay in place, and shown [T, J]."""
     shown = clip.observed
-    positions = clip.positions * (1, 1, 0) if clip.layout == DWPOSE128.name else clip.positions
-    moments = np.arange(len(clip))[:, None]
-    latest = np.maximum.accumulate(np.where(shown, moments, -1), axis=0)
-    first = np.where(shown.any(0), shown.argmax(0), 0)
-    source = np.where(latest < 0, first, latest)
-    return np.take_along_axis(positions, source[..., None], axis=0), shown
+    latest = np.maximum.accumulate(np.where(shown, np.arange(len(clip))[:, None], -1), axis=0)
+    source = np.where(latest < 0, shown.argmax(0), latest)  # before it is shown: its first frame
+    return np.take_along_axis(drawn_positions(clip), source[..., None], axis=0), shown

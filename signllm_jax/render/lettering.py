@@ -22,16 +22,16 @@ _FONTS = (
 @lru_cache(maxsize=16)
 def font(size: int) -> ImageFont.FreeTypeFont:
     """The font of `size` pixels that every machine has."""
-    # with a size it is never the other kind, a bitmap
+    # with a size it is never a bitmap font
     return cast(ImageFont.FreeTypeFont, ImageFont.load_default(size))
 
 
 @lru_cache(maxsize=64)
 def legible(size: int, text: str) -> tuple[ImageFont.FreeTypeFont, str]:
-    """A font of `size` pixels that this machine has, and the text in letters that the font has.
+    """A font of `size` pixels on this machine, and the text in letters that the font has.
 
-    Where no font has all letters, those that are missing are written by the last word of their
-    Unicode names, which is how they sound in most scripts: `안녕` is `annyeong`.
+    If no font has all letters, the last word of its Unicode name replaces a missing letter, which
+    is its sound in most scripts: `안녕` becomes `annyeong`.
     """
     fonts = [font(size)]
     for name in _FONTS:
@@ -45,15 +45,15 @@ def legible(size: int, text: str) -> tuple[ImageFont.FreeTypeFont, str]:
 
 
 def _missing(face: ImageFont.FreeTypeFont, text: str) -> set[str]:
-    """The letters of a text that a font has not."""
+    """The letters of a text that a font does not have."""
     absent = _drawn(face, "\U0010ffff")
     letters = {letter for letter in text if not letter.isspace()}
     return {letter for letter in letters if _drawn(face, letter) == absent}
 
 
 def _drawn(face: ImageFont.FreeTypeFont, letter: str) -> bytes:
-    mask = face.getmask(letter)
-    return bytes(mask)  # pyright: ignore[reportArgumentType]  # a sequence, which the stub hides
+    # the stub hides that the mask is a sequence
+    return bytes(face.getmask(letter))  # pyright: ignore[reportArgumentType]
 
 
 def _sound(letter: str) -> str:
@@ -64,10 +64,10 @@ def _sound(letter: str) -> str:
 def write_lines(
     draw: ImageDraw.ImageDraw, at: tuple[int, int], text: str, width: int, size: int, colour: str
 ) -> int:
-    """Writes `text` in at most two lines of `width` pixels; returns how many it took."""
+    """Writes `text` in at most two lines of `width` pixels; returns the number of lines."""
     face, text = legible(size, text)
-    lines, words = [""], text.split()
-    for word in words:
+    lines = [""]
+    for word in text.split():
         longer = f"{lines[-1]} {word}".strip()
         if draw.textlength(longer, face) <= width or not lines[-1]:
             lines[-1] = longer
@@ -92,16 +92,16 @@ def write_letters(
     size: int,
     colours: tuple[str, str],
 ) -> None:
-    """Writes letters in a row, one of them lit; of a longer row the part around it.
+    """Writes letters in a row, one of them lit; of a longer row only the part around the lit one.
 
     Args:
-        draw: of the picture.
-        at: left end and base line of the row, in pixels.
-        letters: of a word, one or several characters each.
-        lit: which of them is lit, None = none.
-        width: of the row in pixels.
-        size: of a letter in pixels.
-        colours: of the others and of the lit one.
+        draw: Canvas of the picture.
+        at: Left end and base line of the row, in pixels.
+        letters: Letters of a word, one or several characters each.
+        lit: Index of the lit letter, None = no letter is lit.
+        width: Width of the row in pixels.
+        size: Size of a letter in pixels.
+        colours: Color of the other letters and color of the lit letter.
     """
     face, _ = legible(size, "".join(letters))
     wide = [draw.textlength(letter, face) + 0.55 * size for letter in letters]
@@ -109,17 +109,12 @@ def write_letters(
     while lit and first < lit and sum(wide[first : lit + 2]) > width:
         first += 1
     left = float(at[0])
-    for place in range(first, len(letters)):
-        if left + wide[place] > at[0] + width + 0.55 * size:
+    for index in range(first, len(letters)):
+        right = left + wide[index]
+        if right > at[0] + width + 0.55 * size:
             break
-        here = place == lit
-        draw.text((left, at[1]), letters[place], fill=colours[here], font=face, anchor="ls")
-        if here:
-            line = (
-                left,
-                at[1] + 0.28 * size,
-                left + wide[place] - 0.55 * size,
-                at[1] + 0.36 * size,
-            )
+        draw.text((left, at[1]), letters[index], colours[index == lit], face, anchor="ls")
+        if index == lit:
+            line = (left, at[1] + 0.28 * size, right - 0.55 * size, at[1] + 0.36 * size)
             draw.rectangle(line, fill=colours[1])
-        left += wide[place]
+        left = right

@@ -1,4 +1,4 @@
-"""A 3D clip laid back over the picture that it came from: where, how far off, and drawn."""
+"""Projects a 3D clip back onto its video, measures its distance to the keypoints, and draws it."""
 
 import contextlib
 import dataclasses
@@ -26,11 +26,11 @@ _HANDS = {"left_hand": "#60a5fa", "right_hand": "#fb923c"}
 
 @dataclasses.dataclass(frozen=True)
 class Projection:
-    """Where a clip stands in a picture: an orthographic camera, fixed over the clip.
+    """Position of a clip in a picture: an orthographic camera that is fixed over the clip.
 
     Attributes:
-        scale: pixels a shoulder width.
-        shift: pixels [2] of the clip's origin.
+        scale: Pixels per shoulder width.
+        shift: Pixel coordinates [2] of the clip's origin.
     """
 
     scale: float
@@ -42,14 +42,15 @@ class Projection:
 
 
 def fit_projection(clip: PoseClip, keypoints: np.ndarray) -> Projection:
-    """The one scale and shift that lay a clip over keypoints with the least weighted squares.
+    """The scale and shift that fit a clip to keypoints by weighted least squares.
 
     Args:
-        clip: openpose50, T frames.
+        clip: openpose50 clip of T frames.
         keypoints: float [T, 50, 3], x and y in pixels and confidence (the weight), 0 = missing.
 
     Raises:
-        PoseFormatError: other numbers of frames or joints, or fewer than two joints in common.
+        PoseFormatError: the numbers of frames or joints differ, or the two have fewer than two
+            joints in common.
     """
     if keypoints.shape != clip.positions.shape:
         raise PoseFormatError(f"keypoints {keypoints.shape} for a clip {clip.positions.shape}")
@@ -66,14 +67,14 @@ def fit_projection(clip: PoseClip, keypoints: np.ndarray) -> Projection:
 
 
 def pixel_distances(clip: PoseClip, keypoints: np.ndarray) -> np.ndarray:
-    """Distances in pixels [N] of the projected clip to the keypoints that are at all sure.
+    """Distances in pixels [N] between the projected clip and the confident keypoints.
 
-    These are the ones of confidence `CONFIDENT` and more: the others are guesses that the lift
-    corrects. Arguments and errors as `fit_projection`.
+    Keypoints of a confidence below `CONFIDENT` are guesses that the lift corrects. Arguments and
+    errors as in `fit_projection`.
     """
-    apart = fit_projection(clip, keypoints).points(clip.positions) - keypoints[..., :2]
-    sure = clip.observed & (keypoints[..., 2] >= CONFIDENT)
-    return np.linalg.norm(apart[sure], axis=-1)
+    differences = fit_projection(clip, keypoints).points(clip.positions) - keypoints[..., :2]
+    confident = clip.observed & (keypoints[..., 2] >= CONFIDENT)
+    return np.linalg.norm(differences[confident], axis=-1)
 
 
 def draw_overlay(
@@ -82,40 +83,31 @@ def draw_overlay(
     """Draws one frame of a clip over its picture: the clip in color, the keypoints as gray rings.
 
     Args:
-        picture: the frame, or a plain ground of its size.
-        clip, keypoints, projection: as in `fit_projection`.
-        frame: its number.
+        picture: Picture of the frame, or a plain background of its size.
+        clip, keypoints, projection: As in `fit_projection`.
+        frame: Number of the frame.
     """
     picture = picture.convert("RGB")
     pen = ImageDraw.Draw(picture)
     points = projection.points(clip.positions[frame])
     seen, width = clip.observed[frame], max(round(projection.scale / 40), 1)
-    joints_of = clip.skeleton.groups
-    colours = dict.fromkeys(range(len(clip.skeleton.joints)), _LIMB)
-    for name, colour in _HANDS.items():
-        colours |= dict.fromkeys(joints_of[name], colour)
+    colours = {joint: c for name, c in _HANDS.items() for joint in clip.skeleton.groups[name]}
     for parent, child in clip.skeleton.bones:
         if seen[parent] and seen[child]:
-            line = [tuple(map(float, points[joint])) for joint in (parent, child)]
-            pen.line(line, fill=colours[child], width=width)
+            line = points[[parent, child]].ravel().tolist()
+            pen.line(line, fill=colours.get(child, _LIMB), width=width)
     radius = max(projection.scale / 60, 1.5)
-    for (x, y), confidence in zip(keypoints[frame, :, :2], keypoints[frame, :, 2]):
+    for x, y, confidence in keypoints[frame].tolist():
         if confidence > 0:
-            x, y = float(x), float(y)
             pen.ellipse((x - radius, y - radius, x + radius, y + radius), outline=_LANDMARK)
     return picture
 
 
-def _ground(keypoints: np.ndarray) -> tuple[int, int]:
-    """A size of picture that holds all keypoints, but for those that lie far out."""
-    sides = np.clip(keypoints[..., :2].max(axis=(0, 1)), 0, MOST_SIDE - 40)
-    return int(sides[0]) + 40, int(sides[1]) + 40
-
-
 def _grounds(keypoints: np.ndarray, video: Iterable[Image.Image] | None) -> Iterator[Image.Image]:
-    """A picture for each frame: of the video, or dark; raises DataError where there are too few."""
-    if video is None:
-        dark = Image.new("RGB", _ground(keypoints), _DARK)
+    """A picture per frame: of the video, or dark; raises DataError if there are too few."""
+    if video is None:  # large enough for all keypoints but those that lie far out
+        width, height = np.clip(keypoints[..., :2].max(axis=(0, 1)), 0, MOST_SIDE - 40).tolist()
+        dark = Image.new("RGB", (int(width) + 40, int(height) + 40), _DARK)
         yield from itertools.repeat(dark, len(keypoints))
         return
     count = 0
@@ -125,13 +117,11 @@ def _grounds(keypoints: np.ndarray, video: Iterable[Image.Image] | None) -> Iter
         raise DataError(f"the video has {count} frames, but {len(keypoints)} have keypoints")
 
 
-def crop_around(
-    keypoints: np.ndarray, size: tuple[int, int], margin: float = 0.15
-) -> tuple[int, int, int, int]:
-    """The box (left, top, right, bottom) of a picture that holds all keypoints and a margin."""
+def crop_around(keypoints: np.ndarray, size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """The box (left, top, right, bottom) around all keypoints, with a margin."""
     seen = keypoints[..., :2][keypoints[..., 2] > 0]
     low, high = seen.min(0), seen.max(0)
-    edge = margin * (high - low).max()
+    edge = 0.15 * (high - low).max()
     left, top = np.maximum(low - edge, 0)
     right, bottom = np.minimum(high + edge, size)
     return int(left), int(top), int(right), int(bottom)
@@ -140,17 +130,17 @@ def crop_around(
 def overlay_strip(
     clip: PoseClip, keypoints: np.ndarray, video: Iterable[Image.Image] | None, frames: int = 6
 ) -> Image.Image:
-    """Evenly spaced frames side by side, 240 pixels high, each as `draw_overlay`.
+    """Evenly spaced frames side by side, 240 pixels high, each drawn by `draw_overlay`.
 
     Args:
-        clip, keypoints: as in `fit_projection`.
-        video: one picture a frame, taken one after the other; None for a dark ground.
-        frames: how many.
+        clip, keypoints: As in `fit_projection`.
+        video: One picture per frame, in order; None for a dark background.
+        frames: Number of frames to show.
 
-    Raises DataError where the video has fewer frames than the clip.
+    Raises DataError if the video has fewer frames than the clip.
     """
     projection = fit_projection(clip, keypoints)
-    shown = np.linspace(0, len(clip) - 1, frames).round().astype(int).tolist()
+    shown = np.linspace(0, len(clip) - 1, frames).round()
     grounds = _grounds(keypoints, video)
     first = next(grounds)
     box, height = crop_around(keypoints, first.size), 240
@@ -158,12 +148,11 @@ def overlay_strip(
     width = int(np.clip(width, 1, 4 * height))
     strip = Image.new("RGB", (frames * (width + 4) - 4, height), "#ffffff")
     for frame, ground in enumerate(itertools.chain([first], grounds)):
-        if frame not in shown:
-            continue
-        drawn = draw_overlay(ground, clip, keypoints, frame, projection).crop(box)
-        small = drawn.resize((width, height), Image.Resampling.LANCZOS)
-        for column in (place for place, each in enumerate(shown) if each == frame):
-            strip.paste(small, (column * (width + 4), 0))
+        if frame in shown:
+            drawn = draw_overlay(ground, clip, keypoints, frame, projection).crop(box)
+            small = drawn.resize((width, height), Image.Resampling.LANCZOS)
+            for column in np.flatnonzero(shown == frame).tolist():
+                strip.paste(small, (column * (width + 4), 0))
     return strip
 
 
@@ -174,22 +163,23 @@ def overlay(
     lift: str = "best",
     fps: float = 25.0,
 ) -> dict:
-    """Lifts keypoints, lays the clip over its video and measures how far it is off.
+    """Lifts keypoints, draws the clip over its video and measures the distance between them.
 
     Args:
-        pose: a `.pose` file, or OpenPose's JSON.
-        output: `.mp4`, or `.png` for a strip of frames.
-        video: which the keypoints are of; without one the ground is dark.
-        lift: mode of `poses.lift`.
-        fps: frames per second, where the keypoints do not say.
+        pose: Path of a `.pose` file, or of OpenPose's JSON.
+        output: Path of the `.mp4`, or of a `.png` for a strip of frames.
+        video: Path of the video of the keypoints; without one the background is dark.
+        lift: Mode of `poses.lift`.
+        fps: Frames per second, if the keypoint file has none.
 
     Returns:
-        `frames`, and the distance as in `pixel_distances`: `mean` and `p95` in pixels and
-        `mean_shoulder_widths`, and the `share` of joints that it is over.
+        `frames`, the distances of `pixel_distances` as `mean` and `p95` in pixels and
+        `mean_shoulder_widths`, and the `share` of joints that were measured.
 
     Raises:
-        PoseFormatError, DataError: unreadable keypoints or video, or a video of another length.
-        OutputError: another suffix, or a place that cannot be written.
+        PoseFormatError, DataError: the keypoints or the video are unreadable, or the video is
+            shorter.
+        OutputError: the suffix is not `.mp4` or `.png`, or the file cannot be written.
     """
     output = Path(output)
     if output.suffix.lower() not in (".mp4", ".png"):
@@ -200,9 +190,8 @@ def overlay(
         keypoints = read_openpose_keypoints(pose)
     clip = lift_keypoints(keypoints, fps, lift, str(pose))
     projection = fit_projection(clip, keypoints)
-    with contextlib.ExitStack() as stack:
-        part = stack.enter_context(replacing(output))
-        shown = stack.enter_context(contextlib.closing(video_pictures(video))) if video else None
+    reader = contextlib.closing(video_pictures(video)) if video else contextlib.nullcontext()
+    with replacing(output) as part, reader as shown:
         if output.suffix.lower() == ".png":
             overlay_strip(clip, keypoints, shown).save(part, format="png")
         else:
@@ -211,15 +200,15 @@ def overlay(
 
 
 def measure(clip: PoseClip, keypoints: np.ndarray) -> dict[str, float]:
-    """How far a projected clip is from its keypoints; see `overlay`."""
-    apart = pixel_distances(clip, keypoints)
-    if not len(apart):
+    """Distances between a projected clip and its keypoints; see `overlay`."""
+    distances = pixel_distances(clip, keypoints)
+    if not len(distances):
         raise PoseFormatError(f"no keypoint has a confidence of {CONFIDENT}")
     return {
-        "mean": float(apart.mean()),
-        "p95": float(np.quantile(apart, 0.95)),
-        "mean_shoulder_widths": float(apart.mean() / fit_projection(clip, keypoints).scale),
-        "share": len(apart) / clip.confidence.size,
+        "mean": float(distances.mean()),
+        "p95": float(np.quantile(distances, 0.95)),
+        "mean_shoulder_widths": float(distances.mean() / fit_projection(clip, keypoints).scale),
+        "share": len(distances) / clip.confidence.size,
     }
 
 

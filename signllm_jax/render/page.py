@@ -1,7 +1,7 @@
-"""Clips for the browser: the JSON that the player takes, and one self-contained page that plays.
+"""Clips for the browser: the JSON for the player, and a self-contained page with the player.
 
-The player is plain JavaScript in `static/`, drawn on a canvas; the page of `serve/` shows the same
-one. Nothing is loaded from elsewhere, so a saved page plays offline.
+The player is plain JavaScript in `static/` and draws on a canvas; the page of `serve/` has the same
+player. Nothing is loaded from elsewhere, so a saved page plays offline.
 """
 
 import base64
@@ -10,20 +10,18 @@ import html
 import importlib.resources
 import json
 import re
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from signllm_jax.core.errors import OutputError
-from signllm_jax.core.skeleton import DWPOSE128
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.cues import spelling
-from signllm_jax.render.view import signing_space
+from signllm_jax.render.view import drawn_positions, signing_space
 
 STATIC = importlib.resources.files("signllm_jax.render") / "static"
 DECIMALS = 4
-"""Of positions, in shoulder widths: about 0.04 mm."""
+"""Decimals of positions in shoulder widths: a resolution of about 0.04 mm."""
 _MODULES = ("words.js", "figure.js", "player.js")  # each imports only those before it
 _START = """
 const clip = JSON.parse(document.getElementById("clip").textContent);
@@ -44,7 +42,7 @@ def clip_dict(clip: PoseClip) -> dict[str, Any]:
     flat, so its depth is 0.
     """
     return _described(clip) | {
-        "positions": np.round(_shown(clip), DECIMALS).tolist(),
+        "positions": np.round(drawn_positions(clip), DECIMALS).tolist(),
         "confidence": np.round(clip.confidence.astype(np.float64), 2).tolist(),
     }
 
@@ -55,14 +53,14 @@ def packed_dict(clip: PoseClip) -> dict[str, Any]:
     `positions` are little-endian int16 [T, J, 3], to be multiplied by `scale`; `confidence` is
     uint8 [T, J] of 255ths, at least 1 where a joint is shown. `frames` is T.
     """
-    positions = _shown(clip)
+    positions = drawn_positions(clip)
     scale = max(10.0**-DECIMALS, float(np.abs(positions).max(initial=0)) / np.iinfo(np.int16).max)
     confidence = np.ceil(np.clip(clip.confidence, 0, 1) * 255)
     return _described(clip) | {
         "frames": len(positions),
         "scale": scale,
-        "positions": _base64(np.round(positions / scale).astype("<i2")),
-        "confidence": _base64(confidence.astype(np.uint8)),
+        "positions": _base64(np.round(positions / scale).astype("<i2").tobytes()),
+        "confidence": _base64(confidence.astype(np.uint8).tobytes()),
     }
 
 
@@ -81,25 +79,19 @@ def _described(clip: PoseClip) -> dict[str, Any]:
     }
 
 
-def _shown(clip: PoseClip) -> np.ndarray:
-    """The positions float64 [T, J, 3] that are drawn."""
-    positions = clip.positions.astype(np.float64)
-    return positions * (1, 1, 0) if clip.layout == DWPOSE128.name else positions
-
-
-def _base64(array: np.ndarray) -> str:
-    return base64.b64encode(array.tobytes()).decode()
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
 
 
 def clip_page(clip: PoseClip, text: str = "") -> str:
-    """One HTML page that plays the clip in 3D; it loads nothing and may run nothing but itself.
+    """An HTML page that plays the clip in 3D; it loads nothing and can run only its own script.
 
     Args:
-        clip: what is played.
-        text: written above; by default the letters that are spelled.
+        clip: Clip to play.
+        text: Text above the clip; by default the letters that are spelled.
     """
     text = text or spelling(clip.cues)
-    # "<" cannot end the element then, whatever the text
+    # no text can end the element without "<"
     data = json.dumps(clip_dict(clip), separators=(",", ":")).replace("<", "\\u003c")
     style = _read("player.css") + "main { max-width: 60rem; margin: 0 auto; padding: 1rem; }"
     script = "".join(re.sub(r"(?m)^(import .*|export )", "", _read(name)) for name in _MODULES)
@@ -118,19 +110,12 @@ def clip_page(clip: PoseClip, text: str = "") -> str:
     )
 
 
-def save_page(path: Path, produced: PoseClip, reference: PoseClip | None, text: str) -> None:
-    """Writes the page of the produced clip."""
-    del reference
-    path.write_text(clip_page(produced, text), encoding="utf-8")
-
-
-def show_clip(clip: PoseClip, text: str = "", height: int = 620) -> None:
+def show_clip(clip: PoseClip, text: str = "") -> None:
     """Shows the player in the output of a notebook's cell.
 
     Args:
-        clip: what is played.
-        text: written above.
-        height: of the player in pixels.
+        clip: Clip to play.
+        text: Text above the clip.
 
     Raises:
         OutputError: there is no notebook.
@@ -142,11 +127,11 @@ def show_clip(clip: PoseClip, text: str = "", height: int = 620) -> None:
         get_ipython = None
     if get_ipython is None or get_ipython() is None:
         raise OutputError("this is no notebook: save the clip as .html and open it in a browser")
-    display(HTML(clip_frame(clip, text, height)))
+    display(HTML(clip_frame(clip, text)))
 
 
-def clip_frame(clip: PoseClip, text: str = "", height: int = 620) -> str:
-    """The player as a frame of a page, for notebooks; an empty clip as a sentence.
+def clip_frame(clip: PoseClip, text: str = "") -> str:
+    """The player as an inline frame for notebooks; an empty clip becomes a sentence.
 
     Arguments as of `show_clip`.
     """
@@ -154,7 +139,7 @@ def clip_frame(clip: PoseClip, text: str = "", height: int = 620) -> str:
         return f"<p>{html.escape(repr(clip))}</p>"
     page = html.escape(clip_page(clip, text), quote=True)
     frame = 'sandbox="allow-scripts" style="width: 100%; border: 0"'
-    return f'<div><iframe srcdoc="{page}" height="{int(height)}" {frame}></iframe></div>'
+    return f'<div><iframe srcdoc="{page}" height="620" {frame}></iframe></div>'
 
 
 def _read(name: str) -> str:
@@ -162,4 +147,4 @@ def _read(name: str) -> str:
 
 
 def _digest(source: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()}'"
+    return f"'sha256-{_base64(hashlib.sha256(source.encode()).digest())}'"

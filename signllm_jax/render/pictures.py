@@ -1,4 +1,4 @@
-"""The pictures of a video, one after the other, in bounded memory."""
+"""Reads the pictures of a video one by one, in bounded memory."""
 
 import subprocess
 import tempfile
@@ -12,28 +12,27 @@ from signllm_jax.core.errors import DataError
 
 MOST_SIDE = 4096
 """Pixels of a side of a picture."""
-_HEADER = 64  # bytes of a line of a picture's head at most
+_HEADER = 64  # largest number of bytes of a line in the header of a picture
 
 
 def video_pictures(path: str | Path) -> Generator[Image.Image, None, None]:
-    """Yields the pictures of a video as they are shown; ffmpeg is ended when no more are wanted.
+    """Yields the pictures of a video in order; closing the generator ends ffmpeg.
 
-    Raises DataError where it is unreadable, or its pictures are larger than MOST_SIDE.
+    Raises DataError if the video is unreadable, or its pictures are larger than MOST_SIDE.
     """
     import imageio_ffmpeg
 
     path = Path(path)
     if not path.is_file():
         raise DataError(f"{path}: no such video")
-    binary = imageio_ffmpeg.get_ffmpeg_exe()
-    # an image stream tells the size of each picture itself
-    command = [binary, *["-nostdin", "-loglevel", "error", "-i"], str(path.absolute())]
-    command += ["-f", "image2pipe", "-c:v", "ppm", "-"]
-    # a file takes all that ffmpeg has to say of a damaged video; a pipe that is full would stop it
+    # an image stream has the size of each picture
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-loglevel", "error", "-i"]
+    command += [str(path.absolute()), "-f", "image2pipe", "-c:v", "ppm", "-"]
+    # a file holds all messages about a damaged video; a full pipe would stop ffmpeg
     with (
-        tempfile.TemporaryFile() as said,
+        tempfile.TemporaryFile() as messages,
         subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=messages
         ) as ffmpeg,
     ):
         count, shown = 0, ffmpeg.stdout
@@ -49,14 +48,14 @@ def video_pictures(path: str | Path) -> Generator[Image.Image, None, None]:
                 yield Image.frombytes("RGB", size, content)
         finally:
             ffmpeg.kill()
-        said.seek(0)
-        message = said.read(1000).decode(errors="replace").strip()
+        messages.seek(0)
+        message = messages.read(1000).decode(errors="replace").strip()
     if not count:
         raise DataError(f"{path}: no readable video: {message.splitlines()[0] if message else ''}")
 
 
 def _size(stream: IO[bytes]) -> tuple[int, int] | None:
-    """Width and height of the picture that comes next; None at the end."""
+    """Width and height of the next picture; None at the end."""
     if stream.readline(_HEADER).strip() != b"P6":
         return None
     sides = stream.readline(_HEADER).split()

@@ -1,9 +1,9 @@
-"""The one call that saves a clip in whatever form its file name asks for."""
+"""Saves a clip in the form that its file name asks for."""
 
 import os
 from pathlib import Path
 
-from signllm_jax.core.errors import OutputError, TooSlowError
+from signllm_jax.core.errors import OutputError
 from signllm_jax.core.plain_files import replacing
 from signllm_jax.core.wording import how_to_install
 from signllm_jax.poses.arrays import write_arrays
@@ -13,20 +13,20 @@ from signllm_jax.poses.pose_file import write_pose_file
 from signllm_jax.poses.skels import write_skels
 from signllm_jax.render.bvh import save_bvh
 from signllm_jax.render.glb import save_glb
-from signllm_jax.render.page import clip_frame, save_page, show_clip
+from signllm_jax.render.page import clip_frame, clip_page, show_clip
 from signllm_jax.render.subtitles import save_eaf, save_subtitles
-from signllm_jax.render.video import save_gif, save_mp4, save_png, save_webm
+from signllm_jax.render.video import save_gif, save_png, save_video
 
 _PICTURES = {
-    ".mp4": save_mp4,
-    ".webm": save_webm,
+    ".mp4": save_video,
+    ".webm": save_video,
     ".gif": save_gif,
     ".png": save_png,
-    ".html": save_page,
+    ".html": lambda path, clip, reference, text: path.write_text(clip_page(clip, text), "utf-8"),
     ".glb": lambda path, clip, reference, text: save_glb(path, clip),
     ".bvh": lambda path, clip, reference, text: save_bvh(path, clip),
-    ".vtt": lambda path, clip, reference, text: save_subtitles(path, clip, ".vtt"),
-    ".srt": lambda path, clip, reference, text: save_subtitles(path, clip, ".srt"),
+    ".vtt": lambda path, clip, reference, text: save_subtitles(path, clip),
+    ".srt": lambda path, clip, reference, text: save_subtitles(path, clip),
     ".eaf": lambda path, clip, reference, text: save_eaf(path, clip, text),
 }
 _POSES = {
@@ -46,53 +46,49 @@ def save_clip(
     text: str = "",
     header: str | None = None,
 ) -> Path:
-    """Saves a clip as a video, picture or poses; the file appears when it is whole.
+    """Saves a clip as a video, picture or poses; the file appears when it is complete.
 
-    `.mp4`, `.webm` and `.gif` play in real time and `.png` is a contact strip, the reference beside
-    the produced clip. The others are of the produced clip alone: `.html` a page that plays it in
-    3D, `.glb` a figure with a skin for 3D tools, `.bvh` its joints alone, for animation, `.npz` its
-    arrays, `.pose` its joints with their depth, `.skels` one line, `.json` a list of OpenPose
-    frames and `.zip` (or `.json.zip`) an archive of one OpenPose file a frame. `.vtt`, `.srt` and
-    ELAN's `.eaf` have the letters or glosses of a produced clip with their times.
+    `.mp4`, `.webm` and `.gif` play in real time and `.png` is a contact strip; these show the
+    reference beside the produced clip. All other forms only have the produced clip: `.html` is a
+    page that plays it in 3D, `.glb` a figure with a skin for 3D tools, `.bvh` its joints for
+    animation tools, `.npz` its arrays, `.pose` its joints with their depth, `.skels` one line,
+    `.json` a list of OpenPose frames and `.zip` (or `.json.zip`) an archive with one OpenPose file
+    per frame. `.vtt`, `.srt` and ELAN's `.eaf` have the letters or glosses of a produced clip with
+    their times.
 
     Args:
-        path: where to; missing folders are made.
-        produced: the clip.
-        reference: the real clip of the same text.
-        text: written above.
-        header: of a `.pose` file, one of `pose_headers.HEADERS`: openpose, whose depth is in the
-            unit of x and y, or one of MediaPipe's, with the depth that MediaPipe gives.
+        path: Path of the file; missing folders are made.
+        produced: Clip to save.
+        reference: Real clip of the same text.
+        text: Text above the clip.
+        header: Header of a `.pose` file, one of `pose_headers.HEADERS`: openpose, whose depth is in
+            the unit of x and y, or one of MediaPipe's, with the depth that MediaPipe gives.
 
     Returns:
         The path.
 
     Raises:
         OutputError: the suffix is none of `SUFFIXES`, the clip has no frames, a layout that the
-            format does not take or no letters to write, there is a header for another file than
-            `.pose`, the place cannot be written, or a library of the extra `demo` is missing.
+            format does not support or no letters to write, a header is given for another file than
+            `.pose`, the file cannot be written, or a library of the extra `demo` is missing.
         TooSlowError: the encoder did not end in time.
     """
-    path = check_output(path)
+    path = check_output(path, header)
     suffix = path.suffix.lower()
     if not isinstance(produced, PoseClip):
         raise OutputError(f"cannot save {path.name!r}: {type(produced).__name__} is no PoseClip")
     if not len(produced):
         raise OutputError(f"cannot save {path.name!r}: the clip has no frames")
-    given = _header(path, header)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if suffix in _POSES:
-            _POSES[suffix](path, produced, **given)
+            _POSES[suffix](path, produced, **({} if header is None else {"header": header}))
         else:
             with replacing(path, suffix=suffix) as part:
                 try:
                     _PICTURES[suffix](Path(part), produced, reference, text)
-                except TooSlowError:
-                    raise
                 except OutputError as error:
-                    raise OutputError(f"cannot save {path.name!r}: {error}") from None
-    except TooSlowError as error:
-        raise TooSlowError(f"cannot write {path.name}: {error}") from None
+                    raise type(error)(f"cannot save {path.name!r}: {error}") from None
     except (OSError, RuntimeError) as error:  # RuntimeError: there is no ffmpeg
         reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
         raise OutputError(f"cannot write {path}: {reason}") from error
@@ -101,19 +97,11 @@ def save_clip(
     return path
 
 
-def _header(path: Path, header: str | None) -> dict[str, str]:
-    """The header as an argument, where one is given."""
-    if header is None:
-        return {}
-    if path.suffix.lower() != ".pose":
-        raise OutputError(f"cannot save {path.name!r}: the header {header} is for .pose files")
-    return {"header": header}
-
-
 def check_output(path: str | os.PathLike, header: str | None = None) -> Path:
-    """The path as such; raises OutputError when `save_clip` would refuse it, before any work."""
+    """The path as a `Path`; raises OutputError if `save_clip` would refuse it."""
     path = Path(path)
-    _header(path, header)
+    if header is not None and path.suffix.lower() != ".pose":
+        raise OutputError(f"cannot save {path.name!r}: the header {header} is for .pose files")
     if path.suffix.lower() not in SUFFIXES:
         raise OutputError(
             f"cannot save {path.name!r}: its suffix must be one of {' '.join(SUFFIXES)}"

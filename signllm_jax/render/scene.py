@@ -1,4 +1,4 @@
-"""The pictures of a video: the signer, the hands close up, and the letter of the moment."""
+"""The pictures of a video: the signer, close-ups of the hands, and the current letter."""
 
 import dataclasses
 from collections.abc import Collection, Iterator, Sequence
@@ -13,13 +13,14 @@ from signllm_jax.render import figure, lettering
 from signllm_jax.render.view import hand_view, signing_view, used_hands
 
 HEIGHT = 720
-"""Pixels of a video's pictures, which are 16 to 9."""
-_EDGE, _GAP, _TITLE, _LETTER, _NAME, _BAR, _ROUND = 24, 14, 32, 44, 22, 5, 16  # of such a picture
+"""Height of a video in pixels; its pictures have the ratio 16 to 9."""
+# in pixels of a picture of this height
+_EDGE, _GAP, _TITLE, _LETTER, _NAME, _BAR, _ROUND = 24, 14, 32, 44, 22, 5, 16
 
 
 @dataclasses.dataclass(frozen=True)
 class _Card:
-    """A part of the picture: a clip, at a place, whole or one of its hands."""
+    """A rectangle of the picture with a clip, or with one hand of a clip."""
 
     clip: PoseClip
     left: int
@@ -34,26 +35,24 @@ def video_frames(
     produced: PoseClip,
     reference: PoseClip | None = None,
     text: str = "",
-    side: bool = False,
     only: Collection[int] | None = None,
     height: int = HEIGHT,
 ) -> Iterator[np.ndarray]:
     """Yields the pictures of a video, uint8 [H, W, 3] with even sides, at the produced clip's rate.
 
-    Beside a clip its hands are shown close up, from the signer's left. A reference, if there is
-    one, stands on the left instead, at the same scale and in its own time; the clip that ends
-    first stays on its last frame, and a thin bar under each shows how far it has come.
+    Close-ups beside a clip show its hands from the signer's left. A reference, if there is one, is
+    on the left of the clip instead, at the same scale and in its own time. The shorter clip stays
+    on its last frame, and a thin bar below each clip shows its progress.
 
     Args:
-        produced: the clip; its `fps` is the video's.
-        reference: the real clip of the same text.
-        text: written above.
-        side: seen from the side.
-        only: numbers of the pictures that are wanted; None = all.
-        height: of a picture in pixels.
+        produced: Produced clip, whose `fps` is that of the video.
+        reference: Real clip of the same text.
+        text: Text above the clips.
+        only: Numbers of the pictures to draw; None = all.
+        height: Height of a picture in pixels.
     """
-    clips = [produced] if reference is None or not len(reference) else [reference, produced]
-    size = _even(round(height * 16 / 9)), _even(height)
+    clips = [reference, produced] if reference else [produced]
+    size = [side + side % 2 for side in (round(height * 16 / 9), height)]
     edge, title, letter = (round(part * height / HEIGHT) for part in (_EDGE, _TITLE, _LETTER))
     base = Image.new("RGB", size, figure.PAPER)
     draw, inner = ImageDraw.Draw(base), size[0] - 2 * edge
@@ -64,13 +63,10 @@ def video_frames(
         top += round(1.5 * letter)
     cards = _cards(clips, edge, top, size, height / HEIGHT)
     for card in cards:
-        if card.name:
-            at, face = (card.left, card.top - edge // 4), lettering.font(edge)
-            draw.text(at, card.name, fill=figure.MUTED, font=face, anchor="ls")
-    whole = cards[0]
-    view = signing_view(clips, side, whole.width / whole.height)
-    numbers = range(picture_count(produced, reference))
-    for number in numbers if only is None else sorted(only):
+        at = (card.left, card.top - edge // 4)
+        draw.text(at, card.name, figure.MUTED, lettering.font(edge), anchor="ls")
+    view = signing_view(clips, aspect=cards[0].width / cards[0].height)
+    for number in range(picture_count(produced, reference)) if only is None else sorted(only):
         image = base.copy()
         if lit:
             at = (edge, top - round(0.5 * letter))
@@ -83,43 +79,39 @@ def video_frames(
 
 def picture_count(produced: PoseClip, reference: PoseClip | None) -> int:
     """The number of pictures: until the longer clip ends."""
-    clips = [produced] if reference is None or not len(reference) else [reference, produced]
+    clips = [reference, produced] if reference else [produced]
     return max(round(max(len(clip) / clip.fps for clip in clips) * produced.fps), 1)
 
 
 def _cards(
-    clips: Sequence[PoseClip], edge: int, top: int, size: tuple[int, int], scale: float
+    clips: Sequence[PoseClip], edge: int, top: int, size: Sequence[int], scale: float
 ) -> list[_Card]:
-    """Where what stands: two clips side by side, or one clip with its hands in a column."""
+    """The layout of a picture: two clips side by side, or one clip with a column of its hands."""
     gap, inner = round(_GAP * scale), size[0] - 2 * edge
     if len(clips) == 2:
         top += round(1.4 * _NAME * scale)
         width, height = (inner - gap) // 2, size[1] - top - edge
-        lefts, names = (edge, edge + width + gap), ("reference", "produced")
         return [
-            _Card(clip, left, top, width, height, name=name)
-            for clip, left, name in zip(clips, lefts, names)
+            _Card(clips[0], edge, top, width, height, name="reference"),
+            _Card(clips[1], edge + width + gap, top, width, height, name="produced"),
         ]
     height = size[1] - top - edge
     hands = used_hands(clips[0])
     side = (height - gap * (len(hands) - 1)) // max(len(hands), 1)
     width = inner - (side + gap if hands else 0)
-    return [
-        _Card(clips[0], edge, top, width, height),
-        *(
-            _Card(clips[0], edge + width + gap, top + row * (side + gap), side, side, hand)
-            for row, hand in enumerate(hands)
-        ),
-    ]
+    cards = [_Card(clips[0], edge, top, width, height)]
+    for row, hand in enumerate(hands):
+        left, row_top = edge + width + gap, top + row * (side + gap)
+        cards.append(_Card(clips[0], left, row_top, side, side, hand))
+    return cards
 
 
 def _put(image: Image.Image, card: _Card, index: int, view, scale: float) -> None:
-    """Draws a frame of a card's clip where the card stands."""
+    """Draws a frame of a card's clip at the position of the card."""
     clip, size = card.clip, (card.width, card.height)
     if card.hand:
         view = hand_view(clip, card.hand, index)
-    pose = (clip.positions[index], clip.confidence[index], clip.skeleton)
-    picture = figure.draw_frame(*pose, view, size, card.hand)
+    picture = figure.draw_frame(clip, index, view, size, card.hand)
     if not card.hand:
         bar = max(round(_BAR * scale), 2)
         done = (0, card.height - bar, round(card.width * (index + 1) / len(clip)), card.height)
@@ -139,20 +131,10 @@ def _corners(width: int, height: int, radius: int) -> Image.Image:
 def _light(
     image, clip: PoseClip, moment: float, at: tuple[int, int], width: int, size: int
 ) -> None:
-    """Writes the word that is spelled at a moment, its letter lit, or the gloss."""
+    """Writes the word that is spelled at a moment, with its letter lit, or the gloss."""
     lit = cue_at(clip.cues, moment)
     last = max((i for i, cue in enumerate(clip.cues) if cue.start <= moment), default=0)
     word = [i for i, cue in enumerate(clip.cues) if cue.word == clip.cues[last].word]
-    lettering.write_letters(
-        ImageDraw.Draw(image),
-        at,
-        [clip.cues[i].label for i in word],
-        None if lit is None else word.index(lit),
-        width,
-        size,
-        (figure.MUTED, figure.ACCENT),
-    )
-
-
-def _even(side: int) -> int:
-    return side + side % 2
+    letters, index = [clip.cues[i].label for i in word], None if lit is None else word.index(lit)
+    draw, colours = ImageDraw.Draw(image), (figure.MUTED, figure.ACCENT)
+    lettering.write_letters(draw, at, letters, index, width, size, colours)

@@ -1,7 +1,8 @@
-"""What is signed when, for other programs: subtitles `.vtt` and `.srt`, and ELAN's `.eaf`."""
+"""Writes the times of letters and glosses: subtitles `.vtt` and `.srt`, and ELAN's `.eaf`."""
 
 import contextlib
 import io
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,15 +17,15 @@ def _cues(clip: PoseClip) -> tuple[Cue, ...]:
     return clip.cues
 
 
-def save_subtitles(path: Path, clip: PoseClip, suffix: str) -> None:
-    """Writes one subtitle for each letter or gloss; `suffix` is `.vtt` or `.srt`."""
+def save_subtitles(path: Path, clip: PoseClip) -> None:
+    """Writes one subtitle per letter or gloss, in the format of the suffix `.vtt` or `.srt`."""
     import webvtt
 
-    made = webvtt.WebVTT()
+    subtitles = webvtt.WebVTT()
     for cue in _cues(clip):
-        made.captions.append(webvtt.Caption(_clock(cue.start), _clock(cue.end), cue.label))
+        subtitles.captions.append(webvtt.Caption(_clock(cue.start), _clock(cue.end), cue.label))
     with io.StringIO() as lines:
-        made.write(lines, format=suffix[1:])
+        subtitles.write(lines, format=path.suffix[1:])
         path.write_text(lines.getvalue(), encoding="utf-8")
 
 
@@ -33,33 +34,31 @@ def save_eaf(path: Path, clip: PoseClip, text: str) -> None:
     from pympi import Elan
 
     cues = _cues(clip)
-    made = Elan.Eaf(author="signllm_jax")
-    made.remove_tier("default")
+    file = Elan.Eaf(author="signllm_jax")
+    file.remove_tier("default")
     spelled = all(cue.spelled for cue in cues)
     whole = [Cue(0.0, clip.seconds, text or " ".join(cue.label for cue in cues))]
     tiers = {"text": whole, "letters" if spelled else "glosses": cues}
     if spelled:
         tiers["words"] = _words(cues)
-    for name, own in tiers.items():
-        made.add_tier(name)
-        for cue in own:
-            start, end = round(1000 * cue.start), round(1000 * cue.end)
-            made.add_annotation(name, start, end, cue.label)
-    with io.StringIO() as lines:  # into a file pympi would keep a copy of what it replaces
-        with contextlib.redirect_stdout(lines):
-            made.to_file("-")
+    for name, tier_cues in tiers.items():
+        file.add_tier(name)
+        for cue in tier_cues:
+            file.add_annotation(name, round(1000 * cue.start), round(1000 * cue.end), cue.label)
+    # pympi would keep a copy of a file that it replaces
+    with io.StringIO() as lines, contextlib.redirect_stdout(lines):
+        file.to_file("-")
         path.write_text(f'<?xml version="1.0" encoding="UTF-8"?>\n{lines.getvalue()}', "utf-8")
 
 
 def _words(cues: Sequence[Cue]) -> list[Cue]:
-    """The words that letters make up."""
-    words: dict[int, list[Cue]] = {}
-    for cue in cues:
-        words.setdefault(cue.word, []).append(cue)
-    return [
-        Cue(own[0].start, own[-1].end, "".join(cue.label for cue in own), number)
-        for number, own in words.items()
-    ]
+    """The words that consist of the letters."""
+    words = []
+    for number, group in itertools.groupby(cues, key=lambda cue: cue.word):
+        letters = list(group)
+        label = "".join(cue.label for cue in letters)
+        words.append(Cue(letters[0].start, letters[-1].end, label, number))
+    return words
 
 
 def _clock(seconds: float) -> str:

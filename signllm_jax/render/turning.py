@@ -1,24 +1,25 @@
-"""Rotations as arrays: of frames and directions, as matrices, quaternions and angles.
+"""Rotations from axes and directions, as arrays of matrices, quaternions and angles.
 
-SciPy is imported where a rotation is made: its import takes a tenth of the start of a command, and
-few commands make rotations.
+Functions import SciPy themselves: its import takes a tenth of the start of a command, and few
+commands need rotations.
 """
 
 import numpy as np
 
 
 def frame(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Rotations [T, 3, 3] whose columns are `first`, what is left of `second`, and their normal.
+    """Rotations [T, 3, 3] whose columns are `first`, the part of `second` orthogonal to it, and
+    their normal.
 
-    Where the two [T, 3] vanish or are parallel, the rotation is none.
+    Where the two [T, 3] vanish or are parallel, the rotation is the identity.
     """
     x = first / np.maximum(np.linalg.norm(first, axis=-1, keepdims=True), 1e-9)
     y = second - (second * x).sum(-1, keepdims=True) * x
     length = np.linalg.norm(y, axis=-1, keepdims=True)
     y = y / np.maximum(length, 1e-9)
-    made = np.stack([x, y, np.cross(x, y)], -1)
-    whole = (np.linalg.norm(x, axis=-1) > 0.5) & (length[:, 0] > 1e-6)
-    return np.where(whole[:, None, None], made, np.eye(3))
+    axes = np.stack([x, y, np.cross(x, y)], -1)
+    defined = (np.linalg.norm(x, axis=-1) > 0.5) & (length[:, 0] > 1e-6)
+    return np.where(defined[:, None, None], axes, np.eye(3))
 
 
 def swing(start: np.ndarray, end: np.ndarray) -> np.ndarray:
@@ -49,13 +50,13 @@ def twist(turns: np.ndarray, axis: np.ndarray) -> np.ndarray:
 
 
 def quaternions(turns: np.ndarray) -> np.ndarray:
-    """Rotations [T, 3, 3] as quaternions [T, 4] (x, y, z, w), each near to the one before it."""
+    """Rotations [T, 3, 3] as quaternions [T, 4] (x, y, z, w) without changes of sign."""
     from scipy.spatial.transform import Rotation
 
-    found = Rotation.from_matrix(turns).as_quat()
-    jumps = np.sign((found[1:] * found[:-1]).sum(-1))  # q and -q are the same turn
-    found[1:] *= np.cumprod(np.where(jumps == 0, 1, jumps))[:, None]
-    return found
+    quats = Rotation.from_matrix(turns).as_quat()
+    jumps = np.sign((quats[1:] * quats[:-1]).sum(-1))  # q and -q are the same rotation
+    quats[1:] *= np.cumprod(np.where(jumps == 0, 1, jumps))[:, None]
+    return quats
 
 
 def zxy_degrees(turns: np.ndarray) -> np.ndarray:

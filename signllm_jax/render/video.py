@@ -1,6 +1,7 @@
-"""Videos of clips, and pictures: what `save.save_clip` writes for `.mp4`, `.gif` and `.png`."""
+"""Videos and pictures of clips: `save.save_clip` writes `.mp4`, `.webm`, `.gif` and `.png` here."""
 
 import contextlib
+import functools
 import itertools
 import os
 import signal
@@ -16,51 +17,43 @@ import numpy as np
 from signllm_jax.core.errors import TooSlowError
 from signllm_jax.poses.clip import PoseClip
 
-_GIF = 450  # pixels of the height of a gif
-_COLOURS = 96  # of a gif
-_FASTEST = 50  # pictures a second of a gif: viewers show delays below 0.02 s as 0.1 s
+_GIF = 450  # height of a gif in pixels
+_COLOURS = 96  # number of colors of a gif
+_FASTEST = 50  # pictures per second of a gif: viewers show delays below 0.02 s as 0.1 s
 _CODERS = {
     "mp4": "-c:v libx264 -pix_fmt yuv420p -crf 20 -preset veryfast -movflags +faststart",
     "webm": "-c:v libvpx-vp9 -pix_fmt yuv420p -crf 30 -b:v 0 -deadline realtime -cpu-used 8",
 }
 MOST_SECONDS = 600.0
-"""What a video or an animated picture may take; a server sets less."""
+"""Time limit of a video or an animated picture; a server sets a lower one."""
 _encoding: set[subprocess.Popen] = set()
 
 
-def save_mp4(path: Path, produced: PoseClip, reference: PoseClip | None, text: str) -> None:
-    """Writes a video; needs ffmpeg, which imageio-ffmpeg brings."""
+def save_video(path: Path, produced: PoseClip, reference: PoseClip | None, text: str) -> None:
+    """Writes `.mp4` (H.264) or `.webm` (VP9); needs ffmpeg, which imageio-ffmpeg brings."""
     from signllm_jax.render.scene import video_frames
 
-    write_video(path, video_frames(produced, reference, text), produced.fps)
-
-
-def save_webm(path: Path, produced: PoseClip, reference: PoseClip | None, text: str) -> None:
-    """Writes a video in the free format VP9; needs ffmpeg, too."""
-    from signllm_jax.render.scene import video_frames
-
-    write_video(path, video_frames(produced, reference, text), produced.fps, "webm")
+    write_video(path, video_frames(produced, reference, text), produced.fps, path.suffix[1:])
 
 
 def write_video(path: Path, frames: Iterator[np.ndarray], fps: float, form: str = "mp4") -> None:
     """Encodes pictures uint8 [H, W, 3] with even sides as `mp4` or `webm`.
 
-    Raises OSError where ffmpeg fails.
-
-    Raises TooSlowError where it takes longer than MOST_SECONDS: it is killed then.
+    Raises:
+        OSError: ffmpeg fails.
+        TooSlowError: ffmpeg takes longer than MOST_SECONDS and is killed.
     """
     import imageio_ffmpeg
 
     first = next(frames)
     rate = str(Fraction(fps).limit_denominator(1001))
     raw = f"-f rawvideo -pix_fmt rgb24 -s {first.shape[1]}x{first.shape[0]} -r {rate} -i -"
-    coded = _CODERS[form]
+    # -f: the temporary file may have another suffix
+    options = f"-y -loglevel error {raw} {_CODERS[form]} -f {form}".split()
     # imageio-ffmpeg's own writer forks, which can hang a process in which JAX has threads.
-    coded += f" -f {form}"  # whatever the file is called for now
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), *f"-y -loglevel error {raw} {coded}".split()]
-    # a group of its own: ffmpeg may be a script, whose program has to end with it
+    # A process group of its own: ffmpeg may be a script, whose program has to end with it.
     with subprocess.Popen(
-        [*command, str(path.absolute())],
+        [imageio_ffmpeg.get_ffmpeg_exe(), *options, str(path.absolute())],
         stdin=subprocess.PIPE,
         stderr=subprocess.PIPE,
         process_group=0,
@@ -88,7 +81,7 @@ def write_video(path: Path, frames: Iterator[np.ndarray], fps: float, form: str 
 
 
 def end_encoders() -> None:
-    """Kills every ffmpeg that encodes for this process; their callers get an OSError."""
+    """Kills every ffmpeg of this process; their callers get an OSError."""
     for ffmpeg in tuple(_encoding):
         _kill(ffmpeg)
 
@@ -101,25 +94,26 @@ def _kill(ffmpeg: subprocess.Popen) -> None:
 def save_gif(path: Path, produced: PoseClip, reference: PoseClip | None, text: str) -> None:
     """Writes an animated picture that plays in real time.
 
-    Above 50 frames per second only as many are written as viewers show at their pace.
+    Of clips with more than 50 frames per second only as many frames are written as viewers can
+    show in real time.
 
-    Raises TooSlowError where it takes longer than MOST_SECONDS.
+    Raises TooSlowError if it takes longer than MOST_SECONDS.
     """
     from PIL import Image
 
     from signllm_jax.render.scene import picture_count, video_frames
 
-    # Some pictures are drawn twice, for the colors first, so that few are held at a time.
+    # A few pictures are drawn twice, first for the colors, so that memory holds few at a time.
     count = picture_count(produced, reference)
+    frames = functools.partial(video_frames, produced, reference, text, height=_GIF)
     chosen = {*np.linspace(0, count - 1, 4).round().astype(int).tolist()}
-    given = produced, reference, text
-    sheet = np.concatenate(list(video_frames(*given, only=chosen, height=_GIF)))
+    sheet = np.concatenate(list(frames(only=chosen)))
     palette = Image.fromarray(sheet).quantize(_COLOURS, method=Image.Quantize.MEDIANCUT)
     step = max(produced.fps / _FASTEST, 1)
     shown = [int(step * number) for number in range(max(round(count / step), 1))]
     pages = (
         Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE)
-        for frame in _in_time(video_frames(*given, only=shown, height=_GIF))
+        for frame in _in_time(frames(only=shown))
     )
     # A gif counts in hundredths of a second: rounding the ends, not the durations, keeps time.
     ends = np.round(np.arange(len(shown) + 1) * 100 * step / produced.fps).astype(int)
@@ -128,7 +122,7 @@ def save_gif(path: Path, produced: PoseClip, reference: PoseClip | None, text: s
 
 
 def _in_time(frames: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
-    """The same pictures; raises TooSlowError when they are not all asked for in MOST_SECONDS."""
+    """The same pictures; raises TooSlowError if they take longer than MOST_SECONDS."""
     began = time.monotonic()
     for frame in frames:
         if time.monotonic() - began > MOST_SECONDS:
@@ -140,6 +134,4 @@ def save_png(path: Path, produced: PoseClip, reference: PoseClip | None, text: s
     """Writes a contact strip."""
     from signllm_jax.render.figure import contact_strip
 
-    if reference is not None and not len(reference):
-        reference = None
-    contact_strip(produced, reference, text).save(path)
+    contact_strip(produced, reference or None, text).save(path)

@@ -1,4 +1,4 @@
-"""What part of space a picture shows: a whole signer, or one hand close up from the side."""
+"""The part of space that a picture shows: a whole signer, or a close-up of a hand from the side."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -6,24 +6,27 @@ from collections.abc import Sequence
 import numpy as np
 
 from signllm_jax.core.errors import OutputError
+from signllm_jax.core.skeleton import DWPOSE128
 from signllm_jax.poses.clip import PoseClip
 
 HAND_SPAN = 0.85
-"""Shoulder widths that a close-up of a hand shows across and down."""
-_AROUND = 6  # frames before and after over which a close-up follows its hand
-_USED = 0.1  # of the frames at least show a hand that gets a close-up
+"""Width and height of a close-up of a hand in shoulder widths."""
+_AROUND = 6  # frames before and after a frame whose mean position its close-up shows
+_USED = 0.1  # least share of the frames that show a hand with a close-up
+_HANDS = ("right_hand", "left_hand")
 
 
 @dataclasses.dataclass(frozen=True)
 class View:
-    """What part of space a picture shows, fixed over a clip so that sizes can be compared.
+    """The part of space that a picture shows, fixed over a clip so that sizes are comparable.
 
     Attributes:
-        left: shoulder widths from the neck, of the picture's left edge.
-        top: shoulder widths from the neck, of the upper edge (y points down).
-        width: shoulder widths across.
-        height: shoulder widths down.
-        side: seen from the signer's left instead of from the front, who then faces left.
+        left: Left edge of the picture, in shoulder widths from the neck.
+        top: Upper edge of the picture, in shoulder widths from the neck (y points down).
+        width: Width in shoulder widths.
+        height: Height in shoulder widths.
+        side: Whether the view is from the signer's left instead of the front; the signer then
+            faces left.
     """
 
     left: float
@@ -39,27 +42,32 @@ class View:
         return points * self.pixels(size)
 
     def depth(self, positions: np.ndarray) -> np.ndarray:
-        """How far from the viewer each of positions [J, 3] is, in shoulder widths [J]."""
+        """Distances [J] of positions [J, 3] from the viewer, in shoulder widths."""
         return -positions[:, 0] if self.side else positions[:, 2]
 
     def pixels(self, size: tuple[int, int]) -> float:
-        """Pixels a shoulder width, the same across and down."""
+        """Pixels per shoulder width, the same in both directions."""
         return min(size[0] / self.width, size[1] / self.height)
 
 
-def signing_space(clips: Sequence[PoseClip]) -> tuple[np.ndarray, np.ndarray]:
-    """Two corners [3] of the space that hands, elbows and heads of all of `clips` take.
+def drawn_positions(clip: PoseClip) -> np.ndarray:
+    """Positions to draw, float64 [T, J, 3]; the flat layout dwpose128 has no depth."""
+    positions = clip.positions.astype(np.float64)
+    return positions * (1, 1, 0) if clip.layout == DWPOSE128.name else positions
 
-    Raises OutputError where there is no frame.
+
+def signing_space(clips: Sequence[PoseClip]) -> tuple[np.ndarray, np.ndarray]:
+    """Two corners [3] of a box around the hands, elbows and heads of all of `clips`.
+
+    Raises OutputError if there is no frame.
     """
     if not any(len(clip) for clip in clips):
         raise OutputError("a clip without frames cannot be drawn")
-    low, high = [], []
+    low, high = [[-0.55, -0.3, -0.55]], [[0.55, 0.7, 0.55]]
     for clip in clips:
-        groups = clip.skeleton.groups
+        groups, index, observed = clip.skeleton.groups, clip.skeleton.index, clip.observed
         hands = (*groups["left_hand"], *groups["right_hand"])
-        elbows = [clip.skeleton.joints.index(f"{side}_elbow") for side in ("left", "right")]
-        observed = clip.observed
+        elbows = (index("left_elbow"), index("right_elbow"))
         for joints, margin, trim in (
             (hands, 0.12, 0.5),
             (groups["body"][:2], 0.42, 5),
@@ -71,28 +79,29 @@ def signing_space(clips: Sequence[PoseClip]) -> tuple[np.ndarray, np.ndarray]:
                 lower, upper = _percentiles(points, np.array([trim, 100 - trim]))
                 low.append(lower - margin)
                 high.append(upper + margin)
-    return np.min([*low, [-0.55, -0.3, -0.55]], axis=0), np.max([*high, [0.55, 0.7, 0.55]], axis=0)
+    return np.min(low, axis=0), np.max(high, axis=0)
 
 
 def _percentiles(points: np.ndarray, which: np.ndarray) -> np.ndarray:
     """`np.percentile` along the first axis of points [N, 3], in a fifth of its time."""
-    places = which / 100 * (len(points) - 1)
-    below = places.astype(int)
+    ranks = which / 100 * (len(points) - 1)
+    below = ranks.astype(int)
     above = np.minimum(below + 1, len(points) - 1)
     ordered = np.sort(points, axis=0)
-    share = (places - below)[:, None]
+    share = (ranks - below)[:, None]
     return ordered[below] * (1 - share) + ordered[above] * share
 
 
 def signing_view(
     clips: Sequence[PoseClip], side: bool = False, aspect: float | None = None
 ) -> View:
-    """The view that shows the `signing_space` of all of `clips`, and not much else.
+    """The smallest view that shows the `signing_space` of all of `clips`.
 
     Args:
-        clips: what will be drawn at this scale.
-        side: see `View`.
-        aspect: width by height of the picture; by default as the clips need, in 0.75 to 1.25.
+        clips: Clips that will be drawn at this scale.
+        side: See `View`.
+        aspect: Width by height of the picture; by default that of the signing space, limited to
+            0.75 to 1.25.
 
     Raises:
         OutputError: there is no frame to draw.
@@ -112,11 +121,8 @@ def used_hands(clip: PoseClip) -> tuple[str, ...]:
     return tuple(name for name in _HANDS if shown[name].mean() > _USED)
 
 
-_HANDS = ("right_hand", "left_hand")
-
-
 def hand_view(clip: PoseClip, group: str, index: int) -> View:
-    """The close-up of a hand from the signer's left at a frame, which follows it smoothly."""
+    """The close-up of a hand at a frame from the signer's left, which follows it smoothly."""
     frames = np.clip(np.arange(index - _AROUND, index + _AROUND + 1), 0, len(clip) - 1)
     joints = list(clip.skeleton.groups[group])
     points = clip.positions[frames][:, joints][clip.observed[frames][:, joints]]

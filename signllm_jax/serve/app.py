@@ -1,6 +1,5 @@
-"""The ASGI app: POST /produce, GET /clip, GET /languages, the page, and what describes the API."""
+"""The ASGI app: POST /produce, GET /clip, GET /languages, the page, and the pages about the API."""
 
-import contextlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +10,8 @@ from fastapi import FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
-from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from starlette.exceptions import HTTPException
 
 import signllm_jax
@@ -34,19 +34,9 @@ _STATUS = {
     BusyError: 429,
 }
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"model": schema.Problem, "description": why}
-    for status, why in {
-        400: "the request is broken: no JSON, unknown or missing fields, wrong types",
-        403: "the page of another site has asked",
-        408: "the body did not arrive in time",
-        413: "the body is too large",
-        421: "the server is called by a name that is not its own",
-        422: "the text is too long, cannot be signed, or the language is not one of this model's",
-        500: "a fault of the server",
-        503: "the server is ending, and the request was not done in its grace",
-        504: "the file was not made in time",
-        429: "too many requests wait already; Retry-After says when to come back",
-    }.items()
+    status: {"model": schema.Problem, "description": description}
+    for status, (_, description) in schema.PROBLEMS.items()
+    if description
 }
 
 
@@ -56,11 +46,11 @@ def make_app(
     """The app around a loaded model.
 
     Args:
-        model: answers one batch at a time.
-        queue: texts that may wait for it; more are answered 429.
-        renderings: films that may be asked for at once, and as many other files; more are
+        model: Model that answers one batch at a time.
+        queue: Largest number of texts that wait for the model; further ones are answered 429.
+        renderings: Largest number of requested films, and of other files; further ones are
             answered 429.
-        hosts: names that the server may be called by, besides localhost and addresses.
+        hosts: Names of the server in Host headers, besides localhost and addresses.
     """
     desk = Desk(model, queue, renderings)
 
@@ -70,22 +60,17 @@ def make_app(
             read = _read(model, ask.text, ask.prompt, ask.typed, ask.language, ask.seed)
             body = await desk.body(read, ask.positions, zipped)
         except tuple(_STATUS) as error:
-            return _explained(error)
+            return await _explain(None, error)
         headers = {"vary": "accept-encoding"} | ({"content-encoding": "gzip"} if zipped else {})
         return Response(body, media_type="application/json", headers=headers)
-
-    @contextlib.asynccontextmanager
-    async def lifespan(_):
-        async with desk.running():
-            yield
 
     app = FastAPI(
         title="signllm_jax",
         version=signllm_jax.__version__,
         summary="Text in, 3D sign language pose sequences out.",
-        docs_url=None,  # loads its scripts from elsewhere; /docs is ours
+        docs_url=None,  # would load scripts from elsewhere; /docs is our own page
         redoc_url=None,
-        lifespan=lifespan,
+        lifespan=lambda _: desk.running(),
     )
     app.state.desk = desk
     registry = CollectorRegistry()
@@ -128,10 +113,8 @@ def make_app(
     ) -> Response:
         """Produces a clip as a file to keep."""
         request = _read(model, text, prompt, typed, language, seed)
-        answer = await desk.answer(request)
-        content = await desk.render(
-            answer.signed.clip, title(request, answer.signed.clip), format.value
-        )
+        signed = (await desk.answer(request)).signed
+        content = await desk.render(signed.clip, title(request, signed.clip), format.value)
         headers = {"content-disposition": _attachment(request.text, format.value)}
         return Response(content, media_type="application/octet-stream", headers=headers)
 
@@ -146,7 +129,7 @@ def make_app(
 
     @app.get("/metrics", include_in_schema=False)
     async def counts() -> Response:
-        return Response(metrics.shown(registry), media_type=metrics.CONTENT_TYPE)
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
     def page(name: str):
         async def send() -> FileResponse:
@@ -162,7 +145,7 @@ def make_app(
 
 
 def _read(model: SignLLM, text, prompt, typed, language, seed):
-    """What is asked for; raises TextError or ConfigError."""
+    """The request to the model; raises TextError or ConfigError."""
     if typed is None:
         return model.read(text, prompt, language, seed)
     if text is not None or prompt is not None:
@@ -171,43 +154,38 @@ def _read(model: SignLLM, text, prompt, typed, language, seed):
 
 
 def _takes_gzip(header: str) -> bool:
-    """Whether an Accept-Encoding names gzip, and not to refuse it."""
+    """Whether an Accept-Encoding header accepts gzip."""
     codings = (part.replace(" ", "").lower().partition(";q=") for part in header.split(","))
     shares = [share for name, _, share in codings if name == "gzip"]
     return any(not share or share.strip("0.") for share in shares)
 
 
 def _attachment(text: str, form: str) -> str:
-    """A header that names the file after the text, whatever characters that has."""
+    """A Content-Disposition header that names the file after the text, in any script."""
     name = re.sub(r"\W+", "-", text).strip("-_")[:40] or "clip"
     plain = name if name.isascii() else "clip"
     return f"attachment; filename=\"{plain}.{form}\"; filename*=UTF-8''{quote(name)}.{form}"
 
 
-def _explained(error: SignLLMError) -> JSONResponse:
+async def _explain(_: Request | None, error: SignLLMError) -> JSONResponse:
     status = next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
     headers = {"retry-after": "1"} if status == 429 else None
-    # of the settings only the language is a client's: all else is checked before
+    # the language is the only setting of a client that is not checked before
     kind = "language" if isinstance(error, ConfigError) else ""
-    told = schema.problem(status, str(error), getattr(error, "kind", kind))
-    return JSONResponse(told, status, headers)
-
-
-async def _explain(_: Request, error: SignLLMError) -> JSONResponse:
-    return _explained(error)
+    problem = schema.problem(status, str(error), getattr(error, "kind", kind))
+    return JSONResponse(problem, status, headers)
 
 
 async def _explain_request(_: Request, error: RequestValidationError) -> JSONResponse:
     first = error.errors()[0]
-    place = "".join(f"{part}: " for part in first["loc"][1:] if isinstance(part, str))
-    why = first["msg"].removeprefix("Value error, ")
+    field = "".join(f"{part}: " for part in first["loc"][1:] if isinstance(part, str))
+    reason = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
-        why = "there is no such field"
-    if first["type"] == "string_too_long":
-        return JSONResponse(schema.problem(422, place + why, "long"), 422)
-    return JSONResponse(schema.problem(400, place + why), 400)
+        reason = "there is no such field"
+    status, kind = (422, "long") if first["type"] == "string_too_long" else (400, "")
+    return JSONResponse(schema.problem(status, field + reason, kind), status)
 
 
 async def _explain_status(_: Request, error: HTTPException) -> JSONResponse:
-    told = schema.problem(error.status_code, error.detail)
-    return JSONResponse(told, error.status_code, error.headers)
+    problem = schema.problem(error.status_code, error.detail)
+    return JSONResponse(problem, error.status_code, error.headers)

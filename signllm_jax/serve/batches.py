@@ -1,8 +1,7 @@
-"""A queue in front of the model: what waits for the same language is decoded together."""
+"""A queue in front of the model: waiting texts of the same language are decoded together."""
 
 import asyncio
 import contextlib
-from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -15,19 +14,19 @@ class BusyError(SignLLMError):
 
 
 class Batches:
-    """Collects texts and works on those of one language together, the longest waiting first.
+    """Collects texts and processes those of one language together, the longest waiting first.
 
     Args:
-        work: (texts, language) -> one result for each text, or an exception that is raised where
-            that text was submitted; runs in a thread of its own, one call at a time. Where it
-            raises, its texts are worked on one by one, so that a bad one costs itself alone.
-        size: most texts of a call.
-        limit: most texts that may wait; more are refused.
+        work: (texts, language) -> one result per text, or an exception that is raised where the
+            text was submitted. It runs in a thread of its own, one call at a time. If it raises,
+            its texts are processed one by one, so that a bad text does not affect the others.
+        size: Largest number of texts of a call.
+        limit: Largest number of texts that wait; further ones are refused.
     """
 
     def __init__(self, work: Callable[[Sequence, str], Sequence], size: int, limit: int):
         self._work, self._size, self._limit = work, size, limit
-        self._waiting: deque[tuple[Hashable, str, asyncio.Future]] = deque()
+        self._waiting: list[tuple[Hashable, str, asyncio.Future]] = []
         self._wake = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="model")
 
@@ -67,7 +66,7 @@ class Batches:
             texts, language = [text for text, _, _ in batch], batch[0][1]
             results = await loop.run_in_executor(self._thread, self._results, texts, language)
             for (_, _, future), result in zip(batch, results, strict=True):
-                if future.done():  # whoever asked may have gone
+                if future.done():  # the client may have left
                     continue
                 if isinstance(result, Exception):
                     future.set_exception(result)
@@ -75,22 +74,21 @@ class Batches:
                     future.set_result(result)
 
     def _results(self, texts: list, language: str) -> list:
-        """A result or an exception of each text; what fails together is tried one by one."""
+        """A result or an exception per text; if a call fails, its texts are tried one by one."""
         try:
             results = list(self._work(texts, language))
             if len(results) != len(texts):
                 raise RuntimeError(f"{len(results)} results of {len(texts)} texts")
-        except Exception as error:  # it belongs to those who asked
+        except Exception as error:  # raised where the text was submitted
             if len(texts) == 1:
                 return [error]
             return [self._results([text], language)[0] for text in texts]
         return results
 
     def _take(self) -> list[tuple[Hashable, str, asyncio.Future]]:
-        waiting = deque(item for item in self._waiting if not item[2].done())
-        batch, rest = [], deque()
+        waiting = [item for item in self._waiting if not item[2].done()]
+        batch, self._waiting = [], []
         for item in waiting:
             fits = not batch or (item[1] == batch[0][1] and len(batch) < self._size)
-            (batch if fits else rest).append(item)
-        self._waiting = rest
+            (batch if fits else self._waiting).append(item)
         return batch

@@ -1,8 +1,7 @@
-"""Connections that cost little: a deadline for a request's head, and a limit for each client.
+"""Guards of connections: a time limit for a request's head, and a limit per client.
 
-uvicorn waits for a head without end, and counts a connection that has sent nothing like one that
-works. So one client with enough of them would keep out all others. Here the one that has idled
-longest makes room.
+uvicorn waits for a head without end, and counts idle connections like working ones. So one client
+with enough of them would keep out all others. Here the connection that has idled longest is closed.
 """
 
 import json
@@ -13,13 +12,13 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from signllm_jax.serve.schema import problem
 
 HEAD_SECONDS = 5
-"""In which a request's head has to arrive, from its first byte or the connection's begin."""
+"""Time limit for a request's head, from its first byte or the beginning of the connection."""
 UNREAD_SECONDS = 60
-"""In which a client has to read something of an answer that waits for it."""
+"""Time limit for a client to read on while an answer waits for it."""
 CONNECTIONS = 512
-"""Open connections; beyond it the one that has idled longest is closed."""
+"""Largest number of open connections; then the one that has idled longest is closed."""
 PER_CLIENT = 64
-"""Connections that one address may have open."""
+"""Largest number of open connections of one address."""
 
 
 def guarded(
@@ -31,10 +30,10 @@ def guarded(
     """A protocol class for uvicorn's `http`, whose connections are counted together.
 
     Args:
-        per_client: most connections of one address; 0 = any number, as behind a proxy.
-        most: open connections of all. Where none of them idles, a new one is answered 503.
-        head: seconds for a head.
-        unread: seconds for an answer to be read on.
+        per_client: Largest number of connections of one address; 0 = no limit, as behind a proxy.
+        most: Largest number of open connections. If none of them idles, a new one is answered 503.
+        head: Seconds for the arrival of a head.
+        unread: Seconds for a client to read on.
     """
     held: Counter[str] = Counter()
 
@@ -83,7 +82,7 @@ def guarded(
                 self._stalled.cancel()
 
         def _watch_head(self, armed=True):
-            """Lets the clock run while a head is awaited, and only then."""
+            """Runs the timer while a head is awaited, and only then."""
             awaited = self.cycle is None or self.cycle.response_complete
             if awaited:
                 idle.setdefault(self)
@@ -97,7 +96,7 @@ def guarded(
                 self._timer = self.loop.call_later(head, self._refuse, 408, late)
 
         def _make_room(self):
-            """Ends this connection, or refuses it where it is the new one and no other idles."""
+            """Ends this connection; a new one if no other idles."""
             self._refuse(503, "too many connections are open")
             idle.pop(self, None)
 
@@ -111,5 +110,5 @@ def guarded(
             )
             self.transport.close()
 
-    idle: dict[Guarded, None] = {}  # those that await a head, the longest first
+    idle: dict[Guarded, None] = {}  # connections that await a head, the longest first
     return Guarded

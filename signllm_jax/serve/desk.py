@@ -1,4 +1,4 @@
-"""What stands between requests and the model: the queue, the renderers, the latest answers."""
+"""Passes requests to the model and the renderers, and keeps the latest answers."""
 
 import asyncio
 import contextlib
@@ -28,19 +28,19 @@ from signllm_jax.serve.batches import Batches, BusyError
 from signllm_jax.text.language_names import abbreviations
 
 QUEUE = 64
-"""Texts that may wait for the model."""
+"""Largest number of texts that wait for the model."""
 RENDERINGS = 8
-"""Films that may be asked for at once, and as many other files."""
-_FILMS = ("mp4", "webm", "gif")  # what may take long or hang; the other files do not wait for them
-_FILMERS = 2  # films that are made at a time
+"""Largest number of requested films, and of other files."""
+_FILMS = ("mp4", "webm", "gif")  # may take long or hang; the other files do not wait for them
+_FILMERS = 2  # number of films made at a time
 RENDER_SECONDS = 20
-"""In which a film has to be made; the other files take less."""
-_KEPT = 64  # answers kept, so that a download does not produce its clip again
+"""Time limit for a film; the other files take less."""
+_KEPT = 64  # number of answers kept, so that a download does not produce its clip again
 Format = StrEnum("Format", {suffix[1:]: suffix[1:] for suffix in SUFFIXES})
 
 
 class Answer(NamedTuple):
-    """What was produced, and the bodies of the JSON made of it so far, by form and compression."""
+    """A produced clip, and its JSON bodies so far, by form and compression."""
 
     signed: Signed
     bodies: dict[tuple[schema.Form, bool], bytes]
@@ -48,7 +48,7 @@ class Answer(NamedTuple):
 
 @dataclasses.dataclass
 class _Making:
-    """A clip that is being produced, and how many ask for it."""
+    """A clip that is being produced, and the number of requests that wait for it."""
 
     task: asyncio.Future
     asking: int = 0
@@ -56,14 +56,14 @@ class _Making:
 
 @dataclasses.dataclass
 class _Renderer:
-    """Threads that make files, and how many files are asked of them."""
+    """Threads that make files, and the number of files that are requested."""
 
     threads: ThreadPoolExecutor
     asked: int = 0
 
 
 class Desk:
-    """Takes requests to the model and to the renderer, and keeps the latest answers."""
+    """Passes requests to the model and to the renderers, and keeps the latest answers."""
 
     def __init__(self, model: SignLLM, queue: int, renderings: int):
         self._model, self._renderings = model, renderings
@@ -72,7 +72,7 @@ class Desk:
         self._batches = Batches(self._produce, BATCH, queue)
         self._films = _Renderer(ThreadPoolExecutor(_FILMERS, thread_name_prefix="film"))
         self._files = _Renderer(ThreadPoolExecutor(1, thread_name_prefix="file"))
-        # neither the model waits for an encoding nor an encoding for a film
+        # the model does not wait for JSON, nor JSON for a film
         self._encoder = ThreadPoolExecutor(1, thread_name_prefix="encode")
         self._kept: OrderedDict[Request, Answer] = OrderedDict()
 
@@ -86,27 +86,27 @@ class Desk:
         pools = (self._films.threads, self._files.threads, self._encoder)
         for threads in pools:
             threads.shutdown(wait=False, cancel_futures=True)
-        end_encoders()  # what still runs now hangs: its client has waited for the whole grace
+        end_encoders()  # encoders that still run hang: their clients have waited the whole grace
         for threads in pools:
             threads.shutdown()
 
     @property
     def ready(self) -> bool:
-        """Whether a request would be taken now."""
+        """Whether a request would be accepted now."""
         return self._open and self.waiting < self._queue
 
     @property
     def waiting(self) -> int:
-        """How many texts wait for the model."""
+        """Number of texts that wait for the model."""
         return self._batches.waiting
 
     @property
     def rendering(self) -> int:
-        """How many files are asked for."""
+        """Number of files that are requested."""
         return self._films.asked + self._files.asked
 
     def languages(self) -> schema.Languages:
-        """What can be asked for."""
+        """The languages and formats that can be requested."""
         described = []
         for code in self._model.languages:
             entry, group = get_language(code), self._model.describe(code)
@@ -126,17 +126,15 @@ class Desk:
         return schema.Languages(languages=described, formats=[*Format], max_text=schema.MAX_TEXT)
 
     async def answer(self, request: Request) -> Answer:
-        """Produces, or takes from what is kept; raises BusyError, or TextError: not understood."""
-        if request not in self._kept:
-            self._kept[request] = await self._made(request)
-        self._kept.move_to_end(request)
-        answer = self._kept[request]
+        """Produces an answer, or returns a kept one; raises BusyError, or TextError."""
+        answer = self._kept.pop(request, None) or await self._made(request)
+        self._kept[request] = answer  # the latest is the last
         while len(self._kept) > _KEPT:
             self._kept.popitem(last=False)
         return answer
 
     async def _made(self, request: Request) -> Answer:
-        """Produces once for all who ask at the same time, and for nobody when all have left."""
+        """Produces once for all who ask at the same time, and stops when all have left."""
         if request not in self._making:
             submitted = self._batches.submit(request, request.language)
             self._making[request] = _Making(asyncio.ensure_future(submitted))
@@ -161,7 +159,7 @@ class Desk:
         return answer.bodies[form, zipped]
 
     async def render(self, clip: PoseClip, text: str, form: str) -> bytes:
-        """The file's bytes; raises BusyError, and OutputError where a library is missing."""
+        """The file's bytes; raises BusyError, and OutputError if a library is missing."""
         renderer = self._films if form in _FILMS else self._files
         if renderer.asked >= self._renderings:
             raise BusyError(f"{self._renderings} files are being made: try again in some seconds")
@@ -173,8 +171,8 @@ class Desk:
             renderer.asked -= 1
 
     def _produce(self, requests: Sequence[Request], _: str) -> list[Answer | SignLLMError]:
-        made = self._model.sign(requests)
-        return [one if isinstance(one, SignLLMError) else Answer(one, {}) for one in made]
+        results = self._model.sign(requests)
+        return [r if isinstance(r, SignLLMError) else Answer(r, {}) for r in results]
 
 
 def _body(signed: Signed, request: Request, form: schema.Form, zipped: bool) -> bytes:
@@ -189,7 +187,7 @@ def _body(signed: Signed, request: Request, form: schema.Form, zipped: bool) -> 
 
 
 def _gzipped(body: bytes, packed: bool) -> bytes:
-    """Compresses a body; in packed numbers only runs are looked for, as little else repeats."""
+    """Compresses a body; of packed numbers only runs, as little else repeats."""
     strategy = zlib.Z_RLE if packed else zlib.Z_DEFAULT_STRATEGY
     packer = zlib.compressobj(1, zlib.DEFLATED, 16 + zlib.MAX_WBITS, 9, strategy)
     return packer.compress(body) + packer.flush()
@@ -199,5 +197,5 @@ def _render(clip: PoseClip, text: str, form: str) -> bytes:
     with tempfile.TemporaryDirectory(prefix="signllm_jax-") as folder:
         try:
             return clip.save(Path(folder) / f"clip.{form}", text).read_bytes()
-        except OutputError as error:  # a client need not know where
+        except OutputError as error:  # clients need not know the folder
             raise type(error)(str(error).replace(f"{folder}/", "")) from error

@@ -1,19 +1,21 @@
-"""What no request may do: send for ever, come from another site, or see into our faults."""
+"""Guards against requests that never end or come from other sites, and against leaks of faults."""
 
 import asyncio
 import contextlib
 import functools
 import ipaddress
-import json
 import logging
 from collections.abc import Sequence
+
+from fastapi.responses import JSONResponse
+from starlette.datastructures import MutableHeaders
 
 from signllm_jax.serve.schema import problem
 
 MAX_BODY = 16 * 1024
-"""Bytes of a request's body."""
+"""Largest size of a request's body in bytes."""
 BODY_SECONDS = 10
-"""In which a request's body has to arrive."""
+"""Time limit for the arrival of a request's body."""
 HEADERS = {
     "content-security-policy": "default-src 'self'; img-src 'self' blob: data:; "
     "frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
@@ -21,9 +23,8 @@ HEADERS = {
     "referrer-policy": "no-referrer",
     "cross-origin-resource-policy": "same-origin",
 }
-_HEADERS = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
 PAGES = ("/", "/docs")
-"""What a link on another site may lead to."""
+"""Paths to which links on other sites may lead."""
 _FILES = ("/static/", "/player/")
 _FAULT = "the server has failed at this request; its log says why"
 _log = logging.getLogger("uvicorn.error")
@@ -32,25 +33,18 @@ _log = logging.getLogger("uvicorn.error")
 class Limits:
     """ASGI middleware around the whole app.
 
-    It reads bodies within the limits, refuses what comes from another site or by another name,
-    answers HEAD like GET, adds `HEADERS` to every answer, tells a fault without its insides, and
-    ends the work for a client that has left.
+    It reads bodies within the limits, refuses requests from other sites or with another Host,
+    answers HEAD like GET, adds `HEADERS` to every answer, reports faults without details, and ends
+    the work for a client that has left.
 
     Args:
-        app: what it is around.
-        hosts: names that the server may be called by, besides localhost and addresses.
-        max_body: bytes of a body.
-        seconds: in which a body has to arrive.
+        app: ASGI app to guard.
+        hosts: Names of the server in Host headers, besides localhost and addresses.
+        seconds: Time limit for the arrival of a body.
     """
 
-    def __init__(
-        self,
-        app,
-        hosts: Sequence[str] = (),
-        max_body: int = MAX_BODY,
-        seconds: float = BODY_SECONDS,
-    ):
-        self.app, self.max_body, self.seconds = app, max_body, seconds
+    def __init__(self, app, hosts: Sequence[str] = (), seconds: float = BODY_SECONDS):
+        self.app, self.seconds = app, seconds
         self.hosts = {"localhost", *(host.lower() for host in hosts)}
 
     async def __call__(self, scope, receive, send):
@@ -60,34 +54,34 @@ class Limits:
         head = scope.get("method") == "HEAD"
         answer = _Answer(send, scope.get("path", ""), head)
         headers = dict(scope.get("headers", ()))
+        refuse = functools.partial(_refuse, scope, receive, answer)
         if refusal := self._foreign(scope, headers):
-            return await _refuse(answer, *refusal)
+            return await refuse(*refusal)
         try:
             async with asyncio.timeout(self.seconds):
                 body = await self._read(receive)
         except TimeoutError:
-            return await _refuse(answer, 408, f"the body did not arrive in {self.seconds} seconds")
+            return await refuse(408, f"the body did not arrive in {self.seconds} seconds")
         if body is None:
             return None  # the client has gone
-        if len(body) > self.max_body:
-            return await _refuse(answer, 413, f"the body has more than {self.max_body} bytes")
+        if len(body) > MAX_BODY:
+            return await refuse(413, f"the body has more than {MAX_BODY} bytes")
         if head:
             scope = scope | {"method": "GET"}
         try:
             await self._while_there(scope, body, receive, answer)
         except asyncio.CancelledError:  # by the server, whose grace is over
             if not answer.started:
-                await _refuse(answer, 503, "the server is ending")
+                await refuse(503, "the server is ending")
         except Exception:
             _log.exception("a request failed")
             if not answer.started:
-                await _refuse(answer, 500, _FAULT)
+                await refuse(500, _FAULT)
         return None
 
     def _foreign(self, scope, headers) -> tuple[int, str] | None:
-        """Why a request is not for us: it calls us by a name that is not ours, or another site
-        makes it."""
-        if not self._is_own(headers.get(b"host", b"localhost").decode("latin-1")):
+        """Status and reason to refuse a request with another Host or from another site."""
+        if not self._is_us(headers.get(b"host", b"localhost").decode("latin-1")):
             return 421, "this server has another name: see --hosts"
         if headers.get(b"sec-fetch-site", b"none") in (b"none", b"same-origin"):
             return None
@@ -96,8 +90,8 @@ class Limits:
             return None
         return 403, "asked by the page of another site"
 
-    def _is_own(self, host: str) -> bool:
-        """Whether a Host header names us: a name of another's may point to our address."""
+    def _is_us(self, host: str) -> bool:
+        """Whether a Host header names this server: other names may point to its address, too."""
         name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
         return _is_address(name.strip("[]")) or name.lower() in self.hosts
 
@@ -127,25 +121,25 @@ class Limits:
             await self.app(scope, replay, answer)
         except asyncio.CancelledError:
             if not left:
-                raise  # it is not for the client that the work ends
+                raise  # the server ends the work, not the client
             work.uncancel()
         finally:
             gone.cancel()
 
     async def _read(self, receive) -> bytes | None:
-        body = b""
-        while len(body) <= self.max_body:
+        """The body, cut off soon after MAX_BODY; None if the client has left."""
+        body, more = b"", True
+        while more and len(body) <= MAX_BODY:
             message = await receive()
             if message["type"] == "http.disconnect":
                 return None
             body += message.get("body", b"")
-            if not message.get("more_body"):
-                break
+            more = message.get("more_body")
         return body
 
 
 class _Answer:
-    """An ASGI `send` that adds headers, leaves the body out after HEAD, and knows how far it is."""
+    """An ASGI `send` that adds headers, drops the body after HEAD, and records its progress."""
 
     def __init__(self, send, path: str, head: bool):
         self._send, self._path, self._head = send, path, head
@@ -154,9 +148,9 @@ class _Answer:
     async def __call__(self, message):
         if message["type"] == "http.response.start":
             self.started = True
-            held = {name for name, _ in message["headers"]}
-            wanted = (*_HEADERS, (b"cache-control", _kept(self._path)))
-            message["headers"] = [*message["headers"], *(h for h in wanted if h[0] not in held)]
+            headers = MutableHeaders(scope=message)
+            for name, value in (HEADERS | {"cache-control": _caching(self._path)}).items():
+                headers.setdefault(name, value)
         else:
             self.ended = not message.get("more_body")
             message = message | {"body": b""} if self._head else message
@@ -170,14 +164,11 @@ def _is_address(name: str) -> bool:
     return False
 
 
-def _kept(path: str) -> bytes:
-    """Cache-Control: files are asked for again each time, answers are kept by nobody."""
-    return b"no-cache" if path in PAGES or path.startswith(_FILES) else b"no-store"
+def _caching(path: str) -> str:
+    """Cache-Control: caches revalidate files each time, and do not store answers."""
+    return "no-cache" if path in PAGES or path.startswith(_FILES) else "no-store"
 
 
-async def _refuse(send, status: int, reason: str) -> None:
-    body = json.dumps(problem(status, reason)).encode()
-    headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
-    headers.append((b"content-length", str(len(body)).encode()))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+async def _refuse(scope, receive, send, status: int, reason: str) -> None:
+    refusal = JSONResponse(problem(status, reason), status, {"connection": "close"})
+    await refusal(scope, receive, send)

@@ -1,22 +1,20 @@
-"""Counts for Prometheus: requests, how long they took, and what waits."""
+"""Metrics for Prometheus: requests, their durations, and gauges of what waits."""
 
 import time
 from collections.abc import Callable
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4 as CONTENT_TYPE
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-__all__ = ["CONTENT_TYPE", "Metrics"]
 _PATHS = ("/produce", "/clip", "/languages")
 _SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30)
 
 
 class Metrics:
-    """ASGI middleware that counts, and what /metrics shows.
+    """ASGI middleware that counts the requests for /metrics.
 
     Args:
-        app: what it is around.
-        registry: of the counts.
+        app: ASGI app to count the requests of.
+        registry: Registry of the metrics.
     """
 
     def __init__(self, app, registry: CollectorRegistry):
@@ -48,11 +46,6 @@ class Metrics:
             self._seconds.labels(path).observe(time.monotonic() - began)
 
 
-def gauge(registry: CollectorRegistry, name: str, what: str, value: Callable[[], float]) -> None:
-    """Adds a gauge whose value is asked for when it is shown."""
-    Gauge(name, what, registry=registry).set_function(value)
-
-
-def shown(registry: CollectorRegistry) -> bytes:
-    """The counts in Prometheus' text format."""
-    return generate_latest(registry)
+def gauge(registry: CollectorRegistry, name: str, text: str, value: Callable[[], float]) -> None:
+    """Adds a gauge with the description `text`, which calls `value` when it is shown."""
+    Gauge(name, text, registry=registry).set_function(value)

@@ -1,7 +1,7 @@
-"""The short way to a clip: a sound POST /produce is answered without the framework.
+"""Answers valid requests POST /produce without the framework.
 
-Its routing, parameters and checks cost as much as the rest of HTTP. They stay what describes the
-API and what says what is wrong with a request.
+The framework's routing and checks take as long as the rest of HTTP. They still describe the API,
+and answer invalid requests.
 """
 
 from collections.abc import Awaitable, Callable
@@ -18,8 +18,8 @@ class Quick:
     """ASGI middleware inside of `Limits`, which gives a body as one message.
 
     Args:
-        app: answers all else.
-        produce: (what is asked, the Accept-Encoding) -> the answer.
+        app: ASGI app for all other requests.
+        produce: (request, Accept-Encoding) -> answer.
     """
 
     def __init__(self, app, produce: Callable[[Ask, str], Awaitable[Response]]):
@@ -33,25 +33,20 @@ class Quick:
         headers = dict(reversed(scope["headers"]))  # the first of a name, as the framework takes
         ask = _sound(headers.get(b"content-type"), first.get("body", b""))
         if ask is None:
-            return await self.app(scope, _again(first, receive), send)
+            messages = [first]
+
+            async def replay():
+                return messages.pop() if messages else await receive()
+
+            return await self.app(scope, replay, send)
         codings = headers.get(b"accept-encoding", b"").decode("latin-1")
         response = await self.produce(ask, codings)
         await response(scope, receive, send)
 
 
 def _sound(kind: bytes | None, body: bytes) -> Ask | None:
-    """What a body asks for, None where the framework has to look at it."""
+    """The request in a body, None if the framework has to check it."""
     try:
         return Ask.model_validate_json(body) if kind == b"application/json" else None
     except ValidationError:
         return None
-
-
-def _again(first, receive):
-    """`receive` with a message that has been read before the others."""
-    waiting = [first]
-
-    async def replay():
-        return waiting.pop() if waiting else await receive()
-
-    return replay

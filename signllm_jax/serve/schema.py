@@ -1,27 +1,31 @@
-"""What is asked and answered, as the OpenAPI description shows it."""
+"""Requests and answers, as the OpenAPI description shows them."""
 
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 MAX_TEXT = 1000
-"""Characters of a text or prompt; what the model reads may be less."""
+"""Largest number of characters of a text or prompt; the limit of the model may be lower."""
 
-KINDS = {
-    400: "request",
-    403: "site",
-    404: "path",
-    405: "method",
-    408: "late",
-    413: "size",
-    421: "host",
-    422: "text",
-    429: "busy",
-    500: "fault",
-    503: "unavailable",
-    504: "slow",
+PROBLEMS = {
+    400: ("request", "the request is broken: no JSON, unknown or missing fields, wrong types"),
+    403: ("site", "the page of another site has asked"),
+    404: ("path", ""),
+    405: ("method", ""),
+    408: ("late", "the body did not arrive in time"),
+    413: ("size", "the body is too large"),
+    421: ("host", "the server is called by a name that is not its own"),
+    422: (
+        "text",
+        "the text is too long, cannot be signed, or the language is not one of this model's",
+    ),
+    429: ("busy", "too many requests wait already; Retry-After says when to come back"),
+    500: ("fault", "a fault of the server"),
+    503: ("unavailable", "the server is ending, and the request was not done in its grace"),
+    504: ("slow", "the file was not made in time"),
 }
-"""Status -> what is wrong, where a text's own kind does not say more."""
+"""Status -> kind of the problem, where a text's own kind does not say more, and its description;
+'' = the API does not describe this status."""
 
 Text = Annotated[str, Field(max_length=MAX_TEXT)]
 Code = Annotated[str, Field(max_length=64)]
@@ -150,10 +154,10 @@ class Problem(BaseModel):
     error: str
     kind: str = Field(
         description="of a text: empty, long, short, letters, digits, language, question, or text "
-        f"for all else; otherwise by the status: {', '.join(dict.fromkeys(KINDS.values()))}"
+        f"for all else; otherwise by the status: {', '.join(kind for kind, _ in PROBLEMS.values())}"
     )
 
 
 def problem(status: int, error: str, kind: str = "") -> dict[str, str]:
-    """The body of an error; its kind is that of the status where none is given."""
-    return {"error": error, "kind": kind or KINDS.get(status, "request")}
+    """The body of an error; without a `kind` it has the kind of the status."""
+    return {"error": error, "kind": kind or PROBLEMS.get(status, PROBLEMS[400])[0]}

@@ -1,4 +1,4 @@
-"""Runs the app under uvicorn on a socket of ours, until it is told to end."""
+"""Runs the app under uvicorn on a given socket until a signal ends it."""
 
 import contextlib
 import gc
@@ -14,11 +14,11 @@ from signllm_jax.core.wording import how_to_install
 
 BACKLOG = 512
 GRACE = 30
-"""Seconds that running requests have to finish after SIGTERM."""
+"""Seconds for running requests to finish after SIGTERM."""
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A listening socket; raises ConfigError where the address cannot be had."""
+    """A listening socket; raises ConfigError if the address is not available."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=BACKLOG)
@@ -33,14 +33,14 @@ def serve(
     hosts: Sequence[str] = (),
     per_client: int | None = None,
 ) -> None:
-    """Compiles, says where the page is, and serves; returns after SIGTERM, when all is answered.
+    """Compiles, prints the page's address, and serves until SIGTERM and the last answer.
 
     Args:
-        model: what answers.
-        listener: a listening socket.
-        queue: texts that may wait for the model.
-        hosts: names that the server may be called by, besides localhost and addresses.
-        per_client: connections that one address may have; 0 = any number.
+        model: Model that answers.
+        listener: A listening socket.
+        queue: Largest number of texts that wait for the model.
+        hosts: Names of the server in Host headers, besides localhost and addresses.
+        per_client: Largest number of connections of one address; 0 = no limit.
     """
     try:
         import uvicorn
@@ -55,8 +55,10 @@ def serve(
         "getting ready: the first start compiles for half a minute, later ones do not", flush=True
     )
     model.warm_up()
-    _read_a_prompt(model)
-    gc.freeze()  # what is loaded stays: it need not be searched for garbage again and again
+    for code in model.languages:  # a client's first prompt is then as fast as the others
+        with contextlib.suppress(SignLLMError):  # a language may lack the letter
+            model.read(prompt=f"How do you sign 'a' in {get_language(code).name}?", language=code)
+    gc.freeze()  # the loaded objects stay: no need to search them for garbage
     video.MOST_SECONDS = RENDER_SECONDS
     config = uvicorn.Config(
         make_app(model, queue, hosts=hosts),
@@ -66,8 +68,8 @@ def serve(
         access_log=False,
         timeout_graceful_shutdown=GRACE,
     )
-    # uvicorn ends on the signal and then hands it on; before it listens the signal ends us as well
-    # (at once: an exception would be lost in a callback that the collector of garbage makes)
+    # uvicorn ends on the signal and then passes it on; before it listens the signal ends us, too,
+    # at once: an exception would be lost in a callback of the garbage collector
     signal.signal(signal.SIGTERM, _end)
     host, port = listener.getsockname()[:2]
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
@@ -80,10 +82,3 @@ def serve(
 def _end(*_) -> None:
     os.write(1, b"stopped\n")  # not print, which a signal may have interrupted
     os._exit(0)
-
-
-def _read_a_prompt(model: SignLLM) -> None:
-    """Reads a prompt of each language, so that the first of a client is as fast as the others."""
-    for code in model.languages:
-        with contextlib.suppress(SignLLMError):  # a language may lack the letter
-            model.read(prompt=f"How do you sign 'a' in {get_language(code).name}?", language=code)

@@ -1,15 +1,16 @@
-"""Prompts to train on, drawn at random: more ways of asking than there are templates.
+"""Random prompts for training: more ways of asking than there are templates.
 
-Some are templates as they are. In others the beginning is one template's and the end another's of
-the same spoken language, and some words around the text are other ones, half of which there is no
-such word. Most are filled from patterns: a question, a wish or an order, perhaps with a sentence
-before or after it. Quotation marks are any pair, or there are none: then nothing but the words
-around it shows where the text is, so those must be of many kinds, in any place, and some unknown.
-So a model learns what quotation marks and the words next to a text say, and neither the templates
-nor that an unknown word is the text.
+Some prompts are templates. Others combine the beginning of one template with the end of another
+one of the same spoken language, with some words around the text replaced; half of the replacements
+are made-up words. Most prompts are filled patterns: a question, a wish or an order, sometimes with
+a sentence before or after it. The quotation marks are any pair, or there are none. Without them
+only the surrounding words show where the text is, so these words vary in kind and position, and
+some are unknown. So a model learns what quotation marks and the words next to a text mean, instead
+of the templates, or that an unknown word is the text.
 """
 
 import functools
+import itertools
 import re
 
 import numpy as np
@@ -33,76 +34,76 @@ QUOTES = (
     *(("« ", " »"), ("«\u00a0", "\u00a0»")),
 )
 OWN = 0.3
-"""Share of prompts that are in the sign language's own spoken language in any case."""
+"""Share of prompts that are always in the spoken language of the sign language's texts."""
 AS_IS, MIXED = 0.12, 0.2
-"""Shares of templates as they are and of mixed ones; the rest are filled patterns."""
+"""Shares of unchanged templates and of mixed templates; the rest are filled patterns."""
 QUOTED, BARE = 0.35, 0.2
-"""Share of the filled patterns with quotation marks, and of those without any punctuation."""
+"""Share of the filled patterns with quotation marks, and of those without punctuation."""
 BESIDE = 0.15
-"""Share of the places right before and after an unquoted text where a common word is put in."""
+"""Probability that a common word is inserted right before (or after) an unquoted text."""
 VARIED, MORE = 0.6, 0.06
-"""Share of the mixed templates and patterns whose words are varied, and of places in these where a
-word is put in."""
+"""Share of mixed templates and patterns whose words are varied, and the probability that a word is
+inserted after one of theirs."""
 OTHER = (0.05, 0.15, 0.4)
-"""Shares of a varied piece's words that become another one, one of them for each piece."""
+"""Shares of replaced words; one of these is drawn for each varied piece."""
 
 
 @functools.cache
 def _parts(spoken: str) -> tuple[tuple[str, str, bool], ...]:
     """(before, after, quoted) of every train template, quotation marks taken off."""
-    found = []
+    parts = []
     for line in templates(spoken, "train"):
         before, _, after = line.partition(SLOT)
         bare = before.rstrip("\u00a0")
         quoted = bool(bare) and bare[-1] in "'\"“‘„«‚「"
         if quoted:
             before, after = bare[:-1], after.lstrip("\u00a0")[1:]
-        found.append((before, after, quoted))
-    return tuple(found)
+        parts.append((before, after, quoted))
+    return tuple(parts)
 
 
 @functools.cache
 def frame_words(spoken: str) -> tuple[str, ...]:
     """The words of the train templates and the patterns, and the common ones."""
-    sections = pattern_sections(spoken).values()
-    text = " ".join((*templates(spoken, "train"), *(line for lines in sections for line in lines)))
-    text = re.sub(r"<\w+>|\{\w*\}", " ", text)
-    found = {word for word in re.findall(r"\w+", text) if len(word) > 1}
-    return tuple(sorted(found.union(common_words(spoken))))
+    sections = (templates(spoken, "train"), *pattern_sections(spoken).values())
+    text = re.sub(r"<\w+>|\{\w*\}", " ", " ".join(itertools.chain(*sections)))
+    words = {word for word in re.findall(r"\w+", text) if len(word) > 1}
+    return tuple(sorted(words.union(common_words(spoken))))
 
 
 def ask(text: str, language: str, random: np.random.Generator) -> tuple[str, str | None]:
-    """A prompt for a text, and the sign language that the caller names beside it.
+    """A prompt for a text, and the language code that the caller gives with the prompt.
 
-    The caller names it where the prompt does not, and now and then where it does.
+    The caller always gives the code if the prompt does not name the language, and sometimes if it
+    does.
 
     Args:
-        text: what is to be signed, taken over as it is.
-        language: code of the sign language.
-        random: where all choices come from.
+        text: Text to be signed, inserted unchanged.
+        language: Code of the sign language.
+        random: Source of all choices.
     """
-    own = get_language(language).spoken
-    spoken = own if random.random() < OWN else SPOKEN[random.integers(len(SPOKEN))]
+    texts_in = get_language(language).spoken
+    spoken = texts_in if random.random() < OWN else _choice(SPOKEN, random)
     before, after = frame(spoken, random)
-    full, short = _one(names(language, spoken), random), _one(abbreviations(language), random)
-    called = {NAME: _one((full, short), random), FULL: full, SHORT: short}
-    named = any(place in before + after for place in called)
-    for place, name in called.items():
-        before, after = before.replace(place, name), after.replace(place, name)
+    full, short = _choice(names(language, spoken), random), _choice(abbreviations(language), random)
+    fillings = {NAME: _choice((full, short), random), FULL: full, SHORT: short}
+    named = any(slot in before + after for slot in fillings)
+    for slot, name in fillings.items():
+        before, after = before.replace(slot, name), after.replace(slot, name)
     return f"{before}{text}{after}", None if named and random.random() < 0.7 else language
 
 
 def frame(spoken: str, random: np.random.Generator) -> tuple[str, str]:
-    """What stands before and after a text; never a template that is held out.
+    """The parts of a prompt before and after the text; never those of a held-out template.
 
     Args:
-        spoken: one of `SPOKEN`.
-        random: where all choices come from.
+        spoken: One of `SPOKEN`.
+        random: Source of all choices.
     """
     while True:
         kind = random.random()
         if kind < AS_IS:
-            before, _, after = _one(templates(spoken, "train"), random).partition(SLOT)
+            before, _, after = _choice(templates(spoken, "train"), random).partition(SLOT)
         elif kind < AS_IS + MIXED:
             before, after = _mixed(spoken, random)
         else:
@@ -112,8 +113,8 @@ def frame(spoken: str, random: np.random.Generator) -> tuple[str, str]:
 
 
 def is_held_out(line: str, spoken: str) -> bool:
-    """Whether a line is a template of dev or test but for case and marks, or has one in it that
-    has words on both sides of the text."""
+    """Whether a line equals a template of dev or test, ignoring case and punctuation, or contains
+    one that has words on both sides of the text."""
     plain, (whole, inner) = _plain(line), _held(spoken)
     return plain in whole or any(template in plain for template in inner)
 
@@ -121,27 +122,27 @@ def is_held_out(line: str, spoken: str) -> bool:
 @functools.cache
 def _held(spoken: str) -> tuple[frozenset[str], tuple[str, ...]]:
     """The templates of dev and test, and those that have words on both sides of the text."""
-    found = [_plain(line) for split in ("dev", "test") for line in templates(spoken, split)]
-    inner = [line for line in found if not line.startswith(" {}") and not line.endswith("{} ")]
-    return frozenset(found), tuple(inner)
+    lines = [_plain(line) for split in ("dev", "test") for line in templates(spoken, split)]
+    inner = [line for line in lines if not line.startswith(" {}") and not line.endswith("{} ")]
+    return frozenset(lines), tuple(inner)
 
 
 def _plain(line: str) -> str:
-    """The words of a line alone, in small letters, every one between spaces."""
+    """The words of a line in lower case, each between spaces."""
     words = re.findall(r"\w+|\{\}|\{\w+\}", line.lower())
     return f" {' '.join(NAME if word in (FULL, SHORT) else word for word in words)} "
 
 
-def _one(choices, random: np.random.Generator):
-    """One of some choices, all as likely."""
+def _choice(choices, random: np.random.Generator):
+    """One of several equally likely choices."""
     return choices[random.integers(len(choices))]
 
 
 def _mixed(spoken: str, random: np.random.Generator) -> tuple[str, str]:
-    """What stands before and after a text: a beginning and an end, some of their words varied."""
+    """The parts before and after a text, from two templates, with some of their words varied."""
     quoted = random.random() < 0.5
     parts = [part[:2] for part in _parts(spoken) if part[2] == quoted]
-    (before, _), (_, after) = (_one(parts, random) for _ in range(2))
+    (before, _), (_, after) = (_choice(parts, random) for _ in range(2))
     if random.random() < VARIED:
         # without quotation marks the word before the text must stay: it alone may show the text
         kept = before if quoted else before.rpartition(" ")[0].rpartition(" ")[0]
@@ -153,8 +154,8 @@ def _mixed(spoken: str, random: np.random.Generator) -> tuple[str, str]:
 
 
 def _filled(spoken: str, random: np.random.Generator) -> tuple[str, str]:
-    """What stands before and after a text: a pattern, a choice made in each place of it."""
-    line = fill(_one(patterns(spoken), random), spoken, random)
+    """The parts before and after a text, from a pattern with all its alternatives chosen."""
+    line = fill(_choice(patterns(spoken), random), spoken, random)
     if random.random() < BARE:
         line = re.sub(r"[.,;:!?…]+(?=\s|$)|\s[-–=](?=\s)|[¿¡]", "", line).strip()
     before, _, after = line.partition(SLOT)
@@ -170,45 +171,46 @@ def _filled(spoken: str, random: np.random.Generator) -> tuple[str, str]:
 
 
 def fill(pattern: str, spoken: str, random: np.random.Generator) -> str:
-    """A pattern with one of the alternatives in each place; sections may stand in one another."""
+    """A pattern with one of its alternatives chosen at each place; sections may be nested."""
     sections = pattern_sections(spoken)
-    while place := re.search(r"<(\w+)>|\(([^()]*)\)", pattern):
-        chosen = _one(sections[place[1]] if place[1] else place[2].split("|"), random)
-        pattern = pattern[: place.start()] + chosen + pattern[place.end() :]
+    while slot := re.search(r"<(\w+)>|\(([^()]*)\)", pattern):
+        chosen = _choice(sections[slot[1]] if slot[1] else slot[2].split("|"), random)
+        pattern = pattern[: slot.start()] + chosen + pattern[slot.end() :]
     return re.sub(r"\s+", " ", pattern).strip()
 
 
 def _quoted(before: str, after: str, random: np.random.Generator) -> tuple[str, str]:
-    """What stands around a text, with a pair of quotation marks."""
-    left, right = _one(QUOTES, random)
+    """The parts around a text, with a pair of quotation marks."""
+    left, right = _choice(QUOTES, random)
     return before + left, right + after
 
 
 def _beside(before: str, after: str, spoken: str, random: np.random.Generator) -> tuple[str, str]:
-    """Now and then a common word of the language right before or after an unquoted text."""
+    """The parts around an unquoted text, sometimes with a common word right beside the text."""
     words = common_words(spoken)
     if before.rstrip()[-1:] in (":", ""):
         return before, after
     if random.random() < BESIDE:
-        before += f"{_one(words, random)} "
+        before += f"{_choice(words, random)} "
     if random.random() < BESIDE:
-        after = f" {_one(words, random)}{after}"
+        after = f" {_choice(words, random)}{after}"
     return before, after
 
 
 def _varied(piece: str, spoken: str, random: np.random.Generator) -> str:
-    """A piece with some words that are other ones, and some more."""
-    out, share = [], _one(OTHER, random)
+    """A piece with some words replaced and some inserted."""
+    words, share = [], _choice(OTHER, random)
     for word in piece.split(" "):
-        out.append(_other(spoken, random) if word.isalpha() and random.random() < share else word)
+        replaced = word.isalpha() and random.random() < share
+        words.append(_frame_word(spoken, random) if replaced else word)
         if word[-1:] not in ("", ".", "?", "!") and random.random() < MORE:
-            out.append(_other(spoken, random))
-    return " ".join(out)
+            words.append(_frame_word(spoken, random))
+    return " ".join(words)
 
 
-def _other(spoken: str, random: np.random.Generator) -> str:
-    """A word of those that stand around texts, or halves of two."""
-    first, second = (_one(frame_words(spoken), random) for _ in range(2))
+def _frame_word(spoken: str, random: np.random.Generator) -> str:
+    """A word that stands around texts, or the halves of two such words."""
+    first, second = (_choice(frame_words(spoken), random) for _ in range(2))
     if random.random() < 0.5:
         return first
     return first[: (len(first) + 1) // 2] + second[len(second) // 2 :]

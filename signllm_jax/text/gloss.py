@@ -1,7 +1,7 @@
-"""Glosses as corpora write them -> glosses of signs; and words where a corpus has no gloss.
+"""Cleans the glosses of corpora, and makes words of texts where a corpus has no gloss.
 
-Rules are applied to what a model reads and is trained on; references of a published benchmark stay
-as they are. What cleaning leaves of a line may be nothing.
+The rules apply to the input and the targets of models; the references of published benchmarks stay
+as they are. A cleaned line may be empty.
 
 | corpus | written | becomes |
 |---|---|---|
@@ -43,35 +43,26 @@ def clean_gloss(line: str, corpus: str) -> list[str]:
 
 
 def words(text: str, language: str) -> list[str]:
-    """The words of a text in small letters, without punctuation but for what is within a word.
+    """The words of a text in lower case; only punctuation within a word is kept.
 
-    None are left of a text that is all punctuation.
+    A text of nothing but punctuation has no words.
     """
-    found = re.findall(r"\w+(?:['’.,:&+-]\w+)*", normalize_text(text, language))
-    return [word.replace("’", "'") for word in found]
+    text = normalize_text(text, language).replace("’", "'")
+    return re.findall(r"\w+(?:['.,:&+-]\w+)*", text)
 
 
 def gloss_or_words(gloss: str, text: str, corpus: str, language: str) -> list[str]:
-    """The cleaned gloss, or the words of the text where nothing is left of the gloss."""
+    """The cleaned gloss, or the words of the text if the cleaned gloss is empty."""
     return clean_gloss(gloss, corpus) or words(text, language)
-
-
-def _plain(line: str) -> list[str]:
-    return line.split()
 
 
 def _phoenix(line: str) -> list[str]:
     line = re.sub(r"\bWIE AUSSEHEN\b", "WIE-AUSSEHEN", line)
-    glosses = []
-    for gloss in line.split():
-        if re.fullmatch(r"__.*__|<.*>|\[.*\]", gloss):
-            continue
-        gloss = re.sub(r"^(?:(?:loc|cl|lh|rh|qu)-)+", "", gloss)
-        gloss = re.sub(r"^negalp-", "neg-", gloss)
-        gloss = re.sub(r"(?:-PLUSPLUS|\+\+)$", "", gloss)
-        if gloss:
-            glosses.append(gloss)
-    return glosses
+    # (?<!\S) is the beginning of a gloss, (?!\S) its end
+    line = re.sub(r"(?<!\S)(?:__\S*__|<\S*>|\[\S*\])(?!\S)", "", line)
+    line = re.sub(r"(?<!\S)(?:(?:loc|cl|lh|rh|qu)-)+", "", line)
+    line = re.sub(r"(?<!\S)negalp-", "neg-", line)
+    return re.sub(r"(?:-PLUSPLUS|\+\+)(?!\S)", "", line).split()
 
 
 def _dgs(line: str) -> list[str]:
@@ -98,11 +89,11 @@ def _signsuisse(line: str) -> list[str]:
     number = re.search(r" (\d+)$", line)
     first = re.split(r" - | -(?=\S)| ?/ ?", line[: number.start()] if number else line)[0]
     name = "-".join(first.split())
-    return [name + (number[1] if number else "")] if name else _plain(line)
+    return [name + (number[1] if number else "")] if name else line.split()
 
 
 _RULES: dict[str, Callable[[str], list[str]]] = {
-    "plain": _plain,
+    "plain": str.split,
     "phoenix": _phoenix,
     "dgs": _dgs,
     "gksl": _gksl,

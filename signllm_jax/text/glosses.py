@@ -8,11 +8,11 @@ _FIRST = 2
 
 
 def gloss_vocabulary(lines: Iterable[Sequence[str]], rows: int) -> tuple[str, ...]:
-    """The most frequent glosses, at most rows - 2; equally frequent ones by their names.
+    """The most frequent glosses, at most rows - 2; equally frequent ones in alphabetical order.
 
     Args:
-        lines: the glosses of every train example.
-        rows: ids there may be, blank and unknown included.
+        lines: glosses of every training example.
+        rows: largest number of ids, blank and unknown included.
     """
     counts = Counter(gloss for line in lines for gloss in line)
     ordered = sorted(counts, key=lambda gloss: (-counts[gloss], gloss))
@@ -21,5 +21,5 @@ def gloss_vocabulary(lines: Iterable[Sequence[str]], rows: int) -> tuple[str, ..
 
 def encode_glosses(lines: Iterable[Sequence[str]], vocabulary: Sequence[str]) -> list[list[int]]:
     """Ids of the glosses of every example; a gloss that is not in the vocabulary is UNKNOWN."""
-    ids = {gloss: place + _FIRST for place, gloss in enumerate(vocabulary)}
+    ids = {gloss: id_ for id_, gloss in enumerate(vocabulary, _FIRST)}
     return [[ids.get(gloss, UNKNOWN) for gloss in line] for line in lines]

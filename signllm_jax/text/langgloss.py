@@ -1,7 +1,7 @@
 """LangGloss: glosses with the mark of their sign language on every token, `<asl:HELLO>`.
 
-A fingerspelled letter within a sentence is the gloss `FS:A`, so that it is told from a sign that
-has the name of a letter; marked it is `<asl_fs:A>`.
+A fingerspelled letter within a sentence has the gloss `FS:A`, which distinguishes it from a sign
+whose name is a letter; with its mark it is `<asl_fs:A>`.
 
 A model reads and writes a token as two numbers, the mark and the gloss, and composes its embedding,
 `E(language) + E(gloss)`: a gloss that two languages share has one row. A gloss that has no row is
@@ -11,6 +11,7 @@ is unknown, and names and numbers can be copied.
 
 import collections
 import dataclasses
+import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -18,35 +19,16 @@ from typing import NamedTuple
 from signllm_jax.core.errors import ConfigError, DataError, TextError
 from signllm_jax.core.languages import get_language
 from signllm_jax.core.schema import read_as
-from signllm_jax.text.gloss import CORPORA, clean_gloss, gloss_or_words, words
-
-__all__ = [
-    "BOS",
-    "CORPORA",
-    "EOS",
-    "FINGERSPELLED",
-    "PAD",
-    "SPELL",
-    "UNDETERMINED",
-    "Encoded",
-    "LangGlossVocabulary",
-    "clean_gloss",
-    "from_langgloss",
-    "gloss_or_words",
-    "split_marks",
-    "to_langgloss",
-    "words",
-]
 
 PAD, BOS, EOS, SPELL = 0, 1, 2, 3
 _FIRST_BYTE, _FIRST_PIECE = 4, 260
 _CHARACTER, _GLOSS = "c", "g"
 
 UNDETERMINED = "und"
-"""The mark of a token that a model gave none."""
+"""The mark of a token to which a model gave no language."""
 FINGERSPELLED = "FS:"
-"""What the gloss of a fingerspelled letter begins with."""
-_FS = "_fs"  # what the mark of such a gloss ends in
+"""Prefix of the gloss of a fingerspelled letter."""
+_FS = "_fs"  # suffix of the mark of such a gloss
 
 
 def to_langgloss(glosses: Iterable[str], language: str) -> list[str]:
@@ -54,13 +36,11 @@ def to_langgloss(glosses: Iterable[str], language: str) -> list[str]:
 
     Raises TextError when a gloss is empty or has white space in it.
     """
-    code = get_language(language).code
-    marked = []
+    code, glosses = get_language(language).code, list(glosses)
     for gloss in glosses:
-        if not gloss or gloss.split() != [gloss]:
+        if gloss.split() != [gloss]:
             raise TextError(f"not a gloss: {gloss!r}")
-        marked.append(_marked(code, gloss))
-    return marked
+    return [_marked(code, gloss) for gloss in glosses]
 
 
 def _marked(code: str, gloss: str) -> str:
@@ -73,14 +53,14 @@ def split_marks(marked: str | Iterable[str]) -> list[tuple[str, str]]:
 
     Raises TextError naming the first token that is not of the form `<language:gloss>`.
     """
-    found = []
+    pairs = []
     for token in marked.split() if isinstance(marked, str) else marked:
         match = re.fullmatch(r"<([a-z][a-z0-9_]*):(\S+)>", token)
         if not match:
             raise TextError(f"not a LangGloss token: {token!r}")
         code = match[1].removesuffix(_FS)
-        found.append((code, match[2] if code == match[1] else FINGERSPELLED + match[2]))
-    return found
+        pairs.append((code, match[2] if code == match[1] else FINGERSPELLED + match[2]))
+    return pairs
 
 
 def from_langgloss(marked: str | Iterable[str]) -> tuple[list[str], str]:
@@ -138,9 +118,10 @@ class LangGlossVocabulary:
 
         Args:
             lines: language code -> its lines of glosses.
-            min_count: rarer glosses get no row; spelling them teaches the model to spell.
-            max_pieces: the most glosses, the frequent ones first (by the rank in their language,
-                so that a large corpus does not push out a small one).
+            min_count: least number of occurrences of a gloss with a row; the model learns to spell
+                from the rarer ones.
+            max_pieces: largest number of glosses; frequent glosses come first, by the rank in
+                their language, so that a large corpus does not displace a small one.
         """
         return cls((), ()).extend(lines, min_count, max_pieces)
 
@@ -150,26 +131,21 @@ class LangGlossVocabulary:
         min_count: int = 1,
         max_pieces: int | None = None,
     ) -> "LangGlossVocabulary":
-        """With more languages or glosses behind the old ones, whose ids stay; see `build`."""
+        """Appends languages and glosses; the old ids stay the same. Arguments as in `build`."""
         ranks: dict[str, int] = {}
         characters: set[str] = set()
-        for code, of_language in lines.items():
+        for code, language_lines in lines.items():
             get_language(code)
-            counts = collections.Counter(gloss for line in of_language for gloss in line)
+            counts = collections.Counter(itertools.chain.from_iterable(language_lines))
             characters.update(*counts)
-            common = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-            for rank, (gloss, count) in enumerate(common):
-                if count >= min_count:
+            for rank, gloss in enumerate(sorted(counts, key=lambda gloss: (-counts[gloss], gloss))):
+                if counts[gloss] >= min_count:
                     ranks[gloss] = min(rank, ranks.get(gloss, rank))
-        glosses = [g for g in sorted(ranks, key=lambda g: (ranks[g], g)) if _GLOSS + g not in self]
+        glosses = [g for g in sorted(ranks, key=lambda g: (ranks[g], g)) if not self.knows(g)]
         pieces = [_CHARACTER + letter for letter in sorted(characters)]
-        new = [piece for piece in pieces if piece not in self]
-        new += [_GLOSS + gloss for gloss in glosses[:max_pieces]]
-        codes = [code for code in lines if code not in self.languages]
-        return LangGlossVocabulary((*self.languages, *codes), (*self.pieces, *new))
-
-    def __contains__(self, piece: str) -> bool:
-        return piece in self._ids
+        pieces += [_GLOSS + gloss for gloss in glosses[:max_pieces]]
+        languages = tuple(dict.fromkeys((*self.languages, *lines)))
+        return LangGlossVocabulary(languages, tuple(dict.fromkeys((*self.pieces, *pieces))))
 
     @property
     def size(self) -> int:
@@ -182,22 +158,18 @@ class LangGlossVocabulary:
         return 1 + len(self.languages)
 
     def mark(self, language: str) -> int:
-        """The mark of a language; raises TextError when the vocabulary has it not."""
-        try:
-            return 1 + self.languages.index(language)
-        except ValueError:
-            raise TextError(
-                f"no LangGloss of {language!r}: there is {', '.join(self.languages)}"
-            ) from None
+        """The mark of a language; raises TextError if the vocabulary does not have the language."""
+        if language not in self.languages:
+            raise TextError(f"no LangGloss of {language!r}: there is {', '.join(self.languages)}")
+        return 1 + self.languages.index(language)
 
     def knows(self, gloss: str) -> bool:
-        """Whether a gloss has a row of its own, so that it is not spelled."""
+        """Whether a gloss has a row of its own and hence is not spelled."""
         return _GLOSS + gloss in self._ids
 
     def encode(self, glosses: Iterable[str], language: str) -> Encoded:
         """Ids and marks of a line; errors as in `to_langgloss` and `mark`."""
-        mark, ids = self.mark(language), []
-        glosses = list(glosses)
+        mark, ids, glosses = self.mark(language), [], list(glosses)
         to_langgloss(glosses, language)  # refuses what is not a gloss
         for gloss in glosses:
             known = self._ids.get(_GLOSS + gloss)
@@ -208,18 +180,16 @@ class LangGlossVocabulary:
         ids = [SPELL]
         for letter in gloss:
             known = self._ids.get(_CHARACTER + letter)
-            if known is None:
-                ids += [_FIRST_BYTE + byte for byte in letter.encode("utf-8", "surrogatepass")]
-            else:
-                ids.append(known)
+            content = letter.encode("utf-8", "surrogatepass")
+            ids += [_FIRST_BYTE + byte for byte in content] if known is None else [known]
         return ids
 
     def decode(self, ids: Iterable[int], marks: Iterable[int]) -> list[str]:
-        """Marked tokens of what a model wrote, up to `EOS`; any numbers below the sizes are legal.
+        """Marked tokens of a model's output up to `EOS`; all numbers below the sizes are legal.
 
-        A spelled gloss is as long as the characters last and has the mark of its `SPELL`; bytes
-        that are no UTF-8 become U+FFFD, a spelled gloss without characters and characters without
-        `SPELL` are dropped.
+        A spelled gloss has all characters that follow `SPELL`, and the mark of `SPELL`. Invalid
+        UTF-8 becomes U+FFFD; a spelled gloss without characters and characters without `SPELL`
+        are dropped.
         """
         spelled: list[tuple[int, bytes]] = []
         inside = False
@@ -230,17 +200,15 @@ class LangGlossVocabulary:
             if id_ in (PAD, BOS):
                 continue
             if id_ == SPELL:
-                spelled.append((mark, b""))
-                inside = True
-                continue
-            if id_ < _FIRST_PIECE:
+                kind, content = _GLOSS, b""
+            elif id_ < _FIRST_PIECE:
                 kind, content = _CHARACTER, bytes([id_ - _FIRST_BYTE])
             else:
                 piece = self.pieces[id_ - _FIRST_PIECE]
                 kind, content = piece[0], piece[1:].encode("utf-8", "surrogatepass")
             if kind == _GLOSS:
                 spelled.append((mark, content))
-                inside = False
+                inside = id_ == SPELL
             elif inside:
                 spelled[-1] = (spelled[-1][0], spelled[-1][1] + content)
         codes = (UNDETERMINED, *self.languages)
@@ -248,7 +216,7 @@ class LangGlossVocabulary:
         return [_marked(code, gloss) for code, gloss in glosses if gloss]
 
     def to_dict(self) -> dict:
-        """As JSON can hold it."""
+        """Plain values for JSON."""
         return {"languages": list(self.languages), "pieces": list(self.pieces)}
 
     @classmethod
@@ -261,7 +229,7 @@ class LangGlossVocabulary:
 
 
 def _readable(content: bytes) -> str:
-    """The gloss of bytes a model wrote, without white space, which no gloss has."""
+    """The gloss in bytes that a model wrote, without white space, which no gloss has."""
     try:
         text = content.decode("utf-8", "surrogatepass")
     except UnicodeDecodeError:

@@ -1,6 +1,7 @@
-"""Where the payload of a prompt begins and ends, and which sign languages the rest names."""
+"""Finds the payload of a prompt, and the sign languages that the rest of the prompt names."""
 
 import functools
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -22,7 +23,7 @@ _QUOTES = {
     "「": "」",
     "『": "』",
 }
-# how a language is named after an unquoted text: `How do you sign hello in ASL?`
+# how a prompt names the language after an unquoted text: `How do you sign hello in ASL?`
 _TAILS = {
     "en": ("in {language}",),
     "de": ("in der {language}", "in {language}", "auf {language}"),
@@ -35,25 +36,32 @@ _ENDS = " \u00a0\u202f?.!¿¡…？。！"
 
 
 class _Form(NamedTuple):
-    """A template with its name filled in: what stands before and after the payload."""
+    """A template with the name of a language filled in.
+
+    Attributes:
+        before: Text before the payload.
+        after: Text after the payload.
+        languages: Sign languages that the form names.
+        quoted: Whether the payload is within quotation marks.
+    """
 
     before: str
     after: str
-    languages: frozenset[str]  # that it names
+    languages: frozenset[str]
     quoted: bool
 
 
 KNOWN = ("train", "dev")
-"""Splits whose templates are rules to read by: those of test are only ever asked with."""
+"""Splits whose templates serve as reading rules; those of test are only used to ask."""
 
 
 class Reading(NamedTuple):
-    """What a prompt says.
+    """Content of a prompt.
 
     Attributes:
-        payload: the text that it asks about, None where it cannot be found.
-        languages: sign languages that it names around the payload.
-        quoted: whether the payload stands within quotation marks.
+        payload: Text that the prompt asks about; None if no rule finds it.
+        languages: Sign languages that the prompt names outside of the payload.
+        quoted: Whether the payload is within quotation marks.
     """
 
     payload: str | None
@@ -64,7 +72,10 @@ class Reading(NamedTuple):
 def read(prompt: str, extra: tuple[str, ...], known: tuple[str, ...] = KNOWN) -> Reading:
     """Reads a prompt by templates and by quotation marks.
 
-    `extra` are templates that are rules beside those of the splits `known`.
+    Args:
+        prompt: Any text.
+        extra: Further templates to read by.
+        known: Splits of the package's templates to read by.
     """
     forms = list(_matches(prompt, _forms(extra, known, False, tuple(LANGUAGES))))
     if form := _most_specific(form for form in forms if form.quoted):
@@ -77,7 +88,7 @@ def read(prompt: str, extra: tuple[str, ...], known: tuple[str, ...] = KNOWN) ->
     plain = _fold(prompt).strip(_ENDS)
     small = lower(plain)
     loose = _most_specific(_matches(small, _forms(extra, known, True, tuple(LANGUAGES))))
-    # a template of a few words may be met to the letter by what another says more of
+    # a short template may match exactly where a longer one matches more of the prompt
     if exact and (not loose or _size(exact) >= _size(loose)):
         return _to_the_letter(prompt, exact)
     if loose:
@@ -107,7 +118,7 @@ def _most_specific(forms: Iterable[_Form]) -> _Form | None:
 
 
 def _size(form: _Form) -> int:
-    """Letters around the payload, marks at either end of the prompt left out."""
+    """Number of characters around the payload, without punctuation at the prompt's ends."""
     return len(form.before.lstrip(_ENDS)) + len(form.after.rstrip(_ENDS))
 
 
@@ -115,12 +126,12 @@ def _size(form: _Form) -> int:
 def _forms(
     extra: tuple[str, ...], known: tuple[str, ...], loose: bool, codes: tuple[str, ...]
 ) -> dict[str, list[_Form]]:
-    """All forms of the known splits' and the extra templates by their first letter, for languages.
+    """All forms of the templates of `known` and of `extra`, by their first letter.
 
-    The loose ones are unquoted and hold every name there is, in small letters without the
-    punctuation at either end.
+    The `loose` forms are unquoted and have every name of a language, in lower case and without
+    punctuation at either end. `codes` are the languages of the registry.
     """
-    found = {}
+    forms = {}
     for spoken in SPOKEN:
         for line in (*(t for split in known for t in templates(spoken, split)), *extra):
             before, _, after = line.partition(SLOT)
@@ -133,9 +144,9 @@ def _forms(
                 endings += [f" {tail}{after}" for tail in _TAILS.get(spoken, ())]
             for ending in endings:
                 for form in _filled(before, ending, quoted, spoken, loose, codes):
-                    found[form.before, form.after] = form
+                    forms[form.before, form.after] = form
     by_first: dict[str, list[_Form]] = {}
-    for form in found.values():
+    for form in forms.values():
         if form.before or form.after:
             by_first.setdefault(form.before[:1], []).append(form)
     return by_first
@@ -144,7 +155,7 @@ def _forms(
 def _filled(
     before: str, after: str, quoted: bool, spoken: str, loose: bool, codes: tuple[str, ...]
 ) -> Iterator[_Form]:
-    """The forms of one template: with every language's name, if there is a place for it."""
+    """The forms of one template: one per name of a language if it has a slot for a name."""
     line = f"{before} {after}"
     fillings = [("", frozenset(find_languages(line)))]
     if NAME in line:
@@ -162,27 +173,17 @@ def _filled(
 
 
 def _fold(text: str) -> str:
-    """NFC, every run of white space one space."""
-    return unicodedata.normalize("NFC", "".join(_words(text)))
-
-
-def _words(text: str) -> Iterator[str]:
-    space = False
-    for letter in text:
-        if not letter.isspace():
-            yield letter
-        elif not space:
-            yield " "
-        space = letter.isspace()
+    """NFC, with a single space for every run of white space."""
+    return unicodedata.normalize("NFC", re.sub(r"\s+", " ", text))
 
 
 def lower(text: str) -> str:
-    """Small letters, as many as there were."""
+    """Lower case with the same number of characters."""
     return "".join(letter.lower() if len(letter.lower()) == 1 else letter for letter in text)
 
 
 def _quoted_span(prompt: str) -> tuple[int, int] | None:
-    """Places of the quotation marks of the first and outermost quotation, if there is one."""
+    """Positions of the quotation marks of the first and outermost quotation, if there is one."""
     spans = []
     for opening, closings in _QUOTES.items():
         apostrophe = opening in "'‘"

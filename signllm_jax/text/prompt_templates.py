@@ -1,8 +1,9 @@
-"""The templates that prompts are made from: the package's own, and files of a user's."""
+"""The templates that prompts are made from: those of the package, and files of users."""
 
 import functools
 import importlib.resources
 import os
+from pathlib import Path
 
 from signllm_jax.core.errors import ConfigError, DataError
 
@@ -15,14 +16,13 @@ FULL, SHORT = "{full}", "{short}"
 """In patterns alone: the name of the sign language written out, and its abbreviation."""
 
 
-@functools.cache
 def templates(spoken: str, split: str = "train") -> tuple[str, ...]:
     """The package's templates in a spoken language, for example `How do you sign '{}'?`.
 
     Args:
         spoken: one of `SPOKEN`.
-        split: `train`; `dev` and `test` are for choosing and for reporting, and no model is ever
-            trained on them.
+        split: `train`, or `dev` and `test`, which serve model selection and reports; no model is
+            ever trained on them.
     """
     if spoken not in SPOKEN or split not in SPLITS:
         raise ConfigError(
@@ -33,27 +33,32 @@ def templates(spoken: str, split: str = "train") -> tuple[str, ...]:
 
 
 def patterns(spoken: str) -> tuple[str, ...]:
-    """Patterns of many ways of asking, with or without quotation marks, to train on alone.
+    """Patterns of many ways of asking, with or without quotation marks, only for training.
 
-    In each `(this|that|)` one of the alternatives is to be chosen, and in place of `<kin>` a line
-    of the section [kin] of `pattern_sections`, which is a pattern again: see `asking.ask`.
+    Each `(this|that|)` stands for one of its alternatives, and `<kin>` stands for a line of the
+    section [kin] of `pattern_sections`, which is a pattern again: see `asking.ask`.
     """
     return _sections(spoken)["patterns"]
+
+
+def name_lines(spoken: str) -> tuple[str, ...]:
+    """Lines about the names of sign languages: forms such as `{} Sign Language`, and entries.
+
+    An entry such as `dsgs = Swiss German, Swiss-German` lists the words to put into the forms.
+    """
+    return _sections(spoken)["names"]
 
 
 @functools.cache
 def pattern_sections(spoken: str) -> dict[str, tuple[str, ...]]:
     """What `<name>` in a pattern stands for: the lines of the section of that name."""
-    return {
-        name: lines
-        for name, lines in _sections(spoken).items()
-        if name not in (*SPLITS, "patterns", "words")
-    }
+    others = (*SPLITS, "patterns", "words", "names")
+    return {name: lines for name, lines in _sections(spoken).items() if name not in others}
 
 
 @functools.cache
 def common_words(spoken: str) -> tuple[str, ...]:
-    """Words that often stand beside a text, to train on alone."""
+    """Words that often stand beside a text, only for training."""
     return tuple(word for line in _sections(spoken)["words"] for word in line.split())
 
 
@@ -61,31 +66,30 @@ def common_words(spoken: str) -> tuple[str, ...]:
 def _sections(spoken: str) -> dict[str, tuple[str, ...]]:
     """The lines of a spoken language's file by section."""
     file = importlib.resources.files("signllm_jax.text") / "templates" / f"{spoken}.txt"
-    found: dict[str, list[str]] = {}
+    sections: dict[str, list[str]] = {}
     for line in file.read_text("utf-8").splitlines():
         if line.startswith("["):
-            rest = found.setdefault(line.strip("[]"), [])
+            section = sections.setdefault(line.strip("[]"), [])
         elif line and not line.startswith("#"):
-            rest.append(line)
-    return {name: tuple(lines) for name, lines in found.items()}
+            section.append(line)
+    return {name: tuple(lines) for name, lines in sections.items()}
 
 
 def read_templates(path: str | os.PathLike) -> tuple[str, ...]:
-    """Templates of a text file, one a line with `{}` or `'{}'`, as Prompt2Sign has them.
+    """Templates of a text file, one per line with `{}` or `'{}'`, as in Prompt2Sign.
 
-    Raises DataError naming the file, and the line that has not exactly one `{}`.
+    Raises DataError that names the file, and the line that does not have exactly one `{}`.
     """
     try:
-        with open(path, encoding="utf-8-sig") as file:
-            lines = file.read().splitlines()
+        lines = Path(path).read_text("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: {error}") from None
-    found = []
+    templates = []
     for number, line in enumerate(lines, 1):
         if line.strip():
             if line.count(SLOT) != 1 or line.count(NAME) > 1:
                 raise DataError(f"{path}:{number}: a template has one {{}}: {line[:60]!r}")
-            found.append(line.strip())
-    if not found:
+            templates.append(line.strip())
+    if not templates:
         raise DataError(f"{path}: no templates")
-    return tuple(found)
+    return tuple(templates)

@@ -1,11 +1,11 @@
-"""What a text stage reads: words or characters, each with hashed features beside its own id.
+"""Input of a text stage: words or characters, each with an id and hashed features.
 
-`words`: a word that train never showed is the unknown word, but its n-grams of 3 to 5 characters
-are mostly known. `characters`: so that words never met can be copied; a character's features are
-the word that it stands in and the two beside it, where they are frequent ones, else whether they
-are familiar, which tells a question from the text that it is about, and its place in the word and
-the characters next to it, which keep the letters of a copy in order. The first unit is the mark of
-the sign language that the caller asks for.
+`words`: a word that the train split does not have becomes the unknown word, but most of its n-grams
+of 3 to 5 characters are known. `characters`: a model can copy words that it has never met. The
+features of a character are its word and the two words beside it if these are frequent, else
+whether they are familiar; they distinguish a question from the text in it. The character's
+position in the word and the adjacent characters keep the letters of a copy in order. The first
+unit is the mark of the sign language that the caller asks for.
 Source of hashed n-grams: Bojanowski et al., Enriching Word Vectors with Subword Information,
 TACL 2017.
 """
@@ -25,17 +25,17 @@ from signllm_jax.core.errors import ConfigError, TextError
 from signllm_jax.core.schema import limits, read_as
 
 PAD, UNKNOWN, ANY = range(3)
-"""Ids of padding, of an unknown unit and of the mark that leaves the language to the text."""
+"""Ids of padding, of an unknown unit, and of the mark of a text without a given language."""
 SIZES = (3, 4, 5)
 MOST_GRAMS = 40
-"""N-grams of a unit that are kept; longer words keep that many, spread evenly."""
+"""Largest number of n-grams of a unit; longer words keep evenly spaced ones."""
 _UNKNOWN_WORD, _FAMILIAR_WORD = "?", "~"
 _SIDES = (("=", 0), ("-", -1), ("+", 1))
 FEATURES = {"words": MOST_GRAMS, "characters": len(_SIDES) + 3}
 """G, hashed features of a unit of each kind."""
 FREQUENT = 0.002
-"""Words in at least this share of the train texts are features of characters: those of questions
-are, those that are asked about are not."""
+"""Words in at least this share of the train texts are features of characters. Words of questions
+are so frequent; words that are asked about are not."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,12 +44,12 @@ class Units:
 
     Attributes:
         kind: `words` or `characters`.
-        languages: codes in the order of their marks.
-        marks: rows kept for marks, used or not.
-        known: the words or characters, in the order of their ids.
-        frequent: words that are features of characters.
-        buckets: rows of the hashed features, 0 = none.
-        familiar: words that, where they are not frequent, characters only know to be familiar.
+        languages: Codes in the order of their marks.
+        marks: Number of rows for marks, used or not.
+        known: Words or characters in the order of their ids.
+        frequent: Words that are features of characters.
+        buckets: Number of rows of the hashed features; 0 = no features.
+        familiar: Words whose feature, unless they are frequent, only says that they are familiar.
     """
 
     kind: str = dataclasses.field(metadata=limits(choices=("words", "characters")))
@@ -75,8 +75,8 @@ class Units:
 
     @property
     def columns(self) -> int:
-        """1 + G, numbers that a unit is made of."""
-        return 1 + FEATURES[self.kind] * (self.buckets > 0)
+        """1 + G, numbers per unit."""
+        return columns(self)
 
     def encode(
         self,
@@ -88,10 +88,10 @@ class Units:
         """int32 [S, 1 + G] of a text: the mark and the units.
 
         Args:
-            text: a sentence or a prompt.
-            language: the sign language that the caller asks for, None = the text says it.
-            hide: share of the frequent and familiar words that are made unknown, while training.
-            random: draws which.
+            text: A sentence or a prompt.
+            language: Sign language that the caller asks for; None = the text names it.
+            hide: Share of the frequent and familiar words that become unknown during training.
+            random: Draws these words.
 
         Raises:
             TextError: the text is empty.
@@ -116,48 +116,32 @@ class Units:
         return out
 
     def _surroundings(self, letters: list[str], hide: float, random) -> np.ndarray:
-        """int32 [S, 6]: hashes of the word a character stands in, the one before and the next, of
-        its place in the word, and of its pairs with the characters before and after.
+        """int32 [S, 6]: hashes of each character's word, the words before and after it, the
+        position in the word, and the pairs with the characters before and after.
 
-        A word is a run of letters, or a single other character; white space stands in none.
+        A word is a run of letters, or a single other character; white space belongs to no word.
         """
-        found = re.findall(r"\w+|[^\w\s]", "".join(letters))
-        known = {word: word for word in found if word in self._frequent}
-        known = dict.fromkeys((w for w in found if w in self._familiar), _FAMILIAR_WORD) | known
+        words = re.findall(r"\w+|[^\w\s]", "".join(letters))
+        known = {word for word in words if word in self._word_features}
         if hide:
-            kept = (w for w in sorted(known) if not w.isalpha() or random.random() > hide)
-            known = {word: known[word] for word in kept}
-        words = ["<", *(known.get(word, _UNKNOWN_WORD) for word in found), ">"]
-        features = np.array(
-            [
-                [_hash(f"{side}{words[i + step]}", self.buckets) for side, step in _SIDES]
-                for i in range(1, len(words) - 1)
-            ],
-            np.int32,
-        ).reshape(-1, len(_SIDES))
-        places = [(i, offset) for i, word in enumerate(found) for offset in range(len(word))]
-        shown = [i for i, letter in enumerate(letters) if not letter.isspace()]
+            known = {w for w in sorted(known) if not w.isalpha() or random.random() > hide}
+        features = [self._word_features[w] if w in known else _UNKNOWN_WORD for w in words]
+        features, around = ["<", *features, ">"], [" ", *letters, " "]
         out = np.zeros((len(letters), FEATURES["characters"]), np.int32)
-        around = [" ", *letters, " "]
-        for place, (word, offset) in zip(shown, places):
-            out[place, : len(_SIDES)] = features[word]
-            out[place, len(_SIDES) :] = [
-                _hash(feature, self.buckets)
-                for feature in (
-                    f"@{offset}",
-                    f"<{around[place]}{around[place + 1]}",
-                    f">{around[place + 1]}{around[place + 2]}",
-                )
-            ]
+        rows = (row for row, letter in enumerate(letters) if not letter.isspace())
+        for number, word in enumerate(words, 1):
+            of_word = [f"{side}{features[number + step]}" for side, step in _SIDES]
+            hashes = [_hash(feature, self.buckets) for feature in of_word]
+            for offset in range(len(word)):
+                row = next(rows)
+                before, letter, after = around[row : row + 3]
+                of_letter = (f"@{offset}", f"<{before}{letter}", f">{letter}{after}")
+                out[row] = [*hashes, *(_hash(feature, self.buckets) for feature in of_letter)]
         return out
 
     @functools.cached_property
-    def _frequent(self) -> frozenset[str]:
-        return frozenset(self.frequent)
-
-    @functools.cached_property
-    def _familiar(self) -> frozenset[str]:
-        return frozenset(self.familiar)
+    def _word_features(self) -> dict[str, str]:
+        return dict.fromkeys(self.familiar, _FAMILIAR_WORD) | {word: word for word in self.frequent}
 
     def to_dict(self) -> dict:
         """Plain values for JSON."""
@@ -169,9 +153,9 @@ class Units:
         return read_as(cls, values, "units")
 
 
-def columns(config: TextConfig) -> int:
-    """1 + G, numbers that a unit is made of: its id and its features, if there are any."""
-    return 1 + FEATURES[config.kind] * (config.buckets > 0)
+def columns(sizes: TextConfig | Units) -> int:
+    """1 + G, numbers per unit: its id and its hashed features, if there are any."""
+    return 1 + FEATURES[sizes.kind] * (sizes.buckets > 0)
 
 
 def split(text: str, kind: str) -> list[str]:
@@ -211,9 +195,9 @@ def collect_units(
 ) -> Units:
     """The units of train texts, the most frequent first, as many as fit into `rows`.
 
-    Words that are `familiar` are kept in small letters, for characters alone.
+    The `familiar` words are kept in lower case, and only for characters.
 
-    Raises ConfigError when not even one fits, or the languages outnumber the marks.
+    Raises ConfigError if no unit fits, or there are more languages than marks.
     """
     if len(languages) > marks:
         raise ConfigError(f"config.text.languages: {marks} marks for {len(languages)} languages")
@@ -222,12 +206,10 @@ def collect_units(
     if room < 1:
         raise ConfigError(f"config.text.units: {rows} rows hold no unit beside {marks} marks")
     known = sorted(counts, key=lambda unit: (-counts[unit], unit))[:room]
-    frequent: tuple[str, ...] = ()
-    familiar_words: tuple[str, ...] = ()
+    frequent, familiar_words = [], set()
     if kind == "characters" and buckets:
-        familiar_words = tuple(
-            sorted({w for f in familiar for w in re.findall(r"\w+", normalise(f))})
-        )
+        familiar_words = {w for f in familiar for w in re.findall(r"\w+", normalise(f))}
         words = Counter(w for t in texts for w in set(re.findall(r"\w+|[^\w\s]", normalise(t))))
-        frequent = tuple(sorted(w for w, n in words.items() if n >= FREQUENT * len(texts)))
-    return Units(kind, tuple(languages), marks, tuple(known), frequent, buckets, familiar_words)
+        frequent = [word for word, count in words.items() if count >= FREQUENT * len(texts)]
+    kept = (tuple(sorted(frequent)), buckets, tuple(sorted(familiar_words)))
+    return Units(kind, tuple(languages), marks, tuple(known), *kept)

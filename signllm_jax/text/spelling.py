@@ -1,4 +1,4 @@
-"""What of a text a manual alphabet spells: runs of letters, and the marks between them."""
+"""Divides texts into what a manual alphabet can spell, and the punctuation in between."""
 
 import re
 import unicodedata
@@ -20,31 +20,31 @@ def spelled_runs(text: str, letters: Collection[str]) -> tuple[list[str], str]:
         symbols and control characters are no marks: what cannot be spelled of a run is for its
         tokenizer to refuse.
     """
-    runs, marks, known = [""], "", {letter for unit in letters for letter in unit}
+    runs, marks, known = [""], "", set("".join(letters))
     for letter in unicodedata.normalize("NFC", text):
         kind = unicodedata.category(letter)
         divides = letter.isspace() or kind[0] in "PZ" or kind == "Cf"
         if letter.lower() in known or not divides:
             runs[-1] += letter
-            continue
-        runs.append("")
-        marks += letter if kind[0] == "P" else ""
+        else:
+            runs.append("")
+            marks += letter if kind[0] == "P" else ""
     return [run for run in runs if run], marks
 
 
 def spelled_parts(text: str, tokenizer: Tokenizer, most: int = 0) -> list[str]:
-    """What a model makes clips of, one after the other, to say a text.
+    """The parts of a text of which a model makes clips, one after the other.
 
-    A text that is spelled loses its punctuation, with a pause where a mark or white space was. A
-    tokenizer whose alphabet has a pause, a space, gets one part with single spaces, another one a
-    part for each run of letters. Other texts are one part.
+    A spelled text loses its punctuation; a pause replaces punctuation and white space. If the
+    alphabet has a pause (a space), the text is one part with single spaces, otherwise there is one
+    part per run of letters. Texts that are not spelled are one part.
 
     Args:
-        text: what is to be said.
-        tokenizer: of the model.
-        most: letters and pauses of a part, 0 = any number; only pauses divide.
+        text: Text to be signed.
+        tokenizer: Tokenizer of the model.
+        most: Largest number of letters and pauses of a part, 0 = no limit; parts end at pauses.
 
-    Raises TextError when there is nothing but punctuation to spell.
+    Raises TextError if the text has nothing but punctuation.
     """
     if tokenizer.kind != "letters":
         return [text]
@@ -54,7 +54,7 @@ def spelled_parts(text: str, tokenizer: Tokenizer, most: int = 0) -> list[str]:
         raise TextError(f"there is no letter to spell in {text[:40]!r}", "empty")
     if " " not in letters and runs:
         return runs
-    tokenizer.encode(" ".join(runs))  # what cannot be spelled is told of the whole text
+    tokenizer.encode(" ".join(runs))  # raises an error about the whole text, not about a part
     return divided(" ".join(runs), tokenizer, most) if most and runs else [" ".join(runs)]
 
 
@@ -62,22 +62,21 @@ _APART = dict(zip("œæßẞøłđıð", ("oe", "ae", "ss", "ss", "o", "l", "d",
 
 
 def folded(text: str, tokenizer: Tokenizer) -> tuple[str, tuple[str, ...]]:
-    """A visitor's text in letters that the alphabet has, and which others gave way: `é`, `❤`.
+    """A visitor's text in letters of the alphabet, and the characters that were replaced: `é`, `❤`.
 
-    Accents are taken off and ligatures apart where the alphabet has them not, symbols are left out,
-    and an apostrophe near a word's end divides nothing.
+    Accents and ligatures that the alphabet does not have become plain letters, symbols are left
+    out, and an apostrophe near the end of a word does not divide it.
 
-    Raises TextError of the kind `digits` or `letters` where something cannot be spelled at all, and
-    `empty` where nothing is left.
+    Raises TextError of the kind `digits` or `letters` if something cannot be spelled at all, and of
+    the kind `empty` if nothing is left.
     """
-    known = {letter for unit in tokenizer.letters() for letter in unit}
-    made, gone = [], []
-    for letter in normalize_text(
-        re.sub(r"(?<=\w\w)['’](?=\w{1,2}\b)", "", text), tokenizer.language
-    ):
+    known = set("".join(tokenizer.letters()))
+    plain_text, gone = "", []
+    without_apostrophes = re.sub(r"(?<=\w\w)['’](?=\w{1,2}\b)", "", text)
+    for letter in normalize_text(without_apostrophes, tokenizer.language):
         kind = unicodedata.category(letter)
         if letter in known or letter.isspace() or kind[0] == "P":
-            made.append(letter)
+            plain_text += letter
             continue
         if is_number(letter):
             raise no_numbers(text)
@@ -89,19 +88,18 @@ def folded(text: str, tokenizer: Tokenizer) -> tuple[str, tuple[str, ...]]:
             raise TextError(
                 f"the alphabet has no {letter!r}: it has {' '.join(tokenizer.letters())}", "letters"
             )
-        made.append(plain)
+        plain_text += plain
         if kind not in ("Mn", "Me", "Cf"):
             gone.append(letter)
-    text = " ".join("".join(made).split())
-    if not any(letter in known and letter != " " for letter in text):
+    if not (known - {" "}).intersection(plain_text):
         raise TextError("there is no letter to spell", "letters" if gone else "empty")
-    return text, tuple(dict.fromkeys(gone))
+    return " ".join(plain_text.split()), tuple(dict.fromkeys(gone))
 
 
 def divided(text: str, tokenizer: Tokenizer, most: int) -> list[str]:
-    """A spelled text in parts of at most so many letters and pauses, divided at pauses.
+    """A spelled text in parts of at most `most` letters and pauses, divided at pauses.
 
-    A word that is longer by itself is a part of its own.
+    A longer word is a part by itself.
     """
     parts: list[str] = []
     for word in text.split():
@@ -114,7 +112,7 @@ def divided(text: str, tokenizer: Tokenizer, most: int) -> list[str]:
 
 
 def left_out(text: str, tokenizer: Tokenizer) -> str:
-    """Says which marks of a text are not spelled; nothing where none is."""
+    """A sentence about the punctuation that is not spelled; empty if there is none."""
     if tokenizer.kind != "letters":
         return ""
     runs, marks = spelled_runs(text, [unit for unit in tokenizer.letters() if unit != " "])

@@ -1,48 +1,46 @@
-"""Texts that say the glosses of their clips in the order of signing, as `hello tea please` does."""
+"""Texts that consist of the glosses of their clips in the order of signing: `hello tea please`."""
 
 from collections.abc import Iterable, Sequence
 
 MOST = 4096
-"""Signs that are kept of a corpus."""
+"""Largest number of signs of a corpus."""
 
 
 def spoken_signs(texts: Iterable[str], glosses: Iterable[Sequence[str]]) -> tuple[str, ...]:
-    """The signs that texts are made of, sorted; empty where a text says anything else.
+    """The sorted signs that make up the texts; empty if a text has anything else.
 
     Args:
-        texts: of clips.
-        glosses: of the same clips, `THANK-YOU` for `thank you`.
+        texts: Texts of clips.
+        glosses: Glosses of the same clips, for example `THANK-YOU` for `thank you`.
     """
     signs: set[str] = set()
     for text, line in zip(texts, glosses, strict=True):
-        said = [_plain(gloss) for gloss in line]
-        if not said or " ".join(said) != _plain(text):
-            return ()
-        signs.update(said)
-        if len(signs) > MOST:
+        names = [_plain(gloss) for gloss in line]
+        signs.update(names)
+        if not names or " ".join(names) != _plain(text) or len(signs) > MOST:
             return ()
     return tuple(sorted(signs))
 
 
 def split_signs(text: str, signs: Sequence[str]) -> list[str]:
-    """The signs that a text says, longest first; the text alone where it says anything else.
+    """The signs of a text, the longest match first; only the text itself if it has anything else.
 
     Args:
-        text: what is produced.
-        signs: of `spoken_signs`.
+        text: Text to be signed.
+        signs: Signs as returned by `spoken_signs`.
     """
-    words, known, found = _plain(text).split(), frozenset(signs), []
+    words, known, matches = _plain(text).split(), frozenset(signs), []
     longest = max((sign.count(" ") + 1 for sign in signs), default=0)
     while words:
-        sizes = range(min(longest, len(words)), 0, -1)
-        size = next((size for size in sizes if " ".join(words[:size]) in known), 0)
-        if not size:
+        starts = (" ".join(words[:size]) for size in range(longest, 0, -1))
+        sign = next((start for start in starts if start in known), None)
+        if sign is None:
             return [text]
-        found.append(" ".join(words[:size]))
-        del words[:size]
-    return found or [text]
+        matches.append(sign)
+        del words[: sign.count(" ") + 1]
+    return matches or [text]
 
 
 def _plain(text: str) -> str:
-    """In small letters, with single spaces where hyphens or white space were."""
+    """Lower case, with single spaces instead of hyphens and white space."""
     return " ".join(text.casefold().replace("-", " ").split())

@@ -1,4 +1,4 @@
-"""What a text stage reads and writes with: its sizes, its units and the vocabulary of LangGloss.
+"""Input and output of a text stage: its sizes, its units and the vocabulary of LangGloss.
 
 A LangGloss token is one integer to the models, `mark * rows + id`, with the mark and the id of
 `LangGlossVocabulary`; the end has no mark.
@@ -22,10 +22,10 @@ class TextStage:
     """Frozen at step 0 of a run.
 
     Attributes:
-        config: sizes of the text stage.
-        rows: V, rows of the model's gloss table, used or not.
-        units: what texts are read with.
-        vocabulary: what LangGloss is written with.
+        config: Sizes of the text stage.
+        rows: V, number of rows of the model's gloss table, used or not.
+        units: Units of the input texts.
+        vocabulary: Vocabulary of the LangGloss output.
     """
 
     config: TextConfig
@@ -49,16 +49,14 @@ class TextStage:
     def write(self, glosses: Iterable[str], language: str) -> list[int]:
         """Tokens of a line, the end not included; errors as in `LangGlossVocabulary.encode`."""
         encoded = self.vocabulary.encode(glosses, language)
-        return [mark * self.rows + id_ for id_, mark in zip(encoded.ids, encoded.marks)]
+        return [mark * self.rows + id_ for id_, mark in zip(*encoded)]
 
     def read(self, tokens: Iterable[int]) -> list[str]:
         """The marked tokens `<asl:HELLO>` of a line that a model wrote, up to its end."""
-        ids, marks = [], []
-        for token in tokens:
-            mark, id_ = divmod(int(token), self.rows)
-            # a row that no gloss has yet is as good as none
-            ids.append(id_ if id_ < self.vocabulary.size else 0)
-            marks.append(min(mark, len(self.vocabulary.languages)))
+        pairs = [divmod(int(token), self.rows) for token in tokens]
+        # rows without a gloss count as padding
+        ids = [id_ if id_ < self.vocabulary.size else 0 for _, id_ in pairs]
+        marks = [min(mark, len(self.vocabulary.languages)) for mark, _ in pairs]
         return self.vocabulary.decode(ids, marks)
 
     def to_dict(self) -> dict:
@@ -77,13 +75,13 @@ class TextStage:
 
 
 class LineTokenizer:
-    """Marked LangGloss lines `<asl:H> <asl:I>` -> tokens, where a pose stage wants a tokenizer."""
+    """Tokenizer of marked LangGloss lines `<asl:H> <asl:I>`, for pose stages."""
 
     def __init__(self, stage: TextStage):
         self._stage = stage
 
     def encode(self, line: str) -> list[int]:
-        """Tokens of a line, none of an empty one; raises TextError on what is no LangGloss."""
+        """Tokens of a line; raises TextError if it is not LangGloss."""
         pairs = split_marks(line)
         return [token for code, gloss in pairs for token in self._stage.write([gloss], code)]
 
@@ -95,33 +93,32 @@ def make_stage(
     lines: Mapping[str, Sequence[Sequence[str]]],
     familiar: Iterable[str] = (),
 ) -> TextStage:
-    """The text stage of train texts and lines.
+    """The text stage for the texts and lines of the train split.
 
     Args:
-        config: sizes.
-        rows: V.
-        texts: what is read, of all languages.
-        lines: language code -> its lines of glosses.
-        familiar: words to be known as such, of texts that are read by characters.
+        config: Sizes of the text stage.
+        rows: V, number of rows of the gloss table.
+        texts: Input texts of all languages.
+        lines: Language code -> its lines of glosses.
+        familiar: Familiar words, for texts that are read by characters; see `Units`.
 
-    Raises ConfigError when the glosses, the units or the languages do not fit.
+    Raises ConfigError if the glosses, the units or the languages do not fit.
     """
-    marks = config.languages - 1
     vocabulary = LangGlossVocabulary.build(lines, config.min_count)
     units = collect_units(
         texts,
         config.kind,
         tuple(lines),
-        marks=marks,
+        marks=config.languages - 1,
         rows=config.units,
         buckets=config.buckets,
         familiar=familiar,
     )
-    return fitting(TextStage(config, rows, units, vocabulary))
+    return checked(TextStage(config, rows, units, vocabulary))
 
 
 def checked(stage: TextStage) -> TextStage:
-    """The stage itself; raises ConfigError where its parts do not fit each other."""
+    """The stage itself; raises ConfigError if its parts do not fit together."""
     units, languages = stage.units, stage.vocabulary.languages
     for code in (*units.languages, *languages):
         check_code(code)
@@ -129,11 +126,6 @@ def checked(stage: TextStage) -> TextStage:
         raise ConfigError(f"text_stage.units: {units.size} do not fit {stage.config.units} rows")
     if (units.kind, units.buckets) != (stage.config.kind, stage.config.buckets):
         raise ConfigError("text_stage.units: are not those of its config")
-    return fitting(stage)
-
-
-def fitting(stage: TextStage) -> TextStage:
-    """The stage itself; raises ConfigError when its vocabulary does not fit into its rows."""
     needed, marks = stage.vocabulary.size, stage.vocabulary.marks
     if needed > stage.rows:
         raise ConfigError(f"config.model.vocab: LangGloss needs {needed} rows, not {stage.rows}")

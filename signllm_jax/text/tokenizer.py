@@ -1,11 +1,10 @@
-"""One sentencepiece tokenizer a language: letters for fingerspelling, pieces for sentences.
+"""One sentencepiece tokenizer per language: letters for fingerspelling, pieces for sentences.
 
-`letters` has one token for each fingerspelling unit, units of several letters (`sch`) included,
-and refuses what it cannot spell. `pieces` has subwords with byte fallback, so nothing is
-unknown to it.
+`letters` has one token per fingerspelling unit, units of several letters (`sch`) included, and
+refuses texts that it cannot spell. `pieces` has subwords with byte fallback, so that no text is
+unknown.
 """
 
-import functools
 import io
 import unicodedata
 from collections.abc import Iterable
@@ -31,15 +30,13 @@ def is_number(letter: str) -> bool:
 
 
 def no_numbers(text: str) -> TextError:
-    """The error of a text that has numbers, where only letters are known."""
-    told = (
-        f"cannot spell {text[:40]!r}: numbers are not recorded, only letters; write them as words"
-    )
-    return TextError(told, "digits")
+    """The error for a text with numbers if only letters are known."""
+    reason = "numbers are not recorded, only letters; write them as words"
+    return TextError(f"cannot spell {text[:40]!r}: {reason}", "digits")
 
 
 class Encoder(Protocol):
-    """A `Tokenizer`, or what stands in for one where texts are only turned into ids."""
+    """A `Tokenizer`, or its replacement where texts only become ids."""
 
     def encode(self, text: str, /) -> list[int]:
         """Token ids of a text; raises TextError when it cannot be written."""
@@ -50,9 +47,9 @@ class Tokenizer:
     """Text of one language <-> token ids; id 0 is padding and is never produced.
 
     Attributes:
-        language: code.
+        language: Code of the language.
         kind: `letters` or `pieces`.
-        model: the serialized sentencepiece model.
+        model: Serialized sentencepiece model.
     """
 
     def __init__(self, model: bytes, kind: str, language: str):
@@ -88,12 +85,8 @@ class Tokenizer:
         return f"{name} has no letter {letter!r} in its data, which has {' '.join(known)}{hint}"
 
     def letters(self) -> list[str]:
-        """What a `letters` model can spell, sorted, units of several letters among it."""
-        return list(self._letters)
-
-    @functools.cached_property
-    def _letters(self) -> list[str]:
-        pieces = (self._processor.id_to_piece(id_) for id_ in range(UNKNOWN + 1, self.size))
+        """Sorted units that a `letters` model can spell, units of several letters included."""
+        pieces = self.pieces(range(UNKNOWN + 1, self.size))
         return sorted(piece.replace("▁", " ") for piece in pieces)
 
     def decode(self, ids: Iterable[int]) -> str:
@@ -111,11 +104,11 @@ def train_tokenizer(
     """Trains a tokenizer on the texts of a language's train split.
 
     Args:
-        texts: the sentences or words.
-        units: fingerspelling units that occur; those of several letters become one token.
+        texts: Sentences or words.
+        units: Fingerspelling units that occur; a unit of several letters becomes one token.
         kind: `letters` or `pieces`.
-        rows: V, the most ids there may be.
-        language: code.
+        rows: V, largest number of ids.
+        language: Code of the language.
 
     Raises:
         ConfigError: the ids do not fit into `rows`.
@@ -131,28 +124,22 @@ def train_tokenizer(
         "eos_id": -1,
         "character_coverage": 1.0,
         "minloglevel": 2,
-        "num_threads": 1,  # the same model whatever the machine
+        "num_threads": 1,  # the same model on every machine
+        "hard_vocab_limit": False,
     }
     if kind == "letters":
-        lower = {normalize_text(unit, language) for unit in units}
+        lower = {normalize_text(unit, language) for unit in units} - {""}
         symbols = sorted(unit for unit in lower if len(unit) > 1)
-        letters = {letter for text in normal for letter in text} | {u for u in lower if len(u) == 1}
-        size = len(letters) + len(symbols) + 2
+        size = len(lower.union(*normal)) + 2
         options = {
             "model_type": "char",
             "vocab_size": size + 1,
             "user_defined_symbols": symbols,
-            "hard_vocab_limit": False,
             "use_all_vocab": True,
         }
     else:
         size = rows
-        options = {
-            "model_type": "unigram",
-            "vocab_size": rows,
-            "byte_fallback": True,
-            "hard_vocab_limit": False,
-        }
+        options = {"model_type": "unigram", "vocab_size": rows, "byte_fallback": True}
     if size > rows:
         raise ConfigError(f"config.model.vocab: {language} needs {size} token rows, not {rows}")
     model = io.BytesIO()

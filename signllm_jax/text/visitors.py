@@ -1,7 +1,7 @@
-"""What a visitor typed into a page: a text, or a question for one, quotation marks or not.
+"""Reads a visitor's input on the page: a text, or a question for one, quotation marks or not.
 
 `What is the sign for thank you in ASL?`, `spell cat in ASL` and `hello in ASL` ask for a text,
-`hello` is one. The rules are for people; a model that reads prompts has learned more of them.
+`hello` is a text. A model that reads prompts has learned more forms of questions than these rules.
 """
 
 import re
@@ -13,25 +13,28 @@ from signllm_jax.core.languages import LANGUAGES
 from signllm_jax.text import prompt_forms
 from signllm_jax.text.language_names import mentions
 
-_TEXT = "(?P<text>.+?)"
-_WHO = "(?:i|you|we|one|they|people|someone|somebody|deaf people|a deaf person)"
-_SIGN_EN = "(?:sign|say|spell|fingerspell|finger ?spell|write|express|make|do)"
-_DONE_DE = "(?:gebärdet|sagt|buchstabiert|zeigt|macht|schreibt|ausdrückt)"
-_DO_DE = "(?:gebärden?|buchstabieren?|zeigen?|zeig|übersetzen?)"
-_ASKED_TR = (
-    "(?:işaretlenir|söylenir|denir|yazılır|hecelenir|gösterilir|yapılır|işaret edilir|anlatılır)"
-)
-_ASKED_KO = "(?:하나요|해요|하죠|말해요|말하나요|표현하나요|표현해요|써요|쓰나요|합니까|나타내나요)"
-# what may stand right before the text, by spoken language
-_WORD = {
-    "EN": "(?:the |my )?(?:(?:word|name|letters|phrase|signs? for|signs? of|spelling of)[: ]+)?",
-    "DE": "(?:(?:das wort|(?:den|meinen) namen|(?:die )?gebärden? (?:für|von))[: ]+)?",
-    "FR": "(?:(?:le mot|le prénom|le nom|les? signes? (?:pour|de|du))[: ]+)?",
-    "IT": "(?:(?:la parola|il nome|il segno (?:per|di))[: ]+)?",
-    "ES": "(?:(?:la palabra|el nombre|la seña (?:para|de))[: ]+)?",
-    "TR": r"(?:['’]\w+)? (?:kelimesi(?:ni)? |sözcüğü(?:nü)? )?",
+# names in `_RULES` -> what they stand for; `EN_` and the like are what may precede the text
+_NAMES = {
+    "EN_": "(?:the |my )?(?:(?:word|name|letters|phrase|signs? for|signs? of|spelling of)[: ]+)?",
+    "DE_": "(?:(?:das wort|(?:den|meinen) namen|(?:die )?gebärden? (?:für|von))[: ]+)?",
+    "FR_": "(?:(?:le mot|le prénom|le nom|les? signes? (?:pour|de|du))[: ]+)?",
+    "IT_": "(?:(?:la parola|il nome|il segno (?:per|di))[: ]+)?",
+    "ES_": "(?:(?:la palabra|el nombre|la seña (?:para|de))[: ]+)?",
+    "TR_": r"(?:['’]\w+)? (?:kelimesi(?:ni)? |sözcüğü(?:nü)? )?",
+    "TRASKED": (
+        "(?:işaretlenir|söylenir|denir|yazılır|hecelenir|gösterilir|yapılır|işaret edilir"
+        "|anlatılır)"
+    ),
+    "KOASKED": (
+        "(?:하나요|해요|하죠|말해요|말하나요|표현하나요|표현해요|써요|쓰나요|합니까|나타내나요)"
+    ),
+    "WHO": "(?:i|you|we|one|they|people|someone|somebody|deaf people|a deaf person)",
+    "SIGN": "(?:sign|say|spell|fingerspell|finger ?spell|write|express|make|do)",
+    "DONE": "(?:gebärdet|sagt|buchstabiert|zeigt|macht|schreibt|ausdrückt)",
+    "DO": "(?:gebärden?|buchstabieren?|zeigen?|zeig|übersetzen?)",
+    "TEXT": "(?P<text>.+?)",
 }
-# TEXT is what is asked for; a rule in capitals stands for one of the above
+# TEXT is the text that is asked for; names in capitals stand for the patterns above
 _RULES = r"""
 (?:.*\b)?how (?:to|do|does|would|can|could|should)(?: WHO)?(?: SIGN)? EN_TEXT
 (?:.*\b)?how (?:is|are) TEXT (?:signed|said|spelled|spelt|fingerspelled)
@@ -68,19 +71,14 @@ TEXT(?:을|를)? ?(?:수[어화]로 ?)?(?:보여|알려|가르쳐) ?(?:줘|줘�
 """
 
 
-def _rule(line: str) -> re.Pattern:
-    for name, stands_for in _WORD.items():
-        line = line.replace(f"{name}_", stands_for)
-    for name, stands_for in (
-        *(("TRASKED", _ASKED_TR), ("KOASKED", _ASKED_KO), ("WHO", _WHO), ("SIGN", _SIGN_EN)),
-        *(("DONE", _DONE_DE), ("DO", _DO_DE), ("TEXT", _TEXT)),
-    ):
-        line = line.replace(name, stands_for)
-    return re.compile(line)
+def _compiled(rules: str) -> list[re.Pattern]:
+    for name, pattern in _NAMES.items():
+        rules = rules.replace(name, pattern)
+    return [re.compile(rule) for rule in rules.strip().splitlines()]
 
 
-_QUESTIONS = [_rule(line) for line in _RULES.strip().splitlines()]
-# sign language as such, without saying which, and what is polite to add
+_QUESTIONS = _compiled(_RULES)
+# sign language in general, and polite words
 _ANY = re.compile(
     r"\b(?:in|into|using|with) (?:the )?sign language\b"
     r"|\b(?:in|auf|mit) (?:der )?gebärdensprache\b"
@@ -103,12 +101,12 @@ _EDGES = " \u00a0\u202f?!.,:;¿¡…？。！-–\"'“”„«»‘’"
 
 
 class Typed(NamedTuple):
-    """What a visitor means.
+    """Meaning of a visitor's input.
 
     Attributes:
-        text: what is to be signed.
-        language: code of the sign language that is named, None where none is.
-        asked: whether it was a question for a text.
+        text: Text to be signed.
+        language: Code of the sign language that the input names; None if it names none.
+        asked: Whether the input is a question for a text.
     """
 
     text: str
@@ -117,28 +115,28 @@ class Typed(NamedTuple):
 
 
 def understand(typed: str) -> Typed:
-    """What a visitor means by a text or a question.
+    """The meaning of a text or a question.
 
-    Raises TextError of the kind `empty` where there is nothing to sign, and of the kind `language`
-    where a sign language is asked for that is not in the registry, or several are.
+    Raises TextError of the kind `empty` if there is nothing to sign, and of the kind `language` if
+    the input asks for several sign languages, or for one that is not in the registry.
     """
     typed = unicodedata.normalize("NFC", " ".join(typed.split()))
     reading = prompt_forms.read(typed, ()) if typed else None
     if reading and reading.payload is not None and reading.quoted:
-        return Typed(_checked(reading.payload), _one(reading.languages), True)
+        return Typed(_checked(reading.payload), _only(reading.languages), True)
     rest, named, at_edge = _without_names(typed)
-    found = _question(_trimmed(rest))
-    if found is not None:
-        return Typed(_checked(found), _one(named), True)
     rest = _trimmed(rest)
-    if at_edge and rest:
-        return Typed(_checked(rest), _one(named), True)
-    return Typed(_checked(typed), None, False)
+    text = _question(rest)
+    if text is None and at_edge:
+        text = rest or None
+    if text is None:
+        return Typed(_checked(typed), None, False)
+    return Typed(_checked(text), _only(named), True)
 
 
 def _without_names(typed: str) -> tuple[str, set[str], bool]:
-    """The text without names of sign languages and what belongs to them, the languages named, and
-    whether a name stood at its beginning or end."""
+    """The text without names of sign languages and their prepositions, the named languages, and
+    whether a name was at the beginning or end of the text."""
     spans = [(start, end, {code}) for start, end, code in mentions(typed)]
     lower = prompt_forms.lower(typed)
     for general in _ANY.finditer(lower):
@@ -157,34 +155,35 @@ def _without_names(typed: str) -> tuple[str, set[str], bool]:
 
 
 def _trimmed(text: str) -> str:
-    """Without marks at either end and words of politeness."""
+    """The text without punctuation and polite words at either end."""
     before = None
     while before != text:
         before = text
         text = text.strip(_EDGES)
-        lower = prompt_forms.lower(text)
-        for polite in _POLITE.finditer(lower):
+        if polite := _POLITE.search(prompt_forms.lower(text)):
             text = text[polite.end() :] if polite.start() == 0 else text[: polite.start()]
-            break
     return text
 
 
 def _question(text: str) -> str | None:
-    """The text that a question asks for, the shortest that a rule finds; None: no question."""
+    """The text that a question asks for, the shortest of all rules; None if it is no question."""
     lower = prompt_forms.lower(text)
-    found = [rule.fullmatch(lower) for rule in _QUESTIONS]
-    spans = [match.span("text") for match in found if match]
+    matches = [rule.fullmatch(lower) for rule in _QUESTIONS]
+    spans = [match.span("text") for match in matches if match]
     if not spans:
         return None
     start, end = min(spans, key=lambda span: span[1] - span[0])
     return re.sub(r" (?:to|into|in|zu|nach|a|en)$", "", text[start:end].strip(_EDGES))
 
 
-def _one(named: set[str]) -> str | None:
+def _only(named: set[str]) -> str | None:
+    """The only language of a set of at most one; raises TextError if it has several."""
     for name in sorted(named - set(LANGUAGES)):
         raise TextError(f"{name} is asked for: known are {', '.join(LANGUAGES)}", "language")
     if len(named) > 1:
-        raise TextError(f"several sign languages are asked for: {', '.join(named)}", "language")
+        raise TextError(
+            f"several sign languages are asked for: {', '.join(sorted(named))}", "language"
+        )
     return next(iter(named), None)
 
 
