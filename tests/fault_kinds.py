@@ -26,7 +26,7 @@ def nobody(corpus, name):
     points = signer(FRAMES)
     points[:] = 0
     every = f"nobody in any of {FRAMES} frames"
-    corpus.refused(name, points, "the shoulders are never seen" if corpus.form == "pose" else every)
+    corpus.refused(name, points, "no frame shows both shoulders" if corpus.form == "pose" else every)
 
 
 def no_hands(corpus, name):

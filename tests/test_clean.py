@@ -181,7 +181,7 @@ def test_a_clip_without_anything_to_see_is_refused():
     clip = waving()
     for bad in (np.zeros_like(clip.confidence), np.full_like(clip.confidence, 0.01)):
         with pytest.raises(PoseFormatError, match="thing"):
-            clean.clean(PoseClip(clip.positions, bad, 25.0), place="thing")
+            clean.clean(PoseClip(clip.positions, bad, 25.0), source="thing")
     with pytest.raises(PoseFormatError, match="1 frames"):
         clean.clean(PoseClip(clip.positions[:1], clip.confidence[:1], 25.0))
 

@@ -27,14 +27,14 @@ def read_clip(
     """Reads a file that holds one clip.
 
     Args:
-        path: `.npz` (our own arrays, DWPose or COCO-WholeBody), `.pose`, `.skels` of one line,
-            `.json` or `.json.gz` (OpenPose or COCO-WholeBody), or OpenPose's `.zip`.
+        path: path of a `.npz` (our own arrays, DWPose or COCO-WholeBody), `.pose`, `.skels` of one
+            line, `.json` or `.json.gz` (OpenPose or COCO-WholeBody), or OpenPose's `.zip`.
         fps: frames per second, where the format does not store them.
         repairs: counts what was put right.
         budget: limits of a clip.
 
     Returns:
-        The clip; of OpenPose and DWPose it is flat.
+        The clip; clips of OpenPose and DWPose are flat.
 
     Raises:
         PoseFormatError: the file is damaged, holds another number of clips, or has an unknown

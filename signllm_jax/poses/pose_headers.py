@@ -1,4 +1,4 @@
-"""The headers of `.pose` files that are written, of MediaPipe Holistic and of OpenPose.
+"""The headers of `.pose` files that are written: MediaPipe Holistic's and OpenPose's.
 
 MediaPipe Holistic comes whole (33 body points, often a face of 468 or 478, 21 points a hand) or
 reduced to 8 body points with a face of 128 (178 points) or without one (50). OpenPose's components
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pose_format.pose_header import PoseHeader, PoseHeaderComponent
 
 HEADERS = ("holistic", "holistic_face", "holistic178", "openpose")
-"""What can be written: 75, 543, 178 and 137 points."""
+"""Headers that can be written, of 75, 543, 178 and 137 points."""
 
 BODY, FACE = "POSE_LANDMARKS", "FACE_LANDMARKS"
 HANDS = {"left": "LEFT_HAND_LANDMARKS", "right": "RIGHT_HAND_LANDMARKS"}
@@ -24,8 +24,8 @@ _OPENPOSE_HANDS = {side: f"hand_{side}_keypoints_2d" for side in HANDS}
 NOSE_FROM = (("133", "362"), "0")
 """Face points between which the nose lies: the eyes' inner corners and the upper lip's middle."""
 NOSE_AT = 0.55
-"""How far from the eyes to the lip. Least squares over 80 clips of `spoken-to-signed` that have
-both; it misses the nose by 8% of that way, about a hundredth of a shoulder width."""
+"""Part of the way from the eyes to the lip where the nose lies. Least squares over 80 clips of
+`spoken-to-signed` that have both; the error is 8% of that way, about 0.01 shoulder widths."""
 
 
 def _both(*parts: str) -> tuple[str, ...]:
@@ -71,8 +71,7 @@ _FACE_CONTOURS = """
 
 
 def _pairs(limbs: str) -> list[tuple[int, int]]:
-    ends = (limb.split("-") for limb in limbs.split())
-    return [(int(a), int(b)) for a, b in ends]
+    return [(int(start), int(end)) for start, end in (limb.split("-") for limb in limbs.split())]
 
 
 def holistic_points() -> dict[str, tuple[str, str]]:
@@ -111,12 +110,10 @@ def _hand_points(components, names) -> dict[str, tuple[str, str]]:
 
 def point_rows(header: "PoseHeader") -> dict[tuple[str, str], int]:
     """(component, point) -> its row among a frame's points."""
+    points = [(part.name, point) for part in header.components for point in part.points]
     rows: dict[tuple[str, str], int] = {}
-    place = 0
-    for component in header.components:
-        for point in component.points:
-            rows.setdefault((component.name, point), place)
-            place += 1
+    for row, point in enumerate(points):
+        rows.setdefault(point, row)
     return rows
 
 
@@ -154,6 +151,6 @@ def make_components(name: str, depth: bool = True) -> "list[PoseHeaderComponent]
         face = _FACE_CONTOURS.split() if name == "holistic178" else map(str, range(468))
         parts.append((FACE, list(face), [], [(128, 0, 0)]))
     colors = [(red, green, blue) for red, green, blue in hand_colors]
-    for component in HANDS.values():
-        parts.append((component, list(HAND_POINTS), _pairs(_HAND_LIMBS), colors))
+    limbs = _pairs(_HAND_LIMBS)
+    parts += [(component, list(HAND_POINTS), limbs, colors) for component in HANDS.values()]
     return [PoseHeaderComponent(*part, axes) for part in parts]
