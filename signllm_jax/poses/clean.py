@@ -25,14 +25,10 @@ LOW = 1.1  # wrists so far below the neck are in the lap or hang
 STILL = 0.5  # widths per second; hands that rest move less
 MARGIN = 0.2  # seconds of a rest that are kept, so that the first movement has a start
 LEAST_FRAMES = 2  # fewer frames have no movement
-_WINDOW = 5
 
 
 def clean(
-    clip: PoseClip,
-    repairs: Repairs | None = None,
-    source: str = "clip",
-    budget: Budget = BUDGET,
+    clip: PoseClip, repairs: Repairs | None = None, source: str = "clip", budget: Budget = BUDGET
 ) -> PoseClip:
     """Rejects, fills, trims and resamples a clip, after the reader and before the lift.
 
@@ -131,16 +127,14 @@ def outliers(positions: np.ndarray, confidence: np.ndarray, layout: Layout) -> n
         limit[joints] = JUMP[name]
         if name != "body":
             moving[:, joints] -= whole[:, np.array(layout.parent)[joints]]
-    half = _WINDOW // 2
-    wide = np.pad(moving, [(half, half), (0, 0), (0, 0)], mode="edge")
-    median = _median_of_five([wide[i : i + len(moving)] for i in range(_WINDOW)])
+    wide = np.pad(moving, [(2, 2), (0, 0), (0, 0)], mode="edge")
+    median = _median_of_five(*(wide[i : i + len(moving)] for i in range(5)))
     jumps = np.linalg.norm(moving - median, axis=-1) > limit
     return (confidence > 0) & ~(seen & ~jumps)
 
 
-def _median_of_five(values: list[np.ndarray]) -> np.ndarray:
+def _median_of_five(a, b, c, d, e) -> np.ndarray:
     """The median of five arrays, element by element, without sorting them all."""
-    a, b, c, d, e = values
     low = np.maximum(np.minimum(a, b), np.minimum(c, d))  # neither the least of all ...
     high = np.minimum(np.maximum(a, b), np.maximum(c, d))  # ... nor the greatest
     return np.maximum(np.minimum(low, high), np.minimum(np.maximum(low, high), e))

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import operator
 from collections.abc import Collection, Sequence
 
 # frames of the recorded letters on which the demo is trained: only their ratios matter here
@@ -97,7 +98,5 @@ def spelling(cues: Sequence[Cue]) -> str:
     """`h-e-l-l-o w-o-r-l-d`; empty where not all of the clip is spelled."""
     if not all(cue.spelled for cue in cues):
         return ""
-    words: dict[int, list[str]] = {}
-    for cue in cues:
-        words.setdefault(cue.word, []).append(cue.label)
-    return " ".join("-".join(letters) for letters in words.values())
+    words = itertools.groupby(cues, key=operator.attrgetter("word"))
+    return " ".join("-".join(cue.label for cue in letters) for _, letters in words)

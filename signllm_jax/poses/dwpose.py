@@ -25,7 +25,6 @@ from signllm_jax.poses.people import signer_keypoints
 
 LAYOUTS = ("person", "bodies")
 LARGEST_PART = 4.0  # a coordinate beyond it is a pixel, not a part of the picture
-_JOINTS = DWPOSE128.groups
 # where clips are written: a shoulder width is a fifth of a square picture, the neck near its top
 _PART_A_WIDTH, _NECK = 0.2, np.array([0.5, 0.3])
 
@@ -125,7 +124,7 @@ def picture_keypoints(clip: PoseClip) -> np.ndarray:
 
 def _members(keypoints: np.ndarray, layout: str) -> dict[str, Any]:
     """The arrays of a clip [T, 128, 3] or a frame [128, 3] under a layout's keys."""
-    parts = {part: keypoints[..., list(joints), :] for part, joints in _JOINTS.items()}
+    parts = {part: keypoints[..., list(joints), :] for part, joints in DWPOSE128.groups.items()}
     if layout == "person":
         members: dict[str, Any] = {"num_persons": np.int32(1)}
         for part, values in parts.items():
@@ -160,8 +159,6 @@ def write_dwpose(path: str | os.PathLike, clip: PoseClip, layout: str = "person"
         raise OutputError(f"unknown key layout {layout!r}: known are {', '.join(LAYOUTS)}")
     keypoints = picture_keypoints(clip)
     path = Path(path)
-    if path.suffix == ".npz":
-        save_npz(path, _members(keypoints, layout))
-        return
-    for number, frame in enumerate(keypoints, start=1):
-        save_npz(path / f"{number:08d}.npz", _members(frame, layout))
+    files = {path / f"{n:08d}.npz": frame for n, frame in enumerate(keypoints, start=1)}
+    for file, frame in ({path: keypoints} if path.suffix == ".npz" else files).items():
+        save_npz(file, _members(frame, layout))

@@ -114,22 +114,22 @@ def _frames_of(archive: dict[str, Any], source: str, budget: Budget) -> Iterator
         lengths = {len(value) for value in arrays.values()}
         if len(lengths) > 1:
             raise PoseFormatError(f"{source}: arrays of {sorted(lengths)} frames in one clip")
-        whole = {key: value for key, value in archive.items() if not np.ndim(value)}
         length = lengths.pop()
         budget.ask(source, frames=length)
         for frame in range(length):
-            yield whole | {key: value[frame] for key, value in arrays.items()}
+            yield archive | {key: value[frame] for key, value in arrays.items()}
     else:
         yield archive
 
 
 def _numbers_of(archive: dict[str, Any], length: int) -> list[int]:
     """The frame number of each of `length` payloads: SignVerse-2M skips frames by a stride."""
-    indices = archive.get("frame_indices")
-    fitting = isinstance(indices, np.ndarray) and indices.shape == (length,)
-    if not fitting or indices.dtype.kind != "i" or (np.diff(indices) <= 0).any():
+    frames = archive.get("frame_indices")
+    if not isinstance(frames, np.ndarray) or frames.shape != (length,) or frames.dtype.kind != "i":
         return list(range(length))
-    return [int(index) - int(indices[0]) for index in indices]
+    if (np.diff(frames) <= 0).any():
+        return list(range(length))
+    return [int(frame) - int(frames[0]) for frame in frames]
 
 
 def _stored(archive: dict[str, Any], name: str) -> float:

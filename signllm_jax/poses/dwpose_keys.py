@@ -11,7 +11,6 @@ from signllm_jax.poses import wholebody
 from signllm_jax.poses.frames import Repairs, clear_unusable, count_repairs
 
 LARGEST_COORDINATE = 1e5  # pixels are let through; anything larger is damage
-_PARTS = {"body": 18, "left_hand": 21, "right_hand": 21, "face": 68}
 _WRISTS = {"left_hand": 7, "right_hand": 4}
 _PERSON = re.compile(
     r"^person_(\d{1,6})(?:[/_](body|face|left_hand|right_hand)_(keypoints|scores))?$"
@@ -59,11 +58,11 @@ def _people_by_key(frame: dict[str, Any], source: str) -> list[dict[str, np.ndar
     people = []
     for number, arrays in sorted(members.items()):
         person = {}
-        for part, size in _PARTS.items():
+        for part, joints in DWPOSE128.groups.items():
             points, scores = arrays.get(f"{part}_keypoints"), arrays.get(f"{part}_scores")
             if points is not None:
                 key = f"person {number} {part}"
-                person[part] = _keypoints(points, scores, (size,), key, source)
+                person[part] = _keypoints(points, scores, (len(joints),), key, source)
         people.append(person)
     return people
 

@@ -48,9 +48,7 @@ class Statistics:
 
     def to_dict(self) -> dict:
         """Plain values for JSON."""
-        values = vars(self)
-        arrays = {name: values[name].tolist() for name in ("mean", "deviation", "seen")}
-        return values | arrays
+        return vars(self) | {n: getattr(self, n).tolist() for n in ("mean", "deviation", "seen")}
 
     @classmethod
     def from_dict(cls, values: dict) -> "Statistics":

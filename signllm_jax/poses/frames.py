@@ -106,8 +106,7 @@ def possible(coordinates: np.ndarray, largest: float, repairs: Repairs) -> np.nd
     finite = np.all(np.isfinite(coordinates), axis=-1)
     near = np.all(np.abs(np.where(finite[..., None], coordinates, 0)) <= largest, axis=-1)
     count_repairs(
-        repairs,
-        {"joints not finite": (~finite).sum(), "joints out of range": (~near).sum()},
+        repairs, {"joints not finite": (~finite).sum(), "joints out of range": (~near).sum()}
     )
     return finite & near
 

@@ -35,8 +35,7 @@ def join_clips(clips: Sequence[PoseClip], pause: float, eased: bool = False) -> 
         positions.append(after.positions)
         confidence.append(after.confidence)
     arrays = np.concatenate(positions), np.concatenate(confidence)
-    ended = all(clip.ended for clip in clips)
-    return PoseClip(*arrays, fps, clips[0].layout, cues, ended)
+    return PoseClip(*arrays, fps, clips[0].layout, cues, all(clip.ended for clip in clips))
 
 
 def smooth_step(share: np.ndarray) -> np.ndarray:

@@ -60,27 +60,23 @@ class JsonStream:
         self._at = end
         return value
 
-    def items(self) -> Iterator[None]:
-        """Goes through a list; the caller takes each value before the next."""
-        self._take("[")
-        while self.peek() != "]":
+    def items(self, first: str = "[", last: str = "]") -> Iterator[None]:
+        """Goes through a list, or what two other marks enclose; the caller takes each value."""
+        self._take(first)
+        while self.peek() != last:
             yield
-            if self.peek() != "]":
+            if self.peek() != last:
                 self._take(",")
-        self._take("]")
+        self._take(last)
 
     def entries(self) -> Iterator[str]:
-        """Goes through a dictionary by its keys; the caller takes each value before the next."""
-        self._take("{")
-        while self.peek() != "}":
+        """Goes through a dictionary by its keys; the caller takes the value of each."""
+        for _ in self.items("{", "}"):
             key = self.value()
             if not isinstance(key, str):
                 raise self._error("a key that is no text")
             self._take(":")
             yield key
-            if self.peek() != "}":
-                self._take(",")
-        self._take("}")
 
     def _take(self, mark: str) -> None:
         if (character := self.peek()) != mark:

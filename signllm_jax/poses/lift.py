@@ -60,12 +60,14 @@ def _refine(module, pose, filled, frames: int):
     return _cut(module.refined(pose, filled, frames), frames, length)
 
 
-def _prepare_reference(keypoints: np.ndarray) -> lift_reference.Prepared:
+def _lift_reference(keypoints: np.ndarray):
+    """The stages before the refinement, padded; the positions [3, J, T] and the tree after it."""
+    keypoints = _check(keypoints)
     frames = len(keypoints)
     padded = _joint_major(keypoints)
-    noise = lift_reference.root_noise(frames)
-    noise = np.pad(noise, [(0, 0), (0, padded.shape[2] - frames)])
-    return lift_reference.prepare(padded, noise, frames)
+    noise = np.pad(lift_reference.root_noise(frames), [(0, 0), (0, padded.shape[2] - frames)])
+    prepared = lift_reference.prepare(padded, noise, frames)
+    return prepared, *_refine(lift_reference, prepared.start, prepared.filled, frames)
 
 
 def _check(keypoints: np.ndarray) -> np.ndarray:
@@ -90,10 +92,8 @@ def reference_stages(keypoints: np.ndarray) -> dict:
     Raises:
         PoseFormatError: keypoints of another shape, or not finite.
     """
-    keypoints = _check(keypoints)
+    prepared, position, final = _lift_reference(keypoints)
     frames = len(keypoints)
-    prepared = _prepare_reference(keypoints)
-    position, final = _refine(lift_reference, prepared.start, prepared.filled, frames)
     prepared = _cut(prepared, frames, prepared.filled.shape[2])
     objective = jax.jit(lift_reference.objective)
     return prepared._asdict() | {
@@ -111,9 +111,7 @@ def lift_reference_positions(keypoints: np.ndarray) -> np.ndarray:
     divided by 9 these are the numbers of Prompt2Sign's `.skels`. Arguments and errors as
     `reference_stages`.
     """
-    keypoints = _check(keypoints)
-    prepared = _prepare_reference(keypoints)
-    position, _ = _refine(lift_reference, prepared.start, prepared.filled, len(keypoints))
+    _, position, _ = _lift_reference(keypoints)
     return position.transpose(2, 1, 0)
 
 

@@ -16,7 +16,7 @@ from signllm_jax.core.skeleton import OPENPOSE50
 from signllm_jax.poses.budget import BUDGET, Budget
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.frames import Repairs, clear_unusable, count_repairs, numbered_files
-from signllm_jax.poses.normalize import to_pixels, to_shoulder_widths
+from signllm_jax.poses.normalize import put_neck, to_pixels, to_shoulder_widths
 from signllm_jax.poses.npz import load_npy
 from signllm_jax.poses.pose_headers import BODY, BODY_POINTS, HAND_POINTS, holistic_points
 
@@ -24,12 +24,6 @@ SIZES = {1662: 468, 258: 0}
 """Numbers of a frame -> points of its face."""
 _BODY, _HAND, _BODY_NUMBERS = len(BODY_POINTS), len(HAND_POINTS), 4
 _LARGEST_PART = 100.0  # parts of a picture; anything beyond is damage
-# index of each joint among MediaPipe's body points
-_JOINTS = {
-    joint: BODY_POINTS.index(point)
-    for joint, (component, point) in holistic_points().items()
-    if component == BODY
-}
 
 
 def read_mediapipe(
@@ -97,12 +91,10 @@ def _keypoints(numbers: np.ndarray) -> np.ndarray:
     keypoints = np.zeros((len(numbers), OPENPOSE50.size, 3))
     start = _BODY * _BODY_NUMBERS
     body = numbers[:, :start].reshape(-1, _BODY, _BODY_NUMBERS)
-    for joint, row in _JOINTS.items():
-        keypoints[:, OPENPOSE50.index(joint)] = body[:, row][:, [0, 1, 3]]
-    sides = [keypoints[:, OPENPOSE50.index(f"{side}_shoulder")] for side in ("left", "right")]
-    neck = OPENPOSE50.index("neck")
-    keypoints[:, neck] = (sides[0] + sides[1]) / 2
-    keypoints[:, neck, 2] = np.minimum(sides[0][:, 2], sides[1][:, 2])
+    for joint, (component, point) in holistic_points().items():
+        if component == BODY:
+            keypoints[:, OPENPOSE50.index(joint)] = body[:, BODY_POINTS.index(point)][:, [0, 1, 3]]
+    put_neck(keypoints, OPENPOSE50)
     start += 3 * SIZES[numbers.shape[1]]
     for side in ("left", "right"):
         hand = numbers[:, start : start + 3 * _HAND].reshape(-1, _HAND, 3)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from signllm_jax.core.errors import PoseFormatError
-from signllm_jax.core.skeleton import get_layout
+from signllm_jax.core.skeleton import Layout, get_layout
 
 LEAST_WIDTH = 1e-6  # of the shoulders, in the reader's own unit
 LARGEST_PART = 2.0
@@ -27,6 +27,19 @@ def is_normalized(shoulders: np.ndarray, seen: np.ndarray) -> bool:
     shown = shoulders[both].astype(np.float64)
     apart = np.linalg.norm(shown[:, 0] - shown[:, 1], axis=-1).mean()
     return bool(abs(apart - 1) < _EXACT and np.abs(shown.mean(axis=(0, 1))).max() < _EXACT)
+
+
+def put_neck(keypoints: np.ndarray, layout: Layout) -> None:
+    """Puts the neck in the middle of the shoulders, for detectors that give no neck.
+
+    Args:
+        keypoints: float [T, J, 3], x, y and confidence; the neck is changed.
+        layout: layout of the joints.
+    """
+    neck, left, right = map(layout.index, ("neck", "left_shoulder", "right_shoulder"))
+    shoulders = keypoints[:, [left, right]]
+    keypoints[:, neck] = shoulders.mean(axis=1)
+    keypoints[:, neck, 2] = shoulders[..., 2].min(axis=1)
 
 
 def to_pixels(

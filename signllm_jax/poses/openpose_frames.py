@@ -4,7 +4,7 @@ One file holds a list of frames, or a dictionary of them by number; either may s
 The DGS Corpus wraps the recordings of a session: a list of `camera`, `width`, `height`, `frames`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ from signllm_jax.poses.archives import open_archive
 from signllm_jax.poses.budget import Budget
 from signllm_jax.poses.frames import numbered_files, numbered_names, read_file, reason
 from signllm_jax.poses.json_files import SUFFIXES, load_json, parse_json
-from signllm_jax.poses.openpose_session import FRAME_BYTES, NUMBER, Session, is_camera, no_camera
+from signllm_jax.poses.openpose_session import FRAME_BYTES, NUMBER, Session, recording_of
 
 LARGE_BYTES = 16 * 2**20
 """A file of a clip above it is read frame by frame; a session of the DGS Corpus has hundreds."""
@@ -84,8 +84,7 @@ def _archived(path: Path, budget: Budget) -> Frames:
                 with archive.open(name) as file:  # an announced size is not to be trusted
                     content = file.read(limit + 1)
             except Exception as error:  # damage shows as almost any error of zipfile and zlib
-                message = f"{path}: not a readable archive: {reason(error)}"
-                raise PoseFormatError(message) from None
+                raise PoseFormatError(f"{path}: not a readable archive: {reason(error)}") from None
             total += len(content)
             budget.ask(str(path), bytes=total)
             if len(content) > limit:
@@ -97,8 +96,7 @@ def _archived(path: Path, budget: Budget) -> Frames:
 
 def _in_value(value: object, source: str, budget: Budget, camera: str) -> Frames:
     """The frames in the JSON of a whole clip."""
-    if isinstance(value, list) and value and all(map(_is_recording, value)):
-        recording = _recording(value, source, camera)
+    if recording := recording_of(value, source, camera):
         size = recording.get("width"), recording.get("height")
         known = all(type(side) is int and 0 < side < 1e5 for side in size)
         inner = _in_value(recording["frames"], source, budget, "")
@@ -107,26 +105,10 @@ def _in_value(value: object, source: str, budget: Budget, camera: str) -> Frames
         value = [value]
     elif isinstance(value, dict) and "frames" in value:
         value = value["frames"]
-    if isinstance(value, list) and value:
-        budget.ask(source, frames=len(value))
-        named = ((n, f"{source}: frame {n}", frame) for n, frame in enumerate(value))
-        return Frames(named, len(value))
+    if isinstance(value, list):
+        value = {str(number): frame for number, frame in enumerate(value)}
     if isinstance(value, dict) and value:
         numbered, length = numbered_names(value, NUMBER.pattern, source, budget)
         named = ((n, f"{source}: frame {name:.40}", value[name]) for n, name in numbered)
         return Frames(named, length)
     raise PoseFormatError(f"{source}: no list of frames in it")
-
-
-def _is_recording(value: object) -> bool:
-    return isinstance(value, dict) and "people" not in value and "frames" in value
-
-
-def _recording(recordings: list[dict], source: str, camera: str) -> Mapping:
-    if len(recordings) == 1 and not camera:
-        return recordings[0]
-    names = [str(recording.get("camera", n)) for n, recording in enumerate(recordings)]
-    matches = [number for number, name in enumerate(names) if is_camera(name, camera)]
-    if camera in names or len(matches) == 1:
-        return recordings[names.index(camera) if camera in names else matches[0]]
-    raise no_camera(names, source, camera)

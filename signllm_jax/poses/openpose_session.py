@@ -16,12 +16,41 @@ SESSION_BYTES = 4 * 2**30  # of a file, decompressed
 NUMBER = re.compile(r"(\d+)(?:_keypoints)?(?:\.\w+)?$")  # of a frame among a dictionary's keys
 
 
-def is_camera(name: str, wanted: str) -> bool:
+def recording_of(value: object, source: str, camera: str) -> dict | None:
+    """Picks the recording of a camera from the value of a session's file.
+
+    Args:
+        value: Parsed JSON; a session is a list of recordings.
+        source: Name of the file, for error messages.
+        camera: Camera of the recording; empty where there is only one recording.
+
+    Returns:
+        The recording; None where the value is no session.
+
+    Raises:
+        PoseFormatError: The camera is missing, or several match or none is named.
+    """
+    if not isinstance(value, list) or not value or not all(map(_is_recording, value)):
+        return None
+    if len(value) == 1 and not camera:
+        return value[0]
+    names = [str(recording.get("camera", number)) for number, recording in enumerate(value)]
+    matches = [number for number, name in enumerate(names) if _is_camera(name, camera)]
+    if camera in names or len(matches) == 1:
+        return value[names.index(camera) if camera in names else matches[0]]
+    raise _no_camera(names, source, camera)
+
+
+def _is_recording(value: object) -> bool:
+    return isinstance(value, dict) and "people" not in value and "frames" in value
+
+
+def _is_camera(name: str, wanted: str) -> bool:
     """Whether a recording is the wanted one; `1a1` and `a` mean the camera `a1`."""
     return bool(wanted) and bool(name) and (name in wanted or wanted in name)
 
 
-def no_camera(names: list[str], source: str, wanted: str) -> PoseFormatError:
+def _no_camera(names: list[str], source: str, wanted: str) -> PoseFormatError:
     """The error of a file that lacks the wanted camera, or has several where none is wanted."""
     stem = re.sub(r"[._]openpose$", "", Path(source).name.partition(".json")[0])
     what = f"no camera {wanted!r}" if wanted else "several cameras"
@@ -56,14 +85,14 @@ class Session:
                 for number, _ in enumerate(self._stream.items()):
                     yield from self._item(number)
         if self._camera and self._names and not self._taken:
-            raise no_camera(self._names, self._source, self._camera)
+            raise _no_camera(self._names, self._source, self._camera)
 
     def _item(self, number: int) -> Iterator[tuple[int, str, object]]:
         """A frame of a list of frames, or a recording of a list of recordings."""
         value = self._stream.value()
         if value is LARGE:
             yield from self._object()
-        elif isinstance(value, dict) and "people" not in value and "frames" in value:
+        elif _is_recording(value):
             raise PoseFormatError(f"{self._source}: recording {number} has next to no frames")
         else:
             yield number, f"{self._source}: frame {number}", value
@@ -82,10 +111,10 @@ class Session:
                 name = str(value) if key == "camera" else name
 
     def _is_taken(self, name: str) -> bool:
-        taken = not self._camera or name == self._camera or is_camera(name, self._camera)
+        taken = not self._camera or name == self._camera or _is_camera(name, self._camera)
         self._taken += taken
         if self._taken > 1:
-            raise no_camera(self._names, self._source, self._camera)
+            raise _no_camera(self._names, self._source, self._camera)
         return taken
 
     def _frames(self, taken: bool) -> Iterator[tuple[int, str, object]]:

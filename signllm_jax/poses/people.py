@@ -59,8 +59,7 @@ def signers(frames: Sequence[np.ndarray], layout: Layout, repairs: Repairs) -> n
     person, others = follow(frames, layout)
     several = sum(len(people) > 1 for people in frames)
     count_repairs(
-        repairs,
-        {"frames with several people": several, "poses of other people left out": others},
+        repairs, {"frames with several people": several, "poses of other people left out": others}
     )
     return person
 
@@ -88,8 +87,7 @@ def signer_keypoints(
     if empty == len(people):
         raise PoseFormatError(f"{source}: nobody in any of {length} frames")
     count_repairs(
-        repairs,
-        {"frames without a person": empty, "frames without a file": length - len(people)},
+        repairs, {"frames without a person": empty, "frames without a file": length - len(people)}
     )
     nobody = np.zeros((0, layout.size, 3), np.float32)
     frames = [people.get(number, nobody) for number in range(length)]

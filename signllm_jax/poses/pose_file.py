@@ -156,8 +156,7 @@ def _usable(positions: np.ndarray, confidence: np.ndarray, repairs: Repairs):
 def _put_nose(joints, seen, header, positions, confidence, repairs) -> None:
     """Makes the nose from points of the face, where the header has them."""
     row_of = pose_headers.point_rows(header)
-    corners, lip = pose_headers.NOSE_FROM
-    rows = [row_of.get((pose_headers.FACE, point), -1) for point in (*corners, lip)]
+    rows = [row_of.get((pose_headers.FACE, point), -1) for point in pose_headers.NOSE_FROM]
     if min(rows) < 0:
         return
     points, shown = _usable(positions[:, rows], confidence[:, rows], repairs)
@@ -170,28 +169,29 @@ def _put_nose(joints, seen, header, positions, confidence, repairs) -> None:
 def _depth_is_pixels(clip: np.ndarray, seen: np.ndarray) -> bool:
     """Whether z is in pixels like x and y, not in picture widths."""
     ratios = []
-    for joints in (OPENPOSE50.groups["left_hand"], OPENPOSE50.groups["right_hand"]):
-        hand = clip[:, list(joints)][(seen[:, list(joints)] > 0).all(axis=1)]
-        across, depth = np.ptp(hand[..., :2], axis=1).max(-1), np.ptp(hand[..., 2], axis=1)
-        ratios += list(depth[across > 0] / across[across > 0])
+    for joints in map(list, (OPENPOSE50.groups["left_hand"], OPENPOSE50.groups["right_hand"])):
+        hand = clip[(seen[:, joints] > 0).all(axis=1)][:, joints]
+        ratios += _depth_ratios(hand, axes=2)
     if not ratios:  # no hand: the body's depth is about its shoulders' width, in either unit
         both = (seen[:, _RIGHT] > 0) & (seen[:, _LEFT] > 0)
-        arms = clip[both][:, [2, 3, 5, 6]]
-        across, depth = np.ptp(arms[..., 0], axis=1), np.ptp(arms[..., 2], axis=1)
-        ratios = list(depth[across > 0] / across[across > 0] / 5)
+        ratios = [ratio / 5 for ratio in _depth_ratios(clip[both][:, [2, 3, 5, 6]], axes=1)]
     return bool(ratios) and float(np.median(ratios)) > PIXEL_DEPTH
 
 
+def _depth_ratios(points: np.ndarray, axes: int) -> list[float]:
+    """The extent in z over that in the first axes, for each frame of points [T, P, 3]."""
+    across, depth = np.ptp(points[..., :axes], axis=1).max(-1), np.ptp(points[..., 2], axis=1)
+    return list(depth[across > 0] / across[across > 0])
+
+
 def _attach_hand(clip: np.ndarray, seen: np.ndarray, wrist: int, start: int) -> None:
-    """Hangs a hand [T, 21, 3] on its arm: x, y from the hand, depth from the arm's wrist."""
+    """Attaches a hand [T, 21, 3] to its arm: x, y from the hand, depth from the arm's wrist."""
     hand = slice(start, start + 21)
-    shown = seen[:, start] > 0
-    depth = clip[:, wrist, 2].copy()
-    if (known := seen[:, wrist] > 0).any():  # a hand may be seen where its arm is not
-        moments = np.arange(len(clip))
-        depth = np.interp(moments, moments[known], depth[known])
-    else:
-        depth = np.repeat(np.median(clip[:, _NECK, 2]), len(clip))
+    shown, known = seen[:, start] > 0, seen[:, wrist] > 0
+    time = np.arange(len(clip))
+    depth = np.median(clip[:, _NECK, 2])  # a hand may be seen where its arm is not
+    if known.any():
+        depth = np.interp(time, time[known], clip[known, wrist, 2])
     clip[:, hand, 2] += (depth - clip[:, start, 2])[:, None]
     clip[shown, wrist] = clip[shown, start]
     seen[shown, wrist] = np.maximum(seen[shown, wrist], seen[shown, start])

@@ -21,7 +21,7 @@ HANDS = {"left": "LEFT_HAND_LANDMARKS", "right": "RIGHT_HAND_LANDMARKS"}
 OPENPOSE_BODY, _OPENPOSE_FACE = "pose_keypoints_2d", "face_keypoints_2d"
 _OPENPOSE_HANDS = {side: f"hand_{side}_keypoints_2d" for side in HANDS}
 
-NOSE_FROM = (("133", "362"), "0")
+NOSE_FROM = ("133", "362", "0")
 """Face points between which the nose lies: the eyes' inner corners and the upper lip's middle."""
 NOSE_AT = 0.55
 """Part of the way from the eyes to the lip where the nose lies. Least squares over 80 clips of
@@ -93,8 +93,7 @@ def openpose_points() -> dict[str, tuple[str, str]]:
         side, _, part = DWPOSE128.joints[joint].rpartition("_")
         points[DWPOSE128.joints[joint]] = OPENPOSE_BODY, side[:1].upper() + part.capitalize()
     # pose-format orders the face's points by region; their names carry OpenPose's number
-    by_number = {int(point.partition("_")[2]): point for point in FACE_POINTS if point[1] != "B"}
-    by_number |= {int(p[3:]): p for p in FACE_POINTS if p.startswith("FB_")}
+    by_number = {int(point.partition("_")[2]): point for point in FACE_POINTS}
     for number, joint in enumerate(DWPOSE128.groups["face"]):
         points[DWPOSE128.joints[joint]] = _OPENPOSE_FACE, by_number[number]
     return points | _hand_points(_OPENPOSE_HANDS, HAND)
@@ -119,9 +118,7 @@ def point_rows(header: "PoseHeader") -> dict[tuple[str, str], int]:
 
 def written_points(name: str) -> dict[str, tuple[str, str]]:
     """Joint -> (component, point) of a header in `HEADERS`, for the joints that it has."""
-    if name == "openpose":
-        return openpose_points()
-    points = holistic_points()
+    points = openpose_points() if name == "openpose" else holistic_points()
     if name == "holistic178":
         del points["nose"]
     return points

@@ -14,7 +14,6 @@ from signllm_jax.core.errors import PoseFormatError
 from signllm_jax.core.skeleton import DWPOSE128, Layout
 from signllm_jax.poses.pose_headers import (
     BODY,
-    HANDS,
     OPENPOSE_BODY,
     holistic_points,
     openpose_points,
@@ -81,8 +80,7 @@ def joint_rows(header: "PoseHeader", layout: Layout, source: str) -> np.ndarray:
     points = _wholebody_points(header) if kind == WHOLEBODY else makers[kind]()
     row_of = point_rows(header)
     rows = np.array([row_of.get(points[j], -1) if j in points else -1 for j in layout.joints])
-    needed = [f"{side}_{part}" for side in HANDS for part in ("shoulder", "elbow", "wrist")]
-    needed += [*_group("left_hand"), *_group("right_hand")]
+    needed = [joint for joint in holistic_points() if joint != "nose"]  # arms and hands
     missing = [points[joint] for joint in needed if rows[layout.index(joint)] < 0]
     if missing:
         raise PoseFormatError(
@@ -112,11 +110,11 @@ def _wholebody_points(header: "PoseHeader") -> dict[str, tuple[str, str]]:
 
 def _body_135_points() -> dict[str, tuple[str, str]]:
     """Joint of dwpose128 -> (component, point) of BODY_135; a hand begins at the arm's wrist."""
-    points = {}
-    for joint in _group("body"):
-        side, _, part = joint.rpartition("_")
-        if joint != "neck":
-            points[joint] = f"{side[:1].upper()}{part.capitalize()}"
+    points = {
+        joint: point
+        for joint, (component, point) in openpose_points().items()
+        if component == OPENPOSE_BODY and joint != "neck"
+    }
     for side in ("left", "right"):
         letter = side[0].upper()
         names = [f"{letter}Wrist"] + [

@@ -16,9 +16,8 @@ import numpy as np
 MAX_DEPTH = 8  # of nested dictionaries and lists
 _SLOT, _LEAST, _MEMO, _CONTAINER, _ENTRY = 8, 40, 100, 72, 120
 """Bytes of a slot of a list, a number, a memo, an empty container and an entry."""
-_COSTS = dict.fromkeys(("BINPUT", "LONG_BINPUT", "MEMOIZE"), _MEMO) | dict.fromkeys(
-    ("MARK", "EMPTY_LIST", "EMPTY_DICT", "REDUCE", "BUILD"), _CONTAINER
-)
+_COSTS = {name: _MEMO for name in ("BINPUT", "LONG_BINPUT", "MEMOIZE")}
+_COSTS |= {name: _CONTAINER for name in ("MARK", "EMPTY_LIST", "EMPTY_DICT", "REDUCE", "BUILD")}
 """Bytes that an opcode takes; the others take `_LEAST`."""
 _ITEM_COSTS = {"TUPLE": _SLOT, "APPENDS": _SLOT, "SETITEM": _ENTRY // 2, "SETITEMS": _ENTRY // 2}
 """Bytes that an opcode takes for each object of the stack that it puts into a container."""
@@ -28,18 +27,12 @@ _TAKEN |= {"STACK_GLOBAL": 2, "REDUCE": 2, "BUILD": 1, "STOP": 1}
 _TAKES_TO_MARK = ("TUPLE", "APPENDS", "SETITEMS")
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
 
-# what numpy may ask to be called while unpickling, by the names of its old and new modules
-_CALLABLES = {
-    ("numpy", "ndarray"): "ndarray",
-    ("numpy", "dtype"): "dtype",
-} | {
-    (f"numpy.{core}.{module}", name): name
+_MODULES = {"_reconstruct": "multiarray", "scalar": "multiarray", "_frombuffer": "numeric"}
+# module and name of what numpy may ask to be called while unpickling, in its old and new modules
+_CALLABLES = {("numpy", "ndarray"), ("numpy", "dtype")} | {
+    (f"numpy.{core}.{module}", name)
     for core in ("core", "_core")
-    for module, name in (
-        ("multiarray", "_reconstruct"),
-        ("multiarray", "scalar"),
-        ("numeric", "_frombuffer"),
-    )
+    for name, module in _MODULES.items()
 }
 
 
@@ -60,7 +53,7 @@ class _Growth:
 
 
 class _Callable(str):
-    """The name of something that a pickle wants to call; it is never called itself."""
+    """The name of a function that a pickle wants to call; it is never called itself."""
 
 
 class Dtype:
@@ -118,7 +111,7 @@ def make_array(content: Any, dtype: Dtype, shape: Any, order: Literal["C", "F"])
 
 def _call(name: Any, arguments: Any) -> Any:
     if not isinstance(name, _Callable) or not isinstance(arguments, tuple):
-        raise Refused("a call of what is no function")
+        raise Refused("a call of an object that is no function")
     if name == "_reconstruct":
         return _Array()
     if name == "dtype" and arguments and isinstance(arguments[0], str):
@@ -210,9 +203,10 @@ def _run(pickle: bytes, growth: _Growth) -> Any:
             case "REDUCE":
                 stack.append(_call(*items))
             case "BUILD":
-                if not isinstance(stack[-1], _Array | Dtype):
-                    raise Refused("a state for what has none")
-                stack[-1].build(*items)
+                target = stack[-1]
+                if not isinstance(target, _Array | Dtype):
+                    raise Refused("a state for an object that has none")
+                target.build(*items)
             case name:
                 raise Refused(f"the pickle opcode {name}")
     raise Refused("a pickle without an end")
@@ -221,7 +215,7 @@ def _run(pickle: bytes, growth: _Growth) -> Any:
 def _global(module: Any, name: Any) -> _Callable:
     if not isinstance(module, str) or (module, name) not in _CALLABLES:
         raise Refused(f"a call of {module}.{name}"[:120])
-    return _Callable(_CALLABLES[module, name])
+    return _Callable(name)
 
 
 def _finish(value: Any, growth: _Growth, depth: int = 0) -> Any:

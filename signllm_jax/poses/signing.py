@@ -66,14 +66,10 @@ def _track(clip: PoseClip, wrist: str) -> np.ndarray:
     return np.stack(list(axes), -1)
 
 
-def _speed(track: np.ndarray, fps: float) -> np.ndarray:
-    """float [T - 1], widths per second."""
-    return np.linalg.norm(np.diff(track, axis=0), axis=-1) * fps
-
-
 def _search_ends(tracks: list[np.ndarray], fps: float) -> tuple[int, int]:
     """First frame and end without a tracker's jumps while it searches at a clip's ends."""
-    fast = np.max([_speed(track, fps) for track in tracks], 0) > JUMP
+    speeds = np.linalg.norm(np.diff(tracks, axis=1), axis=-1) * fps  # [hands, T - 1]
+    fast = speeds.max(axis=0) > JUMP
     window, frames = round(SEARCH * fps), len(fast) + 1
     early, late = np.flatnonzero(fast[:window]), np.flatnonzero(fast[::-1][:window])
     # a hand that rises is fast too, but from a rest: the very first step is not

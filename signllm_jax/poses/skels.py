@@ -42,11 +42,9 @@ def _counters(frames: int) -> tuple[np.ndarray, ...]:
     return (number + 1) / frames, number / frames, number / max(frames - 1, 1)
 
 
-def _counted(numbers: np.ndarray, size: int) -> bool:
-    if len(numbers) % size:
-        return False
-    counter = numbers[size - 1 :: size]
-    return any(np.abs(counter - c).max() < COUNTER_TOLERANCE for c in _counters(len(counter)))
+def _counts(counter: np.ndarray) -> bool:
+    expected = _counters(len(counter))
+    return any(np.abs(counter - numbers).max() < COUNTER_TOLERANCE for numbers in expected)
 
 
 def _split(numbers: np.ndarray, source: str) -> np.ndarray:
@@ -57,7 +55,7 @@ def _split(numbers: np.ndarray, source: str) -> np.ndarray:
             f"{source}: {len(numbers)} numbers are no whole number of frames of "
             f"{' or '.join(map(str, FRAME_SIZES))}"
         )
-    counted = [size for size in fitting if _counted(numbers, size)]
+    counted = [size for size in fitting if _counts(numbers[size - 1 :: size])]
     if len(counted) != 1:
         size = fitting[0]
         counter = numbers[size - 1 :: size]
@@ -187,7 +185,6 @@ def read_skels(
         PoseFormatError: no such file, or a damaged line: text that is no number, a wrong count of
             numbers, a counter that does not count, no shoulders; it names the file and the line.
     """
-    repairs = Repairs() if repairs is None else repairs
     if scale not in (None, *SCALES):
         raise PoseFormatError(f"{path}: the scale is 3 or 9, not {scale}")
     for number, line in enumerate(lines(path, budget), start=1):
@@ -199,10 +196,11 @@ def read_line(
     fps: float,
     scale: int | None,
     source: str,
-    repairs: Repairs,
+    repairs: Repairs | None = None,
     budget: Budget = BUDGET,
 ) -> PoseClip | None:
     """Reads one line of a `.skels` file; see `read_skels`. `source` is named in errors."""
+    repairs = Repairs() if repairs is None else repairs
     numbers = _parse(line, source, budget)
     if not len(numbers):
         repairs["empty lines"] += 1

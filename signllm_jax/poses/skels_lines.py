@@ -21,18 +21,17 @@ def line_offsets(path: str | os.PathLike) -> np.ndarray:
     Raises:
         PoseFormatError: the file cannot be read, or has more than `MAX_LINES` lines.
     """
-    starts, count, offset, ended = [np.zeros(1, np.int64)], 0, 0, True
+    starts, count, size = [np.zeros(1, np.int64)], 0, 0
     with readable(path), open_regular(path) as file:
         while piece := file.read(_PIECE):
             ends = np.flatnonzero(np.frombuffer(piece, np.uint8) == ord("\n"))
-            starts.append(ends + offset + 1)
+            starts.append(ends + size + 1)
             count += len(ends)
             if count > MAX_LINES:
                 raise PoseFormatError(f"{path}: more than {MAX_LINES} lines")
-            offset += len(piece)
-            ended = piece.endswith(b"\n")
+            size += len(piece)
     offsets = np.concatenate(starts)
-    return offsets[:-1] if ended else offsets
+    return offsets[offsets < size]  # no line begins after the last line's end
 
 
 def read_skels_line(
@@ -52,6 +51,5 @@ def read_skels_line(
         number: number of the line from 1, for error messages.
         fps, scale, repairs, budget: as `read_skels`.
     """
-    repairs = Repairs() if repairs is None else repairs
     line = next(lines(path, budget, offset), b"")
     return read_line(line, fps, scale, f"{path}: line {number}", repairs, budget)

@@ -15,6 +15,7 @@ import numpy as np
 from signllm_jax.core.errors import PoseFormatError
 from signllm_jax.core.skeleton import DWPOSE128
 from signllm_jax.poses.budget import Budget
+from signllm_jax.poses.normalize import put_neck
 
 SCORES = ("scores", "keypoint_scores", "keypoints_scores", "confidence")
 """Names of the scores that belong to `keypoints`."""
@@ -23,8 +24,6 @@ _COCO = ("nose",) + tuple(
     for part in ("eye", "ear", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")
     for side in ("left", "right")
 )
-_NECK, _SHOULDERS = DWPOSE128.index("neck"), ("left_shoulder", "right_shoulder")
-_NECK_OF_136 = 18
 
 
 def _rows(points: int) -> np.ndarray:
@@ -35,7 +34,7 @@ def _rows(points: int) -> np.ndarray:
         if points == 134:
             rows[joint] = number
         elif name == "neck":
-            rows[joint] = _NECK_OF_136 if points == 136 else -1
+            rows[joint] = 18 if points == 136 else -1  # 136 points have head, neck and hip after 17
         else:
             rows[joint] = _COCO.index(name)
     groups = DWPOSE128.groups
@@ -82,10 +81,8 @@ def people_of(keypoints: Any, scores: Any, source: str) -> np.ndarray:
     whole = np.concatenate([points[..., :2], weights[..., None]], axis=-1)
     rows = _ROWS[points.shape[1]]
     joints = whole[:, rows]
-    if rows[_NECK] < 0:
-        shoulders = whole[:, [_COCO.index(name) for name in _SHOULDERS]]
-        joints[:, _NECK] = shoulders.mean(axis=1)
-        joints[:, _NECK, 2] = shoulders[..., 2].min(axis=1)
+    if rows[DWPOSE128.index("neck")] < 0:
+        put_neck(joints, DWPOSE128)
     return joints
 
 
@@ -136,7 +133,7 @@ def json_frames(
     if isinstance(value, dict) and "frames" in value:
         metadata = value.get("metadata")
         stored = metadata.get("fps") if isinstance(metadata, dict) else None
-        fps = float(stored) if type(stored) in (int, float) else 0.0
+        fps = float(stored) if type(stored) is int or type(stored) is float else 0.0
         value = value["frames"]
     elif isinstance(value, dict) and "instance_info" in value:
         value = value["instance_info"]
