@@ -1,4 +1,4 @@
-"""What one clip may cost: every reader asks before it builds arrays from a stranger's file."""
+"""Limits of one clip: every reader checks them before it builds arrays from a stranger's file."""
 
 import builtins
 import dataclasses
@@ -17,7 +17,7 @@ class Budget:
         bytes: decompressed size of a file or of all files of a clip, and size of the objects that
             are built while one of them is parsed.
         members: number of files in an archive.
-        seconds: length in time; resampled to 25 frames a second it is about `frames` again.
+        seconds: length in time; resampled to 25 frames per second it is about `frames` again.
     """
 
     frames: int = 50_000

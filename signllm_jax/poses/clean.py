@@ -1,6 +1,6 @@
 """Cleans a clip before it is lifted: outliers, short gaps, rests at the ends, one frame rate.
 
-Every step counts what it did. Lengths are shoulder widths, times are seconds.
+Every step counts its changes. Lengths are shoulder widths, times are seconds.
 """
 
 import numpy as np

@@ -103,7 +103,7 @@ class PoseClip:
         return _method("load")(path, fps)
 
     def save(self, path: str | os.PathLike, text: str = "", header: str | None = None) -> Path:
-        """Saves the clip as its suffix says; see `signllm_jax.render.save.save_clip`."""
+        """Saves the clip in the format of the suffix; see `signllm_jax.render.save.save_clip`."""
         return _method("save")(path, self, text=text, header=header)
 
     def show(self, text: str = "") -> None:

@@ -82,7 +82,7 @@ def signed_cues(
 
 
 def moved_cues(cues: Sequence[Cue], seconds: float, words: int) -> tuple[Cue, ...]:
-    """The cues after a clip of so many seconds and words: times and words are moved by them."""
+    """Moves cues to a later time and word, by a number of seconds and of words."""
     return tuple(
         Cue(cue.start + seconds, cue.end + seconds, cue.label, cue.word + words, cue.spelled)
         for cue in cues

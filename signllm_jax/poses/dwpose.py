@@ -45,10 +45,10 @@ def read_dwpose(
     Args:
         path: a `.npz` or `.json` file, or a folder with one `.npz` per frame, ordered by the
             numbers in the names.
-        fps: frames per second; 0 = those that the file stores.
-        aspect: width of the picture / its height. Default: what the file says; else, of DWPose's
-            own keys, 1, the square that Prompt2Sign crops its videos to.
-        repairs: counts what was put right.
+        fps: frames per second; 0 = as stored in the file.
+        aspect: width of the picture / its height. Default: the aspect that the file stores; else,
+            for DWPose's own keys, 1, since Prompt2Sign crops its videos to squares.
+        repairs: counter to which the repairs are added.
         budget: limits of a clip.
 
     Returns:

@@ -27,7 +27,7 @@ def read_clip(
         path: path of a `.npz` (our own arrays, DWPose or COCO-WholeBody), `.pose`, `.skels` of one
             line, `.json` or `.json.gz` (OpenPose or COCO-WholeBody), or OpenPose's `.zip`.
         fps: frames per second, where the format does not store them.
-        repairs: counts what was put right.
+        repairs: counter to which the repairs are added.
         budget: limits of a clip.
 
     Returns:

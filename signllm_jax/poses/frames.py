@@ -14,7 +14,7 @@ from signllm_jax.core.storage import read_at_most
 from signllm_jax.poses.budget import BUDGET, Budget
 
 Repairs = collections.Counter
-"""What a reader put right, by name: `joints not finite`, `frames without a person` ..."""
+"""Counts of the repairs of a reader, by name: `joints not finite`, `frames without a person` ..."""
 
 
 def count_repairs(repairs: Repairs, counts: Mapping[str, SupportsInt]) -> None:

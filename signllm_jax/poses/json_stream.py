@@ -61,7 +61,7 @@ class JsonStream:
         return value
 
     def items(self, first: str = "[", last: str = "]") -> Iterator[None]:
-        """Goes through a list, or what two other marks enclose; the caller takes each value."""
+        """Goes through a list, or through other brackets; the caller takes each value."""
         self._take(first)
         while self.peek() != last:
             yield

@@ -28,9 +28,9 @@ def padded_length(frames: int) -> int:
 
 
 def _prepared_length(frames: int) -> int:
-    """The length to which a clip is padded for the stages before: 128, 256, 512, ...
+    """The length to which a clip is padded for the stages before refinement: 128, 256, 512, ...
 
-    They take most of the time of compilation, and the least of that of running.
+    These stages take most of the compile time and little of the run time.
     """
     lengths = (LEAST_PREPARED << octave for octave in itertools.count())
     return next(length for length in lengths if length >= frames)

@@ -21,7 +21,7 @@ from signllm_jax.poses.npz import load_npy
 from signllm_jax.poses.pose_headers import BODY, BODY_POINTS, HAND_POINTS, holistic_points
 
 SIZES = {1662: 468, 258: 0}
-"""Numbers of a frame -> points of its face."""
+"""How many numbers a frame has -> how many points its face has."""
 _BODY, _HAND, _BODY_NUMBERS = len(BODY_POINTS), len(HAND_POINTS), 4
 _LARGEST_PART = 100.0  # parts of a picture; anything beyond is damage
 
@@ -40,7 +40,7 @@ def read_mediapipe(
             of all frames.
         fps: frames per second.
         picture: width and height in pixels.
-        repairs: counts what was put right.
+        repairs: counter to which the repairs are added.
         budget: limits of a clip.
 
     Returns:

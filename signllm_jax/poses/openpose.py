@@ -42,8 +42,8 @@ def read_openpose_keypoints(
     of zeros: it keeps its time.
 
     Args:
-        path: one clip, as `openpose_frames.find_frames`.
-        repairs: counts what was put right.
+        path: path of one clip, as in `openpose_frames.find_frames`.
+        repairs: counter to which the repairs are added.
         budget: limits of a clip.
         picture: width and height in pixels, by which coordinates of 0 to 1 or -1 to 1 are scaled
             (OpenPose's `--keypoint_scale` 3 and 4); by default the size in the file.
@@ -85,10 +85,10 @@ def read_openpose(
     """Reads a clip of OpenPose JSON as a flat clip, z = 0; `poses.lift` gives it depth.
 
     Args:
-        path: one clip, as `read_openpose_keypoints`.
+        path: path of one clip, as in `read_openpose_keypoints`.
         fps: frames per second, which OpenPose does not store.
-        repairs: counts what was put right.
-        budget, picture, camera: as `read_openpose_keypoints`.
+        repairs: counter to which the repairs are added.
+        budget, picture, camera: as in `read_openpose_keypoints`.
 
     Returns:
         An openpose50 clip in shoulder widths, confidence cut to 0..1.

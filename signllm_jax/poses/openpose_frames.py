@@ -16,7 +16,7 @@ from signllm_jax.poses.json_files import SUFFIXES, load_json, parse_json
 from signllm_jax.poses.openpose_session import FRAME_BYTES, NUMBER, Session, recording_of
 
 LARGE_BYTES = 16 * 2**20
-"""A file of a clip above it is read frame by frame; a session of the DGS Corpus has hundreds."""
+"""Larger files are read frame by frame; a session of the DGS Corpus has hundreds of megabytes."""
 _LARGE_GZ = LARGE_BYTES // 8
 _NAME = r"(?i)(\d+)_keypoints\.json$"
 

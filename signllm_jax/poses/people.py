@@ -1,4 +1,4 @@
-"""Who signs: one person is followed through a clip that shows several.
+"""Follows the signer through a clip that shows several people.
 
 The order of people in a frame and their confidence mean nothing, since detectors assign both anew
 in every frame. People of two frames are the same person where the boxes around head, shoulders and

@@ -17,9 +17,9 @@ from signllm_jax.poses.clip import PoseClip
 ARMS = (0.9, 2.3)  # shoulder widths, shoulder to wrist, the longer arm at its longest
 HEAD = (0.4, 0.75)  # neck to nose
 UPRIGHT = 0.5  # cosine of the largest angle between the vertical and the line from neck to nose
-JUMP = 0.5  # of the neck from one frame to the next that shows it
-WANDER = 2.0  # of the neck over the whole clip
-LEAST_HANDS = 0.3  # share of frames that show a hand
+JUMP = 0.5  # largest movement of the neck between two frames that show it
+WANDER = 2.0  # largest range of the neck over the whole clip
+LEAST_HANDS = 0.3  # least share of frames that show a hand
 LEAST_FPS = 10.0
 CUT_OFF = (23.0, 29.0, 59.0, 119.0)  # 23.976, 29.97, ... cut to whole numbers
 SECONDS_A_WORD = (0.08, 12.0)

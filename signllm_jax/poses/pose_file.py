@@ -64,7 +64,7 @@ def read_pose_file(
             never rescaled; 1 where z is in pixels already (`PIXEL_DEPTH`).
         arm_depth: pixels per unit of body z, which is relative to the neck; default: `hand_depth`
             times `ARM_DEPTH`.
-        repairs: counts what was put right.
+        repairs: counter to which the repairs are added.
         layout: openpose50, or dwpose128 (flat; not for MediaPipe).
         budget: limits of a clip.
         fps: frames per second, instead of the stored ones; needed where the file stores 0, for a

@@ -1,8 +1,8 @@
 """The headers of `.pose` files that are written: MediaPipe Holistic's and OpenPose's.
 
-MediaPipe Holistic comes whole (33 body points, often a face of 468 or 478, 21 points a hand) or
+MediaPipe Holistic comes whole (33 body points, often a face of 468 or 478, 21 points per hand) or
 reduced to 8 body points with a face of 128 (178 points) or without one (50). OpenPose's components
-are those of pose-format: BODY_25, a face of 70, 21 points a hand.
+are those of pose-format: BODY_25, a face of 70, 21 points per hand.
 """
 
 from typing import TYPE_CHECKING
@@ -25,7 +25,7 @@ NOSE_FROM = ("133", "362", "0")
 """Face points between which the nose lies: the eyes' inner corners and the upper lip's middle."""
 NOSE_AT = 0.55
 """Part of the way from the eyes to the lip where the nose lies. Least squares over 80 clips of
-`spoken-to-signed` that have both; the error is 8% of that way, about 0.01 shoulder widths."""
+`spoken-to-signed` that have both; the error is 8% of that distance, about 0.01 shoulder widths."""
 
 
 def _both(*parts: str) -> tuple[str, ...]:

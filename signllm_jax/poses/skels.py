@@ -97,7 +97,7 @@ def detect_scale(positions: np.ndarray, source: str) -> int:
     if not still and 0.05 < width < 0.29:
         return 9
     raise PoseFormatError(
-        f"{source}: the scale cannot be told from shoulders {width:.3g} apart: give 3 or 9"
+        f"{source}: the scale cannot be detected from shoulders {width:.3g} apart: give 3 or 9"
     )
 
 
