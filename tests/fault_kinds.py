@@ -26,7 +26,8 @@ def nobody(corpus, name):
     points = signer(FRAMES)
     points[:] = 0
     every = f"nobody in any of {FRAMES} frames"
-    corpus.refused(name, points, "the shoulders are never seen" if corpus.form == "pose" else every)
+    in_pose = "no frame shows both shoulders"
+    corpus.refused(name, points, in_pose if corpus.form == "pose" else every)
 
 
 def no_hands(corpus, name):

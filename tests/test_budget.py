@@ -107,7 +107,7 @@ def test_every_reader_refuses_a_clip_that_lasts_too_long_at_the_stored_rate(tmp_
 def test_a_clip_is_not_resampled_to_more_frames_than_it_may_have():
     slow = dataclasses.replace(made_clip(FRAMES), fps=0.001)
     with pytest.raises(PoseFormatError, match=r"7 frames at 0\.001 a second last longer"):
-        clean(slow, place="slow")
+        clean(slow, source="slow")
 
 
 def test_a_pose_file_of_too_many_points_or_people_is_refused_before_its_body_is_read(tmp_path):

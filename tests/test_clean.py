@@ -181,7 +181,7 @@ def test_a_clip_without_anything_to_see_is_refused():
     clip = waving()
     for bad in (np.zeros_like(clip.confidence), np.full_like(clip.confidence, 0.01)):
         with pytest.raises(PoseFormatError, match="thing"):
-            clean.clean(PoseClip(clip.positions, bad, 25.0), place="thing")
+            clean.clean(PoseClip(clip.positions, bad, 25.0), source="thing")
     with pytest.raises(PoseFormatError, match="1 frames"):
         clean.clean(PoseClip(clip.positions[:1], clip.confidence[:1], 25.0))
 
@@ -230,4 +230,4 @@ def test_real_pose_clips_lose_their_spikes_not_their_signing(shared_data):
 @pytest.mark.parametrize("values", [np.arange(5.0), np.zeros(5), np.array([0.0, 0, 1, 2, 2])])
 def test_the_median_of_five_is_that_of_every_order(values):
     orders = np.array(list(itertools.permutations(values))).T
-    np.testing.assert_array_equal(clean._median_of_five(list(orders)), np.median(orders, axis=0))
+    np.testing.assert_array_equal(clean._median_of_five(*orders), np.median(orders, axis=0))

@@ -171,7 +171,7 @@ def test_a_saved_clip_is_loaded_again(clip, tmp_path):
         (lambda: PoseClip([[1]], np.ones((1, 50)), 25), "positions must be an array"),
         (lambda: PoseClip(np.zeros((1, 50, 3)), None, 25), "confidence must be an array"),
         (lambda: PoseClip(np.zeros((1, 50, 3)), np.ones((1, 50)), "25"), "not '25'"),
-        (lambda: PoseClip(np.zeros((1, 50, 3), str), np.ones((1, 50)), 25), "must be numbers"),
+        (lambda: PoseClip(np.zeros((1, 50, 3), str), np.ones((1, 50)), 25), "numbers, not <U1"),
         (lambda: PoseClip(np.zeros(()), np.ones(()), 25), "needs positions"),
         (lambda: PoseClip.load(5), "not from int"),
         (lambda: PoseClip.load("/nowhere/clip.npz"), "/nowhere/clip.npz: there is no such file"),

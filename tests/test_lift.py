@@ -84,7 +84,7 @@ def missing(points, frames, joints):
 @pytest.mark.parametrize("name", CLIPS)
 def test_the_reference_normalises_prunes_and_fills_like_the_original(shared_data, name):
     reference, ours = load(shared_data, name), lifted(shared_data, name)
-    for stage, theirs in (("normalised", "norm"), ("pruned", "prune"), ("filled", "interp")):
+    for stage, theirs in (("normalized", "norm"), ("pruned", "prune"), ("filled", "interp")):
         for axis, letter in enumerate("xyw"):
             assert apart(ours[stage][axis], reference[f"{theirs}_{letter}"]) <= 3e-6
 

@@ -89,7 +89,7 @@ def test_a_clip_without_shoulders_has_no_scale_and_is_told(languages, tmp_path):
     clips = peers.sign(peer, languages)
     assert [clip is None for clip in clips["asl"]] == [False, True, False, True]
     assert not clips["asl"][0].positions[..., 2].any()
-    reason = "the shoulders are never seen"
+    reason = "no frame shows both shoulders"
     assert peer.failed == {reason: 4} and peer.versions == {"spoken-to-signed": "0.4"}
     notes = warnings.of_clips(test_report.CONFIG, [], {"": {}}, {}, peer=peer)
     assert f"spoken-to-signed has no clip of 4 texts: {reason}." in notes

@@ -87,7 +87,7 @@ def test_a_scale_that_cannot_be_told_has_to_be_given(tmp_path):
     path = tmp_path / "a.skels"
     positions = made_clip().positions * 0.5
     path.write_text(skels_line(positions) + "\n")
-    with pytest.raises(PoseFormatError, match=r"a.skels: line 1: the scale cannot be told"):
+    with pytest.raises(PoseFormatError, match=r"a.skels: line 1: the scale cannot be detected"):
         list(read_skels(path, 25.0))
     (clip,) = read_skels(path, 25.0, scale=3)
     assert len(clip) == 7
@@ -122,8 +122,8 @@ def test_a_counter_that_does_not_count_is_refused(tmp_path, shift):
         (b"1 2 3", "3 numbers are no whole number of frames"),
         (b"1 2 x" + b" 0" * 148, "could not convert"),
         (b"1 \xff" + b" 0" * 149, "byte 2 is no text"),
-        (b" ".join([b"nan"] * 150 + [b"1.0"]), "the scale cannot be told"),
-        (b" ".join([b"1e99"] * 150 + [b"1.0"]), "the scale cannot be told"),
+        (b" ".join([b"nan"] * 150 + [b"1.0"]), "the scale cannot be detected"),
+        (b" ".join([b"1e99"] * 150 + [b"1.0"]), "the scale cannot be detected"),
         (b" ".join([b"0"] * 384 + [b"1.0"]), "no frame shows both shoulders"),
     ],
 )

@@ -18,34 +18,27 @@ def is_clip(archive: dict) -> bool:
     return all(isinstance(archive.get(name), np.ndarray) for name in _FIELDS)
 
 
-def clip_of(archive: dict, place: str, budget: Budget = BUDGET) -> PoseClip:
-    """Makes a clip of members read by `load_npz`; raises PoseFormatError, naming `place`.
+def clip_of(archive: dict, source: str, budget: Budget = BUDGET) -> PoseClip:
+    """Makes a clip of members read by `load_npz`; raises PoseFormatError, naming `source`.
 
-    A number of joints belongs to one layout, so its name need not be read.
+    The number of joints tells the layout, so its name need not be read.
     """
     positions, confidence, fps = (archive[name] for name in _FIELDS)
-    numbers = all(array.dtype.kind in "fiu" for array in (positions, confidence, fps))
+    numeric = all(array.dtype.kind in "fiu" for array in (positions, confidence, fps))
     by_size = {layout.size: name for name, layout in LAYOUTS.items()}
-    if not numbers or positions.ndim != 3 or positions.shape[1] not in by_size or fps.size != 1:
-        raise PoseFormatError(f"{place}: positions {positions.shape} and fps are no clip")
-    budget.ask(place, float(fps.ravel()[0]), frames=len(positions))
-    with np.errstate(over="ignore"):  # what overflows is not finite, which is refused
+    if not numeric or positions.ndim != 3 or positions.shape[1] not in by_size or fps.size != 1:
+        raise PoseFormatError(f"{source}: positions {positions.shape} and fps are no clip")
+    rate = float(fps.item())
+    budget.ask(source, rate, frames=len(positions))
+    with np.errstate(over="ignore"):  # a number that overflows is not finite, which is refused
         positions, confidence = positions.astype(np.float32), confidence.astype(np.float32)
     confidence = np.clip(confidence, 0, 1)
     try:
-        return PoseClip(positions, confidence, float(fps.ravel()[0]), by_size[positions.shape[1]])
+        return PoseClip(positions, confidence, rate, by_size[positions.shape[1]])
     except SignLLMError as error:
-        raise PoseFormatError(f"{place}: {error}") from None
+        raise PoseFormatError(f"{source}: {error}") from None
 
 
 def write_arrays(path: str | os.PathLike, clip: PoseClip) -> None:
     """Writes `positions`, `confidence`, `fps` and `layout`; raises OutputError."""
-    save_npz(
-        path,
-        {
-            "positions": clip.positions,
-            "confidence": clip.confidence,
-            "fps": clip.fps,
-            "layout": clip.layout,
-        },
-    )
+    save_npz(path, {name: getattr(clip, name) for name in (*_FIELDS, "layout")})

@@ -1,6 +1,6 @@
 """Cleans a clip before it is lifted: outliers, short gaps, rests at the ends, one frame rate.
 
-Every step counts what it did. Lengths are shoulder widths, times are seconds.
+Every step counts its changes. Lengths are shoulder widths, times are seconds.
 """
 
 import numpy as np
@@ -9,40 +9,36 @@ from signllm_jax.core.errors import PoseFormatError
 from signllm_jax.core.skeleton import DWPOSE128, Layout
 from signllm_jax.poses.budget import BUDGET, Budget
 from signllm_jax.poses.clip import PoseClip
+from signllm_jax.poses.features import joint_levels
 from signllm_jax.poses.frames import Repairs
 
-FPS = 25.0  # of everything that is prepared
+FPS = 25.0  # frames per second of prepared clips
 LEAST_CONFIDENCE = 0.1  # a joint below it was guessed by the detector, not seen
 JUMP = {"body": 0.6, "left_hand": 0.35, "right_hand": 0.35, "face": 0.35}
-"""How far a joint may be from the median of its five frames (hands and face relative to what they
-hang on): fast signing moves a wrist by 0.3 in a frame and goes on or comes back in a curve."""
-REACH = 1.0  # of a finger from its wrist; a long hand has 0.7
-DETACHED = 0.6  # of a hand from its arm's wrist: it is someone else's, or the other one
+"""Largest distance of a joint from its median over five frames (hands and face relative to their
+parent): fast signing moves a wrist by 0.3 in a frame and goes on or comes back in a curve."""
+REACH = 1.0  # largest distance of a finger from its wrist; a long hand has 0.7
+DETACHED = 0.6  # a hand at this distance from its arm's wrist belongs to another arm
 MAX_GAP = 0.4  # seconds that are interpolated; longer gaps stay missing
-FILLED = 0.5  # confidence of an interpolated joint, as a part of its neighbors' lower one
-LOW = 1.1  # wrists that far below the neck are in the lap or hang
-STILL = 0.5  # widths a second; hands that rest move less
+FILLED = 0.5  # confidence of an interpolated joint, as a part of its neighbors' lower confidence
+LOW = 1.1  # wrists so far below the neck are in the lap or hang
+STILL = 0.5  # widths per second; hands that rest move less
 MARGIN = 0.2  # seconds of a rest that are kept, so that the first movement has a start
-LEAST_FRAMES = 2  # a clip of fewer is no movement
-_WINDOW = 5
-_REACH_OF = ("left_hand", "right_hand")
+LEAST_FRAMES = 2  # fewer frames have no movement
 
 
 def clean(
-    clip: PoseClip,
-    repairs: Repairs | None = None,
-    place: str = "clip",
-    budget: Budget = BUDGET,
+    clip: PoseClip, repairs: Repairs | None = None, source: str = "clip", budget: Budget = BUDGET
 ) -> PoseClip:
-    """Rejects, fills, trims and resamples a clip; all of it before the lift, after the reader.
+    """Rejects, fills, trims and resamples a clip, after the reader and before the lift.
 
     Args:
-        clip: any layout, flat or not.
+        clip: a clip of any layout, flat or not.
         repairs: `joints rejected`, `joints interpolated`, `frames repaired` (with a rejected or
             interpolated joint), `rest frames trimmed` and `clips resampled` are added to it, and
-            what they are counted of, `joints read` and `frames read`.
-        place: what to name in an error.
-        budget: limits of a clip, asked before it is resampled: a low rate makes many frames of few.
+            the totals `joints read` and `frames read`.
+        source: name of the file, for error messages.
+        budget: limits of a clip, asked before a clip of a low rate is resampled to many frames.
 
     Returns:
         The clip at `FPS`; gaps longer than `MAX_GAP` seconds are still missing.
@@ -51,16 +47,16 @@ def clean(
         PoseFormatError: no joint is left, fewer than two frames, or a clip that lasts too long.
     """
     repairs = Repairs() if repairs is None else repairs
-    budget.ask(place, clip.fps, frames=len(clip))
+    budget.ask(source, clip.fps, frames=len(clip))
     layout = clip.skeleton
     positions = clip.positions.astype(np.float64)
     if layout is DWPOSE128:
-        positions[..., 2] = 0  # there it is the confidence
+        positions[..., 2] = 0  # the third number of this layout is the confidence
     positions, confidence = face_the_viewer(positions, clip.confidence, layout, repairs)
     rejected = outliers(positions, confidence, layout)
     confidence = np.where(rejected, 0, confidence).astype(np.float64)
     if not confidence.any():
-        raise PoseFormatError(f"{place}: no joint is seen well enough")
+        raise PoseFormatError(f"{source}: no joint is seen well enough")
     positions, confidence, filled = fill_gaps(positions, confidence, layout, clip.fps)
     start, stop = working_part(positions, confidence, layout, clip.fps)
     repairs["frames read"] += len(clip)
@@ -74,7 +70,7 @@ def clean(
         repairs["clips resampled"] += 1
         positions, confidence = resample(positions, confidence, clip.fps)
     if len(positions) < LEAST_FRAMES:
-        raise PoseFormatError(f"{place}: {len(positions)} frames at {FPS:g} a second")
+        raise PoseFormatError(f"{source}: {len(positions)} frames at {FPS:g} a second")
     positions = np.where(confidence[..., None] > 0, positions, 0)
     if layout is DWPOSE128:
         positions[..., 2] = confidence
@@ -86,11 +82,10 @@ def face_the_viewer(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Puts a signer's right shoulder on the left of the picture, where the camera saw it.
 
-    In Progressive Transformers' `.skels` of PHOENIX the right side's joints are on the right and
-    the left hand moves more in most clips, of signers who are mostly right-handed: its sides are
-    named the other way round. Mixed with other sources they would sign left-handed. Where the
-    hands are behind the body the signer was seen from behind and is turned instead. Flat clips are
-    as the camera saw them.
+    In Progressive Transformers' `.skels` of PHOENIX the right side's joints are on the right, and
+    in most clips the left hand moves more, although most signers are right-handed: left and right
+    are swapped. Mixed with other sources they would sign left-handed. Where the hands are behind
+    the body the signer was seen from behind and is turned instead. Flat clips stay as they are.
     """
     right, left = layout.index("right_shoulder"), layout.index("left_shoulder")
     both = (confidence[:, [right, left]] > 0).all(axis=1)
@@ -105,51 +100,48 @@ def face_the_viewer(
         repairs["clips turned to the viewer"] += 1
         return positions * np.array([-1.0, 1.0, -1.0]), confidence
     repairs["clips with sides swapped back"] += 1
-    other = np.array(layout.mirror)
-    return positions[:, other], confidence[:, other]
+    mirror = np.array(layout.mirror)
+    return positions[:, mirror], confidence[:, mirror]
 
 
 def outliers(positions: np.ndarray, confidence: np.ndarray, layout: Layout) -> np.ndarray:
-    """bool [T, J]: seen joints that cannot be where they are said to be.
+    """bool [T, J]: seen joints at impossible positions.
 
     Args:
         positions: [T, J, 3].
         confidence: [T, J], 0 = missing.
-        layout: of the joints.
+        layout: layout of the joints.
     """
     seen = confidence >= LEAST_CONFIDENCE
-    for name in _REACH_OF:
+    for name in ("left_hand", "right_hand"):
         joints = list(layout.groups[name])
         root, wrist = joints[0], layout.parent[joints[0]]
         far = np.linalg.norm(positions[:, joints] - positions[:, [root]], axis=-1) > REACH
         seen[:, joints] &= ~(far & seen[:, [root]])
         apart = np.linalg.norm(positions[:, root] - positions[:, wrist], axis=-1) > DETACHED
         seen[:, joints] &= ~(apart & seen[:, root] & seen[:, wrist])[:, None]
-    limit, base = np.zeros(layout.size), np.arange(layout.size)
-    for name, joints in layout.groups.items():
-        limit[list(joints)] = JUMP[name]
-        if name != "body":
-            base[list(joints)] = np.array(layout.parent)[list(joints)]
     whole = _filled_somehow(positions, seen)
-    own = base == np.arange(layout.size)
-    moving = whole - np.where(own[:, None], 0, whole[:, base])
-    half = _WINDOW // 2
-    wide = np.pad(moving, [(half, half), (0, 0), (0, 0)], mode="edge")
-    median = _median_of_five([wide[i : i + len(moving)] for i in range(_WINDOW)])
+    limit, moving = np.zeros(layout.size), whole.copy()
+    for name, group in layout.groups.items():
+        joints = list(group)
+        limit[joints] = JUMP[name]
+        if name != "body":
+            moving[:, joints] -= whole[:, np.array(layout.parent)[joints]]
+    wide = np.pad(moving, [(2, 2), (0, 0), (0, 0)], mode="edge")
+    median = _median_of_five(*(wide[i : i + len(moving)] for i in range(5)))
     jumps = np.linalg.norm(moving - median, axis=-1) > limit
     return (confidence > 0) & ~(seen & ~jumps)
 
 
-def _median_of_five(values: list[np.ndarray]) -> np.ndarray:
+def _median_of_five(a, b, c, d, e) -> np.ndarray:
     """The median of five arrays, element by element, without sorting them all."""
-    a, b, c, d, e = values
     low = np.maximum(np.minimum(a, b), np.minimum(c, d))  # neither the least of all ...
     high = np.minimum(np.maximum(a, b), np.maximum(c, d))  # ... nor the greatest
     return np.maximum(np.minimum(low, high), np.minimum(np.maximum(low, high), e))
 
 
-def _neighbours(seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The last seen frame up to and the first from each frame, int [T, J]; -1 and T where none."""
+def _neighbors(seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The last seen frame up to each frame and the first from it on, int [T, J]; else -1 and T."""
     frames = len(seen)
     time = np.arange(frames)[:, None]
     before = np.maximum.accumulate(np.where(seen, time, -1), axis=0)
@@ -168,7 +160,7 @@ def _between(values: np.ndarray, before: np.ndarray, after: np.ndarray) -> np.nd
 
 def _filled_somehow(positions: np.ndarray, seen: np.ndarray) -> np.ndarray:
     """All joints in all frames: interpolated, held at the ends, 0 where never seen."""
-    before, after = _neighbours(seen)
+    before, after = _neighbors(seen)
     after = np.where(after == len(seen), before, after)
     before = np.where(before < 0, after, before)
     return np.where((before >= 0)[..., None], _between(positions, before.clip(0), after.clip(0)), 0)
@@ -183,26 +175,23 @@ def fill_gaps(
     few frames travels with its arm.
 
     Returns:
-        Positions, confidence, and bool [T, J]: what was filled.
+        Positions, confidence, and a mask of the filled joints, bool [T, J].
     """
     positions, confidence = positions.copy(), confidence.copy()
-    parent = np.array(layout.parent)
     filled = np.zeros(confidence.shape, bool)
-    level = _depth(layout)
-    for depth in range(level.max() + 1):
-        joints = np.flatnonzero(level == depth)
+    for depth, (joints, parents) in enumerate(joint_levels(layout.name)):
         seen = confidence[:, joints] > 0
-        before, after = _neighbours(seen)
+        before, after = _neighbors(seen)
         gap = ~seen & (before >= 0) & (after < len(seen))
         gap &= after - before - 1 <= round(MAX_GAP * fps)
         if not gap.any():
             continue
         ends = before.clip(0), after.clip(max=len(seen) - 1)
-        hung = (confidence[:, parent[joints]] > 0) & (depth > 0)
-        hung &= np.take_along_axis(hung, ends[0], 0) & np.take_along_axis(hung, ends[1], 0)
-        base = positions[:, parent[joints]]
+        known = (confidence[:, parents] > 0) & (depth > 0)
+        known &= np.take_along_axis(known, ends[0], 0) & np.take_along_axis(known, ends[1], 0)
+        base = positions[:, parents]
         relative = _between(positions[:, joints] - base, *ends) + base
-        values = np.where(hung[..., None], relative, _between(positions[:, joints], *ends))
+        values = np.where(known[..., None], relative, _between(positions[:, joints], *ends))
         least = np.minimum(*(np.take_along_axis(confidence[:, joints], end, 0) for end in ends))
         positions[:, joints] = np.where(gap[..., None], values, positions[:, joints])
         confidence[:, joints] = np.where(gap, FILLED * least, confidence[:, joints])
@@ -210,43 +199,33 @@ def fill_gaps(
     return positions, confidence, filled
 
 
-def _depth(layout: Layout) -> np.ndarray:
-    level = np.zeros(layout.size, int)
-    for _ in range(4):
-        level = np.array([0 if p == j else level[p] + 1 for j, p in enumerate(layout.parent)])
-    return level
-
-
 def working_part(
     positions: np.ndarray, confidence: np.ndarray, layout: Layout, fps: float
 ) -> tuple[int, int]:
-    """The first and the end frame of what is left without the rests at both ends.
+    """The first frame and the end of a clip without the rests at both ends.
 
     A hand rests where its wrist is low and still, or where neither it nor its wrist is seen. A clip
-    that only rests is kept, but for frames at its ends that show nobody.
+    that only rests is kept, except frames at its ends that show nobody.
     """
     resting = np.ones(len(positions), bool)
     for side in ("left", "right"):
         wrist = layout.index(f"{side}_wrist")
         hand = layout.groups[f"{side}_hand"][0]
         shown = confidence[:, [wrist, hand]] > 0
-        place = np.where(shown[:, :1], positions[:, wrist], positions[:, hand])
+        position = np.where(shown[:, :1], positions[:, wrist], positions[:, hand])
         seen = np.any(shown, axis=1)
-        place = _filled_somehow(place[:, None], seen[:, None])[:, 0]
+        position = _filled_somehow(position[:, None], seen[:, None])[:, 0]
         width = max(round(0.2 * fps), 1)
-        smooth = np.stack(
-            [
-                np.convolve(np.pad(x, width, mode="edge"), np.ones(width) / width, "same")
-                for x in place.T
-            ],
-            axis=1,
-        )[width:-width]
-        speed = np.linalg.norm(np.gradient(smooth, axis=0), axis=-1) * fps if len(place) > 1 else 0
-        low = place[:, 1] - positions[:, layout.index("neck"), 1] > LOW
+        wide = np.pad(position, [(width, width), (0, 0)], mode="edge")
+        weights = np.ones(width) / width
+        smooth = [np.convolve(axis, weights, "same")[width:-width] for axis in wide.T]
+        velocity = np.gradient(smooth, axis=1) if len(position) > 1 else np.zeros((3, 1))
+        speed = np.linalg.norm(velocity, axis=0) * fps
+        low = position[:, 1] - positions[:, layout.index("neck"), 1] > LOW
         resting &= ~seen | (low & (speed < STILL))
     busy = np.flatnonzero(~resting)
-    there = np.flatnonzero((confidence > 0).any(axis=1))
-    start, stop = int(there[0]), int(there[-1]) + 1
+    seen = np.flatnonzero((confidence > 0).any(axis=1))
+    start, stop = int(seen[0]), int(seen[-1]) + 1
     if not len(busy):
         return start, stop
     margin = round(MARGIN * fps)
@@ -254,7 +233,7 @@ def working_part(
 
 
 def at_rate(clip: PoseClip, fps: float) -> PoseClip:
-    """The clip at `fps` frames per second, as `resample`; itself where that is its rate."""
+    """The clip at `fps` frames per second, as in `resample`; the clip itself at that rate."""
     if abs(clip.fps - fps) <= 0.01:
         return clip
     positions, confidence = resample(clip.positions, clip.confidence, clip.fps, fps)
@@ -267,8 +246,8 @@ def resample(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Frames at `fps` -> frames at `to`, linear between two frames that both show a joint.
 
-    A joint that only one of the two shows is taken from it where it is the nearer one, else it is
-    missing.
+    A joint that only one of the two frames shows is taken from it where this frame is the nearer
+    one, else it is missing.
     """
     count = int(np.floor((len(positions) - 1) * to / fps + 1e-6)) + 1
     time = np.arange(count) * fps / to

@@ -1,4 +1,4 @@
-"""PoseClip: the one form in which a pose sequence is held in memory."""
+"""PoseClip: the form in which every pose sequence is held in memory."""
 
 import dataclasses
 import importlib
@@ -25,9 +25,9 @@ class PoseClip:
         confidence: float32 [T, J] in 0..1, 0 = missing (its position is then 0 and means nothing).
         fps: frames per second.
         layout: name of the layout in `signllm_jax.core.skeleton`.
-        cues: what is signed when, where that is known: the letters of a produced clip.
+        cues: letters or glosses of a produced clip with their times, where these are known.
         ended: whether a model ended the clip by itself; False: it was cut off at the longest
-            length that the model may produce, as of one that was trained too little.
+            length that the model may produce, as happens after too little training.
     """
 
     positions: np.ndarray
@@ -39,14 +39,12 @@ class PoseClip:
 
     def __post_init__(self):
         for name in ("positions", "confidence"):
-            if not isinstance(getattr(self, name), np.ndarray):
-                kind = type(getattr(self, name)).__name__
+            array = getattr(self, name)
+            if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":
+                kind = getattr(array, "dtype", type(array).__name__)
                 raise PoseFormatError(f"{name} must be an array of numbers, not {kind}")
         if isinstance(self.fps, bool) or not isinstance(self.fps, numbers.Real):
             raise PoseFormatError(f"frames per second must be a number, not {self.fps!r:.40}")
-        if self.positions.dtype.kind not in "fiu" or self.confidence.dtype.kind not in "fiu":
-            kinds = f"{self.positions.dtype} and {self.confidence.dtype}"
-            raise PoseFormatError(f"positions and confidence must be numbers, not {kinds}")
         size = self.skeleton.size
         frames = len(self.positions) if self.positions.ndim else 0
         if self.positions.shape != (frames, size, 3) or self.confidence.shape != (frames, size):
@@ -74,7 +72,7 @@ class PoseClip:
 
     @property
     def seconds(self) -> float:
-        """How long it lasts."""
+        """Length in seconds."""
         return len(self) / self.fps
 
     def __repr__(self) -> str:
@@ -105,7 +103,7 @@ class PoseClip:
         return _method("load")(path, fps)
 
     def save(self, path: str | os.PathLike, text: str = "", header: str | None = None) -> Path:
-        """Saves the clip as its suffix says; see `signllm_jax.render.save.save_clip`."""
+        """Saves the clip in the format of the suffix; see `signllm_jax.render.save.save_clip`."""
         return _method("save")(path, self, text=text, header=header)
 
     def show(self, text: str = "") -> None:
@@ -113,21 +111,15 @@ class PoseClip:
         _method("show")(self, text)
 
 
-# who registers each method when it is imported: a clip need not import what reads and draws it
-_PLACES = {
-    "save": "signllm_jax.render.save",
-    "show": "signllm_jax.render.save",
-    "html": "signllm_jax.render.save",
-    "load": "signllm_jax.poses.files",
-}
 _METHODS: dict[str, Callable] = {}
 
 
 def register_method(method: str, function: Callable) -> None:
-    """Says what a method of PoseClip calls; `signllm_jax.render` and `poses.files` do.
+    """Registers the function of a method of PoseClip, which need not import readers and pictures.
 
     Args:
-        method: Its name in `_PLACES`.
+        method: `load`, which `poses.files` registers when it is imported, or `save`, `show` or
+            `html`, which `signllm_jax.render.save` registers.
         function: Takes the arguments of the method, the clip among them.
     """
     _METHODS[method] = function
@@ -135,5 +127,6 @@ def register_method(method: str, function: Callable) -> None:
 
 def _method(method: str) -> Callable:
     if method not in _METHODS:
-        importlib.import_module(_PLACES[method])
+        module = "poses.files" if method == "load" else "render.save"
+        importlib.import_module(f"signllm_jax.{module}")
     return _METHODS[method]

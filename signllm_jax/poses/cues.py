@@ -1,12 +1,13 @@
-"""What is signed when in a clip: the letters of a spelled word, or its glosses."""
+"""Cues: the letters or glosses that are signed in a clip, with their times."""
 
 import dataclasses
 import itertools
+import operator
 from collections.abc import Collection, Sequence
 
-# frames of the recorded letters that the demo is trained on: only their ratios matter here
+# frames of the recorded letters on which the demo is trained: only their ratios matter here
 _HOLD, _MOVE, _PAUSE = 12, 4, 12
-_LETTER = 0.6  # of a sign's time that a letter within a sentence takes
+_LETTER = 0.6  # duration of a letter within a sentence, as a part of a sign's duration
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,9 +16,9 @@ class Cue:
 
     Attributes:
         start: seconds from the clip's start.
-        end: seconds.
-        label: the letter as the alphabet has it, in small letters, or the gloss or text.
-        word: which word of the text it belongs to, from 0.
+        end: seconds from the clip's start.
+        label: the letter as in the alphabet, in lower case, or the gloss or text.
+        word: index of the word of the text to which it belongs, from 0.
         spelled: whether it is a letter of a manual alphabet.
     """
 
@@ -29,25 +30,26 @@ class Cue:
 
 
 def spelled_cues(words: Sequence[Sequence[str]], seconds: float) -> tuple[Cue, ...]:
-    """The letters of spelled words, whose times are shared out as the training clips have them.
+    """The letters of spelled words, with times in the proportions of the training clips.
 
-    They are an estimate: the model itself does not say where a letter ends. Movements belong half
-    to the letter before and half to the one after; the middle of a pause belongs to none.
+    The times are an estimate: the model itself does not tell where a letter ends. A movement
+    belongs half to the letter before and half to the letter after; the middle of a pause belongs
+    to no letter.
 
     Args:
         words: the letters of every word.
         seconds: length of the clip.
     """
-    placed, at = [], 0.0
+    spans, at = [], 0.0
     for number, word in enumerate(words):
-        for place, letter in enumerate(word):
-            start = at - (_MOVE / 2 if number or place else 0)
+        for position, letter in enumerate(word):
+            start = at - (_MOVE / 2 if number or position else 0)
             at += _HOLD
-            ends = (number, place) == (len(words) - 1, len(word) - 1)
-            placed.append((start, at + (0 if ends else _MOVE / 2), letter, number))
-            at += _MOVE if place < len(word) - 1 else (0 if ends else _PAUSE)
+            last = (number, position) == (len(words) - 1, len(word) - 1)
+            spans.append((start, at + (0 if last else _MOVE / 2), letter, number))
+            at += _MOVE if position < len(word) - 1 else (0 if last else _PAUSE)
     scale = seconds / at if at else 0.0
-    return tuple(Cue(a * scale, b * scale, letter, word) for a, b, letter, word in placed)
+    return tuple(Cue(start * scale, end * scale, *label) for start, end, *label in spans)
 
 
 def signed_cues(
@@ -58,39 +60,37 @@ def signed_cues(
 ) -> tuple[Cue, ...]:
     """The glosses of a signed sentence, each with its share of the clip.
 
-    Where the model does not say how long each gloss lasts, they share the clip equally, and letters
-    take less. In composed sentences equal shares lie nearer to the signs than where the decoder's
-    cross-attention looks.
+    Where the model does not tell how long each gloss lasts, they share the clip equally, except
+    that letters take less time. In composed sentences equal shares are nearer to the true times
+    than the decoder's cross-attention.
 
     Args:
-        glosses: in the order of signing.
+        glosses: glosses in the order of signing.
         seconds: length of the clip.
-        letters: places of the glosses that are letters of spelled words.
-        shares: how long each gloss lasts beside the others; None = not known.
+        letters: indices of the glosses that are letters of spelled words.
+        shares: relative duration of each gloss; None = not known.
     """
     if shares is None:
-        shares = [_LETTER if place in letters else 1.0 for place in range(len(glosses))]
+        shares = [_LETTER if index in letters else 1.0 for index in range(len(glosses))]
     ends = list(itertools.accumulate(shares, initial=0.0))
     scale, word, cues = seconds / (ends[-1] or 1.0), 0, []
-    for place, gloss in enumerate(glosses):
-        spelled = place in letters
-        word += bool(place) and not (spelled and place - 1 in letters)
-        cues.append(Cue(ends[place] * scale, ends[place + 1] * scale, gloss, word, spelled))
+    for index, gloss in enumerate(glosses):
+        spelled = index in letters
+        word += bool(index) and not (spelled and index - 1 in letters)
+        cues.append(Cue(ends[index] * scale, ends[index + 1] * scale, gloss, word, spelled))
     return tuple(cues)
 
 
 def moved_cues(cues: Sequence[Cue], seconds: float, words: int) -> tuple[Cue, ...]:
-    """The cues, so many seconds later and of so many words later."""
+    """Moves cues to a later time and word, by a number of seconds and of words."""
     return tuple(
-        dataclasses.replace(
-            cue, start=cue.start + seconds, end=cue.end + seconds, word=cue.word + words
-        )
+        Cue(cue.start + seconds, cue.end + seconds, cue.label, cue.word + words, cue.spelled)
         for cue in cues
     )
 
 
 def cue_at(cues: Sequence[Cue], moment: float) -> int | None:
-    """The number of the cue that a moment in seconds belongs to, None in a pause."""
+    """The index of the cue at a moment in seconds, None in a pause."""
     return next((i for i, cue in enumerate(cues) if cue.start <= moment < cue.end), None)
 
 
@@ -98,7 +98,5 @@ def spelling(cues: Sequence[Cue]) -> str:
     """`h-e-l-l-o w-o-r-l-d`; empty where not all of the clip is spelled."""
     if not all(cue.spelled for cue in cues):
         return ""
-    words: dict[int, list[str]] = {}
-    for cue in cues:
-        words.setdefault(cue.word, []).append(cue.label)
-    return " ".join("-".join(letters) for letters in words.values())
+    words = itertools.groupby(cues, key=operator.attrgetter("word"))
+    return " ".join("-".join(cue.label for cue in letters) for _, letters in words)

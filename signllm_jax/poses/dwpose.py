@@ -1,4 +1,4 @@
-"""Reads and writes DWPose `.npz`: a folder of one file a frame, or one file a clip.
+"""Reads and writes DWPose `.npz`: a folder with one file per frame, or one file per clip.
 
 Key layouts in use: `person_0` holding a dictionary (Prompt2Sign's tools-new-2025), the same keys
 spelled out as `person_000_body_keypoints` or `person_0/body_keypoints`, a list `frame_payloads` of
@@ -21,12 +21,11 @@ from signllm_jax.poses.dwpose_frames import find_frames
 from signllm_jax.poses.frames import Repairs
 from signllm_jax.poses.normalize import to_pixels, to_shoulder_widths
 from signllm_jax.poses.npz import save_npz
-from signllm_jax.poses.people import signers
+from signllm_jax.poses.people import signer_keypoints
 
 LAYOUTS = ("person", "bodies")
 LARGEST_PART = 4.0  # a coordinate beyond it is a pixel, not a part of the picture
-_JOINTS = DWPOSE128.groups
-# where clips are written to: a fifth of a square picture to a shoulder width, the neck at the top
+# where clips are written: a shoulder width is a fifth of a square picture, the neck near its top
 _PART_A_WIDTH, _NECK = 0.2, np.array([0.5, 0.3])
 
 
@@ -39,17 +38,17 @@ def read_dwpose(
 ) -> PoseClip:
     """Reads one clip of whole-body keypoints, in any of the module's forms.
 
-    Of several people the signer is followed (see `poses.people`); hands that the extraction gave to
-    the wrong person are given back. Frames without the signer are missing frames. Files are never
-    unpickled: see `poses.npz`.
+    Of several people the signer is followed (see `poses.people`). Hands that the extraction
+    assigned to the wrong person are given back. Frames without the signer are missing frames. Files
+    are never unpickled: see `poses.npz`.
 
     Args:
-        path: a `.npz` or `.json` file, or a folder of one `.npz` a frame, ordered by the numbers in
-            the names.
-        fps: frames per second; 0 = those that the file stores.
-        aspect: width of the picture / its height. Default: what the file says; else, of DWPose's
-            own keys, 1, the square that Prompt2Sign crops its videos to.
-        repairs: counts what was put right.
+        path: a `.npz` or `.json` file, or a folder with one `.npz` per frame, ordered by the
+            numbers in the names.
+        fps: frames per second; 0 = as stored in the file.
+        aspect: width of the picture / its height. Default: the aspect that the file stores; else,
+            for DWPose's own keys, 1, since Prompt2Sign crops its videos to squares.
+        repairs: counter to which the repairs are added.
         budget: limits of a clip.
 
     Returns:
@@ -60,34 +59,21 @@ def read_dwpose(
             whole-body points that are parts of a picture of unknown shape; it names the file.
     """
     repairs = Repairs() if repairs is None else repairs
-    found = find_frames(Path(path), budget)
-    rate = fps or found.fps
+    frames = find_frames(Path(path), budget)
+    rate = fps or frames.fps
     if not rate > 0:
         raise PoseFormatError(f"{path}: no frames per second in it: give --fps")
-    length = max(found.people) + 1
+    length = max(frames.people) + 1
     budget.ask(str(path), rate, frames=length)
-    people = [np.zeros((0, DWPOSE128.size, 3), np.float32)] * length
-    size = empty = 0
-    for number, make in found.people.items():
-        people[number] = make(repairs)
-        empty += not len(people[number])
+    people, size = {}, 0
+    for number, read in frames.people.items():
+        people[number] = read(repairs)
         size += people[number].nbytes
         budget.ask(str(path), bytes=size)
-    if empty == len(found.people):
-        raise PoseFormatError(f"{path}: nobody in any of {length} frames")
-    for name, count in (
-        ("frames without a person", empty),
-        ("frames without a file", length - len(found.people)),
-    ):
-        if count:
-            repairs[name] += count
-    keypoints = np.zeros((length, DWPOSE128.size, 3), np.float32)
-    for number, person in enumerate(signers(people, DWPOSE128, repairs)):
-        if person >= 0:
-            keypoints[number] = people[number][person]
-    aspect = aspect or found.aspect
-    if found.pixels:
-        picture = (round(1000 * aspect), 1000) if aspect else None  # any of that shape will do
+    keypoints = signer_keypoints(people, length, DWPOSE128, repairs, str(path))
+    aspect = aspect or frames.aspect
+    if frames.pixels:
+        picture = (round(1000 * aspect), 1000) if aspect else None  # any picture of that shape
         flat, seen = keypoints[..., :2], keypoints[..., 2] > 0
         keypoints[..., :2] = to_pixels(flat, seen, picture, str(path))
     return dwpose_clip(keypoints, rate, aspect, str(path), repairs)
@@ -97,7 +83,7 @@ def dwpose_clip(
     keypoints: np.ndarray,
     fps: float,
     aspect: float | None = None,
-    place: str = "keypoints",
+    source: str = "keypoints",
     repairs: Repairs | None = None,
 ) -> PoseClip:
     """Makes a clip of DWPose keypoints.
@@ -106,7 +92,7 @@ def dwpose_clip(
         keypoints: float [T, 128, 3], x and y as parts of the picture and confidence, 0 = missing.
         fps: frames per second.
         aspect: width of the picture / its height, default 1.
-        place: what to name in an error.
+        source: name of the file, for error messages.
         repairs: counts clips whose coordinates are pixels, for which there is no aspect.
 
     Returns:
@@ -122,7 +108,7 @@ def dwpose_clip(
             repairs["clips in pixels"] += 1
     elif aspect is not None:
         flat = flat * np.array([aspect, 1.0])
-    flat = to_shoulder_widths(flat, confidence, DWPOSE128.name, place)
+    flat = to_shoulder_widths(flat, confidence, DWPOSE128.name, source)
     positions = np.concatenate([flat, confidence[..., None]], axis=-1)
     return PoseClip(positions, confidence, fps, DWPOSE128.name)
 
@@ -138,7 +124,7 @@ def picture_keypoints(clip: PoseClip) -> np.ndarray:
 
 def _members(keypoints: np.ndarray, layout: str) -> dict[str, Any]:
     """The arrays of a clip [T, 128, 3] or a frame [128, 3] under a layout's keys."""
-    parts = {part: keypoints[..., list(joints), :] for part, joints in _JOINTS.items()}
+    parts = {part: keypoints[..., list(joints), :] for part, joints in DWPOSE128.groups.items()}
     if layout == "person":
         members: dict[str, Any] = {"num_persons": np.int32(1)}
         for part, values in parts.items():
@@ -160,24 +146,19 @@ def write_dwpose(path: str | os.PathLike, clip: PoseClip, layout: str = "person"
     """Writes a clip as DWPose `.npz`, of plain arrays, in a square picture.
 
     Args:
-        path: a name ending in `.npz` for one file, else a folder for one file a frame.
+        path: a name ending in `.npz` for one file, else a folder for one file per frame.
         clip: a dwpose128 clip.
-        layout: `person` for keys like `person_000_body_keypoints`, `bodies` for `bodies`, `hands`
-            and `faces`.
+        layout: layout of the keys: `person` for `person_000_body_keypoints` and its like, or
+            `bodies` for `bodies`, `hands` and `faces`.
 
     Raises:
-        OutputError: another layout of the clip, an unknown key layout, or an unwritable place.
+        OutputError: another layout of the clip, an unknown key layout, or a file or folder that
+            cannot be written.
     """
     if layout not in LAYOUTS:
         raise OutputError(f"unknown key layout {layout!r}: known are {', '.join(LAYOUTS)}")
     keypoints = picture_keypoints(clip)
     path = Path(path)
-    if path.suffix == ".npz":
-        save_npz(path, _members(keypoints, layout))
-        return
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror}") from None
-    for number, frame in enumerate(keypoints, start=1):
-        save_npz(path / f"{number:08d}.npz", _members(frame, layout))
+    files = {path / f"{n:08d}.npz": frame for n, frame in enumerate(keypoints, start=1)}
+    for file, frame in ({path: keypoints} if path.suffix == ".npz" else files).items():
+        save_npz(file, _members(frame, layout))

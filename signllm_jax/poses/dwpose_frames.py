@@ -1,4 +1,4 @@
-"""Where the frames of a clip of whole-body keypoints lie, whatever the form of its files."""
+"""Finds the frames of a clip of whole-body keypoints, whatever the form of its files."""
 
 import contextlib
 import functools
@@ -11,20 +11,20 @@ import numpy as np
 from signllm_jax.core.errors import PoseFormatError
 from signllm_jax.core.skeleton import DWPOSE128
 from signllm_jax.poses.budget import Budget
-from signllm_jax.poses.dwpose_keys import LARGEST_COORDINATE, people_in
-from signllm_jax.poses.frames import Repairs, clear_unusable, numbered_files
+from signllm_jax.poses.dwpose_keys import people_in, seen_people
+from signllm_jax.poses.frames import Repairs, numbered_files
 from signllm_jax.poses.json_files import SUFFIXES, load_json
 from signllm_jax.poses.npz import load_npz
 from signllm_jax.poses.wholebody import flat_people, json_frames, scores_of
 
 
-class Found(NamedTuple):
+class Frames(NamedTuple):
     """The frames of a clip.
 
     Attributes:
-        people: frame -> what reads its people, float32 [N, 128, 3] of dwpose128.
-        fps: frames per second, 0 where no file says them.
-        aspect: width of the picture / its height, where a file says it.
+        people: frame number -> function that reads its people, float32 [N, 128, 3] of dwpose128.
+        fps: frames per second, 0 where no file stores them.
+        aspect: width of the picture / its height, where a file stores both.
         pixels: whether coordinates of this form are pixels, unless somebody divided them.
     """
 
@@ -34,30 +34,25 @@ class Found(NamedTuple):
     pixels: bool = False
 
 
-def find_frames(path: Path, budget: Budget) -> Found:
-    """Finds the frames of a clip: in a folder of one `.npz` a frame, a `.npz` or a `.json`.
+def find_frames(path: Path, budget: Budget) -> Frames:
+    """Finds the frames of a clip: in a folder with one `.npz` per frame, a `.npz` or a `.json`.
 
     Raises PoseFormatError, naming the file.
     """
     if path.is_dir():
         files, _ = numbered_files(path, r"(\d+)\.npz$", budget)
-        people = {
-            number: functools.partial(_people_in_file, file, budget) for number, file in files
-        }
-        with contextlib.suppress(PoseFormatError):  # it is named where its people are read
+        people = {n: functools.partial(_people_in_file, file, budget) for n, file in files}
+        with contextlib.suppress(PoseFormatError):  # reported when the people of the file are read
             first = load_npz(files[0][1], budget)
-            return Found(people, aspect=_aspect(first), pixels="keypoints" in first)
-        return Found(people)
+            return Frames(people, aspect=_aspect(first), pixels="keypoints" in first)
+        return Frames(people)
     if path.suffix.lower() in SUFFIXES:
-        frames, fps = json_frames(load_json(path, budget), str(path), budget)
-        return Found(
-            {
-                n: functools.partial(_people_of_json, own, f"{path}: frame {n}")
-                for n, own in frames.items()
-            },
-            fps,
-            pixels=True,
-        )
+        entries, fps = json_frames(load_json(path, budget), str(path), budget)
+        people = {
+            n: functools.partial(_people_of_json, frame, f"{path}: frame {n}")
+            for n, frame in entries.items()
+        }
+        return Frames(people, fps, pixels=True)
     archive = load_npz(path, budget)
     frames = list(_frames_of(archive, str(path), budget))
     if not frames:
@@ -66,9 +61,9 @@ def find_frames(path: Path, budget: Budget) -> Found:
         number: functools.partial(people_in, frame, f"{path}: frame {number}")
         for number, frame in zip(_numbers_of(archive, len(frames)), frames)
     }
-    sizes = (_aspect(frame) for frame in frames if isinstance(frame, dict))
-    aspect = next((size for size in sizes if size is not None), None)
-    return Found(people, _stored(archive, "fps"), aspect, "keypoints" in archive)
+    aspects = (_aspect(frame) for frame in frames if isinstance(frame, dict))
+    aspect = next((aspect for aspect in aspects if aspect is not None), None)
+    return Frames(people, _stored(archive, "fps"), aspect, "keypoints" in archive)
 
 
 def _people_in_file(path: str, budget: Budget, repairs: Repairs) -> np.ndarray:
@@ -82,11 +77,9 @@ def _people_in_file(path: str, budget: Budget, repairs: Repairs) -> np.ndarray:
     return people_in(frames[0], path, repairs)
 
 
-def _people_of_json(entries: list[dict[str, Any]], place: str, repairs: Repairs) -> np.ndarray:
-    people = [flat_people(entry, place) for entry in entries]
-    whole = np.concatenate([np.zeros((0, DWPOSE128.size, 3)), *people])
-    whole = clear_unusable(whole, LARGEST_COORDINATE, repairs)
-    return whole[(whole[..., 2] > 0).any(axis=1)]
+def _people_of_json(entries: list[dict[str, Any]], source: str, repairs: Repairs) -> np.ndarray:
+    people = [flat_people(entry, source) for entry in entries]
+    return seen_people(np.concatenate([np.zeros((0, DWPOSE128.size, 3)), *people]), repairs)
 
 
 def _is_clip(archive: dict[str, Any]) -> bool:
@@ -99,20 +92,20 @@ def _is_clip(archive: dict[str, Any]) -> bool:
     )
 
 
-def _frames_of(archive: dict[str, Any], place: str, budget: Budget) -> Iterator[dict[str, Any]]:
+def _frames_of(archive: dict[str, Any], source: str, budget: Budget) -> Iterator[dict[str, Any]]:
     """The frames of one file: those of a clip, or its only one."""
     if "frame_payloads" in archive:
         frames = archive["frame_payloads"]
         if not isinstance(frames, list):
-            raise PoseFormatError(f"{place}: frame_payloads is no list of frames")
-        budget.ask(place, frames=len(frames))
+            raise PoseFormatError(f"{source}: frame_payloads is no list of frames")
+        budget.ask(source, frames=len(frames))
         yield from frames
     elif "keypoints" in archive:
         keypoints, scores = archive["keypoints"], scores_of(archive)
         length = len(keypoints) if np.ndim(keypoints) else 0
         if scores is not None and (not np.ndim(scores) or len(scores) != length):
-            raise PoseFormatError(f"{place}: keypoints and scores of different lengths")
-        budget.ask(place, frames=length)
+            raise PoseFormatError(f"{source}: keypoints and scores of different lengths")
+        budget.ask(source, frames=length)
         for frame in range(length):
             weights = None if scores is None else scores[frame]
             yield {"keypoints": keypoints[frame], "scores": weights}
@@ -120,24 +113,23 @@ def _frames_of(archive: dict[str, Any], place: str, budget: Budget) -> Iterator[
         arrays = {key: value for key, value in archive.items() if np.ndim(value)}
         lengths = {len(value) for value in arrays.values()}
         if len(lengths) > 1:
-            raise PoseFormatError(f"{place}: arrays of {sorted(lengths)} frames in one clip")
-        whole = {key: value for key, value in archive.items() if not np.ndim(value)}
+            raise PoseFormatError(f"{source}: arrays of {sorted(lengths)} frames in one clip")
         length = lengths.pop()
-        budget.ask(place, frames=length)
+        budget.ask(source, frames=length)
         for frame in range(length):
-            yield whole | {key: value[frame] for key, value in arrays.items()}
+            yield archive | {key: value[frame] for key, value in arrays.items()}
     else:
         yield archive
 
 
 def _numbers_of(archive: dict[str, Any], length: int) -> list[int]:
-    """The frame that each of `length` payloads is: SignVerse-2M leaves out frames by a stride."""
-    places = archive.get("frame_indices")
-    if not isinstance(places, np.ndarray) or places.shape != (length,) or places.dtype.kind != "i":
+    """The frame number of each of `length` payloads: SignVerse-2M skips frames by a stride."""
+    frames = archive.get("frame_indices")
+    if not isinstance(frames, np.ndarray) or frames.shape != (length,) or frames.dtype.kind != "i":
         return list(range(length))
-    if (np.diff(places) <= 0).any():
+    if (np.diff(frames) <= 0).any():
         return list(range(length))
-    return [int(place) - int(places[0]) for place in places]
+    return [int(frame) - int(frames[0]) for frame in frames]
 
 
 def _stored(archive: dict[str, Any], name: str) -> float:

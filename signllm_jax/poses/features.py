@@ -1,8 +1,8 @@
 """From positions to the model's frames and back: relative, standardized, with a counter.
 
-Hand joints are taken relative to their wrist and body joints relative to the neck; each joint's
-mean is subtracted and each group (body, each hand) divided by one deviation. Missing joints are
-0 afterwards. The inverse is exact.
+Hand joints are taken relative to their wrist and body joints relative to the neck. Each joint's
+mean is subtracted, and each group (body, each hand) is divided by one standard deviation. Missing
+joints are 0 afterwards. The inverse is exact.
 """
 
 import dataclasses
@@ -17,18 +17,18 @@ from signllm_jax.core.skeleton import Layout, get_layout
 from signllm_jax.core.typing import Array
 
 DEVIATION_FLOOR = 0.02
-"""Smallest deviation of a group, in shoulder widths."""
+"""Smallest standard deviation of a group, in shoulder widths."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Statistics:
-    """Means and deviations of relative positions, frozen at step 0 of a run.
+    """Means and standard deviations of relative positions, frozen at step 0 of a run.
 
     Attributes:
         layout: name of the skeleton layout.
-        mean: float32 [J, 3], shoulder widths. A joint that no train clip shows has the mean of
-            where its clips rest it, so that it can be drawn.
-        deviation: float32 [J], one number a group, shoulder widths.
+        mean: float32 [J, 3], shoulder widths. A joint that no train clip shows has the mean of its
+            placeholder positions, so that it can be drawn.
+        deviation: float32 [J], one number per group, shoulder widths.
         fps: frames per second of the clips.
         frames: frames of the longest train clip.
         seen: float32 [J], share of the train frames that show a joint.
@@ -48,14 +48,7 @@ class Statistics:
 
     def to_dict(self) -> dict:
         """Plain values for JSON."""
-        return {
-            "layout": self.layout,
-            "mean": self.mean.tolist(),
-            "deviation": self.deviation.tolist(),
-            "fps": self.fps,
-            "frames": self.frames,
-            "seen": self.seen.tolist(),
-        }
+        return vars(self) | {n: getattr(self, n).tolist() for n in ("mean", "deviation", "seen")}
 
     @classmethod
     def from_dict(cls, values: dict) -> "Statistics":
@@ -75,8 +68,8 @@ class Statistics:
 def relative(positions: Array, layout: Layout) -> Array:
     """Positions [T, J, 3] relative to each joint's parent; the neck stays as it is."""
     parent = np.array(layout.parent)
-    own = (parent == np.arange(layout.size))[:, None]
-    return positions - np.where(own, 0.0, positions[:, parent]).astype(positions.dtype)
+    root = (parent == np.arange(layout.size))[:, None]
+    return positions - np.where(root, 0.0, positions[:, parent]).astype(positions.dtype)
 
 
 def trusted(observed: np.ndarray, layout: Layout) -> np.ndarray:
@@ -89,7 +82,7 @@ def collect_statistics(clips: Iterable[dict], layout_name: str) -> Statistics:
 
     Args:
         clips: examples with `pose` [T, J, 3], `confidence` [T, J] and `fps`.
-        layout_name: the layout of all clips.
+        layout_name: name of the layout that all clips have.
 
     Raises:
         DataError: there is no clip, clips differ in frames per second, or have another layout.
@@ -98,7 +91,7 @@ def collect_statistics(clips: Iterable[dict], layout_name: str) -> Statistics:
     count = np.zeros(layout.size)
     total = np.zeros((layout.size, 3))
     squares = np.zeros((layout.size, 3))
-    placed = np.zeros((layout.size, 3))  # where joints were put, seen or not
+    placed = np.zeros((layout.size, 3))  # sum of positions, seen or not
     rates: set[float] = set()
     frames = longest = 0
     for clip in clips:
@@ -145,10 +138,10 @@ def make_frames(
     Args:
         pose: [T, J, 3] in shoulder widths.
         confidence: [T, J].
-        statistics: of the language.
+        statistics: statistics of the language.
 
     Returns:
-        frames float32 [T, 3J + 1], the counter (t + 1) / T last, and the mask bool [T, J].
+        Frames float32 [T, 3J + 1], the counter (t + 1) / T last, and the mask bool [T, J].
     """
     layout = get_layout(statistics.layout)
     seen = trusted(confidence > 0, layout)
@@ -164,19 +157,16 @@ def restore_frames(frames: np.ndarray, statistics: Statistics) -> np.ndarray:
     layout = get_layout(statistics.layout)
     values = np.asarray(frames, np.float32)[:, : 3 * layout.size].reshape(-1, layout.size, 3)
     values = values * statistics.deviation[:, None] + statistics.mean
-    for joints, parents in _parents_first(layout.name):
+    for joints, parents in joint_levels(layout.name)[1:]:
         values[:, joints] += values.take(parents, axis=1)
     return values
 
 
 @functools.cache
-def _parents_first(layout_name: str) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Joints that have a parent, and their parents: those first whose parents are absolute."""
-    parent = get_layout(layout_name).parent
-
-    def depth(joint):
-        return 0 if parent[joint] == joint else 1 + depth(parent[joint])
-
-    depths = np.array([depth(joint) for joint in range(len(parent))])
-    levels = [np.flatnonzero(depths == level) for level in range(1, depths.max() + 1)]
-    return [(joints, np.array(parent)[joints]) for joints in levels]
+def joint_levels(layout_name: str) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The joints of a layout by distance from the root, and their parents; the root comes first."""
+    parent = np.array(get_layout(layout_name).parent)
+    levels = [np.flatnonzero(parent == np.arange(len(parent)))]
+    while len(children := np.setdiff1d(np.flatnonzero(np.isin(parent, levels[-1])), levels[0])):
+        levels.append(children)
+    return [(joints, parent[joints]) for joints in levels]

@@ -19,22 +19,19 @@ SUFFIXES = (".npz", ".pose", ".skels", ".json", ".zip")
 
 
 def read_clip(
-    path: str | os.PathLike,
-    fps: float,
-    repairs: Repairs | None = None,
-    budget: Budget = BUDGET,
+    path: str | os.PathLike, fps: float, repairs: Repairs | None = None, budget: Budget = BUDGET
 ) -> PoseClip:
     """Reads a file that holds one clip.
 
     Args:
-        path: `.npz` (our own arrays, DWPose or COCO-WholeBody), `.pose`, `.skels` of one line,
-            `.json` or `.json.gz` (OpenPose or COCO-WholeBody), or OpenPose's `.zip`.
+        path: path of a `.npz` (our own arrays, DWPose or COCO-WholeBody), `.pose`, `.skels` of one
+            line, `.json` or `.json.gz` (OpenPose or COCO-WholeBody), or OpenPose's `.zip`.
         fps: frames per second, where the format does not store them.
-        repairs: counts what was put right.
+        repairs: counter to which the repairs are added.
         budget: limits of a clip.
 
     Returns:
-        The clip; of OpenPose and DWPose it is flat.
+        The clip; clips of OpenPose and DWPose are flat.
 
     Raises:
         PoseFormatError: the file is damaged, holds another number of clips, or has an unknown
@@ -48,10 +45,10 @@ def read_clip(
         archive = load_npz(path, budget)
         if arrays.is_clip(archive):
             return arrays.clip_of(archive, str(path), budget)
+    in_json = suffix in json_files.SUFFIXES
+    if suffix == ".npz" or (in_json and is_wholebody(json_files.load_json(path, budget))):
         return read_dwpose(path, fps, repairs=repairs, budget=budget)
-    if suffix in json_files.SUFFIXES and is_wholebody(json_files.load_json(path, budget)):
-        return read_dwpose(path, fps, repairs=repairs, budget=budget)
-    if suffix in (*json_files.SUFFIXES, ".zip"):
+    if in_json or suffix == ".zip":
         return read_openpose(path, fps, repairs, budget)
     if suffix == ".skels":
         clips = list(read_skels(path, fps, repairs=repairs, budget=budget))

@@ -1,9 +1,11 @@
 """What readers and writers share: numbered files, whole files, joints put right and counted."""
 
 import collections
+import contextlib
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from typing import SupportsInt
 
 import numpy as np
 
@@ -12,7 +14,26 @@ from signllm_jax.core.storage import read_at_most
 from signllm_jax.poses.budget import BUDGET, Budget
 
 Repairs = collections.Counter
-"""What a reader put right, by name: `joints not finite`, `frames without a person` ..."""
+"""Counts of the repairs of a reader, by name: `joints not finite`, `frames without a person` ..."""
+
+
+def count_repairs(repairs: Repairs, counts: Mapping[str, SupportsInt]) -> None:
+    """Adds the counts to the repairs; a count of 0 makes no entry."""
+    repairs.update({name: int(count) for name, count in counts.items() if count})
+
+
+@contextlib.contextmanager
+def readable(path: object) -> Iterator[None]:
+    """Raises every OSError of the context as a PoseFormatError that names the path."""
+    try:
+        yield
+    except OSError as error:
+        raise PoseFormatError(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
+def reason(error: Exception) -> str:
+    """The message of a library's error in one line, or its type where it has no message."""
+    return (" ".join(str(error).split()) or type(error).__name__)[:200]
 
 
 def numbered_files(
@@ -21,60 +42,73 @@ def numbered_files(
     """Lists a folder's frame files in the order of their numbers; see `numbered_names`.
 
     Raises:
-        PoseFormatError: no folder, and as `numbered_names`.
+        PoseFormatError: the folder cannot be read, and as `numbered_names`.
     """
-    try:
+    with readable(folder):
         names = sorted(os.listdir(folder))
-    except OSError as error:
-        raise PoseFormatError(f"{folder}: cannot be read: {error.strerror}") from None
-    found, length = numbered_names(names, pattern, str(folder), budget)
-    return [(frame, os.path.join(folder, name)) for frame, name in found], length
+    numbered, length = numbered_names(names, pattern, str(folder), budget)
+    return [(frame, os.path.join(folder, name)) for frame, name in numbered], length
 
 
 def numbered_names(
-    names: Iterable[str], pattern: str, place: str, budget: Budget = BUDGET
+    names: Iterable[str], pattern: str, source: str, budget: Budget = BUDGET
 ) -> tuple[list[tuple[int, str]], int]:
     """Orders the names of frame files by their numbers.
 
     Args:
-        names: of the files of one clip; others are left out.
+        names: file names of one clip; names that do not match the pattern are left out.
         pattern: regular expression of a frame's name; its first group is the number.
-        place: what to name in an error.
+        source: name of the folder or archive, for error messages.
         budget: limits of a clip.
 
     Returns:
         (frame, name) pairs, frames counted from 0 at the lowest number, and the length in frames:
-        a number without a file is a frame of its own.
+        a number without a file still counts as a frame.
 
     Raises:
         PoseFormatError: no such file, a number twice, or numbers too far apart.
     """
-    found: dict[int, str] = {}
+    name_of: dict[int, str] = {}
     for name in names:
         match = re.search(pattern, name)
-        if not match or name.rpartition("/")[2].startswith("._"):  # macOS has one beside each
+        # macOS writes a file `._NAME` beside every file
+        if not match or name.rpartition("/")[2].startswith("._"):
             continue
         # a number of thousands of digits is refused by the length check as any large one is
         number = int(match.group(1)[:18])
-        if number in found:
-            raise PoseFormatError(f"{place}: {found[number]} and {name} are the same frame")
-        found[number] = name
-    if not found:
-        raise PoseFormatError(f"{place}: no frame files in it")
-    first, last = min(found), max(found)
-    budget.ask(f"{place}: from {first} to {last}", frames=last - first + 1)
-    return [(number - first, found[number]) for number in sorted(found)], last - first + 1
+        if number in name_of:
+            raise PoseFormatError(f"{source}: {name_of[number]} and {name} are the same frame")
+        name_of[number] = name
+    if not name_of:
+        raise PoseFormatError(f"{source}: no frame files in it")
+    first, last = min(name_of), max(name_of)
+    budget.ask(f"{source}: from {first} to {last}", frames=last - first + 1)
+    return [(number - first, name_of[number]) for number in sorted(name_of)], last - first + 1
 
 
 def read_file(path: str | os.PathLike, limit: int) -> bytes:
     """Reads a regular file of at most `limit` bytes; raises PoseFormatError for any other."""
-    try:
+    with readable(path):
         content = read_at_most(path, limit)
-    except OSError as error:
-        raise PoseFormatError(f"{path}: cannot be read: {error.strerror}") from None
     if len(content) > limit:
         raise PoseFormatError(f"{path}: larger than {limit} bytes")
     return content
+
+
+def possible(coordinates: np.ndarray, largest: float, repairs: Repairs) -> np.ndarray:
+    """bool [...]: joints whose numbers are finite and not too large; the others are counted.
+
+    Args:
+        coordinates: float [..., C], the numbers of each joint.
+        largest: largest absolute value of a number.
+        repairs: `joints not finite` and `joints out of range` are added to it.
+    """
+    finite = np.all(np.isfinite(coordinates), axis=-1)
+    near = np.all(np.abs(np.where(finite[..., None], coordinates, 0)) <= largest, axis=-1)
+    count_repairs(
+        repairs, {"joints not finite": (~finite).sum(), "joints out of range": (~near).sum()}
+    )
+    return finite & near
 
 
 def clear_unusable(keypoints: np.ndarray, largest: float, repairs: Repairs) -> np.ndarray:
@@ -82,19 +116,12 @@ def clear_unusable(keypoints: np.ndarray, largest: float, repairs: Repairs) -> n
 
     Args:
         keypoints: float [..., 3], x, y and confidence.
-        largest: a coordinate beyond it, either way, is no position.
-        repairs: `joints not finite` and `joints out of range` are added to it.
+        largest: as in `possible`.
+        repairs: as in `possible`.
 
     Returns:
         float32 [..., 3]; a missing joint is (0, 0, 0).
     """
     keypoints = np.asarray(keypoints, np.float64)
-    finite = np.all(np.isfinite(keypoints), axis=-1)
-    sane = np.where(finite[..., None], keypoints, 0)
-    near = np.all(np.abs(sane) <= largest, axis=-1)
-    if not finite.all():
-        repairs["joints not finite"] += int((~finite).sum())
-    if not near.all():
-        repairs["joints out of range"] += int((~near).sum())
-    seen = near & (sane[..., 2] > 0)
-    return np.where(seen[..., None], sane, 0).astype(np.float32)
+    seen = possible(keypoints, largest, repairs) & (keypoints[..., 2] > 0)
+    return np.where(seen[..., None], keypoints, 0).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Joins clips to one: with a pause between them, or with eased ways from one to the next."""
+"""Joins clips, with a movement at even or eased speed from one clip to the next."""
 
 import itertools
 from collections.abc import Sequence
@@ -10,13 +10,13 @@ from signllm_jax.poses.cues import moved_cues
 
 
 def join_clips(clips: Sequence[PoseClip], pause: float, eased: bool = False) -> PoseClip:
-    """One clip after the other.
+    """Joins clips one after the other.
 
     Args:
-        clips: At least one, of one layout and frame rate.
+        clips: At least one clip; all have the same layout and frame rate.
         pause: Seconds between two clips. Joints that both ends show move in a straight line from
-            one to the other; others are missing meanwhile.
-        eased: Whether they start and arrive slowly, as hands do, instead of moving at even speed.
+            one to the other; other joints are missing meanwhile.
+        eased: Whether joints start and arrive slowly, as hands do, instead of at even speed.
     """
     frames, fps = round(pause * clips[0].fps), clips[0].fps
     positions, confidence = [clips[0].positions], [clips[0].confidence]
@@ -35,8 +35,7 @@ def join_clips(clips: Sequence[PoseClip], pause: float, eased: bool = False) -> 
         positions.append(after.positions)
         confidence.append(after.confidence)
     arrays = np.concatenate(positions), np.concatenate(confidence)
-    ended = all(clip.ended for clip in clips)
-    return PoseClip(*arrays, fps, clips[0].layout, cues, ended)
+    return PoseClip(*arrays, fps, clips[0].layout, cues, all(clip.ended for clip in clips))
 
 
 def smooth_step(share: np.ndarray) -> np.ndarray:

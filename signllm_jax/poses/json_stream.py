@@ -11,40 +11,40 @@ from signllm_jax.core.errors import PoseFormatError
 _PIECE = 2**20  # bytes read at once
 _NO_SPACE = re.compile(r"[^ \t\r\n]")
 LARGE = object()
-"""Stands for a value that does not fit; it has not been read yet."""
+"""Stands for a value that is too large to be parsed at once; it has not been read yet."""
 
 
 class JsonStream:
-    """A place in a JSON text.
+    """A position in a JSON text.
 
-    Raises PoseFormatError, naming the place, where the text is no JSON or too long.
+    Raises PoseFormatError, naming the file, where the text is no JSON or too long.
     """
 
-    def __init__(self, read: Callable[[int], bytes], most: int, total: int, place: str):
-        """Starts at the begin.
+    def __init__(self, read: Callable[[int], bytes], most: int, total: int, source: str):
+        """Starts at the beginning of the text.
 
         Args:
-            read: Gives the next bytes, at most as many as it is asked for.
-            most: Bytes that one value may take.
-            total: Bytes that the text may have.
-            place: What to name in an error.
+            read: Returns the next bytes, at most as many as it is asked for.
+            most: Largest number of bytes of one value.
+            total: Largest number of bytes of the text.
+            source: Name of the file, for error messages.
         """
-        self._read, self._most, self._left, self._place = read, most, total, place
+        self._read, self._most, self._left, self._source = read, most, total, source
         self._decode = codecs.getincrementaldecoder("utf-8-sig")().decode
         self._json = json.JSONDecoder()
         self._text, self._at, self._ended = "", 0, False
 
     def peek(self) -> str:
-        """The next character that is no space, which is not taken; nothing at the end."""
+        """The next character that is no space, which stays in the text; empty at the end."""
         while True:
-            found = _NO_SPACE.search(self._text, self._at)
-            self._at = found.start() if found else len(self._text)
+            match = _NO_SPACE.search(self._text, self._at)
+            self._at = match.start() if match else len(self._text)
             if self._at < len(self._text) or self._ended:
                 return self._text[self._at : self._at + 1]
             self._fill(1)
 
     def value(self) -> Any:
-        """Takes the next value, or is `LARGE` and takes nothing."""
+        """Takes and returns the next value; returns `LARGE` instead where it is too large."""
         self.peek()
         self._fill(self._most)
         try:
@@ -56,35 +56,31 @@ class JsonStream:
                 raise self._error(str(error)) from None
             return LARGE
         if end == len(self._text) and not self._ended and isinstance(value, int | float):
-            return LARGE  # a number may go on
+            return LARGE  # the number may have more digits
         self._at = end
         return value
 
-    def items(self) -> Iterator[None]:
-        """Goes through a list; the caller takes each value before the next."""
-        self._take("[")
-        while self.peek() != "]":
+    def items(self, first: str = "[", last: str = "]") -> Iterator[None]:
+        """Goes through a list, or through other brackets; the caller takes each value."""
+        self._take(first)
+        while self.peek() != last:
             yield
-            if self.peek() != "]":
+            if self.peek() != last:
                 self._take(",")
-        self._take("]")
+        self._take(last)
 
     def entries(self) -> Iterator[str]:
-        """Goes through a dictionary by its keys; the caller takes each value before the next."""
-        self._take("{")
-        while self.peek() != "}":
+        """Goes through a dictionary by its keys; the caller takes the value of each."""
+        for _ in self.items("{", "}"):
             key = self.value()
             if not isinstance(key, str):
                 raise self._error("a key that is no text")
             self._take(":")
             yield key
-            if self.peek() != "}":
-                self._take(",")
-        self._take("}")
 
     def _take(self, mark: str) -> None:
-        if (found := self.peek()) != mark:
-            raise self._error(f"{found or 'the end'} instead of {mark}")
+        if (character := self.peek()) != mark:
+            raise self._error(f"{character or 'the end'} instead of {mark}")
         self._at += 1
 
     def _fill(self, wanted: int) -> None:
@@ -101,4 +97,4 @@ class JsonStream:
             self._ended = not piece
 
     def _error(self, reason: str) -> PoseFormatError:
-        return PoseFormatError(f"{self._place}: {reason}")
+        return PoseFormatError(f"{self._source}: {reason}")

@@ -4,6 +4,8 @@ Each clip is lifted alone, padded to one of a few lengths: its result does not d
 and clips of many lengths share few compilations.
 """
 
+import itertools
+
 import jax
 import numpy as np
 
@@ -14,29 +16,24 @@ from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.normalize import to_shoulder_widths
 
 MODES = ("best", "reference")
-LEAST_FRAMES = 64  # of the refinement
-LEAST_PREPARED = 128  # of what comes before it
+LEAST_FRAMES = 64  # shortest length of the refinement
+LEAST_PREPARED = 128  # shortest length of the stages before it
 
 
 def padded_length(frames: int) -> int:
-    """The length that a clip is refined at: 64, 80, 96, 112, 128, 160 ..., four to an octave."""
-    octave = LEAST_FRAMES
-    while True:
-        for quarter in range(4, 8):
-            if octave * quarter // 4 >= frames:
-                return octave * quarter // 4
-        octave *= 2
+    """The length to which a clip is padded for refinement: 64, 80, 96, 112, 128, 160, ..."""
+    octaves = (LEAST_FRAMES << octave for octave in itertools.count())
+    lengths = (octave * quarter // 4 for octave in octaves for quarter in range(4, 8))
+    return next(length for length in lengths if length >= frames)
 
 
 def _prepared_length(frames: int) -> int:
-    """The length that a clip is prepared at: 128, 256, 512 ...
+    """The length to which a clip is padded for the stages before refinement: 128, 256, 512, ...
 
-    That part is most of the compilation and least of the work.
+    These stages take most of the compile time and little of the run time.
     """
-    length = LEAST_PREPARED
-    while length < frames:
-        length *= 2
-    return length
+    lengths = (LEAST_PREPARED << octave for octave in itertools.count())
+    return next(length for length in lengths if length >= frames)
 
 
 def _joint_major(keypoints: np.ndarray) -> np.ndarray:
@@ -57,18 +54,20 @@ def _cut(value, frames: int, padded: int):
 
 
 def _refine(module, pose, filled, frames: int):
-    """Refines at a length of its own; returns positions [3, J, T] and the tree, unpadded."""
+    """Refines at `padded_length`; returns positions [3, J, T] and the tree, without padding."""
     length = padded_length(frames)
     pose, filled = _cut((pose, filled), length, filled.shape[2])
     return _cut(module.refined(pose, filled, frames), frames, length)
 
 
-def _prepare_reference(keypoints: np.ndarray) -> lift_reference.Prepared:
+def _lift_reference(keypoints: np.ndarray):
+    """The stages before the refinement, padded; the positions [3, J, T] and the tree after it."""
+    keypoints = _check(keypoints)
     frames = len(keypoints)
     padded = _joint_major(keypoints)
-    noise = lift_reference.root_noise(frames)
-    noise = np.pad(noise, [(0, 0), (0, padded.shape[2] - frames)])
-    return lift_reference.prepare(padded, noise, frames)
+    noise = np.pad(lift_reference.root_noise(frames), [(0, 0), (0, padded.shape[2] - frames)])
+    prepared = lift_reference.prepare(padded, noise, frames)
+    return prepared, *_refine(lift_reference, prepared.start, prepared.filled, frames)
 
 
 def _check(keypoints: np.ndarray) -> np.ndarray:
@@ -81,22 +80,20 @@ def _check(keypoints: np.ndarray) -> np.ndarray:
 
 
 def reference_stages(keypoints: np.ndarray) -> dict:
-    """Runs the original's lift and keeps what each stage made.
+    """Runs the original's lift and keeps the result of each stage.
 
     Args:
         keypoints: float [T, 50, 3]: x and y in pixels and confidence, (0, 0, 0) = missing.
 
     Returns:
-        `normalised`, `pruned`, `filled` (float32 [3, 50, T]: x, y, weight), `start` and `final`
+        `normalized`, `pruned`, `filled` (float32 [3, 50, T]: x, y, weight), `start` and `final`
         (`tree.Pose`), `position` (float32 [3, 50, T]), `start_objective`, `final_objective`.
 
     Raises:
         PoseFormatError: keypoints of another shape, or not finite.
     """
-    keypoints = _check(keypoints)
+    prepared, position, final = _lift_reference(keypoints)
     frames = len(keypoints)
-    prepared = _prepare_reference(keypoints)
-    position, final = _refine(lift_reference, prepared.start, prepared.filled, frames)
     prepared = _cut(prepared, frames, prepared.filled.shape[2])
     objective = jax.jit(lift_reference.objective)
     return prepared._asdict() | {
@@ -110,28 +107,27 @@ def reference_stages(keypoints: np.ndarray) -> dict:
 def lift_reference_positions(keypoints: np.ndarray) -> np.ndarray:
     """The original's final positions, float32 [T, 50, 3], in its own unit and orientation.
 
-    The unit is the picture's deviation and the third axis points to the viewer; divided by 9 these
-    are the numbers of Prompt2Sign's `.skels`. Arguments and errors as `reference_stages`.
+    The unit is the standard deviation of the keypoints and the third axis points to the viewer;
+    divided by 9 these are the numbers of Prompt2Sign's `.skels`. Arguments and errors as
+    `reference_stages`.
     """
-    keypoints = _check(keypoints)
-    prepared = _prepare_reference(keypoints)
-    position, _ = _refine(lift_reference, prepared.start, prepared.filled, len(keypoints))
+    _, position, _ = _lift_reference(keypoints)
     return position.transpose(2, 1, 0)
 
 
 def lift_keypoints(
-    keypoints: np.ndarray, fps: float, mode: str = "best", place: str = "keypoints"
+    keypoints: np.ndarray, fps: float, mode: str = "best", source: str = "keypoints"
 ) -> PoseClip:
     """Lifts 2D keypoints of a clip to 3D.
 
     Args:
-        keypoints: float [T, 50, 3] in openpose50: x to the right and y down in any one unit, and
+        keypoints: float [T, 50, 3] in openpose50: x to the right and y down in any unit, and
             confidence, 0 = missing (with x and y 0, as OpenPose writes it).
         fps: frames per second.
         mode: `best`, or `reference` for the original's mathematics. The original drops frames
             without a nose, which shifts time: here they are left out of its sums and come back as
             missing frames.
-        place: what to name in an error.
+        source: name of the file, for error messages.
 
     Returns:
         An openpose50 clip. Joints that the keypoints miss stay missing.
@@ -148,33 +144,33 @@ def lift_keypoints(
     if mode == "reference":
         kept = keypoints[:, 0, 0] != 0
         if not kept.any():
-            raise PoseFormatError(f"{place}: no frame shows a nose")
+            raise PoseFormatError(f"{source}: no frame shows a nose")
         positions = np.zeros((frames, OPENPOSE50.size, 3), np.float32)
         positions[kept] = lift_reference_positions(keypoints[kept])
         confidence = np.where(kept[:, None], confidence, 0)
     else:
-        flat = to_shoulder_widths(keypoints[:, :, :2], confidence, OPENPOSE50.name, place)
+        flat = to_shoulder_widths(keypoints[:, :, :2], confidence, OPENPOSE50.name, source)
         seen = _joint_major(np.concatenate([flat, confidence[..., None]], axis=-1))
         filled, first = lift_best.prepare(seen, frames)
         positions = _refine(lift_best, first, filled, frames)[0].transpose(2, 1, 0)
     positions = positions * np.array([1, 1, -1], np.float32)  # to the viewer -> away from it
-    positions = to_shoulder_widths(positions, confidence, OPENPOSE50.name, place)
+    positions = to_shoulder_widths(positions, confidence, OPENPOSE50.name, source)
     return PoseClip(positions, confidence.astype(np.float32), fps)
 
 
-def lift_clip(clip: PoseClip, mode: str = "best", place: str = "clip") -> PoseClip:
+def lift_clip(clip: PoseClip, mode: str = "best", source: str = "clip") -> PoseClip:
     """Lifts a 2D clip; arguments, result and errors as `lift_keypoints`.
 
     Args:
-        clip: an openpose50 clip (its z is ignored) or a dwpose128 clip (its face and legs are).
-            A clip has forgotten where the picture's corner was, on which the original's
+        clip: an openpose50 clip, whose z is ignored, or a dwpose128 clip, whose face and legs are
+            ignored. A clip does not store the corner of the picture, on which the original's
             normalization depends: for the original's own numbers call `lift_keypoints` on pixels.
         mode: `best` or `reference`.
-        place: what to name in an error.
+        source: name of the file, for error messages.
     """
     positions, confidence = clip.positions, clip.confidence
     if clip.layout != OPENPOSE50.name:
         order = list(DWPOSE_TO_OPENPOSE50)
         positions, confidence = positions[:, order], confidence[:, order]
     keypoints = np.concatenate([positions[..., :2], confidence[..., None]], axis=-1)
-    return lift_keypoints(keypoints, clip.fps, mode, place)
+    return lift_keypoints(keypoints, clip.fps, mode, source)

@@ -1,9 +1,9 @@
 """The default lift: anatomy for bone lengths, smooth depth, Adam instead of gradient descent.
 
 It keeps the original's tree, objective and filling of gaps (`lift_reference`) and changes what made
-its poses flat and shaky: bone lengths are upper quantiles of what confident frames show (a bone is
-never shorter than it looks) tied to the shoulder width, not medians; the lean of a bone is averaged
-over time and never quite 0; depth pays more for traveling; Adam gets further in 100 steps than
+its poses flat and shaky. Bone lengths are not medians but upper quantiles over confident frames (a
+bone is never shorter than it looks), bounded in shoulder widths. The lean of a bone is averaged
+over time and never quite 0. Motion in depth costs more. Adam gets further in 100 steps than
 gradient descent in 1000. All arrays are joint-major [J, T] in shoulder widths, padded in time.
 """
 
@@ -20,12 +20,12 @@ from signllm_jax.poses.tree import JOINTS, Pose
 STEPS = 100
 RATE = 0.02
 QUANTILE = 0.85  # of a bone's length in the picture over the frames that show it well
-CONFIDENT = 0.4  # confidence of both ends for a frame to count
+CONFIDENT = 0.4  # a frame counts where both ends of the bone have more confidence
 LEAST_FRAMES = 5  # with fewer such frames a bone has its usual length
-SPREAD = 1.5  # how far a length may be from the usual one, as a factor
-LEAST_LEAN = 0.15  # depth of a bone as a part of its length, at least: no bone starts planar
+SPREAD = 1.5  # largest factor between a bone's length and its usual length
+LEAST_LEAN = 0.15  # least depth of a bone as a part of its length: no bone starts in the plane
 LEAN_FRAMES = 9  # window of the average over a bone's lean
-DEPTH_WEIGHT = 0.5  # of depth's travel; the picture's two axes have the original's 0.1
+DEPTH_WEIGHT = 0.5  # weight of motion in depth; the picture's two axes have the original's 0.1
 
 # Usual lengths in shoulder widths: nose to neck, half the shoulders, upper arm, forearm, wrist to
 # the hand's root, then thumb, index, middle, ring and little finger from palm to tip. Medians over
@@ -40,7 +40,7 @@ USUAL_LENGTHS = np.array(
     np.float32,
 )
 _FORWARD = np.ones((JOINTS, 1), np.float32)
-_FORWARD[1] = -1  # the neck is behind the nose; every other bone is taken to lean to the viewer
+_FORWARD[1] = -1  # the neck is behind the nose; every other bone is assumed to lean to the viewer
 
 
 def bone_lengths(x: Array, y: Array, weight: Array) -> Array:
@@ -58,9 +58,9 @@ def bone_lengths(x: Array, y: Array, weight: Array) -> Array:
     length = jnp.sqrt((x - x[tree.PARENT]) ** 2 + (y - y[tree.PARENT]) ** 2)
     length = jnp.where(seen, length, jnp.inf)[tree.BONES_OF].reshape(tree.LENGTHS, -1)
     count = jnp.isfinite(length).sum(axis=1)
-    place = jnp.floor(QUANTILE * (count - 1)).astype(jnp.int32)
+    rank = jnp.floor(QUANTILE * (count - 1)).astype(jnp.int32)
     ordered = jnp.sort(length, axis=1)
-    measured = jnp.take_along_axis(ordered, jnp.maximum(place, 0)[:, None], axis=1)[:, 0]
+    measured = jnp.take_along_axis(ordered, jnp.maximum(rank, 0)[:, None], axis=1)[:, 0]
     measured = jnp.where(count >= LEAST_FRAMES, measured, USUAL_LENGTHS)
     return jnp.clip(measured, USUAL_LENGTHS / SPREAD, USUAL_LENGTHS * SPREAD)
 
@@ -77,7 +77,7 @@ def _average(values: Array, weight: Array) -> Array:
 
 
 def start(x: Array, y: Array, weight: Array, lengths: Array, frames: Array) -> Pose:
-    """Leans every bone out of the picture by what its length leaves; shapes as `bone_lengths`."""
+    """Leans every bone out of the picture until it has its length; shapes as `bone_lengths`."""
     across, down = x - x[tree.PARENT], y - y[tree.PARENT]
     seen = jnp.maximum(jnp.sqrt(across**2 + down**2), 1e-6)
     cosine = seen / lengths[tree.LENGTH_OF][:, None]
@@ -100,7 +100,7 @@ def prepare(keypoints: Array, frames: Array) -> tuple[Array, Pose]:
     Args:
         keypoints: float32 [3, J, T], x and y in shoulder widths and confidence in 0..1, 0 in
             padding.
-        frames: int32, how many of the T frames count.
+        frames: int32, number of frames without padding.
 
     Returns:
         The keypoints with x and y filled by `lift_reference.interpolate`, and the first guess.
@@ -113,11 +113,11 @@ def prepare(keypoints: Array, frames: Array) -> tuple[Array, Pose]:
 
 @jax.jit
 def refined(pose: Pose, filled: Array, frames: Array) -> tuple[Array, Pose]:
-    """Minimizes the original's objective, and depth's travel besides, by Adam.
+    """Minimizes the original's objective, with a higher weight on motion in depth, by Adam.
 
     Args:
         pose, filled: from `prepare`.
-        frames: int32, how many of the T frames count.
+        frames: int32, number of frames without padding.
 
     Returns:
         Positions [3, J, T] in shoulder widths, the third axis towards the viewer, and the tree.

@@ -3,7 +3,8 @@
 Source: tools/2D_to_3D of the Prompt2Sign repository, after Zelinka and Kanis, "Neural Sign Language
 Synthesis: Words Are Our Glosses" (WACV 2020). Stages: normalize the picture, empty bad frames, fill
 gaps by confidence, start in closed form from median bone lengths, refine by 1000 steps of gradient
-descent. All arrays are joint-major [J, T] and padded in time; `frames` says how many count.
+descent. All arrays are joint-major [J, T] and padded in time; `frames` is the number of frames
+without padding.
 """
 
 from collections.abc import Callable
@@ -20,7 +21,7 @@ from signllm_jax.poses.tree import JOINTS, Pose
 UPPER_BODY = slice(0, 8)
 PRUNE_BELOW = 0.3  # mean confidence of the upper body under which a frame is emptied
 ENOUGH = 0.99  # confidence that a filled point gathers from its neighbors in time
-LONG, WIDEST = 4096, 1024  # frames: narrow windows cost the square of their number
+LONG, WIDEST = 4096, 1024  # frames: growing windows cost the square of the number of frames
 ROOT_NOISE = 0.001  # the original shakes its root by this much, from a fixed seed
 STEPS = 1000
 RATE = 0.1
@@ -28,18 +29,18 @@ LENGTH_WEIGHT = 0.001
 MOTION_WEIGHT = 0.1
 
 
-def normalise(x: Array, y: Array, frames: Array) -> tuple[Array, Array]:
+def normalize(x: Array, y: Array, frames: Array) -> tuple[Array, Array]:
     """Centers x and y each on its mean and divides both by their common deviation.
 
-    Missing points count as (0, 0), and the deviation is about the joint mean of x and y: the
-    original's faults, kept. `x`, `y`: [J, T] pixels.
+    Missing points count as (0, 0), and the deviation is about the common mean of x and y: these
+    faults of the original are kept. `x`, `y`: [J, T] pixels.
     """
     inside = jnp.arange(x.shape[1]) < frames
     count = frames * JOINTS
     x, y = jnp.where(inside, x, 0.0), jnp.where(inside, y, 0.0)
     mean_x, mean_y = x.sum() / count, y.sum() / count
-    centre = (mean_x + mean_y) / 2
-    squares = jnp.where(inside, (x - centre) ** 2 + (y - centre) ** 2, 0.0).sum()
+    center = (mean_x + mean_y) / 2
+    squares = jnp.where(inside, (x - center) ** 2 + (y - center) ** 2, 0.0).sum()
     deviation = jnp.sqrt(jnp.maximum(squares / (2 * count), 1e-10))
     return (
         jnp.where(inside, (x - mean_x) / deviation, 0.0),
@@ -58,7 +59,7 @@ def interpolate(x: Array, y: Array, weight: Array, frames: Array) -> tuple[Array
 
     The window grows by a frame on both sides until it holds a confidence of 0.99. A joint that is
     never seen becomes 0. All [J, T]; the confidence itself stays as it is, like the original's.
-    Beyond LONG frames, unlike the original's, it grows no wider than WIDEST and then to all frames.
+    Beyond LONG frames, unlike in the original, it grows to WIDEST frames and then to all frames.
     """
     long = x.shape[1] > LONG
     widest = jnp.minimum(frames, WIDEST) if long else frames
@@ -72,25 +73,25 @@ def interpolate(x: Array, y: Array, weight: Array, frames: Array) -> tuple[Array
     def grow(carry):
         reach, sums = carry
 
-        def neighbours(source, total):
+        def neighbors(source, total):
             for shift in (reach, -reach):
                 start = x.shape[1] + shift
                 total += jax.lax.dynamic_slice_in_dim(source, start, x.shape[1], axis=1)
             return total
 
         more = wanting(sums[0])
-        grown = tuple(neighbours(source, total) for source, total in zip(sources, sums))
+        grown = tuple(neighbors(source, total) for source, total in zip(sources, sums))
         return reach + 1, tuple(jnp.where(more, new, old) for new, old in zip(grown, sums))
 
     def going(carry):
         reach, sums = carry
         return (reach < widest) & wanting(sums[0]).any()
 
-    own = (weight, weight * x, weight * y)
-    _, sums = jax.lax.while_loop(going, grow, (1, own))
+    parts = (weight, weight * x, weight * y)
+    _, sums = jax.lax.while_loop(going, grow, (1, parts))
     if long:
         still = wanting(sums[0])
-        sums = [jnp.where(still, part.sum(1, keepdims=True), s) for part, s in zip(own, sums)]
+        sums = [jnp.where(still, part.sum(1, keepdims=True), s) for part, s in zip(parts, sums)]
     total, sum_x, sum_y = sums
     total = jnp.where(total <= 0, 1e-10, total)
     return sum_x / total, sum_y / total
@@ -112,14 +113,14 @@ def median_log_lengths(x: Array, y: Array, frames: Array) -> Array:
 def start(x: Array, y: Array, frames: Array, noise: Array) -> Pose:
     """The first guess: bones of median length, laid to the points of the picture one by one.
 
-    A bone that looks shorter than it is leans to the viewer by as much as its length tells; one
+    A bone that looks shorter than its length leans to the viewer until it has that length; one
     that looks longer lies in the picture. The original tries five hypotheses for each bone and
     keeps the nearest, which is this closed form; trying them under `jit` would mix hypotheses
-    that tie up to rounding.
+    that are equal up to rounding.
 
     Args:
         x, y: [J, T], the filled points.
-        frames: how many of the T frames count.
+        frames: number of frames without padding.
         noise: [3, T], added to the root.
 
     Returns:
@@ -135,7 +136,7 @@ def start(x: Array, y: Array, frames: Array, noise: Array) -> Pose:
         across, down = target_x - parents[0], target_y - parents[1]
         seen = jnp.sqrt(across**2 + down**2)
         depth = jnp.sqrt(jnp.maximum((length - seen) * (length + seen), 0.0))
-        # a bone without any length in the picture gets the original's arbitrary direction
+        # a bone without length in the picture gets the original's arbitrary direction
         bone = jnp.where(seen > 0, jnp.stack([across, down, depth]), 1.0)
         bone = bone.at[2].add(0.001)
         unit = bone / (jnp.sqrt((bone**2).sum(axis=0)) + 1e-10)
@@ -149,8 +150,8 @@ def start(x: Array, y: Array, frames: Array, noise: Array) -> Pose:
     return Pose(along_x, along_y, along_z, log_lengths)
 
 
-def neighbour_masks(size: int, frames: Array) -> tuple[Array, Array]:
-    """Float [T] masks: 1 where a frame has one before it, and where it has one after it."""
+def neighbor_masks(size: int, frames: Array) -> tuple[Array, Array]:
+    """Float [T] masks: 1 for frames that have a frame before them, and after them."""
     time = jnp.arange(size)
     before = (time > 0) & (time < frames)
     return before.astype(jnp.float32), (time < frames - 1).astype(jnp.float32)
@@ -164,20 +165,20 @@ def objective(
     frames: Array,
     depth_weight: float = MOTION_WEIGHT,
 ) -> Array:
-    """What the original minimizes: distance to the picture, bone lengths, travel of the joints.
+    """What the original minimizes: distance to the picture, bone lengths, motion of the joints.
 
     Args:
         pose: the tree, [J, T].
         x, y, weight: [J, T], the points of the picture and their confidence (0 in padding).
-        frames: how many of the T frames count.
-        depth_weight: what traveling in depth costs; by default as much as in the picture.
+        frames: number of frames without padding.
+        depth_weight: weight of motion in depth; by default that of motion in the picture.
 
     Returns:
         A scalar.
     """
     position = tree.joint_positions(pose)
     fit = jnp.sum(weight * ((position[0] - x) ** 2 + (position[1] - y) ** 2))
-    before, _ = neighbour_masks(x.shape[1], frames)
+    before, _ = neighbor_masks(x.shape[1], frames)
     travel = sum(
         cost * jnp.sum((part[:, 1:] - part[:, :-1]) ** 2 * before[1:])
         for part, cost in zip(position, (MOTION_WEIGHT, MOTION_WEIGHT, depth_weight))
@@ -192,18 +193,18 @@ def objective(
 def make_gradient(
     x: Array, y: Array, weight: Array, frames: Array, depth_weight: float = MOTION_WEIGHT
 ) -> Callable[[Pose], Pose]:
-    """Returns the gradient of `objective` in the tree; arguments as there.
+    """Returns the gradient of `objective` with respect to the tree; arguments as there.
 
-    It is written out: XLA pads and scatters in the derived one, which costs a third more to run and
-    twice as much to compile.
+    It is written out: XLA pads and scatters in the automatic gradient, which takes a third more
+    time to run and twice as much to compile.
     """
-    before, after = neighbour_masks(x.shape[1], frames)
+    before, after = neighbor_masks(x.shape[1], frames)
     pull = 2 * weight / (frames * JOINTS)
     pairs = jnp.maximum(frames - 1, 1) * JOINTS
     stiffness, depth_stiffness = 2 * MOTION_WEIGHT / pairs, 2 * depth_weight / pairs
-    ones = jnp.ones(x.shape[1])
+    every_frame = jnp.ones(x.shape[1])
 
-    def side_by_side(along_tree, parts):  # one product for all three is faster than three
+    def side_by_side(along_tree, parts):  # one product for all three axes is faster than three
         return jnp.split(along_tree(jnp.concatenate(parts, axis=1)), 3, axis=1)
 
     def motion(part):
@@ -222,7 +223,7 @@ def make_gradient(
         # along the bone a force changes its length, across the bone its direction
         along = sum(part * push for part, push in zip(pose[:3], force)) * inverse * tree.IS_BONE
         turn = inverse * along
-        by_length = tree.SELECT @ (along @ ones) + LENGTH_WEIGHT
+        by_length = tree.SELECT @ (along @ every_frame) + LENGTH_WEIGHT
         by_x, by_y, by_z = (scale * (push - turn * part) for part, push in zip(pose[:3], force))
         return Pose(by_x, by_y, by_z, jnp.exp(pose.log_lengths) * by_length)
 
@@ -242,20 +243,18 @@ def refine(pose: Pose, x: Array, y: Array, weight: Array, frames: Array) -> Pose
 def root_noise(frames: int) -> np.ndarray:
     """The original's seeded noise on the root: float32 [3, frames]."""
     generator = np.random.RandomState(1234)
-    return np.stack([generator.uniform(-ROOT_NOISE, ROOT_NOISE, frames) for _ in range(3)]).astype(
-        np.float32
-    )
+    return generator.uniform(-ROOT_NOISE, ROOT_NOISE, (3, frames)).astype(np.float32)
 
 
 class Prepared(NamedTuple):
-    """What is known before the refinement; arrays [3, J, T] are x, y and weight.
+    """The stages before the refinement; arrays [3, J, T] are x, y and weight.
 
     Attributes:
         normalized, pruned, filled: float32 [3, J, T], stage after stage.
         start: the first guess.
     """
 
-    normalised: Array
+    normalized: Array
     pruned: Array
     filled: Array
     start: Pose
@@ -268,13 +267,13 @@ def prepare(keypoints: Array, noise: Array, frames: Array) -> Prepared:
     Args:
         keypoints: float32 [3, J, T], x and y in pixels and confidence, 0 in padding.
         noise: float32 [3, T] from `root_noise`.
-        frames: int32, how many of the T frames count.
+        frames: int32, number of frames without padding.
 
     Returns:
-        Every stage, padded as the keypoints are.
+        Every stage, padded like the keypoints.
     """
     x, y, weight = keypoints
-    normal_x, normal_y = normalise(x, y, frames)
+    normal_x, normal_y = normalize(x, y, frames)
     pruned = prune(normal_x, normal_y, weight)
     filled = (*interpolate(*pruned, frames), pruned[2])
     return Prepared(
@@ -287,7 +286,7 @@ def prepare(keypoints: Array, noise: Array, frames: Array) -> Prepared:
 
 @jax.jit
 def refined(pose: Pose, filled: Array, frames: Array) -> tuple[Array, Pose]:
-    """`refine`, and the joint positions [3, J, T] that it leads to; shapes as in `prepare`."""
+    """The joint positions [3, J, T] after `refine`, and the tree; shapes as in `prepare`."""
     x, y, weight = filled
     final = refine(pose, x, y, weight, frames)
     return jnp.stack(tree.joint_positions(final)), final

@@ -2,8 +2,8 @@
 
 A widespread tutorial writes a folder of `FRAME.npy` for each take of a sign: 1,662 numbers (x, y, z
 and visibility of 33 body landmarks; x, y, z of 468 of the face and of 21 of each hand), or 258
-without the face. A part that was not found is all zeros. x and y are parts of the picture, whose
-size is not recorded, and nor are frames per second. One array of all frames is read as well.
+without the face. A part that was not found is all zeros. x and y are parts of the picture; neither
+its size nor the frames per second are recorded. One array of all frames is read as well.
 """
 
 import os
@@ -15,24 +15,15 @@ from signllm_jax.core.errors import PoseFormatError
 from signllm_jax.core.skeleton import OPENPOSE50
 from signllm_jax.poses.budget import BUDGET, Budget
 from signllm_jax.poses.clip import PoseClip
-from signllm_jax.poses.frames import Repairs, clear_unusable, numbered_files
-from signllm_jax.poses.normalize import to_pixels, to_shoulder_widths
+from signllm_jax.poses.frames import Repairs, clear_unusable, count_repairs, numbered_files
+from signllm_jax.poses.normalize import put_neck, to_pixels, to_shoulder_widths
 from signllm_jax.poses.npz import load_npy
+from signllm_jax.poses.pose_headers import BODY, BODY_POINTS, HAND_POINTS, holistic_points
 
 SIZES = {1662: 468, 258: 0}
-"""Numbers of a frame -> points of its face."""
-_BODY, _HAND, _BODY_NUMBERS = 33, 21, 4
+"""How many numbers a frame has -> how many points its face has."""
+_BODY, _HAND, _BODY_NUMBERS = len(BODY_POINTS), len(HAND_POINTS), 4
 _LARGEST_PART = 100.0  # parts of a picture; anything beyond is damage
-# where the body's joints stand among MediaPipe's 33
-_JOINTS = {
-    "nose": 0,
-    "left_shoulder": 11,
-    "right_shoulder": 12,
-    "left_elbow": 13,
-    "right_elbow": 14,
-    "left_wrist": 15,
-    "right_wrist": 16,
-}
 
 
 def read_mediapipe(
@@ -45,36 +36,33 @@ def read_mediapipe(
     """Reads one take as a flat clip, z = 0; `poses.lift` gives it depth.
 
     Args:
-        path: a folder of one `.npy` a frame, ordered by the numbers in the names, or one `.npy` of
-            all frames.
+        path: a folder with one `.npy` per frame, ordered by the numbers in the names, or one `.npy`
+            of all frames.
         fps: frames per second.
         picture: width and height in pixels.
-        repairs: counts what was put right.
+        repairs: counter to which the repairs are added.
         budget: limits of a clip.
 
     Returns:
         An openpose50 clip in shoulder widths; the neck is the middle of the shoulders.
 
     Raises:
-        PoseFormatError: no frames, another number of numbers, nobody in any frame, or no size of
-            the picture; it names the file.
+        PoseFormatError: no frames, arrays of another size, nobody in any frame, or an unknown size
+            of the picture; it names the file.
     """
     repairs = Repairs() if repairs is None else repairs
-    place = os.fspath(path)
+    source = os.fspath(path)
     numbers = _numbers(Path(path), repairs, budget)
-    budget.ask(place, fps, frames=len(numbers))
+    budget.ask(source, fps, frames=len(numbers))
     keypoints = clear_unusable(_keypoints(numbers), _LARGEST_PART, repairs)
     seen = keypoints[..., 2] > 0
     if not seen.any():
-        raise PoseFormatError(f"{place}: nobody in any of {len(numbers)} frames")
-    empty = int((~seen.any(axis=1)).sum())
-    if empty:
-        repairs["frames without a person"] += empty
-    flat = to_pixels(keypoints[..., :2], seen, picture, place)
+        raise PoseFormatError(f"{source}: nobody in any of {len(numbers)} frames")
+    count_repairs(repairs, {"frames without a person": (~seen.any(axis=1)).sum()})
     confidence = keypoints[..., 2]
-    positions = np.zeros(keypoints.shape, np.float32)
-    positions[..., :2] = to_shoulder_widths(flat, confidence, OPENPOSE50.name, place)
-    return PoseClip(positions, confidence, fps)
+    flat = to_pixels(keypoints[..., :2], seen, picture, source)
+    flat = np.pad(flat, [(0, 0), (0, 0), (0, 1)])
+    return PoseClip(to_shoulder_widths(flat, confidence, OPENPOSE50.name, source), confidence, fps)
 
 
 def _numbers(path: Path, repairs: Repairs, budget: Budget) -> np.ndarray:
@@ -94,22 +82,19 @@ def _numbers(path: Path, repairs: Repairs, budget: Budget) -> np.ndarray:
     numbers = np.zeros((length, sizes.pop()))
     for number, frame in frames.items():
         numbers[number] = frame.ravel()
-    if length > len(files):
-        repairs["frames without a file"] += length - len(files)
+    count_repairs(repairs, {"frames without a file": length - len(files)})
     return numbers
 
 
 def _keypoints(numbers: np.ndarray) -> np.ndarray:
-    """[T, numbers of a frame] -> float64 [T, 50, 3], parts of the picture and confidence."""
+    """[T, numbers of a frame] -> float64 [T, 50, 3]: parts of the picture and confidence."""
     keypoints = np.zeros((len(numbers), OPENPOSE50.size, 3))
     start = _BODY * _BODY_NUMBERS
     body = numbers[:, :start].reshape(-1, _BODY, _BODY_NUMBERS)
-    for joint, row in _JOINTS.items():
-        keypoints[:, OPENPOSE50.index(joint)] = body[:, row][:, [0, 1, 3]]
-    sides = [keypoints[:, OPENPOSE50.index(f"{side}_shoulder")] for side in ("left", "right")]
-    neck = OPENPOSE50.index("neck")
-    keypoints[:, neck] = (sides[0] + sides[1]) / 2
-    keypoints[:, neck, 2] = np.minimum(sides[0][:, 2], sides[1][:, 2])
+    for joint, (component, point) in holistic_points().items():
+        if component == BODY:
+            keypoints[:, OPENPOSE50.index(joint)] = body[:, BODY_POINTS.index(point)][:, [0, 1, 3]]
+    put_neck(keypoints, OPENPOSE50)
     start += 3 * SIZES[numbers.shape[1]]
     for side in ("left", "right"):
         hand = numbers[:, start : start + 3 * _HAND].reshape(-1, _HAND, 3)

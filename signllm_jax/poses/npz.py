@@ -1,6 +1,6 @@
 """Reads `.npz` files of strangers: sizes are checked before anything is decompressed.
 
-Arrays of numbers are read by their headers; what an array of objects holds is read by
+Arrays of numbers are read by their headers; the content of an array of objects is read by
 `safe_pickle`, which runs nothing.
 """
 
@@ -18,11 +18,13 @@ from signllm_jax.core.errors import PoseFormatError
 from signllm_jax.core.plain_files import write_whole
 from signllm_jax.poses.archives import open_archive
 from signllm_jax.poses.budget import BUDGET, Budget
-from signllm_jax.poses.frames import read_file
+from signllm_jax.poses.frames import read_file, reason
 from signllm_jax.poses.safe_pickle import Dtype, Refused, make_array, read_pickle
 
 MAX_HEADER = 4096
-_GROWTH = 2  # of what a pickle builds to the bytes of a file: small arrays take twice their numbers
+_GROWTH = (
+    2  # bytes that a pickle may build per byte of the budget: small arrays take twice their size
+)
 _MAGIC = b"\x93NUMPY"
 
 
@@ -39,7 +41,7 @@ def _member(content: bytes, budget: Budget) -> Any:
     if not isinstance(header, dict) or not isinstance(header.get("descr"), str):
         raise Refused("a damaged array header")
     if header["descr"].lstrip("<>=|")[:1] in ("U", "S"):
-        return None  # a name or a date: nothing that a pose needs
+        return None  # a name or a date, which a pose does not need
     dtype, shape = Dtype(header["descr"]), header.get("shape")
     body = content[begin + size :]
     if dtype.value.kind != "O":
@@ -52,8 +54,8 @@ def load_npz(path: str | os.PathLike, budget: Budget = BUDGET) -> dict[str, Any]
     """Reads an archive of numpy arrays and dictionaries without running anything in it.
 
     Args:
-        path: the `.npz` file.
-        budget: how many members and bytes are read.
+        path: path of the `.npz` file.
+        budget: limits of the number of members and bytes.
 
     Returns:
         Member name (without `.npy`) -> array of numbers, dictionary, list, or number. Members that
@@ -63,7 +65,7 @@ def load_npz(path: str | os.PathLike, budget: Budget = BUDGET) -> dict[str, Any]
         PoseFormatError: the file is missing, damaged, too large when decompressed, or asks for
             anything but numbers and dictionaries; it names the file and the member.
     """
-    place, result = str(path), {}
+    result = {}
     with open_archive(path, budget) as archive:
         for member in archive.infolist():
             name = member.filename.removesuffix(".npy")
@@ -76,8 +78,7 @@ def load_npz(path: str | os.PathLike, budget: Budget = BUDGET) -> dict[str, Any]
                     raise Refused("a member whose size is not the announced one")
                 value = _member(content, budget)
             except Exception as error:  # damage shows as almost any error of zlib, ast or the stack
-                reason = " ".join(str(error).split()) or type(error).__name__
-                raise PoseFormatError(f"{place}: member {name!r:.60}: {reason:.200}") from None
+                raise PoseFormatError(f"{path}: member {name!r:.60}: {reason(error)}") from None
             if value is not None:
                 result[name] = value
     return result
@@ -89,18 +90,17 @@ def load_npy(path: str | os.PathLike, budget: Budget = BUDGET) -> np.ndarray:
     try:
         value = _member(content, budget)
     except Exception as error:  # damage shows as almost any error of ast or struct
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise PoseFormatError(f"{path}: {reason:.200}") from None
+        raise PoseFormatError(f"{path}: {reason(error)}") from None
     if not isinstance(value, np.ndarray) or value.dtype.kind not in "fiu":
         raise PoseFormatError(f"{path}: no array of numbers")
     return value
 
 
 def save_npz(path: str | os.PathLike, members: dict[str, Any]) -> None:
-    """Writes arrays, and dictionaries of arrays as numpy pickles them, beside and then renamed.
+    """Writes arrays, and dictionaries of arrays as numpy pickles them; the file appears whole.
 
     Raises:
-        OutputError: the place cannot be written.
+        OutputError: the file cannot be written.
     """
     content = io.BytesIO()
     np.savez_compressed(content, **members)

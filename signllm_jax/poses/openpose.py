@@ -1,8 +1,8 @@
-"""Reads and writes OpenPose's JSON: a folder of one file a frame, or a clip in one file.
+"""Reads and writes OpenPose's JSON: a folder with one file per frame, or a clip in one file.
 
 The format is that of OpenPose's `--write_json` (BODY_25 or COCO body, two hands; the face is not
-used). A keypoint that OpenPose did not find is (0, 0, 0). The forms of a clip in one file are those
-of `openpose_frames`; what is written is a zip of a file a frame, or a list of what is in them.
+used). A keypoint that OpenPose did not find is (0, 0, 0). `openpose_frames` lists the forms of a
+clip in one file that are read; written are a zip with one file per frame, or a list of frames.
 """
 
 import io
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from signllm_jax.core.errors import OutputError, PoseFormatError
+from signllm_jax.core.errors import OutputError
 from signllm_jax.core.plain_files import write_whole
 from signllm_jax.core.skeleton import OPENPOSE50
 from signllm_jax.poses.budget import BUDGET, Budget
@@ -22,7 +22,7 @@ from signllm_jax.poses.frames import Repairs
 from signllm_jax.poses.normalize import to_pixels, to_shoulder_widths
 from signllm_jax.poses.openpose_frames import find_frames
 from signllm_jax.poses.openpose_people import People
-from signllm_jax.poses.people import signers
+from signllm_jax.poses.people import signer_keypoints
 
 # the picture that clips are written into: 1280 x 720, the neck in the upper middle
 _PIXELS_A_WIDTH, _NECK = 200.0, np.array([640.0, 300.0])
@@ -38,16 +38,16 @@ def read_openpose_keypoints(
     """Reads a clip of OpenPose JSON as pixels.
 
     Frames are ordered by the number in their names. Of several people the signer is followed (see
-    `poses.people`). A frame without the signer, or whose file is absent between others, is a frame
+    `poses.people`). A frame without the signer, or whose file is missing between others, is a frame
     of zeros: it keeps its time.
 
     Args:
-        path: one clip, as `openpose_frames.find_frames`.
-        repairs: counts what was put right.
+        path: path of one clip, as in `openpose_frames.find_frames`.
+        repairs: counter to which the repairs are added.
         budget: limits of a clip.
-        picture: width and height in pixels, which coordinates of 0 to 1 or -1 to 1 are parts of
-            (OpenPose's `--keypoint_scale` 3 and 4); by default what the file says.
-        camera: which recording, where a file wraps several.
+        picture: width and height in pixels, by which coordinates of 0 to 1 or -1 to 1 are scaled
+            (OpenPose's `--keypoint_scale` 3 and 4); by default the size in the file.
+        camera: camera of the recording, where a file wraps several recordings.
 
     Returns:
         float32 [T, 50, 3] in openpose50: x and y in pixels and confidence as OpenPose gives it
@@ -58,33 +58,19 @@ def read_openpose_keypoints(
             unknown size; it names the file.
     """
     repairs = Repairs() if repairs is None else repairs
-    place = str(path)
-    found = find_frames(Path(path), budget, camera)
-    gathered = People(place, repairs, budget)
-    for frame, name, content in found.parsed:
+    source = str(path)
+    frames = find_frames(Path(path), budget, camera)
+    gathered = People(source, repairs, budget)
+    for frame, name, content in frames.parsed:
         gathered.add(frame, content, name)
-    read = gathered.by_frame()
-    empty = sum(not len(people) for people in read.values())
-    first = min(read, default=0) if found.length is None else 0
-    length = found.length or max(read, default=-1) - first + 1
-    budget.ask(place, frames=length)
-    if empty == len(read):
-        raise PoseFormatError(f"{place}: nobody in any of {length} frames")
-    for name, count in (
-        ("frames without a person", empty),
-        ("frames without a file", length - len(read)),
-    ):
-        if count:
-            repairs[name] += count
-    people = [np.zeros((0, OPENPOSE50.size, 3), np.float32)] * length
-    for frame, there in read.items():
-        people[frame - first] = there
-    keypoints = np.zeros((length, OPENPOSE50.size, 3), np.float32)
-    for frame, person in enumerate(signers(people, OPENPOSE50, repairs)):
-        if person >= 0:
-            keypoints[frame] = people[frame][person]
-    flat = keypoints[..., :2]
-    keypoints[..., :2] = to_pixels(flat, keypoints[..., 2] > 0, picture or found.picture, place)
+    people = gathered.by_frame()
+    first = min(people, default=0) if frames.length is None else 0
+    length = frames.length or max(people, default=-1) - first + 1
+    budget.ask(source, frames=length)
+    people = {frame - first: keypoints for frame, keypoints in people.items()}
+    keypoints = signer_keypoints(people, length, OPENPOSE50, repairs, source)
+    seen = keypoints[..., 2] > 0
+    keypoints[..., :2] = to_pixels(keypoints[..., :2], seen, picture or frames.picture, source)
     return keypoints
 
 
@@ -99,10 +85,10 @@ def read_openpose(
     """Reads a clip of OpenPose JSON as a flat clip, z = 0; `poses.lift` gives it depth.
 
     Args:
-        path: one clip, as `read_openpose_keypoints`.
+        path: path of one clip, as in `read_openpose_keypoints`.
         fps: frames per second, which OpenPose does not store.
-        repairs: counts what was put right.
-        budget, picture, camera: as `read_openpose_keypoints`.
+        repairs: counter to which the repairs are added.
+        budget, picture, camera: as in `read_openpose_keypoints`.
 
     Returns:
         An openpose50 clip in shoulder widths, confidence cut to 0..1.
@@ -113,10 +99,8 @@ def read_openpose(
     keypoints = read_openpose_keypoints(path, repairs, budget, picture, camera)
     budget.ask(str(path), fps, frames=len(keypoints))
     confidence = np.clip(keypoints[:, :, 2], 0, 1)
-    positions = np.zeros(keypoints.shape, np.float32)
-    positions[:, :, :2] = to_shoulder_widths(
-        keypoints[:, :, :2], confidence, OPENPOSE50.name, str(path)
-    )
+    flat = keypoints * (1, 1, 0)
+    positions = to_shoulder_widths(flat, confidence, OPENPOSE50.name, str(path))
     return PoseClip(positions, confidence, fps)
 
 
@@ -126,12 +110,12 @@ def write_openpose(path: str | os.PathLike, clip: PoseClip) -> None:
     Depth is lost. Missing joints are zeros, and a frame without any joint has no people.
 
     Args:
-        path: a name in `.zip` for an archive, in `.json` for a list, else a folder, made if it
-            does not exist. What is before its first dot becomes the name of the frames' files.
+        path: a name ending in `.zip` for an archive, in `.json` for a list, else a folder, made if
+            it does not exist. The part before its first dot begins the names of the frames' files.
         clip: an openpose50 clip.
 
     Raises:
-        OutputError: another layout, or a place that cannot be written.
+        OutputError: another layout, or a file or folder that cannot be written.
     """
     if clip.layout != OPENPOSE50.name:
         raise OutputError(f"{path}: OpenPose files take openpose50 clips, not {clip.layout}")
@@ -153,10 +137,6 @@ def write_openpose(path: str | os.PathLike, clip: PoseClip) -> None:
                 archive.writestr(name, text)
         write_whole(path, content.getvalue())
         return
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror}") from None
     for name, text in files.items():
         write_whole(path / name, text.encode())
 

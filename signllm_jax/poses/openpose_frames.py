@@ -1,22 +1,22 @@
-"""Where the frames of a clip in OpenPose's JSON lie: in a folder, an archive, or one file.
+"""Finds the frames of a clip in OpenPose's JSON: in a folder, an archive, or one file.
 
 One file holds a list of frames, or a dictionary of them by number; either may stand under `frames`.
 The DGS Corpus wraps the recordings of a session: a list of `camera`, `width`, `height`, `frames`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from signllm_jax.core.errors import PoseFormatError
 from signllm_jax.poses.archives import open_archive
 from signllm_jax.poses.budget import Budget
-from signllm_jax.poses.frames import numbered_files, numbered_names, read_file
+from signllm_jax.poses.frames import numbered_files, numbered_names, read_file, reason
 from signllm_jax.poses.json_files import SUFFIXES, load_json, parse_json
-from signllm_jax.poses.openpose_session import FRAME_BYTES, NUMBER, Session, is_camera, no_camera
+from signllm_jax.poses.openpose_session import FRAME_BYTES, NUMBER, Session, recording_of
 
 LARGE_BYTES = 16 * 2**20
-"""A file of a clip above it is read frame by frame; a session of the DGS Corpus has hundreds."""
+"""Larger files are read frame by frame; a session of the DGS Corpus has hundreds of megabytes."""
 _LARGE_GZ = LARGE_BYTES // 8
 _NAME = r"(?i)(\d+)_keypoints\.json$"
 
@@ -25,10 +25,10 @@ class Frames(NamedTuple):
     """The frames of a clip.
 
     Attributes:
-        parsed: (frame, what to name in an error, its JSON), one after the other.
-        length: T; a number without a frame is a frame of its own. None where only the numbers of
-            the frames tell it, the lowest of which is then the first.
-        picture: width and height in pixels, where the file says them.
+        parsed: (frame number, name for error messages, parsed JSON) of each frame in turn.
+        length: number of frames T, with those that have no file. None where it is known only when
+            all frames are read; the lowest number is then the first frame.
+        picture: width and height in pixels, where the file stores them.
     """
 
     parsed: Iterator[tuple[int, str, object]]
@@ -36,9 +36,9 @@ class Frames(NamedTuple):
     picture: tuple[int, int] | None = None
 
 
-def _frame(content: bytes, place: str, budget: Budget) -> object:
-    """The JSON of one frame; a file that was not written to its end shows nobody."""
-    return parse_json(content, place, budget) if content.strip() else {"people": []}
+def _frame(content: bytes, source: str, budget: Budget) -> object:
+    """The parsed JSON of one frame; an empty file is a frame without people."""
+    return parse_json(content, source, budget) if content.strip() else {"people": []}
 
 
 def find_frames(path: Path, budget: Budget, camera: str = "") -> Frames:
@@ -48,7 +48,7 @@ def find_frames(path: Path, budget: Budget, camera: str = "") -> Frames:
         path: a folder or `.zip` of files `<clip>_<number>_keypoints.json`, or a `.json` or
             `.json.gz` of a whole clip.
         budget: limits of a clip.
-        camera: which recording, where a file wraps several.
+        camera: camera of the recording, where a file wraps several recordings.
 
     Raises:
         PoseFormatError: no frames, damage, or several cameras of which none is named.
@@ -77,56 +77,38 @@ def _archived(path: Path, budget: Budget) -> Frames:
     limit = min(FRAME_BYTES, budget.bytes)
     with open_archive(path, budget) as archive:
         names = [member.filename for member in archive.infolist()]
-        found, length = numbered_names(names, _NAME, str(path), budget)
+        numbered, length = numbered_names(names, _NAME, str(path), budget)
         contents, total = [], 0
-        for number, name in found:
+        for number, name in numbered:
             try:
                 with archive.open(name) as file:  # an announced size is not to be trusted
                     content = file.read(limit + 1)
             except Exception as error:  # damage shows as almost any error of zipfile and zlib
-                reason = " ".join(f"{error}".split()) or type(error).__name__
-                raise PoseFormatError(f"{path}: not a readable archive: {reason:.200}") from None
+                raise PoseFormatError(f"{path}: not a readable archive: {reason(error)}") from None
             total += len(content)
             budget.ask(str(path), bytes=total)
             if len(content) > limit:
                 raise PoseFormatError(f"{path}: {name:.80} is larger than {limit} bytes")
             contents.append((number, f"{path}: {name:.80}", content))
-    parsed = ((n, place, _frame(content, place, budget)) for n, place, content in contents)
+    parsed = ((n, name, _frame(content, name, budget)) for n, name, content in contents)
     return Frames(parsed, length)
 
 
-def _in_value(value: object, place: str, budget: Budget, camera: str) -> Frames:
+def _in_value(value: object, source: str, budget: Budget, camera: str) -> Frames:
     """The frames in the JSON of a whole clip."""
-    if isinstance(value, list) and value and all(_is_recording(each) for each in value):
-        recording = _recording(value, place, camera)
+    if recording := recording_of(value, source, camera):
         size = recording.get("width"), recording.get("height")
         known = all(type(side) is int and 0 < side < 1e5 for side in size)
-        inner = _in_value(recording["frames"], place, budget, "")
+        inner = _in_value(recording["frames"], source, budget, "")
         return inner._replace(picture=size if known else None)
     if isinstance(value, dict) and "people" in value:
         value = [value]
     elif isinstance(value, dict) and "frames" in value:
         value = value["frames"]
-    if isinstance(value, list) and value:
-        budget.ask(place, frames=len(value))
-        named = ((n, f"{place}: frame {n}", frame) for n, frame in enumerate(value))
-        return Frames(named, len(value))
+    if isinstance(value, list):
+        value = {str(number): frame for number, frame in enumerate(value)}
     if isinstance(value, dict) and value:
-        found, length = numbered_names(value, NUMBER.pattern, place, budget)
-        named = ((n, f"{place}: frame {name:.40}", value[name]) for n, name in found)
+        numbered, length = numbered_names(value, NUMBER.pattern, source, budget)
+        named = ((n, f"{source}: frame {name:.40}", value[name]) for n, name in numbered)
         return Frames(named, length)
-    raise PoseFormatError(f"{place}: no list of frames in it")
-
-
-def _is_recording(value: object) -> bool:
-    return isinstance(value, dict) and "people" not in value and "frames" in value
-
-
-def _recording(recordings: list[dict], place: str, camera: str) -> Mapping:
-    if len(recordings) == 1 and not camera:
-        return recordings[0]
-    names = [str(each.get("camera", number)) for number, each in enumerate(recordings)]
-    fit = [number for number, name in enumerate(names) if is_camera(name, camera)]
-    if camera in names or len(fit) == 1:
-        return recordings[names.index(camera) if camera in names else fit[0]]
-    raise no_camera(names, place, camera)
+    raise PoseFormatError(f"{source}: no list of frames in it")

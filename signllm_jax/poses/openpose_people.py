@@ -1,7 +1,6 @@
 """The people in frames of OpenPose's JSON: from parsed values to keypoints.
 
-The numbers of many people become one array together, since a frame has too few of them for an
-operation of its own.
+The numbers of many people are converted together, since one array per frame would be slow.
 """
 
 import numpy as np
@@ -26,26 +25,26 @@ class People:
     """Gathers the people of a clip, frame by frame.
 
     Args:
-        place: What to name where the clip costs too much.
+        source: Name of the clip, for error messages.
         repairs: Counts unusable joints.
         budget: Limits of a clip.
     """
 
-    def __init__(self, place: str, repairs: Repairs, budget: Budget):
-        self._place, self._repairs, self._budget = place, repairs, budget
-        self._found: dict[int, list[np.ndarray]] = {}
+    def __init__(self, source: str, repairs: Repairs, budget: Budget):
+        self._source, self._repairs, self._budget = source, repairs, budget
+        self._people: dict[int, list[np.ndarray]] = {}
         self._waiting: list[tuple[int, str, list]] = []
         self._count = 0
 
-    def add(self, frame: int, content: object, place: str) -> None:
-        """Adds the people of a frame, in place of those that it had.
+    def add(self, frame: int, content: object, source: str) -> None:
+        """Adds the people of a frame, instead of those that were added for it before.
 
         Args:
-            frame: Its number.
-            content: Its JSON: `people` is a list, or one person as AI-Hub's KSL corpus has it. Keys
-                end in `_2d`, or not, as OpenPose 1.0 wrote them; three-dimensional ones are not
+            frame: Number of the frame.
+            content: Its JSON: `people` is a list, or one person as in AI-Hub's KSL corpus. Keys end
+                in `_2d`, or not, as OpenPose 1.0 wrote them; three-dimensional keypoints are not
                 read.
-            place: What to name in an error.
+            source: Name of the frame, for error messages.
 
         Raises:
             PoseFormatError: No list of people, or a person in another form; too many of them.
@@ -54,64 +53,61 @@ class People:
         if isinstance(people, dict):
             people = [people]
         if not isinstance(people, list):
-            raise PoseFormatError(f"{place}: no list of people in it")
-        self._budget.ask(place, people=len(people))
-        if frame in self._found:  # a frame that is there twice is what it was last
-            self._waiting = [each for each in self._waiting if each[0] != frame]
-        self._found[frame] = []
-        self._waiting += [(frame, place, _numbers(person, place)) for person in people]
+            raise PoseFormatError(f"{source}: no list of people in it")
+        self._budget.ask(source, people=len(people))
+        if frame in self._people:  # of a frame that occurs twice, the last one counts
+            self._waiting = [person for person in self._waiting if person[0] != frame]
+        self._people[frame] = []
+        self._waiting += [(frame, source, _numbers(person, source)) for person in people]
         self._count += len(people)
-        self._budget.ask(self._place, bytes=self._count * _PERSON_BYTES, frames=len(self._found))
+        self._budget.ask(self._source, bytes=self._count * _PERSON_BYTES, frames=len(self._people))
         if len(self._waiting) >= _TOGETHER:
             self._convert()
 
     def by_frame(self) -> dict[int, np.ndarray]:
-        """Frame -> float32 [N, 50, 3], x, y and confidence of its people of whom something is seen.
+        """Frame -> float32 [N, 50, 3], x, y and confidence of its people who have a seen joint.
 
         Raises:
             PoseFormatError: A number is too large.
         """
         self._convert()
         nobody = np.zeros((0, OPENPOSE50.size, 3), np.float32)
-        return {
-            frame: np.stack(people) if people else nobody for frame, people in self._found.items()
-        }
+        return {n: np.stack(people) if people else nobody for n, people in self._people.items()}
 
     def _convert(self) -> None:
         if not self._waiting:
             return
-        values = np.stack([_array(row, place) for _, place, row in self._waiting])
+        values = np.stack([_array(row, source) for _, source, row in self._waiting])
         keypoints = values.reshape(-1, OPENPOSE50.size, 3)
         keypoints = clear_unusable(keypoints, LARGEST_PIXEL, self._repairs)
         seen = np.any(keypoints[..., 2], axis=1)
-        for place in np.flatnonzero(seen):
-            self._found[self._waiting[place][0]].append(keypoints[place])
+        for index in np.flatnonzero(seen):
+            self._people[self._waiting[index][0]].append(keypoints[index])
         self._waiting = []
 
 
-def _array(row: list, place: str) -> np.ndarray:
+def _array(row: list, source: str) -> np.ndarray:
     try:
         return np.array(row, np.float64)
     except OverflowError:
-        raise PoseFormatError(f"{place}: a number that is too large") from None
+        raise PoseFormatError(f"{source}: a number that is too large") from None
 
 
-def _numbers(person: object, place: str) -> list:
+def _numbers(person: object, source: str) -> list:
     """The 150 numbers of a person in the order of openpose50."""
     if not isinstance(person, dict):
-        raise PoseFormatError(f"{place}: a person is no JSON object")
+        raise PoseFormatError(f"{source}: a person is no JSON object")
     if not _KNOWN & person.keys():
         named = [key for key in person if key.endswith(("keypoints", "_2d"))]
         if named:
-            raise PoseFormatError(f"{place}: a person has keys that are not known: {named[0]:.60}")
-    body = _part(person, "pose", _BODY_SIZES, place)
-    left, right = (
-        _part(person, f"hand_{side}", (_HAND_SIZE,), place) for side in ("left", "right")
-    )
+            raise PoseFormatError(f"{source}: a person has keys that are not known: {named[0]:.60}")
+    body = _part(person, "pose", _BODY_SIZES, source)
+    left = _part(person, "hand_left", (_HAND_SIZE,), source)
+    right = _part(person, "hand_right", (_HAND_SIZE,), source)
     return [*(body or _NO_BODY)[:_BODY_NUMBERS], *(left or _NO_HAND), *(right or _NO_HAND)]
 
 
-def _part(person: dict, part: str, sizes: tuple[int, ...], place: str) -> list | None:
+def _part(person: dict, part: str, sizes: tuple[int, ...], source: str) -> list | None:
     key = f"{part}_keypoints_2d"
     key = key if person.get(key) else f"{part}_keypoints" if f"{part}_keypoints" in person else key
     values = person.get(key)
@@ -120,7 +116,7 @@ def _part(person: dict, part: str, sizes: tuple[int, ...], place: str) -> list |
     if not isinstance(values, list) or len(values) not in sizes:
         size = len(values) if isinstance(values, list) else type(values).__name__
         expected = " or ".join(map(str, sizes))
-        raise PoseFormatError(f"{place}: {key} has {size} numbers, not {expected}")
+        raise PoseFormatError(f"{source}: {key} has {size} numbers, not {expected}")
     if not set(map(type, values)) <= {int, float}:
-        raise PoseFormatError(f"{place}: {key} holds what is no number")
+        raise PoseFormatError(f"{source}: {key} holds what is no number")
     return values

@@ -1,9 +1,9 @@
-"""Says what is odd about one clip by itself, on bounds that no signer leaves.
+"""Finds what is odd about a single clip, by bounds that hold for every signer.
 
 Lengths are in x and y, so that flat and lifted clips are measured alike. Of 353 real clips of 24
 sign languages the usual ones have arms of 1.2 to 2.1 shoulder widths from shoulder to wrist at
-their longest, 0.43 to 0.7 from neck to nose, and necks that move by at most 0.25 in a frame. What
-leaves the bounds are mostly takes whose picture size was not recorded but assumed.
+their longest, 0.43 to 0.7 from neck to nose, and necks that move by at most 0.25 in a frame. Most
+clips out of bounds are takes whose picture size was not recorded but assumed.
 """
 
 import itertools
@@ -16,15 +16,15 @@ from signllm_jax.poses.clip import PoseClip
 
 ARMS = (0.9, 2.3)  # shoulder widths, shoulder to wrist, the longer arm at its longest
 HEAD = (0.4, 0.75)  # neck to nose
-UPRIGHT = 0.5  # cosine of the most that neck and nose lean
-JUMP = 0.5  # of the neck from one frame to the next that shows it
-WANDER = 2.0  # of the neck over the whole clip
-LEAST_HANDS = 0.3  # share of frames that show a hand
+UPRIGHT = 0.5  # cosine of the largest angle between the vertical and the line from neck to nose
+JUMP = 0.5  # largest movement of the neck between two frames that show it
+WANDER = 2.0  # largest range of the neck over the whole clip
+LEAST_HANDS = 0.3  # least share of frames that show a hand
 LEAST_FPS = 10.0
-CUT_OFF = (23.0, 29.0, 59.0, 119.0)  # what is left of 23.976, 29.97 ... stored as whole numbers
+CUT_OFF = (23.0, 29.0, 59.0, 119.0)  # 23.976, 29.97, ... cut to whole numbers
 SECONDS_A_WORD = (0.08, 12.0)
 _LETTERS_A_WORD = 12  # where a script has no spaces
-_LONGEST = 95  # percentile that stands for the longest: a detector's worst frames do not count
+_LONGEST = 95  # percentile that is taken as the longest, without a detector's worst frames
 _WRISTS = ("left", "right")
 
 
@@ -32,8 +32,8 @@ class Oddity(NamedTuple):
     """Something odd about a clip.
 
     Attributes:
-        kind: The same words for all clips of the kind.
-        detail: The measured amount, with what it was measured of.
+        kind: What is odd, in the same words for all clips.
+        detail: The measured amount with its unit or total.
     """
 
     kind: str
@@ -41,35 +41,39 @@ class Oddity(NamedTuple):
 
 
 def oddities(clip: PoseClip, text: str = "") -> list[Oddity]:
-    """Looks at one clip.
+    """Checks one clip.
 
     Args:
-        clip: Of any layout, as it was read or prepared.
-        text: What it says; nothing = its length is not looked at.
+        clip: A clip of any layout, as it was read or prepared.
+        text: Spoken language text of the clip; empty = its length is not checked.
 
     Returns:
-        What is odd, nothing for most clips.
+        What is odd about it; empty for most clips.
     """
     return [*_proportions(clip), *_motion(clip), *_hands(clip), *_length(clip, text)]
 
 
 def rate_oddities(fps: float) -> list[Oddity]:
-    """Looks at the frames per second that a file stores."""
-    found = []
+    """Checks the frames per second that a file stores."""
+    odd = []
     if fps < LEAST_FPS:
-        found.append(Oddity("few frames per second", f"{fps:g}"))
+        odd.append(Oddity("few frames per second", f"{fps:g}"))
     if fps in CUT_OFF:
         rate = (fps + 1) * 1000 / 1001
-        found.append(Oddity("a rate that was cut to a whole number", f"{fps:g}, not {rate:.3f}"))
-    return found
+        odd.append(Oddity("a rate that was cut to a whole number", f"{fps:g}, not {rate:.3f}"))
+    return odd
+
+
+def _way(clip: PoseClip, first: str, last: str) -> np.ndarray:
+    """[frames, 2]: x and y from one joint to another in the frames that show both."""
+    ends = [clip.skeleton.index(first), clip.skeleton.index(last)]
+    flat = clip.positions[clip.observed[:, ends].all(axis=1)][:, ends, :2]
+    return flat[:, 1] - flat[:, 0]
 
 
 def _distance(clip: PoseClip, first: str, last: str) -> np.ndarray:
     """The distance of two joints in the frames that show both, in x and y."""
-    ends = [clip.skeleton.index(first), clip.skeleton.index(last)]
-    seen = clip.observed[:, ends].all(axis=1)
-    flat = clip.positions[seen][:, ends, :2]
-    return np.linalg.norm(flat[:, 0] - flat[:, 1], axis=-1)
+    return np.linalg.norm(_way(clip, first, last), axis=-1)
 
 
 def arm_length(clip: PoseClip) -> float:
@@ -93,26 +97,15 @@ def _proportions(clip: PoseClip) -> Iterator[Oddity]:
             "a head too near to or too far from the shoulders, as in squeezed pictures",
             f"{height:.2f} shoulder widths",
         )
-    yield from _turned(clip)
-    right, left = (clip.skeleton.index(f"{side}_shoulder") for side in ("right", "left"))
-    both = clip.observed[:, [right, left]].all(axis=1)
-    if both.any():
-        swapped = clip.positions[both, right, 0] > clip.positions[both, left, 0]
-        if swapped.mean() > 0.5:
-            detail = f"{swapped.sum()} of {len(swapped)} frames"
-            yield Oddity("left and right swapped, or seen from behind", detail)
-
-
-def _turned(clip: PoseClip) -> Iterator[Oddity]:
-    ends = [clip.skeleton.index(joint) for joint in ("neck", "nose")]
-    shown = clip.positions[clip.observed[:, ends].all(axis=1)][:, ends, :2]
-    if not len(shown):
-        return
-    way = shown[:, 1] - shown[:, 0]
-    turned = -way[:, 1] < UPRIGHT * np.linalg.norm(way, axis=-1)
-    if turned.mean() > 0.5:
-        detail = f"{turned.sum()} of {len(turned)} frames"
-        yield Oddity("a head that is not above the neck, as in turned pictures", detail)
+    neck = _way(clip, "neck", "nose")
+    turned = -neck[:, 1] < UPRIGHT * np.linalg.norm(neck, axis=-1)
+    swapped = _way(clip, "right_shoulder", "left_shoulder")[:, 0] < 0
+    for kind, frames in (
+        ("a head that is not above the neck, as in turned pictures", turned),
+        ("left and right swapped, or seen from behind", swapped),
+    ):
+        if len(frames) and frames.mean() > 0.5:
+            yield Oddity(kind, f"{frames.sum()} of {len(frames)} frames")
 
 
 def _motion(clip: PoseClip) -> Iterator[Oddity]:

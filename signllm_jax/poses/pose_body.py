@@ -1,7 +1,7 @@
-"""Reads the parts of a `.pose` file: its header afresh, and its numbers without a copy of them.
+"""Reads the parts of a `.pose` file: a new header object, and the numbers without a copy.
 
-pose-format hands out one header object for files of equal headers, so that whoever scales one pose
-changes the headers of all others: here nothing is taken from its cache and nothing is left in it.
+pose-format shares one header object among files with equal headers, so that scaling one pose
+changes the headers of all others. Here nothing is taken from its cache and nothing is left in it.
 """
 
 import struct
@@ -13,20 +13,20 @@ import numpy as np
 
 from signllm_jax.core.errors import PoseFormatError
 from signllm_jax.poses.budget import Budget
-from signllm_jax.poses.frames import read_file
+from signllm_jax.poses.frames import read_file, readable, reason
 
 if TYPE_CHECKING:
     from pose_format.pose_header import PoseHeader
 
 _HEADER_BYTES = 2**20  # the largest real one has 30,000
-_AXES = (2, 3, 4)  # what a point may have besides its confidence
+_AXES = (2, 3, 4)  # numbers of axes that a point may have besides its confidence
 
 
 class PoseBody(NamedTuple):
     """What a `.pose` file holds.
 
     Attributes:
-        header: its own, of nobody else.
+        header: a header object that no other file shares.
         positions: float32 [T, people, points, 3], z = 0 where the file has none.
         confidence: float32 [T, people, points].
         fps: frames per second as stored; 0 where the rate is variable.
@@ -43,28 +43,26 @@ def load_pose(path: Path | Traversable, name: str, budget: Budget) -> PoseBody:
 
     Args:
         path: a Path or a package resource.
-        name: what to name in an error.
+        name: name of the file, for error messages.
         budget: limits of a clip; asked before an array is made.
 
     Raises:
         PoseFormatError: the file is damaged, or larger than the budget; it names the file.
     """
     try:
-        content = read_file(path, budget.bytes) if isinstance(path, Path) else path.read_bytes()
+        with readable(name):
+            content = read_file(path, budget.bytes) if isinstance(path, Path) else path.read_bytes()
         return _parsed(content, name, budget)
-    except OSError as error:
-        raise PoseFormatError(f"{name}: cannot be read: {error.strerror or error}") from None
     except PoseFormatError:
         raise
-    except Exception as error:  # the parser raises whatever the damage happens to trip over
-        reason = " ".join(f"{error}".split())
-        raise PoseFormatError(f"{name}: not a readable .pose file ({reason:.200})") from None
+    except Exception as error:  # damage shows as almost any error of the parser
+        raise PoseFormatError(f"{name}: not a readable .pose file ({reason(error)})") from None
 
 
 def _parsed(content: bytes, name: str, budget: Budget) -> PoseBody:
-    header, place = _header(content)
+    header, start = _header(content)
     points = header.total_points()
-    if not points:  # without points a body is read for ever
+    if not points:  # without points the body would be read without end
         raise PoseFormatError(f"{name}: 0 points")
     budget.ask(name, points=points)
     axes = header.num_dims()
@@ -72,23 +70,23 @@ def _parsed(content: bytes, name: str, budget: Budget) -> PoseBody:
         raise PoseFormatError(f"{name}: needs x, y and perhaps z, not {axes} axes")
     version = round(header.version, 3)
     if version == 0:
-        positions, confidence, fps = _first_version(content, header, place, name, budget)
+        positions, confidence, fps = _first_version(content, header, start, name, budget)
     else:
-        start = struct.Struct({0.1: "<HHH", 0.2: "<fIH"}[version])
-        fps, frames, people = start.unpack_from(content, place)
-        place += start.size
+        sizes = struct.Struct({0.1: "<HHH", 0.2: "<fIH"}[version])
+        fps, frames, people = sizes.unpack_from(content, start)
+        start += sizes.size
         budget.ask(name, people=people)
         if not people:
             raise PoseFormatError(f"{name}: nobody in any frame")
         frame = people * points * (axes + 1) * 4
         if version == 0.1:  # it counts frames in 16 bits, which are too few
-            frames = (len(content) - place) // frame
+            frames = (len(content) - start) // frame
         budget.ask(name, frames=frames)
-        if len(content) - place < frames * frame:
+        if len(content) - start < frames * frame:
             raise PoseFormatError(f"{name}: not a readable .pose file (it ends too early)")
         count = frames * people * points
-        positions = np.frombuffer(content, "<f4", count * axes, place)
-        confidence = np.frombuffer(content, "<f4", count, place + 4 * count * axes)
+        positions = np.frombuffer(content, "<f4", count * axes, start)
+        confidence = np.frombuffer(content, "<f4", count, start + 4 * count * axes)
         positions = positions.reshape(frames, people, points, axes)
         confidence = confidence.reshape(frames, people, points)
     if not len(positions):
@@ -97,7 +95,7 @@ def _parsed(content: bytes, name: str, budget: Budget) -> PoseBody:
 
 
 def _header(content: bytes) -> tuple["PoseHeader", int]:
-    """The header and where the body begins."""
+    """The header and the first byte of the body."""
     from pose_format.pose_header import PoseHeader, PoseHeaderCache  # part of the demo extra
     from pose_format.utils.reader import BufferReader
 
@@ -109,16 +107,16 @@ def _header(content: bytes) -> tuple["PoseHeader", int]:
         PoseHeaderCache.clear_cache()
 
 
-def _first_version(content, header, place: int, name: str, budget: Budget):
-    """Version 0.0 of the format: each frame tells its people, of whom the first is kept."""
+def _first_version(content, header, start: int, name: str, budget: Budget):
+    """Version 0.0 of the format: each frame has a number of people, of whom the first is kept."""
     from pose_format.numpy import NumPyPoseBody
     from pose_format.utils.reader import BufferReader
 
-    fps, frames = struct.unpack_from("<HH", content, place)
+    fps, frames = struct.unpack_from("<HH", content, start)
     # an empty frame of two bytes becomes an array of doubles with a mask
     budget.ask(name, frames=frames, bytes=frames * header.total_points() * 36)
     reader = BufferReader(content)
-    reader.read_offset = place
+    reader.read_offset = start
     body = NumPyPoseBody.read_v0_0(header, reader)
     positions = np.ma.getdata(body.data).astype(np.float32)
     return positions, np.asarray(np.ma.getdata(body.confidence), np.float32), fps

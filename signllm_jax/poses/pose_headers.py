@@ -1,8 +1,8 @@
-"""The headers of `.pose` files that are written, of MediaPipe Holistic and of OpenPose.
+"""The headers of `.pose` files that are written: MediaPipe Holistic's and OpenPose's.
 
-MediaPipe Holistic comes whole (33 body points, often a face of 468 or 478, 21 points a hand) or
+MediaPipe Holistic comes whole (33 body points, often a face of 468 or 478, 21 points per hand) or
 reduced to 8 body points with a face of 128 (178 points) or without one (50). OpenPose's components
-are those of pose-format: BODY_25, a face of 70, 21 points a hand.
+are those of pose-format: BODY_25, a face of 70, 21 points per hand.
 """
 
 from typing import TYPE_CHECKING
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
     from pose_format.pose_header import PoseHeader, PoseHeaderComponent
 
 HEADERS = ("holistic", "holistic_face", "holistic178", "openpose")
-"""What can be written: 75, 543, 178 and 137 points."""
+"""Headers that can be written, of 75, 543, 178 and 137 points."""
 
 BODY, FACE = "POSE_LANDMARKS", "FACE_LANDMARKS"
 HANDS = {"left": "LEFT_HAND_LANDMARKS", "right": "RIGHT_HAND_LANDMARKS"}
 OPENPOSE_BODY, _OPENPOSE_FACE = "pose_keypoints_2d", "face_keypoints_2d"
 _OPENPOSE_HANDS = {side: f"hand_{side}_keypoints_2d" for side in HANDS}
 
-NOSE_FROM = (("133", "362"), "0")
+NOSE_FROM = ("133", "362", "0")
 """Face points between which the nose lies: the eyes' inner corners and the upper lip's middle."""
 NOSE_AT = 0.55
-"""How far from the eyes to the lip. Least squares over 80 clips of `spoken-to-signed` that have
-both; it misses the nose by 8% of that way, about a hundredth of a shoulder width."""
+"""Part of the way from the eyes to the lip where the nose lies. Least squares over 80 clips of
+`spoken-to-signed` that have both; the error is 8% of that distance, about 0.01 shoulder widths."""
 
 
 def _both(*parts: str) -> tuple[str, ...]:
@@ -71,8 +71,7 @@ _FACE_CONTOURS = """
 
 
 def _pairs(limbs: str) -> list[tuple[int, int]]:
-    ends = (limb.split("-") for limb in limbs.split())
-    return [(int(a), int(b)) for a, b in ends]
+    return [(int(start), int(end)) for start, end in (limb.split("-") for limb in limbs.split())]
 
 
 def holistic_points() -> dict[str, tuple[str, str]]:
@@ -94,8 +93,7 @@ def openpose_points() -> dict[str, tuple[str, str]]:
         side, _, part = DWPOSE128.joints[joint].rpartition("_")
         points[DWPOSE128.joints[joint]] = OPENPOSE_BODY, side[:1].upper() + part.capitalize()
     # pose-format orders the face's points by region; their names carry OpenPose's number
-    by_number = {int(point.partition("_")[2]): point for point in FACE_POINTS if point[1] != "B"}
-    by_number |= {int(p[3:]): p for p in FACE_POINTS if p.startswith("FB_")}
+    by_number = {int(point.partition("_")[2]): point for point in FACE_POINTS}
     for number, joint in enumerate(DWPOSE128.groups["face"]):
         points[DWPOSE128.joints[joint]] = _OPENPOSE_FACE, by_number[number]
     return points | _hand_points(_OPENPOSE_HANDS, HAND)
@@ -111,20 +109,16 @@ def _hand_points(components, names) -> dict[str, tuple[str, str]]:
 
 def point_rows(header: "PoseHeader") -> dict[tuple[str, str], int]:
     """(component, point) -> its row among a frame's points."""
+    points = [(part.name, point) for part in header.components for point in part.points]
     rows: dict[tuple[str, str], int] = {}
-    place = 0
-    for component in header.components:
-        for point in component.points:
-            rows.setdefault((component.name, point), place)
-            place += 1
+    for row, point in enumerate(points):
+        rows.setdefault(point, row)
     return rows
 
 
 def written_points(name: str) -> dict[str, tuple[str, str]]:
     """Joint -> (component, point) of a header in `HEADERS`, for the joints that it has."""
-    if name == "openpose":
-        return openpose_points()
-    points = holistic_points()
+    points = openpose_points() if name == "openpose" else holistic_points()
     if name == "holistic178":
         del points["nose"]
     return points
@@ -154,6 +148,6 @@ def make_components(name: str, depth: bool = True) -> "list[PoseHeaderComponent]
         face = _FACE_CONTOURS.split() if name == "holistic178" else map(str, range(468))
         parts.append((FACE, list(face), [], [(128, 0, 0)]))
     colors = [(red, green, blue) for red, green, blue in hand_colors]
-    for component in HANDS.values():
-        parts.append((component, list(HAND_POINTS), _pairs(_HAND_LIMBS), colors))
+    limbs = _pairs(_HAND_LIMBS)
+    parts += [(component, list(HAND_POINTS), limbs, colors) for component in HANDS.values()]
     return [PoseHeaderComponent(*part, axes) for part in parts]

@@ -1,8 +1,8 @@
-"""Which named point of a `.pose` file is which joint, for every header that is read.
+"""Finds the joints among the named points of a `.pose` file, for every header that is read.
 
-MediaPipe Holistic, whole or reduced; OpenPose's BODY_25 or COCO body with its face and hands;
-OpenPose's single list BODY_135; and the 133 or 136 points of COCO-WholeBody that AlphaPose, MMPose
-and RTMPose give.
+These are MediaPipe Holistic, whole or reduced; OpenPose's BODY_25 or COCO body with its face and
+hands; OpenPose's single list BODY_135; and the 133 or 136 points of COCO-WholeBody that AlphaPose,
+MMPose and RTMPose give.
 """
 
 import re
@@ -14,7 +14,6 @@ from signllm_jax.core.errors import PoseFormatError
 from signllm_jax.core.skeleton import DWPOSE128, Layout
 from signllm_jax.poses.pose_headers import (
     BODY,
-    HANDS,
     OPENPOSE_BODY,
     holistic_points,
     openpose_points,
@@ -24,13 +23,8 @@ from signllm_jax.poses.pose_headers import (
 if TYPE_CHECKING:
     from pose_format.pose_header import PoseHeader
 
-HOLISTIC, OPENPOSE, BODY_135, WHOLEBODY = "holistic", "openpose", "body_135", "wholebody"
-_TITLES = {
-    HOLISTIC: "MediaPipe Holistic",
-    OPENPOSE: "OpenPose",
-    BODY_135: "OpenPose's BODY_135",
-    WHOLEBODY: "COCO-WholeBody",
-}
+HOLISTIC, OPENPOSE = "MediaPipe Holistic", "OpenPose"
+BODY_135, WHOLEBODY = "OpenPose's BODY_135", "COCO-WholeBody"
 _WHOLE = re.compile(r"^BODY(_133|_136)?$")
 _FINGERS = ("Thumb", "Index", "Middle", "Ring", "Pinky")
 _PARTS = ("1Knuckles", "2PIP", "3DIP", "4FingerTip")
@@ -49,28 +43,28 @@ _FACE_REGIONS = (
 )
 
 
-def family(header: "PoseHeader", place: str) -> str:
-    """Which points a header has; raises PoseFormatError, naming `place`, for unknown ones."""
+def family(header: "PoseHeader", source: str) -> str:
+    """The family of a header's points; raises PoseFormatError, naming `source`, if unknown."""
     names = [component.name for component in header.components]
     for name, component in ((HOLISTIC, BODY), (OPENPOSE, OPENPOSE_BODY), (BODY_135, "BODY_135")):
         if component in names:
             return name
     if any(_WHOLE.match(name) for name in names):
         return WHOLEBODY
-    named = ", ".join(names[:4]) or "none"
+    listed = ", ".join(names[:4]) or "none"
     raise PoseFormatError(
-        f"{place}: neither MediaPipe Holistic nor OpenPose nor COCO-WholeBody: its components are "
-        f"{named:.200}"
+        f"{source}: neither MediaPipe Holistic nor OpenPose nor COCO-WholeBody: its components are "
+        f"{listed:.200}"
     )
 
 
-def joint_rows(header: "PoseHeader", layout: Layout, place: str) -> np.ndarray:
-    """Where a layout's joints stand among a frame's points.
+def joint_rows(header: "PoseHeader", layout: Layout, source: str) -> np.ndarray:
+    """The rows of a layout's joints among a frame's points.
 
     Args:
-        header: of a `.pose` file, of any family.
+        header: header of a `.pose` file, of any family.
         layout: openpose50, or dwpose128 for any header but MediaPipe's.
-        place: what to name in an error.
+        source: name of the file, for error messages.
 
     Returns:
         int [J], -1 where the header has no such point.
@@ -79,23 +73,21 @@ def joint_rows(header: "PoseHeader", layout: Layout, place: str) -> np.ndarray:
         PoseFormatError: an unknown header, one without arms or hands, or one of MediaPipe for
             dwpose128.
     """
-    kind = family(header, place)
+    kind = family(header, source)
     if kind == HOLISTIC and layout.name == DWPOSE128.name:
-        raise PoseFormatError(f"{place}: MediaPipe Holistic has no {layout.name} face")
+        raise PoseFormatError(f"{source}: MediaPipe Holistic has no {layout.name} face")
     makers = {HOLISTIC: holistic_points, OPENPOSE: openpose_points, BODY_135: _body_135_points}
     points = _wholebody_points(header) if kind == WHOLEBODY else makers[kind]()
-    rows = point_rows(header)
-    found = np.array([rows.get(points[j], -1) if j in points else -1 for j in layout.joints])
-    arms = [f"{side}_{part}" for side in HANDS for part in ("shoulder", "elbow", "wrist")]
-    hands = [joint for joint in layout.joints if "hand_wrist" in joint or joint[-1:].isdigit()]
-    needed = arms + [joint for joint in hands if "face" not in joint]
-    missing = [points[joint] for joint in needed if found[layout.index(joint)] < 0]
+    row_of = point_rows(header)
+    rows = np.array([row_of.get(points[j], -1) if j in points else -1 for j in layout.joints])
+    needed = [joint for joint in holistic_points() if joint != "nose"]  # arms and hands
+    missing = [points[joint] for joint in needed if rows[layout.index(joint)] < 0]
     if missing:
         raise PoseFormatError(
-            f"{place}: not the whole of {_TITLES[kind]}: {len(missing)} points are missing, "
+            f"{source}: not the whole of {kind}: {len(missing)} points are missing, "
             f"the first is {'.'.join(missing[0])}"
         )
-    return found
+    return rows
 
 
 def _group(name: str) -> list[str]:
@@ -104,29 +96,25 @@ def _group(name: str) -> list[str]:
 
 def _wholebody_points(header: "PoseHeader") -> dict[str, tuple[str, str]]:
     """Joint of dwpose128 -> (component, point) of COCO-WholeBody; 133 points have no neck."""
-    names = [component.name for component in header.components]
-    end = next(match.group(1) or "" for match in map(_WHOLE.match, names) if match)
-    points = {joint: (f"BODY{end}", joint) for joint in _group("body")}
     given = {component.name: component.points for component in header.components}
-    for part, component in (
-        ("face", f"FACE{end}"),
-        ("left_hand", f"LEFT_HAND{end}"),
-        ("right_hand", f"RIGHT_HAND{end}"),
-    ):
-        own = given.get(component, [])
+    end = next(match.group(1) or "" for match in map(_WHOLE.match, given) if match)
+    points = {joint: (f"BODY{end}", joint) for joint in _group("body")}
+    for part in ("face", "left_hand", "right_hand"):
+        component = f"{part.upper()}{end}"
+        names = given.get(component, [])
         # the names differ between tools ("face-0", "face_0", "hand_0"), the order does not
         for number, joint in enumerate(_group(part)):
-            points[joint] = component, own[number] if number < len(own) else f"{part}_{number}"
+            points[joint] = component, names[number] if number < len(names) else f"{part}_{number}"
     return points
 
 
 def _body_135_points() -> dict[str, tuple[str, str]]:
     """Joint of dwpose128 -> (component, point) of BODY_135; a hand begins at the arm's wrist."""
-    points = {}
-    for joint in _group("body"):
-        side, _, part = joint.rpartition("_")
-        if joint != "neck":
-            points[joint] = f"{side[:1].upper()}{part.capitalize()}"
+    points = {
+        joint: point
+        for joint, (component, point) in openpose_points().items()
+        if component == OPENPOSE_BODY and joint != "neck"
+    }
     for side in ("left", "right"):
         letter = side[0].upper()
         names = [f"{letter}Wrist"] + [

@@ -1,8 +1,8 @@
-"""Reads the pickles inside numpy's files without running anything that they say.
+"""Reads the pickles inside numpy's files without running any code that they ask for.
 
-`numpy.load(allow_pickle=True)` runs whatever a file asks for. This is a small machine of our own:
-it knows the two dozen opcodes that numpy writes, builds numbers, texts, tuples, lists, dictionaries
-and arrays, and calls nothing.
+`numpy.load(allow_pickle=True)` runs whatever a file asks for. This is a small stack machine of our
+own: it knows the two dozen opcodes that numpy writes, builds numbers, texts, tuples, lists,
+dictionaries and arrays, and calls nothing.
 """
 
 import math
@@ -13,22 +13,26 @@ from typing import Any, Literal
 
 import numpy as np
 
-MAX_DEPTH = 8  # of dictionaries and lists in each other
+MAX_DEPTH = 8  # of nested dictionaries and lists
 _SLOT, _LEAST, _MEMO, _CONTAINER, _ENTRY = 8, 40, 100, 72, 120
-"""Bytes that a place in a list, a number, a memo, an empty container and an entry take."""
+"""Bytes of a slot of a list, a number, a memo, an empty container and an entry."""
+_COSTS = {name: _MEMO for name in ("BINPUT", "LONG_BINPUT", "MEMOIZE")}
+_COSTS |= {name: _CONTAINER for name in ("MARK", "EMPTY_LIST", "EMPTY_DICT", "REDUCE", "BUILD")}
+"""Bytes that an opcode takes; the others take `_LEAST`."""
+_ITEM_COSTS = {"TUPLE": _SLOT, "APPENDS": _SLOT, "SETITEM": _ENTRY // 2, "SETITEMS": _ENTRY // 2}
+"""Bytes that an opcode takes for each object of the stack that it puts into a container."""
+_TAKEN = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3, "APPEND": 1, "SETITEM": 2}
+_TAKEN |= {"STACK_GLOBAL": 2, "REDUCE": 2, "BUILD": 1, "STOP": 1}
+"""Number of objects that an opcode takes from the stack."""
+_TAKES_TO_MARK = ("TUPLE", "APPENDS", "SETITEMS")
+_CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
 
-# what numpy may ask to be called while unpickling, by the names of its old and new modules
-_CALLABLES = {
-    ("numpy", "ndarray"): "ndarray",
-    ("numpy", "dtype"): "dtype",
-} | {
-    (f"numpy.{core}.{module}", name): name
+_MODULES = {"_reconstruct": "multiarray", "scalar": "multiarray", "_frombuffer": "numeric"}
+# module and name of what numpy may ask to be called while unpickling, in its old and new modules
+_CALLABLES = {("numpy", "ndarray"), ("numpy", "dtype")} | {
+    (f"numpy.{core}.{module}", name)
     for core in ("core", "_core")
-    for module, name in (
-        ("multiarray", "_reconstruct"),
-        ("multiarray", "scalar"),
-        ("numeric", "_frombuffer"),
-    )
+    for name, module in _MODULES.items()
 }
 
 
@@ -37,7 +41,7 @@ class Refused(ValueError):
 
 
 class _Growth:
-    """What a pickle may still build, in bytes: an opcode of one byte can build a hundred."""
+    """The bytes that a pickle may still build: an opcode of one byte can build a hundred."""
 
     def __init__(self, limit: int):
         self.limit = self.left = limit
@@ -49,7 +53,7 @@ class _Growth:
 
 
 class _Callable(str):
-    """The name of something that a pickle wants to call; it is never called itself."""
+    """The name of a function that a pickle wants to call; it is never called itself."""
 
 
 class Dtype:
@@ -72,7 +76,7 @@ class Dtype:
 
 
 class _Array:
-    """An array in the making: `build` fills it."""
+    """An array that is not finished: `build` fills it."""
 
     value: Any = None
 
@@ -90,15 +94,14 @@ class _Array:
 
 
 def _count(shape: Any) -> int:
-    if not isinstance(shape, tuple) or len(shape) > 8:
-        raise Refused("a damaged shape")
-    if not all(type(size) is int and 0 <= size < 2**31 for size in shape):
+    short = isinstance(shape, tuple) and len(shape) <= 8
+    if not short or not all(type(size) is int and 0 <= size < 2**31 for size in shape):
         raise Refused("a damaged shape")
     return math.prod(shape)
 
 
 def make_array(content: Any, dtype: Dtype, shape: Any, order: Literal["C", "F"]) -> np.ndarray:
-    """Makes an array of bytes; raises Refused where their number is not that of the shape."""
+    """Makes an array from bytes; raises Refused where their number does not fit the shape."""
     if dtype.value.kind == "O" or not isinstance(content, bytes):
         raise Refused("a damaged array")
     if _count(shape) * dtype.value.itemsize != len(content):
@@ -108,7 +111,7 @@ def make_array(content: Any, dtype: Dtype, shape: Any, order: Literal["C", "F"])
 
 def _call(name: Any, arguments: Any) -> Any:
     if not isinstance(name, _Callable) or not isinstance(arguments, tuple):
-        raise Refused("a call of what is no function")
+        raise Refused("a call of an object that is no function")
     if name == "_reconstruct":
         return _Array()
     if name == "dtype" and arguments and isinstance(arguments[0], str):
@@ -122,8 +125,8 @@ def _call(name: Any, arguments: Any) -> Any:
 
 
 def _tuple(items: list) -> tuple:
-    # numpy nests two deep; a tower of tuples would overflow whatever walks it
-    if any(isinstance(one, tuple) and any(isinstance(two, tuple) for two in one) for one in items):
+    # numpy nests two deep; deeper tuples would overflow the stack of whatever walks through them
+    if any(isinstance(item, tuple) and tuple in map(type, item) for item in items):
         raise Refused("tuples nested too deep")
     return tuple(items)
 
@@ -139,16 +142,12 @@ def _set_items(target: Any, items: list) -> None:
 
 def _size(opcode: str, argument: Any) -> int:
     """About how many bytes an opcode adds; none is free, since each takes time."""
-    if opcode in ("BINPUT", "LONG_BINPUT", "MEMOIZE"):
-        return _MEMO
-    if opcode in ("MARK", "EMPTY_LIST", "EMPTY_DICT", "REDUCE", "BUILD"):
-        return _CONTAINER
     text = isinstance(argument, str | bytes | bytearray)
-    return _LEAST + (sys.getsizeof(argument) if text else 0)
+    return _COSTS.get(opcode, _LEAST) + (sys.getsizeof(argument) if text else 0)
 
 
 def _opcodes(pickle: bytes) -> Iterator[tuple[str, Any]]:
-    """The names of a pickle's opcodes with their arguments, whose types the names tell."""
+    """The name and the argument of each opcode; the name tells the argument's type."""
     for opcode, argument, _ in pickletools.genops(pickle):
         yield opcode.name, argument
 
@@ -160,6 +159,11 @@ def _run(pickle: bytes, growth: _Growth) -> Any:
     memo: dict[int, Any] = {}
     for opcode, argument in _opcodes(pickle):
         growth.take(_size(opcode, argument))
+        if opcode in _TAKES_TO_MARK:
+            items, stack = stack, marks.pop()
+        else:
+            items = [stack.pop() for _ in range(_TAKEN.get(opcode, 0))][::-1]
+        growth.take(_ITEM_COSTS.get(opcode, 0) * len(items))
         match opcode:
             case "PROTO" | "FRAME":
                 pass
@@ -167,42 +171,24 @@ def _run(pickle: bytes, growth: _Growth) -> Any:
                 marks.append(stack)
                 stack = []
             case "STOP":
-                return stack.pop()
-            case "NONE" | "NEWTRUE" | "NEWFALSE":
-                stack.append({"NONE": None, "NEWTRUE": True, "NEWFALSE": False}[opcode])
+                return items[0]
+            case "NONE" | "NEWTRUE" | "NEWFALSE" | "EMPTY_TUPLE":
+                stack.append(_CONSTANTS[opcode])
             case "BININT" | "BININT1" | "BININT2" | "LONG1" | "BINFLOAT":
                 stack.append(argument)
             case "BINUNICODE" | "SHORT_BINUNICODE" | "BINBYTES" | "SHORT_BINBYTES" | "BINBYTES8":
                 stack.append(argument)
             case "BYTEARRAY8":
                 stack.append(bytes(argument))
-            case "EMPTY_TUPLE":
-                stack.append(())
-            case "TUPLE1" | "TUPLE2" | "TUPLE3":
-                size = int(opcode[-1])
-                items = [stack.pop() for _ in range(size)][::-1]
-                stack.append(_tuple(items))
-            case "TUPLE":
-                items, stack = stack, marks.pop()
-                growth.take(_SLOT * len(items))
+            case "TUPLE" | "TUPLE1" | "TUPLE2" | "TUPLE3":
                 stack.append(_tuple(items))
             case "EMPTY_LIST":
                 stack.append([])
             case "EMPTY_DICT":
                 stack.append({})
-            case "APPEND":
-                stack[-2].append(stack.pop())
-            case "APPENDS":
-                items, stack = stack, marks.pop()
-                growth.take(_SLOT * len(items))
+            case "APPEND" | "APPENDS":
                 stack[-1].extend(items)
-            case "SETITEM":
-                items = [stack.pop() for _ in range(2)][::-1]
-                growth.take(_ENTRY)
-                _set_items(stack[-1], items)
-            case "SETITEMS":
-                items, stack = stack, marks.pop()
-                growth.take(_ENTRY * len(items) // 2)
+            case "SETITEM" | "SETITEMS":
                 _set_items(stack[-1], items)
             case "BINPUT" | "LONG_BINPUT":
                 memo[argument] = stack[-1]
@@ -213,16 +199,14 @@ def _run(pickle: bytes, growth: _Growth) -> Any:
             case "GLOBAL":
                 stack.append(_global(*argument.split(" ", 1)))
             case "STACK_GLOBAL":
-                name, module = stack.pop(), stack.pop()
-                stack.append(_global(module, name))
+                stack.append(_global(*items))
             case "REDUCE":
-                arguments, name = stack.pop(), stack.pop()
-                stack.append(_call(name, arguments))
+                stack.append(_call(*items))
             case "BUILD":
-                state = stack.pop()
-                if not isinstance(stack[-1], _Array | Dtype):
-                    raise Refused("a state for what has none")
-                stack[-1].build(state)
+                target = stack[-1]
+                if not isinstance(target, _Array | Dtype):
+                    raise Refused("a state for an object that has none")
+                target.build(*items)
             case name:
                 raise Refused(f"the pickle opcode {name}")
     raise Refused("a pickle without an end")
@@ -231,11 +215,11 @@ def _run(pickle: bytes, growth: _Growth) -> Any:
 def _global(module: Any, name: Any) -> _Callable:
     if not isinstance(module, str) or (module, name) not in _CALLABLES:
         raise Refused(f"a call of {module}.{name}"[:120])
-    return _Callable(_CALLABLES[module, name])
+    return _Callable(name)
 
 
 def _finish(value: Any, growth: _Growth, depth: int = 0) -> Any:
-    """Takes the finished arrays out of their makers; what is shared is copied, so it counts."""
+    """Replaces array makers by their arrays; shared objects are copied, so each copy counts."""
     if depth > MAX_DEPTH:
         raise Refused("objects nested too deep")
     growth.take(_SLOT)
@@ -253,11 +237,11 @@ def _finish(value: Any, growth: _Growth, depth: int = 0) -> Any:
 
 
 def read_pickle(content: bytes, limit: int) -> Any:
-    """Reads what numpy pickles for an array of objects.
+    """Reads the pickle that numpy writes for an array of objects.
 
     Args:
         content: the pickle.
-        limit: bytes that may be built while it is read.
+        limit: largest number of bytes that are built while it is read.
 
     Returns:
         Dictionaries, lists, arrays and numbers.

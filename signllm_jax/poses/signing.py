@@ -1,30 +1,31 @@
-"""Finds the sign in a recording of an isolated sign: when it is signed, and with which hands.
+"""Finds the sign in a recording of an isolated sign: its first and last frame, and its hands.
 
-Such a recording begins and ends with hands in the lap or mid-air, its tracker may need a few frames
-to find them, and what it shows of a hand that rests is a guess. What is kept is the signing itself,
-so that signs can be joined as in a sentence, where hands do not go back to the lap.
+Such a recording begins and ends with hands in the lap or in the air, its tracker may need a few
+frames to find them, and the joints of a hand that rests are a guess. Only the signing itself is
+kept, so that signs can be joined as in a sentence, where hands do not go back to the lap.
 """
 
 import dataclasses
+import itertools
 
 import numpy as np
 
 from signllm_jax.poses.clip import PoseClip
 
 HANDS = (("right_wrist", "right_hand"), ("left_wrist", "left_hand"))
-LOW = 0.8  # wrists that far below the neck, in shoulder widths, may be resting
-SAME = 0.35  # both ends of a clip are that near to each other where the hand comes back to rest
-RAISED = 0.7  # share of the way from the rest to the sign's place that the hand must have gone
-WAY = 0.3  # shoulder widths that a hand moves which takes part
-JUMP = 3.0  # widths a second of a wrist; a clip that begins faster begins with a tracker's search
+LOW = 0.8  # shoulder widths below the neck; wrists that are lower may be resting
+SAME = 0.35  # largest distance between a hand's ends of a clip where it comes back to rest
+RAISED = 0.7  # share of the way from the rest to the sign after which a hand is raised
+WAY = 0.3  # shoulder widths that a hand moves if it takes part
+JUMP = 3.0  # widths per second of a wrist; a clip that begins faster begins with a tracker's search
 SEARCH = 0.25  # seconds at either end in which such jumps are cut off
-STILL = 0.4  # widths a second that the joints of a hand move which is held
+STILL = 0.4  # widths per second; the joints of a hand that is held move less
 HELD = 0.2  # seconds of a hold that are kept at either end
-LEAST = 0.5  # seconds of a sign; where less would be left, more of what is about it stays
+LEAST = 0.5  # seconds of a sign; a shorter part is widened
 
 
 def signing_part(clip: PoseClip) -> PoseClip:
-    """The part of a clip in which its sign is signed, without hands that take no part.
+    """The part of a clip in which its sign is signed, without hands that do not take part.
 
     Args:
         clip: A take of one sign, openpose50, in shoulder widths about the neck.
@@ -39,11 +40,11 @@ def signing_part(clip: PoseClip) -> PoseClip:
     active = [s and _takes_part(track[start:stop]) for s, track in zip(seen, tracks)]
     if not any(active):
         active = seen
-    chosen = [place for place, on in enumerate(active) if on]
-    if chosen:
+    if any(active):
         whole = start, stop
-        start, stop = _raised([tracks[place] for place in chosen], start, stop)
-        moves = np.max([_hand_speed(clip, HANDS[place][1]) for place in chosen], 0)
+        start, stop = _raised(list(itertools.compress(tracks, active)), start, stop)
+        hands = (hand for _, hand in itertools.compress(HANDS, active))
+        moves = np.max([_hand_speed(clip, hand) for hand in hands], 0)
         start, stop = _unheld(moves, start, stop, clip.fps)
         start, stop = _widened(start, stop, whole, round(LEAST * clip.fps))
     positions, confidence = clip.positions[start:stop].copy(), clip.confidence[start:stop].copy()
@@ -55,7 +56,7 @@ def signing_part(clip: PoseClip) -> PoseClip:
 
 
 def _track(clip: PoseClip, wrist: str) -> np.ndarray:
-    """float [T, 2]: a wrist in the picture plane, straight over gaps."""
+    """float [T, 2]: positions of a wrist in the picture plane, linear over gaps."""
     joint = clip.skeleton.index(wrist)
     shown = clip.observed[:, joint]
     if not shown.any():
@@ -65,14 +66,10 @@ def _track(clip: PoseClip, wrist: str) -> np.ndarray:
     return np.stack(list(axes), -1)
 
 
-def _speed(track: np.ndarray, fps: float) -> np.ndarray:
-    """float [T - 1], widths a second."""
-    return np.linalg.norm(np.diff(track, axis=0), axis=-1) * fps
-
-
 def _search_ends(tracks: list[np.ndarray], fps: float) -> tuple[int, int]:
-    """First frame and end without the jumps of a tracker that searches at a clip's ends."""
-    fast = np.max([_speed(track, fps) for track in tracks], 0) > JUMP
+    """First frame and end without a tracker's jumps while it searches at a clip's ends."""
+    speeds = np.linalg.norm(np.diff(tracks, axis=1), axis=-1) * fps  # [hands, T - 1]
+    fast = speeds.max(axis=0) > JUMP
     window, frames = round(SEARCH * fps), len(fast) + 1
     early, late = np.flatnonzero(fast[:window]), np.flatnonzero(fast[::-1][:window])
     # a hand that rises is fast too, but from a rest: the very first step is not
@@ -88,11 +85,10 @@ def _takes_part(track: np.ndarray) -> bool:
 
 
 def _raised(tracks: list[np.ndarray], start: int, stop: int) -> tuple[int, int]:
-    """First frame and end without the ways from the rest and back, of hands that come from one."""
+    """First frame and end without the movements of resting hands from their rest and back."""
     raised = np.zeros(len(tracks[0]), bool)
     for track in tracks:
-        own = track[start:stop]
-        first, last = own[0], own[-1]
+        first, last = track[start], track[stop - 1]
         rests = min(first[1], last[1]) > LOW * 0.75 and np.linalg.norm(first - last) < SAME
         away = np.linalg.norm(track - (first + last) / 2, axis=-1)
         far = np.percentile(away[start:stop], 90)
@@ -102,7 +98,7 @@ def _raised(tracks: list[np.ndarray], start: int, stop: int) -> tuple[int, int]:
 
 
 def _hand_speed(clip: PoseClip, hand: str) -> np.ndarray:
-    """float [T - 1], widths a second: the mean over a hand's joints; 0 where it is not seen."""
+    """float [T - 1], widths per second: mean over a hand's joints; 0 where it is not seen."""
     joints = list(clip.skeleton.groups[hand])
     both = clip.observed[1:, joints] & clip.observed[:-1, joints]
     steps = np.linalg.norm(np.diff(clip.positions[:, joints, :2], axis=0), axis=-1)
@@ -110,7 +106,7 @@ def _hand_speed(clip: PoseClip, hand: str) -> np.ndarray:
 
 
 def _unheld(moves: np.ndarray, start: int, stop: int, fps: float) -> tuple[int, int]:
-    """First frame and end without most of what is held still there."""
+    """First frame and end without most of a hold at the start or at the end."""
     moments = start + np.flatnonzero(moves[start : stop - 1] > STILL)
     margin = round(HELD * fps)
     if not len(moments):  # a sign that is a hold: its middle
@@ -120,7 +116,7 @@ def _unheld(moves: np.ndarray, start: int, stop: int, fps: float) -> tuple[int, 
 
 
 def _widened(start: int, stop: int, within: tuple[int, int], least: int) -> tuple[int, int]:
-    """At least so many frames about the same middle, as far as there are any."""
+    """First frame and end of at least so many frames around the same middle, within bounds."""
     lacking = max(least - (stop - start), 0)
     start = max(within[0], min(start - lacking // 2, within[1] - least))
     return start, min(within[1], max(stop, start + least))

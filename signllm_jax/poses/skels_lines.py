@@ -8,34 +8,30 @@ from signllm_jax.core.errors import PoseFormatError
 from signllm_jax.core.storage import open_regular
 from signllm_jax.poses.budget import BUDGET, Budget
 from signllm_jax.poses.clip import PoseClip
-from signllm_jax.poses.frames import Repairs
-from signllm_jax.poses.skels import read_line
+from signllm_jax.poses.frames import Repairs, readable
+from signllm_jax.poses.skels import lines, read_line
 
 MAX_LINES = 20_000_000  # of a file; each costs eight bytes
 _PIECE = 2**20
 
 
 def line_offsets(path: str | os.PathLike) -> np.ndarray:
-    """Where each line of a file begins: int64 [lines], for `read_skels_line`.
+    """The first byte of each line of a file: int64 [lines], for `read_skels_line`.
 
     Raises:
         PoseFormatError: the file cannot be read, or has more than `MAX_LINES` lines.
     """
-    starts, count, place, ended = [np.zeros(1, np.int64)], 0, 0, True
-    try:
-        with open_regular(path) as file:
-            while piece := file.read(_PIECE):
-                ends = np.flatnonzero(np.frombuffer(piece, np.uint8) == ord("\n"))
-                starts.append(ends + place + 1)
-                count += len(ends)
-                if count > MAX_LINES:
-                    raise PoseFormatError(f"{path}: more than {MAX_LINES} lines")
-                place += len(piece)
-                ended = piece.endswith(b"\n")
-    except OSError as error:
-        raise PoseFormatError(f"{path}: cannot be read: {error.strerror}") from None
-    found = np.concatenate(starts)
-    return found[:-1] if ended else found
+    starts, count, size = [np.zeros(1, np.int64)], 0, 0
+    with readable(path), open_regular(path) as file:
+        while piece := file.read(_PIECE):
+            ends = np.flatnonzero(np.frombuffer(piece, np.uint8) == ord("\n"))
+            starts.append(ends + size + 1)
+            count += len(ends)
+            if count > MAX_LINES:
+                raise PoseFormatError(f"{path}: more than {MAX_LINES} lines")
+            size += len(piece)
+    offsets = np.concatenate(starts)
+    return offsets[offsets < size]  # no line begins after the last line's end
 
 
 def read_skels_line(
@@ -50,16 +46,10 @@ def read_skels_line(
     """Reads one line of a `.skels` file; result and errors as `read_skels`.
 
     Args:
-        path: the file.
-        offset: first byte of the line, of `line_offsets`.
-        number: of the line from 1, to name in an error.
+        path: path of the file.
+        offset: first byte of the line, from `line_offsets`.
+        number: number of the line from 1, for error messages.
         fps, scale, repairs, budget: as `read_skels`.
     """
-    repairs = Repairs() if repairs is None else repairs
-    try:
-        with open_regular(path) as file:
-            file.seek(offset)
-            line = file.readline(budget.bytes + 1)
-    except OSError as error:
-        raise PoseFormatError(f"{path}: cannot be read: {error.strerror}") from None
+    line = next(lines(path, budget, offset), b"")
     return read_line(line, fps, scale, f"{path}: line {number}", repairs, budget)

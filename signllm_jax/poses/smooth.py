@@ -1,4 +1,4 @@
-"""A filter in time that takes jitter off a clip."""
+"""A filter in time that removes jitter from a clip."""
 
 import dataclasses
 
@@ -8,11 +8,11 @@ from signllm_jax.core.skeleton import DWPOSE128
 from signllm_jax.poses.clip import PoseClip
 
 TAPS = np.array([1, 4, 6, 4, 1], np.float32) / 16
-"""Weights of the frames about one in its mean."""
+"""Weights of a frame and its neighbors in the filter."""
 
 
 def smoothed(clip: PoseClip) -> PoseClip:
-    """The clip after [1 4 6 4 1] / 16 in time, so that jitter is no travel.
+    """Filters a clip in time with [1 4 6 4 1] / 16.
 
     Frames in which a joint is missing do not count in the joint's mean.
     """
@@ -23,5 +23,5 @@ def smoothed(clip: PoseClip) -> PoseClip:
     norm = sum(tap * weight[i : i + count] for i, tap in enumerate(TAPS))
     positions = total / np.maximum(norm, 1e-6)
     if clip.layout == DWPOSE128.name:
-        positions[..., 2] = clip.positions[..., 2]  # the confidence
+        positions[..., 2] = clip.positions[..., 2]  # confidence
     return dataclasses.replace(clip, positions=positions)

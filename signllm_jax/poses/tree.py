@@ -2,8 +2,8 @@
 
 The tree is that of the original 2D-to-3D code of Prompt2Sign (tools/2D_to_3D, after Zelinka and
 Kanis, "Neural Sign Language Synthesis: Words Are Our Glosses", WACV 2020): the nose is the root and
-every other joint hangs on one bone. Both sides of the body share a bone's length, so 49 bones have
-25 lengths. Arrays are joint-major, [J, T], one for each coordinate: time is then contiguous, and a
+every other joint is the end of one bone. Both sides of the body share a bone's length, so 49 bones
+have 25 lengths. Arrays are joint-major, [J, T], one per coordinate: time is then contiguous, and a
 matrix product with a constant adds up all chains at once.
 """
 
@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from signllm_jax.core.skeleton import OPENPOSE50
+from signllm_jax.core.skeleton import HAND_BONES, OPENPOSE50
 from signllm_jax.core.typing import Array
 
 JOINTS = OPENPOSE50.size
@@ -22,15 +22,12 @@ LEFT_HAND, RIGHT_HAND = 8, 29
 _TINY = 1e-10  # keeps the norm of a vanishing direction away from 0, as the original does
 
 
-def _hand(root: int) -> list[int]:
-    return [root + (0 if joint % 4 == 1 else joint - 1) for joint in range(1, 21)]
-
-
-# parent of each joint; the nose is its own
-PARENT = np.array([0, 0, 1, 2, 3, 1, 5, 6, 7, *_hand(LEFT_HAND), 4, *_hand(RIGHT_HAND)])
-# which of the 25 lengths a joint's bone has; the root has none (-1)
+_FINGERS = np.array([parent for parent, _ in HAND_BONES])
+# parent of each joint; the nose is its own parent, and joints come after their parents
+PARENT = np.array([0, 0, 1, 2, 3, 1, 5, 6, 7, *_FINGERS + LEFT_HAND, 4, *_FINGERS + RIGHT_HAND])
+# index of the length of each joint's bone among the 25 lengths; the root has none (-1)
 LENGTH_OF = np.array([-1, 0, 1, 2, 3, 1, 2, 3, 4, *range(5, 25), 4, *range(5, 25)])
-# the joints whose bone has a length, twice the same where there is one only
+# the two joints whose bones have a length, twice the same joint where there is only one
 BONES_OF = np.array([np.flatnonzero(line == LENGTH_OF)[[0, -1]] for line in range(LENGTHS)])
 BONE_COUNT = np.array([np.count_nonzero(line == LENGTH_OF) for line in range(LENGTHS)])
 IS_BONE = (LENGTH_OF >= 0).astype(np.float32)[:, None]
@@ -38,15 +35,16 @@ IS_BONE = (LENGTH_OF >= 0).astype(np.float32)[:, None]
 SELECT = (np.arange(LENGTHS)[:, None] == LENGTH_OF).astype(np.float32)
 
 
-def _depths() -> np.ndarray:
-    depth = np.zeros(JOINTS, int)
-    for _ in range(JOINTS):
-        depth[1:] = depth[PARENT[1:]] + 1
-    return depth
+def _paths() -> np.ndarray:
+    paths = np.eye(JOINTS, dtype=np.float32)
+    for joint in range(1, JOINTS):
+        paths[joint] += paths[PARENT[joint]]
+    return paths
 
 
-def _level_tables(depth: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    levels = [np.flatnonzero(depth == level) for level in range(1, depth.max() + 1)]
+def _level_tables() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    depth = PATHS.sum(axis=1) - 1
+    levels = [np.flatnonzero(depth == level) for level in range(1, int(depth.max()) + 1)]
     width = max(map(len, levels))
     joints = np.stack([np.resize(level, width) for level in levels])  # short levels repeat
     before = np.concatenate([np.zeros((1, width), int), joints[:-1]])
@@ -57,17 +55,10 @@ def _level_tables(depth: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray
     return joints, parents, np.array([0, *slot])
 
 
-def _paths(depth: np.ndarray) -> np.ndarray:
-    paths = np.eye(JOINTS, dtype=np.float32)
-    for joint in np.argsort(depth, kind="stable")[1:]:
-        paths[joint] += paths[PARENT[joint]]
-    return paths
-
-
-# the tree by distance from the root, one row a level: the joints, where in the row before their
-# parent stands, and where in the table each joint is found
-LEVEL_JOINTS, LEVEL_PARENTS, LEVEL_SLOT = _level_tables(_depths())
-PATHS = _paths(_depths())  # [J, J]: 1 where the second joint's bone leads to the first joint
+PATHS = _paths()  # [J, J]: 1 where the second joint's bone leads to the first joint
+# the tree by distance from the root, one row per level: the joints, the column of their parent in
+# the row before, and the index of each joint in the table
+LEVEL_JOINTS, LEVEL_PARENTS, LEVEL_SLOT = _level_tables()
 _BODY = PATHS[:LEFT_HAND, :LEFT_HAND]
 _HAND = PATHS[LEFT_HAND:RIGHT_HAND, LEFT_HAND:RIGHT_HAND]  # that of the right hand is the same
 _LEFT_WRIST, _RIGHT_WRIST = PARENT[LEFT_HAND], PARENT[RIGHT_HAND]
@@ -91,8 +82,8 @@ class Pose(NamedTuple):
 def accumulate(values: Array) -> Array:
     """Adds up along the tree: [J, T] bone vectors -> [J, T] joint positions.
 
-    Both hands are alike and hang on the body by one joint, so that the product with all of `PATHS`
-    would mostly add zeros.
+    Both hands have the same tree and are connected to the body by one joint, so the product with
+    all of `PATHS` would mostly add zeros.
     """
     body = _product(_BODY, values[:LEFT_HAND])
     hands = _product(_HAND, jnp.concatenate(_hands(values), axis=1))
@@ -101,7 +92,7 @@ def accumulate(values: Array) -> Array:
 
 
 def gather(values: Array) -> Array:
-    """The transpose of `accumulate`: sums each joint's [J, T] over all joints beyond it."""
+    """The transpose of `accumulate`: for each joint the sum over it and all joints beyond it."""
     hands = _product(_HAND.T, jnp.concatenate(_hands(values), axis=1))
     left, right = jnp.split(hands, 2, axis=1)
     body = values[:LEFT_HAND].at[_LEFT_WRIST].add(left[0]).at[_RIGHT_WRIST].add(right[0])

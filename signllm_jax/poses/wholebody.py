@@ -15,52 +15,45 @@ import numpy as np
 from signllm_jax.core.errors import PoseFormatError
 from signllm_jax.core.skeleton import DWPOSE128
 from signllm_jax.poses.budget import Budget
+from signllm_jax.poses.normalize import put_neck
 
 SCORES = ("scores", "keypoint_scores", "keypoints_scores", "confidence")
-"""What the scores beside `keypoints` may be called."""
+"""Names of the scores that belong to `keypoints`."""
 _COCO = ("nose",) + tuple(
     f"{side}_{part}"
     for part in ("eye", "ear", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")
     for side in ("left", "right")
 )
-_NECK, _SHOULDERS = DWPOSE128.index("neck"), ("left_shoulder", "right_shoulder")
-# where the face and each hand begin
-_STARTS = {
-    133: {"face": 23, "left_hand": 91, "right_hand": 112},
-    134: {"face": 24, "left_hand": 92, "right_hand": 113},
-    136: {"face": 26, "left_hand": 94, "right_hand": 115},
-}
-_NECK_OF_136 = 18
 
 
 def _rows(points: int) -> np.ndarray:
-    """Where each joint of dwpose128 stands among the points, int [128]; -1 for no neck."""
+    """The index of each joint of dwpose128 among the points, int [128]; -1 for no neck."""
     rows = np.zeros(DWPOSE128.size, int)
     for number, joint in enumerate(DWPOSE128.groups["body"]):
         name = DWPOSE128.joints[joint]
         if points == 134:
             rows[joint] = number
         elif name == "neck":
-            rows[joint] = _NECK_OF_136 if points == 136 else -1
+            rows[joint] = 18 if points == 136 else -1  # 136 points have head, neck and hip after 17
         else:
             rows[joint] = _COCO.index(name)
-    for part, start in _STARTS[points].items():
-        joints = list(DWPOSE128.groups[part])
-        rows[joints] = start + np.arange(len(joints))
+    groups = DWPOSE128.groups
+    last = [*groups["face"], *groups["left_hand"], *groups["right_hand"]]
+    rows[last] = np.arange(points - len(last), points)
     return rows
 
 
-_ROWS = {points: _rows(points) for points in _STARTS}
+_ROWS = {points: _rows(points) for points in (133, 134, 136)}
 
 
-def people_of(keypoints: Any, scores: Any, place: str) -> np.ndarray:
+def people_of(keypoints: Any, scores: Any, source: str) -> np.ndarray:
     """Makes dwpose128 joints of the people in one frame.
 
     Args:
         keypoints: numbers [N, P, 2 or 3] or [P, 2 or 3], P = 133, 134 or 136; a third number is
             the score.
-        scores: numbers [N, P] or [P], or None: then all points but (0, 0) have 1.
-        place: what to name in an error.
+        scores: numbers [N, P] or [P], or None: then all points except (0, 0) have 1.
+        source: name of the file, for error messages.
 
     Returns:
         float64 [N, 128, 3], x, y and score.
@@ -68,18 +61,18 @@ def people_of(keypoints: Any, scores: Any, place: str) -> np.ndarray:
     Raises:
         PoseFormatError: arrays of other shapes, or no numbers.
     """
-    points = _numbers(keypoints, "keypoints", place)
+    points = _numbers(keypoints, "keypoints", source)
     if not points.size:
         return np.zeros((0, DWPOSE128.size, 3))
     points = points[None] if points.ndim == 2 else points
     if points.ndim != 3 or points.shape[1] not in _ROWS or points.shape[2] not in (2, 3):
         raise PoseFormatError(
-            f"{place}: keypoints have shape {points.shape}, not [people, 133, 134 or 136, 2 or 3]"
+            f"{source}: keypoints have shape {points.shape}, not [people, 133, 134 or 136, 2 or 3]"
         )
     if scores is not None:
-        weights = _numbers(scores, "scores", place)
+        weights = _numbers(scores, "scores", source)
         if weights.size != points.shape[0] * points.shape[1]:
-            raise PoseFormatError(f"{place}: scores have shape {weights.shape}")
+            raise PoseFormatError(f"{source}: scores have shape {weights.shape}")
         weights = weights.reshape(points.shape[:2])
     elif points.shape[2] == 3:
         weights = points[..., 2]
@@ -88,20 +81,18 @@ def people_of(keypoints: Any, scores: Any, place: str) -> np.ndarray:
     whole = np.concatenate([points[..., :2], weights[..., None]], axis=-1)
     rows = _ROWS[points.shape[1]]
     joints = whole[:, rows]
-    if rows[_NECK] < 0:
-        shoulders = whole[:, [_COCO.index(name) for name in _SHOULDERS]]
-        joints[:, _NECK] = shoulders.mean(axis=1)
-        joints[:, _NECK, 2] = shoulders[..., 2].min(axis=1)
+    if rows[DWPOSE128.index("neck")] < 0:
+        put_neck(joints, DWPOSE128)
     return joints
 
 
-def _numbers(values: Any, name: str, place: str) -> np.ndarray:
+def _numbers(values: Any, name: str, source: str) -> np.ndarray:
     try:
         array = np.asarray(values)
     except ValueError:  # lists of different lengths
-        raise PoseFormatError(f"{place}: {name} are no array of numbers") from None
+        raise PoseFormatError(f"{source}: {name} are no array of numbers") from None
     if array.size and array.dtype.kind not in "fiu":
-        raise PoseFormatError(f"{place}: {name} are no array of numbers")
+        raise PoseFormatError(f"{source}: {name} are no array of numbers")
     return array.astype(np.float64)
 
 
@@ -115,16 +106,12 @@ def is_wholebody(value: Any) -> bool:
     if isinstance(value, dict):
         frames = value.get("frames")
         return "instance_info" in value or "keypoints" in value or is_wholebody(frames)
-    return (
-        isinstance(value, list)
-        and bool(value)
-        and isinstance(value[0], dict)
-        and any(key in value[0] for key in ("instances", "keypoints"))
-    )
+    first = value[0] if isinstance(value, list) and value else None
+    return isinstance(first, dict) and ("instances" in first or "keypoints" in first)
 
 
 def json_frames(
-    value: Any, place: str, budget: Budget
+    value: Any, source: str, budget: Budget
 ) -> tuple[dict[int, list[dict[str, Any]]], float]:
     """Finds the people of each frame in the JSON of a clip.
 
@@ -132,7 +119,7 @@ def json_frames(
         value: MMPose's `instance_info` or its list of `frame_id` and `instances`, AlphaPose's list
             of `image_id` and `keypoints` (also under `frames`), a list of frames with `keypoints`
             and `scores`, or both for the whole clip.
-        place: what to name in an error.
+        source: name of the file, for error messages.
         budget: limits of a clip.
 
     Returns:
@@ -144,8 +131,8 @@ def json_frames(
     """
     fps = 0.0
     if isinstance(value, dict) and "frames" in value:
-        about = value.get("metadata")
-        stored = about.get("fps") if isinstance(about, dict) else None
+        metadata = value.get("metadata")
+        stored = metadata.get("fps") if isinstance(metadata, dict) else None
         fps = float(stored) if type(stored) is int or type(stored) is float else 0.0
         value = value["frames"]
     elif isinstance(value, dict) and "instance_info" in value:
@@ -153,39 +140,43 @@ def json_frames(
     elif isinstance(value, dict) and isinstance(value.get("keypoints"), list):
         keypoints, scores = value["keypoints"], scores_of(value)
         scores = scores if isinstance(scores, list) else [None] * len(keypoints)
-        value = [{"keypoints": own, "scores": weights} for own, weights in zip(keypoints, scores)]
-    if not isinstance(value, list) or not value or not all(isinstance(e, dict) for e in value):
-        raise PoseFormatError(f"{place}: no list of frames in it")
-    budget.ask(place, frames=len({_number(each, n) for n, each in enumerate(value)}))
+        value = [{"keypoints": rows, "scores": row} for rows, row in zip(keypoints, scores)]
+    if not value or not _are_objects(value):
+        raise PoseFormatError(f"{source}: no list of frames in it")
+    budget.ask(source, frames=len({_number(entry, n) for n, entry in enumerate(value)}))
     frames: dict[int, list[dict[str, Any]]] = {}
-    for number, each in enumerate(value):
-        people = each.get("instances", [each])
-        if not isinstance(people, list) or not all(isinstance(one, dict) for one in people):
-            raise PoseFormatError(f"{place}: frame {number} has no list of people")
-        own = frames.setdefault(_number(each, number), [])
-        own += people
-        budget.ask(place, people=len(own))
+    for index, entry in enumerate(value):
+        people = entry.get("instances", [entry])
+        if not _are_objects(people):
+            raise PoseFormatError(f"{source}: frame {index} has no list of people")
+        frame = frames.setdefault(_number(entry, index), [])
+        frame += people
+        budget.ask(source, people=len(frame))
     first, last = min(frames), max(frames)
-    budget.ask(f"{place}: from {first} to {last}", frames=last - first + 1)
+    budget.ask(f"{source}: from {first} to {last}", frames=last - first + 1)
     return {number - first: people for number, people in frames.items()}, fps
 
 
-def _number(frame: dict[str, Any], place: int) -> int:
-    """The number of a frame: its own, else the last one in its picture's name, else its place."""
+def _are_objects(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, dict) for item in value)
+
+
+def _number(frame: dict[str, Any], index: int) -> int:
+    """The stored number of a frame, else the last number in its picture's name, else the index."""
     number = frame.get("frame_id")
     if type(number) is int:
         return number
     digits = re.findall(r"\d+", str(frame.get("image_id", "")))
-    return int(digits[-1][:18]) if digits else place
+    return int(digits[-1][:18]) if digits else index
 
 
-def flat_people(members: dict[str, Any], place: str) -> np.ndarray:
+def flat_people(members: dict[str, Any], source: str) -> np.ndarray:
     """The people of one entry of `json_frames`, as `people_of`.
 
     AlphaPose writes a person as one list of x, y and score in turn.
     """
     keypoints = members.get("keypoints")
     if isinstance(keypoints, list) and len(keypoints) in {3 * points for points in _ROWS}:
-        keypoints = _numbers(keypoints, "keypoints", place).reshape(-1, 3)
-        return people_of(keypoints, None, place)
-    return people_of(keypoints, scores_of(members), place)
+        keypoints = _numbers(keypoints, "keypoints", source).reshape(-1, 3)
+        return people_of(keypoints, None, source)
+    return people_of(keypoints, scores_of(members), source)
