@@ -71,6 +71,17 @@ def test_a_written_clip_reads_back(tmp_path, layout, name):
     np.testing.assert_array_equal(back.positions[:, :, 2], back.confidence)
 
 
+def test_a_rate_and_a_size_that_are_no_numbers_are_as_if_they_were_not_said(tmp_path):
+    ragged = np.empty(2, object)
+    ragged[:] = [[1.0], [2.0, 3.0]]
+    odd = {"num_persons": 1, "person_0": person(), "fps": [[1.0], [2.0, 3.0]]}
+    odd |= {"frame_width": [[1], []], "frame_height": 480}
+    np.savez(tmp_path / "a.npz", frame_payloads=np.array([odd], object), fps=ragged)
+    assert len(read_dwpose(tmp_path / "a.npz", 25.0)) == 1
+    with pytest.raises(PoseFormatError, match="no frames per second"):
+        read_dwpose(tmp_path / "a.npz", 0)
+
+
 def test_one_person_reads_alike_from_every_key_layout(tmp_path):
     one = person()
     spelled = {f"person_000_{key}": value for key, value in one.items()}

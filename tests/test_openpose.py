@@ -99,6 +99,12 @@ def test_frames_without_a_person_keep_their_time(tmp_path):
     assert repairs == {"frames without a person": 2}
 
 
+@pytest.mark.parametrize("name", ["none.json", "none.json.gz", "none.zip", "none"])
+def test_a_path_where_nothing_lies_is_refused_by_name(tmp_path, name):
+    with pytest.raises(PoseFormatError, match=name):
+        read_openpose(tmp_path / name, 25.0)
+
+
 def test_unusable_numbers_make_a_joint_missing_and_are_counted(tmp_path):
     folder, repairs = tmp_path / "clip", Repairs()
     one = person(0)

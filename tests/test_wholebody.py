@@ -176,6 +176,10 @@ def test_the_rate_of_the_file_counts_where_none_is_given(tmp_path):
     (tmp_path / "a.json").write_text(json.dumps(ALPHAPOSE))
     with pytest.raises(PoseFormatError, match=r"a\.json: no frames per second in it: give --fps"):
         read_dwpose(tmp_path / "a.json", 0)
+    endless = {"frames": ALPHAPOSE, "metadata": {"fps": 10**400}}
+    (tmp_path / "a.json").write_text(json.dumps(endless))
+    with pytest.raises(PoseFormatError, match="frames per second must be above 0, not inf"):
+        read_dwpose(tmp_path / "a.json", 0)
 
 
 def write_pose(path, components, whole, axes=2):

@@ -133,7 +133,10 @@ def _numbers_of(archive: dict[str, Any], length: int) -> list[int]:
 
 
 def _stored(archive: dict[str, Any], name: str) -> float:
-    value = np.asarray(archive.get(name, 0.0))
+    try:
+        value = np.asarray(archive.get(name, 0.0))
+    except ValueError:  # lists of unequal lengths
+        return 0.0
     return float(value.reshape(())) if value.size == 1 and value.dtype.kind in "iuf" else 0.0
 
 

@@ -57,7 +57,8 @@ def find_frames(path: Path, budget: Budget, camera: str = "") -> Frames:
     if suffix == ".zip" and not path.is_dir():
         return _archived(path, budget)
     if suffix in SUFFIXES and not path.is_dir():
-        if path.stat().st_size > (_LARGE_GZ if suffix == ".gz" else LARGE_BYTES):
+        large = _LARGE_GZ if suffix == ".gz" else LARGE_BYTES
+        if path.is_file() and path.stat().st_size > large:
             return Frames(iter(Session(path, camera)), None)
         return _in_value(load_json(path, budget), str(path), budget, camera)
     files, length = numbered_files(path, _NAME, budget)

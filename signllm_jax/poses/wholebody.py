@@ -133,7 +133,8 @@ def json_frames(
     if isinstance(value, dict) and "frames" in value:
         metadata = value.get("metadata")
         stored = metadata.get("fps") if isinstance(metadata, dict) else None
-        fps = float(stored) if type(stored) is int or type(stored) is float else 0.0
+        if type(stored) is int or type(stored) is float:
+            fps = float(stored) if abs(stored) < 1e300 else np.inf  # an int may have many digits
         value = value["frames"]
     elif isinstance(value, dict) and "instance_info" in value:
         value = value["instance_info"]
