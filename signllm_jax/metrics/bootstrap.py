@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Real
 
 RESAMPLES = 1000
 LEVEL = 0.95
@@ -11,7 +11,7 @@ LEVEL = 0.95
 
 
 def interval(
-    parts: Sequence[tuple[Float[np.ndarray, " _"], Float[np.ndarray, " _"]]], seed: int
+    parts: Sequence[tuple[Real[np.ndarray, " _"], Real[np.ndarray, " _"]]], seed: int
 ) -> tuple[float, float] | None:
     """The bootstrap interval of the mean over parts of sum(numerators) / sum(denominators).
 

@@ -12,40 +12,37 @@ from signllm_jax.metrics.spread import spread
 
 LOWER, HIGHER, ONE = "↓", "↑", "→ 1"
 """Directions: which figures are better."""
-WIDTHS, PER_FRAME = "shoulder widths", "shoulder widths a frame"
 
 
 class Metric(NamedTuple):
-    """A figure of a report.
+    """A figure of a report; docs/metrics.md has the units.
 
     Attributes:
         title: Head of its column.
         form: Format specification of its numbers.
         better: Direction in which it gets better, empty where it has none.
-        unit: Unit, empty for a share or a ratio.
     """
 
     title: str
     form: str
     better: str = LOWER
-    unit: str = ""
 
 
 METRICS: dict[str, Metric] = {
     "clips": Metric("clips", "d", ""),
     "texts": Metric("texts", "d", ""),
     "prompts": Metric("prompts", "d", ""),
-    "dtw": Metric("DTW", ".4f", unit=WIDTHS),
+    "dtw": Metric("DTW", ".4f"),
     "dtw_mean_pose_ratio": Metric("DTW / mean pose", ".3f"),
     "dtw_other_clip_ratio": Metric("DTW / other clip", ".3f"),
-    "dtw_mje": Metric("DTW-MJE", ".4f", unit=WIDTHS),
-    "ndtw_mje": Metric("nDTW-MJE", ".3f", unit=WIDTHS),
-    "progressive_dtw": Metric("progressive DTW", ".3f", unit=WIDTHS),
-    "mje": Metric("MPJPE", ".4f", unit=WIDTHS),
-    "pa_mpjpe_body": Metric("PA-MPJPE body", ".4f", unit=WIDTHS),
-    "pa_mpjpe_hands": Metric("PA-MPJPE hands", ".4f", unit=WIDTHS),
-    "velocity_error": Metric("velocity", ".4f", unit=PER_FRAME),
-    "acceleration_error": Metric("acceleration", ".4f", unit=f"{PER_FRAME} squared"),
+    "dtw_mje": Metric("DTW-MJE", ".4f"),
+    "ndtw_mje": Metric("nDTW-MJE", ".3f"),
+    "progressive_dtw": Metric("progressive DTW", ".3f"),
+    "mje": Metric("MPJPE", ".4f"),
+    "pa_mpjpe_body": Metric("PA-MPJPE body", ".4f"),
+    "pa_mpjpe_hands": Metric("PA-MPJPE hands", ".4f"),
+    "velocity_error": Metric("velocity", ".4f"),
+    "acceleration_error": Metric("acceleration", ".4f"),
     "hand_travel_ratio": Metric("hand travel", ".3f", ONE),
     "wrist_travel_ratio": Metric("wrist travel", ".3f", ONE),
     "smooth_travel_ratio": Metric("travel, smoothed", ".2f", ONE),
@@ -53,8 +50,8 @@ METRICS: dict[str, Metric] = {
     "hand_speed_ratio": Metric("hand speed", ".2f", ONE),
     "jerk_ratio": Metric("jerk", ".2f", ONE),
     "tstd_ratio": Metric("tstd / real", ".2f", ONE),
-    "dtw_expected": Metric("expected DTW", ".3f", unit=WIDTHS),
-    "dtw_best": Metric("best DTW", ".3f", unit=WIDTHS),
+    "dtw_expected": Metric("expected DTW", ".3f"),
+    "dtw_best": Metric("best DTW", ".3f"),
     "diversity_ratio": Metric("diversity / real", ".2f", ONE),
     "tau1": Metric("τ1", ".2f", ONE),
     "tau2": Metric("τ2", ".2f", ONE),

@@ -34,7 +34,7 @@ def score_lines(
     produced = [" ".join(gloss for _, gloss in line) for line in pairs]
     true = [" ".join(reference) for reference in references]
     foreign = np.array([sum(code != language for code, _ in line) for line in pairs])
-    right = float(np.mean((np.array(produced) == np.array(true)) & (foreign == 0)))
+    right = float(np.mean([p == t and not f for p, t, f in zip(produced, true, foreign)]))
     return {
         **bleu(produced, true, tokenize=TOKENIZE)[0],
         "chrf": chrf(produced, true)[0],

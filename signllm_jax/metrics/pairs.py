@@ -1,4 +1,4 @@
-"""Scoring of productions against their references: clips in, one number a clip and metric out."""
+"""Scoring of productions against their references: clips in, one number per clip and metric out."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
@@ -16,7 +16,7 @@ from signllm_jax.poses.clip import PoseClip
 
 _BATCH = 16  # pairs per compiled call: costs of 16 pairs stay in the cache of a CPU core
 _WORTH = 8  # batches that a padded length has to serve
-_MULTIPLE = 64  # of frames, that clips are padded to
+_MULTIPLE = 64  # padded lengths are multiples of so many frames
 _FLAT = ("dwpose128",)  # layouts whose third number is no coordinate
 
 

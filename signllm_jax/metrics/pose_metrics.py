@@ -93,7 +93,9 @@ def derivative_error(pairs: Pairs, order: int) -> Float[Array, " N"]:
     return jnp.where(pairs.m > 0, error, jnp.nan)
 
 
-def pa_mpjpe(pairs: Pairs, parts: tuple[tuple[tuple[int, ...], ...], ...]) -> Float[Array, "P N"]:
+def pa_mpjpe(
+    pairs: Pairs, parts: tuple[tuple[tuple[int, ...], ...], ...]
+) -> Float[Array, "parts N"]:
     """PA-MPJPE: the mean joint error after the best similarity transform of each frame's group.
 
     Each group (joint indices: the body, or each hand) is moved, rotated and scaled onto the
@@ -103,7 +105,7 @@ def pa_mpjpe(pairs: Pairs, parts: tuple[tuple[tuple[int, ...], ...], ...]) -> Fl
 
     Args:
         pairs: N pairs of clips.
-        parts: P tuples of groups; each mean is over the joints of all groups of a part.
+        parts: Tuples of groups; each mean is over the joints of all groups of a part.
     """
     produced = stretch(pairs.produced, pairs.n, pairs.m, pairs.reference.shape[1])
     seen = seen_joints(pairs.observed, pairs.n)

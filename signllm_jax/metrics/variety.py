@@ -51,14 +51,17 @@ def distances(
     """
     sides = [references[i] for i, _ in pairs], [clips[j] for _, j in pairs]
     values = np.full(len(pairs), np.nan)
-    for chosen, p in batches(*sides, rounded_lengths(*sides)):
-        batch = dtw_distance(*p[:3], p.n, p.m, p.produced_observed, moving)
-        values[chosen] = np.asarray(batch)[: len(chosen)]
+    for chosen, batch in batches(*sides, rounded_lengths(*sides)):
+        scores = dtw_distance(*batch[:3], batch.n, batch.m, batch.produced_observed, moving)
+        values[chosen] = np.asarray(scores)[: len(chosen)]
     return values
 
 
 def _groups(texts: Sequence[str], least: int = 2) -> list[list[int]]:
-    """The indices of the clips of each text with at least `least`, at most `MOST` of `TEXTS`."""
+    """The indices of the clips of each text that has at least `least` of them.
+
+    At most `MOST` clips per text and `TEXTS` texts, chosen evenly.
+    """
     groups = [places for places in places_of(texts).values() if len(places) >= least]
     return [_evenly(places, MOST) for places in _evenly(groups, TEXTS)]
 
@@ -102,7 +105,8 @@ def expected_and_best(
     ]
     values = distances(pairs, references, clips)
     takes = places_of(i for i, _ in pairs).values()
-    return _mean(values), _mean(np.fmin.reduce(values[rows]) for rows in takes)
+    best = (np.fmin.reduce(values[rows]) for rows in takes)  # passes over NaN
+    return _mean(values), _mean(best)
 
 
 def taus(
@@ -164,7 +168,7 @@ def _ratio(top: float, bottom: float) -> float:
 
 
 def placeless(clip: PoseClip) -> PoseClip:
-    """The clip with each hand relative to its root, and the body's joints to their mean places."""
+    """The clip with hand joints relative to their root, and body joints to their mean positions."""
     positions, observed = clip.positions.copy(), clip.observed[..., None]
     for side in ("left", "right"):
         hand = list(clip.skeleton.groups[f"{side}_hand"])
@@ -199,7 +203,7 @@ def temporal_deviation(clips: Iterable[PoseClip]) -> float:
     """The deviation of a joint's position over a clip's time (tstd), in shoulder widths.
 
     The root of the summed variances of x, y and z, over the frames that show the joint; the mean
-    over the joints that are shown twice at least, then over clips.
+    over the joints that are shown at least twice, then over clips.
     """
     return _mean(_deviation(clip) for clip in clips)
 
