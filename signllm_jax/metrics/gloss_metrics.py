@@ -13,7 +13,7 @@ TOKENIZE = "none"
 
 def score_lines(
     lines: Sequence[Sequence[str]], references: Sequence[Sequence[str]], language: str
-) -> dict[str, int | float]:
+) -> dict[str, float]:
     """Scores the lines of one language.
 
     Args:

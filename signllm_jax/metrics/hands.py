@@ -26,7 +26,7 @@ def is_mixed(clip: PoseClip) -> bool:
 
 def hand_use(
     texts: Sequence[str], references: Sequence[PoseClip], clips: Sequence[PoseClip]
-) -> dict[str, int | float]:
+) -> dict[str, float]:
     """Which hands sign the texts of which every real take is signed with one hand.
 
     Returns:

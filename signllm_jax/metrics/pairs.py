@@ -33,21 +33,27 @@ def _check(references: Sequence[PoseClip], produced: Sequence[PoseClip]) -> None
 
 
 def pad_pairs(
-    references: Sequence[PoseClip], produced: Sequence[PoseClip], frames: int = 1, rows: int = 0
+    references: Sequence[PoseClip],
+    produced: Sequence[PoseClip],
+    frames: int = 1,
+    rows: int = 0,
+    multiple: int = _MULTIPLE,
 ) -> Pairs:
-    """Pads clips to one shape; T is the longest length rounded up to a multiple of 64.
+    """Pads clips to one shape; T is the longest length rounded up.
 
     Args:
         references: Real clips.
         produced: As many productions.
         frames: Least T before rounding.
         rows: Least N; pairs beyond the clips are empty.
+        multiple: T is a multiple of this number.
 
     Raises:
         DataError: There is nothing to pair, the counts differ, or the layouts do.
     """
     _check(references, produced)
-    length = _rounded(max(frames, *(len(clip) for clip in (*references, *produced))))
+    longest = max(frames, *(len(clip) for clip in (*references, *produced)))
+    length = _rounded(longest, multiple)
 
     def stack(clips):
         size = max(rows, len(clips))
@@ -173,11 +179,11 @@ def _padded_lengths(lengths: Int[np.ndarray, " N"]) -> Int[np.ndarray, " N"]:
     return padded
 
 
-def _rounded(frames: int) -> int:
-    return -(-frames // _MULTIPLE) * _MULTIPLE
+def _rounded(frames: int, multiple: int = _MULTIPLE) -> int:
+    return -(-frames // multiple) * multiple
 
 
-def summarize(scores: Mapping[str, Float[np.ndarray, " N"]]) -> dict[str, int | float]:
+def summarize(scores: Mapping[str, Float[np.ndarray, " N"]]) -> dict[str, float]:
     """Corpus figures of `score_clips`; what has no meaning for any clip is absent.
 
     Each is a mean over the clips for which the metric has a meaning, except: `dtw_mje`, a mean over
@@ -187,7 +193,7 @@ def summarize(scores: Mapping[str, Float[np.ndarray, " N"]]) -> dict[str, int | 
     Further `clips`, and for every metric without a meaning for some clips the number of these as
     `<metric>_excluded`.
     """
-    summary: dict[str, int | float] = {"clips": len(next(iter(scores.values())))}
+    summary: dict[str, float] = {"clips": len(next(iter(scores.values())))}
     ratios = {}
     for name, values in scores.items():
         if name == "dtw_mje_pairs" or name.endswith("_reference"):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from signllm_jax.core.markdown import MISSING
 
 
-def spread(values: Sequence[int | float], form: str = ".3f") -> str:
+def spread(values: Sequence[float], form: str = ".3f") -> str:
     """Mean ± standard deviation of a sample; the value itself for one run, a dash for none.
 
     Args:
@@ -19,7 +19,7 @@ def spread(values: Sequence[int | float], form: str = ".3f") -> str:
     return mean if len(values) == 1 else f"{mean} ± {format(statistics.stdev(values), form)}"
 
 
-def means(runs: Sequence[Mapping[str, int | float]]) -> dict[str, float]:
+def means(runs: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """The mean of each figure that all runs have.
 
     Args:

@@ -221,7 +221,7 @@ def variety(
     references: Sequence[PoseClip],
     clips: Sequence[PoseClip],
     real: Mapping[str, float] | None = None,
-) -> dict[str, int | float]:
+) -> dict[str, float]:
     """All figures of this module for the productions of a row of a report.
 
     Args:
