@@ -11,19 +11,21 @@ from signllm_jax.poses.clip import PoseClip
 _SECONDS = 0.1  # gives velocities about the spread of positions
 
 
-def frechet_distance(first: Float[np.ndarray, "N E"], second: Float[np.ndarray, "M E"]) -> float:
+def frechet_distance(first: Float[np.ndarray, "..."], second: Float[np.ndarray, "..."]) -> float:
     """The Frechet (2-Wasserstein) distance, squared, of two Gaussians fitted to embeddings.
 
     |mu1 - mu2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2)). Source: Dowson and Landau 1982; as a measure of
     generated data Heusel et al., NeurIPS 2017 (FID).
 
     Args:
-        first: One embedding per row.
-        second: Embeddings to compare with.
+        first: [N, E], one embedding per row.
+        second: [M, E], the embeddings to compare with.
 
     Raises:
-        DataError: There are fewer than two rows, or a number is not finite.
+        DataError: The shapes are others, there are fewer than two rows, or a number is not finite.
     """
+    if first.ndim != 2 or second.ndim != 2 or first.shape[1] != second.shape[1]:
+        raise DataError(f"embeddings must be [N, E] and [M, E], not {first.shape}, {second.shape}")
     if min(len(first), len(second)) < 2:
         raise DataError("a Frechet distance needs at least two embeddings on each side")
     if not (np.isfinite(first).all() and np.isfinite(second).all()):
