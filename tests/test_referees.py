@@ -108,7 +108,7 @@ def test_the_page_marks_what_fires(tmp_path, judged, monkeypatch):
 def test_diversity_counts_all_pairs_of_a_text(real):
     _, references, _ = real
     three = [references[0], references[1], references[0]]
-    apart = variety.distances(references[:1], references[1:2], moving=False)[0]
+    apart = variety.distances([(0, 1)], references, references, moving=False)[0]
     found = variety.diversity(["a"] * 3, three)
     assert found == pytest.approx(apart * 2 / 3, rel=0.02)  # not quite the same both ways
     assert np.isnan(variety.diversity(["a", "b"], references[:2]))

@@ -11,6 +11,7 @@ import numpy as np
 
 from launch.benchmarks.rows import row, timed
 from signllm_jax.core.errors import DataError
+from signllm_jax.metrics.masks import Pairs
 from signllm_jax.metrics.pose_metrics import progressive_dtw
 
 _LENGTHS = (100, 200)  # frames
@@ -37,17 +38,18 @@ def rows() -> Iterator[dict]:
 
     Compilation is not counted; `cpu_seconds` are of all threads together.
     """
+    score = jax.jit(progressive_dtw)
     for length in _LENGTHS:
         random = np.random.default_rng(length)
         steps = random.normal(0, 0.02, (2, _BATCH, length, _JOINTS, 3))
         reference, produced = np.cumsum(steps, axis=2).astype(np.float32)
-        arguments = (
-            *jax.device_put((reference, np.ones(reference.shape[:3], bool), produced)),
-            *(np.full(_BATCH, length, np.int32) for _ in range(2)),
-        )
+        seen = np.ones(reference.shape[:3], bool)
+        lengths, fps = np.full(_BATCH, length, np.int32), np.full(_BATCH, 25, np.float32)
+        clips = jax.device_put((reference, seen, produced, seen))
+        pairs = Pairs(*clips, n=lengths, m=lengths, fps=fps, produced_fps=fps)
 
-        def ours(arguments=arguments):
-            return np.asarray(progressive_dtw(*arguments))
+        def ours(pairs=pairs):
+            return np.asarray(score(pairs))
 
         def loop(a=reference, b=produced, length=length):
             pairs = zip(a[:_PAIRS].reshape(_PAIRS, length, -1), b[:_PAIRS])

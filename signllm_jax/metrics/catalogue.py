@@ -1,10 +1,10 @@
-"""The catalogue of metrics: how each is called, written and read, and tables of their figures.
+"""The catalogue of metrics: titles, number formats and directions, and tables of figures.
 
-A report's rows other than the judged one put their name before that of the metric, as in
-`unaided.exact_match`.
+The judged row of a report names its metrics as they are; the other rows put their name before it,
+as in `unaided.exact_match`.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from signllm_jax.core import markdown
@@ -12,40 +12,37 @@ from signllm_jax.metrics.spread import spread
 
 LOWER, HIGHER, ONE = "↓", "↑", "→ 1"
 """Directions: which figures are better."""
-WIDTHS, PER_FRAME = "shoulder widths", "shoulder widths a frame"
 
 
 class Metric(NamedTuple):
-    """A figure of a report.
+    """A figure of a report; docs/metrics.md has the units.
 
     Attributes:
         title: Head of its column.
         form: Format specification of its numbers.
         better: Direction in which it gets better, empty where it has none.
-        unit: Unit, empty for a share or a ratio.
     """
 
     title: str
     form: str
     better: str = LOWER
-    unit: str = ""
 
 
 METRICS: dict[str, Metric] = {
     "clips": Metric("clips", "d", ""),
     "texts": Metric("texts", "d", ""),
     "prompts": Metric("prompts", "d", ""),
-    "dtw": Metric("DTW", ".4f", unit=WIDTHS),
+    "dtw": Metric("DTW", ".4f"),
     "dtw_mean_pose_ratio": Metric("DTW / mean pose", ".3f"),
     "dtw_other_clip_ratio": Metric("DTW / other clip", ".3f"),
-    "dtw_mje": Metric("DTW-MJE", ".4f", unit=WIDTHS),
-    "ndtw_mje": Metric("nDTW-MJE", ".3f", unit=WIDTHS),
-    "progressive_dtw": Metric("progressive DTW", ".3f", unit=WIDTHS),
-    "mje": Metric("MPJPE", ".4f", unit=WIDTHS),
-    "pa_mpjpe_body": Metric("PA-MPJPE body", ".4f", unit=WIDTHS),
-    "pa_mpjpe_hands": Metric("PA-MPJPE hands", ".4f", unit=WIDTHS),
-    "velocity_error": Metric("velocity", ".4f", unit=PER_FRAME),
-    "acceleration_error": Metric("acceleration", ".4f", unit=f"{PER_FRAME} squared"),
+    "dtw_mje": Metric("DTW-MJE", ".4f"),
+    "ndtw_mje": Metric("nDTW-MJE", ".3f"),
+    "progressive_dtw": Metric("progressive DTW", ".3f"),
+    "mje": Metric("MPJPE", ".4f"),
+    "pa_mpjpe_body": Metric("PA-MPJPE body", ".4f"),
+    "pa_mpjpe_hands": Metric("PA-MPJPE hands", ".4f"),
+    "velocity_error": Metric("velocity", ".4f"),
+    "acceleration_error": Metric("acceleration", ".4f"),
     "hand_travel_ratio": Metric("hand travel", ".3f", ONE),
     "wrist_travel_ratio": Metric("wrist travel", ".3f", ONE),
     "smooth_travel_ratio": Metric("travel, smoothed", ".2f", ONE),
@@ -53,8 +50,8 @@ METRICS: dict[str, Metric] = {
     "hand_speed_ratio": Metric("hand speed", ".2f", ONE),
     "jerk_ratio": Metric("jerk", ".2f", ONE),
     "tstd_ratio": Metric("tstd / real", ".2f", ONE),
-    "dtw_expected": Metric("expected DTW", ".3f", unit=WIDTHS),
-    "dtw_best": Metric("best DTW", ".3f", unit=WIDTHS),
+    "dtw_expected": Metric("expected DTW", ".3f"),
+    "dtw_best": Metric("best DTW", ".3f"),
     "diversity_ratio": Metric("diversity / real", ".2f", ONE),
     "tau1": Metric("τ1", ".2f", ONE),
     "tau2": Metric("τ2", ".2f", ONE),
@@ -96,34 +93,35 @@ METRICS: dict[str, Metric] = {
 
 
 def heading(name: str) -> str:
-    """The head of a metric's column: its title, and which way it gets better."""
+    """The title of a metric's column, with the direction in which the metric gets better."""
     metric = METRICS[name]
     return f"{metric.title} {metric.better}".rstrip()
 
 
 def cell(metrics: Mapping, name: str, intervals: bool = False) -> str:
-    """A metric as it is written, with its interval where that is asked for and known."""
+    """The text of a metric in a table, with its interval where that is asked for and known."""
     if name not in metrics:
         return markdown.MISSING
     form = METRICS[name].form
-    said = format(metrics[name], form)
+    text = format(metrics[name], form)
     if intervals and f"{name}_low" in metrics:
-        said += " [{}, {}]".format(*(format(metrics[f"{name}_{e}"], form) for e in ("low", "high")))
-    return said
+        low, high = (format(metrics[f"{name}_{end}"], form) for end in ("low", "high"))
+        text += f" [{low}, {high}]"
+    return text
 
 
 def spread_cell(metrics: Sequence[Mapping], name: str) -> str:
     """Mean ± standard deviation of a metric over several runs."""
-    values = [each[name] for each in metrics if name in each]
+    values = [figures[name] for figures in metrics if name in figures]
     if values and METRICS[name].form == "d" and len(set(values)) == 1:
         return str(values[0])
     return spread(values, METRICS[name].form.replace("d", ".0f"))
 
 
 def known(names: Iterable[str], metrics: Iterable[Mapping]) -> list[str]:
-    """Those of the names that one of the flat metrics has at least."""
-    metrics = list(metrics)
-    return [name for name in names if any(name in each for each in metrics)]
+    """The names that at least one of the flat metrics has, in their order."""
+    names_of_metrics = set().union(*metrics)
+    return [name for name in names if name in names_of_metrics]
 
 
 def table(
@@ -135,20 +133,17 @@ def table(
         head: Title of the first column.
         names: Metrics; one that no row has is left out.
         rows: Name and flat metrics of each row.
-        intervals: Whether bootstrap intervals stand beside the numbers.
+        intervals: Whether bootstrap intervals follow the numbers.
     """
     shown = known(names, (metrics for _, metrics in rows))
-    return _table(head, shown, rows, lambda metrics, name: cell(metrics, name, intervals))
+    lines = ([title, *(cell(metrics, n, intervals) for n in shown)] for title, metrics in rows)
+    return markdown.table([head, *map(heading, shown)], lines)
 
 
 def table_of_runs(
     head: str, names: Iterable[str], rows: Sequence[tuple[str, Sequence[Mapping]]]
 ) -> str:
-    """A Markdown table of means and standard deviations; each row has the metrics of every run."""
+    """A Markdown table of means and standard deviations; each row has the metrics of all runs."""
     shown = known(names, (metrics for _, runs in rows for metrics in runs))
-    return _table(head, shown, rows, spread_cell)
-
-
-def _table(head: str, names: Sequence[str], rows: Sequence, write: Callable) -> str:
-    lines = ([title, *(write(metrics, name) for name in names)] for title, metrics in rows)
-    return markdown.table([head, *map(heading, names)], lines)
+    lines = ([title, *(spread_cell(runs, name) for name in shown)] for title, runs in rows)
+    return markdown.table([head, *map(heading, shown)], lines)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from jaxtyping import Float
 
 from signllm_jax.core.errors import DataError
 from signllm_jax.poses.clip import PoseClip
@@ -10,18 +11,18 @@ from signllm_jax.poses.clip import PoseClip
 _SECONDS = 0.1  # gives velocities about the spread of positions
 
 
-def frechet_distance(first: np.ndarray, second: np.ndarray) -> float:
+def frechet_distance(first: Float[np.ndarray, "..."], second: Float[np.ndarray, "..."]) -> float:
     """The Frechet (2-Wasserstein) distance, squared, of two Gaussians fitted to embeddings.
 
     |mu1 - mu2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2)). Source: Dowson and Landau 1982; as a measure of
     generated data Heusel et al., NeurIPS 2017 (FID).
 
     Args:
-        first: float [N, E], one embedding a row.
-        second: float [M, E].
+        first: [N, E], one embedding per row.
+        second: [M, E], the embeddings to compare with.
 
     Raises:
-        DataError: fewer than two rows, different widths, or a number that is not finite.
+        DataError: The shapes are others, there are fewer than two rows, or a number is not finite.
     """
     if first.ndim != 2 or second.ndim != 2 or first.shape[1] != second.shape[1]:
         raise DataError(f"embeddings must be [N, E] and [M, E], not {first.shape}, {second.shape}")
@@ -30,13 +31,14 @@ def frechet_distance(first: np.ndarray, second: np.ndarray) -> float:
     if not (np.isfinite(first).all() and np.isfinite(second).all()):
         raise DataError("an embedding is not finite")
     first, second = first.astype(np.float64), second.astype(np.float64)
-    covariance, other = np.atleast_2d(np.cov(first.T)), np.atleast_2d(np.cov(second.T))
-    values, vectors = np.linalg.eigh(covariance)
+    first_covariance, second_covariance = (np.atleast_2d(np.cov(e.T)) for e in (first, second))
+    values, vectors = np.linalg.eigh(first_covariance)
     root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
     # S1 S2 and the symmetric S1^(1/2) S2 S1^(1/2) have the same eigenvalues.
-    crossed = np.sqrt(np.maximum(np.linalg.eigvalsh(root @ other @ root), 0)).sum()
+    crossed = np.sqrt(np.maximum(np.linalg.eigvalsh(root @ second_covariance @ root), 0)).sum()
     shift = ((first.mean(0) - second.mean(0)) ** 2).sum()
-    return float(max(shift + np.trace(covariance) + np.trace(other) - 2 * crossed, 0.0))
+    variance = shift + np.trace(first_covariance) + np.trace(second_covariance)
+    return float(max(variance - 2 * crossed, 0.0))
 
 
 def frechet_pose_distance(references: Sequence[PoseClip], produced: Sequence[PoseClip]) -> float:
@@ -46,13 +48,12 @@ def frechet_pose_distance(references: Sequence[PoseClip], produced: Sequence[Pos
     (hand joints to their wrist, the body to the neck), and how far these go in a tenth of a second
     at the velocity to the next frame; all in shoulder widths. A joint that is missing, or whose
     parent is, takes the real clips' mean, in both sets; one that no real clip shows is left out.
-    The value grows smaller with more frames: compare sets of one size.
+    The value decreases with more frames: compare sets of one size.
 
     Raises:
-        DataError: a layout differs, or there are fewer than two frames with a successor.
+        DataError: A layout differs, or there are fewer than two frames with a successor.
     """
-    clips = [*references, *produced]
-    if len({clip.layout for clip in clips}) != 1:
+    if len({clip.layout for clip in (*references, *produced)}) != 1:
         raise DataError("clips of one layout are needed for a Frechet distance")
     real = [rows for clip in references for rows in _embed(clip)]
     made = [rows for clip in produced for rows in _embed(clip)]
@@ -66,8 +67,8 @@ def frechet_pose_distance(references: Sequence[PoseClip], produced: Sequence[Pos
     return frechet_distance(*fill)
 
 
-def _embed(clip: PoseClip) -> np.ndarray:
-    """Embeddings [T - 1, 6J] of a clip's frames but its last; NaN where a joint is missing."""
+def _embed(clip: PoseClip) -> Float[np.ndarray, "steps E"]:
+    """Embeddings, E = 6J, of a clip's frames but its last; NaN where a joint is missing."""
     parent = np.array(clip.skeleton.parent)
     positions = np.where(clip.observed[..., None], clip.positions, np.nan)
     root = parent == np.arange(len(parent))

@@ -3,22 +3,23 @@
 from collections.abc import Sequence
 
 import numpy as np
+from jaxtyping import Bool
 
 from signllm_jax.poses.clip import PoseClip
 
 MIXED = 0.1
-"""Share of the frames with a hand in which each hand is shown at least where hands are mixed."""
+"""Where hands are mixed, each is shown in more than this share of the frames that show a hand."""
 
 
-def hands_shown(clip: PoseClip) -> tuple[np.ndarray, np.ndarray]:
-    """bool [T] each: the frames that show most joints of the left and of the right hand."""
+def hands_shown(clip: PoseClip) -> tuple[Bool[np.ndarray, " T"], Bool[np.ndarray, " T"]]:
+    """The frames that show most joints of the left hand, and of the right hand."""
     groups = (clip.skeleton.groups[f"{side}_hand"] for side in ("left", "right"))
     left, right = (clip.observed[:, list(group)].mean(1) > 0.5 for group in groups)
     return left, right
 
 
 def is_mixed(clip: PoseClip) -> bool:
-    """Whether both hands sign: each is shown in `MIXED` of the frames that show one at least."""
+    """Whether both hands sign: each in more than `MIXED` of the frames that show a hand."""
     left, right = hands_shown(clip)
     return bool(min(left.sum(), right.sum()) > MIXED * max((left | right).sum(), 1))
 
@@ -29,9 +30,10 @@ def hand_use(
     """Which hands sign the texts of which every real take is signed with one hand.
 
     Returns:
-        `mixed_hands`, the share of productions in which both hands take turns, and `left_handed`,
-        that of productions in which the left hand is shown more; beside them `left_handed_real`
-        and `one_handed`, the number of these clips. Nothing where no text is signed with one hand.
+        `mixed_hands`, the share of productions in which both hands sign; `left_handed`, the share
+        of productions in which the left hand is shown more, and `left_handed_real`, that of the
+        real takes; and `one_handed`, the number of these clips. Empty where every text has a take
+        with both hands.
     """
     mixed = {text for text, take in zip(texts, references, strict=True) if is_mixed(take)}
     single = [i for i, text in enumerate(texts) if text not in mixed]

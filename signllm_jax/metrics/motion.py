@@ -1,15 +1,10 @@
-"""How far, how smoothly and how long productions move, and which joints they show.
+"""How far and how smoothly productions move, how long they last, and which joints they show."""
 
-Arguments are those of `pose_metrics`.
-"""
-
-from functools import partial
-
-import jax
 import jax.numpy as jnp
+from jaxtyping import Bool, Float, Int
 
 from signllm_jax.core.typing import Array
-from signllm_jax.metrics.masks import masked_mean, seen_joints, stretch_mask
+from signllm_jax.metrics.masks import Pairs, differences, masked_mean, seen_joints, stretch_mask
 
 COLLAPSE = 0.5  # of the reference's hand travel
 RESTLESS = 1.5  # of the reference's hand travel
@@ -22,94 +17,79 @@ MIXED_CLIPS = 0.02  # of the clips of texts that are signed with one hand
 OTHER_HAND = 0.1  # between the shares of left-handed clips
 
 
-@partial(jax.jit, static_argnames="groups")
 def travel(
-    positions: Array, observed: Array, n: Array, groups: tuple[tuple[int, ...], ...]
-) -> Array:
-    """How far the joints of each group went: the mean length of their tracks [N, groups].
+    positions: Float[Array, "N T J 3"],
+    observed: Bool[Array, "N T J"],
+    n: Int[Array, " N"],
+    groups: tuple[tuple[int, ...], ...],
+) -> Float[Array, "N groups"]:
+    """How far the joints of each group travel: the mean length of their tracks, shoulder widths.
 
-    Only steps between two frames in which the joint is observed count. For a production, take the
-    reference's mask through `stretch_mask`. Unit: shoulder widths.
+    Only steps between two frames in which the joint is observed count. To compare two clips, take
+    the masks of `common_joints`, or a take in which a hand drops out would travel less than
+    another; `missing_joints` counts what only one of the two shows.
+
+    With all 21 joints of a hand as a group (ours), finger movement counts, which is all the
+    movement in fingerspelling. With the wrists alone, `((left,), (right,))`, it is the metric of
+    the challenge: the ratio of the means over clips, averaged over both wrists. Source: Walsh et
+    al., SLRTP2025 Sign Language Production Challenge, CVPR workshops 2025, `pose_distance` of its
+    code. A production that regresses to the mean pose has a ratio near 0; below `COLLAPSE` it is
+    called collapsed.
     """
-    mask = seen_joints(observed, n)
-    mask = mask[:, 1:] & mask[:, :-1]
-    step = jnp.where(mask, jnp.linalg.norm(jnp.diff(positions, axis=1), axis=-1), 0).sum(1)
-    return jnp.stack([step[:, jnp.array(group)].mean(-1) for group in groups], -1)
+    length, mask = differences(positions, seen_joints(observed, n), 1)
+    track = jnp.where(mask, length, 0).sum(1)
+    return jnp.stack([track[:, jnp.array(group)].mean(-1) for group in groups], -1)
 
 
-def common_joints(
-    observed: Array, produced_observed: Array, n: Array, m: Array
-) -> tuple[Array, Array]:
-    """The joints that both clips have at the same share of the time.
+def common_joints(pairs: Pairs) -> tuple[Bool[Array, "N T J"], Bool[Array, "N T J"]]:
+    """The joints that both clips show at the same relative time.
 
     Returns:
-        bool [N, T1, J] of the reference's frames and bool [N, T2, J] of the production's.
+        The masks of the reference's frames and of the production's.
     """
-    seen, shown = seen_joints(observed, n), seen_joints(produced_observed, m)
+    seen = seen_joints(pairs.observed, pairs.n)
+    shown = seen_joints(pairs.produced_observed, pairs.m)
     return (
-        seen & stretch_mask(shown, m, n, observed.shape[1]),
-        shown & stretch_mask(seen, n, m, produced_observed.shape[1]),
+        seen & stretch_mask(shown, pairs.m, pairs.n, seen.shape[1]),
+        shown & stretch_mask(seen, pairs.n, pairs.m, shown.shape[1]),
     )
 
 
-@jax.jit
-def missing_joints(
-    observed: Array, produced_observed: Array, n: Array, m: Array
-) -> tuple[Array, Array]:
-    """What distances leave out: shares of the reference's observed joints, over its frames.
+def missing_joints(pairs: Pairs) -> tuple[Float[Array, " N"], Float[Array, " N"]]:
+    """What distances leave out, as shares of the joints that the reference shows in its frames.
 
     Returns:
-        float32 [N] that the production lacks at the same share of the time, and float32 [N] that
-        it shows beyond them; NaN for an empty clip.
+        The share that the production lacks at the same relative time, and what it shows beyond
+        them; NaN for an empty clip.
     """
-    seen, shown = seen_joints(observed, n), stretch_mask(produced_observed, m, n, observed.shape[1])
-    total = jnp.where((n > 0) & (m > 0), seen.sum((1, 2)), 0)
+    seen = seen_joints(pairs.observed, pairs.n)
+    shown = stretch_mask(pairs.produced_observed, pairs.m, pairs.n, seen.shape[1])
+    total = jnp.where((pairs.n > 0) & (pairs.m > 0), seen.sum((1, 2)), 0)
     return (seen & ~shown).sum((1, 2)) / total, (shown & ~seen).sum((1, 2)) / total
 
 
-@partial(jax.jit, static_argnames="joints")
-def jerk(positions: Array, observed: Array, n: Array, fps: Array, joints: tuple[int, ...]) -> Array:
-    """The mean jerk [N] of `joints`: the length of the third difference of their tracks.
+def jerk(
+    positions: Float[Array, "N T J 3"],
+    observed: Bool[Array, "N T J"],
+    n: Int[Array, " N"],
+    fps: Float[Array, " N"],
+    joints: tuple[int, ...],
+) -> Float[Array, " N"]:
+    """The mean jerk of `joints`: the length of the third difference of their tracks.
 
-    Over steps whose four frames all have the joint; shoulder widths a second to the third. Source:
-    Flash and Hogan, The coordination of arm movements, 1985, whose criterion is its square.
+    The mean is over steps in which all four frames show the joint, in shoulder widths per second
+    cubed. Source: Flash and Hogan, The coordination of arm movements, 1985, whose criterion is its
+    square.
     """
     index = jnp.array(joints)
-    difference, mask = positions[..., index, :], seen_joints(observed, n)[..., index]
-    for _ in range(3):
-        difference, mask = jnp.diff(difference, axis=1), mask[:, 1:] & mask[:, :-1]
-    return masked_mean(jnp.linalg.norm(difference, axis=-1), mask) * fps**3
+    mask = seen_joints(observed, n)[..., index]
+    return masked_mean(*differences(positions[..., index, :], mask, 3)) * fps**3
 
 
-@partial(jax.jit, static_argnames="hands")
-def hand_travel(
-    reference: Array,
-    observed: Array,
-    produced: Array,
-    produced_observed: Array,
-    n: Array,
-    m: Array,
-    hands: tuple[tuple[int, ...], ...],
-) -> tuple[Array, Array]:
-    """Total hand travel of the production and of the reference, [N, hands] each.
-
-    With all 21 joints of a hand (ours) finger movement counts, which is all there is in
-    fingerspelling. With the wrists alone, `((left,), (right,))`, it is the challenge's: the ratio
-    of the means over clips, averaged over both wrists. Source: Walsh et al., SLRTP2025 Sign
-    Language Production Challenge, CVPR workshops 2025, `pose_distance` of its code. A production
-    that regresses to the mean pose has a ratio near 0; under `COLLAPSE` it is called collapsed.
-
-    Both are counted over the joints that both have at the same share of the time, or a take in
-    which a hand drops out would travel less than another. What one of both lacks is for
-    `missing_joints` to count.
-    """
-    real, made = common_joints(observed, produced_observed, n, m)
-    return travel(produced, made, m, hands), travel(reference, real, n, hands)
-
-
-def duration_ratio(n: Array, m: Array, fps: Array, produced_fps: Array) -> Array:
-    """Seconds of the production by seconds of the reference [N]; NaN for an empty reference.
+def duration_ratio(pairs: Pairs) -> Float[Array, " N"]:
+    """Seconds of the production by seconds of the reference; NaN for an empty reference.
 
     Source: `pose_length` of the SLRTP 2025 challenge's code, there in frames at one rate.
     """
-    return jnp.where(n > 0, (m / produced_fps) / (jnp.maximum(n, 1) / fps), jnp.nan)
+    seconds = jnp.maximum(pairs.n, 1) / pairs.fps
+    return jnp.where(pairs.n > 0, (pairs.m / pairs.produced_fps) / seconds, jnp.nan)

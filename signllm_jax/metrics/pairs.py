@@ -1,46 +1,23 @@
-"""Scoring of productions against their references: clips in, one number a clip and metric out."""
+"""Scoring of productions against their references: clips in, one number per clip and metric out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from typing import NamedTuple
 
 import jax
 import numpy as np
+from jaxtyping import Float, Int
 
 from signllm_jax.core.errors import DataError
 from signllm_jax.core.skeleton import get_layout
 from signllm_jax.core.typing import Array
 from signllm_jax.metrics import dtw, motion, pose_metrics
+from signllm_jax.metrics.masks import Pairs
 from signllm_jax.poses.clip import PoseClip
 
-_BATCH = 16  # pairs a compiled call: costs of 16 pairs stay in the cache of a CPU core
+_BATCH = 16  # pairs per compiled call: costs of 16 pairs stay in the cache of a CPU core
 _WORTH = 8  # batches that a padded length has to serve
-_MULTIPLE = 64  # of frames, that clips are padded to
+_MULTIPLE = 64  # padded lengths are multiples of so many frames
 _FLAT = ("dwpose128",)  # layouts whose third number is no coordinate
-
-
-class Pairs(NamedTuple):
-    """N pairs of clips, padded to one shape.
-
-    Attributes:
-        reference: float32 [N, T, J, 3], shoulder widths.
-        observed: bool [N, T, J], the joints seen in the reference.
-        produced: float32 [N, T, J, 3].
-        produced_observed: bool [N, T, J].
-        n: int32 [N], lengths of the references; 0 for an empty one.
-        m: int32 [N], lengths of the productions; 0 for an empty one.
-        fps: float32 [N], frames per second of the references.
-        produced_fps: float32 [N].
-    """
-
-    reference: Array
-    observed: Array
-    produced: Array
-    produced_observed: Array
-    n: Array
-    m: Array
-    fps: Array
-    produced_fps: Array
 
 
 def _check(references: Sequence[PoseClip], produced: Sequence[PoseClip]) -> None:
@@ -58,29 +35,38 @@ def _check(references: Sequence[PoseClip], produced: Sequence[PoseClip]) -> None
 def pad_pairs(
     references: Sequence[PoseClip],
     produced: Sequence[PoseClip],
-    frames: int = 0,
+    frames: int = 1,
+    rows: int = 0,
     multiple: int = _MULTIPLE,
 ) -> Pairs:
-    """Pads clips to one shape, T = the longest (at least `frames`) rounded up to a `multiple`.
+    """Pads clips to one shape; T is the longest length rounded up.
+
+    Args:
+        references: Real clips.
+        produced: As many productions.
+        frames: Least T before rounding.
+        rows: Least N; pairs beyond the clips are empty.
+        multiple: T is a multiple of this number.
 
     Raises:
-        DataError: there is nothing to pair, the counts differ, or the layouts do.
+        DataError: There is nothing to pair, the counts differ, or the layouts do.
     """
     _check(references, produced)
-    longest = max(frames, 1, *(len(clip) for clip in (*references, *produced)))
-    length = -(-longest // multiple) * multiple
-    flat = references[0].layout in _FLAT
+    longest = max(frames, *(len(clip) for clip in (*references, *produced)))
+    length = _rounded(longest, multiple)
 
     def stack(clips):
-        positions = np.zeros((len(clips), length, clips[0].skeleton.size, 3), np.float32)
+        size = max(rows, len(clips))
+        positions = np.zeros((size, length, clips[0].skeleton.size, 3), np.float32)
         observed = np.zeros(positions.shape[:3], bool)
+        lengths, fps = np.zeros(size, np.int32), np.zeros(size, np.float32)
         for row, clip in enumerate(clips):
             positions[row, : len(clip)] = np.where(clip.observed[..., None], clip.positions, 0)
             observed[row, : len(clip)] = clip.observed
-        if flat:
+            lengths[row], fps[row] = len(clip), clip.fps
+        if clips[0].layout in _FLAT:
             positions[..., 2] = 0
-        lengths = np.array([len(clip) for clip in clips], np.int32)
-        return positions, observed, lengths, np.array([clip.fps for clip in clips], np.float32)
+        return positions, observed, lengths, fps
 
     reference, observed, n, fps = stack(references)
     made, made_observed, m, made_fps = stack(produced)
@@ -88,8 +74,10 @@ def pad_pairs(
 
 
 @partial(jax.jit, static_argnames=("layout", "only"))
-def score_pairs(pairs: Pairs, layout: str, only: tuple[str, ...] = ()) -> dict[str, Array]:
-    """All pose metrics of a padded batch: name -> float32 [N], NaN where meaningless.
+def score_pairs(
+    pairs: Pairs, layout: str, only: tuple[str, ...] = ()
+) -> dict[str, Float[Array, " N"]]:
+    """All pose metrics of a padded batch by name, NaN where a metric has no meaning.
 
     With `only`, just the metrics whose name starts with one of them; the others cost nothing.
 
@@ -97,80 +85,91 @@ def score_pairs(pairs: Pairs, layout: str, only: tuple[str, ...] = ()) -> dict[s
     weight of its mean over clips), `ndtw_mje`, `mje`, `pa_mpjpe_body`, `pa_mpjpe_hands`,
     `velocity_error`, `acceleration_error`, `duration_ratio`, `joints_missing`, `joints_added`
     (shares); and `hand_travel`, `left_wrist_travel`, `right_wrist_travel` (shoulder widths), `jerk`
-    of the hands, each with the reference's own as `<name>_reference`.
+    of the hands, each with the reference's as `<name>_reference`, over the joints that both clips
+    show.
     """
-    both = (pairs.reference, pairs.observed, pairs.produced, pairs.n, pairs.m)
     skeleton = get_layout(layout)
     body, left, right = (skeleton.groups[name] for name in ("body", "left_hand", "right_hand"))
-    wrists = tuple((skeleton.index(f"{side}_wrist"),) for side in ("left", "right"))
-    error, aligned = pose_metrics.dtw_mje(*both)
-    body_error, hands_error = pose_metrics.pa_mpjpe(*both, ((body,), (left, right)))
+    wrists = [(skeleton.index(f"{side}_wrist"),) for side in ("left", "right")]
+    error, aligned = pose_metrics.dtw_mje(pairs)
+    body_error, hands_error = pose_metrics.pa_mpjpe(pairs, ((body,), (left, right)))
+    missing, added = motion.missing_joints(pairs)
     scores = {
-        "dtw": dtw.dtw_distance(*both, pairs.produced_observed),
-        "progressive_dtw": pose_metrics.progressive_dtw(*both),
+        "dtw": dtw.dtw_distance(*pairs[:3], pairs.n, pairs.m, pairs.produced_observed),
+        "progressive_dtw": pose_metrics.progressive_dtw(pairs),
         "dtw_mje": error,
         "dtw_mje_pairs": aligned,
-        "ndtw_mje": pose_metrics.ndtw_mje(*both[:3], pairs.produced_observed, pairs.n, pairs.m),
-        "mje": pose_metrics.mean_joint_error(*both),
+        "ndtw_mje": pose_metrics.ndtw_mje(pairs),
+        "mje": pose_metrics.derivative_error(pairs, 0),
         "pa_mpjpe_body": body_error,
         "pa_mpjpe_hands": hands_error,
-        "velocity_error": pose_metrics.derivative_error(*both, 1),
-        "acceleration_error": pose_metrics.derivative_error(*both, 2),
-        "duration_ratio": motion.duration_ratio(pairs.n, pairs.m, pairs.fps, pairs.produced_fps),
+        "velocity_error": pose_metrics.derivative_error(pairs, 1),
+        "acceleration_error": pose_metrics.derivative_error(pairs, 2),
+        "duration_ratio": motion.duration_ratio(pairs),
+        "joints_missing": missing,
+        "joints_added": added,
     }
-    made, real = motion.hand_travel(
-        *both[:3], pairs.produced_observed, *both[3:], (left, right, *wrists)
-    )
-    lacking, added = motion.missing_joints(
-        pairs.observed, pairs.produced_observed, pairs.n, pairs.m
-    )
-    scores |= {"joints_missing": lacking, "joints_added": added}
-    common = motion.common_joints(pairs.observed, pairs.produced_observed, pairs.n, pairs.m)
-    scores["jerk_reference"] = motion.jerk(
-        pairs.reference, common[0], pairs.n, pairs.fps, (*left, *right)
-    )
-    scores["jerk"] = motion.jerk(
-        pairs.produced, common[1], pairs.m, pairs.produced_fps, (*left, *right)
-    )
-    for suffix, travel in (("", made), ("_reference", real)):
+    seen, shown = motion.common_joints(pairs)
+    for suffix, positions, mask, length, fps in (
+        ("", pairs.produced, shown, pairs.m, pairs.produced_fps),
+        ("_reference", pairs.reference, seen, pairs.n, pairs.fps),
+    ):
+        travel = motion.travel(positions, mask, length, (left, right, *wrists))
         scores["hand_travel" + suffix] = travel[:, 0] + travel[:, 1]
         scores["left_wrist_travel" + suffix] = travel[:, 2]
         scores["right_wrist_travel" + suffix] = travel[:, 3]
-    if only:
-        scores = {name: values for name, values in scores.items() if name.startswith(only)}
-    return scores
+        scores["jerk" + suffix] = motion.jerk(positions, mask, length, fps, (*left, *right))
+    return {name: values for name, values in scores.items() if name.startswith(only or "")}
 
 
 def score_clips(
     references: Sequence[PoseClip], produced: Sequence[PoseClip], only: tuple[str, ...] = ()
-) -> dict[str, np.ndarray]:
-    """`score_pairs` over any number of clips: name -> float32 [number of clips].
+) -> dict[str, Float[np.ndarray, " N"]]:
+    """`score_pairs` over any number of clips: name -> a float32 per pair.
 
-    Pairs of like lengths are scored together, padded to one of few lengths: the work grows with the
-    square of the length, and each length is compiled once. Raises DataError as `pad_pairs` does.
+    Pairs of similar lengths are scored together, padded to one of few lengths: the work grows with
+    the square of the length, and each length is compiled once. Raises DataError as `pad_pairs`.
     """
     _check(references, produced)
-    lengths = np.array([max(len(a), len(b), 1) for a, b in zip(references, produced)])
-    order, padded = np.argsort(lengths, kind="stable"), _padded_lengths(lengths)
+    lengths = _padded_lengths(rounded_lengths(references, produced))
     scores: dict[str, np.ndarray] = {}
-    for start in range(0, len(order), _BATCH):
-        chosen = order[start : start + _BATCH]
-        length = int(padded[chosen].max())
-        real, made = ([clips[i] for i in chosen] for clips in (references, produced))
-        pairs = pad_pairs(real, made, length)
-        missing = _BATCH - len(chosen)
-        full = Pairs(*(np.pad(a, ((0, missing),) + ((0, 0),) * (a.ndim - 1)) for a in pairs))
-        found = jax.device_get(score_pairs(full, references[0].layout, only))
-        for name, values in found.items():
-            whole = scores.setdefault(name, np.zeros(len(order), values.dtype))
+    for chosen, pairs in batches(references, produced, lengths):
+        batch = jax.device_get(score_pairs(pairs, references[0].layout, only))
+        for name, values in batch.items():
+            whole = scores.setdefault(name, np.zeros(len(references), np.float32))
             whole[chosen] = values[: len(chosen)]
     return scores
 
 
-def _padded_lengths(lengths: np.ndarray) -> np.ndarray:
-    """What each pair is padded to: the longest of all, or a half of it, a quarter ...
+def batches(
+    references: Sequence[PoseClip], produced: Sequence[PoseClip], lengths: Int[np.ndarray, " N"]
+) -> Iterator[tuple[Int[np.ndarray, " _"], Pairs]]:
+    """Yields the indices of pairs of similar lengths, and a full batch that begins with these.
 
-    A shorter length is one more compilation, so it has to serve a number of batches.
+    Args:
+        references: N real clips.
+        produced: N productions.
+        lengths: Frames that each pair is padded to at least.
+    """
+    order = np.argsort(lengths, kind="stable")
+    for start in range(0, len(order), _BATCH):
+        chosen = order[start : start + _BATCH]
+        real, made = ([clips[i] for i in chosen] for clips in (references, produced))
+        yield chosen, pad_pairs(real, made, int(lengths[chosen].max()), _BATCH)
+
+
+def rounded_lengths(
+    references: Sequence[PoseClip], produced: Sequence[PoseClip]
+) -> Int[np.ndarray, " N"]:
+    """The longer length of each pair, rounded up to a multiple of 64 frames."""
+    clips = zip(references, produced, strict=True)
+    return np.array([_rounded(max(len(a), len(b), 1)) for a, b in clips], int)
+
+
+def _padded_lengths(lengths: Int[np.ndarray, " N"]) -> Int[np.ndarray, " N"]:
+    """The frames that each pair is padded to: the longest length, or a half of it, a quarter ...
+
+    Every further length is one more compilation, so it has to serve a number of batches.
     """
     padded = np.full(len(lengths), _rounded(int(lengths.max())))
     half = _rounded(int(padded[0]) // 2)
@@ -180,54 +179,50 @@ def _padded_lengths(lengths: np.ndarray) -> np.ndarray:
     return padded
 
 
-def _rounded(frames: int) -> int:
-    return -(-frames // _MULTIPLE) * _MULTIPLE
+def _rounded(frames: int, multiple: int = _MULTIPLE) -> int:
+    return -(-frames // multiple) * multiple
 
 
-def summarize(scores: dict[str, np.ndarray]) -> dict[str, float]:
-    """Corpus figures of `score_clips`: flat, what has no meaning for any clip is absent.
+def summarize(scores: Mapping[str, Float[np.ndarray, " N"]]) -> dict[str, float]:
+    """Corpus figures of `score_clips`; what has no meaning for any clip is absent.
 
-    Means over the clips for which a metric has a meaning; `dtw_mje` over all aligned frames, as in
-    its source; `hand_travel_ratio` as total over total; `wrist_travel_ratio` the ratio of means
-    averaged over the wrists seen, as in the SLRTP 2025 challenge; `jerk_ratio` as total over total;
-    `collapse` is True when the hands travel less than half as far as the reference's. Beside them
-    `clips`, and `<metric>_excluded`
-    for every metric that had no meaning for that many clips (0 is left out).
+    Each is a mean over the clips for which the metric has a meaning, except: `dtw_mje`, a mean over
+    all aligned frames, as in its source; `hand_travel_ratio` and `jerk_ratio`, total by total;
+    `wrist_travel_ratio`, the ratio of means, averaged over the wrists seen, as in the SLRTP 2025
+    challenge; and `collapse`, True when the hands travel less than half as far as the reference's.
+    Further `clips`, and for every metric without a meaning for some clips the number of these as
+    `<metric>_excluded`.
     """
-    clips = len(next(iter(scores.values())))
-    weights = {"dtw_mje": scores.get("dtw_mje_pairs", np.ones(clips))}
-    summary: dict[str, float] = {"clips": clips}
+    summary: dict[str, float] = {"clips": len(next(iter(scores.values())))}
+    ratios = {}
     for name, values in scores.items():
+        if name == "dtw_mje_pairs" or name.endswith("_reference"):
+            continue
         finite = np.isfinite(values)
-        if name != "dtw_mje_pairs" and not name.endswith("_reference") and not finite.all():
+        if not finite.all():
             summary[f"{name}_excluded"] = int((~finite).sum())
-        paired = "travel" in name or name.startswith("jerk")
-        if name != "dtw_mje_pairs" and not paired and finite.any():
-            weight = np.asarray(weights.get(name, np.ones(clips)))[finite]
-            summary[name] = float(np.average(values[finite].astype(np.float64), weights=weight))
-
-    def ratio(name):
-        if name not in scores:
-            return np.nan
-        made, real = scores[name], scores[f"{name}_reference"]
-        finite = np.isfinite(made) & np.isfinite(real)
-        total = real[finite].sum(dtype=np.float64)
-        return made[finite].sum(dtype=np.float64) / total if total > 0 else np.nan
-
-    hands = ratio("hand_travel")
-    wrists = [ratio(f"{side}_wrist_travel") for side in ("left", "right")]
-    if np.isfinite(wrists).any():
-        summary["wrist_travel_ratio"] = float(np.nanmean(wrists))
-    if np.isfinite(jerk := ratio("jerk")):
-        summary["jerk_ratio"] = float(jerk)
-    if np.isfinite(hands):
-        summary["hand_travel_ratio"] = float(hands)
-        summary["collapse"] = bool(hands < motion.COLLAPSE)
+        reference = scores.get(f"{name}_reference")
+        if reference is not None:
+            both = finite & np.isfinite(reference)
+            made, real = (side[both].sum(dtype=np.float64) for side in (values, reference))
+            if real > 0:
+                ratios[name] = float(made / real)
+        elif finite.any():
+            weights = scores["dtw_mje_pairs"][finite] if name == "dtw_mje" else None
+            summary[name] = float(np.average(values[finite].astype(np.float64), weights=weights))
+    wrists = [ratio for name, ratio in ratios.items() if "wrist" in name]
+    if wrists:
+        summary["wrist_travel_ratio"] = float(np.mean(wrists))
+    if "jerk" in ratios:
+        summary["jerk_ratio"] = ratios["jerk"]
+    if "hand_travel" in ratios:
+        summary["hand_travel_ratio"] = ratios["hand_travel"]
+        summary["collapse"] = ratios["hand_travel"] < motion.COLLAPSE
     return summary
 
 
-def mean_pose(clips: Sequence[PoseClip]) -> np.ndarray:
-    """The mean frame [J, 3] over all frames of `clips`, each joint over those that show it.
+def mean_pose(clips: Sequence[PoseClip]) -> Float[np.ndarray, "J 3"]:
+    """The mean pose over all frames of `clips`, each joint over those that show it.
 
     A joint that no frame shows stays at the origin. Raises DataError when there is no clip.
     """
@@ -238,7 +233,7 @@ def mean_pose(clips: Sequence[PoseClip]) -> np.ndarray:
     return (total / np.maximum(seen, 1)[:, None]).astype(np.float32)
 
 
-def held(pose: np.ndarray, like: PoseClip) -> PoseClip:
-    """A clip that holds `pose` [J, 3] as long as `like` lasts: the mean-pose row of a report."""
+def held(pose: Float[Array, "J 3"], like: PoseClip) -> PoseClip:
+    """A clip that holds `pose` as long as `like` lasts: the mean-pose row of a report."""
     positions = np.repeat(pose[None].astype(np.float32), len(like), axis=0)
     return PoseClip(positions, np.ones(positions.shape[:2], np.float32), like.fps, like.layout)

@@ -1,4 +1,4 @@
-"""How the figures of several runs are written."""
+"""Mean and standard deviation of the figures of several runs, as numbers and as text."""
 
 import statistics
 from collections.abc import Mapping, Sequence
@@ -7,10 +7,10 @@ from signllm_jax.core.markdown import MISSING
 
 
 def spread(values: Sequence[float], form: str = ".3f") -> str:
-    """Mean ± standard deviation of a sample, the value itself of one run, a dash of none.
+    """Mean ± standard deviation of a sample; the value itself for one run, a dash for none.
 
     Args:
-        values: A figure of each run.
+        values: One figure per run.
         form: Format specification of the numbers.
     """
     if not values:

@@ -1,13 +1,13 @@
-"""Text metrics by well-kept libraries: BLEU and chrF by sacrebleu, ROUGE-L by rouge-score, WER and
-CER by jiwer. The libraries are extras of the package and are imported when a metric is called.
+"""Text metrics of maintained libraries: BLEU and chrF of sacrebleu, ROUGE-L of rouge-score, WER and
+CER of jiwer. The libraries are extras of the package and are imported when a metric is called.
 
-All take produced texts and one reference text each, and score the corpus: BLEU, chrF, ROUGE-L
-in 0..100 as the field's tables print them; error rates as ratios, 0 = no error.
+All take produced texts and one reference text for each, and score the corpus: BLEU, chrF and
+ROUGE-L in 0..100 as in published tables; error rates as ratios, 0 = no error.
 """
 
 import importlib
 from collections.abc import Sequence
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 from signllm_jax.core.errors import ConfigError, DataError
 from signllm_jax.core.wording import how_to_install
@@ -16,11 +16,11 @@ SHORT = "no line has four words"
 """Why BLEU-4 may be absent."""
 
 
-def _library(name: str, extra: str) -> ModuleType:
+def _library(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ImportError:
-        raise ConfigError(f"{name} is missing: {how_to_install(extra)}") from None
+        raise ConfigError(f"{name} is missing: {how_to_install('eval')}") from None
 
 
 def _check(produced: Sequence[str], references: Sequence[str]) -> None:
@@ -28,8 +28,7 @@ def _check(produced: Sequence[str], references: Sequence[str]) -> None:
         raise DataError(
             f"{len(produced)} produced texts cannot be scored against {len(references)} references"
         )
-    empty = sum(not reference.strip() for reference in references)
-    if empty:
+    if empty := sum(not reference.strip() for reference in references):
         raise DataError(f"{empty} of {len(references)} references have no text: leave those out")
 
 
@@ -42,15 +41,15 @@ def bleu(
     `bleu1` is not the bare unigram precision. An order that no reference has words for has no
     meaning and is left out: perfect lines of one gloss have BLEU-1 100 and no BLEU-4. Source:
     Papineni et al., ACL 2002; Post, A Call for Clarity in Reporting BLEU Scores, WMT 2018. For text
-    that is tokenized already, such as PHOENIX-2014T's, the field's figures are those of
+    that is already tokenized, such as that of PHOENIX-2014T, published figures use
     `tokenize='none'`.
 
     Raises:
-        DataError: the counts differ, there is nothing to score, or a reference is empty.
+        DataError: The counts differ, there is nothing to score, or a reference is empty.
         ConfigError: sacrebleu is not installed.
     """
     _check(produced, references)
-    metrics = _library("sacrebleu.metrics", "eval")
+    metrics = _library("sacrebleu.metrics")
     scores = {}
     for order in (1, 2, 3, 4):
         metric = metrics.BLEU(tokenize=tokenize, max_ngram_order=order)
@@ -69,40 +68,33 @@ def signatures(tokenize: str = "13a") -> dict[str, str]:
 def chrf(produced: Sequence[str], references: Sequence[str]) -> tuple[float, str]:
     """Corpus chrF2 and sacrebleu's signature. Source: Popovic, WMT 2015. Raises as `bleu`."""
     _check(produced, references)
-    metric = _library("sacrebleu.metrics", "eval").CHRF()
+    metric = _library("sacrebleu.metrics").CHRF()
     return float(metric.corpus_score(produced, [references]).score), str(metric.get_signature())
 
 
 def rouge_l(produced: Sequence[str], references: Sequence[str]) -> float:
-    """The mean over texts of ROUGE-L's F1. Source: Lin, 2004. Raises as `bleu`.
+    """The mean over texts of the F1 of ROUGE-L. Source: Lin, 2004. Raises as `bleu`.
 
-    Words are split at white space and lowered: rouge-score's own tokenizer drops every letter
-    outside a-z, and with it German umlauts and all of Korean.
+    Texts are lowercased and split at white space: rouge-score's own tokenizer drops every letter
+    outside a-z, such as German umlauts and all of Korean.
     """
     _check(produced, references)
-    scorer = _library("rouge_score.rouge_scorer", "eval").RougeScorer(
-        ["rougeL"], tokenizer=_WhiteSpace()
-    )
-    pairs = zip(references, produced)
-    scores = [scorer.score(reference, text)["rougeL"].fmeasure for reference, text in pairs]
+    words = SimpleNamespace(tokenize=lambda text: text.lower().split())
+    scorer = _library("rouge_score.rouge_scorer").RougeScorer(["rougeL"], tokenizer=words)
+    scores = [scorer.score(*pair)["rougeL"].fmeasure for pair in zip(references, produced)]
     return 100 * sum(scores) / len(scores)
 
 
-class _WhiteSpace:
-    def tokenize(self, text: str) -> list[str]:
-        return text.lower().split()
-
-
 def wer(produced: Sequence[str], references: Sequence[str]) -> float:
-    """Word error rate: edits by reference words over the whole corpus. Raises as `bleu`."""
+    """Word error rate: edits per reference word of the whole corpus. Raises as `bleu`."""
     _check(produced, references)
-    return float(_library("jiwer", "eval").wer(list(references), list(produced)))
+    return float(_library("jiwer").wer(list(references), list(produced)))
 
 
 def cer(produced: Sequence[str], references: Sequence[str]) -> float:
-    """Character error rate: edits by reference characters over the corpus. Raises as `bleu`."""
+    """Character error rate: edits per reference character of the corpus. Raises as `bleu`."""
     _check(produced, references)
-    return float(_library("jiwer", "eval").cer(list(references), list(produced)))
+    return float(_library("jiwer").cer(list(references), list(produced)))
 
 
 def exact_match(produced: Sequence[str], references: Sequence[str]) -> float:
@@ -114,7 +106,7 @@ def exact_match(produced: Sequence[str], references: Sequence[str]) -> float:
 def accuracy(produced: Sequence[str], references: Sequence[str]) -> dict[str, float]:
     """`accuracy`, the share of signs that are right, where every reference is one word or gloss.
 
-    Nothing where one has several: the corpus is not one of isolated signs.
+    Empty where a reference has several: the corpus is not one of isolated signs.
     """
     _check(produced, references)
     single = all(len(reference.split()) == 1 for reference in references)
@@ -122,7 +114,7 @@ def accuracy(produced: Sequence[str], references: Sequence[str]) -> dict[str, fl
 
 
 def error_rates(produced: Sequence[str], references: Sequence[str]) -> dict[str, float]:
-    """`cer`, `wer` and `exact_match`, which need no more than jiwer. Raises as `bleu`."""
+    """`cer`, `wer` and `exact_match`, which need only jiwer. Raises as `bleu`."""
     return {
         "cer": cer(produced, references),
         "wer": wer(produced, references),
@@ -136,14 +128,11 @@ def score_texts(
     """All text metrics by their names in a report, and the signatures of BLEU and chrF.
 
     Returns:
-        `bleu1` to `bleu4`, `chrf`, `rouge_l` and those of `error_rates` and `accuracy`, what has
-        no meaning left out; and the signatures `bleu` and `chrf`. Raises as `bleu`.
+        `bleu1` to `bleu4`, `chrf`, `rouge_l` and those of `error_rates` and `accuracy`, without
+        what has no meaning; and the signatures `bleu` and `chrf`. Raises as `bleu`.
     """
     scores, bleu_signature = bleu(produced, references, tokenize)
     score, chrf_signature = chrf(produced, references)
-    scores |= {
-        "chrf": score,
-        "rouge_l": rouge_l(produced, references),
-    }
+    scores |= {"chrf": score, "rouge_l": rouge_l(produced, references)}
     scores |= error_rates(produced, references) | accuracy(produced, references)
     return scores, {"bleu": bleu_signature, "chrf": chrf_signature}

@@ -1,75 +1,67 @@
-"""How varied productions are beside several real takes of a text.
+"""How varied productions are, compared with several real takes of each text.
 
-A row of clips is held against the real takes of its texts: clip i is a production of text i, and a
-text that stands there several times has several takes and as many productions. What takes part in
-a mean is drawn evenly and without chance, so the same clips give the same figures.
+Productions are compared with the real takes of their texts: clip i is a production of text i, and a
+text that is listed several times has several takes and as many productions. The clips that take
+part in a mean are chosen evenly and without chance, so the same clips give the same figures.
 """
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import TypeVar
 
-import jax
 import numpy as np
+from jaxtyping import Float
 
-from signllm_jax.core.typing import Array
 from signllm_jax.metrics.dtw import dtw_distance
 from signllm_jax.metrics.hands import hand_use
-from signllm_jax.metrics.pairs import Pairs, pad_pairs
+from signllm_jax.metrics.pairs import batches, rounded_lengths
 from signllm_jax.poses.clip import PoseClip
 
 MOST = 4
 """Greatest number of takes of a text that are compared with each other."""
 TEXTS = 60
 """Greatest number of texts that are compared."""
-_BATCH, _MULTIPLE = 16, 64
-Places = tuple[int, int]
+Indices = tuple[int, int]
+Key = TypeVar("Key", bound=Hashable)
 
 
-def places_of(texts: Sequence[str]) -> dict[str, list[int]]:
-    """Text -> the places of its clips."""
-    found: dict[str, list[int]] = {}
-    for place, text in enumerate(texts):
-        found.setdefault(text, []).append(place)
-    return found
-
-
-@partial(jax.jit, static_argnames="moving")
-def _distances(pairs: Pairs, moving: bool) -> Array:
-    both = (pairs.reference, pairs.observed, pairs.produced, pairs.n, pairs.m)
-    return dtw_distance(*both, pairs.produced_observed, moving)
+def places_of(texts: Iterable[Key]) -> dict[Key, list[int]]:
+    """Text -> the indices of its clips."""
+    places: dict[Key, list[int]] = {}
+    for index, text in enumerate(texts):
+        places.setdefault(text, []).append(index)
+    return places
 
 
 def distances(
-    references: Sequence[PoseClip], produced: Sequence[PoseClip], moving: bool = True
-) -> np.ndarray:
-    """The DTW distance of each pair, float64 [N], in shoulder widths.
+    pairs: Sequence[Indices],
+    references: Sequence[PoseClip],
+    clips: Sequence[PoseClip],
+    moving: bool = True,
+) -> Float[np.ndarray, " N"]:
+    """The DTW distance of each pair, float64, in shoulder widths.
 
-    Pairs of like length share a padded shape, so that short clips do not cost what long ones do.
+    Pairs of similar lengths share a padded shape, so that the cost of short clips stays small.
 
     Args:
-        references: N clips.
-        produced: N clips.
-        moving: whether joints that never move in the reference are left out (`dtw_distance`).
+        pairs: N indices of a reference and of a clip to compare with it.
+        references: Any number of clips.
+        clips: Any number of clips.
+        moving: Whether joints that never move in the reference are left out (`dtw_distance`).
     """
-    shapes: dict[int, list[int]] = {}
-    for place, pair in enumerate(zip(references, produced, strict=True)):
-        longest = max(1, *map(len, pair))
-        shapes.setdefault(-(-longest // _MULTIPLE) * _MULTIPLE, []).append(place)
-    found = np.full(len(references), np.nan)
-    for frames, places in shapes.items():
-        for start in range(0, len(places), _BATCH):
-            chosen = places[start : start + _BATCH]
-            padded = chosen + [chosen[-1]] * (_BATCH - len(chosen))
-            pairs = pad_pairs(
-                [references[i] for i in padded], [produced[i] for i in padded], frames
-            )
-            found[chosen] = np.asarray(_distances(pairs, moving))[: len(chosen)]
-    return found
+    sides = [references[i] for i, _ in pairs], [clips[j] for _, j in pairs]
+    values = np.full(len(pairs), np.nan)
+    for chosen, batch in batches(*sides, rounded_lengths(*sides)):
+        scores = dtw_distance(*batch[:3], batch.n, batch.m, batch.produced_observed, moving)
+        values[chosen] = np.asarray(scores)[: len(chosen)]
+    return values
 
 
 def _groups(texts: Sequence[str], least: int = 2) -> list[list[int]]:
-    """The places of each text that has so many clips at least, both thinned out evenly."""
+    """The indices of the clips of each text that has at least `least` of them.
+
+    At most `MOST` clips per text and `TEXTS` texts, chosen evenly.
+    """
     groups = [places for places in places_of(texts).values() if len(places) >= least]
     return [_evenly(places, MOST) for places in _evenly(groups, TEXTS)]
 
@@ -79,7 +71,7 @@ def _evenly(values: Sequence, most: int) -> list:
     return [values[i] for i in chosen]
 
 
-def _mean(values: Iterable[float]) -> float:
+def _mean(values: Iterable[float] | Float[np.ndarray, " N"]) -> float:
     """The mean of the finite values, NaN of none."""
     finite = [value for value in values if np.isfinite(value)]
     return float(np.mean(finite)) if finite else float("nan")
@@ -88,18 +80,12 @@ def _mean(values: Iterable[float]) -> float:
 def diversity(texts: Sequence[str], clips: Sequence[PoseClip]) -> float:
     """The mean distance between two clips of one text, over texts with several, in shoulder widths.
 
-    0 where a text has one clip over and over; NaN where no text has two. Joints that do not move
-    count here, and a joint that one of both clips hides does not.
+    0 where all clips of a text are the same; NaN where no text has two. Joints that do not move
+    count here, and a joint that one of the two clips hides does not.
     """
-    groups = _groups(texts)
-    pairs = [(i, j) for group in groups for k, i in enumerate(group) for j in group[:k]]
-    found = iter(distances(*_clips(pairs, clips, clips), moving=False) if pairs else ())
-    means = [_mean([next(found) for _ in range(len(g) * (len(g) - 1) // 2)]) for g in groups]
-    return _mean(means)
-
-
-def _clips(pairs: Sequence[Places], first: Sequence[PoseClip], second: Sequence[PoseClip]):
-    return [first[i] for i, _ in pairs], [second[j] for _, j in pairs]
+    pairs = [(i, j) for group in _groups(texts) for k, i in enumerate(group) for j in group[:k]]
+    values = distances(pairs, clips, clips, moving=False)
+    return _mean(_mean(values[rows]) for rows in places_of(texts[i] for i, _ in pairs).values())
 
 
 def expected_and_best(
@@ -107,30 +93,27 @@ def expected_and_best(
 ) -> tuple[float, float]:
     """How far productions are from real takes of their text: all of them, and the nearest one.
 
-    A clip is not compared with itself, so that real takes can be held against each other.
+    A clip is not compared with itself, so that real takes can be compared with each other.
 
     Returns:
         The mean DTW distance of a take to a production of its text, and the mean over takes of the
-        least one; in shoulder widths, NaN where there is no pair.
+        smallest one; in shoulder widths, NaN where there is no pair.
     """
     groups = _groups(texts, 1)
     pairs = [
         (i, j) for group in groups for i in group for j in group if references[i] is not clips[j]
     ]
-    if not pairs:
-        return float("nan"), float("nan")
-    by_take: dict[int, list[float]] = {}
-    for (i, _), value in zip(pairs, distances(*_clips(pairs, references, clips)), strict=True):
-        by_take.setdefault(i, []).append(value)
-    finite = [[v for v in own if np.isfinite(v)] for own in by_take.values()]
-    return _mean(v for own in finite for v in own), _mean(min(own) for own in finite if own)
+    values = distances(pairs, references, clips)
+    takes = places_of(i for i, _ in pairs).values()
+    best = (np.fmin.reduce(values[rows]) for rows in takes)  # passes over NaN
+    return _mean(values), _mean(best)
 
 
 def taus(
     texts: Sequence[str],
     references: Sequence[PoseClip],
     clips: Sequence[PoseClip],
-    real: Mapping[str, float] | None = None,
+    real: Mapping[str, float],
 ) -> dict[str, float]:
     """Whether the text decides how a clip begins, what it is, and that it is the right one.
 
@@ -139,27 +122,30 @@ def taus(
     distances are those of `placeless` clips, or a signer's place in the picture would weigh more
     than what is signed. Each clip is paired with one of another text.
 
+    Args:
+        texts: N texts, each as often as it has takes.
+        references: N real takes.
+        clips: N productions.
+        real: `spread_of_texts` of the real takes.
+
     Returns:
         `tau1`, initial pose: the mean distance between the first poses of two productions of
         different texts, by that of real clips; 0 where all begin alike. `tau2`, output diversity:
         the mean DTW distance between such productions, by that of real clips; 0 where all texts
         give one clip. `tau3`, faithfulness: the mean DTW distance of a production to a take of
-        another text by that to another take of its own; 1 where the text is ignored. What has no
-        meaning is absent.
+        another text by that to another take of its own; 1 where the text is ignored. NaN where
+        one has no meaning.
     """
-    real = real or spread_of_texts(texts, references)
     made = spread_of_texts(texts, clips)
     pairs = _other_texts(texts)
     moved = {id(clip): placeless(clip) for clip in (*references, *clips)}
     references, clips = ([moved[id(clip)] for clip in row] for row in (references, clips))
-    away = _mean(distances(*_clips(pairs, references, clips)))
-    own, _ = expected_and_best(texts, references, clips)
-    found = {
+    same_text, _ = expected_and_best(texts, references, clips)
+    return {
         "tau1": _ratio(made["first_poses"], real["first_poses"]),
         "tau2": _ratio(made["other_texts"], real["other_texts"]),
-        "tau3": _ratio(away, own),
+        "tau3": _ratio(_mean(distances(pairs, references, clips)), same_text),
     }
-    return {name: value for name, value in found.items() if np.isfinite(value)}
 
 
 def spread_of_texts(texts: Sequence[str], clips: Sequence[PoseClip]) -> dict[str, float]:
@@ -171,10 +157,9 @@ def spread_of_texts(texts: Sequence[str], clips: Sequence[PoseClip]) -> dict[str
     """
     pairs = _other_texts(texts)
     moved = [placeless(clip) for clip in clips]
-    both = _clips(pairs, moved, moved)
     return {
-        "first_poses": _mean(map(_pose_distance, *both)),
-        "other_texts": _mean(distances(*both, moving=False)),
+        "first_poses": _mean(_pose_distance(moved[i], moved[j]) for i, j in pairs),
+        "other_texts": _mean(distances(pairs, moved, moved, moving=False)),
     }
 
 
@@ -183,7 +168,7 @@ def _ratio(top: float, bottom: float) -> float:
 
 
 def placeless(clip: PoseClip) -> PoseClip:
-    """The clip with each hand relative to its root, and the body's joints to their mean places."""
+    """The clip with hand joints relative to their root, and body joints to their mean positions."""
     positions, observed = clip.positions.copy(), clip.observed[..., None]
     for side in ("left", "right"):
         hand = list(clip.skeleton.groups[f"{side}_hand"])
@@ -195,17 +180,15 @@ def placeless(clip: PoseClip) -> PoseClip:
     return dataclasses.replace(clip, positions=np.where(observed, positions, 0))
 
 
-def _other_texts(texts: Sequence[str]) -> list[Places]:
-    """Places of two clips of different texts: every text's clips with those of the next texts."""
+def _other_texts(texts: Sequence[str]) -> list[Indices]:
+    """Indices of two clips of different texts: each text's clips with those of the next texts."""
     groups = _groups(texts, 1)
-    if len(groups) < 2:
-        return []
-    return [
-        (i, other[k % len(other)])
-        for g, group in enumerate(groups)
-        for k, i in enumerate(group)
-        for other in [groups[(g + 1 + k % (len(groups) - 1)) % len(groups)]]
-    ]
+    pairs = []
+    for g, group in enumerate(groups if len(groups) > 1 else ()):
+        for k, i in enumerate(group):
+            partners = groups[(g + 1 + k % (len(groups) - 1)) % len(groups)]
+            pairs.append((i, partners[k % len(partners)]))
+    return pairs
 
 
 def _pose_distance(first: PoseClip, second: PoseClip) -> float:
@@ -220,7 +203,7 @@ def temporal_deviation(clips: Iterable[PoseClip]) -> float:
     """The deviation of a joint's position over a clip's time (tstd), in shoulder widths.
 
     The root of the summed variances of x, y and z, over the frames that show the joint; the mean
-    over the joints that are shown twice at least, then over clips.
+    over the joints that are shown at least twice, then over clips.
     """
     return _mean(_deviation(clip) for clip in clips)
 
@@ -239,13 +222,13 @@ def variety(
     clips: Sequence[PoseClip],
     real: Mapping[str, float] | None = None,
 ) -> dict[str, float]:
-    """All figures of this page of a row.
+    """All figures of this module for the productions of a row of a report.
 
     Args:
         texts: N texts, each as often as it has takes.
         references: N real takes.
         clips: N productions.
-        real: what `real_variety` gives of the takes, where it is known already.
+        real: `real_variety` of the takes, where it is known already.
 
     Returns:
         `dtw_expected`, `dtw_best`, `diversity_ratio` (by that of the takes), `tstd_ratio`, those of
@@ -253,19 +236,19 @@ def variety(
     """
     real = real or real_variety(texts, references)
     expected, best = expected_and_best(texts, references, clips)
-    found = {"dtw_expected": expected, "dtw_best": best}
-    for name, made in (
-        ("diversity", diversity(texts, clips)),
-        ("tstd", temporal_deviation(clips)),
-    ):
-        found[f"{name}_ratio"] = _ratio(made, real[name])
-    found |= taus(texts, references, clips, real)
-    kept = {name: value for name, value in found.items() if np.isfinite(value)}
+    figures = {
+        "dtw_expected": expected,
+        "dtw_best": best,
+        "diversity_ratio": _ratio(diversity(texts, clips), real["diversity"]),
+        "tstd_ratio": _ratio(temporal_deviation(clips), real["tstd"]),
+        **taus(texts, references, clips, real),
+    }
+    kept = {name: value for name, value in figures.items() if np.isfinite(value)}
     return kept | hand_use(texts, references, clips)
 
 
 def real_variety(texts: Sequence[str], references: Sequence[PoseClip]) -> dict[str, float]:
-    """What figures of all rows are held against: the real takes' own.
+    """The figures of the real takes, by which those of all rows are divided.
 
     Returns:
         `diversity`, `tstd` and those of `spread_of_texts`.
@@ -273,4 +256,5 @@ def real_variety(texts: Sequence[str], references: Sequence[PoseClip]) -> dict[s
     return {
         "diversity": diversity(texts, references),
         "tstd": temporal_deviation(references),
-    } | spread_of_texts(texts, references)
+        **spread_of_texts(texts, references),
+    }
