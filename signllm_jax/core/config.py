@@ -91,18 +91,10 @@ def read_config(values: Mapping[str, Any]) -> Config:
         config = _with_codes(config)
     except ConfigError as error:
         raise ConfigError(f"config.data.languages: {error}") from None
-    model, data = config.model, config.data
+    model = config.model
     check_model(model)
-    if data.row_frames % model.patch:
-        raise ConfigError(
-            f"config.data.row_frames: {data.row_frames} is not a multiple of "
-            f"model.patch = {model.patch}"
-        )
-    if config.eval.max_frames % model.patch:
-        raise ConfigError(
-            f"config.eval.max_frames: {config.eval.max_frames} is not a multiple of "
-            f"model.patch = {model.patch}"
-        )
+    check_multiple("config.data.row_frames", config.data.row_frames, "model.patch", model.patch)
+    check_multiple("config.eval.max_frames", config.eval.max_frames, "model.patch", model.patch)
     if config.rl.plc:
         _check_replay(config)
     if config.loss.robust != "none":
@@ -112,12 +104,15 @@ def read_config(values: Mapping[str, Any]) -> Config:
     return config
 
 
+def check_multiple(name: str, value: int, divisor_name: str, divisor: int) -> None:
+    """Raises ConfigError naming a setting that is not a multiple of another."""
+    if value % divisor:
+        raise ConfigError(f"{name}: {value} is not a multiple of {divisor_name} = {divisor}")
+
+
 def check_model(model: ModelConfig, where: str = "config.model") -> None:
     """Raises ConfigError where the sizes of a model do not fit each other."""
-    if model.width % model.heads:
-        raise ConfigError(
-            f"{where}.width: {model.width} is not a multiple of heads = {model.heads}"
-        )
+    check_multiple(f"{where}.width", model.width, "heads", model.heads)
     if model.progress_features % 2:
         raise ConfigError(f"{where}.progress_features: must be even")
     if model.flow and model.decoder != "parallel":
@@ -143,12 +138,10 @@ def _with_codes(config: Config) -> Config:
 
 def _with_frame_size(config: Config) -> Config:
     """D follows from the layout; a number that belongs to no layout is refused."""
-    size = get_layout(config.data.layout).frame_size
-    if config.model.frame_size not in {layout.frame_size for layout in LAYOUTS.values()}:
-        raise ConfigError(
-            f"config.model.frame_size: {config.data.layout} has {size}, not "
-            f"{config.model.frame_size}"
-        )
+    layout, given = config.data.layout, config.model.frame_size
+    size = get_layout(layout).frame_size
+    if given not in {known.frame_size for known in LAYOUTS.values()}:
+        raise ConfigError(f"config.model.frame_size: {layout} has {size}, not {given}")
     return dataclasses.replace(config, model=dataclasses.replace(config.model, frame_size=size))
 
 
@@ -164,62 +157,57 @@ def _with_strata(config: Config) -> Config:
 
 def _check_replay(config: Config) -> None:
     """Raises ConfigError when the replay buffer and the batch do not fit each other."""
-    rl, data, rows = config.rl, config.data, config.train.batch_size
+    rl, rows = config.rl, config.train.batch_size
     cyclic, _ = config.batch_rows
     if rows % rl.strata or cyclic < rl.strata:
         raise ConfigError(
             f"config.train.batch_size: {rows} rows cannot be split into a cyclic and a priority "
             f"share for each of config.rl.strata = {rl.strata} (or switch config.rl.plc off)"
         )
-    if rl.capacity % rl.strata:
-        raise ConfigError(
-            f"config.rl.capacity: {rl.capacity} is not a multiple of strata = {rl.strata}"
-        )
-    least = cyclic * data.row_clips
+    check_multiple("config.rl.capacity", rl.capacity, "strata", rl.strata)
+    least = cyclic * config.data.row_clips
     if rl.capacity < least:
         raise ConfigError(f"config.rl.capacity: {rl.capacity} holds less than a batch, {least}")
-    if rl.clip_frames % config.model.patch:
-        raise ConfigError(
-            f"config.rl.clip_frames: {rl.clip_frames} is not a multiple of model.patch = "
-            f"{config.model.patch}"
-        )
+    check_multiple("config.rl.clip_frames", rl.clip_frames, "model.patch", config.model.patch)
 
 
 def _check_robust(config: Config) -> None:
-    """Raises ConfigError where clips that fit badly cannot count less by `config.loss.robust`."""
-    place = f"config.loss.robust: {config.loss.robust}"
+    """Raises ConfigError if the config cannot have a robust loss (`config.loss.robust`)."""
+    setting = f"config.loss.robust: {config.loss.robust}"
     if not get_info(config.task).makes_poses:
-        raise ConfigError(f"{place}: the task {config.task} makes no poses")
+        raise ConfigError(f"{setting}: the task {config.task} makes no poses")
     if config.rl.plc or config.rl.loss != "mse":
         raise ConfigError(
-            f"{place} is a squared error without reinforcement learning: it takes "
+            f"{setting} is a squared error without reinforcement learning: it takes "
             "config.rl.plc = False and config.rl.loss = mse"
         )
 
 
 def _check_kernel(config: Config) -> None:
-    """Raises ConfigError where the kernel of `config.model.attention` cannot attend."""
-    model, data = config.model, config.data
-    place = f"config.model.attention: {model.attention}"
+    """Raises ConfigError if the kernel of `config.model.attention` does not support the config."""
+    model = config.model
+    setting = f"config.model.attention: {model.attention}"
     if model.decoder != "autoregressive":
-        raise ConfigError(f"{place}: a decoder that is {model.decoder} has xla alone")
+        raise ConfigError(f"{setting}: a decoder that is {model.decoder} has xla alone")
     if not get_info(config.task).makes_poses:
-        raise ConfigError(f"{place}: the task {config.task} has xla alone")
-    patches, head = data.row_frames // model.patch, model.width // model.heads
+        raise ConfigError(f"{setting}: the task {config.task} has xla alone")
+    patches, head = config.data.row_frames // model.patch, model.width // model.heads
     if model.attention == "cudnn":
         if head % 8 or head > 128:
             raise ConfigError(
-                f"{place} takes heads whose width is a multiple of 8 up to 128, not "
+                f"{setting} takes heads whose width is a multiple of 8 up to 128, not "
                 f"model.width / model.heads = {head}"
             )
         if patches % 2:
-            raise ConfigError(f"{place} takes an even number of patches a row, not {patches}")
+            raise ConfigError(f"{setting} takes an even number of patches a row, not {patches}")
         if model.dtype == "float32":
-            raise ConfigError(f"{place} computes in bfloat16, not in config.model.dtype = float32")
+            raise ConfigError(
+                f"{setting} computes in bfloat16, not in config.model.dtype = float32"
+            )
     elif patches % 128:
         raise ConfigError(
-            f"{place} takes rows of a multiple of 128 patches, not data.row_frames / model.patch = "
-            f"{patches}"
+            f"{setting} takes rows of a multiple of 128 patches, not data.row_frames / "
+            f"model.patch = {patches}"
         )
 
 

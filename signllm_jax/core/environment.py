@@ -43,20 +43,19 @@ def set_back() -> list[str]:
 
 
 def without_device(error: BaseException) -> ConfigError | None:
-    """What to say where an error means that jax cannot start its devices; else None."""
+    """The error to report if `error` means that jax cannot start its devices; else None."""
     frames = traceback.extract_tb(error.__traceback__)
     starting = bool(frames) and frames[-1].filename.endswith(("xla_bridge.py", "xla_client.py"))
-    told = str(error).partition("\n")[0].partition(" (set JAX_PLATFORMS")[0]
-    if not told.startswith("Unable to initialize backend") and not (
+    message = str(error).partition("\n")[0].partition(" (set JAX_PLATFORMS")[0]
+    if not message.startswith("Unable to initialize backend") and not (
         starting and isinstance(error, RuntimeError | AssertionError)
     ):
         return None
-    named = os.environ.get("JAX_PLATFORMS", "")
-    reason = told or "no such device was found"
-    if named:
+    reason = message or "no such device was found"
+    if platforms := os.environ.get("JAX_PLATFORMS"):
         return ConfigError(
-            f"JAX_PLATFORMS={named}: jax cannot start it here: {reason:.200}; unset the variable, "
-            "or set JAX_PLATFORMS=cpu"
+            f"JAX_PLATFORMS={platforms}: jax cannot start it here: {reason:.200}; unset the "
+            "variable, or set JAX_PLATFORMS=cpu"
         )
     return ConfigError(
         f"jax cannot start its devices: {reason:.200}; does another process use them? "

@@ -13,7 +13,7 @@ import unicodedata
 import zlib
 from pathlib import Path
 
-from signllm_jax.core.errors import ConfigError
+from signllm_jax.core.errors import ConfigError, reason
 
 FILE = "SIGNLLM_LANGUAGES"
 
@@ -114,9 +114,9 @@ def add_language(language: Language) -> None:
             raise ConfigError(f"language {code!r}: its {field} must be text, not {value!r}")
     if LANGUAGES.get(code, language) != language:
         raise ConfigError(f"language {code!r}: the code is that of {LANGUAGES[code].name}")
-    for other in LANGUAGES:
-        if code.startswith(f"{other}_") or other.startswith(f"{code}_"):
-            raise ConfigError(f"language {code!r}: its code and {other!r} cannot be told apart")
+    for known in LANGUAGES:
+        if code.startswith(f"{known}_") or known.startswith(f"{code}_"):
+            raise ConfigError(f"language {code!r}: its code and {known!r} cannot be told apart")
     LANGUAGES[code] = language
 
 
@@ -125,20 +125,17 @@ def read_languages(path: str | os.PathLike) -> list[Language]:
     try:
         return [Language(**entry) for entry in json.loads(Path(path).read_text("utf-8"))]
     except (OSError, ValueError, TypeError, RecursionError) as error:
-        reason = getattr(error, "strerror", None) or error
         raise ConfigError(
-            f"{path}: no list of languages with code, name, iso and spoken ({reason})"
+            f"{path}: no list of languages with code, name, iso and spoken ({reason(error)})"
         ) from None
 
 
 def get_language(code: str) -> Language:
     """Returns the registry entry of `code`; raises ConfigError naming the known codes."""
-    try:
-        return LANGUAGES[code]
-    except KeyError:
-        raise ConfigError(
-            f"unknown language {code!r}: known are {', '.join(LANGUAGES)}; others by ${FILE}"
-        ) from None
+    if code not in LANGUAGES:
+        known = ", ".join(LANGUAGES)
+        raise ConfigError(f"unknown language {code!r}: known are {known}; others by ${FILE}")
+    return LANGUAGES[code]
 
 
 def add_own() -> None:

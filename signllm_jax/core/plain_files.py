@@ -33,15 +33,19 @@ def read_plain(folder: AnyPath, name: str, most: int | None = None) -> bytes:
     if any(part in ("", ".", "..") or "\0" in part or "\\" in part for part in parts):
         raise OSError(errno.EINVAL, f"{name!r} is no name of a file below the folder")
     if is_remote(folder):  # a bucket has neither links nor pipes
-        return _no_more((folder / name).read_bytes(), most)
-    for place in range(1, len(parts)):
-        check_folder(folder.joinpath(*parts[:place]))
-    try:
-        file = open_regular(folder / name, links=False)
-    except OSError as error:
-        raise OSError(error.errno, f"{name}: {error.strerror}") from None
-    with file:
-        return _no_more(file.read() if most is None else file.read(most + 1), most)
+        data = (folder / name).read_bytes()
+    else:
+        for depth in range(1, len(parts)):
+            check_folder(folder.joinpath(*parts[:depth]))
+        try:
+            file = open_regular(folder / name, links=False)
+        except OSError as error:
+            raise OSError(error.errno, f"{name}: {error.strerror}") from None
+        with file:
+            data = file.read(-1 if most is None else most + 1)
+    if most is not None and len(data) > most:
+        raise OSError(errno.EFBIG, f"is larger than {most} bytes")
+    return data
 
 
 def check_folder(folder: AnyPath) -> None:
@@ -159,9 +163,3 @@ def _os_errors_as(error: type[SignLLMError], path: str | os.PathLike) -> Iterato
     except OSError as failure:
         reason = failure.strerror or failure
         raise error(f"{os.fspath(path)}: cannot be written: {reason}") from None
-
-
-def _no_more(data: bytes, most: int | None) -> bytes:
-    if most is not None and len(data) > most:
-        raise OSError(errno.EFBIG, f"is larger than {most} bytes")
-    return data

@@ -72,9 +72,9 @@ def read_as(cls: type[T], values: Any, where: str, strict: bool = True) -> T:
     read = {}
     for name, field in fields.items():
         if name in values:
-            place = f"{where}.{name}"
-            read[name] = _typed(values[name], hints[name], place, strict)
-            _check_limits(read[name], field.metadata, place)
+            path = f"{where}.{name}"
+            read[name] = _typed(values[name], hints[name], path, strict)
+            _check_limits(read[name], field.metadata, path)
         elif field.default is field.default_factory is dataclasses.MISSING:
             raise ConfigError(f"{where}.{name}: is missing")
     return cls(**read)

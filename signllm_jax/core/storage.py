@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from etils import epath
 
-from signllm_jax.core.errors import SignLLMError
+from signllm_jax.core.errors import SignLLMError, reason
 from signllm_jax.core.wording import how_to_install
 
 AnyPath = Path | epath.Path
@@ -97,11 +97,11 @@ def ask_for(
     """Asks once whether a path is there, if it is remote: a bucket out of reach would hang.
 
     Args:
-        path: any.
-        error: what is raised, in one line, when nothing is there, there is no answer in time, or
-            the library that speaks to it is missing.
-        seconds: how long to wait, by default SECONDS.
-        missing_ok: whether it will do that the bucket answers.
+        path: Local or remote path.
+        error: Class of the error that is raised, in one line, if nothing is there, the bucket does
+            not answer in time, or the client library is missing.
+        seconds: Seconds to wait for the answer, by default SECONDS.
+        missing_ok: Whether an answer is enough, and the path need not exist.
     """
     if not is_remote(path):
         return
@@ -117,14 +117,12 @@ def ask_for(
     asking.start()
     seconds = SECONDS if seconds is None else seconds
     asking.join(seconds)
-    where = os.fspath(path)
     if not answers:
-        raise error(f"{where}: no answer in {seconds:g} s")
+        raise error(f"{path}: no answer in {seconds:g} s")
     (answer,) = answers
     if isinstance(answer, ImportError):
-        raise error(f"{where}: needs gcsfs: {how_to_install('gcs')}")
+        raise error(f"{path}: needs gcsfs: {how_to_install('gcs')}")
     if isinstance(answer, Exception):
-        lines = str(answer).splitlines() or [type(answer).__name__]
-        raise error(f"{where}: cannot be read ({lines[0]})")
+        raise error(f"{path}: cannot be read ({reason(answer)})")
     if not answer and not missing_ok:
-        raise error(f"{where}: there is nothing")
+        raise error(f"{path}: there is nothing")
