@@ -4,7 +4,7 @@ import dataclasses
 import re
 
 from signllm_jax.artifacts.compact import FORMS
-from signllm_jax.core.config import ModelConfig, TextConfig, check_model
+from signllm_jax.core.config import ModelConfig, TextConfig, check_model, check_multiple
 from signllm_jax.core.errors import ConfigError
 from signllm_jax.core.languages import Language, check_code
 from signllm_jax.core.plain_files import read_plain
@@ -22,9 +22,9 @@ _MOST = 1 << 26  # bytes
 
 @dataclasses.dataclass(frozen=True)
 class Parameters:
-    """Where the parameters lie: `file` in the group's folder, and their digest `sha256`.
+    """The stored parameters: `file` in the group's folder, and the digest `sha256`.
 
-    `stored` says how: see `compact.FORMS`; the digest is always that of float32.
+    `stored` is the number format, one of `compact.FORMS`; the digest is always that of float32.
     """
 
     file: str
@@ -34,12 +34,12 @@ class Parameters:
 
 @dataclasses.dataclass(frozen=True)
 class Description:
-    """The file's keys; see `group.Group` for those that are not told here.
+    """The file's keys; `group.Group` describes those that are not listed here.
 
     Attributes:
-        tokenizer: its kind, None where there is none.
-        registry: entries of the registry of languages, for those who have no such entry.
-        params: None before the first evaluation.
+        tokenizer: Kind of the tokenizer, None if there is none.
+        registry: Entries of the group's languages, for readers whose registry lacks them.
+        params: The stored parameters, None before the first evaluation.
     """
 
     language: str
@@ -83,10 +83,7 @@ def check_sizes(held: Description, tokenizer: Tokenizer | None) -> None:
     """Raises ConfigError where the sizes of a group's parts do not fit each other."""
     model = held.model
     check_model(model, f"{DESCRIPTION}.model")
-    if held.max_frames % model.patch:
-        raise ConfigError(
-            f"{DESCRIPTION}.max_frames: {held.max_frames} is no multiple of patch = {model.patch}"
-        )
+    check_multiple(f"{DESCRIPTION}.max_frames", held.max_frames, "patch", model.patch)
     if held.statistics is not None:
         size = get_layout(held.statistics.layout).frame_size
         if model.frame_size != size:
