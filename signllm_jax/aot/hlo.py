@@ -144,8 +144,8 @@ def called(instruction: Instruction) -> list[str]:
 
 
 def _branches(instruction: Instruction) -> list[str]:
-    found = _BRANCHES.findall(instruction.rest)
-    return [name for names, single in found for name in _OPERAND.findall(names) or [single]]
+    branches = _BRANCHES.findall(instruction.rest)
+    return [name for names, single in branches for name in _OPERAND.findall(names) or [single]]
 
 
 def _trips(

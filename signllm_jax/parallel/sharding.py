@@ -181,6 +181,11 @@ def shardings(mesh: Mesh, specs: Tree) -> Tree:
     return jax.tree.map(lambda spec: NamedSharding(mesh, spec), specs, is_leaf=is_spec)
 
 
+def replicated(mesh: Mesh) -> NamedSharding:
+    """Sharding of arrays that every device holds whole."""
+    return NamedSharding(mesh, PartitionSpec())
+
+
 def batch_sharding(mesh: Mesh) -> NamedSharding:
     """Sharding of every array [L, B, ...] of a Batch."""
     return NamedSharding(mesh, partition_spec(("language", "rows")))
