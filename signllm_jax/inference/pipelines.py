@@ -1,6 +1,7 @@
 """From a user's text or prompt to clips: one pipeline per kind of model that makes poses."""
 
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import Protocol
 
 import jax
@@ -126,9 +127,7 @@ class TextPipeline:
             texts = [parts[k][1] for k in order]
             clips = producer(params, [texts], [draws])[0]
             durations = producer.durations(params, texts)
-            for k, (clip, _), frames in sorted(
-                zip(order, clips, durations), key=lambda part: part[0]
-            ):
+            for k, (clip, _), frames in sorted(zip(order, clips, durations), key=itemgetter(0)):
                 i, text = parts[k]
                 ids = producer.encode(text, 0)
                 clip = with_cues(clip, ids, group.needed_tokenizer, group.signs, frames)

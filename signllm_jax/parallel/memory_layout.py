@@ -1,6 +1,6 @@
-"""How a batch lies in a TPU's memory, where the compiler's own choice costs more.
+"""The memory layout of a batch on TPUs, where the compiler's own choice is slower.
 
-Elsewhere nothing is done.
+On other devices nothing is changed.
 """
 
 import jax
@@ -22,16 +22,17 @@ _ORDERS = {
 def lay(batch: Batch, names: tuple[str, ...] = tuple(_ORDERS)) -> Batch:
     """A lane's batch [B, ...] with tokens and segments row by row, and frames along registers.
 
-    The compiler would give the former the layout of what made them, and the model's statistics,
-    which follow it, are then copied to and fro. Frames from the host it lays out by single lines
-    where B is not a multiple of 8, which all that reads them is slow in.
+    The compiler would give tokens and segments the layout of the operation that made them, and
+    would then copy the model's statistics, which follow it, back and forth. It lays out frames from
+    the host by single lines if B is not a multiple of 8, and every operation that reads them is
+    slow.
     """
 
-    def laid(own):
+    def laid(arrays):
         return {
             name: with_layout_constraint(value, Layout(_ORDERS[name]))
-            for name, value in own.items()
+            for name, value in arrays.items()
         }
 
-    own = {name: getattr(batch, name) for name in names}
-    return batch._replace(**jax.lax.platform_dependent(own, tpu=laid, default=lambda own: own))
+    arrays = {name: getattr(batch, name) for name in names}
+    return batch._replace(**jax.lax.platform_dependent(arrays, tpu=laid, default=lambda x: x))
