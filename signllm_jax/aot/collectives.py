@@ -71,7 +71,7 @@ def read_collectives(
     counts = hlo.executions(program, default_trips)
     collectives, chained = [], set()
     for name, instructions in program.computations.items():
-        for instruction in instructions if counts[name] else ():
+        for instruction in instructions.values() if counts[name] else ():
             kind = instruction.kind.removesuffix("-start")
             if kind in _POINT_TO_POINT:
                 raise ValueError(f"cannot tell whom it joins: {instruction.line.strip()[:200]}")

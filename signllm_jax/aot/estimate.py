@@ -55,7 +55,6 @@ class Estimate:
         copy_seconds: Bytes of asynchronous copies over the HBM bandwidth; they overlap.
         link_seconds: Bytes that leave the device in collectives over the link bandwidth.
         collectives: (kind, axes) -> (count, bytes of their results).
-        cross_language_bytes: Bytes of collectives that join devices of different languages.
     """
 
     cycle_seconds: float
@@ -65,12 +64,16 @@ class Estimate:
     copy_seconds: float
     link_seconds: float
     collectives: dict[tuple[str, tuple[str, ...]], tuple[int, int]]
-    cross_language_bytes: int
 
     @property
     def seconds(self) -> float:
         """Computation alone: counted and charged, or the copies where those take longer."""
         return max(self.cycle_seconds + self.uncounted_seconds, self.copy_seconds)
+
+    @property
+    def cross_language_bytes(self) -> int:
+        """Bytes of the collectives that join devices of different languages."""
+        return sum(size for (_, axes), (_, size) in self.collectives.items() if "language" in axes)
 
     @property
     def uncounted_share(self) -> float:
@@ -94,10 +97,6 @@ def estimate(hlo_text: str, mesh: Mesh, chip: Chip, default_trips: hlo.Trips = N
     counts = hlo.executions(program, default_trips)
     cycles = copied = kernels = 0
     uncounted: dict[str, float] = collections.defaultdict(float)
-    shapes = {
-        name: {instruction.name: instruction.result for instruction in instructions}
-        for name, instructions in program.computations.items()
-    }
     for name, instruction, times in hlo.scheduled(program, counts):
         kind = instruction.kind
         if instruction.cycles is not None:
@@ -105,7 +104,7 @@ def estimate(hlo_text: str, mesh: Mesh, chip: Chip, default_trips: hlo.Trips = N
         elif kind in _ASYNC:
             copied += hlo.array_bytes(instruction.result) // 2 * times  # source and target
         elif not (kind in _FREE | _ASYNC_DONE or _communicates(program, instruction)):
-            moved = _moved(program, instruction, shapes[name])
+            moved = _moved(program, instruction, program.computations[name])
             flops = sum(hlo.matrix_flops(program, called) for called in _fused(instruction))
             uncounted[kind] += max(flops / chip.flops, moved / chip.hbm_bandwidth) * times
             kernels += times * (_KERNEL in instruction.rest)
@@ -124,9 +123,6 @@ def estimate(hlo_text: str, mesh: Mesh, chip: Chip, default_trips: hlo.Trips = N
         copy_seconds=copied / chip.hbm_bandwidth,
         link_seconds=leaving / chip.link_bandwidth,
         collectives=kinds,
-        cross_language_bytes=sum(
-            size for (_, axes), (_, size) in kinds.items() if "language" in axes
-        ),
     )
 
 
@@ -141,11 +137,13 @@ def _communicates(program: hlo.Program, instruction: hlo.Instruction) -> bool:
         return True
     if "ConcatBitcast" in instruction.rest:  # a custom call that moves nothing
         return True
-    inner = (i for name in _fused(instruction) for i in program.computations[name])
+    inner = (i for name in _fused(instruction) for i in program.computations[name].values())
     return any(_communicates(program, i) for i in inner)
 
 
-def _moved(program: hlo.Program, instruction: hlo.Instruction, shapes: dict[str, str]) -> int:
+def _moved(
+    program: hlo.Program, instruction: hlo.Instruction, around: dict[str, hlo.Instruction]
+) -> int:
     """Bytes that an instruction reads and writes.
 
     If a fusion only gathers from an operand, the gathered part counts. If it scatters into an
@@ -153,11 +151,10 @@ def _moved(program: hlo.Program, instruction: hlo.Instruction, shapes: dict[str,
     too and counts its part: a copy that it may need is an instruction of its own.
     """
     if instruction.kind == "dynamic-update-slice":
-        return 2 * hlo.array_bytes(shapes[instruction.operands[1]])
+        return 2 * hlo.array_bytes(around[instruction.operands[1]].result)
     written = hlo.array_bytes(instruction.result)
-    read = [hlo.array_bytes(shapes[operand]) for operand in instruction.operands]
-    for name in _fused(instruction):
-        inside = {i.name: i for i in program.computations[name]}
+    read = [hlo.array_bytes(around[operand].result) for operand in instruction.operands]
+    for inside in (program.computations[name] for name in _fused(instruction)):
         for inner in inside.values():
             if inner.kind not in ("gather", "scatter"):
                 continue

@@ -66,11 +66,11 @@ class Program:
     """A module.
 
     Attributes:
-        computations: name -> instructions in the order of the schedule.
-        entry: name of the computation that is run.
+        computations: Name -> instructions by their names, in the order of the schedule.
+        entry: Name of the computation that is run.
     """
 
-    computations: dict[str, list[Instruction]]
+    computations: dict[str, dict[str, Instruction]]
     entry: str
 
 
@@ -80,14 +80,14 @@ def read_program(text: str) -> Program:
     Raises:
         ValueError: an instruction that cannot be read, or no entry.
     """
-    computations: dict[str, list[Instruction]] = {}
+    computations: dict[str, dict[str, Instruction]] = {}
     entry, current = None, None
     # what a kernel notes of itself is on lines of its own, within an instruction
     for line in _KERNEL_NOTES.sub("kernel_metadata={}", text).splitlines():
         if current is None:
             header = _HEADER.match(line)
             if header:
-                current = computations.setdefault(header["name"], [])
+                current = computations.setdefault(header["name"], {})
                 entry = header["name"] if header[1] else entry
         elif line.startswith("}"):
             current = None
@@ -95,7 +95,7 @@ def read_program(text: str) -> Program:
             match = _INSTRUCTION.match(line)
             if not match:
                 raise ValueError(f"cannot read an instruction: {line.strip()[:200]}")
-            current.append(Instruction(**match.groupdict(), line=line))
+            current[match["name"]] = Instruction(**match.groupdict(), line=line)
     if entry is None:
         raise ValueError("no entry computation: not an optimised HLO module")
     return Program(computations, entry)
@@ -127,7 +127,7 @@ def executions(program: Program, default_trips: Trips = None) -> dict[str, int]:
         if name not in counts:
             raise ValueError(f"unknown computation {name!r}")
         counts[name] += times
-        for instruction in program.computations[name]:
+        for instruction in program.computations[name].values():
             loops = instruction.kind == "while"
             inner = times * (_trips(program, name, instruction, default) if loops else 1)
             # every branch: an upper bound
@@ -165,10 +165,9 @@ def _counted(program: Program, name: str, loop: Instruction) -> int | None:
     A product that is spread over a ring of devices takes two parts at a time.
     """
     attributes = dict(re.findall(r"(condition|body)=%([\w.\-]+)", loop.rest))
-    test, body, around = (
-        _by_name(program, key)
-        for key in (attributes.get("condition", ""), attributes.get("body", ""), name)
-    )
+    test = program.computations.get(attributes.get("condition", ""))
+    body = program.computations.get(attributes.get("body", ""))
+    around = program.computations[name]
     if not test or not body:
         return None
     compare, last = list(test.values())[-1], list(body.values())[-1]
@@ -192,10 +191,6 @@ def _counted(program: Program, name: str, loop: Instruction) -> int | None:
     return max(-(-(limit - first) // strides[0]), 0)
 
 
-def _by_name(program: Program, computation: str) -> dict[str, Instruction]:
-    return {i.name: i for i in program.computations.get(computation, ())}
-
-
 def _number(pattern: re.Pattern[str], text: str) -> int | None:
     match = pattern.search(text)
     return int(match[1]) if match else None
@@ -217,7 +212,7 @@ def scheduled(program: Program, counts: dict[str, int]) -> Iterator[tuple[str, I
         if name in seen:
             continue
         seen.add(name)
-        for instruction in program.computations[name]:
+        for instruction in program.computations[name].values():
             yield name, instruction, counts[name]
             if instruction.kind in ("while", "call", "conditional"):
                 pending += called(instruction) + _branches(instruction)
@@ -240,7 +235,7 @@ def matrix_flops(program: Program, name: str) -> int:
         ValueError: The shapes of a product cannot be read.
     """
     total = 0
-    instructions = _by_name(program, name)
+    instructions = program.computations[name]
     for instruction in instructions.values():
         if instruction.kind in ("dot", "convolution"):
             elements = math.prod(_dimensions(instruction.result))

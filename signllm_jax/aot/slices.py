@@ -1,5 +1,6 @@
 """A TPU slice that is not available here: its description, and a mesh over its devices."""
 
+import math
 import os
 from collections.abc import Sequence
 
@@ -71,5 +72,5 @@ def parse_mesh(text: str, devices: list, lanes: int):
 
 def default_shape(lanes: int, devices: int) -> dict[str, int]:
     """Lanes first, the rest fsdp."""
-    language = max(n for n in range(1, lanes + 1) if lanes % n == 0 and devices % n == 0)
+    language = math.gcd(lanes, devices)
     return {"language": language, "fsdp": devices // language}

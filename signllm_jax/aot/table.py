@@ -117,21 +117,18 @@ def _lanes(report: dict) -> str:
 
 
 def _size(report: dict) -> str:
-    """What is trained or generated, in words."""
-    size = _lanes(report)
-    if report.get("remat", "none") != "none":
-        size += f", remat of all but {report['remat']}"
-    if report.get("row_dropout"):
-        size += ", dropout by row"
-    if report.get("attention", "xla") != "xla" and report["program"] == "train_step":
-        size += f", {report['attention']} attention"
-    if "replay_capacity" in report:
-        size += f", buffer {report['replay_capacity']:,} clips"
-    if report["program"] == "generate":
-        size += f", generation of {report['max_frames']} frames"
-        if report.get("decoder") == "parallel":
-            size += " in one pass"
-    return size
+    """The size of a program and its settings that are not the default, in words."""
+    remat, attention = report.get("remat", "none"), report.get("attention", "xla")
+    generates = report["program"] == "generate"
+    notes = (
+        (remat != "none", f", remat of all but {remat}"),
+        (report.get("row_dropout"), ", dropout by row"),
+        (attention != "xla" and not generates, f", {attention} attention"),
+        ("replay_capacity" in report, f", buffer {report.get('replay_capacity', 0):,} clips"),
+        (generates, f", generation of {report.get('max_frames')} frames"),
+        (generates and report.get("decoder") == "parallel", " in one pass"),
+    )
+    return _lanes(report) + "".join(note for applies, note in notes if applies)
 
 
 def _slice(report: dict) -> str:

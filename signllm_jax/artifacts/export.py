@@ -83,9 +83,8 @@ def export_run(
     if output.exists():
         raise OutputError(f"{output}: exists already")
     groups = {name: load_group(run.group(name), reading=config.reader) for name in names}
-    plain = dataclasses.replace(
-        config, init_from="", extend_from="", data=dataclasses.replace(config.data, data_dir="")
-    )
+    data = dataclasses.replace(config.data, data_dir="")
+    plain = dataclasses.replace(config, init_from="", extend_from="", data=data)
     with appearing(output, OutputError) as beside:
         for name in names:
             folder = Workdir(beside).group(name)

@@ -34,12 +34,9 @@ def extend_stage(
     vocabulary = stage.vocabulary.extend(lines, stage.config.min_count)
     units = stage.units
     fresh = sorted({unit for text in texts for unit in split(text, units.kind)} - {*units.known})
-    units = dataclasses.replace(
-        units,
-        languages=vocabulary.languages,
-        marks=max(units.marks, len(vocabulary.languages)),
-        known=(*units.known, *fresh),
-    )
+    known, languages = (*units.known, *fresh), vocabulary.languages
+    marks = max(units.marks, len(languages))
+    units = dataclasses.replace(units, languages=languages, marks=marks, known=known)
     config = dataclasses.replace(
         stage.config,
         units=max(stage.config.units, units.size),
@@ -48,15 +45,14 @@ def extend_stage(
     return TextStage(config, max(stage.rows, vocabulary.size), units, vocabulary)
 
 
-def extend_group(group: Group, stage: TextStage, seed: int = 0) -> Group:
+def extend_group(group: Group, stage: TextStage) -> Group:
     """The group with the tables of an extended stage; its step and score begin anew.
 
     Args:
         group: Group with parameters, of Prompt2LangGloss or of a text stage alone.
         stage: Text stage from `extend_stage`.
-        seed: Seed of the noise on new rows.
     """
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(0)
     old, params = group.needed_text_stage, dict(group.params)
     joint = "langgloss" in params
     stage_params = dict(params["text_stage"]) if joint else params
@@ -73,15 +69,11 @@ def extend_group(group: Group, stage: TextStage, seed: int = 0) -> Group:
     stage_params["embed_unit"] = dict(stage_params["embed_unit"]) | {"unit": unit}
     if joint:
         params["text_stage"] = stage_params
+    model = dataclasses.replace(group.model, vocab=stage.rows)
+    config = dataclasses.replace(stage.config, units=len(unit))
+    stage = dataclasses.replace(stage, config=config)
     return dataclasses.replace(
-        group,
-        model=dataclasses.replace(group.model, vocab=stage.rows),
-        text_stage=dataclasses.replace(
-            stage, config=dataclasses.replace(stage.config, units=len(unit))
-        ),
-        params=params,
-        step=0,
-        dev_score=None,
+        group, model=model, text_stage=stage, params=params, step=0, dev_score=None
     )
 
 

@@ -1,5 +1,6 @@
 """The schemas of a run's `config.json` and `final.json`, and their readers."""
 
+import contextlib
 import dataclasses
 import os
 
@@ -79,11 +80,10 @@ def no_run(folder: AnyPath, error: Exception) -> CheckpointError:
 
 def steps_done(folder: str | os.PathLike) -> int | None:
     """The steps of a run that has ended; None if it has not ended or cannot be read."""
-    try:
-        final = read_final(as_path(folder))
-    except CheckpointError:
-        return None
-    return final.step if final else None
+    with contextlib.suppress(CheckpointError):
+        if final := read_final(as_path(folder)):
+            return final.step
+    return None
 
 
 def read_final(folder: AnyPath) -> FinalFile | None:

@@ -189,10 +189,8 @@ class Workdir:
         if (self.path / FINAL).exists():
             return True
         # a run from before this was noted: its groups have parameters once it has evaluated
-        groups = self.path / "groups"
-        names = {p.name for p in groups.iterdir()} if groups.is_dir() else set()
-        trained = names - set(self.read_kept())
-        return any(any(self.group(name).glob("params-*.msgpack")) for name in trained)
+        files = (self.path / "groups").glob("*/params-*.msgpack")
+        return not {file.parent.name for file in files} <= set(self.read_kept())
 
     def seen(self, seconds: float = 60) -> None:
         """Waits until `config.json` is visible here; raises CheckpointError if it never is."""

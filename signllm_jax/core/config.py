@@ -110,30 +110,46 @@ def check_multiple(name: str, value: int, divisor_name: str, divisor: int) -> No
         raise ConfigError(f"{name}: {value} is not a multiple of {divisor_name} = {divisor}")
 
 
+def check_faults(setting: str, *faults: tuple[object, str]) -> None:
+    """Raises ConfigError with the setting's name and the message of the first fault that holds.
+
+    Args:
+        setting: Name of the setting, the first part of the message.
+        faults: Condition and second part of the message of each fault.
+    """
+    for holds, message in faults:
+        if holds:
+            raise ConfigError(f"{setting}{message}")
+
+
 def check_model(model: ModelConfig, where: str = "config.model") -> None:
-    """Raises ConfigError where the sizes of a model do not fit each other."""
+    """Raises ConfigError if the sizes of a model do not fit each other."""
     check_multiple(f"{where}.width", model.width, "heads", model.heads)
-    if model.progress_features % 2:
-        raise ConfigError(f"{where}.progress_features: must be even")
-    if model.flow and model.decoder != "parallel":
-        raise ConfigError(
-            f"{where}.flow: {model.flow} passes need decoder = parallel, not {model.decoder}"
-        )
-    if model.token_durations and not model.progress_bias:
-        raise ConfigError(f"{where}.token_durations: true needs progress_bias = true")
-    if model.latent_moments and not model.latent:
-        raise ConfigError(f"{where}.latent_moments: {model.latent_moments} need latent above 0")
+    check_faults(
+        where,
+        (model.progress_features % 2, ".progress_features: must be even"),
+        (
+            model.flow and model.decoder != "parallel",
+            f".flow: {model.flow} passes need decoder = parallel, not {model.decoder}",
+        ),
+        (
+            model.token_durations and not model.progress_bias,
+            ".token_durations: true needs progress_bias = true",
+        ),
+        (
+            model.latent_moments and not model.latent,
+            f".latent_moments: {model.latent_moments} need latent above 0",
+        ),
+    )
 
 
 def _with_codes(config: Config) -> Config:
     """Codes of languages, which may be given by name; raises ConfigError for an impossible code."""
     codes = tuple(find_code(name) or check_code(name) for name in config.data.languages)
     steps = {find_code(name) or name: n for name, n in config.train.language_steps.items()}
-    return dataclasses.replace(
-        config,
-        data=dataclasses.replace(config.data, languages=codes),
-        train=dataclasses.replace(config.train, language_steps=steps),
-    )
+    data = dataclasses.replace(config.data, languages=codes)
+    train = dataclasses.replace(config.train, language_steps=steps)
+    return dataclasses.replace(config, data=data, train=train)
 
 
 def _with_frame_size(config: Config) -> Config:
@@ -156,7 +172,7 @@ def _with_strata(config: Config) -> Config:
 
 
 def _check_replay(config: Config) -> None:
-    """Raises ConfigError when the replay buffer and the batch do not fit each other."""
+    """Raises ConfigError if the replay buffer and the batch do not fit each other."""
     rl, rows = config.rl, config.train.batch_size
     cyclic, _ = config.batch_rows
     if rows % rl.strata or cyclic < rl.strata:
@@ -173,42 +189,45 @@ def _check_replay(config: Config) -> None:
 
 def _check_robust(config: Config) -> None:
     """Raises ConfigError if the config cannot have a robust loss (`config.loss.robust`)."""
-    setting = f"config.loss.robust: {config.loss.robust}"
-    if not get_info(config.task).makes_poses:
-        raise ConfigError(f"{setting}: the task {config.task} makes no poses")
-    if config.rl.plc or config.rl.loss != "mse":
-        raise ConfigError(
-            f"{setting} is a squared error without reinforcement learning: it takes "
-            "config.rl.plc = False and config.rl.loss = mse"
-        )
+    check_faults(
+        f"config.loss.robust: {config.loss.robust}",
+        (not get_info(config.task).makes_poses, f": the task {config.task} makes no poses"),
+        (
+            config.rl.plc or config.rl.loss != "mse",
+            " is a squared error without reinforcement learning: it takes config.rl.plc = False "
+            "and config.rl.loss = mse",
+        ),
+    )
 
 
 def _check_kernel(config: Config) -> None:
     """Raises ConfigError if the kernel of `config.model.attention` does not support the config."""
     model = config.model
-    setting = f"config.model.attention: {model.attention}"
-    if model.decoder != "autoregressive":
-        raise ConfigError(f"{setting}: a decoder that is {model.decoder} has xla alone")
-    if not get_info(config.task).makes_poses:
-        raise ConfigError(f"{setting}: the task {config.task} has xla alone")
     patches, head = config.data.row_frames // model.patch, model.width // model.heads
-    if model.attention == "cudnn":
-        if head % 8 or head > 128:
-            raise ConfigError(
-                f"{setting} takes heads whose width is a multiple of 8 up to 128, not "
-                f"model.width / model.heads = {head}"
-            )
-        if patches % 2:
-            raise ConfigError(f"{setting} takes an even number of patches a row, not {patches}")
-        if model.dtype == "float32":
-            raise ConfigError(
-                f"{setting} computes in bfloat16, not in config.model.dtype = float32"
-            )
-    elif patches % 128:
-        raise ConfigError(
-            f"{setting} takes rows of a multiple of 128 patches, not data.row_frames / "
-            f"model.patch = {patches}"
-        )
+    cudnn = model.attention == "cudnn"
+    check_faults(
+        f"config.model.attention: {model.attention}",
+        (
+            model.decoder != "autoregressive",
+            f": a decoder that is {model.decoder} has xla alone",
+        ),
+        (not get_info(config.task).makes_poses, f": the task {config.task} has xla alone"),
+        (
+            cudnn and (head % 8 or head > 128),
+            " takes heads whose width is a multiple of 8 up to 128, not model.width / "
+            f"model.heads = {head}",
+        ),
+        (cudnn and patches % 2, f" takes an even number of patches a row, not {patches}"),
+        (
+            cudnn and model.dtype == "float32",
+            " computes in bfloat16, not in config.model.dtype = float32",
+        ),
+        (
+            not cudnn and patches % 128,
+            " takes rows of a multiple of 128 patches, not data.row_frames / model.patch = "
+            f"{patches}",
+        ),
+    )
 
 
 def to_dict(config: Config) -> dict[str, Any]:

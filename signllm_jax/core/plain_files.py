@@ -91,20 +91,20 @@ def open_own(path: str | os.PathLike) -> TextIO:
 
 
 @contextlib.contextmanager
-def replacing(
-    path: str | os.PathLike, error: type[SignLLMError] = OutputError, suffix: str = ".partial"
-) -> Iterator[str]:
-    """Gives the name of a new file beside `path`, which replaces `path` at the end.
+def replacing(path: str | os.PathLike, suffix: str = ".partial") -> Iterator[str]:
+    """Yields the name of a new file beside `path`, which replaces `path` at the end.
 
-    A reader sees the old file or the whole new one, and nothing is left of a failure.
+    A reader sees the old file or the whole new one, and a failure leaves nothing behind.
 
     Args:
         path: File of this machine.
-        error: What every OSError is raised as, naming `path`.
         suffix: End of the new file's name.
+
+    Raises:
+        OutputError: The file cannot be written.
     """
     part = ""
-    with _os_errors_as(error, path):
+    with _os_errors_as(OutputError, path):
         try:
             part = new_beside(path, suffix)
             yield part
@@ -116,13 +116,13 @@ def replacing(
 
 @contextlib.contextmanager
 def appearing(path: str | os.PathLike, error: type[SignLLMError]) -> Iterator[Path]:
-    """Gives a new folder beside `path`, which becomes `path` at the end.
+    """Yields a new folder beside `path`, which is renamed to `path` at the end.
 
-    Nothing is left of a failure, and nothing that was there before is touched.
+    A failure leaves nothing behind, and nothing that was there before is changed.
 
     Args:
-        path: Folder of this machine that is to be made; its parents are made where missing.
-        error: What every OSError is raised as, naming `path`.
+        path: Folder of this machine to make; missing parents are made too.
+        error: Class that every OSError is raised as, with `path` in its message.
     """
     path = Path(path)
     beside = path.with_name(f".{secrets.token_hex(8)}.partial")
@@ -136,22 +136,22 @@ def appearing(path: str | os.PathLike, error: type[SignLLMError]) -> Iterator[Pa
             shutil.rmtree(beside, ignore_errors=True)
 
 
-def write_whole(
-    path: str | os.PathLike, data: bytes, error: type[SignLLMError] = OutputError
-) -> None:
-    """Writes a file that appears when it is whole; missing folders are made.
+def write_whole(path: str | os.PathLike, data: bytes) -> None:
+    """Writes a file that appears when it is complete; missing folders are made.
 
     Args:
-        path: File of this machine, or of a bucket, where every file appears when it is whole.
-        data: Its content.
-        error: What every OSError is raised as, naming `path`.
+        path: File of this machine, or of a bucket, where files appear only when complete.
+        data: Content of the file.
+
+    Raises:
+        OutputError: The file cannot be written.
     """
-    with _os_errors_as(error, path):
+    with _os_errors_as(OutputError, path):
         as_path(path).parent.mkdir(parents=True, exist_ok=True)
         if is_remote(path):
             as_path(path).write_bytes(data)
             return
-    with replacing(path, error) as part, open(part, "wb") as file:
+    with replacing(path) as part, open(part, "wb") as file:
         file.write(data)
 
 

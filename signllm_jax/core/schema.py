@@ -5,6 +5,7 @@ of strangers are read this way too, so what is wrong is told briefly, and nothin
 before its size is known.
 """
 
+import contextlib
 import dataclasses
 import functools
 import json
@@ -102,10 +103,9 @@ def _typed(value, hint, where, strict):
         }
     if origin is np.ndarray and isinstance(value, (list, np.ndarray)):
         return _array(value, where)
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        if abs(value) < 1 << 1000:
-            return float(value)
-    elif hint in (int, float, str, bool, types.NoneType, object) and isinstance(value, hint):
+    if hint is float and type(value) is int and abs(value) < 1 << 1000:
+        return float(value)
+    if hint in (int, float, str, bool, types.NoneType, object) and isinstance(value, hint):
         if isinstance(value, str) and len(value) > LONGEST:
             raise ConfigError(f"{where}: a text of more than {LONGEST} characters")
         if hint in (bool, object) or not isinstance(value, bool):
@@ -115,15 +115,11 @@ def _typed(value, hint, where, strict):
 
 
 def _one_of(value, hints, where, strict):
+    if value is not None:  # then the error is about the value, and not about None
+        hints = [hint for hint in hints if hint is not types.NoneType]
     for hint in hints[:-1]:
-        if hint is types.NoneType and value is not None:
-            continue
-        try:
+        with contextlib.suppress(ConfigError):
             return _typed(value, hint, where, strict)
-        except ConfigError:
-            # of a value that may be left out, what is wrong with it counts
-            if set(hints[1:]) == {types.NoneType} and value is not None:
-                raise
     return _typed(value, hints[-1], where, strict)
 
 

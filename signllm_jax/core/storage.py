@@ -88,19 +88,13 @@ def read_regular(path: AnyPath) -> bytes:
         return file.read()
 
 
-def ask_for(
-    path: str | os.PathLike,
-    error: type[SignLLMError],
-    seconds: float | None = None,
-    missing_ok: bool = False,
-) -> None:
+def ask_for(path: str | os.PathLike, error: type[SignLLMError], missing_ok: bool = False) -> None:
     """Asks once whether a path is there, if it is remote: a bucket out of reach would hang.
 
     Args:
         path: Local or remote path.
         error: Class of the error that is raised, in one line, if nothing is there, the bucket does
             not answer in time, or the client library is missing.
-        seconds: Seconds to wait for the answer, by default SECONDS.
         missing_ok: Whether an answer is enough, and the path need not exist.
     """
     if not is_remote(path):
@@ -115,10 +109,9 @@ def ask_for(
 
     asking = threading.Thread(target=ask, daemon=True)
     asking.start()
-    seconds = SECONDS if seconds is None else seconds
-    asking.join(seconds)
+    asking.join(SECONDS)
     if not answers:
-        raise error(f"{path}: no answer in {seconds:g} s")
+        raise error(f"{path}: no answer in {SECONDS:g} s")
     (answer,) = answers
     if isinstance(answer, ImportError):
         raise error(f"{path}: needs gcsfs: {how_to_install('gcs')}")

@@ -48,30 +48,30 @@ TASKS = {
     info.name: info
     for info in (
         TaskInfo(
-            name="mlsf",
-            title="text to sign language poses",
+            "mlsf",
+            "text to sign language poses",
             pipeline="signllm_jax.inference.pipelines:TextPipeline",
             trainer="signllm_jax.train.mlsf:MlsfTask",
             report="signllm_jax.eval.pose_report:evaluate",
         ),
         TaskInfo(
-            name="back_translation",
-            title="sign language poses to text",
+            "back_translation",
+            "sign language poses to text",
             reads_poses=True,
             trainer="signllm_jax.train.back_translation:BackTranslationTask",
             report="signllm_jax.eval.reading_report:evaluate",
         ),
         TaskInfo(
-            name="prompt2langgloss",
-            title="prompts to sign language poses",
+            "prompt2langgloss",
+            "prompts to sign language poses",
             shared=SHARED,
             pipeline="signllm_jax.inference.pipelines:PromptPipeline",
             trainer="signllm_jax.train.prompt2langgloss:Prompt2LangGlossTask",
             report="signllm_jax.eval.prompt_report:evaluate",
         ),
         TaskInfo(
-            name="text2gloss",
-            title="text to gloss",
+            "text2gloss",
+            "text to gloss",
             shared=SHARED,
             trainer="signllm_jax.train.text2gloss:Text2GlossTask",
             report="signllm_jax.eval.text_report:evaluate",

@@ -15,12 +15,7 @@ from signllm_jax.text.langgloss import BOS, EOS, PAD
 
 
 def decode_lines(
-    model: Text2Gloss,
-    params: Tree,
-    units: Array,
-    most: int,
-    beams: int = 1,
-    power: float = 1.0,
+    model: Text2Gloss, params: Tree, units: Array, most: int, beams: int = 1, power: float = 1.0
 ) -> tuple[Array, Array]:
     """The best line of LangGloss tokens for every text.
 
@@ -62,16 +57,9 @@ def decode_lines(
         mark = language.at[:, 0].set(-jnp.inf).argmax(-1)  # row 0 is no language
         return gloss.at[:, jnp.array([PAD, BOS])].set(IMPOSSIBLE), mark * c.vocab, caches
 
+    empty, normalize = ~(segment > 0).any(-1), length_penalty(power)
     best = beam_search(
-        step,
-        caches,
-        ~(segment > 0).any(-1),
-        most,
-        beams,
-        start=BOS,
-        end=EOS,
-        normalize=length_penalty(power),
-        cache_axis=1,
+        step, caches, empty, most, beams, start=BOS, end=EOS, normalize=normalize, cache_axis=1
     )
     return best.tokens, best.logp
 

@@ -1,5 +1,6 @@
 """From a user's text or prompt to clips: one pipeline per kind of model that makes poses."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from operator import itemgetter
 from typing import Protocol
@@ -63,15 +64,12 @@ class TextPipeline:
     def __init__(self, groups: Mapping[str, Group]):
         self.groups, self._mesh = groups, _one_device()
         self._few = _FEW if self._mesh.devices.flat[0].platform == "cpu" else 1
-        self._ready: dict[str, tuple[dict[int, Producer], Tree]] = {}
+        self._prepared = functools.cache(self._prepare)  # languages are prepared when first used
 
-    def _prepared(self, language: str) -> tuple[dict[int, Producer], Tree]:
-        if language not in self._ready:
-            group = self.groups[language]
-            params = _stacked(group)
-            producers = {size: Producer([group], self._mesh, size) for size in _SIZES}
-            self._ready[language] = producers, params
-        return self._ready[language]
+    def _prepare(self, language: str) -> tuple[dict[int, Producer], Tree]:
+        group = self.groups[language]
+        params = _stacked(group)
+        return {size: Producer([group], self._mesh, size) for size in _SIZES}, params
 
     def read(self, text: str | None, prompt: str | None, language: str | None) -> Request:
         """See Pipeline."""

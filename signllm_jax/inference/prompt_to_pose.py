@@ -36,12 +36,9 @@ class PromptToPose:
 
     def gloss(self, params: Tree, requests: Sequence[Request]) -> list[str]:
         """The LangGloss of requests, `<asl:H> <asl:I>` each; '' where nothing is understood."""
-        prompts = [request.model_input for request in requests]
-        languages = [request.language for request in requests]
-        lines = understand(
-            self._translator, self._group.dataset, text_params(params), prompts, languages
-        )
-        return [" ".join(line) for line in lines]
+        asked = [request.model_input for request in requests], [r.language for r in requests]
+        stage = self._translator, self._group.dataset, text_params(params)
+        return [" ".join(line) for line in understand(*stage, *asked)]
 
     def unaided(
         self, params: Tree, prompts: Sequence[str], callers: Sequence[str | None]

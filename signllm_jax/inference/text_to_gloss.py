@@ -48,9 +48,7 @@ class Translator:
         self, params: Tree, texts: Sequence[str], languages: Sequence[str | None]
     ) -> np.ndarray:
         """Token ids int32 [N, line] of the texts, 0 after the end; see `__call__`."""
-        units = [
-            self._stage.encode(text, code) for text, code in zip(texts, languages, strict=True)
-        ]
+        units = [self._stage.encode(*asked) for asked in zip(texts, languages, strict=True)]
         parts = [np.zeros((0, self._stage.config.line), np.int32)]
         for batch, count in self._batches(units):
             with sharding.use_mesh(self._mesh):

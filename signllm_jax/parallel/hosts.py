@@ -196,8 +196,7 @@ def meet(mesh: Mesh) -> None:
     if count() == 1 or jax.default_backend() != "cpu":
         return
     axes = tuple(axis for axis, size in mesh.shape.items() if size > 1)
-    sizes = range(1, len(axes) + 1)
-    groups = [group for size in sizes for group in itertools.combinations(axes, size)]
+    groups = [group for n in range(len(axes)) for group in itertools.combinations(axes, n + 1)]
 
     def reduce():
         index = jax.lax.axis_index(axes)

@@ -152,11 +152,7 @@ def state_specs(abstract_state: Tree, parameter_specs: Tree) -> Tree:
     arrays led by the language axis (counts, masks) are split over `language`; scalars and keys
     are replicated. `abstract_state` is what `jax.eval_shape` returns for the state.
     """
-    is_spec = lambda leaf: isinstance(leaf, PartitionSpec)  # noqa: E731
-    by_path = {
-        _names(path): spec
-        for path, spec in jax.tree_util.tree_flatten_with_path(parameter_specs, is_leaf=is_spec)[0]
-    }
+    by_path = {_names(path): spec for path, spec in jax.tree.leaves_with_path(parameter_specs)}
 
     def spec(path, leaf):
         names = _names(path)
@@ -177,8 +173,7 @@ def _names(path) -> tuple[str, ...]:
 
 def shardings(mesh: Mesh, specs: Tree) -> Tree:
     """NamedShardings on `mesh` for a tree of PartitionSpecs."""
-    is_spec = lambda leaf: isinstance(leaf, PartitionSpec)  # noqa: E731
-    return jax.tree.map(lambda spec: NamedSharding(mesh, spec), specs, is_leaf=is_spec)
+    return jax.tree.map(lambda spec: NamedSharding(mesh, spec), specs)
 
 
 def replicated(mesh: Mesh) -> NamedSharding:
