@@ -21,7 +21,6 @@ KINDS = (
 )
 # the fusions that start, carry on and end one asynchronous collective name the same chain
 _CHAIN = re.compile(r'chain_id="(\d+)"')
-_POINT_TO_POINT = ("send", "recv")
 _LISTED = re.compile(r"(?:replica_groups|source_target_pairs)=\{((?:\{[\d,]*\},?)*)\}")
 _IOTA = re.compile(r"replica_groups=\[(\d+),(\d+)\]<=\[([\d,]+)\](?:T\(([\d,]+)\))?")
 _BY_AXIS = re.compile(
@@ -73,7 +72,7 @@ def read_collectives(
     for name, instructions in program.computations.items():
         for instruction in instructions.values() if counts[name] else ():
             kind = instruction.kind.removesuffix("-start")
-            if kind in _POINT_TO_POINT:
+            if kind in ("send", "recv"):
                 raise ValueError(f"cannot tell whom it joins: {instruction.line.strip()[:200]}")
             if kind in KINDS:  # `-done` halves of asynchronous ones are not counted again
                 chain = name != program.entry and _CHAIN.search(instruction.rest)

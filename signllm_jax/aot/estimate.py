@@ -104,7 +104,7 @@ def estimate(hlo_text: str, mesh: Mesh, chip: Chip, default_trips: hlo.Trips = N
         elif kind in _ASYNC:
             copied += hlo.array_bytes(instruction.result) // 2 * times  # source and target
         elif not (kind in _FREE | _ASYNC_DONE or _communicates(program, instruction)):
-            moved = _moved(program, instruction, program.computations[name])
+            moved = _moved(program, name, instruction)
             flops = sum(hlo.matrix_flops(program, called) for called in _fused(instruction))
             uncounted[kind] += max(flops / chip.flops, moved / chip.hbm_bandwidth) * times
             kernels += times * (_KERNEL in instruction.rest)
@@ -133,23 +133,21 @@ def _fused(instruction: hlo.Instruction) -> list[str]:
 
 def _communicates(program: hlo.Program, instruction: hlo.Instruction) -> bool:
     """Whether an instruction is a collective, or a fusion around one."""
-    if instruction.kind.removesuffix("-start").removesuffix("-done") in KINDS:
-        return True
-    if "ConcatBitcast" in instruction.rest:  # a custom call that moves nothing
+    kind = instruction.kind.removesuffix("-start").removesuffix("-done")
+    if kind in KINDS or "ConcatBitcast" in instruction.rest:  # a custom call that moves nothing
         return True
     inner = (i for name in _fused(instruction) for i in program.computations[name].values())
     return any(_communicates(program, i) for i in inner)
 
 
-def _moved(
-    program: hlo.Program, instruction: hlo.Instruction, around: dict[str, hlo.Instruction]
-) -> int:
-    """Bytes that an instruction reads and writes.
+def _moved(program: hlo.Program, computation: str, instruction: hlo.Instruction) -> int:
+    """Bytes that an instruction of a computation reads and writes.
 
     If a fusion only gathers from an operand, the gathered part counts. If it scatters into an
     operand in place, the scattered part counts, read and written. An update of a slice is in place
     too and counts its part: a copy that it may need is an instruction of its own.
     """
+    around = program.computations[computation]
     if instruction.kind == "dynamic-update-slice":
         return 2 * hlo.array_bytes(around[instruction.operands[1]].result)
     written = hlo.array_bytes(instruction.result)

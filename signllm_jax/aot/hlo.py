@@ -85,15 +85,13 @@ def read_program(text: str) -> Program:
     # what a kernel notes of itself is on lines of its own, within an instruction
     for line in _KERNEL_NOTES.sub("kernel_metadata={}", text).splitlines():
         if current is None:
-            header = _HEADER.match(line)
-            if header:
+            if header := _HEADER.match(line):
                 current = computations.setdefault(header["name"], {})
                 entry = header["name"] if header[1] else entry
         elif line.startswith("}"):
             current = None
         else:
-            match = _INSTRUCTION.match(line)
-            if not match:
+            if not (match := _INSTRUCTION.match(line)):
                 raise ValueError(f"cannot read an instruction: {line.strip()[:200]}")
             current[match["name"]] = Instruction(**match.groupdict(), line=line)
     if entry is None:
@@ -174,17 +172,17 @@ def _counted(program: Program, name: str, loop: Instruction) -> int | None:
     if compare.kind != "compare" or "direction=LT" not in compare.rest or last.kind != "tuple":
         return None
     counter, limit = (test.get(operand) for operand in compare.operands[:2])
-    index = _number_of(counter, "get-tuple-element", _INDEX)
+    index = _number_of("get-tuple-element", _INDEX, counter)
     start = around.get(loop.operands[0])
     if index is None or start is None or start.kind != "tuple":
         return None
     step = body.get(last.operands[index])
     terms = [body[operand] for operand in step.operands] if step and step.kind == "add" else []
-    same = any(_number_of(term, "get-tuple-element", _INDEX) == index for term in terms)
+    same = any(_number_of("get-tuple-element", _INDEX, term) == index for term in terms)
     first = around.get(start.operands[index])
     while first and first.kind == "copy":
         first = around.get(first.operands[0])
-    limit, first, *strides = (_number_of(i, "constant", _CONSTANT) for i in (limit, first, *terms))
+    limit, first, *strides = (_number_of("constant", _CONSTANT, i) for i in (limit, first, *terms))
     strides = [stride for stride in strides if stride is not None]
     if limit is None or first is None or not same or len(strides) != 1 or strides[0] < 1:
         return None
@@ -196,7 +194,7 @@ def _number(pattern: re.Pattern[str], text: str) -> int | None:
     return int(match[1]) if match else None
 
 
-def _number_of(instruction: Instruction | None, kind: str, pattern: re.Pattern[str]) -> int | None:
+def _number_of(kind: str, pattern: re.Pattern, instruction: Instruction | None) -> int | None:
     """The number that a pattern matches in an instruction of a kind; None for other kinds."""
     return _number(pattern, instruction.rest) if instruction and instruction.kind == kind else None
 

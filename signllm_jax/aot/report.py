@@ -9,8 +9,6 @@ from signllm_jax.aot.slices import devices_per_chip
 from signllm_jax.core.config import Config
 from signllm_jax.core.version import versions
 
-_PACKAGES = ("jax", "jaxlib", "libtpu", "flax", "optax")
-
 
 def describe(
     config: Config,
@@ -58,7 +56,7 @@ def describe(
         "compile_seconds": compiled.wall_seconds,
         "compile_cpu_seconds": compiled.cpu_seconds,
         "compile_peak_bytes": compiled.peak_bytes,
-        "versions": versions(*_PACKAGES),
+        "versions": versions("jax", "jaxlib", "libtpu", "flax", "optax"),
     }
     if program == "train_step" and config.rl.plc:
         report["replay_capacity"] = config.rl.capacity

@@ -122,9 +122,7 @@ def check_trained(group: Group, count: int, text: str) -> None:
         count: Number of letters and pauses of the text.
         text: The text to sign.
     """
-    if group.trained_tokens is None:
-        return
-    fewest, most = group.trained_tokens
+    fewest, most = group.trained_tokens or (count, count)
     if not fewest <= count <= most:
         raise TextError(
             f"{text[:40]!r} has {count} letters and pauses: this model was trained on texts of "

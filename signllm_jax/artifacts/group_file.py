@@ -18,6 +18,7 @@ from signllm_jax.text.tokenizer import Tokenizer
 DESCRIPTION = "group.json"
 PARAMS = r"params-[0-9]{1,18}\.msgpack"
 _MOST = 1 << 26  # bytes
+_TOKENIZERS = dataclasses.fields(TextConfig)[0].metadata["choices"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Description:
 
     language: str
     model: ModelConfig
-    tokenizer: str | None
+    tokenizer: str | None = bounded(choices=_TOKENIZERS)
     statistics: Statistics | None
     dataset: str
     dev_score: float | None
@@ -69,9 +70,6 @@ def read_description(folder: AnyPath) -> Description:
     check_code(held.language)
     for entry in held.registry:
         check_code(entry.code)
-    kinds = dataclasses.fields(TextConfig)[0].metadata["choices"]
-    if held.tokenizer not in (None, *kinds):
-        raise ConfigError(f"{DESCRIPTION}.tokenizer: {held.tokenizer!r:.60} is no kind of one")
     if held.params is not None and not re.fullmatch(PARAMS, held.params.file):
         raise ConfigError(
             f"{DESCRIPTION}.params.file: no file of parameters: {held.params.file!r:.60}"

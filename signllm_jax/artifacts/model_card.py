@@ -146,8 +146,7 @@ def write(described: Mapping, groups: Mapping[str, Group]) -> str:
             "On the test split, from the run's `report.json`. DTW / mean pose: 0 is the real clip, "
             "1 no better than standing still; CER: of a reader that was trained on real clips.",
         ]
-    missing = [code for code in codes if code not in reported]
-    if missing:
+    if missing := [code for code in codes if code not in reported]:
         lines += ["", f"Not evaluated: {', '.join(missing)}."]
     # the first limit is that of clips
     limits = LIMITS if info.makes_poses else LIMITS[LIMITS.index("\n- ") + 1 :]

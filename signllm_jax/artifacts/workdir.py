@@ -149,8 +149,7 @@ class Workdir:
 
         Raises CheckpointError when it is there and cannot be read.
         """
-        final = read_final(self.path)
-        if final is not None:
+        if final := read_final(self.path):
             (self.path / FINAL).rename(self.path / f"final-{final.step}.json")
 
     def check_empty(self) -> None:

@@ -207,10 +207,7 @@ def _check_kernel(config: Config) -> None:
     cudnn = model.attention == "cudnn"
     check_faults(
         f"config.model.attention: {model.attention}",
-        (
-            model.decoder != "autoregressive",
-            f": a decoder that is {model.decoder} has xla alone",
-        ),
+        (model.decoder != "autoregressive", f": a decoder that is {model.decoder} has xla alone"),
         (not get_info(config.task).makes_poses, f": the task {config.task} has xla alone"),
         (
             cudnn and (head % 8 or head > 128),

@@ -34,13 +34,7 @@ def decode_lines(
     """
     c = model.config
     rows = units.shape[0]
-    segment = (units[..., 0] > 0).astype(jnp.int32)
-
-    def encode(model_params):
-        memory = apply(model, model_params, units, segment, method="encode")
-        return jax.tree.map(lambda x: jnp.repeat(x, beams, axis=0), memory)
-
-    memory = jax.vmap(encode)(params)
+    memory = jax.vmap(lambda model_params: _encoded(model, model_params, units, beams))(params)
     models = jax.tree.leaves(params)[0].shape[0]
     caches = empty_caches(
         model.text.decoder_layers, rows * beams, most, c.width, c.heads, model.dtype
@@ -57,7 +51,7 @@ def decode_lines(
         mark = language.at[:, 0].set(-jnp.inf).argmax(-1)  # row 0 is no language
         return gloss.at[:, jnp.array([PAD, BOS])].set(IMPOSSIBLE), mark * c.vocab, caches
 
-    empty, normalize = ~(segment > 0).any(-1), length_penalty(power)
+    empty, normalize = ~(units[..., 0] > 0).any(-1), length_penalty(power)
     best = beam_search(
         step, caches, empty, most, beams, start=BOS, end=EOS, normalize=normalize, cache_axis=1
     )
@@ -76,13 +70,11 @@ def score_choices(model: Text2Gloss, params: Tree, units: Array, lines: Array) -
     """
     rows, count, size = lines.shape
     flat = lines.reshape(rows * count, size)
-    text_segment = (units[..., 0] > 0).astype(jnp.int32)
     steps = packed_steps((flat > 0).astype(jnp.int32))
     before = jnp.where(steps.place == 0, BOS, jnp.roll(flat, 1, axis=1))
 
     def score(model_params):
-        memory = apply(model, model_params, units, text_segment, method="encode")
-        memory = jax.tree.map(lambda x: jnp.repeat(x, count, axis=0), memory)
+        memory = _encoded(model, model_params, units, count)
         scores, _ = apply(model, model_params, memory, before, steps, method="decode")
         return scores.gloss
 
@@ -91,6 +83,13 @@ def score_choices(model: Text2Gloss, params: Tree, units: Array, lines: Array) -
     logp = jnp.take_along_axis(logp, gloss, axis=-1)[..., 0]
     total = jnp.where(flat > 0, logp, 0.0).sum(-1)
     return jnp.where(flat[:, 0] > 0, total, -jnp.inf).reshape(rows, count)
+
+
+def _encoded(model: Text2Gloss, params: Tree, units: Array, copies: int) -> Tree:
+    """The encoder's memory of units [B, S, 1 + G], with each row repeated: [B * copies, ...]."""
+    segment = (units[..., 0] > 0).astype(jnp.int32)
+    memory = apply(model, params, units, segment, method="encode")
+    return jax.tree.map(lambda x: jnp.repeat(x, copies, axis=0), memory)
 
 
 def _average(logits: Array) -> Array:

@@ -87,10 +87,7 @@ def understand(
     lines: list[list[str]] = [[] for _ in prompts]
     free = list(range(len(prompts)))
     if is_spelled(dataset):
-        words = [
-            fingerspelling.word_units(prompt, code) if code in fingerspelling.LANGUAGES else {}
-            for prompt, code in zip(prompts, languages)
-        ]
+        words = list(map(_word_units, prompts, languages))
         lines = translator.choose(params, prompts, languages, list(map(list, words)))
         free = [i for i in free if not lines[i]]
         lines = [_spelled(*args) for args in zip(lines, words, languages)]
@@ -161,10 +158,12 @@ def spellings(prompt: str, language: str) -> list[list[str]]:
     Returns:
         `FS:A FS:N FS:N FS:A` and so on; empty if no alphabet of the language is recorded.
     """
-    if language not in fingerspelling.LANGUAGES:
-        return []
-    words = [
-        [FINGERSPELLED + unit for unit in word]
-        for word in fingerspelling.word_units(prompt, language)
-    ]
+    units = _word_units(prompt, language)
+    words = [[FINGERSPELLED + unit for unit in word] for word in units]
     return words + [first + second for first, second in itertools.pairwise(words)]
+
+
+def _word_units(prompt: str, language: str) -> Mapping[tuple[str, ...], str]:
+    """Units -> word of a prompt; empty if no alphabet of the language is recorded."""
+    recorded = language in fingerspelling.LANGUAGES
+    return fingerspelling.word_units(prompt, language) if recorded else {}

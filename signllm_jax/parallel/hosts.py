@@ -255,12 +255,12 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
 
 def gather(tree: Tree, lane: int | None = None) -> Tree:
     """Arrays as numpy on every host, leaf by leaf; with `lane` that part of the leading axis."""
-    if count() == 1:
-        return jax.tree.map(lambda leaf: np.asarray(leaf if lane is None else leaf[lane]), tree)
     return jax.tree.map(lambda leaf: np.asarray(_everywhere(leaf, lane)), tree)
 
 
 def _everywhere(leaf: jax.Array, lane: int | None) -> jax.Array:
+    if count() == 1:
+        return leaf if lane is None else leaf[lane]
     if lane is None:
         return multihost_utils.process_allgather(leaf, tiled=True)
     mesh = cast(NamedSharding, leaf.sharding).mesh

@@ -8,15 +8,9 @@ from jax.experimental.layout import Layout, with_layout_constraint
 
 from signllm_jax.core.typing import Batch
 
-# from the slowest to the fastest axis of a lane's own array [B, ...]
-_TOKENS, _FRAMES = (0, 1), (0, 2, 1)
-_ORDERS = {
-    "text": _TOKENS,
-    "text_segment": _TOKENS,
-    "frames": _FRAMES,
-    "segment": _TOKENS,
-    "position": _TOKENS,
-}
+# axes of a lane's own array [B, ...] from the slowest to the fastest
+_ORDERS = {name: (0, 1) for name in ("text", "text_segment", "segment", "position")}
+_ORDERS |= {"frames": (0, 2, 1)}
 
 
 def lay(batch: Batch, names: tuple[str, ...] = tuple(_ORDERS)) -> Batch:

@@ -55,8 +55,7 @@ def make_mesh(shape: dict[str, int], devices=None) -> Mesh:
     Raises ConfigError on an unknown axis or when the sizes do not multiply to the devices.
     """
     devices = jax.devices() if devices is None else devices
-    unknown = set(shape) - set(MESH_AXES)
-    if unknown:
+    if unknown := set(shape) - set(MESH_AXES):
         raise ConfigError(f"unknown mesh axis {min(unknown)!r}: axes are {', '.join(MESH_AXES)}")
     sizes = tuple(int(shape.get(axis, 1)) for axis in MESH_AXES)
     if min(sizes) < 1 or math.prod(sizes) != len(devices):
