@@ -133,8 +133,7 @@ def _compile(lowered, params, flops: int, trips: tuple[int, ...] | None) -> Comp
     try:
         compiled = lowered.compile()
     except jax.errors.JaxRuntimeError as error:
-        too_large = _TOO_LARGE.search(str(error))
-        if not too_large:
+        if not (too_large := _TOO_LARGE.search(str(error))):
             raise
         sizes, fits = (0, 0, int(float(too_large[1]) * _UNITS[too_large[2].upper()])), False
     else:

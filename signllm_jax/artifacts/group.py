@@ -239,13 +239,12 @@ def load_group(
         for entry in description.registry:
             if entry.code not in LANGUAGES:
                 add_language(entry)
-        tokenizer = None
+        parts: dict[str, Any] = {name: getattr(description, name) for name in _DESCRIBED}
         if description.tokenizer is not None:
             model = read_plain(folder, _TOKENIZER, _MOST)
-            tokenizer = Tokenizer(model, description.tokenizer, description.language)
-        parts = {name: getattr(description, name) for name in _DESCRIBED}
-        group = Group(**(parts | {"tokenizer": tokenizer}))
-        check_sizes(description, tokenizer)
+            parts["tokenizer"] = Tokenizer(model, description.tokenizer, description.language)
+        group = Group(**parts)
+        check_sizes(description, group.tokenizer)
     except (OSError, RuntimeError, ConfigError, DataError) as error:
         raise CheckpointError(f"{folder}: no readable group ({reason(error)})") from None
     if not with_params:

@@ -45,11 +45,11 @@ class Description:
 
     language: str
     model: ModelConfig
-    tokenizer: str | None = bounded(choices=_TOKENIZERS)
     statistics: Statistics | None
     dataset: str
     dev_score: float | None
     params: Parameters | None
+    tokenizer: str | None = bounded(choices=_TOKENIZERS)
     max_frames: int = bounded(low=0, high=1 << 16)
     row_tokens: int = bounded(low=1, high=1 << 12)
     step: int = bounded(low=0, high=1 << 62)

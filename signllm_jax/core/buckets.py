@@ -1,7 +1,6 @@
 """Writing to buckets, which have no rename, append or locks.
 
-What is written there appears whole when it is closed, so a file that is written last marks a
-finished set.
+A file of a bucket appears when it is closed, so a file that is written last marks a complete set.
 """
 
 import tempfile

@@ -1,9 +1,9 @@
-"""Compiled programs, kept on the disk: the second run starts without compiling.
+"""Compiled programs on the disk: the second run starts without compiling.
 
-A program that is kept is the one that was compiled, so results stay the same to the bit. It is
-machine code that is run as it lies there. So it lies in the user's cache folder, for one kind of
-processor, and never beside a work directory, which may have been downloaded. A folder that
-anybody else may write to is not used.
+A stored program is the one that was compiled, so results stay the same to the bit. It is machine
+code that is run without a check. So it is stored in the user's cache folder, for one kind of
+processor, and never beside a work directory, which may have been downloaded. A folder that other
+users may write to is not used.
 """
 
 import itertools
@@ -25,12 +25,12 @@ _OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
 def keep_programs() -> None:
-    """Lets jax keep what it compiles in the user's cache folder, and find it there.
+    """Lets jax store compiled programs in the user's cache folder, and load them from there.
 
-    That is `$XDG_CACHE_HOME/signllm_jax/compiled` (by default `~/.cache/...`); what is made there
-    is for the user alone. SIGNLLM_CACHE_DIR=FOLDER names another folder, empty = not kept. jax's
-    own settings, such as JAX_COMPILATION_CACHE_DIR, come before both. A folder that is not safe to
-    use costs a compilation and a line on stderr, and nothing else.
+    The folder is `$XDG_CACHE_HOME/signllm_jax/compiled` (by default `~/.cache/...`), readable by
+    the user only. SIGNLLM_CACHE_DIR=FOLDER names another folder, empty = programs are not stored.
+    jax's own settings, such as JAX_COMPILATION_CACHE_DIR, take precedence. If a folder is not safe
+    to use, programs are compiled again and a line on stderr says so.
     """
     import jax
 
@@ -56,7 +56,7 @@ def keep_programs() -> None:
 
 
 def cache_home() -> Path:
-    """The user's folder of what can be made anew: `$XDG_CACHE_HOME`, else `~/.cache`."""
+    """The user's cache folder: `$XDG_CACHE_HOME`, else `~/.cache`."""
     named = Path(os.environ.get("XDG_CACHE_HOME", ""))
     return named if named.is_absolute() else Path("~/.cache").expanduser()
 
@@ -67,8 +67,7 @@ def _make_safe(folder: Path) -> None:
     It checks the folder, the files in it, and every folder above it up to the home folder, or up to
     the root if it lies elsewhere.
     """
-    home = Path.home()
-    levels = (folder, *itertools.takewhile(lambda level: level != home, folder.parents))
+    levels = (folder, *itertools.takewhile(lambda level: level != Path.home(), folder.parents))
     for level in reversed(levels):
         try:
             level.mkdir(mode=0o700)

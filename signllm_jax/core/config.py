@@ -32,12 +32,12 @@ class Config:
     """Everything that a run depends on.
 
     Attributes:
-        name: the config file's name, part of the default workdir's.
-        task: the kind of model, see `core/tasks.py`.
-        size: `tiny`, `base`, `large`, `super` or a name of one's own.
-        init_from: a workdir to take parameters from, `WORKDIR` or `WORKDIR:language`.
-        extend_from: a workdir whose groups are taken along as they are, beside the languages that
-            are trained (MLSF).
+        name: name of the config file, part of the default workdir's name.
+        task: kind of model, see `core/tasks.py`.
+        size: `tiny`, `base`, `large`, `super` or another name.
+        init_from: workdir to take parameters from, `WORKDIR` or `WORKDIR:language`.
+        extend_from: workdir whose groups are copied unchanged, beside the languages that are
+            trained (MLSF).
     """
 
     name: str = "mlsf"
@@ -60,17 +60,17 @@ class Config:
 
     @property
     def reader(self) -> ReadingConfig | None:
-        """What a reader of poses is made with besides its sizes; None in all other tasks."""
+        """Settings of a reader of poses; None in all other tasks."""
         return self.reading if get_info(self.task).reads_poses else None
 
     @property
     def compared(self) -> str:
-        """`rl.group`, of a run whose clips are drawn by quality."""
+        """`rl.group` if clips are drawn by quality, else `none`."""
         return self.rl.group if self.rl.plc else "none"
 
     @property
     def batch_rows(self) -> tuple[int, int]:
-        """Rows of a language in a batch: those of the data in order, and those by priority."""
+        """Rows per language in a batch: those in the order of the data, and those by priority."""
         rows, strata = self.train.batch_size, self.rl.strata
         if not self.rl.plc:
             return rows, 0
@@ -82,8 +82,8 @@ def read_config(values: Mapping[str, Any]) -> Config:
     """A checked Config from nested mappings (a ConfigDict's `to_dict()`, or parsed JSON).
 
     Raises:
-        ConfigError: naming the key: unknown, of the wrong type, or out of range; or values that
-            contradict each other.
+        ConfigError: A key is unknown, of the wrong type or out of range, or values contradict each
+            other; the message names the key.
     """
     config = read_as(Config, values, "config")
     config = _with_strata(_with_frame_size(config))
@@ -144,7 +144,7 @@ def check_model(model: ModelConfig, where: str = "config.model") -> None:
 
 
 def _with_codes(config: Config) -> Config:
-    """Codes of languages, which may be given by name; raises ConfigError for an impossible code."""
+    """Replaces names of languages by codes; raises ConfigError for a malformed code."""
     codes = tuple(find_code(name) or check_code(name) for name in config.data.languages)
     steps = {find_code(name) or name: n for name, n in config.train.language_steps.items()}
     data = dataclasses.replace(config.data, languages=codes)
@@ -153,7 +153,7 @@ def _with_codes(config: Config) -> Config:
 
 
 def _with_frame_size(config: Config) -> Config:
-    """D follows from the layout; a number that belongs to no layout is refused."""
+    """Sets D, which follows from the layout; refuses a number that belongs to no layout."""
     layout, given = config.data.layout, config.model.frame_size
     size = get_layout(layout).frame_size
     if given not in {known.frame_size for known in LAYOUTS.values()}:
@@ -162,7 +162,7 @@ def _with_frame_size(config: Config) -> Config:
 
 
 def _with_strata(config: Config) -> Config:
-    """As many strata as can have a cyclic and a priority share near the one that is asked for."""
+    """Replaces `rl.strata` = 0 by the most strata that have at least three rows of a batch each."""
     rows, rl = config.train.batch_size, config.rl
     if rl.strata:
         return config

@@ -1,7 +1,7 @@
-"""What jax is told by environment variables: what is not used here, and devices that are absent.
+"""Environment variables of jax that this package resets, and errors about missing devices.
 
-Everything is computed in types that the code names, so variables that change what numbers mean are
-set back; a platform that jax cannot start is one line.
+The code names the types of all its numbers, so variables that change the default types are reset. A
+platform that jax cannot start is reported in one line.
 """
 
 import os
@@ -16,17 +16,17 @@ _SET_BACK = {
     "JAX_NUMPY_DTYPE_PROMOTION": "standard",
     "JAX_NUMPY_RANK_PROMOTION": "allow",
 }
-"""Variable of jax -> the value that all is written for."""
+"""Variable of jax -> the value that the code expects."""
 _OFF = ("", "0", "false", "off", "no", "n", "f")
 
 
 def set_back() -> list[str]:
-    """Gives the variables that change what numbers mean their usual values, for subprocesses too.
+    """Resets the variables that change types of numbers, for subprocesses too.
 
     Call it before jax is first used.
 
     Returns:
-        A line for each that had another value.
+        A line for each variable that had another value.
     """
     lines = []
     for name, usual in _SET_BACK.items():

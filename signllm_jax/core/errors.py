@@ -3,8 +3,7 @@
 
 def reason(error: BaseException) -> str:
     """Why something failed, in one line and without the path: for messages that name the path."""
-    message = getattr(error, "strerror", None) or str(error).partition("\n")[0]
-    return message or type(error).__name__
+    return getattr(error, "strerror", None) or str(error).partition("\n")[0] or type(error).__name__
 
 
 class SignLLMError(Exception):

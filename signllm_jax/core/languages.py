@@ -1,8 +1,8 @@
 """Registry of sign languages: the eight of Prompt2Sign, and any other by one more entry.
 
-Entries of one's own stand in the JSON file that `$SIGNLLM_LANGUAGES` names, a list such as
+More entries are read from the JSON file that `$SIGNLLM_LANGUAGES` names, a list such as
 `[{"code": "lse", "name": "Spanish Sign Language", "iso": "ssp", "spoken": "es"}]`. A trained group
-carries the entry of its language, so that using it needs no such file.
+has the entry of its language, so that it can be used without such a file.
 """
 
 import dataclasses
@@ -74,7 +74,7 @@ ABBREVIATIONS = {
 
 
 def name_key(name: str) -> str:
-    """A name in the form in which names are compared: capitals, without the dot of an i."""
+    """A name in the form for comparisons: capitals, without the dot of an i."""
     name = " ".join(unicodedata.normalize("NFC", name).split())
     return name.upper().replace("İ", "I").replace("ı", "I")
 
@@ -103,9 +103,9 @@ def check_code(code: object) -> str:
 
 
 def add_language(language: Language) -> None:
-    """Adds an entry for as long as this process runs; one that is there may be given again.
+    """Adds an entry for as long as this process runs; an equal entry may be added again.
 
-    Raises ConfigError when a field is no text, or the code is malformed, taken, or begins like
+    Raises ConfigError if a field is not a text, or the code is malformed, taken, or begins like
     another (`asl_x` would be a source of `asl` in the name of a data set).
     """
     code = check_code(language.code)

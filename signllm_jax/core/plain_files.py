@@ -1,7 +1,7 @@
-"""Reading from folders that somebody else may have made, and writing into shared ones.
+"""Reading from folders that somebody else may have made, and writing into shared folders.
 
-What is read is a regular file below the folder: no link, which may lead out of it, and no device
-or pipe, which may never end. What is written is a new file: no link that waits under its name.
+Only regular files below the folder are read: no link, which may lead out of the folder, and no
+device or pipe, which may never end. Only new files are written: no link that waits under the name.
 """
 
 import contextlib
@@ -22,9 +22,9 @@ def read_plain(folder: AnyPath, name: str, most: int | None = None) -> bytes:
     """The bytes of a regular file below a folder.
 
     Args:
-        folder: on this machine or on a bucket.
-        name: path of the file in the folder, with `/` between its parts.
-        most: largest size in bytes.
+        folder: Folder on this machine or on a bucket.
+        name: Path of the file in the folder, with `/` between its parts.
+        most: Largest size in bytes.
 
     Raises OSError when the name leads out of the folder, or the file is missing, a link, no
     regular file, larger than `most`, or cannot be read.
@@ -76,10 +76,10 @@ def new_beside(path: str | os.PathLike, suffix: str = ".partial") -> str:
 
 
 def open_own(path: str | os.PathLike) -> TextIO:
-    """Opens a small file of ours for reading and writing; it is made where it is missing.
+    """Opens a small file of this program for reading and writing; it is made if it is missing.
 
-    Raises OSError when it is a link, no regular file or has other names too, or cannot be opened:
-    what is written would change a file elsewhere.
+    Raises OSError if it is a link, no regular file or has other names too, or cannot be opened:
+    writing would change a file elsewhere.
     """
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
     descriptor = os.open(path, flags, 0o666)

@@ -1,8 +1,8 @@
-"""Plain values out of a file -> the frozen dataclass that says what the file may hold.
+"""Reads plain values of a file into the frozen dataclass that is the file's schema.
 
-A field's type is what its value must be; the metadata of `bounded` say how large it may be. Files
-of strangers are read this way too, so what is wrong is told briefly, and nothing large is built
-before its size is known.
+The type of a field is the type of its value; the metadata of `bounded` are its limits. Untrusted
+files are read this way too, so error messages are short, and nothing large is built before its size
+is checked.
 """
 
 import contextlib
@@ -21,17 +21,17 @@ from signllm_jax.core.errors import ConfigError
 
 T = TypeVar("T")
 LONGEST = 1 << 16
-"""Characters of a text."""
+"""Most characters of a text."""
 
 
 def bounded(default: Any = dataclasses.MISSING, low=None, high=None, choices=None) -> Any:
     """A field with a closed range or a set of choices.
 
     Args:
-        default: of the field; without it the field must be given.
-        low: least value.
-        high: greatest value.
-        choices: the values that there are, instead of a range.
+        default: Default of the field; without it the field is required.
+        low: Least value.
+        high: Greatest value.
+        choices: Allowed values, instead of a range.
     """
     return dataclasses.field(default=default, metadata=limits(low, high, choices))
 
@@ -55,11 +55,11 @@ def read_as(cls: type[T], values: Any, where: str, strict: bool = True) -> T:
     """An object of a dataclass from nested mappings and lists.
 
     Args:
-        cls: a dataclass whose fields are numbers, texts, tuples, mappings from texts, arrays
-            (float32), other such dataclasses, or one of several of these.
-        values: parsed JSON, or a ConfigDict's `to_dict()`.
-        where: name of the whole, for errors.
-        strict: whether a key without a field is refused; otherwise it is left out.
+        cls: Dataclass whose fields are numbers, texts, tuples, mappings from texts, arrays
+            (float32), other such dataclasses, or unions of these.
+        values: Parsed JSON, or a ConfigDict's `to_dict()`.
+        where: Name of the object, for errors.
+        strict: Whether a key without a field is refused; otherwise it is ignored.
 
     Raises ConfigError naming the value that is missing, unknown, of another type or out of range.
     """

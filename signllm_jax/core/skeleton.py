@@ -107,19 +107,9 @@ _FACE_PAIRS = (
     + ((48, 54), (49, 53), (50, 52), (58, 56), (59, 55))  # outer lips
     + ((60, 64), (61, 63), (67, 65))  # inner lips
 )
-# first and last of the points that each line of the face joins; the closed lines are rings
-_FACE_LINES = (
-    (0, 16),
-    (17, 21),
-    (22, 26),
-    (27, 30),
-    (31, 35),
-    (36, 41),
-    (42, 47),
-    (48, 59),
-    (60, 67),
-)
-_CLOSED_LINES = _FACE_LINES[5:]
+# first and last point of each line of the face: jaw, brows, nose; then eyes and lips, as rings
+_FACE_CURVES = ((0, 16), (17, 21), (22, 26), (27, 30), (31, 35))
+_FACE_RINGS = ((36, 41), (42, 47), (48, 59), (60, 67))
 
 
 def _face_names() -> tuple[str, ...]:
@@ -131,9 +121,9 @@ def _face_names() -> tuple[str, ...]:
 
 def _face_bones() -> tuple[tuple[int, int], ...]:
     bones = []
-    for first, last in _FACE_LINES:
+    for first, last in _FACE_CURVES + _FACE_RINGS:
         bones += itertools.pairwise(range(first, last + 1))
-        bones += [(last, first)] if (first, last) in _CLOSED_LINES else []
+        bones += [(last, first)] if (first, last) in _FACE_RINGS else []
     return tuple(bones)
 
 

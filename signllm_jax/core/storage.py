@@ -1,4 +1,4 @@
-"""Places to read from that may be on a bucket (`gs://BUCKET/FOLDER`) instead of this machine."""
+"""Reading from paths that may be on a bucket (`gs://BUCKET/FOLDER`) instead of this machine."""
 
 import errno
 import os
@@ -13,9 +13,9 @@ from signllm_jax.core.errors import SignLLMError, reason
 from signllm_jax.core.wording import how_to_install
 
 AnyPath = Path | epath.Path
-"""A path of this machine, or one on a bucket, which has the same methods."""
+"""A path on this machine or on a bucket; both have the same methods."""
 SECONDS = 30.0
-"""How long a bucket may take for its first answer; array_record alone waits for nine minutes."""
+"""Seconds to wait for the first answer of a bucket; array_record alone waits for nine minutes."""
 
 
 def is_remote(path: str | os.PathLike) -> bool:
@@ -31,15 +31,14 @@ def as_path(path: str | os.PathLike) -> AnyPath:
 def open_regular(path: str | os.PathLike, links: bool = True) -> BinaryIO:
     """Opens a regular file of this machine for reading.
 
-    A FIFO would be waited for without end and a device may act when it is opened, so neither is
-    opened at all.
+    Opening a FIFO may block for ever and opening a device may have effects, so neither is opened.
 
     Args:
-        path: The file.
-        links: Whether it may be a link to one.
+        path: Path of the file.
+        links: Whether the path may be a link to a regular file.
 
     Raises:
-        OSError: It cannot be opened, is no regular file, or is a link that may not be one.
+        OSError: The file cannot be opened, is not regular, or is a link and `links` is False.
     """
     return open(_descriptor(path, links)[0], "rb")
 

@@ -1,4 +1,4 @@
-"""The kinds of models that can be trained, and what the rest of the package asks about them."""
+"""The kinds of models that can be trained, and their properties."""
 
 import dataclasses
 import importlib
@@ -17,7 +17,7 @@ class TaskInfo:
 
     Attributes:
         name: value of `config.task`.
-        title: what goes in and what comes out, in words.
+        title: input and output of the model, in words.
         trainer: the `train.task.Task` as `module:name`.
         report: the function that evaluates a run as `module:name`; see `eval/dispatch.py`.
         shared: name of the group that all languages share; None: one group per language.
@@ -82,7 +82,7 @@ TASKS = {
 
 
 def shown_name(group: str) -> str:
-    """What a line for people calls a group: its language, or that it is of all of them."""
+    """The name of a group in messages: its language, or `all languages`."""
     return "all languages" if group == SHARED else group
 
 

@@ -79,6 +79,6 @@ def with_gloss(
             for i, (code, sign) in enumerate(marks)
         ]
         # a gloss that is rare in train is several tokens
-        matches = frames is not None and len(frames) == len(signs)
-        cues = signed_cues(signs, clip.seconds, letters, frames.tolist() if matches else None)
+        shares = frames.tolist() if frames is not None and len(frames) == len(signs) else None
+        cues = signed_cues(signs, clip.seconds, letters, shares)
     return dataclasses.replace(clip, cues=cues)

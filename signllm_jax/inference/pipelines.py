@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Mapping, Sequence
 from operator import itemgetter
-from typing import Protocol
+from typing import Any, Protocol
 
 import jax
 
@@ -43,12 +43,15 @@ class Pipeline(Protocol):
 
     def read(self, text: str | None, prompt: str | None, language: str | None) -> Request:
         """Checks a text or a prompt, one of which is None; see `SignLLM.read`."""
+        ...
 
     def gloss(self, requests: Sequence[Request]) -> Sequence[str | None]:
         """The LangGloss of requests: '' where nothing is understood, None without a text stage."""
+        ...
 
     def sign(self, requests: Sequence[Request]) -> Sequence[Signed | TextError]:
         """The clips of requests; a request that cannot be signed has an error in its place."""
+        ...
 
     def warm_up(self) -> None:
         """Compiles, or loads what has been compiled."""
@@ -168,13 +171,12 @@ class PromptPipeline:
         glosses = model.gloss(self._params, requests)
         clips = model.clips(self._params, glosses, [request.draw for request in requests])
         spelled = is_spelled(self._group.dataset)
-        made = {i: clip for i, clip in enumerate(clips) if not isinstance(clip, TextError)}
+        answers: list[Any] = [*clips]
+        made = [i for i, clip in enumerate(clips) if not isinstance(clip, TextError)]
         durations = model.durations(self._params, [glosses[i] for i in made])
-        signed = {
-            i: Signed(with_gloss(made[i], glosses[i], spelled, frames), glosses[i])
-            for i, frames in zip(made, durations, strict=True)
-        }
-        return [signed.get(i, clip) for i, clip in enumerate(clips)]
+        for i, frames in zip(made, durations, strict=True):
+            answers[i] = Signed(with_gloss(answers[i], glosses[i], spelled, frames), glosses[i])
+        return answers
 
     def warm_up(self) -> None:
         """See Pipeline."""

@@ -45,7 +45,8 @@ class Producer:
         languages = first.text_stage.config.languages if first.text_stage else 0
         self._draws = generation.draws(first.model, first.max_frames)
         self._generate = _compiled(first.model, mesh, first.max_frames, languages)
-        self._durations = first.model.token_durations and _durations(first.model, languages)
+        learned = first.model.token_durations
+        self._durations = _durations(first.model, languages) if learned else None
 
     def encode(self, text: str, language: int) -> list[int]:
         """Token ids of a text; raises TextError when it cannot be written or is too long."""
@@ -95,7 +96,7 @@ class Producer:
 
         None for each text if the model does not learn durations (`model.token_durations`).
         """
-        if not self._durations:
+        if self._durations is None:
             return [None] * len(texts)
         durations: list[np.ndarray | None] = []
         first_params = jax.tree.map(lambda leaf: leaf[0], params)

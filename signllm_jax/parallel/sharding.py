@@ -175,7 +175,7 @@ def shardings(mesh: Mesh, specs: Tree) -> Tree:
     return jax.tree.map(lambda spec: NamedSharding(mesh, spec), specs)
 
 
-def replicated(mesh: Mesh) -> NamedSharding:
+def replicated(mesh: Mesh | AbstractMesh) -> NamedSharding:
     """Sharding of arrays that every device holds whole."""
     return NamedSharding(mesh, PartitionSpec())
 
