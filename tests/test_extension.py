@@ -13,8 +13,8 @@ from tiny_run import tiny_config, write_run
 from signllm_jax import SignLLM
 from signllm_jax.artifacts.export import export_run
 from signllm_jax.artifacts.workdir import Workdir
+from signllm_jax.core import storage
 from signllm_jax.core.errors import CheckpointError, ConfigError, OutputError
-from signllm_jax.core.storage import ask_for
 from signllm_jax.train import extension, loop
 
 
@@ -159,8 +159,9 @@ def test_an_export_is_loaded_from_a_bucket(old, tmp_path, bucket):
 def test_a_bucket_that_does_not_answer_is_given_up(bucket, monkeypatch):
     never = threading.Event()
     monkeypatch.setattr(bucket, "exists", lambda *_, **__: never.wait(60))
+    monkeypatch.setattr(storage, "SECONDS", 0.05)
     with pytest.raises(CheckpointError, match="no answer in"):
-        ask_for("gs://models/two", CheckpointError, seconds=0.05)
+        storage.ask_for("gs://models/two", CheckpointError)
     never.set()
 
 

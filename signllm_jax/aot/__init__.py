@@ -1,1 +1,1 @@
-"""Ahead-of-time compilation for TPU slices that are not at hand, and what the program tells."""
+"""Ahead-of-time compilation for TPU slices that are not available, and analysis of the programs."""

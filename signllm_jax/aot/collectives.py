@@ -1,6 +1,7 @@
 """Reads the collectives out of a compiled program: what it moves, how often, and between whom."""
 
 import dataclasses
+import itertools
 import math
 import re
 
@@ -20,7 +21,6 @@ KINDS = (
 )
 # the fusions that start, carry on and end one asynchronous collective name the same chain
 _CHAIN = re.compile(r'chain_id="(\d+)"')
-_POINT_TO_POINT = ("send", "recv")
 _LISTED = re.compile(r"(?:replica_groups|source_target_pairs)=\{((?:\{[\d,]*\},?)*)\}")
 _IOTA = re.compile(r"replica_groups=\[(\d+),(\d+)\]<=\[([\d,]+)\](?:T\(([\d,]+)\))?")
 _BY_AXIS = re.compile(
@@ -36,7 +36,8 @@ class Collective:
     Attributes:
         kind: for example `all-reduce`.
         bytes: size of its result on one device (with the operand, where it is asynchronous).
-        groups: int [groups, devices of a group], places in `mesh.devices.flat` that exchange data.
+        groups: int [groups, devices of a group], indices into `mesh.devices.flat` of the devices
+            that exchange data.
         times: how often it runs in one run of the program.
     """
 
@@ -47,9 +48,9 @@ class Collective:
 
     def axes(self, mesh: Mesh) -> tuple[str, ...]:
         """The mesh axes along which the devices of a group differ; () when nothing is exchanged."""
-        place = np.array(np.unravel_index(self.groups, mesh.devices.shape))
-        differs = (place != place[..., :1]).any((1, 2))
-        return tuple(name for name, one in zip(mesh.axis_names, differs) if one)
+        coordinates = np.array(np.unravel_index(self.groups, mesh.devices.shape))
+        differs = (coordinates != coordinates[..., :1]).any((1, 2))
+        return tuple(itertools.compress(mesh.axis_names, differs))
 
 
 def read_collectives(
@@ -58,78 +59,74 @@ def read_collectives(
     """The collectives of an optimized HLO module.
 
     Args:
-        hlo_text: what `compiled.as_text()` returns.
-        devices: number of devices it was compiled for.
-        default_trips: for loops whose count the compiler does not know.
+        hlo_text: Text that `compiled.as_text()` returns.
+        devices: Number of devices that the module was compiled for.
+        default_trips: Iterations of loops whose count the compiler does not know.
 
     Raises:
-        ValueError: replica groups of a form, a kind of transfer, or a loop, that is not known.
+        ValueError: Unknown form of replica groups, kind of transfer, or length of a loop.
     """
     program = hlo.read_program(hlo_text)
     counts = hlo.executions(program, default_trips)
-    found, chained = [], set()
+    collectives, chained = [], set()
     for name, instructions in program.computations.items():
-        for one in instructions if counts[name] else ():
-            kind = one.kind.removesuffix("-start")
-            if kind in _POINT_TO_POINT:
-                raise ValueError(f"cannot tell whom it joins: {one.line.strip()[:200]}")
+        for instruction in instructions.values() if counts[name] else ():
+            kind = instruction.kind.removesuffix("-start")
+            if kind in ("send", "recv"):
+                raise ValueError(f"cannot tell whom it joins: {instruction.line.strip()[:200]}")
             if kind in KINDS:  # `-done` halves of asynchronous ones are not counted again
-                chain = name != program.entry and _CHAIN.search(one.rest)
+                chain = name != program.entry and _CHAIN.search(instruction.rest)
                 if chain and chain[1] in chained:
                     continue  # a later part of a gather that is spread over several fusions
                 chained.add(chain and chain[1])
-                groups = _groups(one.rest, devices)
-                found.append(Collective(kind, hlo.array_bytes(one.result), groups, counts[name]))
-    return found
+                size, groups = (
+                    hlo.array_bytes(instruction.result),
+                    _groups(instruction.rest, devices),
+                )
+                collectives.append(Collective(kind, size, groups, counts[name]))
+    return collectives
 
 
 def cross_language_bytes(hlo_text: str, mesh: Mesh, default_trips: hlo.Trips = None) -> int:
     """Bytes of the collectives whose groups join devices of different languages.
 
     Args:
-        hlo_text: of a program compiled for `mesh`.
-        mesh: has an axis `language`.
-        default_trips: for loops whose count the compiler does not know.
+        hlo_text: Text of a program compiled for `mesh`.
+        mesh: Mesh with an axis `language`.
+        default_trips: Iterations of loops whose count the compiler does not know.
 
     Raises:
-        ValueError: as for `read_collectives`.
+        ValueError: As for `read_collectives`.
     """
     return sum(
-        one.bytes * one.times
-        for one in read_collectives(hlo_text, mesh.size, default_trips)
-        if "language" in one.axes(mesh)
+        collective.bytes * collective.times
+        for collective in read_collectives(hlo_text, mesh.size, default_trips)
+        if "language" in collective.axes(mesh)
     )
 
 
 def _groups(attributes: str, devices: int) -> np.ndarray:
-    match = _BY_AXIS.search(attributes)
-    if match:
+    if match := _BY_AXIS.search(attributes):
         sizes = {name: int(size) for name, size in re.findall(r"'(\w+)'=(\d+)", match[1])}
         within = re.findall(r"'(\w+)'", match[4])
-        place = _iota(match[2] or str(devices), match[3])
-        if set(within) <= set(sizes) and math.prod(sizes.values()) == place.size == devices:
-            last = [list(sizes).index(name) for name in within]
-            place = place.reshape(tuple(sizes.values()))
-            place = np.moveaxis(place, last, range(-len(last), 0)) if last else place
-            return place.reshape(-1, math.prod(sizes[name] for name in within))
-    match = _IOTA.search(attributes)
-    if match:
+        ids = _iota(match[2] or str(devices), match[3])
+        if set(within) <= set(sizes) and math.prod(sizes.values()) == ids.size == devices:
+            axes = [list(sizes).index(name) for name in within]
+            ids = np.moveaxis(ids.reshape(tuple(sizes.values())), axes, range(-len(axes), 0))
+            return ids.reshape(-1, math.prod(sizes[name] for name in within))
+    if match := _IOTA.search(attributes):
         return _iota(match[3], match[4]).reshape(int(match[1]), int(match[2]))
-    match = _LISTED.search(attributes)
-    if match:
-        groups = [_numbers(group) for group in re.findall(r"\{([\d,]*)\}", match[1])]
-        if not groups:  # no group named: all devices are one
+    if match := _LISTED.search(attributes):
+        groups = [hlo.numbers(group) for group in re.findall(r"\{([\d,]*)\}", match[1])]
+        if not groups:  # without named groups all devices are one group
             return np.arange(devices)[None]
-        if len({len(group) for group in groups}) == 1:
+        if len(set(map(len, groups))) == 1:
             return np.array(groups)
     raise ValueError(f"unknown form of replica groups: {attributes[:300]}")
 
 
 def _iota(shape: str, order: str | None) -> np.ndarray:
-    """0, 1, 2 ... in a shape, its axes then turned into an order."""
-    place = np.arange(math.prod(_numbers(shape))).reshape(_numbers(shape))
-    return place.transpose(_numbers(order)) if order else place
-
-
-def _numbers(text: str) -> list[int]:
-    return [int(number) for number in text.split(",") if number]
+    """The numbers 0, 1, 2 ... in a shape, with its axes then transposed to an order."""
+    sizes = hlo.numbers(shape)
+    ids = np.arange(math.prod(sizes)).reshape(sizes)
+    return ids.transpose(hlo.numbers(order)) if order else ids

@@ -1,4 +1,4 @@
-"""Model operations of a function: the products that its mathematics asks for."""
+"""Model operations of a function: the matrix products that its mathematics needs."""
 
 import math
 from collections.abc import Callable
@@ -12,8 +12,8 @@ def matmul_flops(function: Callable, *args) -> int:
     A scan counts as often as it runs; a `while` loop's body counts once.
 
     Args:
-        function: any jax function.
-        args: arrays or ShapeDtypeStructs.
+        function: Any function that jax can trace.
+        args: Its arguments, arrays or ShapeDtypeStructs.
     """
     return _count(jax.make_jaxpr(function)(*args).jaxpr)
 
@@ -32,7 +32,7 @@ def _count(jaxpr) -> int:
 
 def _inner(params):
     for value in params.values():
-        for one in value if isinstance(value, (tuple, list)) else (value,):
-            inner = getattr(one, "jaxpr", one)
+        for part in value if isinstance(value, (tuple, list)) else (value,):
+            inner = getattr(part, "jaxpr", part)
             if hasattr(inner, "eqns"):
                 yield inner

@@ -5,6 +5,7 @@ it costs. What is not known raises: a wrong sum is worse than none.
 """
 
 import dataclasses
+import itertools
 import math
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +20,7 @@ _TRIPS = re.compile(r'"known_trip_count":\{"n":"(\d+)"\}')
 _CALLED = re.compile(r"(?:calls|to_apply|body|condition)=%([\w.\-]+)")
 _BRANCHES = re.compile(r"branch_computations=\{([^}]*)\}|(?:true|false)_computation=%([\w.\-]+)")
 _INDEX = re.compile(r"index=(\d+)")
+_CONSTANT = re.compile(r"^(-?\d+)\)")
 _OPERAND = re.compile(r"%([\w.\-]+)")
 _ARRAY = re.compile(r"\b(pred|[suf]\d+\w*|bf16|c\d+)\[([\d,]*)\]")
 _SIDES = re.compile(r"lhs_contracting_dims=\{([\d,]*)\}")
@@ -46,8 +48,7 @@ class Instruction:
     @property
     def cycles(self) -> int | None:
         """The compiler's estimate of one execution; None where it gives none."""
-        found = _CYCLES.search(self.rest)
-        return int(found[1]) if found else None
+        return _number(_CYCLES, self.rest)
 
     @property
     def operands(self) -> list[str]:
@@ -65,11 +66,11 @@ class Program:
     """A module.
 
     Attributes:
-        computations: name -> instructions in the order of the schedule.
-        entry: name of the computation that is run.
+        computations: Name -> instructions by their names, in the order of the schedule.
+        entry: Name of the computation that is run.
     """
 
-    computations: dict[str, list[Instruction]]
+    computations: dict[str, dict[str, Instruction]]
     entry: str
 
 
@@ -79,134 +80,129 @@ def read_program(text: str) -> Program:
     Raises:
         ValueError: an instruction that cannot be read, or no entry.
     """
-    computations: dict[str, list[Instruction]] = {}
+    computations: dict[str, dict[str, Instruction]] = {}
     entry, current = None, None
     # what a kernel notes of itself is on lines of its own, within an instruction
     for line in _KERNEL_NOTES.sub("kernel_metadata={}", text).splitlines():
         if current is None:
-            header = _HEADER.match(line)
-            if header:
-                current = computations.setdefault(header["name"], [])
+            if header := _HEADER.match(line):
+                current = computations.setdefault(header["name"], {})
                 entry = header["name"] if header[1] else entry
         elif line.startswith("}"):
             current = None
         else:
-            match = _INSTRUCTION.match(line)
-            if not match:
+            if not (match := _INSTRUCTION.match(line)):
                 raise ValueError(f"cannot read an instruction: {line.strip()[:200]}")
-            current.append(
-                Instruction(match["name"], match["kind"], match["result"], match["rest"], line)
-            )
+            current[match["name"]] = Instruction(**match.groupdict(), line=line)
     if entry is None:
         raise ValueError("no entry computation: not an optimised HLO module")
     return Program(computations, entry)
 
 
 Trips = int | Sequence[int] | None
-"""How often loops run that may stop early: all of them, or each in the order of the schedule."""
+"""Iterations of loops that may stop early: a number for all, or for each in scheduled order."""
 
 
 def executions(program: Program, default_trips: Trips = None) -> dict[str, int]:
     """How often each computation runs in one run of the program; 0 = never.
 
     Args:
-        program: the module.
-        default_trips: for loops whose count is not in the text (one that stops early).
+        program: The module.
+        default_trips: Iterations of loops whose count is not in the text (which may stop early).
 
     Raises:
-        ValueError: a loop of unknown length and no default, or a call to what is not there.
+        ValueError: A loop of unknown length without a default, or an unknown computation.
     """
     counts = dict.fromkeys(program.computations, 0)
-    if isinstance(default_trips, Sequence):
-        left = iter(default_trips)
-        lengths: dict[str, int | None] = {}  # a loop that is reached twice is the same loop
-        default = lambda loop: lengths.setdefault(loop.name, next(left, None))  # noqa: E731
-    else:
-        default = lambda loop: default_trips  # noqa: E731
+    several = isinstance(default_trips, Sequence)
+    left = iter(default_trips) if several else itertools.repeat(default_trips)
+    lengths: dict[str, int | None] = {}  # a loop that is reached twice is the same loop
+
+    def default(loop: Instruction) -> int | None:
+        return lengths.setdefault(loop.name, next(left, None))
 
     def visit(name: str, times: int) -> None:
         if name not in counts:
             raise ValueError(f"unknown computation {name!r}")
         counts[name] += times
-        for one in program.computations[name]:
-            inner = times * (_trips(program, name, one, default) if one.kind == "while" else 1)
-            for other in called(one):
-                visit(other, inner)
-            for several, single in _BRANCHES.findall(one.rest):
-                for branch in _OPERAND.findall(several) or [single]:
-                    visit(branch, inner)  # every branch: an upper bound
+        for instruction in program.computations[name].values():
+            loops = instruction.kind == "while"
+            inner = times * (_trips(program, name, instruction, default) if loops else 1)
+            # every branch: an upper bound
+            for computation in called(instruction) + _branches(instruction):
+                visit(computation, inner)
 
     visit(program.entry, 1)
     return counts
 
 
-def called(one: Instruction) -> list[str]:
-    """Names of the computations that an instruction refers to, branches left out."""
-    return _CALLED.findall(one.rest)
+def called(instruction: Instruction) -> list[str]:
+    """Names of the computations that an instruction refers to, without branches."""
+    return _CALLED.findall(instruction.rest)
+
+
+def _branches(instruction: Instruction) -> list[str]:
+    branches = _BRANCHES.findall(instruction.rest)
+    return [name for names, single in branches for name in _OPERAND.findall(names) or [single]]
 
 
 def _trips(
     program: Program, name: str, loop: Instruction, default: Callable[[Instruction], int | None]
 ) -> int:
-    found = _TRIPS.search(loop.rest)
-    trips = int(found[1]) if found else _counted(program, name, loop)
-    if trips is None:
-        trips = default(loop)
+    trips = _number(_TRIPS, loop.rest)
+    trips = _counted(program, name, loop) if trips is None else trips
+    trips = default(loop) if trips is None else trips
     if trips is None:
         raise ValueError(f"a loop of unknown length: {loop.line.strip()[:200]}")
     return trips
 
 
 def _counted(program: Program, name: str, loop: Instruction) -> int | None:
-    """How often a loop runs that counts up from a constant to a constant by a constant; else None.
+    """Iterations of a loop that counts up from a constant to a constant by a constant; else None.
 
     A product that is spread over a ring of devices takes two parts at a time.
     """
     attributes = dict(re.findall(r"(condition|body)=%([\w.\-]+)", loop.rest))
-    test, body, around = (
-        {one.name: one for one in program.computations.get(key, [])}
-        for key in (attributes.get("condition", ""), attributes.get("body", ""), name)
-    )
+    test = program.computations.get(attributes.get("condition", ""))
+    body = program.computations.get(attributes.get("body", ""))
+    around = program.computations[name]
     if not test or not body:
         return None
     compare, last = list(test.values())[-1], list(body.values())[-1]
     if compare.kind != "compare" or "direction=LT" not in compare.rest or last.kind != "tuple":
         return None
     counter, limit = (test.get(operand) for operand in compare.operands[:2])
-    place = counter and counter.kind == "get-tuple-element" and _INDEX.search(counter.rest)
+    index = _number_of("get-tuple-element", _INDEX, counter)
     start = around.get(loop.operands[0])
-    if not place or start is None or start.kind != "tuple":
+    if index is None or start is None or start.kind != "tuple":
         return None
-    index = int(place[1])
     step = body.get(last.operands[index])
-    by = [body[operand] for operand in step.operands] if step and step.kind == "add" else []
-    same = any(one.kind == "get-tuple-element" and _place(one) == index for one in by)
+    terms = [body[operand] for operand in step.operands] if step and step.kind == "add" else []
+    same = any(_number_of("get-tuple-element", _INDEX, term) == index for term in terms)
     first = around.get(start.operands[index])
     while first and first.kind == "copy":
         first = around.get(first.operands[0])
-    numbers = [_constant(one) for one in (limit, first, *by)]
-    limit, first = numbers[:2]
-    strides = [number for number in numbers[2:] if number is not None]
+    limit, first, *strides = (_number_of("constant", _CONSTANT, i) for i in (limit, first, *terms))
+    strides = [stride for stride in strides if stride is not None]
     if limit is None or first is None or not same or len(strides) != 1 or strides[0] < 1:
         return None
     return max(-(-(limit - first) // strides[0]), 0)
 
 
-def _place(one: Instruction) -> int | None:
-    found = _INDEX.search(one.rest)
-    return int(found[1]) if found else None
+def _number(pattern: re.Pattern[str], text: str) -> int | None:
+    match = pattern.search(text)
+    return int(match[1]) if match else None
 
 
-def _constant(one: Instruction | None) -> int | None:
-    """The number of an integer constant."""
-    found = one and one.kind == "constant" and re.match(r"(-?\d+)\)", one.rest)
-    return int(found[1]) if found else None
+def _number_of(kind: str, pattern: re.Pattern, instruction: Instruction | None) -> int | None:
+    """The number that a pattern matches in an instruction of a kind; None for other kinds."""
+    return _number(pattern, instruction.rest) if instruction and instruction.kind == kind else None
 
 
 def scheduled(program: Program, counts: dict[str, int]) -> Iterator[tuple[str, Instruction, int]]:
-    """The instructions that run one after the other (not the insides of fusions), with how often.
+    """The instructions that run one after the other, without the insides of fusions.
 
-    Yields (computation, instruction, times).
+    Yields (computation, instruction, number of executions).
     """
     pending, seen = [program.entry], set()
     while pending:
@@ -214,12 +210,10 @@ def scheduled(program: Program, counts: dict[str, int]) -> Iterator[tuple[str, I
         if name in seen:
             continue
         seen.add(name)
-        for one in program.computations[name]:
-            yield name, one, counts[name]
-            if one.kind in ("while", "call", "conditional"):
-                pending += called(one)
-                for several, single in _BRANCHES.findall(one.rest):
-                    pending += _OPERAND.findall(several) or [single]
+        for instruction in program.computations[name].values():
+            yield name, instruction, counts[name]
+            if instruction.kind in ("while", "call", "conditional"):
+                pending += called(instruction) + _branches(instruction)
 
 
 def array_bytes(result: str) -> int:
@@ -228,47 +222,44 @@ def array_bytes(result: str) -> int:
     for kind, shape in _ARRAY.findall(result):
         digits = re.search(r"\d+", kind)
         width = max(int(digits[0]) // 8, 1) if digits else 1
-        total += width * math.prod(_numbers(shape))
+        total += width * math.prod(numbers(shape))
     return total
 
 
 def matrix_flops(program: Program, name: str) -> int:
-    """Operations of the products and convolutions inside of a computation, one run of it.
+    """Operations of the products and convolutions in one run of a computation.
 
     Raises:
-        ValueError: a product whose shapes cannot be read.
+        ValueError: The shapes of a product cannot be read.
     """
     total = 0
-    shapes = {one.name: one.result for one in program.computations[name]}
-    for one in program.computations[name]:
-        if one.kind in ("dot", "convolution"):
-            total += 2 * _elements(one.result) * _contracted(one, shapes)
-        for inner in called(one) if one.kind in ("fusion", "call") else ():
+    instructions = program.computations[name]
+    for instruction in instructions.values():
+        if instruction.kind in ("dot", "convolution"):
+            elements = math.prod(_dimensions(instruction.result))
+            total += 2 * elements * _contracted(instruction, instructions)
+        for inner in called(instruction) if instruction.kind in ("fusion", "call") else ():
             total += matrix_flops(program, inner)
     return total
 
 
-def _contracted(one: Instruction, shapes: dict[str, str]) -> int:
-    left, right = (_dimensions(shapes[name]) for name in one.operands[:2])
-    sides, labels = _SIDES.search(one.rest), _LABELS.search(one.rest)
-    if one.kind == "dot" and sides:
-        return math.prod(left[int(axis)] for axis in sides[1].split(",") if axis)
-    if one.kind == "convolution" and labels:
-        kernel = labels[2]
-        return math.prod(size for size, label in zip(right, kernel) if label != "o")
-    raise ValueError(f"cannot read the shapes of a product: {one.line.strip()[:200]}")
+def _contracted(product: Instruction, instructions: dict[str, Instruction]) -> int:
+    left, right = (_dimensions(instructions[name].result) for name in product.operands[:2])
+    sides, labels = _SIDES.search(product.rest), _LABELS.search(product.rest)
+    if product.kind == "dot" and sides:
+        return math.prod(left[axis] for axis in numbers(sides[1]))
+    if product.kind == "convolution" and labels:
+        return math.prod(size for size, label in zip(right, labels[2]) if label != "o")
+    raise ValueError(f"cannot read the shapes of a product: {product.line.strip()[:200]}")
 
 
 def _dimensions(result: str) -> list[int]:
-    found = _ARRAY.search(result)
-    if found is None:
+    match = _ARRAY.search(result)
+    if match is None:
         raise ValueError(f"cannot read the shape of {result[:200]}")
-    return _numbers(found[2])
+    return numbers(match[2])
 
 
-def _elements(result: str) -> int:
-    return math.prod(_dimensions(result))
-
-
-def _numbers(text: str) -> list[int]:
+def numbers(text: str) -> list[int]:
+    """The numbers of a list such as `8,128`; a comma may end it."""
     return [int(number) for number in text.split(",") if number]

@@ -19,15 +19,15 @@ def plan(
     """Reports of one mesh, or of several, the best first.
 
     Args:
-        config: what is compiled; no language named = all eight of the registry.
-        topology: such as `v5e:4x4`.
-        mesh: such as `language:8,fsdp:2`; empty = languages first, the rest fsdp.
-        decode: compile the generation instead of the train step.
-        sweep: try every mesh of `candidates` instead.
-        say: takes a line for each result.
+        config: Config to compile; without languages all eight of the registry are taken.
+        topology: TPU slice, such as `v5e:4x4`.
+        mesh: Mesh, such as `language:8,fsdp:2`; empty = languages first, the rest fsdp.
+        decode: Whether generation is compiled instead of the train step.
+        sweep: Whether every mesh of `candidates` is tried instead.
+        say: Function that prints a line for each result.
 
     Raises:
-        ConfigError: a slice, mesh or config that cannot be.
+        ConfigError: The slice, mesh or config is not possible.
     """
     languages = config.data.languages or tuple(LANGUAGES)
     for code in languages:
@@ -38,28 +38,22 @@ def plan(
     devices, chip = open_slice(topology)
     if sweep and mesh:
         raise ConfigError("--sweep tries meshes of its own: leave out --mesh")
-    texts = list(candidates(len(lanes), len(devices))) if sweep else [mesh]
+    build, program = (
+        (compile_generation, "generate") if decode else (compile_train_step, "train_step")
+    )
+    rows = config.eval.batch_size if decode else config.train.batch_size
+    model, strata = config.model, 0 if decode or not config.rl.plc else config.rl.strata
     reports = []
-    for text in texts:
+    for text in candidates(len(lanes), len(devices)) if sweep else [mesh]:
         chosen = parse_mesh(text, devices, len(lanes))
-        rows = config.eval.batch_size if decode else config.train.batch_size
-        model, strata = config.model, 0 if decode or not config.rl.plc else config.rl.strata
         try:
             sharding.check_divides(chosen, len(lanes), rows, model.width, model.heads, strata)
         except ConfigError:
             if not sweep:
                 raise
             continue
-        build = compile_generation if decode else compile_train_step
-        made = report.describe(
-            config,
-            lanes,
-            topology,
-            chosen,
-            chip,
-            "generate" if decode else "train_step",
-            build(config, lanes, chosen),
-        )
+        compiled = build(config, lanes, chosen)
+        made = report.describe(config, lanes, topology, chosen, chip, program, compiled)
         say(report.line(made))
         reports.append(made)
     if not reports:
@@ -80,6 +74,6 @@ def candidates(lanes: int, devices: int) -> Iterator[str]:
 
 
 def _rank(made: dict) -> tuple:
-    """What fits first, then by computation and interconnect together."""
+    """Programs that fit come first, then those of less time for computation and interconnect."""
     time = made.get("cycle_milliseconds", 0.0) + made.get("interconnect_milliseconds", 0.0)
     return not made["fits"], time, made["hbm_bytes_per_chip"]

@@ -25,18 +25,18 @@ _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 @dataclasses.dataclass(frozen=True)
 class Compiled:
-    """A program and what compiling it cost.
+    """A compiled program and the cost of compiling it.
 
     Attributes:
-        text: the optimized HLO; empty when it did not fit.
-        argument_bytes, temporary_bytes, total_bytes: on one device; the total counts donated
-            arguments once, and is the compiler's own figure when the program does not fit.
-        fits: whether the compiler could place it in the chip's memory.
-        parameters: of all lanes.
-        model_flops: operations of the matrix products that the model asks for, all devices.
-        default_trips: how often each loop that may stop early runs at most; None in training.
-        wall_seconds, cpu_seconds: of the compiler.
-        peak_bytes: the most memory that this process has held, after it.
+        text: Optimized HLO; empty if the program did not fit.
+        argument_bytes, temporary_bytes, total_bytes: Bytes on one device; the total counts donated
+            arguments once, and is the compiler's own figure if the program does not fit.
+        fits: Whether the compiler could place the program in the chip's memory.
+        parameters: Number of parameters of all lanes.
+        model_flops: Operations of the model's matrix products on all devices together.
+        default_trips: Most iterations of each loop that may stop early; None in training.
+        wall_seconds, cpu_seconds: Time of the compiler.
+        peak_bytes: Peak memory of this process after compiling.
     """
 
     text: str
@@ -63,8 +63,8 @@ def abstract_batch(config: Config, lanes: tuple[str, ...], rows: int) -> Batch:
     """Shapes of a training batch of MLSF."""
     data, joints = config.data, (config.model.frame_size - 1) // 3
 
-    def shape(*own, dtype=jnp.int32):
-        return jax.ShapeDtypeStruct((len(lanes), rows, *own), dtype)
+    def shape(*sizes, dtype=jnp.int32):
+        return jax.ShapeDtypeStruct((len(lanes), rows, *sizes), dtype)
 
     return Batch(
         text=shape(data.row_tokens),
@@ -84,15 +84,15 @@ def compile_train_step(config: Config, lanes: tuple[str, ...], mesh) -> Compiled
     state = _placed(abstract_state(config, lanes), state_shardings(config, lanes, mesh))
     batch = abstract_batch(config, lanes, config.batch_rows[0])
     step = make_train_step(config, lanes, mesh)
-    # the products within a kernel are not seen
-    seen = dataclasses.replace(config.model, attention="xla")
-    task = get_task(dataclasses.replace(config, model=seen))
-    whole = abstract_batch(config, lanes, config.train.batch_size)  # those by priority too
-    one = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), whole)
-    params = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), state.params)
+    # products in a kernel cannot be counted
+    countable = dataclasses.replace(config.model, attention="xla")
+    task = get_task(dataclasses.replace(config, model=countable))
+    whole = abstract_batch(config, lanes, config.train.batch_size)  # with the rows by priority
+    of_lane = lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype)  # noqa: E731
+    params, lane_batch = jax.tree.map(of_lane, (state.params, whole))
     with sharding.use_shape_mesh():
         key = jax.eval_shape(lambda: jax.random.key(0))
-        forward = matmul_flops(lambda p, b, k: task.loss(p, b, k)[0], params, one, key)
+        forward = matmul_flops(lambda *args: task.loss(*args)[0], params, lane_batch, key)
     with sharding.use_mesh(mesh):
         lowered = step.lower(state, batch)
     flops = 3 * forward * len(lanes)  # the backward pass has two products for each one
@@ -102,8 +102,8 @@ def compile_train_step(config: Config, lanes: tuple[str, ...], mesh) -> Compiled
 def compile_generation(config: Config, lanes: tuple[str, ...], mesh) -> Compiled:
     """Free-running generation of `config.eval.batch_size` clips a language."""
     config = for_tpu(config)
-    places = state_shardings(config, lanes, mesh).params
-    params = _placed(abstract_state(config, lanes).params, places)
+    shardings = state_shardings(config, lanes, mesh).params
+    params = _placed(abstract_state(config, lanes).params, shardings)
     module = Text2Pose(config.model, compute_dtype(config.model.dtype))
     shape = (len(lanes), config.eval.batch_size, config.data.row_tokens)
     text = jax.ShapeDtypeStruct(shape, jnp.int32, sharding=sharding.batch_sharding(mesh))
@@ -122,12 +122,8 @@ def compile_generation(config: Config, lanes: tuple[str, ...], mesh) -> Compiled
     return _compile(lowered, params, 0, trips)
 
 
-def _placed(tree, places):
-    return jax.tree.map(
-        lambda leaf, place: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place),
-        tree,
-        places,
-    )
+def _placed(shapes, shardings):
+    return jax.tree.map(lambda leaf, where: leaf.update(sharding=where), shapes, shardings)
 
 
 def _compile(lowered, params, flops: int, trips: tuple[int, ...] | None) -> Compiled:
@@ -137,15 +133,14 @@ def _compile(lowered, params, flops: int, trips: tuple[int, ...] | None) -> Comp
     try:
         compiled = lowered.compile()
     except jax.errors.JaxRuntimeError as error:
-        too_large = _TOO_LARGE.search(str(error))
-        if not too_large:
+        if not (too_large := _TOO_LARGE.search(str(error))):
             raise
         sizes, fits = (0, 0, int(float(too_large[1]) * _UNITS[too_large[2].upper()])), False
     else:
         text, memory = compiled.as_text(), compiled.memory_analysis()
         argument, temporary = memory.argument_size_in_bytes, memory.temp_size_in_bytes
-        own = memory.output_size_in_bytes - memory.alias_size_in_bytes
-        sizes = (argument, temporary, argument + temporary + own)
+        output = memory.output_size_in_bytes - memory.alias_size_in_bytes
+        sizes = (argument, temporary, argument + temporary + output)
     return Compiled(
         text,
         *sizes,

@@ -1,4 +1,4 @@
-"""`aot.json`: what a program needs and would cost on a slice, and its line in a table."""
+"""`aot.json`: the memory and the estimated cost of a program on a slice, and its line of output."""
 
 from jax.sharding import Mesh
 
@@ -8,8 +8,6 @@ from signllm_jax.aot.program import Compiled
 from signllm_jax.aot.slices import devices_per_chip
 from signllm_jax.core.config import Config
 from signllm_jax.core.version import versions
-
-_PACKAGES = ("jax", "jaxlib", "libtpu", "flax", "optax")
 
 
 def describe(
@@ -21,19 +19,19 @@ def describe(
     program: str,
     compiled: Compiled,
 ) -> dict:
-    """Plain values for JSON; what does not apply is absent.
+    """The report as plain values for JSON; figures that do not apply are absent.
 
     Args:
-        config: of the program.
-        lanes: names in the order of L.
-        topology: such as `v5e:4x4`.
-        mesh: over its devices.
-        chip: what each of the devices is.
+        config: Config of the program.
+        lanes: Names of the lanes in the order of L.
+        topology: TPU slice, such as `v5e:4x4`.
+        mesh: Mesh over the devices of the slice.
+        chip: Figures of each of the devices.
         program: `train_step` or `generate`.
-        compiled: the result.
+        compiled: The compiled program.
 
     Raises:
-        ValueError: the program's text has something that is not known.
+        ValueError: The program's text has an unknown form.
     """
     per_chip = devices_per_chip(mesh.devices.ravel().tolist())
     report = {
@@ -58,7 +56,7 @@ def describe(
         "compile_seconds": compiled.wall_seconds,
         "compile_cpu_seconds": compiled.cpu_seconds,
         "compile_peak_bytes": compiled.peak_bytes,
-        "versions": versions(*_PACKAGES),
+        "versions": versions("jax", "jaxlib", "libtpu", "flax", "optax"),
     }
     if program == "train_step" and config.rl.plc:
         report["replay_capacity"] = config.rl.capacity
@@ -100,18 +98,16 @@ def describe(
 def line(report: dict) -> str:
     """One line for the terminal."""
     mesh = ",".join(f"{axis}:{size}" for axis, size in report["mesh"].items()) or "one device"
-    told = [
-        f"{report['program']} {report['size']} on {report['topology']} ({mesh})",
-        f"{report['hbm_bytes_per_chip'] / 1e9:.2f} of {report['hbm_limit_bytes'] / 1e9:.1f} GB",
-    ]
+    title = f"{report['program']} {report['size']} on {report['topology']} ({mesh})"
+    memory = f"{report['hbm_bytes_per_chip'] / 1e9:.2f} of {report['hbm_limit_bytes'] / 1e9:.1f} GB"
     if not report["fits"]:
-        return ": ".join((told[0], "DOES NOT FIT: " + told[1]))
-    if "cycle_milliseconds" in report:
-        told.append(f"{report['cycle_milliseconds']:.2f} ms")
-        told.append(f"interconnect {report['interconnect_milliseconds']:.2f} ms")
-        told.append(f"{report['cross_language_bytes']} bytes between languages")
-    if "microseconds_per_frame" in report:
-        told.append(f"{report['microseconds_per_frame']:.3g} us a frame")
-    if "cycle_utilization" in report:
-        told.append(f"utilization {report['cycle_utilization']:.1%} ({report['estimate']})")
-    return ", ".join(told)
+        return f"{title}: DOES NOT FIT: {memory}"
+    figures = {
+        "cycle_milliseconds": "{:.2f} ms",
+        "interconnect_milliseconds": "interconnect {:.2f} ms",
+        "cross_language_bytes": "{} bytes between languages",
+        "microseconds_per_frame": "{:.3g} us a frame",
+        "cycle_utilization": f"utilization {{:.1%}} ({report.get('estimate')})",
+    }
+    shown = [form.format(report[name]) for name, form in figures.items() if name in report]
+    return ", ".join([title, memory, *shown])

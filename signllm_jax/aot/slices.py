@@ -1,31 +1,36 @@
-"""A TPU slice that is not at hand: its description, and a mesh over its devices."""
+"""A TPU slice that is not available here: its description, and a mesh over its devices."""
 
+import math
 import os
 from collections.abc import Sequence
 
 from signllm_jax.aot.chips import Chip, get_chip
-from signllm_jax.core.errors import ConfigError
+from signllm_jax.core.errors import ConfigError, reason
 from signllm_jax.core.wording import how_to_install
 from signllm_jax.parallel import sharding
 
 
 def prepare_environment() -> None:
-    """What the TPU compiler needs on a machine without a TPU; call it before jax is used."""
+    """Sets what the TPU compiler needs on a machine without a TPU; call it before jax is used."""
     os.environ["JAX_PLATFORMS"] = "cpu"
-    os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")
-    os.environ.setdefault("ALLOW_MULTIPLE_LIBTPU_LOAD", "1")
-    # there is no such machine: these only keep the library from asking for one
-    os.environ.setdefault("TPU_ACCELERATOR_TYPE", "v5litepod-4")
-    os.environ.setdefault("TPU_WORKER_HOSTNAMES", "localhost")
-    os.environ.setdefault("TPU_STDERR_LOG_LEVEL", "3")
-    os.environ.setdefault("TPU_MIN_LOG_LEVEL", "3")
+    defaults = {
+        "TPU_SKIP_MDS_QUERY": "1",
+        "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",
+        # there is no such machine: these only keep the library from asking for one
+        "TPU_ACCELERATOR_TYPE": "v5litepod-4",
+        "TPU_WORKER_HOSTNAMES": "localhost",
+        "TPU_STDERR_LOG_LEVEL": "3",
+        "TPU_MIN_LOG_LEVEL": "3",
+    }
+    for name, value in defaults.items():
+        os.environ.setdefault(name, value)
 
 
 def open_slice(topology: str) -> tuple[list, Chip]:
-    """The devices of a topology such as `v5e:4x4`, and what they are.
+    """The devices of a topology such as `v5e:4x4`, and the figures of its chip.
 
     Raises:
-        ConfigError: an unknown chip, a topology that does not exist, or no TPU compiler.
+        ConfigError: The chip is unknown, the topology does not exist, or there is no TPU compiler.
     """
     chip = get_chip(topology)
     from jax.experimental import topologies  # after the environment was prepared
@@ -37,13 +42,11 @@ def open_slice(topology: str) -> tuple[list, Chip]:
         form["chips_per_host_bounds"] = [1, 1, 1]
     try:
         described = topologies.get_topology_desc(platform="tpu", topology_name=topology, **form)
-    except Exception as error:  # the plugin raises kinds of its own
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    except Exception as error:  # the plugin raises exceptions of its own
+        message = f"--topology={topology}: no such slice"
         if "support not installed" in str(error):
-            raise ConfigError(
-                f"the TPU compiler is missing: {how_to_install('tpu')} (no TPU is needed): {reason}"
-            ) from error
-        raise ConfigError(f"--topology={topology}: no such slice: {reason}") from error
+            message = f"the TPU compiler is missing: {how_to_install('tpu')} (no TPU is needed)"
+        raise ConfigError(f"{message}: {reason(error)}") from error
     return list(described.devices), chip
 
 
@@ -69,5 +72,5 @@ def parse_mesh(text: str, devices: list, lanes: int):
 
 def default_shape(lanes: int, devices: int) -> dict[str, int]:
     """Lanes first, the rest fsdp."""
-    language = max(n for n in range(1, lanes + 1) if lanes % n == 0 and devices % n == 0)
+    language = math.gcd(lanes, devices)
     return {"language": language, "fsdp": devices // language}

@@ -1,7 +1,6 @@
 """The table of slices: one row for each kept `aot.json`."""
 
 import collections
-import functools
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -56,56 +55,45 @@ Written by `python launch/compile.py --table=docs/slices.md` from the reports in
 
 
 def write_page(folder: Path) -> str:
-    """A page of the reports of a folder: the tables, and what their figures are."""
-    head = _HEAD.format(limit=UNCOUNTED_LIMIT) + write_table(folder) + write_collectives(folder)
-    long = folder / "long"
-    return head + write_scaling(folder) + (write_long(long) if long.exists() else "") + _TAIL
+    """The page on a folder of reports: its tables, and what their figures mean."""
+    page = _HEAD.format(limit=UNCOUNTED_LIMIT) + write_table(folder)
+    page += f"{_EXCHANGED}{_table(_EXCHANGED_COLUMNS, _reports(folder))}\n" + write_scaling(folder)
+    if (folder / "long").exists():
+        reports = _reports(folder / "long")
+        reports.sort(key=lambda report: (report["row_frames"], report["uncounted_kernels"]))
+        page += f"{_LONG}{_table(_LONG_COLUMNS, reports)}\n"
+    return page + _TAIL
 
 
 def write_table(folder: Path) -> str:
-    """The table, from the reports `*.json` of a folder, and the versions they were made with.
+    """The table of the reports `*.json` of a folder, and the versions they were made with.
 
     Raises:
-        ConfigError: there is none, or one cannot be read.
+        ConfigError: There is no report, or one cannot be read.
     """
     reports = _reports(folder)
     versions = sorted({_versions(report) for report in reports})
     return f"{_table(_COLUMNS, reports)}\n\nVersions: {'; '.join(versions)}.\n"
 
 
-def write_collectives(folder: Path) -> str:
-    """What programs exchange; raises ConfigError as `write_table` does."""
-    return f"{_EXCHANGED}{_table(_EXCHANGED_COLUMNS, _reports(folder))}\n"
-
-
 def write_scaling(folder: Path) -> str:
-    """What a step costs on more chips of a kind with the same rows each; empty where none is.
+    """The cost of steps with the same rows per chip on more and more chips; empty if none differ.
 
     Raises:
-        ConfigError: there is no report, or one cannot be read.
+        ConfigError: There is no report, or one cannot be read.
     """
     alike = collections.defaultdict(list)
     for report in _reports(folder):
         if "collectives" in report and report["program"] == "train_step":
             chip, _, _ = report["topology"].partition(":")
             alike[_size(report), chip, _rows_a_chip(report)].append(report)
-    shown = [
-        report
-        for reports in alike.values()
-        if len({report["chips"] for report in reports}) > 1
-        for report in reports
-    ]
+    several = [group for group in alike.values() if len({report["chips"] for report in group}) > 1]
+    shown = [report for group in several for report in group]
     return f"{_SCALING}{_table(_SCALING_COLUMNS, shown)}\n" if shown else ""
 
 
-def write_long(folder: Path) -> str:
-    """Steps of long rows with and without kernels; raises ConfigError as `write_table` does."""
-    reports = sorted(_reports(folder), key=lambda r: (r["row_frames"], r["uncounted_kernels"]))
-    return f"{_LONG}{_table(_LONG_COLUMNS, reports)}\n"
-
-
 def _reports(folder: Path) -> list[dict]:
-    """Those of a folder in the order of the table; raises ConfigError when there is none."""
+    """The reports of a folder in the order of the table; raises ConfigError if there is none."""
     reports = [_read(path) for path in sorted(folder.glob("*.json"))]
     if not reports:
         raise ConfigError(f"--table: no report in {folder}: --output={folder}/NAME.json makes one")
@@ -129,21 +117,18 @@ def _lanes(report: dict) -> str:
 
 
 def _size(report: dict) -> str:
-    """What is trained or generated, in words."""
-    size = _lanes(report)
-    if report.get("remat", "none") != "none":
-        size += f", remat of all but {report['remat']}"
-    if report.get("row_dropout"):
-        size += ", dropout by row"
-    if report.get("attention", "xla") != "xla" and report["program"] == "train_step":
-        size += f", {report['attention']} attention"
-    if "replay_capacity" in report:
-        size += f", buffer {report['replay_capacity']:,} clips"
-    if report["program"] == "generate":
-        size += f", generation of {report['max_frames']} frames"
-        if report.get("decoder") == "parallel":
-            size += " in one pass"
-    return size
+    """The size of a program and its settings that are not the default, in words."""
+    remat, attention = report.get("remat", "none"), report.get("attention", "xla")
+    generates = report["program"] == "generate"
+    notes = (
+        (remat != "none", f", remat of all but {remat}"),
+        (report.get("row_dropout"), ", dropout by row"),
+        (attention != "xla" and not generates, f", {attention} attention"),
+        ("replay_capacity" in report, f", buffer {report.get('replay_capacity', 0):,} clips"),
+        (generates, f", generation of {report.get('max_frames')} frames"),
+        (generates and report.get("decoder") == "parallel", " in one pass"),
+    )
+    return _lanes(report) + "".join(note for applies, note in notes if applies)
 
 
 def _slice(report: dict) -> str:
@@ -158,7 +143,7 @@ def _rows_a_chip(report: dict) -> float:
 
 def _time(report: dict) -> str:
     """Milliseconds of a chip and of the interconnect, where they are estimated."""
-    time = _number(report, "cycle_milliseconds", ".2f")
+    time = _milliseconds(report)
     if "microseconds_per_frame" in report:
         time += f" ({report['microseconds_per_frame']:.3g} µs a frame)"
     if "interconnect_milliseconds" in report:
@@ -167,7 +152,7 @@ def _time(report: dict) -> str:
 
 
 def _time_of_kernels(report: dict) -> str:
-    time, kernels = _number(report, "cycle_milliseconds", ".2f"), report["uncounted_kernels"]
+    time, kernels = _milliseconds(report), report["uncounted_kernels"]
     return f"{time} and {kernels} kernels" if kernels else time
 
 
@@ -178,21 +163,24 @@ def _memory(report: dict) -> str:
 
 def _collectives(report: dict) -> str:
     return "; ".join(
-        f"{one['count']} {one['kind']} over {'*'.join(one['axes']) or 'none'}, "
-        f"{one['bytes'] / 1e6:.0f} MB"
-        for one in report.get("collectives", ())
+        f"{entry['count']} {entry['kind']} over {'*'.join(entry['axes']) or 'none'}, "
+        f"{entry['bytes'] / 1e6:.0f} MB"
+        for entry in report.get("collectives", ())
     )
 
 
-def _number(report: dict, name: str, form: str = "", scale: float = 1) -> str:
-    """A number of a report in units of `scale`, or a text; nothing where it does not apply."""
-    if name not in report:
-        return ""
-    return format(report[name] / scale if form else report[name], form)
-
-
 def _column(name: str, form: str = "", scale: float = 1) -> Callable[[dict], str]:
-    return functools.partial(_number, name=name, form=form, scale=scale)
+    """Writes a number of a report in units of `scale`, or a text; nothing where it is absent."""
+
+    def write(report: dict) -> str:
+        if name not in report:
+            return ""
+        return format(report[name] / scale if form else report[name], form)
+
+    return write
+
+
+_milliseconds = _column("cycle_milliseconds", ".2f")
 
 
 def _count(parameters: float) -> str:
@@ -227,7 +215,7 @@ _SCALING_COLUMNS = {
     "program": lambda report: f"{_size(report)}; {_rows_a_chip(report):g} rows a chip",
     "slice and mesh": lambda report: f"{report['chips']} chips, {_slice(report)}",
     "GB a chip": _column("hbm_bytes_per_chip", ".2f", 1e9),
-    "MB in collectives": lambda r: f"{sum(one['bytes'] for one in r['collectives']) / 1e6:,.0f}",
+    "MB in collectives": lambda r: f"{sum(c['bytes'] for c in r['collectives']) / 1e6:,.0f}",
     _MILLISECONDS: _time,
 }
 _LONG_COLUMNS = {

@@ -1,6 +1,6 @@
-"""Parameters in a quarter of their bytes: int8 with a scale per column, for exports that travel.
+"""Parameters in a quarter of their bytes: int8 with a scale per column, for exports to download.
 
-What is read back is float32 as ever, and its digest is the one in `group.json`.
+They are read back as float32, whose digest is the one in `group.json`.
 """
 
 import numpy as np

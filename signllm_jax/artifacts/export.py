@@ -13,10 +13,12 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import jax
+
 from signllm_jax.artifacts import model_card
 from signllm_jax.artifacts.group import copy_group, digest, load_group, save_group, write_file
 from signllm_jax.artifacts.workdir import Workdir
-from signllm_jax.core.errors import CheckpointError, ConfigError, OutputError
+from signllm_jax.core.errors import CheckpointError, ConfigError, OutputError, reason
 from signllm_jax.core.plain_files import appearing, read_plain
 from signllm_jax.core.schema import parse_json, read_as
 from signllm_jax.core.storage import ask_for, is_remote
@@ -32,7 +34,7 @@ _MOST = 1 << 24  # bytes of the list of files
 
 @dataclasses.dataclass(frozen=True)
 class ExportFile:
-    """What is asked of `model.json`: `files`, the SHA-256 of every file by its path."""
+    """The keys that are read from `model.json`: `files`, the SHA-256 of every file by its path."""
 
     files: dict[str, str]
 
@@ -45,24 +47,25 @@ def export_run(
     measure: Callable[[Path], dict[str, dict]] | None = None,
     command: str = "",
 ) -> dict:
-    """Writes an export of a run; the folder appears when it is whole.
+    """Writes an export of a run; the folder appears when it is complete.
 
     Args:
-        workdir: a trained run, or another export.
-        output: folder to make.
-        languages: codes of the groups to copy; all by default.
-        stored: how parameters are, of `compact.FORMS`; by default as they lie there, byte for byte.
-        measure: figures of each language that are measured on the export itself, to stand beside
-            those of the run's own report; it takes the folder, and writes nothing there.
-        command: what makes this export, for the card.
+        workdir: Work directory of a trained run, or another export.
+        output: Folder to make.
+        languages: Codes of the groups to copy; all by default.
+        stored: Number format of the parameters, one of `compact.FORMS`; by default the files are
+            copied byte for byte.
+        measure: Function from the export's folder to figures per language, which the card shows
+            beside those of the run's own report; it must not write to the folder.
+        command: Command that makes this export, for the card.
 
     Returns:
-        What is written to `model.json`.
+        The content of `model.json`.
 
     Raises:
-        CheckpointError: the run or a group cannot be read.
-        ConfigError: the run has no such language, or its languages share one group.
-        OutputError: the output exists or cannot be written.
+        CheckpointError: The run or a group cannot be read.
+        ConfigError: The run has no such language, or its languages share one group.
+        OutputError: The output exists or cannot be written.
     """
     ask_for(workdir, CheckpointError)
     run, output = Workdir(workdir), Path(output)
@@ -80,25 +83,18 @@ def export_run(
     if output.exists():
         raise OutputError(f"{output}: exists already")
     groups = {name: load_group(run.group(name), reading=config.reader) for name in names}
-    plain = dataclasses.replace(
-        config, init_from="", extend_from="", data=dataclasses.replace(config.data, data_dir="")
-    )
+    data = dataclasses.replace(config.data, data_dir="")
+    plain = dataclasses.replace(config, init_from="", extend_from="", data=data)
     with appearing(output, OutputError) as beside:
         for name in names:
+            folder = Workdir(beside).group(name)
             if stored:
-                save_group(Workdir(beside).group(name), groups[name], stored)
+                save_group(folder, groups[name], stored)
+                groups[name] = load_group(folder, reading=config.reader)
             else:
-                copy_group(run.group(name), Workdir(beside).group(name))
-        Workdir(beside).claim(
-            plain,
-            tuple(code for code in trained if code in chosen),
-            tuple(code for code in kept if code in chosen),
-        )
-        if stored:
-            exported = Workdir(beside)
-            groups = {
-                name: load_group(exported.group(name), reading=config.reader) for name in names
-            }
+                copy_group(run.group(name), folder)
+        trained, kept = (tuple(c for c in codes if c in chosen) for codes in (trained, kept))
+        Workdir(beside).claim(plain, trained, kept)
         described = {
             "signllm_jax": __version__,
             "task": config.task,
@@ -107,12 +103,9 @@ def export_run(
             "groups": {name: _describe(group) for name, group in groups.items()},
             "reports": model_card.figures(run, chosen),
         }
-        if stored:
-            described["stored"] = stored
-        if command:
-            described["command"] = command
-        if measure is not None:
-            described["measured"] = measure(beside)
+        measured = measure(beside) if measure else None
+        optional = {"stored": stored, "command": command, "measured": measured}
+        described |= {name: value for name, value in optional.items() if value}
         described["files"] = file_digests(beside)
         write_file(beside / CARD, model_card.write(described, groups).encode())
         described["sha256"] = hashlib.sha256(json.dumps(described["files"]).encode()).hexdigest()
@@ -125,24 +118,17 @@ def _describe(group) -> dict:
         "dataset": group.dataset,
         "step": group.step,
         "dev_score": group.dev_score,
-        "parameters": sum(leaf.size for leaf in _leaves(group.params)),
+        "parameters": sum(leaf.size for leaf in jax.tree.leaves(group.params)),
         "params_sha256": digest(group.params),
     }
 
 
-def _leaves(tree):
-    for value in tree.values():
-        yield from _leaves(value) if isinstance(value, dict) else (value,)
-
-
-def file_digests(folder) -> dict[str, str]:
-    """SHA-256 of every file of a folder by its path in it, sorted."""
-    found = {}
-    for path in folder.rglob("*"):
-        if path.is_file():
-            name = path.relative_to(folder).as_posix()
-            found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
-    return dict(sorted(found.items()))
+def file_digests(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file of a folder by its path in the folder, sorted."""
+    files = {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if p.is_file()}
+    return {
+        name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in sorted(files.items())
+    }
 
 
 def check_export(run: Workdir) -> None:
@@ -159,5 +145,4 @@ def check_export(run: Workdir) -> None:
             if hashlib.sha256(read_plain(run.path, name)).hexdigest() != sha256:
                 raise CheckpointError(f"{run.path / name}: is not the file that was exported")
     except (OSError, ConfigError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise CheckpointError(f"{manifest}: no readable export ({reason})") from None
+        raise CheckpointError(f"{manifest}: no readable export ({reason(error)})") from None

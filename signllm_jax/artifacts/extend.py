@@ -16,9 +16,9 @@ from signllm_jax.text.source_tokens import ANY, UNKNOWN, split
 from signllm_jax.text.stage import TextStage
 
 NEVER = EOS + 2 + 255
-"""The id of byte 255, which no UTF-8 text has and hence no line."""
+"""The id of byte 255, which never occurs in UTF-8 text and hence in no line."""
 NOISE = 0.01
-"""What tells new rows apart, in deviations of the table."""
+"""Standard deviation of the noise that makes new rows differ, relative to that of the table."""
 
 
 def extend_stage(
@@ -27,19 +27,16 @@ def extend_stage(
     """The stage with more languages behind the old ones, whose ids and marks stay.
 
     Args:
-        stage: of the trained model.
-        texts: train texts (or prompts) of the new languages, for units not known yet.
-        lines: code of every new language -> its train lines of glosses.
+        stage: Text stage of the trained model.
+        texts: Train texts (or prompts) of the new languages, for units that are not known yet.
+        lines: Code of every new language -> its train lines of glosses.
     """
     vocabulary = stage.vocabulary.extend(lines, stage.config.min_count)
     units = stage.units
     fresh = sorted({unit for text in texts for unit in split(text, units.kind)} - {*units.known})
-    units = dataclasses.replace(
-        units,
-        languages=vocabulary.languages,
-        marks=max(units.marks, len(vocabulary.languages)),
-        known=(*units.known, *fresh),
-    )
+    known, languages = (*units.known, *fresh), vocabulary.languages
+    marks = max(units.marks, len(languages))
+    units = dataclasses.replace(units, languages=languages, marks=marks, known=known)
     config = dataclasses.replace(
         stage.config,
         units=max(stage.config.units, units.size),
@@ -48,40 +45,35 @@ def extend_stage(
     return TextStage(config, max(stage.rows, vocabulary.size), units, vocabulary)
 
 
-def extend_group(group: Group, stage: TextStage, seed: int = 0) -> Group:
+def extend_group(group: Group, stage: TextStage) -> Group:
     """The group with the tables of an extended stage; its step and score begin anew.
 
     Args:
-        group: with parameters, of Prompt2LangGloss or of a text stage alone.
-        stage: from `extend_stage`.
-        seed: of the noise on new rows.
+        group: Group with parameters, of Prompt2LangGloss or of a text stage alone.
+        stage: Text stage from `extend_stage`.
     """
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(0)
     old, params = group.needed_text_stage, dict(group.params)
     joint = "langgloss" in params
-    own = dict(params["text_stage"]) if joint else params
+    stage_params = dict(params["text_stage"]) if joint else params
     name = "langgloss" if joint else "embed_gloss"
     params[name] = {
         "gloss": _longer(params[name]["gloss"], stage.rows, NEVER, random),
         "language": _longer(params[name]["language"], stage.config.languages, 0, random),
     }
-    unit = own["embed_unit"]["unit"]
+    unit = stage_params["embed_unit"]["unit"]
     first = old.units.size - len(old.units.known)  # marks lie before the units
     more = stage.units.marks - old.units.marks
     unit = np.concatenate([_longer(unit[:first], first + more, ANY, random), unit[first:]])
     unit = _longer(unit, stage.config.units, UNKNOWN, random)
-    own["embed_unit"] = dict(own["embed_unit"]) | {"unit": unit}
+    stage_params["embed_unit"] = dict(stage_params["embed_unit"]) | {"unit": unit}
     if joint:
-        params["text_stage"] = own
+        params["text_stage"] = stage_params
+    model = dataclasses.replace(group.model, vocab=stage.rows)
+    config = dataclasses.replace(stage.config, units=len(unit))
+    stage = dataclasses.replace(stage, config=config)
     return dataclasses.replace(
-        group,
-        model=dataclasses.replace(group.model, vocab=stage.rows),
-        text_stage=dataclasses.replace(
-            stage, config=dataclasses.replace(stage.config, units=len(unit))
-        ),
-        params=params,
-        step=0,
-        dev_score=None,
+        group, model=model, text_stage=stage, params=params, step=0, dev_score=None
     )
 
 

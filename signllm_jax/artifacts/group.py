@@ -21,7 +21,7 @@ from signllm_jax.artifacts.compact import FORMS, compact, restore
 from signllm_jax.artifacts.group_file import DESCRIPTION, PARAMS, check_sizes, read_description
 from signllm_jax.core.buckets import write_object
 from signllm_jax.core.config import ModelConfig, ReadingConfig
-from signllm_jax.core.errors import CheckpointError, ConfigError, DataError, TextError
+from signllm_jax.core.errors import CheckpointError, ConfigError, DataError, TextError, reason
 from signllm_jax.core.languages import LANGUAGES, add_language
 from signllm_jax.core.plain_files import check_folder, read_plain
 from signllm_jax.core.storage import AnyPath, as_path, is_remote
@@ -34,30 +34,35 @@ from signllm_jax.text.tokenizer import Tokenizer
 _TOKENIZER = "tokenizer.model"
 _FILES = re.compile(rf"group\.json|tokenizer\.model|{PARAMS}")
 _MOST = 1 << 26  # bytes of a tokenizer
+_DESCRIBED = (
+    *("language", "model", "tokenizer", "statistics", "text_stage", "dataset", "max_frames"),
+    *("row_tokens", "step", "dev_score", "glosses", "trained_tokens", "signs"),
+)  # attributes of a group that are keys of group.json, in that order
 T = TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True)
 class Group:
-    """One lane's model and all that is needed to use it.
+    """The model of one lane with everything that is needed to use it.
 
     Attributes:
-        language: code, or the name of the lane that languages share.
-        model: sizes.
-        tokenizer: of the language; None where the pose stage reads LangGloss or there is none.
-        statistics: of the train clips; None where the model makes no poses.
-        dataset: name of the data set it was trained on.
-        max_frames: longest clip it may produce.
-        row_tokens: longest text it reads, in tokens.
-        params: parameters without the language axis; None before the first evaluation.
-        step: training step of the parameters.
-        dev_score: the task's lead metric on dev at that step (MLSF: see `eval/judge.py`).
-        glosses: of the language's train clips, for a reader with a gloss head.
-        trained_tokens: fewest and most tokens of the texts (or lines) that it was trained on, where
-            texts are spelled: others are refused by `produce`. None where that is not known.
-        signs: that the texts it was trained on say one after the other; empty where they do not.
-        text_stage: what texts and prompts are read with and LangGloss is written with; None where
-            the model has no text stage.
+        language: Language code, or the name of the lane that all languages share.
+        model: Sizes of the model.
+        tokenizer: Tokenizer of the language; None if the pose stage reads LangGloss or there is no
+            pose stage.
+        statistics: Statistics of the train clips; None if the model has no poses.
+        dataset: Name of the data set that the model was trained on.
+        max_frames: Length in frames of the longest clip that the model may produce.
+        row_tokens: Length in tokens of the longest text that the model reads.
+        params: Parameters without the language axis; None before the first evaluation.
+        step: Training step of the parameters.
+        dev_score: The task's lead metric on dev at that step (MLSF: see `eval/judge.py`).
+        glosses: Glosses of the language's train clips, for a reader with a gloss head.
+        trained_tokens: Fewest and most tokens of a train text (or line), where texts are spelled:
+            `produce` refuses other lengths. None if the lengths are not known.
+        text_stage: Text stage, which reads texts and prompts and writes LangGloss; None if the
+            model has none.
+        signs: Signs that the train texts list one after the other; empty if they list none.
     """
 
     language: str
@@ -98,35 +103,26 @@ class Group:
     @property
     def description(self) -> dict[str, Any]:
         """All but the parameters and the tokenizer's own file, ready for JSON."""
-        return {
-            "language": self.language,
+        stage = self.text_stage
+        codes = (self.language,) if stage is None else stage.vocabulary.languages
+        return {name: getattr(self, name) for name in _DESCRIBED} | {
             "model": dataclasses.asdict(self.model),
             "tokenizer": None if self.tokenizer is None else self.tokenizer.kind,
             "statistics": None if self.statistics is None else self.statistics.to_dict(),
-            "text_stage": None if self.text_stage is None else self.text_stage.to_dict(),
-            "dataset": self.dataset,
-            "max_frames": self.max_frames,
-            "row_tokens": self.row_tokens,
-            "step": self.step,
-            "dev_score": self.dev_score,
-            "glosses": self.glosses,
-            "trained_tokens": self.trained_tokens,
-            "signs": self.signs,
-            "registry": [dataclasses.asdict(LANGUAGES[c]) for c in _codes(self) if c in LANGUAGES],
+            "text_stage": None if stage is None else stage.to_dict(),
+            "registry": [dataclasses.asdict(LANGUAGES[c]) for c in codes if c in LANGUAGES],
         }
 
 
 def check_trained(group: Group, count: int, text: str) -> None:
-    """Raises TextError for a text of more or fewer tokens than any that the group learned from.
+    """Raises TextError for a text that is longer or shorter than all texts of the group's training.
 
     Args:
-        group: the model.
-        count: letters and pauses of the text.
-        text: what is asked for.
+        group: The group of the model.
+        count: Number of letters and pauses of the text.
+        text: The text to sign.
     """
-    if group.trained_tokens is None:
-        return
-    fewest, most = group.trained_tokens
+    fewest, most = group.trained_tokens or (count, count)
     if not fewest <= count <= most:
         raise TextError(
             f"{text[:40]!r} has {count} letters and pauses: this model was trained on texts of "
@@ -146,9 +142,9 @@ def digest(params: Tree) -> str:
 
 
 def write_file(path: AnyPath, data: bytes) -> None:
-    """Writes beside, then renames: a reader sees the old file or the whole new one.
+    """Writes a file beside `path` and renames it: a reader sees the old file or the whole new one.
 
-    On a bucket it is written in place, for there a file appears when it is whole.
+    On a bucket the file is written in place, since it appears there only when it is complete.
     """
     if is_remote(path):
         write_object(path, data)
@@ -163,16 +159,16 @@ def write_file(path: AnyPath, data: bytes) -> None:
         os.replace(beside, path)
     except OSError as error:
         beside.unlink(missing_ok=True)
-        raise CheckpointError(f"{path}: cannot be written: {error.strerror or error}") from None
+        raise CheckpointError(f"{path}: cannot be written: {reason(error)}") from None
 
 
 def save_group(folder: str | os.PathLike, group: Group, stored: str = FORMS[0]) -> None:
     """Writes a group to `folder`; older parameters are removed after the new ones are in place.
 
     Args:
-        folder: of the group.
-        group: with parameters, or without.
-        stored: how the parameters are, of `compact.FORMS`.
+        folder: Folder of the group.
+        group: The group, with or without parameters.
+        stored: Number format of the stored parameters, one of `compact.FORMS`.
     """
     folder = as_path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -181,16 +177,15 @@ def save_group(folder: str | os.PathLike, group: Group, stored: str = FORMS[0]) 
     described, name = group.description | {"params": None}, ""
     if group.params is not None:
         name = f"params-{group.step}.msgpack"
-        held, params = group.params, group.params
+        written = params = group.params
         if stored != FORMS[0]:
-            held = compact(params)
-            params = restore(held)
-        write_file(folder / name, flax.serialization.msgpack_serialize(held))
+            written = compact(params)
+            params = restore(written)
+        write_file(folder / name, flax.serialization.msgpack_serialize(written))
         described["params"] = {"file": name, "sha256": digest(params), "stored": stored}
     write_file(folder / DESCRIPTION, json.dumps(described, indent=1).encode())
     for old in folder.glob("params-*.msgpack"):
-        own = old.name.removeprefix("params-").removesuffix(".msgpack").isdigit()
-        if own and old.name != name:
+        if re.fullmatch(PARAMS, old.name) and old.name != name:
             old.unlink()
 
 
@@ -208,8 +203,7 @@ def copy_group(source: str | os.PathLike, target: AnyPath) -> None:
         names = sorted(file.name for file in source.iterdir() if _FILES.fullmatch(file.name))
         files = {name: read_plain(source, name) for name in names}
     except OSError as error:
-        reason = error.strerror or error
-        raise CheckpointError(f"{source}: cannot be copied ({reason})") from None
+        raise CheckpointError(f"{source}: cannot be copied ({reason(error)})") from None
     if is_remote(target):  # a group is there when group.json is, which is written last
         for name in sorted(files, key=lambda name: name == DESCRIPTION):
             write_file(target / name, files[name])
@@ -223,23 +217,17 @@ def copy_group(source: str | os.PathLike, target: AnyPath) -> None:
         os.rename(beside, target)
     except OSError as error:
         shutil.rmtree(beside, ignore_errors=True)
-        raise CheckpointError(f"{target}: cannot be written: {error.strerror or error}") from None
-
-
-def _codes(group: Group) -> tuple[str, ...]:
-    if group.text_stage is not None:
-        return group.text_stage.vocabulary.languages
-    return (group.language,)
+        raise CheckpointError(f"{target}: cannot be written: {reason(error)}") from None
 
 
 def load_group(
     folder: str | os.PathLike, with_params: bool = True, reading: ReadingConfig | None = None
 ) -> Group:
-    """Reads a group, which brings its language along where the registry has no such entry.
+    """Reads a group, and adds its language to the registry if the registry has no such entry.
 
     Args:
-        folder: of the group, `groups/<language>` of a run.
-        with_params: whether its parameters are read as well.
+        folder: Folder of the group, `groups/<language>` of a run.
+        with_params: Whether the parameters are read as well.
         reading: `config.reader` of the run.
 
     Raises CheckpointError naming the file that is missing or damaged.
@@ -247,48 +235,32 @@ def load_group(
     folder = as_path(folder)
     try:
         check_folder(folder)
-        held = read_description(folder)
-        for entry in held.registry:
+        description = read_description(folder)
+        for entry in description.registry:
             if entry.code not in LANGUAGES:
                 add_language(entry)
-        tokenizer = None
-        if held.tokenizer is not None:
+        parts: dict[str, Any] = {name: getattr(description, name) for name in _DESCRIBED}
+        if description.tokenizer is not None:
             model = read_plain(folder, _TOKENIZER, _MOST)
-            tokenizer = Tokenizer(model, held.tokenizer, held.language)
-        group = Group(
-            language=held.language,
-            model=held.model,
-            tokenizer=tokenizer,
-            statistics=held.statistics,
-            dataset=held.dataset,
-            max_frames=held.max_frames,
-            row_tokens=held.row_tokens,
-            step=held.step,
-            dev_score=held.dev_score,
-            glosses=held.glosses,
-            trained_tokens=held.trained_tokens,
-            text_stage=held.text_stage,
-            signs=held.signs,
-        )
-        check_sizes(held, group.tokenizer)
+            parts["tokenizer"] = Tokenizer(model, description.tokenizer, description.language)
+        group = Group(**parts)
+        check_sizes(description, group.tokenizer)
     except (OSError, RuntimeError, ConfigError, DataError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise CheckpointError(f"{folder}: no readable group ({reason})") from None
+        raise CheckpointError(f"{folder}: no readable group ({reason(error)})") from None
     if not with_params:
         return group
-    if held.params is None:
+    stored = description.params
+    if stored is None:
         raise CheckpointError(f"{folder}: the group has no parameters yet: it was never evaluated")
-    file = folder / held.params.file
+    file = folder / stored.file
     try:
-        params = flax.serialization.msgpack_restore(read_plain(folder, held.params.file))
-        if held.params.stored != FORMS[0]:
+        params = flax.serialization.msgpack_restore(read_plain(folder, stored.file))
+        if stored.stored != FORMS[0]:
             params = restore(params)
     except Exception as error:  # msgpack raises many kinds
-        reason = getattr(error, "strerror", None) or error
-        raise CheckpointError(f"{file}: cannot be read ({reason})") from None
-    difference = shapes.difference(params, group.model, group.text_stage, reading)
-    if difference:
+        raise CheckpointError(f"{file}: cannot be read ({reason(error)})") from None
+    if difference := shapes.difference(params, group.model, group.text_stage, reading):
         raise CheckpointError(f"{file}: has not the sizes of group.json: {difference}")
-    if digest(params) != held.params.sha256:
+    if digest(params) != stored.sha256:
         raise CheckpointError(f"{file}: is damaged: its digest is not the one in group.json")
     return dataclasses.replace(group, params=params)

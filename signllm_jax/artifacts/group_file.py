@@ -4,7 +4,7 @@ import dataclasses
 import re
 
 from signllm_jax.artifacts.compact import FORMS
-from signllm_jax.core.config import ModelConfig, TextConfig, check_model
+from signllm_jax.core.config import ModelConfig, TextConfig, check_model, check_multiple
 from signllm_jax.core.errors import ConfigError
 from signllm_jax.core.languages import Language, check_code
 from signllm_jax.core.plain_files import read_plain
@@ -18,13 +18,14 @@ from signllm_jax.text.tokenizer import Tokenizer
 DESCRIPTION = "group.json"
 PARAMS = r"params-[0-9]{1,18}\.msgpack"
 _MOST = 1 << 26  # bytes
+_TOKENIZERS = dataclasses.fields(TextConfig)[0].metadata["choices"]
 
 
 @dataclasses.dataclass(frozen=True)
 class Parameters:
-    """Where the parameters lie: `file` in the group's folder, and their digest `sha256`.
+    """The stored parameters: `file` in the group's folder, and the digest `sha256`.
 
-    `stored` says how: see `compact.FORMS`; the digest is always that of float32.
+    `stored` is the number format, one of `compact.FORMS`; the digest is always that of float32.
     """
 
     file: str
@@ -34,21 +35,21 @@ class Parameters:
 
 @dataclasses.dataclass(frozen=True)
 class Description:
-    """The file's keys; see `group.Group` for those that are not told here.
+    """The file's keys; `group.Group` describes those that are not listed here.
 
     Attributes:
-        tokenizer: its kind, None where there is none.
-        registry: entries of the registry of languages, for those who have no such entry.
-        params: None before the first evaluation.
+        tokenizer: Kind of the tokenizer, None if there is none.
+        registry: Entries of the group's languages, for readers whose registry lacks them.
+        params: The stored parameters, None before the first evaluation.
     """
 
     language: str
     model: ModelConfig
-    tokenizer: str | None
     statistics: Statistics | None
     dataset: str
     dev_score: float | None
     params: Parameters | None
+    tokenizer: str | None = bounded(choices=_TOKENIZERS)
     max_frames: int = bounded(low=0, high=1 << 16)
     row_tokens: int = bounded(low=1, high=1 << 12)
     step: int = bounded(low=0, high=1 << 62)
@@ -69,9 +70,6 @@ def read_description(folder: AnyPath) -> Description:
     check_code(held.language)
     for entry in held.registry:
         check_code(entry.code)
-    kinds = dataclasses.fields(TextConfig)[0].metadata["choices"]
-    if held.tokenizer not in (None, *kinds):
-        raise ConfigError(f"{DESCRIPTION}.tokenizer: {held.tokenizer!r:.60} is no kind of one")
     if held.params is not None and not re.fullmatch(PARAMS, held.params.file):
         raise ConfigError(
             f"{DESCRIPTION}.params.file: no file of parameters: {held.params.file!r:.60}"
@@ -83,10 +81,7 @@ def check_sizes(held: Description, tokenizer: Tokenizer | None) -> None:
     """Raises ConfigError where the sizes of a group's parts do not fit each other."""
     model = held.model
     check_model(model, f"{DESCRIPTION}.model")
-    if held.max_frames % model.patch:
-        raise ConfigError(
-            f"{DESCRIPTION}.max_frames: {held.max_frames} is no multiple of patch = {model.patch}"
-        )
+    check_multiple(f"{DESCRIPTION}.max_frames", held.max_frames, "patch", model.patch)
     if held.statistics is not None:
         size = get_layout(held.statistics.layout).frame_size
         if model.frame_size != size:

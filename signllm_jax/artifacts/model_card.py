@@ -68,29 +68,28 @@ LIMITS = """\
 def figures(
     run: Workdir, languages: Sequence[str], report: AnyPath | None = None
 ) -> dict[str, dict]:
-    """What a report, by default the run's own, says of languages; {} where none is readable."""
+    """Figures per language from a report, by default the run's own; {} if it is not readable."""
     try:
-        found = read_report(report or run.path / "report.json").get("languages", {})
+        rows = read_report(report or run.path / "report.json").get("languages", {})
     except DataError:
         return {}
     return {
-        code: {name: found[code][name] for name in METRICS if found[code].get(name) is not None}
+        code: {name: rows[code][name] for name in METRICS if rows[code].get(name) is not None}
         for code in languages
-        if code in found
+        if code in rows
     }
 
 
 def write(described: Mapping, groups: Mapping[str, Group]) -> str:
-    """The card in Markdown.
+    """Writes the card in Markdown.
 
     Args:
-        described: `model.json` of the export.
-        groups: name -> group.
+        described: Content of the export's `model.json`.
+        groups: Group name -> group.
     """
     from signllm_jax.corpora import published
 
-    codes = described["languages"]
-    reported = described["reports"]
+    codes, reported = described["languages"], described["reports"]
     info = get_info(described["task"])
     makes = "text-to-pose" if info.makes_poses else "text-to-gloss"
     kind = "pose-to-text" if info.reads_poses else makes
@@ -113,14 +112,14 @@ def write(described: Mapping, groups: Mapping[str, Group]) -> str:
         markdown.table(
             ["group", "parameters", "data set", "step", "SHA-256 of the parameters"],
             (
-                [
+                (
                     name,
-                    f"{group['parameters']:,}",
-                    group["dataset"],
-                    str(group["step"]),
-                    f"`{group['params_sha256']}`",
-                ]
-                for name, group in described["groups"].items()
+                    f"{g['parameters']:,}",
+                    g["dataset"],
+                    f"{g['step']}",
+                    f"`{g['params_sha256']}`",
+                )
+                for name, g in described["groups"].items()
             ),
             align="lrlrl",
         ),
@@ -135,21 +134,19 @@ def write(described: Mapping, groups: Mapping[str, Group]) -> str:
         languages.append([code, language.name, language.spoken, terms])
     head = ["code", "sign language", "texts in", "data and terms"]
     lines += [markdown.table(head, languages, align="l"), "", "## How good it is", ""]
-    measured = described.get("measured", {})
     if reported:
-        rows = [(code, reported[code]) for code in reported]
-        if measured:
-            pairs = [(f"{code}, in float32", reported[code]) for code in reported]
-            stored = [(f"{code}, as stored", found) for code, found in measured.items()]
-            rows = sorted(pairs + stored, key=lambda row: row[0].partition(",")[0])
+        rows = list(reported.items())
+        if measured := described.get("measured"):
+            rows = [(f"{code}, in float32", metrics) for code, metrics in rows]
+            rows += [(f"{code}, as stored", metrics) for code, metrics in measured.items()]
+            rows.sort(key=lambda row: row[0].partition(",")[0])
         lines += [
             catalogue.table("", METRICS, rows),
             "",
             "On the test split, from the run's `report.json`. DTW / mean pose: 0 is the real clip, "
             "1 no better than standing still; CER: of a reader that was trained on real clips.",
         ]
-    missing = [code for code in codes if code not in reported]
-    if missing:
+    if missing := [code for code in codes if code not in reported]:
         lines += ["", f"Not evaluated: {', '.join(missing)}."]
     # the first limit is that of clips
     limits = LIMITS if info.makes_poses else LIMITS[LIMITS.index("\n- ") + 1 :]
@@ -158,7 +155,7 @@ def write(described: Mapping, groups: Mapping[str, Group]) -> str:
 
 
 def _source(dataset: str, code: str) -> str:
-    """The corpus that a data set names, '' where it has all prepared ones of a language."""
+    """The corpus that a data set names, '' if it has all prepared corpora of a language."""
     config = dataset.partition("/")[2]
     if not config:
         return "" if dataset == "prompt2sign" else dataset

@@ -1,9 +1,9 @@
-"""What is asked of a `report.json`, whichever kind of model it is of."""
+"""The schema of a `report.json`, whichever kind of model it is of."""
 
 import dataclasses
 from typing import Any
 
-from signllm_jax.core.errors import ConfigError, DataError
+from signllm_jax.core.errors import ConfigError, DataError, reason
 from signllm_jax.core.plain_files import read_plain
 from signllm_jax.core.schema import bounded, parse_json, read_as
 from signllm_jax.core.storage import AnyPath
@@ -14,7 +14,7 @@ Figures = dict[str, int | float | bool | None]
 
 @dataclasses.dataclass(frozen=True)
 class ReportRun:
-    """Of `run`: what was trained, and what it cost. A run that is not finished has no cost."""
+    """Section `run`: what was trained, and what it cost. A run that is not done has no cost."""
 
     dataset: str
     seed: int
@@ -52,6 +52,5 @@ def read_report(path: AnyPath) -> dict[str, Any]:
         values = parse_json(read_plain(path.parent, path.name, _MOST))
         read_as(ReportFile, values, path.name, strict=False)
     except (OSError, ConfigError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise DataError(f"{path}: no readable report ({reason})") from None
+        raise DataError(f"{path}: no readable report ({reason(error)})") from None
     return values

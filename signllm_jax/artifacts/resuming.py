@@ -25,30 +25,30 @@ _LONGER = ("train.steps", "train.language_steps", "optimizer.schedule")
 
 
 def first_difference(mine: Config, held: Config, languages: tuple[str, ...]) -> str | None:
-    """Says which setting keeps the run of config `held` from going on with config `mine`.
+    """Names the setting that keeps the run of config `held` from resuming with config `mine`.
 
     Args:
-        mine: what is asked for.
-        held: what the run has.
-        languages: that it trains.
+        mine: The requested config.
+        held: The config of the run.
+        languages: Codes of the languages that the run trains.
 
     Returns:
-        The first difference that is not allowed, for a sentence, or None.
+        The first difference that is not allowed, as a part of a sentence, or None.
     """
     lengths = [(_steps(held, code), _steps(mine, code)) for code in (*languages, "")]
     shorter = any(new < old for old, new in lengths)
     longer = not shorter and any(new > old for old, new in lengths)
-    for name, value, other in _values(to_dict(mine), to_dict(held)):
-        if value == other or (longer and name in _LONGER):
+    for name, new, old in _values(to_dict(mine), to_dict(held)):
+        if new == old or (longer and name in _LONGER):
             continue
         if name in _LONGER or not {name, name.partition(".")[0]} & set(MAY_CHANGE):
             more = "; a run goes on to more steps, not to fewer" if "steps" in name else ""
-            return f"config.{name} is {other!r} there, {value!r} here{more}"
+            return f"config.{name} is {old!r} there, {new!r} here{more}"
     return None
 
 
 def going_on(mine: Config, held: Config) -> Config:
-    """The config by which a run of config `held` goes on where `mine` is asked for."""
+    """The config with which a run of config `held` resumes if `mine` is requested."""
     return dataclasses.replace(mine, data=dataclasses.replace(mine.data, plan=held.data.plan))
 
 

@@ -1,9 +1,10 @@
 """The schemas of a run's `config.json` and `final.json`, and their readers."""
 
+import contextlib
 import dataclasses
 import os
 
-from signllm_jax.core.errors import CheckpointError, ConfigError
+from signllm_jax.core.errors import CheckpointError, ConfigError, reason
 from signllm_jax.core.languages import check_code
 from signllm_jax.core.plain_files import read_plain
 from signllm_jax.core.schema import bounded, parse_json, read_as
@@ -18,11 +19,11 @@ class RunFile:
     """What `config.json` holds.
 
     Attributes:
-        config: sections of a Config.
-        languages: codes in the order of the language axis.
-        kept: codes of the languages that were taken along from the run that it extends.
-        saved: whether the run has had a checkpoint; None where that is not known.
-        data: digests of the data that it began with; None where they are not known.
+        config: Sections of a Config.
+        languages: Language codes in the order of the language axis.
+        kept: Codes of the languages whose groups were copied from the run that this one extends.
+        saved: Whether the run has ever saved a checkpoint; None if that is not known.
+        data: Digests of the data at the start of the run; None if they are not known.
     """
 
     config: dict[str, object]
@@ -34,16 +35,16 @@ class RunFile:
 
 @dataclasses.dataclass(frozen=True)
 class FinalFile:
-    """What is read of `final.json`, which a run writes when it is done.
+    """The keys that are read from `final.json`, which a run writes when it is done.
 
     Attributes:
-        step: its last.
-        seconds: of training, of all processes of the run.
-        cpu_seconds: likewise, of the processors.
-        goodput: seconds by phase.
-        data: digests of the data.
-        params_sha256: digest of the last parameters.
-        versions: of the libraries, by name.
+        step: Last training step.
+        seconds: Seconds of training, over all processes that the run had.
+        cpu_seconds: CPU seconds of training, over all processes that the run had.
+        goodput: Seconds by phase.
+        data: Digests of the data.
+        params_sha256: Digest of the last parameters.
+        versions: Versions of the libraries, by name.
     """
 
     step: int = bounded(low=0, high=1 << 40)
@@ -56,39 +57,37 @@ class FinalFile:
 
 
 def read_values(folder: AnyPath) -> tuple[RunFile, dict]:
-    """What `config.json` of a work directory says, and all its values as they are.
+    """The checked `config.json` of a work directory, and all its values as they are.
 
     Raises CheckpointError when there is no run.
     """
     try:
         values = parse_json(read_plain(folder, CONFIG, _MOST))
-        held = read_as(RunFile, values, CONFIG, strict=False)
-        for code in (*held.languages, *held.kept):
+        run = read_as(RunFile, values, CONFIG, strict=False)
+        for code in (*run.languages, *run.kept):
             check_code(code)
     except (OSError, ConfigError) as error:
         raise no_run(folder, error) from None
-    return held, values
+    return run, values
 
 
 def no_run(folder: AnyPath, error: Exception) -> CheckpointError:
     """The error of a folder whose `config.json` cannot be read, for this reason."""
-    reason = getattr(error, "strerror", None) or error
-    if isinstance(error, FileNotFoundError) and not folder.exists():
-        reason = "there is no such folder"
-    return CheckpointError(f"{folder / CONFIG}: no readable run ({reason})")
+    missing = isinstance(error, FileNotFoundError) and not folder.exists()
+    cause = "there is no such folder" if missing else reason(error)
+    return CheckpointError(f"{folder / CONFIG}: no readable run ({cause})")
 
 
 def steps_done(folder: str | os.PathLike) -> int | None:
-    """The steps of a run that has ended; None where it has not, or where it cannot be told."""
-    try:
-        final = read_final(as_path(folder))
-    except CheckpointError:
-        return None
-    return final.step if final else None
+    """The steps of a run that has ended; None if it has not ended or cannot be read."""
+    with contextlib.suppress(CheckpointError):
+        if final := read_final(as_path(folder)):
+            return final.step
+    return None
 
 
 def read_final(folder: AnyPath) -> FinalFile | None:
-    """What `final.json` of a work directory says; None where the run has not ended.
+    """The content of `final.json` of a work directory; None if the run has not ended.
 
     Raises CheckpointError when it is there and cannot be read.
     """
@@ -98,5 +97,4 @@ def read_final(folder: AnyPath) -> FinalFile | None:
     try:
         return read_as(FinalFile, parse_json(read_plain(folder, FINAL, _MOST)), FINAL, strict=False)
     except (OSError, ConfigError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise CheckpointError(f"{path}: cannot be read ({reason})") from None
+        raise CheckpointError(f"{path}: cannot be read ({reason(error)})") from None

@@ -56,25 +56,25 @@ class Workdir:
 
     def read_config(self) -> tuple[Config, tuple[str, ...]]:
         """The config and languages; raises CheckpointError when there is no run here."""
-        held, _ = read_values(self.path)
+        run, _ = read_values(self.path)
         try:
-            return read_config(held.config), held.languages
+            return read_config(run.config), run.languages
         except ConfigError as error:
             raise no_run(self.path, error) from None
 
     def read_kept(self) -> tuple[str, ...]:
-        """The languages that the run has taken along from the one it extends; errors as above."""
+        """The languages copied from the run that this one extends; errors as of `read_config`."""
         return read_values(self.path)[0].kept
 
     def check(self, config: Config, languages: tuple[str, ...]) -> Config:
-        """Refuses what cannot be trained here; reads only.
+        """Refuses a config that cannot be trained here; writes nothing.
 
         Args:
-            config: of the run to train.
-            languages: that it trains.
+            config: Config of the run to train.
+            languages: Codes of the languages to train.
 
         Returns:
-            The config, with what the run here keeps whatever is asked for.
+            The config, with the settings that the run here keeps whatever is requested.
 
         Raises:
             ConfigError: the run here has another config (the first difference is named), or the
@@ -87,10 +87,9 @@ class Workdir:
             self.check_empty()
             return config
         held, held_languages = self.read_config()
+        difference = first_difference(config, held, languages)
         if held_languages != languages:
             difference = f"languages are {held_languages} there, {languages} here"
-        else:
-            difference = first_difference(config, held, languages)
         if difference:
             raise ConfigError(
                 f"{self.path}: holds a run of another config: {difference}; "
@@ -111,15 +110,15 @@ class Workdir:
         kept: tuple[str, ...] = (),
         noted: Mapping[str, Any] | None = None,
     ) -> None:
-        """Writes the config of the run and removes what killed trainers left of its files.
+        """Writes the config of the run and removes partial files that killed trainers left.
 
         Call it under the lock, after `check`.
 
         Args:
-            config: of the run.
-            languages: that it trains.
-            kept: languages that it has taken along from the run that it extends.
-            noted: what else is written: `saved`, whether the run has had a checkpoint, and `data`,
+            config: Config of the run.
+            languages: Codes of the languages that the run trains.
+            kept: Codes of the languages copied from the run that this one extends.
+            noted: More keys to write: `saved`, whether the run has saved a checkpoint, and `data`,
                 the digests of its data.
 
         Raises:
@@ -141,7 +140,7 @@ class Workdir:
         return read_values(self.path)[0].data if self.config_file.exists() else None
 
     def note_saved(self) -> None:
-        """Writes that the run has had a checkpoint: without one it is no longer trained."""
+        """Notes that the run has saved a checkpoint: from now on it cannot resume without one."""
         described = read_values(self.path)[1] | {"saved": True}
         write_file(self.config_file, json.dumps(described, indent=1).encode())
 
@@ -150,8 +149,7 @@ class Workdir:
 
         Raises CheckpointError when it is there and cannot be read.
         """
-        final = read_final(self.path)
-        if final is not None:
+        if final := read_final(self.path):
             (self.path / FINAL).rename(self.path / f"final-{final.step}.json")
 
     def check_empty(self) -> None:
@@ -169,9 +167,9 @@ class Workdir:
 
     @contextlib.contextmanager
     def appearing(self) -> Iterator["Workdir"]:
-        """Gives a work directory to write to, which becomes this one at the end.
+        """Yields a temporary work directory to write to, which is renamed to this one at the end.
 
-        Nothing is left of a failure. On a bucket, which has no rename, it is this one.
+        A failure leaves nothing behind. On a bucket, which has no rename, it yields this one.
         Raises CheckpointError when it cannot be written.
         """
         if is_remote(self.path):
@@ -190,13 +188,11 @@ class Workdir:
         if (self.path / FINAL).exists():
             return True
         # a run from before this was noted: its groups have parameters once it has evaluated
-        groups = self.path / "groups"
-        names = {p.name for p in groups.iterdir()} if groups.is_dir() else set()
-        trained = names - set(self.read_kept())
-        return any(any(self.group(name).glob("params-*.msgpack")) for name in trained)
+        files = (self.path / "groups").glob("*/params-*.msgpack")
+        return not {file.parent.name for file in files} <= set(self.read_kept())
 
     def seen(self, seconds: float = 60) -> None:
-        """Returns when the run is seen here; raises CheckpointError when another host's is not."""
+        """Waits until `config.json` is visible here; raises CheckpointError if it never is."""
         until = time.monotonic() + seconds  # network file systems may be late
         while not self.config_file.exists():
             if time.monotonic() > until:
@@ -207,10 +203,10 @@ class Workdir:
 
     @contextlib.contextmanager
     def lock(self):
-        """Holds the directory for one trainer; the system frees it when its owner dies.
+        """Locks the directory for one trainer; the system frees the lock when its owner dies.
 
         A directory that had to be made and stayed empty is removed again. A bucket has no locks:
-        there it is for the cluster to start a run once.
+        the cluster has to make sure that it starts each run once.
 
         Raises CheckpointError when another trainer holds it or the directory cannot be made.
         """
@@ -243,28 +239,26 @@ class Workdir:
             )
 
     def _holds_lock(self) -> bool:
-        if self._lock is None:
-            return False
-        try:
-            return os.path.samestat(os.stat(self.path / ".lock"), self._lock)
-        except OSError:
-            return False
+        with contextlib.suppress(OSError):
+            lock = os.stat(self.path / ".lock")
+            return self._lock is not None and os.path.samestat(lock, self._lock)
+        return False
 
 
 def _remove_leftovers(run: Path, codes: tuple[str, ...]) -> None:
-    """Removes what killed writers left: exact names, where they are written, behind no link."""
-    groups = run / "groups"
-    own = [p for p in groups.iterdir() if not p.name.startswith(".")] if _real(groups) else []
-    for folder, names in ((run, _FILES), *((group, _GROUP_FILES) for group in own)):
-        for path in folder.iterdir() if folder == run or _real(folder) else ():
+    """Removes partial files of killed writers: exact names in the usual folders, behind no link."""
+    parent = run / "groups"
+    folders = [path for path in parent.iterdir() if _real(path)] if _real(parent) else []
+    groups = [(folder, _GROUP_FILES) for folder in folders if not folder.name.startswith(".")]
+    for folder, names in ((run, _FILES), *groups):
+        for path in folder.iterdir():
             if re.fullmatch(rf"\.({names})\.\d+", path.name) and _real(path, Path.is_file):
                 path.unlink(missing_ok=True)
-    own_codes = "|".join(map(re.escape, codes))
-    for path in groups.iterdir() if _real(groups) else ():
-        if re.fullmatch(rf"\.({own_codes})\.\d+", path.name) and _real(path):
-            shutil.rmtree(path)
+    for folder in folders:
+        if re.fullmatch(rf"\.({'|'.join(map(re.escape, codes))})\.\d+", folder.name):
+            shutil.rmtree(folder)
 
 
 def _real(path: Path, kind: Callable[[Path], bool] = Path.is_dir) -> bool:
-    """Whether a path is of a kind itself, and no link to one."""
+    """Whether a path itself is of a kind, and not a link."""
     return kind(path) and not path.is_symlink()

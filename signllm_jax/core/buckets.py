@@ -1,13 +1,12 @@
 """Writing to buckets, which have no rename, append or locks.
 
-What is written there appears whole when it is closed, so a file that is written last marks a
-finished set.
+A file of a bucket appears when it is closed, so a file that is written last marks a complete set.
 """
 
 import tempfile
 from pathlib import Path
 
-from signllm_jax.core.errors import CheckpointError
+from signllm_jax.core.errors import CheckpointError, reason
 from signllm_jax.core.storage import AnyPath
 
 
@@ -32,5 +31,4 @@ def write_object(path: AnyPath, data: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
     except Exception as error:  # every client has exceptions of its own
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise CheckpointError(f"{path}: cannot be written: {reason}") from None
+        raise CheckpointError(f"{path}: cannot be written: {reason(error)}") from None

@@ -18,11 +18,9 @@ from signllm_jax.core.compile_cache import keep_programs
 from signllm_jax.core.environment import set_back, without_device
 from signllm_jax.core.errors import ConfigError, SignLLMError
 
-FAULT = 1
-BAD_INPUT = 2
+FAULT, BAD_INPUT, INTERRUPTED = 1, 2, 130
 STOPPED = 75
-"""Of a training that a signal stopped: it is not done; the same command goes on (EX_TEMPFAIL)."""
-INTERRUPTED = 130
+"""Exit code of a training run that a signal stopped: the same command resumes it (EX_TEMPFAIL)."""
 
 _Value = TypeVar("_Value")
 
@@ -75,28 +73,29 @@ def _clearer(error: Exception, argv: list[str]) -> Exception:
     return next(filter(None, (_unknown(name, config) for name in settings)), error)
 
 
-def _unknown(setting: str, held: Any) -> ConfigError | None:
-    """An error where `config.A.B` is no setting of a config of nested mappings."""
-    place, *keys = setting.split(".")
+def _unknown(setting: str, section: Any) -> ConfigError | None:
+    """An error if `config.A.B` is not a setting of a config of nested mappings."""
+    path, *keys = setting.split(".")
     for key in keys:
-        place, known = f"{place}.{key}", list(getattr(held, "keys", tuple)())
+        path, known = f"{path}.{key}", list(getattr(section, "keys", tuple)())
         if key not in known:
             near = difflib.get_close_matches(key, known, 1)
             hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known) or 'none'}"
-            return ConfigError(f"unknown setting {place}: {hint}")
-        held = held[key]
+            return ConfigError(f"unknown setting {path}: {hint}")
+        section = section[key]
     return None
 
 
 def config_path(path: str) -> str:
     """The path of a config, `configs/FILE.py[:...]`, beside the package if not in this folder.
 
-    So an installed package, which has its configs with it, is used from anywhere.
+    An installed package brings its configs along, so it can be used from any folder.
     """
     file = path.partition(":")[0]
-    beside = Path(__file__).resolve().parents[2] / file
-    own = file.startswith("configs/") and not os.path.exists(file) and beside.exists()
-    return str(beside) + path[len(file) :] if own else path
+    packaged = Path(__file__).resolve().parents[2] / file
+    if file.startswith("configs/") and not os.path.exists(file) and packaged.exists():
+        return f"{packaged}{path[len(file) :]}"
+    return path
 
 
 def _with_config(argument: str) -> str:
@@ -112,14 +111,14 @@ def _call(main: Callable[[], int | None]) -> int:
     except (SignLLMError, KeyboardInterrupt) as error:
         return report(error)
     except Exception as error:
-        told = without_device(error)
-        if told is None:
+        device_error = without_device(error)
+        if device_error is None:
             raise
-        return report(told.with_traceback(error.__traceback__))
+        return report(device_error.with_traceback(error.__traceback__))
 
 
 def report(error: BaseException) -> int:
-    """Says on stderr what ended a command, and returns its exit code."""
+    """Reports on stderr the error that ended a command, and returns its exit code."""
     if isinstance(error, KeyboardInterrupt):
         print("\ninterrupted", file=sys.stderr)
         return INTERRUPTED
@@ -146,12 +145,12 @@ def required(flag: flags.FlagHolder[_Value | None]) -> _Value:
 
 
 def printable(text: str) -> str:
-    """A text whose control characters a terminal shows and does not obey."""
+    """The text with control characters escaped, so that a terminal shows and does not obey them."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def say(text: str) -> None:
-    """Prints lines on stdout; what names, texts and glosses of files bring stays visible."""
+    """Prints lines on stdout; control characters in names, texts and glosses are escaped."""
     print("\n".join(map(printable, text.split("\n"))), flush=True)
 
 

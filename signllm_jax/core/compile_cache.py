@@ -1,11 +1,12 @@
-"""Compiled programs, kept on the disk: the second run starts without compiling.
+"""Compiled programs on the disk: the second run starts without compiling.
 
-A program that is kept is the one that was compiled, so results stay the same to the bit. It is
-machine code that is run as it lies there. So it lies in the user's cache folder, for one kind of
-processor, and never beside a work directory, which may have been downloaded. A folder that
-anybody else may write to is not used.
+A stored program is the one that was compiled, so results stay the same to the bit. It is machine
+code that is run without a check. So it is stored in the user's cache folder, for one kind of
+processor, and never beside a work directory, which may have been downloaded. A folder that other
+users may write to is not used.
 """
 
+import itertools
 import os
 import platform
 import stat
@@ -19,16 +20,17 @@ from signllm_jax.core.errors import CheckpointError
 
 CHOSEN = "SIGNLLM_CACHE_DIR"
 MAX_BYTES = 2 << 30
-"""All programs of one kind of processor; those that were not used for longest make room."""
+"""Size limit of all programs of one kind of processor; the least recently used are evicted."""
+_OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
 def keep_programs() -> None:
-    """Lets jax keep what it compiles in the user's cache folder, and find it there.
+    """Lets jax store compiled programs in the user's cache folder, and load them from there.
 
-    That is `$XDG_CACHE_HOME/signllm_jax/compiled` (by default `~/.cache/...`); what is made there
-    is for the user alone. SIGNLLM_CACHE_DIR=FOLDER names another folder, empty = not kept. jax's
-    own settings, such as JAX_COMPILATION_CACHE_DIR, come before both. A folder that is not safe to
-    use costs a compilation and a line on stderr, and nothing else.
+    The folder is `$XDG_CACHE_HOME/signllm_jax/compiled` (by default `~/.cache/...`), readable by
+    the user only. SIGNLLM_CACHE_DIR=FOLDER names another folder, empty = programs are not stored.
+    jax's own settings, such as JAX_COMPILATION_CACHE_DIR, take precedence. If a folder is not safe
+    to use, programs are compiled again and a line on stderr says so.
     """
     import jax
 
@@ -54,7 +56,7 @@ def keep_programs() -> None:
 
 
 def cache_home() -> Path:
-    """The user's folder of what can be made anew: `$XDG_CACHE_HOME`, else `~/.cache`."""
+    """The user's cache folder: `$XDG_CACHE_HOME`, else `~/.cache`."""
     named = Path(os.environ.get("XDG_CACHE_HOME", ""))
     return named if named.is_absolute() else Path("~/.cache").expanduser()
 
@@ -62,13 +64,11 @@ def cache_home() -> Path:
 def _make_safe(folder: Path) -> None:
     """Makes the folder; raises CheckpointError where another user could have put a program.
 
-    Checked are the folder, what lies in it, and every level above it up to the home folder, or to
-    the root where it lies elsewhere.
+    It checks the folder, the files in it, and every folder above it up to the home folder, or up to
+    the root if it lies elsewhere.
     """
-    home = Path.home()
-    above = (level for level in reversed(folder.parents) if home in level.parents)
-    levels = above if home in folder.parents else reversed(folder.parents)
-    for level in (*levels, folder):
+    levels = (folder, *itertools.takewhile(lambda level: level != Path.home(), folder.parents))
+    for level in reversed(levels):
         try:
             level.mkdir(mode=0o700)
         except OSError:
@@ -77,35 +77,31 @@ def _make_safe(folder: Path) -> None:
         _check_level(level, last=level == folder)
     closed = not folder.stat().st_mode & 0o077
     for entry in folder.iterdir():
-        held = entry.lstat()
-        own = stat.S_ISREG(held.st_mode) and held.st_uid == os.geteuid()
-        if not own or (_others_write(held) and not closed):
+        status = entry.lstat()
+        safe = closed or not status.st_mode & _OTHERS_MAY_WRITE
+        if not (stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid() and safe):
             raise CheckpointError(f"{entry}: others may have written it")
-    for program in folder.glob("*-cache"):  # a kill came between its two files: jax evicts no such
+    for program in folder.glob("*-cache"):  # of a process killed between the two files of a program
         if not program.with_name(program.name.removesuffix("cache") + "atime").exists():
             program.unlink()
 
 
 def _check_level(level: Path, last: bool) -> None:
-    held = level.lstat()
-    if not stat.S_ISDIR(held.st_mode):
+    status = level.lstat()
+    if not stat.S_ISDIR(status.st_mode):
         raise CheckpointError(f"{level}: is no folder")
-    if held.st_uid != os.geteuid() and (last or held.st_uid != 0):
+    if status.st_uid != os.geteuid() and (last or status.st_uid != 0):
         raise CheckpointError(f"{level}: belongs to another user")
-    shared = held.st_mode & stat.S_ISVTX and not last  # as /tmp: all write, none moves another's
-    if _others_write(held) and not shared:
+    sticky = status.st_mode & stat.S_ISVTX and not last  # as /tmp: nobody can replace others' files
+    if status.st_mode & _OTHERS_MAY_WRITE and not sticky:
         raise CheckpointError(f"{level}: others may write to it")
 
 
-def _others_write(held: os.stat_result) -> bool:
-    return bool(held.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
-
-
 def _processor() -> str | None:
-    """A name for processors that run the same machine code; None where there is no telling."""
+    """A name for processors that run the same machine code; None if the processor is unknown."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:  # not Linux: elsewhere jaxlib has crashed where it loaded large programs
         return None
-    told = {line for line in lines if line.startswith(("model name", "flags", "Features", "CPU "))}
-    return f"{platform.machine()}-{zlib.crc32(''.join(sorted(told)).encode()):08x}"
+    kind = {line for line in lines if line.startswith(("model name", "flags", "Features", "CPU "))}
+    return f"{platform.machine()}-{zlib.crc32(''.join(sorted(kind)).encode()):08x}"

@@ -32,12 +32,12 @@ class Config:
     """Everything that a run depends on.
 
     Attributes:
-        name: the config file's name, part of the default workdir's.
-        task: the kind of model, see `core/tasks.py`.
-        size: `tiny`, `base`, `large`, `super` or a name of one's own.
-        init_from: a workdir to take parameters from, `WORKDIR` or `WORKDIR:language`.
-        extend_from: a workdir whose groups are taken along as they are, beside the languages that
-            are trained (MLSF).
+        name: name of the config file, part of the default workdir's name.
+        task: kind of model, see `core/tasks.py`.
+        size: `tiny`, `base`, `large`, `super` or another name.
+        init_from: workdir to take parameters from, `WORKDIR` or `WORKDIR:language`.
+        extend_from: workdir whose groups are copied unchanged, beside the languages that are
+            trained (MLSF).
     """
 
     name: str = "mlsf"
@@ -60,17 +60,17 @@ class Config:
 
     @property
     def reader(self) -> ReadingConfig | None:
-        """What a reader of poses is made with besides its sizes; None in all other tasks."""
+        """Settings of a reader of poses; None in all other tasks."""
         return self.reading if get_info(self.task).reads_poses else None
 
     @property
     def compared(self) -> str:
-        """`rl.group`, of a run whose clips are drawn by quality."""
+        """`rl.group` if clips are drawn by quality, else `none`."""
         return self.rl.group if self.rl.plc else "none"
 
     @property
     def batch_rows(self) -> tuple[int, int]:
-        """Rows of a language in a batch: those of the data in order, and those by priority."""
+        """Rows per language in a batch: those in the order of the data, and those by priority."""
         rows, strata = self.train.batch_size, self.rl.strata
         if not self.rl.plc:
             return rows, 0
@@ -82,8 +82,8 @@ def read_config(values: Mapping[str, Any]) -> Config:
     """A checked Config from nested mappings (a ConfigDict's `to_dict()`, or parsed JSON).
 
     Raises:
-        ConfigError: naming the key: unknown, of the wrong type, or out of range; or values that
-            contradict each other.
+        ConfigError: A key is unknown, of the wrong type or out of range, or values contradict each
+            other; the message names the key.
     """
     config = read_as(Config, values, "config")
     config = _with_strata(_with_frame_size(config))
@@ -91,18 +91,10 @@ def read_config(values: Mapping[str, Any]) -> Config:
         config = _with_codes(config)
     except ConfigError as error:
         raise ConfigError(f"config.data.languages: {error}") from None
-    model, data = config.model, config.data
+    model = config.model
     check_model(model)
-    if data.row_frames % model.patch:
-        raise ConfigError(
-            f"config.data.row_frames: {data.row_frames} is not a multiple of "
-            f"model.patch = {model.patch}"
-        )
-    if config.eval.max_frames % model.patch:
-        raise ConfigError(
-            f"config.eval.max_frames: {config.eval.max_frames} is not a multiple of "
-            f"model.patch = {model.patch}"
-        )
+    check_multiple("config.data.row_frames", config.data.row_frames, "model.patch", model.patch)
+    check_multiple("config.eval.max_frames", config.eval.max_frames, "model.patch", model.patch)
     if config.rl.plc:
         _check_replay(config)
     if config.loss.robust != "none":
@@ -112,48 +104,65 @@ def read_config(values: Mapping[str, Any]) -> Config:
     return config
 
 
+def check_multiple(name: str, value: int, divisor_name: str, divisor: int) -> None:
+    """Raises ConfigError naming a setting that is not a multiple of another."""
+    if value % divisor:
+        raise ConfigError(f"{name}: {value} is not a multiple of {divisor_name} = {divisor}")
+
+
+def check_faults(setting: str, *faults: tuple[object, str]) -> None:
+    """Raises ConfigError with the setting's name and the message of the first fault that holds.
+
+    Args:
+        setting: Name of the setting, the first part of the message.
+        faults: Condition and second part of the message of each fault.
+    """
+    for holds, message in faults:
+        if holds:
+            raise ConfigError(f"{setting}{message}")
+
+
 def check_model(model: ModelConfig, where: str = "config.model") -> None:
-    """Raises ConfigError where the sizes of a model do not fit each other."""
-    if model.width % model.heads:
-        raise ConfigError(
-            f"{where}.width: {model.width} is not a multiple of heads = {model.heads}"
-        )
-    if model.progress_features % 2:
-        raise ConfigError(f"{where}.progress_features: must be even")
-    if model.flow and model.decoder != "parallel":
-        raise ConfigError(
-            f"{where}.flow: {model.flow} passes need decoder = parallel, not {model.decoder}"
-        )
-    if model.token_durations and not model.progress_bias:
-        raise ConfigError(f"{where}.token_durations: true needs progress_bias = true")
-    if model.latent_moments and not model.latent:
-        raise ConfigError(f"{where}.latent_moments: {model.latent_moments} need latent above 0")
-
-
-def _with_codes(config: Config) -> Config:
-    """Codes of languages, which may be given by name; raises ConfigError for an impossible code."""
-    codes = tuple(find_code(name) or check_code(name) for name in config.data.languages)
-    steps = {find_code(name) or name: n for name, n in config.train.language_steps.items()}
-    return dataclasses.replace(
-        config,
-        data=dataclasses.replace(config.data, languages=codes),
-        train=dataclasses.replace(config.train, language_steps=steps),
+    """Raises ConfigError if the sizes of a model do not fit each other."""
+    check_multiple(f"{where}.width", model.width, "heads", model.heads)
+    check_faults(
+        where,
+        (model.progress_features % 2, ".progress_features: must be even"),
+        (
+            model.flow and model.decoder != "parallel",
+            f".flow: {model.flow} passes need decoder = parallel, not {model.decoder}",
+        ),
+        (
+            model.token_durations and not model.progress_bias,
+            ".token_durations: true needs progress_bias = true",
+        ),
+        (
+            model.latent_moments and not model.latent,
+            f".latent_moments: {model.latent_moments} need latent above 0",
+        ),
     )
 
 
+def _with_codes(config: Config) -> Config:
+    """Replaces names of languages by codes; raises ConfigError for a malformed code."""
+    codes = tuple(find_code(name) or check_code(name) for name in config.data.languages)
+    steps = {find_code(name) or name: n for name, n in config.train.language_steps.items()}
+    data = dataclasses.replace(config.data, languages=codes)
+    train = dataclasses.replace(config.train, language_steps=steps)
+    return dataclasses.replace(config, data=data, train=train)
+
+
 def _with_frame_size(config: Config) -> Config:
-    """D follows from the layout; a number that belongs to no layout is refused."""
-    size = get_layout(config.data.layout).frame_size
-    if config.model.frame_size not in {layout.frame_size for layout in LAYOUTS.values()}:
-        raise ConfigError(
-            f"config.model.frame_size: {config.data.layout} has {size}, not "
-            f"{config.model.frame_size}"
-        )
+    """Sets D, which follows from the layout; refuses a number that belongs to no layout."""
+    layout, given = config.data.layout, config.model.frame_size
+    size = get_layout(layout).frame_size
+    if given not in {known.frame_size for known in LAYOUTS.values()}:
+        raise ConfigError(f"config.model.frame_size: {layout} has {size}, not {given}")
     return dataclasses.replace(config, model=dataclasses.replace(config.model, frame_size=size))
 
 
 def _with_strata(config: Config) -> Config:
-    """As many strata as can have a cyclic and a priority share near the one that is asked for."""
+    """Replaces `rl.strata` = 0 by the most strata that have at least three rows of a batch each."""
     rows, rl = config.train.batch_size, config.rl
     if rl.strata:
         return config
@@ -163,64 +172,59 @@ def _with_strata(config: Config) -> Config:
 
 
 def _check_replay(config: Config) -> None:
-    """Raises ConfigError when the replay buffer and the batch do not fit each other."""
-    rl, data, rows = config.rl, config.data, config.train.batch_size
+    """Raises ConfigError if the replay buffer and the batch do not fit each other."""
+    rl, rows = config.rl, config.train.batch_size
     cyclic, _ = config.batch_rows
     if rows % rl.strata or cyclic < rl.strata:
         raise ConfigError(
             f"config.train.batch_size: {rows} rows cannot be split into a cyclic and a priority "
             f"share for each of config.rl.strata = {rl.strata} (or switch config.rl.plc off)"
         )
-    if rl.capacity % rl.strata:
-        raise ConfigError(
-            f"config.rl.capacity: {rl.capacity} is not a multiple of strata = {rl.strata}"
-        )
-    least = cyclic * data.row_clips
+    check_multiple("config.rl.capacity", rl.capacity, "strata", rl.strata)
+    least = cyclic * config.data.row_clips
     if rl.capacity < least:
         raise ConfigError(f"config.rl.capacity: {rl.capacity} holds less than a batch, {least}")
-    if rl.clip_frames % config.model.patch:
-        raise ConfigError(
-            f"config.rl.clip_frames: {rl.clip_frames} is not a multiple of model.patch = "
-            f"{config.model.patch}"
-        )
+    check_multiple("config.rl.clip_frames", rl.clip_frames, "model.patch", config.model.patch)
 
 
 def _check_robust(config: Config) -> None:
-    """Raises ConfigError where clips that fit badly cannot count less by `config.loss.robust`."""
-    place = f"config.loss.robust: {config.loss.robust}"
-    if not get_info(config.task).makes_poses:
-        raise ConfigError(f"{place}: the task {config.task} makes no poses")
-    if config.rl.plc or config.rl.loss != "mse":
-        raise ConfigError(
-            f"{place} is a squared error without reinforcement learning: it takes "
-            "config.rl.plc = False and config.rl.loss = mse"
-        )
+    """Raises ConfigError if the config cannot have a robust loss (`config.loss.robust`)."""
+    check_faults(
+        f"config.loss.robust: {config.loss.robust}",
+        (not get_info(config.task).makes_poses, f": the task {config.task} makes no poses"),
+        (
+            config.rl.plc or config.rl.loss != "mse",
+            " is a squared error without reinforcement learning: it takes config.rl.plc = False "
+            "and config.rl.loss = mse",
+        ),
+    )
 
 
 def _check_kernel(config: Config) -> None:
-    """Raises ConfigError where the kernel of `config.model.attention` cannot attend."""
-    model, data = config.model, config.data
-    place = f"config.model.attention: {model.attention}"
-    if model.decoder != "autoregressive":
-        raise ConfigError(f"{place}: a decoder that is {model.decoder} has xla alone")
-    if not get_info(config.task).makes_poses:
-        raise ConfigError(f"{place}: the task {config.task} has xla alone")
-    patches, head = data.row_frames // model.patch, model.width // model.heads
-    if model.attention == "cudnn":
-        if head % 8 or head > 128:
-            raise ConfigError(
-                f"{place} takes heads whose width is a multiple of 8 up to 128, not "
-                f"model.width / model.heads = {head}"
-            )
-        if patches % 2:
-            raise ConfigError(f"{place} takes an even number of patches a row, not {patches}")
-        if model.dtype == "float32":
-            raise ConfigError(f"{place} computes in bfloat16, not in config.model.dtype = float32")
-    elif patches % 128:
-        raise ConfigError(
-            f"{place} takes rows of a multiple of 128 patches, not data.row_frames / model.patch = "
-            f"{patches}"
-        )
+    """Raises ConfigError if the kernel of `config.model.attention` does not support the config."""
+    model = config.model
+    patches, head = config.data.row_frames // model.patch, model.width // model.heads
+    cudnn = model.attention == "cudnn"
+    check_faults(
+        f"config.model.attention: {model.attention}",
+        (model.decoder != "autoregressive", f": a decoder that is {model.decoder} has xla alone"),
+        (not get_info(config.task).makes_poses, f": the task {config.task} has xla alone"),
+        (
+            cudnn and (head % 8 or head > 128),
+            " takes heads whose width is a multiple of 8 up to 128, not model.width / "
+            f"model.heads = {head}",
+        ),
+        (cudnn and patches % 2, f" takes an even number of patches a row, not {patches}"),
+        (
+            cudnn and model.dtype == "float32",
+            " computes in bfloat16, not in config.model.dtype = float32",
+        ),
+        (
+            not cudnn and patches % 128,
+            " takes rows of a multiple of 128 patches, not data.row_frames / model.patch = "
+            f"{patches}",
+        ),
+    )
 
 
 def to_dict(config: Config) -> dict[str, Any]:

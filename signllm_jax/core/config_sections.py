@@ -11,7 +11,7 @@ class DataConfig:
 
     Attributes:
         dataset: `fingerspelling`, or a prepared data set's name.
-        languages: codes in the order of the language axis; empty = all that the data set has.
+        languages: codes in the order of the language axis; empty = all languages of the data set.
         layout: skeleton layout of the clips.
         data_dir: folder of the prepared TFDS data; empty = the default folder.
         row_frames: T, frames of a packed row, a multiple of the patch.
@@ -19,15 +19,15 @@ class DataConfig:
         row_units: units of a packed row of a text stage.
         row_clips: K, the most clips that a row packs.
         plan: 1 packs clips into rows anew in every epoch; 2 packs them once and permutes the rows,
-            which is quick for millions of clips (`data/packing.py`). Runs from before have 1.
-        temperature: tau by which a model of several languages mixes them: a language of n examples
-            is drawn with p ~ n^(1/tau).
-        threads: reading threads.
-        prefetch: batches read ahead.
-        cache_mb: standardized examples kept in memory, at most this many megabytes.
-        max_bad: train clips whose record is damaged that a run skips; one more ends it.
+            which is quick for millions of clips (`data/packing.py`). Older runs have 1.
+        temperature: tau of the mix of languages that share a model: a language of n examples is
+            drawn with p ~ n^(1/tau).
+        threads: number of reading threads.
+        prefetch: number of batches read ahead.
+        cache_mb: memory for standardized examples, in megabytes.
+        max_bad: number of damaged train records that a run skips; one more ends the run.
         corrupt: share of the train clips that are damaged on purpose (`data/corruption.py`).
-        corrupt_seed: of which clips these are.
+        corrupt_seed: seed by which these clips are chosen.
     """
 
     dataset: str = "fingerspelling"
@@ -56,30 +56,30 @@ class RLConfig:
         loss: `mse`; `reward`, the paper's RL loss, literally; or `policy_gradient`.
         plc: whether a share of every batch is drawn from the replay buffer by priority.
         share: share of a batch's rows that are drawn, rounded to whole rows of every stratum.
-        eta: exponent of P(i); 0 draws all alike.
-        threshold: clips of a priority below it are not drawn (the paper: 0.5).
+        eta: exponent of P(i); 0 draws all clips equally often.
+        threshold: clips of a lower priority are not drawn (the paper: 0.5).
         beta: exponent of the importance weights, 0 = none (the paper).
-        direction: what a priority is: `high_reward` (the paper), `high_error`,
+        direction: meaning of the priority: `high_reward` (the paper), `high_error`,
             `learning_progress`.
-        group: what a clip's quality is compared within: `none`, all clips; those of its `text` or
-            by its `signer`, so that whoever is easiest is not drawn most often. A clip that is
-            alone in its group is a median one.
+        group: clips that a clip's quality is compared with: `none`, all clips; those of the same
+            `text` or of the same `signer`, so that the easiest text or signer is not drawn most
+            often. A clip that is alone in its group counts as the median.
         half_life: steps after which half of a stale error has faded to the median, 0 = never.
-        rollout: the error is of the `teacher_forced` prediction or of a `free_running` one.
-        reward: of free-running clips, `mse` or `dtw`; teacher-forced it is `mse`.
-        rollout_clips: clips of every stratum that are produced anew in a step, free-running.
-        resident: once every clip is in the buffer the cyclic share comes from there too, and
-            no example crosses from the host again.
-        capacity: C, clips of a language that the buffer holds, a multiple of strata; at least its
-            train split = each clip has a place of its own.
-        strata: parts of the buffer that are drawn from by themselves, a multiple of data * fsdp;
-            0 = as many as divide rows and capacity and have at least three rows of a batch each.
+        rollout: prediction that the error is measured on, `teacher_forced` or `free_running`.
+        reward: reward of free-running clips, `mse` or `dtw`; of teacher-forced ones it is `mse`.
+        rollout_clips: clips per stratum that are generated again in a step, free-running.
+        resident: whether the cyclic share comes from the buffer too once it holds every clip, so
+            that no more examples are copied from the host.
+        capacity: C, clips per language that the buffer holds, a multiple of strata; from the size
+            of the train split on, each clip has a slot of its own.
+        strata: parts of the buffer that are sampled separately, a multiple of data * fsdp; 0 = as
+            many as divide rows and capacity and have at least three rows of a batch each.
         clip_frames: longest clip that the buffer takes, at most a row's; 0 = a row's.
         clip_tokens: longest text that it takes, in tokens, at most a row's; 0 = a row's.
-        supervised: weight of the usual loss beside a policy gradient.
+        supervised: weight of the supervised loss beside a policy gradient.
         policy: weight of the policy gradient.
-        deviation: of the Gaussian policy, in standard deviations, at the first step.
-        final_deviation: at the last step; between them it falls geometrically.
+        deviation: deviation of the Gaussian policy at the first step, in standard deviations.
+        final_deviation: deviation at the last step; between them it falls geometrically.
     """
 
     loss: str = _at("mse", choices=("mse", "reward", "policy_gradient"))
@@ -111,16 +111,16 @@ class OptimizerConfig:
 
     Attributes:
         name: `adamw`, or `sgd` (for comparing meshes).
-        learning_rate: its peak, after the warm-up.
+        learning_rate: peak learning rate, after the warm-up.
         warmup: steps of linear warm-up.
         schedule: `cosine` or `linear`, from the peak to the end, or `constant`.
         final: share of the peak at the end of a schedule that is not constant.
         b1: decay of the first moment.
         b2: decay of the second moment.
-        weight_decay: on matrices only.
+        weight_decay: weight decay, of matrices only.
         clip: largest global norm of a language's gradient.
-        average: decay of the running mean of the parameters, which is then what is evaluated and
-            kept; 0 = the parameters themselves are.
+        average: decay of the running mean of the parameters, which is then evaluated and kept; 0 =
+            the parameters themselves are evaluated and kept.
     """
 
     name: str = _at("adamw", choices=("adamw", "sgd"))
@@ -140,15 +140,15 @@ class TrainConfig:
     """The run.
 
     Attributes:
-        steps: steps of every language.
-        language_steps: steps of single languages, where they differ.
+        steps: training steps of every language.
+        language_steps: training steps of single languages, where they differ.
         shared_start: steps that the first language is trained alone, before all languages begin
-            from its parameters; 0 = each begins by itself, and learns the same whatever the others.
+            from its parameters; 0 = each language has its own start, independent of the others.
         batch_size: B, packed rows of a language in a step.
-        seed: of parameters, data order and noise.
+        seed: seed of parameters, data order and noise.
         patience: evaluations without a better dev score before a language stops; 0 = never.
-        skip_spikes: a step whose gradient norm is over so many times the language's running mean
-            changes none of its parameters; 0 = every step counts.
+        skip_spikes: limit of the gradient norm, in multiples of the language's running mean; a step
+            above it changes none of the language's parameters; 0 = no limit.
     """
 
     steps: int = _at(2000, 1, 1 << 31)
@@ -168,10 +168,10 @@ class EvalConfig:
         every: steps between evaluations on dev.
         reader: whether the errors of a reader of letters, trained at the first evaluation, count
             when the best parameters are chosen (spelled data only).
-        clips: how many dev clips of a language are used, from the first on; 0 = all.
-        max_frames: longest clip that decoding may produce.
-        batch_size: clips of a language decoded together.
-        samples: clips of a language rendered at the end.
+        clips: number of dev clips per language, from the first on; 0 = all.
+        max_frames: length of the longest clip that decoding may produce, in frames.
+        batch_size: clips per language decoded together.
+        samples: clips per language rendered at the end.
         report: whether the run ends with the test report.
     """
 
@@ -189,10 +189,10 @@ class MeshConfig:
     """Sizes of the mesh axes; all 0 = language, then fsdp, as far as they divide.
 
     Attributes:
-        language: slices of the languages.
-        data: slices of the batch, with copies of the parameters.
-        fsdp: slices of batch and parameters.
-        tensor: slices of heads and hidden units.
+        language: number of slices of the languages.
+        data: number of slices of the batch, with copies of the parameters.
+        fsdp: number of slices of batch and parameters.
+        tensor: number of slices of heads and hidden units.
     """
 
     language: int = _at(0, 0, 1 << 20)
@@ -207,7 +207,7 @@ class CheckpointConfig:
 
     Attributes:
         every: steps between checkpoints.
-        keep: how many of the newest are kept.
+        keep: number of the newest checkpoints that are kept.
     """
 
     every: int = _at(500, 1, 1 << 31)

@@ -1,7 +1,7 @@
-"""What jax is told by environment variables: what is not used here, and devices that are absent.
+"""Environment variables of jax that this package resets, and errors about missing devices.
 
-Everything is computed in types that the code names, so variables that change what numbers mean are
-set back; a platform that jax cannot start is one line.
+The code names the types of all its numbers, so variables that change the default types are reset. A
+platform that jax cannot start is reported in one line.
 """
 
 import os
@@ -16,17 +16,17 @@ _SET_BACK = {
     "JAX_NUMPY_DTYPE_PROMOTION": "standard",
     "JAX_NUMPY_RANK_PROMOTION": "allow",
 }
-"""Variable of jax -> the value that all is written for."""
+"""Variable of jax -> the value that the code expects."""
 _OFF = ("", "0", "false", "off", "no", "n", "f")
 
 
 def set_back() -> list[str]:
-    """Gives the variables that change what numbers mean their usual values, for subprocesses too.
+    """Resets the variables that change types of numbers, for subprocesses too.
 
     Call it before jax is first used.
 
     Returns:
-        A line for each that had another value.
+        A line for each variable that had another value.
     """
     lines = []
     for name, usual in _SET_BACK.items():
@@ -43,20 +43,19 @@ def set_back() -> list[str]:
 
 
 def without_device(error: BaseException) -> ConfigError | None:
-    """What to say where an error means that jax cannot start its devices; else None."""
+    """The error to report if `error` means that jax cannot start its devices; else None."""
     frames = traceback.extract_tb(error.__traceback__)
     starting = bool(frames) and frames[-1].filename.endswith(("xla_bridge.py", "xla_client.py"))
-    told = str(error).partition("\n")[0].partition(" (set JAX_PLATFORMS")[0]
-    if not told.startswith("Unable to initialize backend") and not (
+    message = str(error).partition("\n")[0].partition(" (set JAX_PLATFORMS")[0]
+    if not message.startswith("Unable to initialize backend") and not (
         starting and isinstance(error, RuntimeError | AssertionError)
     ):
         return None
-    named = os.environ.get("JAX_PLATFORMS", "")
-    reason = told or "no such device was found"
-    if named:
+    reason = message or "no such device was found"
+    if platforms := os.environ.get("JAX_PLATFORMS"):
         return ConfigError(
-            f"JAX_PLATFORMS={named}: jax cannot start it here: {reason:.200}; unset the variable, "
-            "or set JAX_PLATFORMS=cpu"
+            f"JAX_PLATFORMS={platforms}: jax cannot start it here: {reason:.200}; unset the "
+            "variable, or set JAX_PLATFORMS=cpu"
         )
     return ConfigError(
         f"jax cannot start its devices: {reason:.200}; does another process use them? "

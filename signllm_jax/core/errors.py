@@ -1,6 +1,11 @@
 """Errors that a user may see: one line that says what is wrong and where."""
 
 
+def reason(error: BaseException) -> str:
+    """Why something failed, in one line and without the path: for messages that name the path."""
+    return getattr(error, "strerror", None) or str(error).partition("\n")[0] or type(error).__name__
+
+
 class SignLLMError(Exception):
     """Base class; command lines print its message alone and exit with code 2."""
 

@@ -1,8 +1,8 @@
 """Registry of sign languages: the eight of Prompt2Sign, and any other by one more entry.
 
-Entries of one's own stand in the JSON file that `$SIGNLLM_LANGUAGES` names, a list such as
+More entries are read from the JSON file that `$SIGNLLM_LANGUAGES` names, a list such as
 `[{"code": "lse", "name": "Spanish Sign Language", "iso": "ssp", "spoken": "es"}]`. A trained group
-carries the entry of its language, so that using it needs no such file.
+has the entry of its language, so that it can be used without such a file.
 """
 
 import dataclasses
@@ -13,7 +13,7 @@ import unicodedata
 import zlib
 from pathlib import Path
 
-from signllm_jax.core.errors import ConfigError
+from signllm_jax.core.errors import ConfigError, reason
 
 FILE = "SIGNLLM_LANGUAGES"
 
@@ -74,7 +74,7 @@ ABBREVIATIONS = {
 
 
 def name_key(name: str) -> str:
-    """A name in the form in which names are compared: capitals, without the dot of an i."""
+    """A name in the form for comparisons: capitals, without the dot of an i."""
     name = " ".join(unicodedata.normalize("NFC", name).split())
     return name.upper().replace("İ", "I").replace("ı", "I")
 
@@ -103,9 +103,9 @@ def check_code(code: object) -> str:
 
 
 def add_language(language: Language) -> None:
-    """Adds an entry for as long as this process runs; one that is there may be given again.
+    """Adds an entry for as long as this process runs; an equal entry may be added again.
 
-    Raises ConfigError when a field is no text, or the code is malformed, taken, or begins like
+    Raises ConfigError if a field is not a text, or the code is malformed, taken, or begins like
     another (`asl_x` would be a source of `asl` in the name of a data set).
     """
     code = check_code(language.code)
@@ -114,9 +114,9 @@ def add_language(language: Language) -> None:
             raise ConfigError(f"language {code!r}: its {field} must be text, not {value!r}")
     if LANGUAGES.get(code, language) != language:
         raise ConfigError(f"language {code!r}: the code is that of {LANGUAGES[code].name}")
-    for other in LANGUAGES:
-        if code.startswith(f"{other}_") or other.startswith(f"{code}_"):
-            raise ConfigError(f"language {code!r}: its code and {other!r} cannot be told apart")
+    for known in LANGUAGES:
+        if code.startswith(f"{known}_") or known.startswith(f"{code}_"):
+            raise ConfigError(f"language {code!r}: its code and {known!r} cannot be told apart")
     LANGUAGES[code] = language
 
 
@@ -125,20 +125,17 @@ def read_languages(path: str | os.PathLike) -> list[Language]:
     try:
         return [Language(**entry) for entry in json.loads(Path(path).read_text("utf-8"))]
     except (OSError, ValueError, TypeError, RecursionError) as error:
-        reason = getattr(error, "strerror", None) or error
         raise ConfigError(
-            f"{path}: no list of languages with code, name, iso and spoken ({reason})"
+            f"{path}: no list of languages with code, name, iso and spoken ({reason(error)})"
         ) from None
 
 
 def get_language(code: str) -> Language:
     """Returns the registry entry of `code`; raises ConfigError naming the known codes."""
-    try:
-        return LANGUAGES[code]
-    except KeyError:
-        raise ConfigError(
-            f"unknown language {code!r}: known are {', '.join(LANGUAGES)}; others by ${FILE}"
-        ) from None
+    if code not in LANGUAGES:
+        known = ", ".join(LANGUAGES)
+        raise ConfigError(f"unknown language {code!r}: known are {known}; others by ${FILE}")
+    return LANGUAGES[code]
 
 
 def add_own() -> None:

@@ -11,19 +11,16 @@ WIDEST = 8
 """Columns of a table that a page has room for."""
 
 
-def table(
-    head: Sequence[str], rows: Iterable[Sequence[str]], align: str = "lr", widest: int = WIDEST
-) -> str:
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], align: str = "lr") -> str:
     """A Markdown table without a line break at its end.
 
-    A wider one is divided into several of about the same width, one below the other, each with the
-    first column.
+    A table of more than `WIDEST` columns is divided into several of about the same width, one below
+    the other, each with the first column.
 
     Args:
         head: Titles of the columns.
         rows: Cells, as many in a row as there are titles.
         align: `l` or `r` for each column; the last letter also holds for all further columns.
-        widest: Columns of a table at most, 2 or more.
 
     Raises:
         ValueError: A row has more or fewer cells than there are titles.
@@ -33,14 +30,12 @@ def table(
         if len(row) != len(head):
             raise ValueError(f"{len(row)} cells under {len(head)} titles: {row}")
     marks = [{"l": "---", "r": "---:"}[align[min(i, len(align) - 1)]] for i in range(len(head))]
-    parts = max(1, -(-(len(head) - 1) // (widest - 1)))
+    parts = max(1, -(-(len(head) - 1) // (WIDEST - 1)))
     ends = [1 + -(-(len(head) - 1) * part // parts) for part in range(parts + 1)]
     tables = []
     for start, end in itertools.pairwise(ends):
-        own = [[line[0], *line[start:end]] for line in (head, marks, *rows)]
-        tables.append(
-            "\n".join([_line(own[0]), "|" + "|".join(own[1]) + "|", *map(_line, own[2:])])
-        )
+        titles, rule, *cells = ([row[0], *row[start:end]] for row in (head, marks, *rows))
+        tables.append("\n".join([_line(titles), f"|{'|'.join(rule)}|", *map(_line, cells)]))
     return "\n\n".join(tables)
 
 

@@ -10,7 +10,7 @@ SETTINGS = (
     "MALLOC_TRIM_THRESHOLD_",
     "GLIBC_TUNABLES",
 )
-"""Environment variables by which a user tells glibc what to do with memory."""
+"""Environment variables by which a user sets the memory allocation of glibc."""
 _M_TRIM_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -4, -8  # of glibc's malloc.h
 _NEVER = 2**31 - 1  # bytes of unused heap that are given back
 
@@ -19,9 +19,9 @@ def keep_freed() -> bool:
     """Tells glibc to keep freed memory, and returns whether it does.
 
     By default glibc maps every large array afresh, so that in each training step the kernel clears
-    the pages of all activations again. All threads share one heap, since glibc gives back the heaps
-    of single threads whatever it is told. Where the C library is another, or where the environment
-    has settings for glibc (`SETTINGS`), nothing is changed. Call it before threads are started.
+    the pages of all activations again. All threads share one heap, since glibc returns the heaps of
+    single threads whatever the settings are. With another C library, or if the environment has
+    settings for glibc (`SETTINGS`), nothing is changed. Call it before threads are started.
     """
     if not sys.platform.startswith("linux") or any(name in os.environ for name in SETTINGS):
         return False

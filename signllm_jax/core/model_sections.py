@@ -24,7 +24,7 @@ class TextConfig:
             (`init_from`) the table of LangGloss then stays as it is, and with it the other stage.
         weight: of the text stage's loss beside that of the poses.
         own: largest share of clips whose poses are learned from the LangGloss that the text stage
-            writes itself; the share rises with how much of it is right.
+            writes itself; the share grows with the accuracy of that LangGloss.
         invented: whether prompts for made-up words are trained on as well, where words are spelled.
         dropout: share of embeddings and residual branches dropped while training.
         unit_drop: share of units made unknown while training; their n-grams stay.

@@ -1,7 +1,7 @@
-"""Reading from folders that somebody else may have made, and writing into shared ones.
+"""Reading from folders that somebody else may have made, and writing into shared folders.
 
-What is read is a regular file below the folder: no link, which may lead out of it, and no device
-or pipe, which may never end. What is written is a new file: no link that waits under its name.
+Only regular files below the folder are read: no link, which may lead out of the folder, and no
+device or pipe, which may never end. Only new files are written: no link that waits under the name.
 """
 
 import contextlib
@@ -22,9 +22,9 @@ def read_plain(folder: AnyPath, name: str, most: int | None = None) -> bytes:
     """The bytes of a regular file below a folder.
 
     Args:
-        folder: on this machine or on a bucket.
-        name: path of the file in the folder, with `/` between its parts.
-        most: largest size in bytes.
+        folder: Folder on this machine or on a bucket.
+        name: Path of the file in the folder, with `/` between its parts.
+        most: Largest size in bytes.
 
     Raises OSError when the name leads out of the folder, or the file is missing, a link, no
     regular file, larger than `most`, or cannot be read.
@@ -33,15 +33,19 @@ def read_plain(folder: AnyPath, name: str, most: int | None = None) -> bytes:
     if any(part in ("", ".", "..") or "\0" in part or "\\" in part for part in parts):
         raise OSError(errno.EINVAL, f"{name!r} is no name of a file below the folder")
     if is_remote(folder):  # a bucket has neither links nor pipes
-        return _no_more((folder / name).read_bytes(), most)
-    for place in range(1, len(parts)):
-        check_folder(folder.joinpath(*parts[:place]))
-    try:
-        file = open_regular(folder / name, links=False)
-    except OSError as error:
-        raise OSError(error.errno, f"{name}: {error.strerror}") from None
-    with file:
-        return _no_more(file.read() if most is None else file.read(most + 1), most)
+        data = (folder / name).read_bytes()
+    else:
+        for depth in range(1, len(parts)):
+            check_folder(folder.joinpath(*parts[:depth]))
+        try:
+            file = open_regular(folder / name, links=False)
+        except OSError as error:
+            raise OSError(error.errno, f"{name}: {error.strerror}") from None
+        with file:
+            data = file.read(-1 if most is None else most + 1)
+    if most is not None and len(data) > most:
+        raise OSError(errno.EFBIG, f"is larger than {most} bytes")
+    return data
 
 
 def check_folder(folder: AnyPath) -> None:
@@ -72,10 +76,10 @@ def new_beside(path: str | os.PathLike, suffix: str = ".partial") -> str:
 
 
 def open_own(path: str | os.PathLike) -> TextIO:
-    """Opens a small file of ours for reading and writing; it is made where it is missing.
+    """Opens a small file of this program for reading and writing; it is made if it is missing.
 
-    Raises OSError when it is a link, no regular file or has other names too, or cannot be opened:
-    what is written would change a file elsewhere.
+    Raises OSError if it is a link, no regular file or has other names too, or cannot be opened:
+    writing would change a file elsewhere.
     """
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
     descriptor = os.open(path, flags, 0o666)
@@ -87,20 +91,20 @@ def open_own(path: str | os.PathLike) -> TextIO:
 
 
 @contextlib.contextmanager
-def replacing(
-    path: str | os.PathLike, error: type[SignLLMError] = OutputError, suffix: str = ".partial"
-) -> Iterator[str]:
-    """Gives the name of a new file beside `path`, which replaces `path` at the end.
+def replacing(path: str | os.PathLike, suffix: str = ".partial") -> Iterator[str]:
+    """Yields the name of a new file beside `path`, which replaces `path` at the end.
 
-    A reader sees the old file or the whole new one, and nothing is left of a failure.
+    A reader sees the old file or the whole new one, and a failure leaves nothing behind.
 
     Args:
         path: File of this machine.
-        error: What every OSError is raised as, naming `path`.
         suffix: End of the new file's name.
+
+    Raises:
+        OutputError: The file cannot be written.
     """
     part = ""
-    with _os_errors_as(error, path):
+    with _os_errors_as(OutputError, path):
         try:
             part = new_beside(path, suffix)
             yield part
@@ -112,13 +116,13 @@ def replacing(
 
 @contextlib.contextmanager
 def appearing(path: str | os.PathLike, error: type[SignLLMError]) -> Iterator[Path]:
-    """Gives a new folder beside `path`, which becomes `path` at the end.
+    """Yields a new folder beside `path`, which is renamed to `path` at the end.
 
-    Nothing is left of a failure, and nothing that was there before is touched.
+    A failure leaves nothing behind, and nothing that was there before is changed.
 
     Args:
-        path: Folder of this machine that is to be made; its parents are made where missing.
-        error: What every OSError is raised as, naming `path`.
+        path: Folder of this machine to make; missing parents are made too.
+        error: Class that every OSError is raised as, with `path` in its message.
     """
     path = Path(path)
     beside = path.with_name(f".{secrets.token_hex(8)}.partial")
@@ -132,22 +136,22 @@ def appearing(path: str | os.PathLike, error: type[SignLLMError]) -> Iterator[Pa
             shutil.rmtree(beside, ignore_errors=True)
 
 
-def write_whole(
-    path: str | os.PathLike, data: bytes, error: type[SignLLMError] = OutputError
-) -> None:
-    """Writes a file that appears when it is whole; missing folders are made.
+def write_whole(path: str | os.PathLike, data: bytes) -> None:
+    """Writes a file that appears when it is complete; missing folders are made.
 
     Args:
-        path: File of this machine, or of a bucket, where every file appears when it is whole.
-        data: Its content.
-        error: What every OSError is raised as, naming `path`.
+        path: File of this machine, or of a bucket, where files appear only when complete.
+        data: Content of the file.
+
+    Raises:
+        OutputError: The file cannot be written.
     """
-    with _os_errors_as(error, path):
+    with _os_errors_as(OutputError, path):
         as_path(path).parent.mkdir(parents=True, exist_ok=True)
         if is_remote(path):
             as_path(path).write_bytes(data)
             return
-    with replacing(path, error) as part, open(part, "wb") as file:
+    with replacing(path) as part, open(part, "wb") as file:
         file.write(data)
 
 
@@ -159,9 +163,3 @@ def _os_errors_as(error: type[SignLLMError], path: str | os.PathLike) -> Iterato
     except OSError as failure:
         reason = failure.strerror or failure
         raise error(f"{os.fspath(path)}: cannot be written: {reason}") from None
-
-
-def _no_more(data: bytes, most: int | None) -> bytes:
-    if most is not None and len(data) > most:
-        raise OSError(errno.EFBIG, f"is larger than {most} bytes")
-    return data

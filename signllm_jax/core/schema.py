@@ -1,10 +1,11 @@
-"""Plain values out of a file -> the frozen dataclass that says what the file may hold.
+"""Reads plain values of a file into the frozen dataclass that is the file's schema.
 
-A field's type is what its value must be; the metadata of `bounded` say how large it may be. Files
-of strangers are read this way too, so what is wrong is told briefly, and nothing large is built
-before its size is known.
+The type of a field is the type of its value; the metadata of `bounded` are its limits. Untrusted
+files are read this way too, so error messages are short, and nothing large is built before its size
+is checked.
 """
 
+import contextlib
 import dataclasses
 import functools
 import json
@@ -20,17 +21,17 @@ from signllm_jax.core.errors import ConfigError
 
 T = TypeVar("T")
 LONGEST = 1 << 16
-"""Characters of a text."""
+"""Most characters of a text."""
 
 
 def bounded(default: Any = dataclasses.MISSING, low=None, high=None, choices=None) -> Any:
     """A field with a closed range or a set of choices.
 
     Args:
-        default: of the field; without it the field must be given.
-        low: least value.
-        high: greatest value.
-        choices: the values that there are, instead of a range.
+        default: Default of the field; without it the field is required.
+        low: Least value.
+        high: Greatest value.
+        choices: Allowed values, instead of a range.
     """
     return dataclasses.field(default=default, metadata=limits(low, high, choices))
 
@@ -54,11 +55,11 @@ def read_as(cls: type[T], values: Any, where: str, strict: bool = True) -> T:
     """An object of a dataclass from nested mappings and lists.
 
     Args:
-        cls: a dataclass whose fields are numbers, texts, tuples, mappings from texts, arrays
-            (float32), other such dataclasses, or one of several of these.
-        values: parsed JSON, or a ConfigDict's `to_dict()`.
-        where: name of the whole, for errors.
-        strict: whether a key without a field is refused; otherwise it is left out.
+        cls: Dataclass whose fields are numbers, texts, tuples, mappings from texts, arrays
+            (float32), other such dataclasses, or unions of these.
+        values: Parsed JSON, or a ConfigDict's `to_dict()`.
+        where: Name of the object, for errors.
+        strict: Whether a key without a field is refused; otherwise it is ignored.
 
     Raises ConfigError naming the value that is missing, unknown, of another type or out of range.
     """
@@ -72,9 +73,9 @@ def read_as(cls: type[T], values: Any, where: str, strict: bool = True) -> T:
     read = {}
     for name, field in fields.items():
         if name in values:
-            place = f"{where}.{name}"
-            read[name] = _typed(values[name], hints[name], place, strict)
-            _check_limits(read[name], field.metadata, place)
+            path = f"{where}.{name}"
+            read[name] = _typed(values[name], hints[name], path, strict)
+            _check_limits(read[name], field.metadata, path)
         elif field.default is field.default_factory is dataclasses.MISSING:
             raise ConfigError(f"{where}.{name}: is missing")
     return cls(**read)
@@ -102,10 +103,9 @@ def _typed(value, hint, where, strict):
         }
     if origin is np.ndarray and isinstance(value, (list, np.ndarray)):
         return _array(value, where)
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        if abs(value) < 1 << 1000:
-            return float(value)
-    elif hint in (int, float, str, bool, types.NoneType, object) and isinstance(value, hint):
+    if hint is float and type(value) is int and abs(value) < 1 << 1000:
+        return float(value)
+    if hint in (int, float, str, bool, types.NoneType, object) and isinstance(value, hint):
         if isinstance(value, str) and len(value) > LONGEST:
             raise ConfigError(f"{where}: a text of more than {LONGEST} characters")
         if hint in (bool, object) or not isinstance(value, bool):
@@ -115,15 +115,11 @@ def _typed(value, hint, where, strict):
 
 
 def _one_of(value, hints, where, strict):
+    if value is not None:  # then the error is about the value, and not about None
+        hints = [hint for hint in hints if hint is not types.NoneType]
     for hint in hints[:-1]:
-        if hint is types.NoneType and value is not None:
-            continue
-        try:
+        with contextlib.suppress(ConfigError):
             return _typed(value, hint, where, strict)
-        except ConfigError:
-            # of a value that may be left out, what is wrong with it counts
-            if set(hints[1:]) == {types.NoneType} and value is not None:
-                raise
     return _typed(value, hints[-1], where, strict)
 
 

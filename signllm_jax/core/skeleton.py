@@ -1,6 +1,8 @@
 """Layouts of the skeleton: joints, bones, groups and mirror of openpose50 and dwpose128."""
 
 import dataclasses
+import itertools
+from collections.abc import Iterable
 
 from signllm_jax.core.errors import ConfigError
 
@@ -46,11 +48,13 @@ class Layout:
         return self.joints.index(joint)
 
 
+def _sided(side: str, parts: Iterable[str]) -> tuple[str, ...]:
+    return tuple(f"{side}_{part}" for part in parts)
+
+
 def _hand_names(side: str) -> tuple[str, ...]:
-    fingers = ("thumb", "index", "middle", "ring", "little")
-    return (f"{side}_hand_wrist",) + tuple(
-        f"{side}_{finger}_{number}" for finger in fingers for number in range(1, 5)
-    )
+    fingers = itertools.product(("thumb", "index", "middle", "ring", "little"), range(1, 5))
+    return _sided(side, ("hand_wrist", *(f"{finger}_{number}" for finger, number in fingers)))
 
 
 def _shifted(bones, offset):
@@ -58,38 +62,38 @@ def _shifted(bones, offset):
 
 
 def _mirror(joints: tuple[str, ...]) -> tuple[int, ...]:
-    def other(name):
-        if name.startswith("left_"):
-            return "right_" + name[5:]
-        return "left_" + name[6:] if name.startswith("right_") else name
+    opposite = {"left": "right", "right": "left"}
 
-    return tuple(joints.index(other(name)) for name in joints)
+    def mirrored(name):
+        side, _, part = name.partition("_")
+        return f"{opposite[side]}_{part}" if side in opposite else name
+
+    return tuple(joints.index(mirrored(name)) for name in joints)
 
 
-def _openpose50() -> Layout:
-    body = (
-        "nose",
-        "neck",
-        "right_shoulder",
-        "right_elbow",
-        "right_wrist",
-        "left_shoulder",
-        "left_elbow",
-        "left_wrist",
-    )
-    joints = body + _hand_names("left") + _hand_names("right")
-    left, right = 8, 29
-    bones = ((1, 0), (1, 2), (2, 3), (3, 4), (1, 5), (5, 6), (6, 7), (7, left), (4, right))
+def _layout(name: str, body: tuple[str, ...], bones=(), face=(), face_bones=()) -> Layout:
+    """The layout of a body with both hands behind it, and the face behind them.
+
+    Args:
+        name: Name of the layout.
+        body: Joint names of the body, which begin as `_UPPER_BODY` does.
+        bones: Index pairs of the body's bones besides those of `_UPPER_BODY`.
+        face: Names of the face points.
+        face_bones: Index pairs among the face points.
+    """
+    joints = body + _hand_names("left") + _hand_names("right") + face
+    left, right, end = len(body), len(body) + 21, len(body) + 42
+    arms = ((1, 0), (1, 2), (2, 3), (3, 4), (1, 5), (5, 6), (6, 7), (7, left), (4, right))
+    hands = _shifted(HAND_BONES, left) + _shifted(HAND_BONES, right)
+    groups = {"body": range(left), "left_hand": range(left, right), "right_hand": range(right, end)}
+    if face:
+        groups["face"] = range(end, len(joints))
     return Layout(
-        name="openpose50",
+        name=name,
         joints=joints,
-        bones=bones + _shifted(HAND_BONES, left) + _shifted(HAND_BONES, right),
-        groups={
-            "body": tuple(range(8)),
-            "left_hand": tuple(range(left, right)),
-            "right_hand": tuple(range(right, right + 21)),
-        },
-        parent=(1,) * 8 + (7,) * 21 + (4,) * 21,
+        bones=arms + bones + hands + _shifted(face_bones, end),
+        groups={group: tuple(indices) for group, indices in groups.items()},
+        parent=(1,) * left + (7,) * 21 + (4,) * 21 + (0,) * len(face),
         mirror=_mirror(joints),
     )
 
@@ -103,18 +107,9 @@ _FACE_PAIRS = (
     + ((48, 54), (49, 53), (50, 52), (58, 56), (59, 55))  # outer lips
     + ((60, 64), (61, 63), (67, 65))  # inner lips
 )
-# (first, last, closed) of each line that the 68 face points draw
-_FACE_LINES = (
-    (0, 16, False),
-    (17, 21, False),
-    (22, 26, False),
-    (27, 30, False),
-    (31, 35, False),
-    (36, 41, True),
-    (42, 47, True),
-    (48, 59, True),
-    (60, 67, True),
-)
+# first and last point of each line of the face: jaw, brows, nose; then eyes and lips, as rings
+_FACE_CURVES = ((0, 16), (17, 21), (22, 26), (27, 30), (31, 35))
+_FACE_RINGS = ((36, 41), (42, 47), (48, 59), (60, 67))
 
 
 def _face_names() -> tuple[str, ...]:
@@ -126,60 +121,24 @@ def _face_names() -> tuple[str, ...]:
 
 def _face_bones() -> tuple[tuple[int, int], ...]:
     bones = []
-    for first, last, closed in _FACE_LINES:
-        bones += [(point, point + 1) for point in range(first, last)]
-        bones += [(last, first)] if closed else []
+    for first, last in _FACE_CURVES + _FACE_RINGS:
+        bones += itertools.pairwise(range(first, last + 1))
+        bones += [(last, first)] if (first, last) in _FACE_RINGS else []
     return tuple(bones)
 
 
-def _dwpose128() -> Layout:
-    body = (
-        "nose",
-        "neck",
-        "right_shoulder",
-        "right_elbow",
-        "right_wrist",
-        "left_shoulder",
-        "left_elbow",
-        "left_wrist",
-        "right_hip",
-        "right_knee",
-        "right_ankle",
-        "left_hip",
-        "left_knee",
-        "left_ankle",
-        "right_eye",
-        "left_eye",
-        "right_ear",
-        "left_ear",
-    )
-    joints = body + _hand_names("left") + _hand_names("right") + _face_names()
-    left, right, face = 18, 39, 60
-    arms = ((1, 0), (1, 2), (2, 3), (3, 4), (1, 5), (5, 6), (6, 7), (7, left), (4, right))
-    legs = ((1, 8), (8, 9), (9, 10), (1, 11), (11, 12), (12, 13))
-    head = ((0, 14), (14, 16), (0, 15), (15, 17))
-    return Layout(
-        name="dwpose128",
-        joints=joints,
-        bones=arms
-        + legs
-        + head
-        + _shifted(HAND_BONES, left)
-        + _shifted(HAND_BONES, right)
-        + _shifted(_face_bones(), face),
-        groups={
-            "body": tuple(range(18)),
-            "left_hand": tuple(range(left, right)),
-            "right_hand": tuple(range(right, face)),
-            "face": tuple(range(face, face + 68)),
-        },
-        parent=(1,) * 18 + (7,) * 21 + (4,) * 21 + (0,) * 68,
-        mirror=_mirror(joints),
-    )
-
-
-OPENPOSE50 = _openpose50()
-DWPOSE128 = _dwpose128()
+_ARM, _LEG = ("shoulder", "elbow", "wrist"), ("hip", "knee", "ankle")
+_UPPER_BODY = ("nose", "neck", *_sided("right", _ARM), *_sided("left", _ARM))
+_EYES_AND_EARS = ("right_eye", "left_eye", "right_ear", "left_ear")
+OPENPOSE50 = _layout("openpose50", _UPPER_BODY)
+DWPOSE128 = _layout(
+    "dwpose128",
+    (*_UPPER_BODY, *_sided("right", _LEG), *_sided("left", _LEG), *_EYES_AND_EARS),
+    # the legs from the neck, then the eyes and ears from the nose
+    ((1, 8), (8, 9), (9, 10), (1, 11), (11, 12), (12, 13), (0, 14), (14, 16), (0, 15), (15, 17)),
+    _face_names(),
+    _face_bones(),
+)
 LAYOUTS: dict[str, Layout] = {layout.name: layout for layout in (OPENPOSE50, DWPOSE128)}
 # where each joint of openpose50 stands in dwpose128
 DWPOSE_TO_OPENPOSE50: tuple[int, ...] = tuple(
@@ -189,7 +148,6 @@ DWPOSE_TO_OPENPOSE50: tuple[int, ...] = tuple(
 
 def get_layout(name: str) -> Layout:
     """Returns the layout `name`; raises ConfigError naming the known ones."""
-    try:
-        return LAYOUTS[name]
-    except KeyError:
-        raise ConfigError(f"unknown layout {name!r}: known are {', '.join(LAYOUTS)}") from None
+    if name not in LAYOUTS:
+        raise ConfigError(f"unknown layout {name!r}: known are {', '.join(LAYOUTS)}")
+    return LAYOUTS[name]

@@ -1,4 +1,4 @@
-"""Places to read from that may be on a bucket (`gs://BUCKET/FOLDER`) instead of this machine."""
+"""Reading from paths that may be on a bucket (`gs://BUCKET/FOLDER`) instead of this machine."""
 
 import errno
 import os
@@ -9,13 +9,13 @@ from typing import BinaryIO
 
 from etils import epath
 
-from signllm_jax.core.errors import SignLLMError
+from signllm_jax.core.errors import SignLLMError, reason
 from signllm_jax.core.wording import how_to_install
 
 AnyPath = Path | epath.Path
-"""A path of this machine, or one on a bucket, which has the same methods."""
+"""A path on this machine or on a bucket; both have the same methods."""
 SECONDS = 30.0
-"""How long a bucket may take for its first answer; array_record alone waits for nine minutes."""
+"""Seconds to wait for the first answer of a bucket; array_record alone waits for nine minutes."""
 
 
 def is_remote(path: str | os.PathLike) -> bool:
@@ -31,15 +31,14 @@ def as_path(path: str | os.PathLike) -> AnyPath:
 def open_regular(path: str | os.PathLike, links: bool = True) -> BinaryIO:
     """Opens a regular file of this machine for reading.
 
-    A FIFO would be waited for without end and a device may act when it is opened, so neither is
-    opened at all.
+    Opening a FIFO may block for ever and opening a device may have effects, so neither is opened.
 
     Args:
-        path: The file.
-        links: Whether it may be a link to one.
+        path: Path of the file.
+        links: Whether the path may be a link to a regular file.
 
     Raises:
-        OSError: It cannot be opened, is no regular file, or is a link that may not be one.
+        OSError: The file cannot be opened, is not regular, or is a link and `links` is False.
     """
     return open(_descriptor(path, links)[0], "rb")
 
@@ -88,20 +87,14 @@ def read_regular(path: AnyPath) -> bytes:
         return file.read()
 
 
-def ask_for(
-    path: str | os.PathLike,
-    error: type[SignLLMError],
-    seconds: float | None = None,
-    missing_ok: bool = False,
-) -> None:
+def ask_for(path: str | os.PathLike, error: type[SignLLMError], missing_ok: bool = False) -> None:
     """Asks once whether a path is there, if it is remote: a bucket out of reach would hang.
 
     Args:
-        path: any.
-        error: what is raised, in one line, when nothing is there, there is no answer in time, or
-            the library that speaks to it is missing.
-        seconds: how long to wait, by default SECONDS.
-        missing_ok: whether it will do that the bucket answers.
+        path: Local or remote path.
+        error: Class of the error that is raised, in one line, if nothing is there, the bucket does
+            not answer in time, or the client library is missing.
+        missing_ok: Whether an answer is enough, and the path need not exist.
     """
     if not is_remote(path):
         return
@@ -115,16 +108,13 @@ def ask_for(
 
     asking = threading.Thread(target=ask, daemon=True)
     asking.start()
-    seconds = SECONDS if seconds is None else seconds
-    asking.join(seconds)
-    where = os.fspath(path)
+    asking.join(SECONDS)
     if not answers:
-        raise error(f"{where}: no answer in {seconds:g} s")
+        raise error(f"{path}: no answer in {SECONDS:g} s")
     (answer,) = answers
     if isinstance(answer, ImportError):
-        raise error(f"{where}: needs gcsfs: {how_to_install('gcs')}")
+        raise error(f"{path}: needs gcsfs: {how_to_install('gcs')}")
     if isinstance(answer, Exception):
-        lines = str(answer).splitlines() or [type(answer).__name__]
-        raise error(f"{where}: cannot be read ({lines[0]})")
+        raise error(f"{path}: cannot be read ({reason(answer)})")
     if not answer and not missing_ok:
-        raise error(f"{where}: there is nothing")
+        raise error(f"{path}: there is nothing")

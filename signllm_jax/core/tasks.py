@@ -1,4 +1,4 @@
-"""The kinds of models that can be trained, and what the rest of the package asks about them."""
+"""The kinds of models that can be trained, and their properties."""
 
 import dataclasses
 import importlib
@@ -17,22 +17,22 @@ class TaskInfo:
 
     Attributes:
         name: value of `config.task`.
-        title: what goes in and what comes out, in words.
+        title: input and output of the model, in words.
+        trainer: the `train.task.Task` as `module:name`.
+        report: the function that evaluates a run as `module:name`; see `eval/dispatch.py`.
         shared: name of the group that all languages share; None: one group per language.
         reads_poses: whether the model reads clips.
         pipeline: the `inference.pipelines.Pipeline` from texts to clips as `module:name`; None
             where the model makes no clips.
-        trainer: the `train.task.Task` as `module:name`.
-        report: the function that evaluates a run as `module:name`; see `eval/dispatch.py`.
     """
 
     name: str
     title: str
-    shared: str | None
-    reads_poses: bool
-    pipeline: str | None
     trainer: str
     report: str
+    shared: str | None = None
+    reads_poses: bool = False
+    pipeline: str | None = None
 
     @property
     def makes_poses(self) -> bool:
@@ -48,38 +48,31 @@ TASKS = {
     info.name: info
     for info in (
         TaskInfo(
-            name="mlsf",
-            title="text to sign language poses",
-            shared=None,
-            reads_poses=False,
+            "mlsf",
+            "text to sign language poses",
             pipeline="signllm_jax.inference.pipelines:TextPipeline",
             trainer="signllm_jax.train.mlsf:MlsfTask",
             report="signllm_jax.eval.pose_report:evaluate",
         ),
         TaskInfo(
-            name="back_translation",
-            title="sign language poses to text",
-            shared=None,
+            "back_translation",
+            "sign language poses to text",
             reads_poses=True,
-            pipeline=None,
             trainer="signllm_jax.train.back_translation:BackTranslationTask",
             report="signllm_jax.eval.reading_report:evaluate",
         ),
         TaskInfo(
-            name="prompt2langgloss",
-            title="prompts to sign language poses",
+            "prompt2langgloss",
+            "prompts to sign language poses",
             shared=SHARED,
-            reads_poses=False,
             pipeline="signllm_jax.inference.pipelines:PromptPipeline",
             trainer="signllm_jax.train.prompt2langgloss:Prompt2LangGlossTask",
             report="signllm_jax.eval.prompt_report:evaluate",
         ),
         TaskInfo(
-            name="text2gloss",
-            title="text to gloss",
+            "text2gloss",
+            "text to gloss",
             shared=SHARED,
-            reads_poses=False,
-            pipeline=None,
             trainer="signllm_jax.train.text2gloss:Text2GlossTask",
             report="signllm_jax.eval.text_report:evaluate",
         ),
@@ -89,7 +82,7 @@ TASKS = {
 
 
 def shown_name(group: str) -> str:
-    """What a line for people calls a group: its language, or that it is of all of them."""
+    """The name of a group in messages: its language, or `all languages`."""
     return "all languages" if group == SHARED else group
 
 
@@ -100,7 +93,7 @@ def get_info(task: str) -> TaskInfo:
     return TASKS[task]
 
 
-def resolve(place: str) -> Any:
-    """Imports what `module:name` names."""
-    module, _, name = place.partition(":")
+def resolve(qualified_name: str) -> Any:
+    """Imports the object that `module:name` names."""
+    module, _, name = qualified_name.partition(":")
     return getattr(importlib.import_module(module), name)

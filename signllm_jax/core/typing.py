@@ -31,10 +31,11 @@ class Batch(NamedTuple):
         segment: int32 [L, B, T], which clip of the row a frame belongs to, 0 = padding.
         position: int32 [L, B, T], the frame's place in its clip from 1, 0 = padding.
         example: int32 [L, B, K], index of each clip in its language's split, -1 = none.
-        gloss: int32 [L, B, K, G], gloss ids of each clip, 0 = pad; None where a task has no need.
-        prompts: what a model with a text stage reads and writes of the row's first clips, whose
-            LangGloss is `text`; None for a model without.
-        group: int32 [L, B, K], what each clip's quality is compared within; None = all of them.
+        gloss: int32 [L, B, K, G], gloss ids of each clip, 0 = pad; None if the task needs none.
+        prompts: input and output of the text stage for the row's first clips, whose LangGloss is
+            `text`; None for a model without a text stage.
+        group: int32 [L, B, K], group of clips that each clip's quality is compared with; None = all
+            clips are one group.
     """
 
     text: Array
@@ -66,12 +67,12 @@ class LineBatch(NamedTuple):
 
 
 class Prediction(NamedTuple):
-    """What the decoder says of each frame, all float32.
+    """The decoder's prediction for each frame, all float32.
 
     Attributes:
         frames: [..., D - 1], standardized.
         counter: [...], progress of the clip in 0..1.
-        seen: [..., J], logit of a joint being shown: a hand that takes no part is not.
+        seen: [..., J], logit of a joint being shown: a hand that is not used is not shown.
     """
 
     frames: Array
@@ -80,7 +81,7 @@ class Prediction(NamedTuple):
 
 
 class TokenScores(NamedTuple):
-    """What the decoder says of the token at each place, logits in float32.
+    """The decoder's prediction for the token at each position, logits in float32.
 
     Attributes:
         gloss: [..., V].

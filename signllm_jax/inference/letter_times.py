@@ -1,6 +1,7 @@
-"""Puts the letters or glosses that a clip was produced from into it, with their times."""
+"""Adds the letters or glosses that a clip was produced from to the clip, with their times."""
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -20,38 +21,33 @@ def with_cues(
     signs: Sequence[str] = (),
     frames: np.ndarray | None = None,
 ) -> PoseClip:
-    """The clip of a text with the letters that it spells, or the signs that it says.
+    """The clip of a text with the letters that it spells, or the signs that its text lists.
 
-    A text that is signed and does not say its signs is one cue.
+    A signed text that does not list its signs is one cue.
 
     Args:
-        clip: produced.
-        ids: tokens of its text.
-        tokenizer: whose tokens they are.
-        signs: of the group.
-        frames: float32 [tokens], how long each token lasts, where the model says so.
+        clip: The produced clip.
+        ids: Token ids of the text.
+        tokenizer: Tokenizer of the ids.
+        signs: Signs of the group.
+        frames: float32 [tokens], duration of each token in frames; None if it is not known.
     """
-    if tokenizer.kind != "letters":
-        said = split_signs(tokenizer.decode(ids), signs)
-        shares = None
-        if frames is not None:
-            shares = _of_signs(said, tokenizer.pieces(ids), frames)
-        return dataclasses.replace(clip, cues=signed_cues(said, clip.seconds, shares=shares))
-    words: list[list[str]] = [[]]
-    for piece in tokenizer.pieces(ids):
-        letter = piece.replace("▁", " ").strip()
-        if letter:
-            words[-1].append(letter)
-        elif words[-1]:
-            words.append([])
-    cues = spelled_cues([word for word in words if word], clip.seconds)
+    pieces = tokenizer.pieces(ids)
+    if tokenizer.kind == "letters":
+        letters = (piece.replace("▁", " ").strip() for piece in pieces)
+        words = [list(run) for is_word, run in itertools.groupby(letters, bool) if is_word]
+        cues = spelled_cues(words, clip.seconds)
+    else:
+        glosses = split_signs(tokenizer.decode(ids), signs)
+        shares = None if frames is None else _of_signs(glosses, pieces, frames)
+        cues = signed_cues(glosses, clip.seconds, shares=shares)
     return dataclasses.replace(clip, cues=cues)
 
 
 def _of_signs(
     signs: Sequence[str], pieces: Sequence[str], frames: np.ndarray
 ) -> list[float] | None:
-    """How long each sign of a text lasts: the sum over its pieces; None where they do not fit."""
+    """Duration of each sign of a text: the sum over its pieces; None if they do not match."""
     written = [len(piece.replace("▁", "").replace(" ", "")) for piece in pieces]
     ends = np.cumsum([len(sign.replace(" ", "").replace("-", "")) for sign in signs])
     if sum(written) != ends[-1]:
@@ -68,23 +64,21 @@ def with_gloss(
     """The clip of LangGloss with its letters, or with its glosses and the letters among them.
 
     Args:
-        clip: produced.
-        gloss: `<asl:H> <asl:I>`.
-        spelled: whether its signs are letters of a manual alphabet.
-        frames: float32 [tokens], how long each token lasts, where the model says so.
+        clip: The produced clip.
+        gloss: LangGloss, such as `<asl:H> <asl:I>`.
+        spelled: Whether its signs are letters of a manual alphabet.
+        frames: float32 [tokens], duration of each token in frames; None if it is not known.
     """
     marks = split_marks(gloss)
     if spelled:
         cues = spelled_cues([[small(sign, code) for code, sign in marks]], clip.seconds)
     else:
         letters = {i for i, (_, sign) in enumerate(marks) if sign.startswith(FINGERSPELLED)}
-        said = [
-            small(sign.removeprefix(FINGERSPELLED), code) if place in letters else sign
-            for place, (code, sign) in enumerate(marks)
+        signs = [
+            small(sign.removeprefix(FINGERSPELLED), code) if i in letters else sign
+            for i, (code, sign) in enumerate(marks)
         ]
-        # a gloss that train has too seldom is several tokens
-        shares = None
-        if frames is not None and len(frames) == len(said):
-            shares = frames.tolist()
-        cues = signed_cues(said, clip.seconds, letters, shares)
+        # a gloss that is rare in train is several tokens
+        shares = frames.tolist() if frames is not None and len(frames) == len(signs) else None
+        cues = signed_cues(signs, clip.seconds, letters, shares)
     return dataclasses.replace(clip, cues=cues)

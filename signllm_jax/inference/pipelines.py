@@ -1,7 +1,9 @@
 """From a user's text or prompt to clips: one pipeline per kind of model that makes poses."""
 
+import functools
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from operator import itemgetter
+from typing import Any, Protocol
 
 import jax
 
@@ -31,10 +33,10 @@ LONGEST = 200
 
 
 class Pipeline(Protocol):
-    """What `api.SignLLM` needs of a model.
+    """The methods of a model that `api.SignLLM` calls.
 
     Attributes:
-        groups: the group of every language that can be produced.
+        groups: Language code -> the group that produces clips of the language.
     """
 
     groups: Mapping[str, Group]
@@ -48,7 +50,7 @@ class Pipeline(Protocol):
         ...
 
     def sign(self, requests: Sequence[Request]) -> Sequence[Signed | TextError]:
-        """The clips of requests; what cannot be signed is that request's error alone."""
+        """The clips of requests; a request that cannot be signed has an error in its place."""
         ...
 
     def warm_up(self) -> None:
@@ -59,21 +61,18 @@ class TextPipeline:
     """One group per language, which reads texts (MLSF).
 
     Args:
-        groups: group of every language, with parameters.
+        groups: Language code -> group with parameters.
     """
 
     def __init__(self, groups: Mapping[str, Group]):
         self.groups, self._mesh = groups, _one_device()
         self._few = _FEW if self._mesh.devices.flat[0].platform == "cpu" else 1
-        self._ready: dict[str, tuple[dict[int, Producer], Tree]] = {}
+        self._prepared = functools.cache(self._prepare)  # languages are prepared when first used
 
-    def _prepared(self, language: str) -> tuple[dict[int, Producer], Tree]:
-        if language not in self._ready:
-            group = self.groups[language]
-            params = _stacked(group)
-            producers = {size: Producer([group], self._mesh, size) for size in _SIZES}
-            self._ready[language] = producers, params
-        return self._ready[language]
+    def _prepare(self, language: str) -> tuple[dict[int, Producer], Tree]:
+        group = self.groups[language]
+        params = _stacked(group)
+        return {size: Producer([group], self._mesh, size) for size in _SIZES}, params
 
     def read(self, text: str | None, prompt: str | None, language: str | None) -> Request:
         """See Pipeline."""
@@ -97,7 +96,7 @@ class TextPipeline:
         return Request(language, text, " ".join(parts))
 
     def _parts(self, text: str, language: str) -> list[str]:
-        """What a clip each is made of: no longer than the texts that the model has learned from."""
+        """The parts of a text that become a clip each, no longer than the texts in training."""
         group = self.groups[language]
         _, most = group.trained_tokens or (0, 0)
         return spelled_parts(text, group.needed_tokenizer, most)
@@ -110,12 +109,12 @@ class TextPipeline:
         """See Pipeline.
 
         Texts of similar length are decoded together, since a batch takes as long as its longest
-        clip. A model that spells words makes a clip of each word where it has not learned pauses,
-        and of as many words as the longest text that it has learned from where it has.
+        clip. A model that spells words makes one clip per word if it has not learned pauses;
+        otherwise a clip has as many words as fit into the longest train text.
         """
         made: dict[int, list[PoseClip]] = {}
         for code in dict.fromkeys(request.language for request in requests):
-            tokenizer = self.groups[code].needed_tokenizer
+            group = self.groups[code]
             parts = [
                 (i, part)
                 for i, request in enumerate(requests)
@@ -126,14 +125,14 @@ class TextPipeline:
             producer = producers[1 if len(parts) <= self._few else BATCH]
             order = sorted(range(len(parts)), key=lambda k: len(producer.encode(parts[k][1], 0)))
             draws = [requests[parts[k][0]].draw for k in order]
-            said = [parts[k][1] for k in order]
-            clips = producer(params, [said], [draws])[0]
-            lasting = producer.durations(params, said)
-            made_of = sorted(zip(order, clips, lasting), key=lambda one: one[0])
-            for k, (clip, _), frames in made_of:
-                ids = producer.encode(parts[k][1], 0)
-                clip = with_cues(clip, ids, tokenizer, self.groups[code].signs, frames)
-                made.setdefault(parts[k][0], []).append(clip)
+            texts = [parts[k][1] for k in order]
+            clips = producer(params, [texts], [draws])[0]
+            durations = producer.durations(params, texts)
+            for k, (clip, _), frames in sorted(zip(order, clips, durations), key=itemgetter(0)):
+                i, text = parts[k]
+                ids = producer.encode(text, 0)
+                clip = with_cues(clip, ids, group.needed_tokenizer, group.signs, frames)
+                made.setdefault(i, []).append(clip)
         return [Signed(join_clips(made[i], PAUSE), None) for i in range(len(requests))]
 
     def warm_up(self) -> None:
@@ -148,7 +147,7 @@ class PromptPipeline:
     """One group that all languages share, which reads prompts (Prompt2LangGloss).
 
     Args:
-        groups: the group by its own name, with parameters.
+        groups: Name of the shared group -> the group with parameters.
     """
 
     def __init__(self, groups: Mapping[str, Group]):
@@ -172,15 +171,12 @@ class PromptPipeline:
         glosses = model.gloss(self._params, requests)
         clips = model.clips(self._params, glosses, [request.draw for request in requests])
         spelled = is_spelled(self._group.dataset)
+        answers: list[Any] = [*clips]
         made = [i for i, clip in enumerate(clips) if not isinstance(clip, TextError)]
-        lasting = model.durations(self._params, [glosses[i] for i in made])
-        frames = dict(zip(made, lasting, strict=True))
-        return [
-            clip
-            if isinstance(clip, TextError)
-            else Signed(with_gloss(clip, glosses[i], spelled, frames[i]), glosses[i])
-            for i, clip in enumerate(clips)
-        ]
+        durations = model.durations(self._params, [glosses[i] for i in made])
+        for i, frames in zip(made, durations, strict=True):
+            answers[i] = Signed(with_gloss(answers[i], glosses[i], spelled, frames), glosses[i])
+        return answers
 
     def warm_up(self) -> None:
         """See Pipeline."""

@@ -11,6 +11,7 @@ from signllm_jax.core.config import Config, ModelConfig, ReadingConfig
 from signllm_jax.core.errors import DataError
 from signllm_jax.core.typing import Tree
 from signllm_jax.inference import text_decoding
+from signllm_jax.inference.padding import padded
 from signllm_jax.models.layers.precision import compute_dtype
 from signllm_jax.models.pose2text import Pose2Text
 from signllm_jax.parallel import language_axis, sharding
@@ -22,13 +23,13 @@ _SHAPES = 64  # lengths are rounded up to multiples, so that few shapes are comp
 
 
 class BackTranslator:
-    """Reading for L languages on a mesh; one compilation a length, shared by readers of equal size.
+    """Reads clips of L languages on a mesh; readers of equal size share one program per length.
 
     Args:
-        config: of the readers' run.
-        groups: of every language, in the order of the language axis.
-        mesh: where the parameters lie.
-        batch_size: clips of a language read together, a multiple of the mesh's row axes.
+        config: Config of the readers' run.
+        groups: Groups in the order of the language axis.
+        mesh: Mesh that the parameters lie on.
+        batch_size: Clips per language read together, a multiple of the mesh's row axes.
     """
 
     def __init__(self, config: Config, groups: Sequence[Group], mesh, batch_size: int):
@@ -38,56 +39,47 @@ class BackTranslator:
         self._read = _program(config.model, config.reading, tokens, mesh)
         ids = np.arange(config.model.vocab)
         self._allowed = np.stack([ids < group.needed_tokenizer.size for group in groups])
-        self._allowed[:, UNKNOWN] = False  # no text has what cannot be written
+        self._allowed[:, UNKNOWN] = False  # texts have no unknown tokens
 
     def __call__(self, params: Tree, clips: Sequence[Sequence[PoseClip]]) -> list[list[str]]:
         """Reads the clips of every language; '' for a clip without frames.
 
-        Joints of confidence 0 enter as missing; nothing but the clips is looked at.
+        Joints of confidence 0 are read as missing. Nothing but the clips is read.
 
         Args:
-            params: stacked parameters [L, ...] on the mesh.
-            clips: for every language its clips (counts may differ).
+            params: Stacked parameters [L, ...] on the mesh.
+            clips: Clips per language (counts may differ).
 
         Raises:
-            DataError: a clip has another layout or frame rate than the reader learned from.
+            DataError: A clip has another layout or frame rate than the reader's train clips.
         """
         frames = [
-            [self._standardised(clip, group) for clip in own]
-            for own, group in zip(clips, self._groups)
+            [self._standardized(clip, group) for clip in lane]
+            for lane, group in zip(clips, self._groups)
         ]
-        longest = max((len(clip) for own in frames for clip in own), default=1)
+        longest = max((len(clip) for lane in frames for clip in lane), default=1)
         multiple = int(np.lcm(_SHAPES, self._patch))
         time = -(-max(longest, 1) // multiple) * multiple
         size = 3 * len(self._groups[0].needed_statistics.mean)
+        rows = sharding.batch_sharding(self._mesh)
+        lanes = jax.sharding.NamedSharding(self._mesh, sharding.partition_spec(("language",)))
+        allowed = sharding.place(self._allowed, lanes)
         texts: list[list[str]] = [[] for _ in clips]
         for start in range(0, max(map(len, clips), default=0), self._batch_size):
-            shape = (len(clips), self._batch_size)
-            values, length = np.zeros((*shape, time, size), np.float32), np.zeros(shape, np.int32)
-            chosen = [own[start : start + self._batch_size] for own in frames]
-            for i, own in enumerate(chosen):
-                for j, clip in enumerate(own):
-                    values[i, j, : len(clip)], length[i, j] = clip, len(clip)
+            chosen = [lane[start : start + self._batch_size] for lane in frames]
+            shape = (self._batch_size, time, size)
+            values = np.stack([padded(lane, shape, np.float32) for lane in chosen])
+            length = padded([list(map(len, lane)) for lane in chosen], values.shape[:2])
             with sharding.use_mesh(self._mesh):
-                rows = sharding.batch_sharding(self._mesh)
-                language = jax.sharding.NamedSharding(
-                    self._mesh, sharding.partition_spec(("language",))
-                )
-                placed = (
-                    sharding.place(values, rows),
-                    sharding.place(length, rows),
-                    sharding.place(self._allowed, language),
-                )
-                found = jax.device_get(self._read(params, *placed))
-            for i, own in enumerate(chosen):
-                tokenizer = self._groups[i].needed_tokenizer
-                texts[i] += [
-                    tokenizer.decode(ids.tolist()) if ids.any() else ""
-                    for ids in found[i, : len(own)]
-                ]
+                placed = sharding.place(values, rows), sharding.place(length, rows), allowed
+                read = jax.device_get(self._read(params, *placed))
+            for i, lane in enumerate(chosen):
+                decode = self._groups[i].needed_tokenizer.decode
+                tokens = read[i, : len(lane)]
+                texts[i] += [decode(ids.tolist()) if ids.any() else "" for ids in tokens]
         return texts
 
-    def _standardised(self, clip: PoseClip, group: Group) -> np.ndarray:
+    def _standardized(self, clip: PoseClip, group: Group) -> np.ndarray:
         """The frames [T, D - 1] of a clip as the reader of its language sees them."""
         statistics = group.needed_statistics
         if clip.layout != statistics.layout:
@@ -108,8 +100,7 @@ def _program(model: ModelConfig, reading: ReadingConfig, tokens: int, mesh):
     module = Pose2Text(model, reading, compute_dtype(model.dtype))
 
     def read(params, frames, length, allowed):
-        given = frames, length, allowed, tokens, reading.beams
-        return text_decoding.read(module, params, *given)[0]
+        clips = frames, length, allowed
+        return text_decoding.read(module, params, *clips, tokens, reading.beams)[0]
 
-    everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
-    return jax.jit(language_axis.lift(read), out_shardings=everywhere)
+    return jax.jit(language_axis.lift(read), out_shardings=sharding.replicated(mesh))

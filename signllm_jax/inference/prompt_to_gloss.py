@@ -1,11 +1,11 @@
-"""What a prompt asks for: its LangGloss, by a text stage and what is known of the data set.
+"""From a prompt to its LangGloss, by a text stage and the rules of the data set.
 
 In fingerspelling LangGloss is a word of the prompt, letter by letter, so the text stage only has
-to say which word. It scores all words of the prompt that can be spelled, and the most probable is
-taken: a word is never misspelled, run together or made up. Where there is no word, and in
-every other data set, the text stage writes freely. What it then spells, as names are spelled within
-a sentence, has to stand in the prompt as well: letters that spell nothing there are replaced by
-those of the words that the text stage finds most probable in their place.
+to choose the word. It scores all words of the prompt that can be spelled, and the most probable is
+taken: a word is never misspelled, run together or made up. If the prompt has no such word, and in
+every other data set, the text stage writes freely. Words that it then spells, such as names in a
+sentence, must occur in the prompt as well: letters that spell no word of the prompt are replaced by
+the word that the text stage finds most probable in that position.
 """
 
 import itertools
@@ -30,21 +30,21 @@ def read_prompt(
     language: str | None,
     known: tuple[str, ...] = KNOWN,
 ) -> Request:
-    """What a group with a text stage is asked for; nothing is produced.
+    """The request of a user to a group with a text stage; nothing is produced.
 
-    A text, and one that a prompt quotes, is put into one of the templates; every other prompt is
+    A text, also one that a prompt quotes, is put into one of the templates; every other prompt is
     read as it is.
 
     Args:
-        group: whose text stage reads.
-        text: what to sign, None where there is a prompt.
-        prompt: a question for it, None where there is a text.
-        language: code, or None where the prompt names it or the group has only one.
-        known: see `parse_prompt`.
+        group: Group whose text stage reads.
+        text: Text to sign, None if there is a prompt.
+        prompt: Question for a text, None if there is a text.
+        language: Language code, or None if the prompt names it or the group has only one language.
+        known: See `parse_prompt`.
 
     Raises:
-        ConfigError: the group has no such language, or which one is meant is not said.
-        TextError: the prompt is not understood or too long; a text is to be spelled and cannot be.
+        ConfigError: The group has no such language, or the language is not named.
+        TextError: The prompt is not understood or too long, or the text cannot be spelled.
     """
     stage = group.needed_text_stage
     has, certain = stage.vocabulary.languages, True
@@ -69,29 +69,26 @@ def understand(
     prompts: Sequence[str],
     languages: Sequence[str],
 ) -> list[list[str]]:
-    """The LangGloss of prompts, `<asl:H> <asl:I>` each; an empty line where there is nothing, or a
-    word that cannot be spelled.
+    """The LangGloss of each prompt, such as `<asl:H> <asl:I>`; empty if there is nothing to sign or
+    the word cannot be spelled.
 
-    The marks are those of the languages asked for, whatever the text stage wrote: what stands in a
-    text never decides the language.
+    The marks are those of the requested languages, whatever the text stage wrote: a text never
+    decides the language.
 
     Args:
-        translator: of the text stage.
-        dataset: that it was trained on.
-        params: stacked [M, ...] of M models.
-        prompts: what is read.
-        languages: code of the sign language that each prompt asks for.
+        translator: Translator of the text stage.
+        dataset: Name of the data set that the text stage was trained on.
+        params: Stacked parameters [M, ...] of M models.
+        prompts: Prompts to read.
+        languages: Code of the sign language that each prompt asks for.
 
     Raises TextError when a prompt is empty or too long.
     """
     lines: list[list[str]] = [[] for _ in prompts]
     free = list(range(len(prompts)))
     if is_spelled(dataset):
-        words = [
-            fingerspelling.word_units(prompt, code) if code in fingerspelling.LANGUAGES else {}
-            for prompt, code in zip(prompts, languages)
-        ]
-        lines = translator.choose(params, prompts, languages, [list(own) for own in words])
+        words = list(map(_word_units, prompts, languages))
+        lines = translator.choose(params, prompts, languages, list(map(list, words)))
         free = [i for i in free if not lines[i]]
         lines = [_spelled(*args) for args in zip(lines, words, languages)]
     written = translator(params, [prompts[i] for i in free], [languages[i] for i in free])
@@ -117,36 +114,32 @@ def _copied(
     languages: Sequence[str],
     lines: Sequence[list[str]],
 ) -> list[list[str]]:
-    """The glosses of marked lines, where whatever is spelled stands in the prompt.
+    """The glosses of marked lines, with spelled words replaced by words of the prompt.
 
-    The first spelled letters of all lines are looked at together, then the second, and so on. A
-    line stays as it is where its prompt has no word that can be spelled.
+    The first spelled word of all lines is checked in one batch, then the second, and so on. A line
+    stays as it is if its prompt has no word that can be spelled.
     """
-    found = [[gloss for _, gloss in split_marks(line)] for line in lines]
-    runs = [spelled_runs(line) for line in found]
+    glosses = [[gloss for _, gloss in split_marks(line)] for line in lines]
+    runs = [spelled_runs(line) for line in glosses]
     words = [
-        spellings(prompt, code) if places else []
-        for prompt, code, places in zip(prompts, languages, runs, strict=True)
+        spellings(prompt, code) if spelled else []
+        for prompt, code, spelled in zip(prompts, languages, runs, strict=True)
     ]
     for turn in range(max(map(len, runs), default=0)):
         choices: dict[int, list[list[str]]] = {}
-        for i, line in enumerate(found):
+        for i, line in enumerate(glosses):
             for start, end in spelled_runs(line)[turn : turn + 1]:
                 if line[start:end] not in words[i]:
                     choices[i] = [line[:start] + word + line[end:] for word in words[i]]
-        chosen = translator.choose(
-            params,
-            [prompts[i] for i in choices],
-            [languages[i] for i in choices],
-            list(choices.values()),
-        )
+        asked = [prompts[i] for i in choices], [languages[i] for i in choices]
+        chosen = translator.choose(params, *asked, list(choices.values()))
         for i, line in zip(choices, chosen, strict=True):
-            found[i] = [gloss for _, gloss in split_marks(line)] or found[i]
-    return found
+            glosses[i] = [gloss for _, gloss in split_marks(line)] or glosses[i]
+    return glosses
 
 
 def spelled_runs(glosses: Sequence[str]) -> list[tuple[int, int]]:
-    """Where letters are spelled in a line: the first of each run of them, and the one after."""
+    """The runs of spelled letters in a line, as pairs of first index and end index."""
     runs, start = [], 0
     for spelled, run in itertools.groupby(glosses, lambda gloss: gloss.startswith(FINGERSPELLED)):
         end = start + len(list(run))
@@ -156,19 +149,21 @@ def spelled_runs(glosses: Sequence[str]) -> list[tuple[int, int]]:
 
 
 def spellings(prompt: str, language: str) -> list[list[str]]:
-    """The glosses that spell a word of a prompt, or two that stand side by side, as names do.
+    """The glosses that spell a word of a prompt, or two adjacent words, as in names.
 
     Args:
-        prompt: What is read.
+        prompt: Prompt to take words from.
         language: Code of the sign language.
 
     Returns:
-        `FS:A FS:N FS:N FS:A` and so on; none where no alphabet of the language is recorded.
+        `FS:A FS:N FS:N FS:A` and so on; empty if no alphabet of the language is recorded.
     """
-    if language not in fingerspelling.LANGUAGES:
-        return []
-    words = [
-        [FINGERSPELLED + unit for unit in word]
-        for word in fingerspelling.word_units(prompt, language)
-    ]
+    units = _word_units(prompt, language)
+    words = [[FINGERSPELLED + unit for unit in word] for word in units]
     return words + [first + second for first, second in itertools.pairwise(words)]
+
+
+def _word_units(prompt: str, language: str) -> Mapping[tuple[str, ...], str]:
+    """Units -> word of a prompt; empty if no alphabet of the language is recorded."""
+    recorded = language in fingerspelling.LANGUAGES
+    return fingerspelling.word_units(prompt, language) if recorded else {}

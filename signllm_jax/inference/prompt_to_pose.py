@@ -1,6 +1,6 @@
 """Prompt to LangGloss to clip: both stages of a Prompt2LangGloss group, compiled once.
 
-This is what is served and what is measured.
+The server and the evaluation both run this code.
 """
 
 from collections.abc import Sequence
@@ -20,12 +20,12 @@ from signllm_jax.text.langgloss import split_marks
 
 
 class PromptToPose:
-    """The stages of a group; `params` of its methods are stacked [1, ...].
+    """Both stages of a group; the `params` of its methods are stacked [1, ...].
 
     Args:
-        group: sizes, tables and statistics.
-        mesh: where the parameters lie.
-        batch_size: prompts decoded together, a multiple of the mesh's row axes.
+        group: Sizes, tables and statistics of the model.
+        mesh: Mesh that the parameters lie on.
+        batch_size: Number of prompts decoded together, a multiple of the mesh's row axes.
     """
 
     def __init__(self, group: Group, mesh, batch_size: int):
@@ -36,17 +36,14 @@ class PromptToPose:
 
     def gloss(self, params: Tree, requests: Sequence[Request]) -> list[str]:
         """The LangGloss of requests, `<asl:H> <asl:I>` each; '' where nothing is understood."""
-        prompts = [request.model_input for request in requests]
-        languages = [request.language for request in requests]
-        lines = understand(
-            self._translator, self._group.dataset, text_params(params), prompts, languages
-        )
-        return [" ".join(line) for line in lines]
+        asked = [request.model_input for request in requests], [r.language for r in requests]
+        stage = self._translator, self._group.dataset, text_params(params)
+        return [" ".join(line) for line in understand(*stage, *asked)]
 
     def unaided(
         self, params: Tree, prompts: Sequence[str], callers: Sequence[str | None]
     ) -> list[list[str]]:
-        """The lines that the text stage writes by itself; arguments as of `Translator`."""
+        """The lines that the text stage writes without rules; arguments as of `Translator`."""
         return self._translator(text_params(params), prompts, callers)
 
     def clips(
@@ -59,9 +56,9 @@ class PromptToPose:
     def made(
         self, params: Tree, glosses: Sequence[str], draws: Sequence[Draw] | None = None
     ) -> list[tuple[PoseClip, bool] | TextError]:
-        """As `clips`, each clip with whether it ended by itself; None = a draw for each."""
+        """As `clips`, with a flag per clip whether it ended by itself; `draws` as of `Producer`."""
         if draws is None:
-            draws = [Draw(sample=place) for place in range(len(glosses))]
+            draws = [Draw(sample=sample) for sample in range(len(glosses))]
         refusals = [self._refusal(gloss) for gloss in glosses]
         fitting = [i for i, refusal in enumerate(refusals) if refusal is None]
         lines, chosen = [glosses[i] for i in fitting], [draws[i] for i in fitting]
@@ -70,7 +67,7 @@ class PromptToPose:
         return [made[i] if refusal is None else refusal for i, refusal in enumerate(refusals)]
 
     def durations(self, params: Tree, glosses: Sequence[str]) -> list[np.ndarray | None]:
-        """How many frames each token of lines of LangGloss lasts; see `Producer.durations`."""
+        """Duration in frames of each token of lines of LangGloss; see `Producer.durations`."""
         return self._producer.durations(pose_params(params), glosses)
 
     def _refusal(self, gloss: str) -> TextError | None:

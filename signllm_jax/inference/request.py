@@ -1,4 +1,4 @@
-"""What a user asks a model for, and what comes back."""
+"""The request of a user to a model, and the clip that answers it."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -14,18 +14,18 @@ from signllm_jax.text.language_names import abbreviations, code_of
 HOTTEST = 10.0
 """Largest temperature that may be asked for."""
 EITHER = "give either a text or a prompt"
-"""What is wrong where a user gives both, or neither."""
+"""The error of a user who gives both, or neither."""
 
 
 class Draw(NamedTuple):
-    """Which of a text's clips is meant, of a model that draws: the same draw gives the same clip.
+    """Which of a text's clips a model that draws makes: the same draw gives the same clip.
 
-    Draws of different texts that are the same are of about the same signer.
+    The same draw gives clips of different texts about the same signer.
 
     Attributes:
-        seed: 0 or more.
-        sample: number of the clip among those of a seed, from 0.
-        temperature: what the noise is multiplied by: 0 = the likeliest clip, 1 = as clips vary.
+        seed: Random seed, 0 or more.
+        sample: Index of the clip among those of a seed, from 0.
+        temperature: Factor of the noise: 0 = the most probable clip, 1 = clips vary as in train.
     """
 
     seed: int = 0
@@ -33,7 +33,7 @@ class Draw(NamedTuple):
     temperature: float = 1.0
 
     def noise(self, size: int) -> np.ndarray:
-        """Normal noise float32 [size], whatever else is drawn."""
+        """Normal noise float32 [size], which depends on nothing but the draw."""
         random = np.random.default_rng((self.seed, self.sample))
         return np.float32(self.temperature) * random.standard_normal(size, np.float32)
 
@@ -51,11 +51,11 @@ class Request(NamedTuple):
     """A text or a prompt that has been read and checked.
 
     Attributes:
-        language: code of the sign language.
-        text: what is to be signed, to be shown; the whole prompt where its text cannot be told.
-        model_input: what the model reads: the text, or a prompt where it has a text stage.
-        given_way: letters and symbols of a visitor's text that were spelled plainly or left out.
-        draw: which of the text's clips, where the model draws.
+        language: Code of the sign language.
+        text: Text to sign, for display; the whole prompt if its text is not known.
+        model_input: Input of the model: the text, or a prompt if the model has a text stage.
+        given_way: Letters and symbols of a visitor's text that were spelled plainly or left out.
+        draw: Which of the text's clips to make, for models that draw.
     """
 
     language: str
@@ -66,20 +66,20 @@ class Request(NamedTuple):
 
 
 def title(request: Request, clip: PoseClip) -> str:
-    """What a clip shows, in a line: `h-e-l-l-o, fingerspelled in the ASL alphabet`."""
+    """A title for a clip, such as `h-e-l-l-o, fingerspelled in the ASL alphabet`."""
     if spelled := spelling(clip.cues):
-        said = f"{spelled}, fingerspelled in the {abbreviations(request.language)[0]} alphabet"
+        shown = f"{spelled}, fingerspelled in the {abbreviations(request.language)[0]} alphabet"
     else:
-        said = f"{request.text}, in {LANGUAGES[request.language].name}"
-    return said if clip.ended else f"{said} (did not end by itself)"
+        shown = f"{request.text}, in {LANGUAGES[request.language].name}"
+    return shown if clip.ended else f"{shown} (did not end by itself)"
 
 
 class Signed(NamedTuple):
     """A produced clip.
 
     Attributes:
-        clip: the poses.
-        gloss: the LangGloss that it signs, None where the model has no text stage.
+        clip: The poses.
+        gloss: LangGloss of the clip, None if the model has no text stage.
     """
 
     clip: PoseClip
@@ -92,11 +92,12 @@ def only_language(has: Sequence[str]) -> str | None:
 
 
 def choose_language(has: Sequence[str], language: str | None) -> str:
-    """The code of the language that is meant, of those that a run has.
+    """The code of the requested language among those that a run has.
 
-    It may be named as people name it: `ASL`, `dgs`, `gsg`, `American Sign Language`, in any case.
+    The name may be a code, an abbreviation or an English name: `ASL`, `dgs`, `gsg`, `American Sign
+    Language`, in any case.
 
-    Raises ConfigError when it has no such language, or when it has several and none is named.
+    Raises ConfigError if the run has no such language, or has several and none is named.
     """
     language = language or only_language(has)
     if language is None:

@@ -1,6 +1,6 @@
 """Reading with Pose2Text: the most probable text of a clip by beam search over cached steps.
 
-Only pose frames reach it: nothing of a text, and not its length.
+It reads pose frames only: neither the text nor its length.
 """
 
 import jax
@@ -22,19 +22,19 @@ def read(
     max_tokens: int,
     beams: int = 1,
 ) -> tuple[Array, Array]:
-    """The texts of B clips of one language.
+    """Reads the texts of B clips of one language.
 
-    The text with the highest mean log-probability of a token (its end is one too) among those that
-    the search keeps; see `beam_search`.
+    Of the texts that the search keeps, it takes the one with the highest mean log-probability of a
+    token, the end included; see `beam_search`.
 
     Args:
-        model: the module.
-        params: its parameters.
-        frames: float32 [B, T, D - 1], standardized, without the counter; T a multiple of P.
-        length: int32 [B]; an empty clip reads as nothing.
+        model: Module of the reader.
+        params: Parameters of the module.
+        frames: float32 [B, T, D - 1], standardized, without the counter; T is a multiple of P.
+        length: int32 [B], length of each clip; an empty clip reads as an empty text.
         allowed: bool [V], the ids that a text may have, END included.
-        max_tokens: S, the longest text.
-        beams: W.
+        max_tokens: S, length of the longest text in tokens.
+        beams: W, number of hypotheses per clip.
 
     Returns:
         Token ids int32 [B, S], 0 after the end, and the mean log-probability float32 [B].

@@ -8,6 +8,7 @@ import numpy as np
 from signllm_jax.core.config import ModelConfig
 from signllm_jax.core.typing import Tree
 from signllm_jax.inference.gloss_decoding import decode_lines, score_choices
+from signllm_jax.inference.padding import padded
 from signllm_jax.models.layers.precision import compute_dtype
 from signllm_jax.models.text2gloss import Text2Gloss
 from signllm_jax.parallel import sharding
@@ -19,13 +20,13 @@ CHOICES = 16
 
 
 class Translator:
-    """Texts and prompts to LangGloss; compiled once.
+    """Translates texts and prompts to LangGloss; compiled once.
 
     Args:
-        model: width, heads and rows.
-        stage: what texts are read with; its config says how lines are decoded.
-        mesh: where the parameters lie.
-        batch_size: texts decoded together, a multiple of the mesh's row axes.
+        model: Sizes of the model.
+        stage: Text stage that reads the texts; its config has the settings of beam search.
+        mesh: Mesh that the parameters lie on.
+        batch_size: Number of texts decoded together, a multiple of the mesh's row axes.
     """
 
     def __init__(self, model: ModelConfig, stage: TextStage, mesh, batch_size: int):
@@ -34,25 +35,20 @@ class Translator:
         module = Text2Gloss(model, config, dtype=compute_dtype(model.dtype))
 
         def decode(params, units):
-            tokens, _ = decode_lines(
-                module, params, units, config.line, config.beams, config.length_penalty
-            )
-            return tokens
+            search = config.line, config.beams, config.length_penalty
+            return decode_lines(module, params, units, *search)[0]
 
         def score(params, units, lines):
             return score_choices(module, params, units, lines)
 
-        everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
-        self._decode = jax.jit(decode, out_shardings=everywhere)
-        self._score = jax.jit(score, out_shardings=everywhere)
+        self._decode = jax.jit(decode, out_shardings=sharding.replicated(mesh))
+        self._score = jax.jit(score, out_shardings=sharding.replicated(mesh))
 
     def tokens(
         self, params: Tree, texts: Sequence[str], languages: Sequence[str | None]
     ) -> np.ndarray:
         """Token ids int32 [N, line] of the texts, 0 after the end; see `__call__`."""
-        units = [
-            self._stage.encode(text, code) for text, code in zip(texts, languages, strict=True)
-        ]
+        units = [self._stage.encode(*asked) for asked in zip(texts, languages, strict=True)]
         parts = [np.zeros((0, self._stage.config.line), np.int32)]
         for batch, count in self._batches(units):
             with sharding.use_mesh(self._mesh):
@@ -63,21 +59,18 @@ class Translator:
         """Texts as arrays [B, S, 1 + G] with the number of rows in use."""
         shape = (self._batch_size, self._stage.config.longest, self._stage.units.columns)
         for start in range(0, len(units), self._batch_size):
-            batch = np.zeros(shape, np.int32)
             chosen = units[start : start + self._batch_size]
-            for row, own in zip(batch, chosen):
-                row[: len(own)] = own
-            yield batch, len(chosen)
+            yield padded(chosen, shape), len(chosen)
 
     def __call__(
         self, params: Tree, texts: Sequence[str], languages: Sequence[str | None]
     ) -> list[list[str]]:
-        """The LangGloss lines of texts, a list of marked tokens each.
+        """The LangGloss line of each text, a list of marked tokens.
 
         Args:
-            params: stacked [M, ...] of M models that share the stage's tables.
-            texts: what is read.
-            languages: the sign language asked for, None where the text says it.
+            params: Stacked parameters [M, ...] of M models that share the stage's tables.
+            texts: Texts or prompts to read.
+            languages: Code of the sign language of each text, None if the text names it.
         """
         return [self._stage.read(row) for row in self.tokens(params, texts, languages)]
 
@@ -88,14 +81,14 @@ class Translator:
         languages: Sequence[str],
         choices: Sequence[Sequence[Sequence[str]]],
     ) -> list[list[str]]:
-        """The most probable of some lines for every text, marked tokens each.
+        """The most probable of several lines for each text, as a list of marked tokens.
 
         Args:
-            params, texts, languages: see `__call__`.
-            choices: lines of glosses to choose from; one that is too long is never chosen.
+            params, texts, languages: See `__call__`.
+            choices: Lines of glosses to choose from, per text; too long lines are never chosen.
 
         Returns:
-            An empty line where there was nothing to choose from.
+            The line of each text, empty if there was nothing to choose from.
         """
         rows, units, lines = [], [], []
         longest = self._stage.config.line
@@ -104,21 +97,17 @@ class Translator:
             tokens = [[*self._stage.write(line, code), EOS] for line in choices[i]]
             tokens = [line for line in tokens if len(line) <= longest]
             for start in range(0, len(tokens), CHOICES):
-                part = np.zeros((CHOICES, longest), np.int32)
-                for row, line in zip(part, tokens[start : start + CHOICES]):
-                    row[: len(line)] = line
                 rows.append(i)
                 units.append(read)
-                lines.append(part)
+                lines.append(padded(tokens[start : start + CHOICES], (CHOICES, longest)))
         best = [(-np.inf, [])] * len(texts)
         start = 0
         for batch, count in self._batches(units):
-            asked = np.zeros((len(batch), CHOICES, longest), np.int32)
-            asked[:count] = lines[start : start + count]
+            asked = padded(lines[start : start + count], (len(batch), CHOICES, longest))
             with sharding.use_mesh(self._mesh):
                 scores = np.asarray(self._score(params, batch, asked))[:count]
-            for i, own, line in zip(rows[start:], scores, asked):
-                if own.max() > best[i][0]:
-                    best[i] = own.max(), self._stage.read(line[own.argmax()])
+            for i, logp, line in zip(rows[start:], scores, asked):
+                if logp.max() > best[i][0]:
+                    best[i] = logp.max(), self._stage.read(line[logp.argmax()])
             start += count
         return [line for _, line in best]

@@ -12,6 +12,7 @@ from signllm_jax.core.errors import TextError
 from signllm_jax.core.skeleton import DWPOSE128
 from signllm_jax.core.typing import Tree
 from signllm_jax.inference import pose_decoding
+from signllm_jax.inference.padding import padded
 from signllm_jax.inference.request import Draw
 from signllm_jax.models import generation
 from signllm_jax.models.apply import apply
@@ -24,13 +25,13 @@ from signllm_jax.text.stage import LineTokenizer
 
 
 class Producer:
-    """Free-running production for L languages on a mesh; one compilation a batch shape.
+    """Free-running production for L languages on a mesh; one compilation per batch shape.
 
     Args:
-        groups: one per language in the order of the language axis, all of the same sizes. A group
-            with a text stage reads LangGloss. The limits of the first one hold for all.
-        mesh: where the parameters lie.
-        batch_size: texts of a language decoded together, a multiple of the mesh's row axes.
+        groups: Groups in the order of the language axis, all of the same sizes. A group with a text
+            stage reads LangGloss. The limits of the first group hold for all.
+        mesh: Mesh that the parameters lie on.
+        batch_size: Texts per language decoded together, a multiple of the mesh's row axes.
     """
 
     def __init__(self, groups: Sequence[Group], mesh, batch_size: int):
@@ -44,9 +45,8 @@ class Producer:
         languages = first.text_stage.config.languages if first.text_stage else 0
         self._draws = generation.draws(first.model, first.max_frames)
         self._generate = _compiled(first.model, mesh, first.max_frames, languages)
-        self._durations = (
-            _durations(first.model, languages) if first.model.token_durations else None
-        )
+        learned = first.model.token_durations
+        self._durations = _durations(first.model, languages) if learned else None
 
     def encode(self, text: str, language: int) -> list[int]:
         """Token ids of a text; raises TextError when it cannot be written or is too long."""
@@ -68,73 +68,65 @@ class Producer:
         """Produces the texts of every language.
 
         Args:
-            params: stacked parameters [L, ...] on the mesh.
-            texts: for every language its texts (counts may differ).
-            draws: which clip of each text, of models that draw; None = a draw of its own for each,
-                by its place, as clips of a corpus vary.
+            params: Stacked parameters [L, ...] on the mesh.
+            texts: Texts per language (counts may differ).
+            draws: Draw of each text's clip, for models that draw; None = each text has a draw of
+                its own by its index, as clips of a corpus vary.
 
         Returns:
-            For every language and text the clip, and whether it ended by its counter (False: it
-            was cut off at the longest length).
+            Per language and text the clip, and whether it ended by its counter (False: it was cut
+            off at the longest length).
         """
         ids = [[self.encode(text, i) for text in group] for i, group in enumerate(texts)]
         if draws is None:
-            draws = [[Draw(sample=place) for place in range(len(group))] for group in texts]
-        most = max((len(group) for group in ids), default=0)
+            draws = [[Draw(sample=sample) for sample in range(len(group))] for group in texts]
         clips: list[list[tuple[PoseClip, bool]]] = [[] for _ in texts]
-        for start in range(0, most, self._batch_size):
-            batch = np.zeros((len(texts), self._batch_size, self._tokens), np.int32)
-            for i, group in enumerate(ids):
-                for j, tokens in enumerate(group[start : start + self._batch_size]):
-                    batch[i, j, : len(tokens)] = tokens
+        for start in range(0, max(map(len, ids), default=0), self._batch_size):
+            batch = [group[start : start + self._batch_size] for group in ids]
             made = self._run(params, batch, [group[start:] for group in draws])
-            for i, group in enumerate(ids):
-                for j in range(len(group[start : start + self._batch_size])):
-                    end = made.length[i, j]
-                    ended = bool(made.ended[i, j])
+            for i, group in enumerate(batch):
+                for j in range(len(group)):
+                    end, ended = made.length[i, j], bool(made.ended[i, j])
                     arrays = made.frames[i, j, :end], made.seen[i, j, :end]
                     clips[i].append((make_clip(*arrays, self._statistics[i], ended), ended))
         return clips
 
     def durations(self, params: Tree, texts: Sequence[str]) -> list[np.ndarray | None]:
-        """How many frames each token of texts lasts, of the first language: float32 [tokens].
+        """Duration in frames of each token, float32 [tokens], for texts of the first language.
 
-        None for each text where the model does not learn durations (`model.token_durations`).
+        None for each text if the model does not learn durations (`model.token_durations`).
         """
         if self._durations is None:
             return [None] * len(texts)
-        found: list[np.ndarray | None] = []
-        own = jax.tree.map(lambda leaf: leaf[0], params)
+        durations: list[np.ndarray | None] = []
+        first_params = jax.tree.map(lambda leaf: leaf[0], params)
         for start in range(0, len(texts), self._batch_size):
             ids = [self.encode(text, 0) for text in texts[start : start + self._batch_size]]
-            batch = np.zeros((self._batch_size, self._tokens), np.int32)
-            for row, tokens in zip(batch, ids, strict=False):
-                row[: len(tokens)] = tokens
+            batch = padded(ids, (self._batch_size, self._tokens))
             with sharding.use_mesh(self._mesh):
-                frames = jax.device_get(self._durations(own, batch))
-            found += [row[: len(tokens)] for row, tokens in zip(frames, ids, strict=False)]
-        return found
+                frames = jax.device_get(self._durations(first_params, batch))
+            durations += [row[: len(tokens)] for row, tokens in zip(frames, ids)]
+        return durations
 
     def warm_up(self, params: Tree) -> None:
-        """Compiles, or loads what has been compiled, by decoding nothing."""
-        shape = (len(self._tokenizers), self._batch_size, self._tokens)
-        self._run(params, np.zeros(shape, np.int32), ())
+        """Compiles the programs, or loads compiled ones, by decoding nothing."""
+        nothing = [()] * len(self._tokenizers)
+        self._run(params, nothing, nothing)
         self.durations(params, [""])
 
     def _run(
-        self, params: Tree, batch: np.ndarray, draws: Sequence[Sequence[Draw]]
+        self, params: Tree, ids: Sequence[Sequence[Sequence[int]]], draws: Sequence[Sequence[Draw]]
     ) -> pose_decoding.Generated:
-        inputs = [batch]
+        """Generates the clips of at most `batch_size` texts of every language."""
+        size = self._batch_size
+        inputs = [np.stack([padded(group, (size, self._tokens)) for group in ids])]
         if self._draws:
-            languages, rows = batch.shape[:2]
-            noise = np.zeros((languages, rows, self._draws), np.float32)
-            for own, group in zip(noise, draws):
-                for row, draw in zip(own, group):
-                    row[:] = draw.noise(self._draws)
-            inputs.append(noise)
+            noise = ([draw.noise(self._draws) for draw in group[:size]] for group in draws)
+            shape = (size, self._draws)
+            inputs.append(np.stack([padded(group, shape, np.float32) for group in noise]))
         with sharding.use_mesh(self._mesh):
-            places = sharding.batch_sharding(self._mesh)
-            placed = [sharding.place(values, places) for values in inputs]
+            rows = sharding.batch_sharding(self._mesh)
+            placed = [sharding.place(values, rows) for values in inputs]
             return jax.device_get(self._generate(params, *placed))
 
 
@@ -146,9 +138,8 @@ def _compiled(model: ModelConfig, mesh, max_frames: int, languages: int):
     def generate(params, text, noise=None):
         return pose_decoding.generate_lanes(module, params, text, max_frames, noise)
 
-    everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
     options = pose_decoding.compiler_options(mesh)
-    return jax.jit(generate, out_shardings=everywhere, compiler_options=options)
+    return jax.jit(generate, out_shardings=sharding.replicated(mesh), compiler_options=options)
 
 
 @functools.lru_cache(maxsize=16)
@@ -166,10 +157,10 @@ def _durations(model: ModelConfig, languages: int):
 def make_clip(
     frames: np.ndarray, seen: np.ndarray, statistics: Statistics, ended: bool = True
 ) -> PoseClip:
-    """The model's frames [T, 3J] and shown joints bool [T, J] as a PoseClip of confidence 0 or 1.
+    """A PoseClip of the model's frames [T, 3J] and shown joints bool [T, J], of confidence 0 or 1.
 
-    A joint that train never shows is never shown; whatever hangs on a joint that is not shown
-    (a hand on its wrist) has been learned without it and is not shown either.
+    A joint that no train clip shows is never shown. The joints that hang on it (a hand on its
+    wrist) have been learned without it and are not shown either.
     """
     positions = restore_frames(frames, statistics)
     shown = seen & (statistics.seen > 0)

@@ -1,7 +1,7 @@
 """Hosts that watch each other: when one fails or is lost, all end, each with one line.
 
-A collective that waits for a lost host may wait for ever, so this is done by threads, which end
-the process. jax's own heartbeat does the same less politely, and where a thread cannot: when the
+A collective that waits for a lost host may wait for ever, so threads watch the hosts and end the
+process. jax's own heartbeat ends it too, without such a line, also where a thread cannot: when the
 first host, which holds the coordination service, is lost.
 """
 
@@ -19,13 +19,13 @@ import jax
 BEAT, LOST = 4.0, 20.0
 """Seconds between the signs of life of training hosts, and without one until a host is lost."""
 HEARTBEAT = int(2 * (LOST + BEAT)) + 8
-"""Seconds without a sign of life after which jax takes a process for lost.
+"""Seconds without a sign of life after which jax considers a process lost.
 
-It may see one in half of that time, so that half is more than ours: ours, with its line, is first.
+jax may notice after half of that time, so half of it is more than LOST: our line comes first.
 """
 BEHIND, STANDING = 600.0, 3600.0
-"""Seconds for which a host may stay behind the others, and for which all may stand still, until a
-host has hung: its thread gives signs of life, its training makes no progress."""
+"""Seconds for which a host may stay behind the others, and for which all may stand still, before a
+host is considered hung: its thread gives signs of life, but its training makes no progress."""
 LOST_HOST = 3
 """The exit code when another host was lost or has hung: start all again."""
 _ENDED, _BEATS, _OVER = "signllm/ended", "signllm/beats", "over"
@@ -33,13 +33,13 @@ _ACKNOWLEDGE = 5_000  # milliseconds
 
 
 class Seen(NamedTuple):
-    """What was last seen of a host.
+    """The last sign of life of a host.
 
     Attributes:
-        beat: what it said; OVER when it is done.
-        beat_at: when that came.
-        made: pieces of the run that it had done.
-        made_at: when the last of them was done.
+        beat: Last message of the host; OVER when it is done.
+        beat_at: Time of that message in seconds.
+        made: Number of pieces of the run that the host had done.
+        made_at: Time in seconds when the last of them was done.
     """
 
     beat: str
@@ -49,38 +49,30 @@ class Seen(NamedTuple):
 
     @classmethod
     def after(cls, before: "Seen | None", beat: str, now: float) -> "Seen":
-        """With a beat that was read now."""
-        told = beat.partition(" ")[2]
-        made = int(told) if told else before.made if before else 0
-        if before is None:
-            return cls(beat, now, made, now)
-        return cls(
-            beat,
-            before.beat_at if beat == before.beat else now,
-            made,
-            before.made_at if made == before.made else now,
-        )
+        """The state after a beat that was read now."""
+        before = before or cls(beat, now, 0, now)
+        count = beat.partition(" ")[2]
+        made = int(count) if count else before.made
+        beat_at = before.beat_at if beat == before.beat else now
+        return cls(beat, beat_at, made, before.made_at if made == before.made else now)
 
 
 def fault(seen: Mapping[int, Seen], now: float) -> str | None:
-    """What is wrong with the hosts, in a line, None if nothing is.
+    """The fault of the hosts in a line, None if there is none.
 
-    A host without signs of life is lost. One that lives and stays behind the others has hung; when
-    all stand still and none is behind, one of them has, and nobody can say which.
+    A host without signs of life is lost. A host that lives and stays behind the others has hung. If
+    all stand still and none is behind, one of them has hung, and it is not known which.
     """
-    running = {host: each for host, each in seen.items() if each.beat != _OVER}
-    lost = [host for host, each in running.items() if now - each.beat_at > LOST]
-    if lost:
+    running = {host: last for host, last in seen.items() if last.beat != _OVER}
+    if lost := [host for host, last in running.items() if now - last.beat_at > LOST]:
         return f"host {_named(lost)} gave no sign of life for {LOST:.0f} s and is lost"
     if len(running) < len(seen) or not running:
-        return None  # some have ended: what the others still do takes its time
-    most = max(each.made for each in running.values())
-    behind = [
-        host for host, each in running.items() if each.made < most and now - each.made_at > BEHIND
-    ]
-    if behind:
+        return None  # some have ended: the others may take their time for what is left
+    most = max(last.made for last in running.values())
+    idle = {host: now - last.made_at for host, last in running.items()}
+    if behind := [host for host in running if running[host].made < most and idle[host] > BEHIND]:
         return f"host {_named(behind)} has hung: it lives, but made no progress for {BEHIND:.0f} s"
-    if all(now - each.made_at > STANDING for each in running.values()):
+    if min(idle.values()) > STANDING:
         return f"a host has hung: none made progress for {STANDING:.0f} s"
     return None
 
@@ -90,11 +82,11 @@ def _named(hosts: Sequence[int]) -> str:
 
 
 class Watch:
-    """Listens from the start to what the other hosts say of their end.
+    """Listens from the start for the end of the other hosts.
 
     Args:
-        client: of the coordination service.
-        host: the number of this one; the service is on host 0.
+        client: Client of the coordination service.
+        host: Number of this host; the service is on host 0.
     """
 
     def __init__(self, client, host: int):
@@ -111,7 +103,7 @@ class Watch:
     def end(self, error: BaseException, report: Callable[[BaseException], int]) -> NoReturn:
         """Reports an error, tells the others, and ends the process.
 
-        What comes from the runtime is first given time to turn out as the loss of another host.
+        An error of the runtime waits first, since it may come from the loss of another host.
         """
         if _of_runtime(error):
             time.sleep(LOST + 2 * BEAT)
@@ -136,13 +128,13 @@ class Watch:
 
     def _listen(self):
         try:
-            told = json.loads(self._client.blocking_key_value_get(_ENDED, 1 << 40))
+            ending = json.loads(self._client.blocking_key_value_get(_ENDED, 1 << 40))
         except Exception:  # the coordination service is gone
             if not self._over.is_set():
                 self._last_words("the first host is lost", LOST_HOST)
             return
-        if told["host"] != self._host:
-            self._last_words(f"host {told['host']}: {told['line']}", told["code"])
+        if ending["host"] != self._host:
+            self._last_words(f"host {ending['host']}: {ending['line']}", ending["code"])
 
     def _beat(self, stop: threading.Event):
         seen: dict[str, Seen] = {}  # by host
@@ -162,14 +154,14 @@ class Watch:
         now = time.monotonic()
         for key, beat in self._client.key_value_dir_get(f"{_BEATS}/"):
             seen[key] = Seen.after(seen.get(key), beat, now)
-        if line := fault({int(key.rpartition("/")[2]): each for key, each in seen.items()}, now):
+        if line := fault({int(key.rpartition("/")[2]): last for key, last in seen.items()}, now):
             self._tell(LOST_HOST, line)
             self._last_words(line, LOST_HOST)
 
     def _tell(self, code: int, line: str):
-        told = json.dumps({"host": self._host, "code": code, "line": line})
-        with contextlib.suppress(jax.errors.JaxRuntimeError):  # another was first
-            self._client.key_value_set(_ENDED, told)
+        ending = json.dumps({"host": self._host, "code": code, "line": line})
+        with contextlib.suppress(jax.errors.JaxRuntimeError):  # another host was first
+            self._client.key_value_set(_ENDED, ending)
 
     def _last_words(self, line: str, code: int):
         self._ending.acquire()

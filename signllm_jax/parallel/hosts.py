@@ -1,13 +1,14 @@
-"""Several hosts as one run: how they find each other, agree on things, and end together.
+"""Several hosts as one run: they find each other, agree on settings, and end together.
 
-The only file that starts jax.distributed and speaks to its coordination service. In a run of one
-process, every function here is the trivial case.
+Only this file starts jax.distributed and uses its coordination service. In a run of one process,
+every function here is trivial.
 """
 
 import contextlib
 import hashlib
 import itertools
 import json
+import operator
 import os
 import socket
 import sys
@@ -25,15 +26,16 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from signllm_jax.core.errors import ConfigError
 from signllm_jax.core.typing import Tree
+from signllm_jax.parallel import sharding
 from signllm_jax.parallel.heartbeat import HEARTBEAT, Watch
 
 T = TypeVar("T")
 PATIENCE = 300.0
 """Seconds that the hosts of a run may start apart."""
 SAID = 15.0
-"""Seconds between two lines that say what a host waits for."""
+"""Seconds between two lines about what a host waits for."""
 DAY = 24 * 3600 * 1000
-"""Milliseconds. Whoever waits for another host waits for long; a host that is lost ends all."""
+"""Milliseconds to wait for another host. It is long, since the loss of a host ends all anyway."""
 
 _turns: dict[str, Iterator[int]] = {}
 _watch: Watch | None = None
@@ -48,18 +50,18 @@ def together(
 ):
     """Joins the hosts of a run before jax is first used; all of them end together.
 
-    TPU pods, SLURM and Open MPI are found by jax itself; elsewhere a process is told by arguments
-    or by JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID. With none of these it is
-    alone. When the block raises on one host, the others end too, in one line that says why.
+    jax itself detects TPU pods, SLURM and Open MPI. Elsewhere the arguments or
+    JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID describe the run. Without them the
+    process is alone. When the block raises on one host, the others end too, with one line why.
 
     Args:
         coordinator: `host:port` of the first process.
-        processes: how many there are.
-        process: which one this is, from 0.
-        report: prints an error and returns the exit code; called where a host does not just raise.
+        processes: Number of processes.
+        process: Number of this process, from 0.
+        report: Function that prints an error and returns the exit code, for runs of several hosts.
 
     Raises:
-        ConfigError: they do not find each other.
+        ConfigError: The processes do not find each other.
     """
     global _watch
     _start(coordinator, processes, process)
@@ -88,7 +90,7 @@ def _start(coordinator, processes, process):
         )
     except ValueError:
         raise ConfigError("JAX_NUM_PROCESSES and JAX_PROCESS_ID must be numbers") from None
-    told = not (coordinator is processes is process is None)
+    configured = not (coordinator is processes is process is None)
     if coordinator and not coordinator.rpartition(":")[2].isdigit():
         raise ConfigError(f"--coordinator: {coordinator!r} is not host:port")
     if process is not None and processes is not None and not 0 <= process < processes:
@@ -103,7 +105,7 @@ def _start(coordinator, processes, process):
                 coordinator, processes, process, heartbeat_timeout_seconds=HEARTBEAT
             )
     except ValueError as error:
-        if told or "coordinator_address" not in str(error):
+        if configured or "coordinator_address" not in str(error):
             raise ConfigError(f"--coordinator, --processes, --process: {error}") from None
     except RuntimeError as error:  # such as an address that is in use
         reason = str(error).partition("\n")[0]
@@ -112,7 +114,7 @@ def _start(coordinator, processes, process):
 
 @contextlib.contextmanager
 def saying(what: str):
-    """Says on stderr every `SAID` seconds what is waited for while the block runs."""
+    """Prints on stderr every `SAID` seconds what the host waits for while the block runs."""
     done = threading.Event()
     began = time.monotonic()
 
@@ -130,7 +132,7 @@ def saying(what: str):
 
 
 def _await(coordinator: str) -> None:
-    """Returns when somebody answers at an address: jax, if it waits in vain, aborts."""
+    """Waits until a server answers at an address: jax would abort when its own wait times out."""
     host, _, port = coordinator.rpartition(":")
     until = time.monotonic() + PATIENCE
     while True:
@@ -146,7 +148,7 @@ def _await(coordinator: str) -> None:
 
 
 def _client() -> Any:
-    """The client of the coordination service, which there is where there are several hosts."""
+    """The client of the coordination service, which exists if there are several hosts."""
     return distributed.global_state.client
 
 
@@ -166,14 +168,14 @@ def is_first() -> bool:
 
 
 def watching():
-    """While the block runs, hosts tell each other that they live; one that does not is lost."""
+    """While the block runs, hosts send signs of life; a host that sends none is lost."""
     return contextlib.nullcontext() if _watch is None else _watch.beating()
 
 
 def progress() -> None:
-    """Says that this host has done the next piece of the run; see `watching`.
+    """Notes that this host has done the next piece of the run; see `watching`.
 
-    All hosts call it after the same pieces: one that stays behind the others for long has hung.
+    All hosts call it after the same pieces: a host that stays behind for long has hung.
     """
     if _watch is not None:
         _watch.progress()
@@ -186,20 +188,19 @@ def wait(what: str) -> None:
 
 
 def meet(mesh: Mesh) -> None:
-    """Connects the processes of a run on CPU along all axes of its mesh, while all are here.
+    """Connects the processes of a run on CPU along all axes of its mesh, while all are waiting.
 
-    They would connect in the first collective, and give up when one comes to it 30 s after
-    another, as where a busy machine compiles for longer. TPUs and GPUs need no such meeting.
+    Otherwise they would connect in the first collective, and fail if one reaches it 30 s after
+    another, as on a busy machine that compiles for longer. TPUs and GPUs do not need this.
     """
     if count() == 1 or jax.default_backend() != "cpu":
         return
     axes = tuple(axis for axis, size in mesh.shape.items() if size > 1)
-    sizes = range(1, len(axes) + 1)
-    groups = [group for size in sizes for group in itertools.combinations(axes, size)]
+    groups = [group for n in range(len(axes)) for group in itertools.combinations(axes, n + 1)]
 
     def reduce():
-        own = jax.lax.axis_index(axes)
-        return jnp.reshape(sum(jax.lax.psum(own, group) for group in groups), 1)
+        index = jax.lax.axis_index(axes)
+        return jnp.reshape(sum(jax.lax.psum(index, group) for group in groups), 1)
 
     reduced = jax.shard_map(reduce, mesh=mesh, in_specs=(), out_specs=PartitionSpec(axes))
     program = jax.jit(reduced).lower().compile()
@@ -208,7 +209,7 @@ def meet(mesh: Mesh) -> None:
 
 
 def from_first(value: T) -> T:
-    """The first host's value, one that JSON can hold, on all of them."""
+    """The first host's value, which JSON can represent, on all hosts."""
     if count() == 1:
         return value
     key = _turn("from_first")
@@ -219,28 +220,28 @@ def from_first(value: T) -> T:
 
 
 def from_all(value: T) -> list[T]:
-    """Every host's value, one that JSON can hold, in order, on all of them."""
+    """The values of all hosts in order, which JSON can represent, on all hosts."""
     if count() == 1:
         return [value]
     key = _turn("from_all")
     _client().key_value_set(f"{key}/{jax.process_index():06d}", json.dumps(value))
     _client().wait_at_barrier(key, DAY)
-    return [json.loads(held) for _, held in sorted(_client().key_value_dir_get(f"{key}/"))]
+    return [json.loads(text) for _, text in sorted(_client().key_value_dir_get(f"{key}/"))]
 
 
 def agree(values: Mapping[str, Any]) -> None:
-    """Raises ConfigError on all hosts, naming the value, when they were not given the same."""
+    """Raises ConfigError on all hosts, naming the value, if the hosts' values differ."""
     flat = dict(_flat(values))
     digests = from_all(hashlib.sha256(json.dumps(flat).encode()).hexdigest())
-    other = next((i for i, digest in enumerate(digests) if digest != digests[0]), None)
-    if other is None:
+    host = next((i for i, digest in enumerate(digests) if digest != digests[0]), None)
+    if host is None:
         return
-    held = from_all(flat if jax.process_index() in (0, other) else None)
-    first, second = held[0] or {}, held[other] or {}
+    given = from_all(flat if jax.process_index() in (0, host) else None)
+    first, second = given[0] or {}, given[host] or {}
     name = next(n for n in first | second if first.get(n) != second.get(n))
     raise ConfigError(
         f"all hosts must be started alike: {name} is {first.get(name)!r} on host 0, "
-        f"{second.get(name)!r} on host {other}"
+        f"{second.get(name)!r} on host {host}"
     )
 
 
@@ -254,17 +255,13 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
 
 def gather(tree: Tree, lane: int | None = None) -> Tree:
     """Arrays as numpy on every host, leaf by leaf; with `lane` that part of the leading axis."""
-    if count() == 1:
-        return jax.tree.map(lambda leaf: np.asarray(leaf if lane is None else leaf[lane]), tree)
     return jax.tree.map(lambda leaf: np.asarray(_everywhere(leaf, lane)), tree)
 
 
 def _everywhere(leaf: jax.Array, lane: int | None) -> jax.Array:
+    if count() == 1:
+        return leaf if lane is None else leaf[lane]
     if lane is None:
         return multihost_utils.process_allgather(leaf, tiled=True)
-    place = NamedSharding(cast(NamedSharding, leaf.sharding).mesh, PartitionSpec())
-    return jax.jit(_lane, out_shardings=place)(leaf, lane)
-
-
-def _lane(leaf, lane):
-    return leaf[lane]
+    mesh = cast(NamedSharding, leaf.sharding).mesh
+    return jax.jit(operator.getitem, out_shardings=sharding.replicated(mesh))(leaf, lane)

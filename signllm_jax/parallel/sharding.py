@@ -55,8 +55,7 @@ def make_mesh(shape: dict[str, int], devices=None) -> Mesh:
     Raises ConfigError on an unknown axis or when the sizes do not multiply to the devices.
     """
     devices = jax.devices() if devices is None else devices
-    unknown = set(shape) - set(MESH_AXES)
-    if unknown:
+    if unknown := set(shape) - set(MESH_AXES):
         raise ConfigError(f"unknown mesh axis {min(unknown)!r}: axes are {', '.join(MESH_AXES)}")
     sizes = tuple(int(shape.get(axis, 1)) for axis in MESH_AXES)
     if min(sizes) < 1 or math.prod(sizes) != len(devices):
@@ -104,19 +103,19 @@ def constrain(x: jax.Array, *names: str | None) -> jax.Array:
 
 
 def on_cpu() -> bool:
-    """Whether what is traced now is for a mesh of CPUs; False outside of a mesh of devices.
+    """Whether jax is tracing for a mesh of CPUs; False outside of a mesh of devices.
 
-    The mesh tells, and not the machine: programs for TPUs are compiled on machines without one.
+    It asks the mesh and not the machine: programs for TPUs are compiled on machines without one.
     """
     device = jax.sharding.get_abstract_mesh().abstract_device
     return device is not None and device.platform == "cpu"
 
 
 def gather_weights(params: Tree) -> Tree:
-    """Parameters [L, ...] that every device of a language has whole, inside `jax.set_mesh`.
+    """Parameters [L, ...] that every device of a language holds whole, inside `jax.set_mesh`.
 
-    For loops that read all of them in every turn, which would otherwise gather them in every turn.
-    On a mesh with a `tensor` axis they stay as they are, since that is what it splits.
+    For loops that read all parameters in every iteration, and would gather them in each. On a mesh
+    with a `tensor` axis they stay as they are, since that axis splits parameters.
     """
     if jax.sharding.get_abstract_mesh().shape.get("tensor", 1) > 1:
         return params
@@ -152,18 +151,14 @@ def state_specs(abstract_state: Tree, parameter_specs: Tree) -> Tree:
     arrays led by the language axis (counts, masks) are split over `language`; scalars and keys
     are replicated. `abstract_state` is what `jax.eval_shape` returns for the state.
     """
-    is_spec = lambda leaf: isinstance(leaf, PartitionSpec)  # noqa: E731
-    by_path = {
-        _names(path): spec
-        for path, spec in jax.tree_util.tree_flatten_with_path(parameter_specs, is_leaf=is_spec)[0]
-    }
+    by_path = {_names(path): spec for path, spec in jax.tree.leaves_with_path(parameter_specs)}
 
     def spec(path, leaf):
         names = _names(path)
         for start in range(len(names)):
-            found = by_path.get(names[start:])
-            if found is not None and len(found) == leaf.ndim:
-                return found
+            parameter_spec = by_path.get(names[start:])
+            if parameter_spec is not None and len(parameter_spec) == leaf.ndim:
+                return parameter_spec
         if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) or leaf.ndim == 0:
             return PartitionSpec()
         return PartitionSpec(RULES["language"])
@@ -177,8 +172,12 @@ def _names(path) -> tuple[str, ...]:
 
 def shardings(mesh: Mesh, specs: Tree) -> Tree:
     """NamedShardings on `mesh` for a tree of PartitionSpecs."""
-    is_spec = lambda leaf: isinstance(leaf, PartitionSpec)  # noqa: E731
-    return jax.tree.map(lambda spec: NamedSharding(mesh, spec), specs, is_leaf=is_spec)
+    return jax.tree.map(lambda spec: NamedSharding(mesh, spec), specs)
+
+
+def replicated(mesh: Mesh | AbstractMesh) -> NamedSharding:
+    """Sharding of arrays that every device holds whole."""
+    return NamedSharding(mesh, PartitionSpec())
 
 
 def batch_sharding(mesh: Mesh) -> NamedSharding:
@@ -187,28 +186,27 @@ def batch_sharding(mesh: Mesh) -> NamedSharding:
 
 
 def on_own_rows(function):
-    """Maps a function of one lane over lanes, each device by itself on what it holds.
+    """Maps a function of one lane over lanes; each device computes its own part by itself.
 
-    Arrays of arguments and results are led by lanes, and then by rows (or by what is split as rows
-    are) where they have a second axis; the last argument is a scalar for all. Nothing can be
-    exchanged. Within, `row_block()` is the place of the device's block of rows among all of them.
+    The first axis of arguments and results is the lanes; a second axis, if they have one, is rows
+    (or is split as rows are). The last argument is a scalar for all. Devices exchange nothing.
+    Inside of the function, `row_block()` is the index of the device's block of rows.
     """
 
     def run(*args):
-        own = partition_spec(("language", "rows"))
-        specs = jax.tree.map(lambda x: PartitionSpec(*own[: x.ndim]), args)
-        mapped = lambda *args: jax.vmap(lambda *own: function(*own, args[-1]))(*args[:-1])  # noqa: E731
-        return jax.shard_map(mapped, in_specs=specs, out_specs=own, check_vma=False)(*args)
+        spec = partition_spec(("language", "rows"))
+        specs = jax.tree.map(lambda x: PartitionSpec(*spec[: x.ndim]), args)
+        mapped = jax.vmap(function, in_axes=(*[0] * (len(args) - 1), None))
+        return jax.shard_map(mapped, in_specs=specs, out_specs=spec, check_vma=False)(*args)
 
     return run
 
 
 def on_own_heads(function):
-    """Maps a function of rows' heads over the mesh, each device by itself on what it holds.
+    """Maps a function of rows' heads over the mesh; each device computes its own part by itself.
 
-    For kernels, which the compiler cannot split. Arguments are of one lane, of rows and, where they
-    have four axes, of heads: [B, H, N, M / H] or [B, ...]; so is the result, [B, H, N, M / H].
-    Lanes come in by `lanes.lift`.
+    For kernels, which the compiler cannot split. Arguments are arrays of one lane: [B, H, N, M / H]
+    or [B, ...]; the result is [B, H, N, M / H]. `language_axis.lift` adds the lanes.
     """
     heads = partition_spec(("rows", "heads"))
 
@@ -220,15 +218,15 @@ def on_own_heads(function):
 
 
 def on_own_languages(function):
-    """Maps a function of lanes over the mesh's `language` axis, each part of it by itself.
+    """Maps a function of lanes over the mesh's `language` axis; each slice computes by itself.
 
-    Arrays of arguments and results are led by lanes; the function gets those of one place on the
-    axis and nothing can be exchanged between places: a loop ends in each of them when its own
-    lanes have. The other axes of the mesh stay the compiler's.
+    The first axis of arguments and results is the lanes. The function gets the lanes of one slice,
+    and slices exchange nothing: the loop of a slice ends when its own lanes have ended. The
+    compiler still splits the other axes of the mesh.
     """
-    own = PartitionSpec(RULES["language"])
+    lanes = PartitionSpec(RULES["language"])
     return jax.shard_map(
-        function, in_specs=own, out_specs=own, axis_names={RULES["language"]}, check_vma=False
+        function, in_specs=lanes, out_specs=lanes, axis_names={RULES["language"]}, check_vma=False
     )
 
 
@@ -242,24 +240,21 @@ def local_block(sharding: NamedSharding, shape: tuple[int, int]) -> tuple[np.nda
 
     Returns the sorted language indices and row indices whose product this host must load.
     """
-    languages: set[int] = set()
-    rows: set[int] = set()
-    for index in sharding.addressable_devices_indices_map(shape).values():
-        if index is None:
-            continue  # nothing of it is there
-        full = index + (slice(None),) * (2 - len(index))
-        languages.update(range(*full[0].indices(shape[0])))
-        rows.update(range(*full[1].indices(shape[1])))
-    return np.array(sorted(languages)), np.array(sorted(rows))
+    indices = sharding.addressable_devices_indices_map(shape).values()
+    languages, rows = (
+        np.unique(np.concatenate([np.arange(size)[index[axis]] for index in indices if index]))
+        for axis, size in enumerate(shape)
+    )
+    return languages, rows
 
 
 def place(array: np.ndarray, where: NamedSharding) -> jax.Array:
-    """Puts an array that every host holds on the devices, each its part."""
+    """Puts an array that every host holds on the devices; each device gets its part."""
     return jax.make_array_from_callback(array.shape, where, lambda index: array[index])
 
 
 def global_batch(local: Tree, where: NamedSharding, leading: tuple[int, int]) -> Tree:
-    """The batch of all hosts, of which each has a part.
+    """The batch of all hosts, of which each host has a part.
 
     Args:
         local: This host's part, numpy arrays [l, b, ...].
