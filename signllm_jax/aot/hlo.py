@@ -119,7 +119,9 @@ def executions(program: Program, default_trips: Trips = None) -> dict[str, int]:
     lengths: dict[str, int | None] = {}  # a loop that is reached twice is the same loop
 
     def default(loop: Instruction) -> int | None:
-        return lengths.setdefault(loop.name, next(left, None))
+        if loop.name not in lengths:
+            lengths[loop.name] = next(left, None)
+        return lengths[loop.name]
 
     def visit(name: str, times: int) -> None:
         if name not in counts:
