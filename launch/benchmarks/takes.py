@@ -1,4 +1,4 @@
-"""How well readers read signs that they have seen before, in takes that they have not.
+"""How well readers read new takes of signs that they were trained on.
 
     python launch/benchmark.py takes --signs=DIR [--seeds=3] [--work=DIR]
 
@@ -18,6 +18,7 @@ from pathlib import Path
 from absl import flags
 
 from launch.benchmarks.rows import clocks, row, since
+from signllm_jax.core.errors import ConfigError, DataError
 
 SIGNS = flags.DEFINE_string("signs", None, "folder of the clips with their index.csv")
 LANGUAGES = flags.DEFINE_list("languages", ["ksl", "tsl"], "which are read, side by side")
@@ -34,8 +35,6 @@ def take_split(name: str) -> str:
 
 def write_manifest(signs: Path, languages: list[str], target: Path) -> None:
     """Writes the manifest of the clips with their splits; raises DataError without an index."""
-    from signllm_jax.core.errors import DataError
-
     try:
         with open(signs / "index.csv", encoding="utf-8", newline="") as file:
             listed = [line for line in csv.DictReader(file) if line["language"] in languages]
@@ -51,9 +50,7 @@ def write_manifest(signs: Path, languages: list[str], target: Path) -> None:
 
 
 def rows() -> Iterator[dict]:
-    """One row a seed: accuracy on the held-out takes, and what knows nothing of signing reaches."""
-    from signllm_jax.core.errors import ConfigError
-
+    """Yields a row for each seed: accuracy on the held-out takes, beside trivial baselines."""
     if not SIGNS.value:
         raise ConfigError("--signs is missing: a folder of clips with their index.csv")
     with tempfile.TemporaryDirectory() as folder:
@@ -61,7 +58,7 @@ def rows() -> Iterator[dict]:
         work.mkdir(parents=True, exist_ok=True)
         _prepare(Path(SIGNS.value), work)
         for seed in range(SEEDS.value):
-            with contextlib.redirect_stdout(sys.stderr):  # what a run says is no row
+            with contextlib.redirect_stdout(sys.stderr):  # only rows go to standard output
                 row = _run(work, seed)
             yield row
 
