@@ -46,13 +46,13 @@ def measure(folder: Path) -> dict[str, dict]:
     from signllm_jax.eval.dispatch import evaluate_run
 
     readers = Path(cli.required(WORKDIR)) / "reader"
-    with tempfile.TemporaryDirectory(prefix="signllm_jax-") as place:
-        run = Workdir(Path(place) / "run")  # evaluating keeps its readers beside the model
+    with tempfile.TemporaryDirectory(prefix="signllm_jax-") as temporary:
+        run = Workdir(Path(temporary) / "run")  # evaluation keeps its readers beside the model
         shutil.copytree(folder, run.path)
         if readers.is_dir():
             shutil.copytree(readers, run.path / "reader")
         _, languages = run.read_config()
-        report = Path(place) / "report.json"
+        report = Path(temporary) / "report.json"
         evaluate_run(run.path, output=report, samples=0)
         return figures(run, (*run.read_kept(), *languages), report)
 

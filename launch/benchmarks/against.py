@@ -27,7 +27,7 @@ from signllm_jax.core.errors import ConfigError
 AGAINST = flags.DEFINE_enum(
     "against", None, ("progressive_transformers",), "a system that is timed in turns with this one"
 )
-THREADS = flags.DEFINE_list("threads", ["1", "2"], "of both systems, with --against")
+THREADS = flags.DEFINE_list("threads", ["1", "2"], "threads of both systems, with --against")
 OWN = (sys.executable, "-m", "launch.benchmarks.own_worker")
 MODES = ("eager", "compiled")
 ALONE = ("size", "variants", "languages", "peer", "peer_frames", "profile")

@@ -5,13 +5,13 @@
     python launch/benchmark.py before --checkout=build/before --compared=decode,prepare,serve
 
 `decode` generates clips of 300 frames at the size of Progressive Transformers; the earlier checkout
-has the autoregressive decoder alone, which is compared with both of ours. `prepare` prepares clips
-of OpenPose keypoints, the start of the command apart. `demo` trains and evaluates `configs/mlsf.py`
-in the earlier checkout and in ours, where `--demo_flags` may change it, with another seed in every
-round; it leaves the runs of both in `--work`, and yields what their reports say of the signing.
-`serve` asks each server for the words of eight clients at once: the earlier one with its demo, ours
-with the shipped model and with our demo. Rates are by CPU second. A row has our rate divided by the
-earlier one of the same round.
+has only the autoregressive decoder, which is compared with both of ours. `prepare` prepares clips
+of OpenPose keypoints; the start of the command is not counted. `demo` trains and evaluates
+`configs/mlsf.py` in the earlier checkout and in ours, where `--demo_flags` may change it, with
+another seed in every round. It leaves the runs of both in `--work` and yields the figures of their
+reports. `serve` asks each server for the words of eight clients at once: the earlier one with its
+demo, ours with the shipped model and with our demo. Rates are per CPU second. A row has our rate
+divided by the earlier one of the same round.
 """
 
 import collections
@@ -32,15 +32,15 @@ from launch.benchmarks.rows import ROOT, earlier_row, run_command, timed
 from launch.benchmarks.serve import CLIENTS_AT_ONCE, Served, made_words
 from signllm_jax.core.errors import ConfigError
 
-CHECKOUT = flags.DEFINE_string("checkout", None, "of before: folder of the earlier checkout")
+CHECKOUT = flags.DEFINE_string("checkout", None, "folder of the earlier checkout")
 CHOSEN = flags.DEFINE_list(
-    "compared", ["decode", "prepare"], "of before: decode, prepare, demo, and serve after demo"
+    "compared", ["decode", "prepare"], "comparisons: decode, prepare, demo, and serve after demo"
 )
 DEMO_FLAGS = flags.DEFINE_string(
-    "demo_flags", "--config=configs/mlsf.py", "of before: flags of our demo, in one string"
+    "demo_flags", "--config=configs/mlsf.py", "flags of our demo, in one string"
 )
-PREPARED = flags.DEFINE_integer("prepared", 200, "of before: clips that are prepared", 10)
-WORK = flags.DEFINE_string("work", "runs/before", "of before: where the demo's runs are kept")
+PREPARED = flags.DEFINE_integer("prepared", 200, "number of clips that are prepared", 10)
+WORK = flags.DEFINE_string("work", "runs/before", "folder of the demo's runs")
 FRAMES, WORDS = 300, 100
 
 

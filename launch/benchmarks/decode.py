@@ -30,7 +30,9 @@ from signllm_jax.parallel import sharding
 
 FRAMES = flags.DEFINE_list("frames", ["50", "300"], "lengths of the clips")
 CLIPS = flags.DEFINE_list("clips", ["1", "8"], "clips that are decoded together")
-CHOSEN = flags.DEFINE_list("variants", ["cached", "uncached"], "which run")
+CHOSEN = flags.DEFINE_list(
+    "variants", ["cached", "uncached"], "cached, uncached, parallel, patches"
+)
 DECODERS = {
     "parallel": {"decoder": "parallel"},
     "patches": {"decoder": "parallel", "patch": 8},

@@ -35,11 +35,11 @@ from signllm_jax.parallel import sharding
 from signllm_jax.train.groups import make_group
 from signllm_jax.train.mlsf import MlsfTask
 
-CLIPS = flags.DEFINE_integer("clips", 5000, "of the made corpus", lower_bound=10)
+CLIPS = flags.DEFINE_integer("clips", 5000, "number of clips in the made corpus", lower_bound=10)
 STEPS = flags.DEFINE_integer("steps", 20, "batches of a variant in a round", lower_bound=1)
 LEARNT = flags.DEFINE_integer("learnt", 1, "train steps in a round", lower_bound=1)
-WORK = flags.DEFINE_string("work", None, "where the made corpus is kept, by default nowhere")
-CORPORA = flags.DEFINE_list("corpora", ["fingerspelling", "prompt2sign"], "which are read")
+WORK = flags.DEFINE_string("work", None, "folder of the made corpus; by default it is not kept")
+CORPORA = flags.DEFINE_list("corpora", ["fingerspelling", "prompt2sign"], "corpora to read")
 SAMPLES = 5  # number of measurements of the resident memory in an epoch
 
 

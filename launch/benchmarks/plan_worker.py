@@ -77,8 +77,8 @@ def start(folder: Path, plan: int, epoch: int) -> dict:
     """Opens the data and makes the first batch of an epoch; returns the times and the memory."""
     tokenizer = Tokenizer((folder / TOKENIZER).read_bytes(), "pieces", LANGUAGE)
     zeros = np.zeros((OPENPOSE50.size, 3), np.float32)
-    ones = np.ones(OPENPOSE50.size, np.float32)
-    statistics = Statistics(OPENPOSE50.name, zeros, ones, 25.0, 500, ones)
+    unit = np.ones(OPENPOSE50.size, np.float32)
+    statistics = Statistics(OPENPOSE50.name, zeros, unit, 25.0, 500, unit)
     process = psutil.Process()
     before, began = process.memory_info().rss, clocks()  # with pages of mapped files
     packing = Packing(**SIZES, plan=plan)

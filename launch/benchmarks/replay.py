@@ -17,10 +17,10 @@ from signllm_jax.core.config import read_config
 from signllm_jax.train.groups import make_group
 from signllm_jax.train.mlsf import MlsfTask
 
-SIZE = flags.DEFINE_enum("size", "tiny", ("tiny", "base"), "of the model")
-ROUNDS = flags.DEFINE_integer("rounds", 10, "in which every variant runs once", lower_bound=1)
-STEPS = flags.DEFINE_integer("steps", 5, "of a variant in a round", lower_bound=1)
-LANGUAGES = flags.DEFINE_list("languages", ["asl", "gsl", "dsgs", "tsl"], "that are trained")
+SIZE = flags.DEFINE_enum("size", "tiny", ("tiny", "base"), "size of the model")
+ROUNDS = flags.DEFINE_integer("rounds", 10, "rounds; all variants run in each", lower_bound=1)
+STEPS = flags.DEFINE_integer("steps", 5, "steps of a variant in a round", lower_bound=1)
+LANGUAGES = flags.DEFINE_list("languages", ["asl", "gsl", "dsgs", "tsl"], "languages to train")
 
 CHOSEN = flags.DEFINE_list("variants", ["mse", "plc"], "mse, plc, plc_free_running")
 

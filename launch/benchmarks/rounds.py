@@ -12,9 +12,9 @@ from absl import flags
 from launch.benchmarks import rows
 from signllm_jax.core.errors import ConfigError
 
-ROUNDS = flags.DEFINE_integer("rounds", 5, "in which every variant runs once", lower_bound=1)
+ROUNDS = flags.DEFINE_integer("rounds", 5, "rounds; all variants run in each", lower_bound=1)
 PEER = flags.DEFINE_string("peer", None, "a command that is timed in turns with the variants")
-PEER_FRAMES = flags.DEFINE_integer("peer_frames", 0, "frames that one run of it handles")
+PEER_FRAMES = flags.DEFINE_integer("peer_frames", 0, "frames that the peer handles in a run")
 PROFILE = flags.DEFINE_string(
     "profile", None, "folder for a trace of one more round (TensorBoard, Perfetto)"
 )

@@ -33,9 +33,9 @@ from launch.benchmarks.rows import ROOT, numbers, timed
 from signllm_jax.core.errors import ConfigError, SignLLMError
 
 WORKDIR = flags.DEFINE_string("workdir", None, "a run or an export; by default the shipped model")
-CLIENTS = flags.DEFINE_list("clients", ["1", "8"], "how many ask at once")
-WORDS = flags.DEFINE_integer("words", 200, "of a round", lower_bound=8)
-LETTERS = flags.DEFINE_integer("letters", 5, "of a word", lower_bound=1)
+CLIENTS = flags.DEFINE_list("clients", ["1", "8"], "numbers of clients that ask at once")
+WORDS = flags.DEFINE_integer("words", 200, "words per round", lower_bound=8)
+LETTERS = flags.DEFINE_integer("letters", 5, "letters per word", lower_bound=1)
 LANGUAGE = "asl"
 CLIENTS_AT_ONCE = 8
 _BATCH = 8

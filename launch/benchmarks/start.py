@@ -23,8 +23,8 @@ from launch.benchmarks.rows import clocks, since
 from signllm_jax.core import cli
 from signllm_jax.core.errors import TrainingError
 
-STARTS = flags.DEFINE_integer("starts", 5, "with the programs of the first", lower_bound=1)
-SET = flags.DEFINE_multi_string("set", [], "of the config, as train.batch_size=2")
+STARTS = flags.DEFINE_integer("starts", 5, "starts with kept programs", lower_bound=1)
+SET = flags.DEFINE_multi_string("set", [], "changes of the config, as train.batch_size=2")
 TRAIN = Path(cli.config_path("configs/mlsf.py")).parent.parent / "launch" / "train.py"
 
 

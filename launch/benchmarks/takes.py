@@ -21,10 +21,10 @@ from launch.benchmarks.rows import clocks, row, since
 from signllm_jax.core.errors import ConfigError, DataError
 
 SIGNS = flags.DEFINE_string("signs", None, "folder of the clips with their index.csv")
-LANGUAGES = flags.DEFINE_list("languages", ["ksl", "tsl"], "which are read, side by side")
-SEEDS = flags.DEFINE_integer("seeds", 3, "runs", lower_bound=1)
-WORK = flags.DEFINE_string("work", None, "where the runs are kept, by default nowhere")
-STEPS = flags.DEFINE_integer("steps", 600, "of each run", lower_bound=1)
+LANGUAGES = flags.DEFINE_list("languages", ["ksl", "tsl"], "languages to read, side by side")
+SEEDS = flags.DEFINE_integer("seeds", 3, "number of runs", lower_bound=1)
+WORK = flags.DEFINE_string("work", None, "folder of the runs; by default they are not kept")
+STEPS = flags.DEFINE_integer("steps", 600, "steps of each run", lower_bound=1)
 
 
 def take_split(name: str) -> str:

@@ -15,11 +15,11 @@ from absl import flags
 from launch.benchmarks import against, rounds, workload
 from launch.benchmarks.step_run import StepRun
 
-ROWS = flags.DEFINE_integer("rows", 5, "of a language in a batch", lower_bound=1)
+ROWS = flags.DEFINE_integer("rows", 5, "rows of a language in a batch", lower_bound=1)
 COMPARED_ROWS = (8, 16)  # with --against
-ROW_FRAMES = flags.DEFINE_integer("row_frames", 256, "of a packed row", lower_bound=1)
-STEPS = flags.DEFINE_integer("steps", 2, "of a variant in a round", lower_bound=1)
-LANGUAGES = flags.DEFINE_list("languages", ["asl"], "that are trained side by side")
+ROW_FRAMES = flags.DEFINE_integer("row_frames", 256, "frames of a packed row", lower_bound=1)
+STEPS = flags.DEFINE_integer("steps", 2, "steps of a variant in a round", lower_bound=1)
+LANGUAGES = flags.DEFINE_list("languages", ["asl"], "languages that are trained side by side")
 CHOSEN = flags.DEFINE_list("variants", ["packed"], "packed, padded")
 
 

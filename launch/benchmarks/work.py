@@ -17,12 +17,14 @@ from launch.benchmarks.rows import numbers
 from launch.benchmarks.step_run import StepRun
 from signllm_jax.core.languages import LANGUAGES
 
-COUNTS = flags.DEFINE_list("counts", ["1", "2", "4", "8"], "of languages in a step")
-FRAMES = flags.DEFINE_list("clip_frames", ["64", "128", "256", "512"], "of the clips in a step")
+COUNTS = flags.DEFINE_list("counts", ["1", "2", "4", "8"], "numbers of languages in a step")
+FRAMES = flags.DEFINE_list("clip_frames", ["64", "128", "256", "512"], "frames per clip")
 OF_LANGUAGE = flags.DEFINE_integer("of_language", 6, "rows of a language", lower_bound=1)
-BATCH_FRAMES = flags.DEFINE_integer("batch_frames", 2048, "of a step of `frames-T`", lower_bound=1)
-ROW = 256  # frames of a row of `languages-N`
-STEPS = 2  # of a variant in a round
+BATCH_FRAMES = flags.DEFINE_integer(
+    "batch_frames", 2048, "frames in a `frames-T` step", lower_bound=1
+)
+ROW = 256  # frames in a row of `languages-N`
+STEPS = 2  # steps of a variant in a round
 
 
 def rows() -> Iterator[dict]:

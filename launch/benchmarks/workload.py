@@ -22,9 +22,9 @@ from signllm_jax.text.tokenizer import Tokenizer
 LIKE = flags.DEFINE_enum(
     "like", None, ("progressive_transformers",), "the size and the clips of another system"
 )
-SIZE = flags.DEFINE_enum("size", "tiny", ("tiny", "base", "large"), "of the model")
+SIZE = flags.DEFINE_enum("size", "tiny", ("tiny", "base", "large"), "size of the model")
 LENGTHS = flags.DEFINE_list("lengths", None, "frames of the clips, by default the peer's")
-TOKENS = flags.DEFINE_integer("tokens", 14, "of the text of a clip", lower_bound=1)
+TOKENS = flags.DEFINE_integer("tokens", 14, "tokens in the text of a clip", lower_bound=1)
 
 PEER_LENGTHS = (86, 126, 168, 185, 71)
 # 15.4M parameters with the rows of the token table; 0 dropout is the demo's, 0.1 the larger sizes'
