@@ -53,11 +53,6 @@ def _referees() -> Iterator[str]:
     yield str(referees.write(Path(DOCS.value) / "referees.md"))
 
 
-def _shared(name: str) -> Path | None:
-    """A folder of the corpora beside the checkout; None where it is missing."""
-    return SHARED / name if (SHARED / name).is_dir() else None
-
-
 def _variety() -> Iterator[str]:
     from launch.studies import variety, variety_page, variety_plain
 
@@ -66,12 +61,13 @@ def _variety() -> Iterator[str]:
     if OUTPUT.value is None:
         yield variety_page.write(Path(DOCS.value))
         return
+    takes = Path(TAKES.value or SHARED / "takes")
     yield from variety.make(
         variety.Options(
             output=Path(OUTPUT.value),
             seed=SEED.value,
             work=Path(WORK.value, "variety"),
-            takes=Path(TAKES.value) if TAKES.value else _shared("takes"),
+            takes=takes if TAKES.value or takes.is_dir() else None,
             ways=WAYS.value,
             steps=STEPS.value,
             data_dir=DATA_DIR.value,
@@ -82,11 +78,13 @@ def _variety() -> Iterator[str]:
 
 
 def _sentences() -> Iterator[str]:
-    from launch.studies import sentence_record, sentences_page
+    from launch.studies import sentences_page
 
     if OUTPUT.value is None:
         yield sentences_page.write(Path(DOCS.value))
         return
+    from launch.studies import sentence_record
+
     takes, signs = TAKES.value or SHARED / "takes", SIGNS.value or SHARED / "signs"
     folders = {name: Path(signs if name == "tsl" else takes) for name in CORPORA.value}
     yield from sentence_record.study(

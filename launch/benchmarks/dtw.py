@@ -1,7 +1,7 @@
-"""Dynamic time warping: a batch of ours against the Python loop that the field's code uses.
+"""Dynamic time warping: a batch of ours against the Python loop of common evaluation code.
 
-Both compute the score of Progressive Transformers (city block distance over 150 coordinates,
-accumulated along the best path); that they agree is checked before a time is reported.
+Both compute the score of Progressive Transformers: the city block distance over 150 coordinates,
+accumulated along the best path. Their results are compared before a time is reported.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ _ROUNDS = 3
 
 
 def python_dtw(first: np.ndarray, second: np.ndarray) -> float:
-    """The accumulated cost of two clips [T, C] by a loop over cells, as the field computes it."""
+    """The accumulated cost of two clips [T, C], by a loop over the cells of the table."""
     rows, columns = len(first), len(second)
     table = np.full((rows + 1, columns + 1), np.inf)
     table[0, 0] = 0.0
@@ -35,7 +35,7 @@ def python_dtw(first: np.ndarray, second: np.ndarray) -> float:
 def rows() -> Iterator[dict]:
     """Yields, for each length, a row for the Python loop and one for ours, measured in turns.
 
-    Compilation is not counted; `cpu_seconds` are of all threads together.
+    Compilation is not counted; `cpu_seconds` counts all threads.
     """
     for length in _LENGTHS:
         random = np.random.default_rng(length)
@@ -61,5 +61,4 @@ def rows() -> Iterator[dict]:
             for name, (run, _) in names.items():
                 spent[name] += timed(run)[:2]
         for name, (_, pairs) in names.items():
-            cpu, wall = spent[name].tolist()
-            yield row("dtw", name, cpu, wall, pairs * _ROUNDS, "pairs")
+            yield row("dtw", name, *spent[name].tolist(), pairs * _ROUNDS, "pairs")

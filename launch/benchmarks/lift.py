@@ -73,8 +73,7 @@ def rows() -> Iterator[dict]:
         lift_all(clips, mode)  # compiles
         rounds = [timed(lambda mode=mode: lift_all(clips, mode))[:2] for _ in range(_ROUNDS)]
         for variant, spent in (("cold", _cold(mode)), ("warm", np.mean(rounds, 0).tolist())):
-            cpu, wall = spent
-            yield row("lift", f"{mode}-{variant}", cpu, wall, frames, "frames")
+            yield row("lift", f"{mode}-{variant}", *spent, frames, "frames")
 
 
 def _cold(mode: str) -> tuple[float, float]:

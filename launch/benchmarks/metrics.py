@@ -130,8 +130,8 @@ def rows() -> Iterator[dict]:
                 largest[metric] = max(largest.get(metric, 0.0), apart)
         shown = {metric: table[name][metric] for metric in COLUMNS}
         yield row("metrics", name, *since(began), len(clips), "pairs", **shown)
-    name = "largest difference from NumPy and SciPy"
-    yield row("metrics", name, 0.0, 0.0, len(clips), "pairs", **largest)
+    variant = "largest difference from NumPy and SciPy"
+    yield row("metrics", variant, 0.0, 0.0, len(clips), "pairs", **largest)
     if DOCUMENT.value:
         write_readme(DOCUMENT.value, _markdown(table, largest, len(clips)))
 

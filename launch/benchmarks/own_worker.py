@@ -11,14 +11,11 @@ import os
 import sys
 from collections.abc import Callable
 
-from launch.benchmarks.rows import timed
-
-_READ = 1 << 28  # bytes, more than a cache holds
-_READS = 4
-
 
 def answer(run: Callable[[], float]) -> dict:
     """Runs once and returns the CPU seconds of all threads, the wall seconds and the work."""
+    from launch.benchmarks.rows import timed  # NumPy's threads are for the processors of `main`
+
     cpu, wall, work = timed(run)
     return {"cpu_seconds": cpu, "wall_seconds": wall, "frames": work}
 
@@ -34,22 +31,7 @@ def make(job: dict) -> Callable[[], float]:
     if job["do"] == "decode":
         chosen = job["variant"], job["frames"], job["clips"]
         return decode.generations([chosen])[1][chosen]
-    return rounds.peak() if job["do"] == "matmul_peak" else _bandwidth()
-
-
-def _bandwidth() -> Callable[[], float]:
-    import jax
-    import jax.numpy as jnp
-
-    numbers = jnp.ones(_READ // 4, jnp.float32)
-    total = jax.jit(jnp.sum)
-
-    def run():
-        for _ in range(_READS):
-            total(numbers).block_until_ready()
-        return float(_READ * _READS)
-
-    return run
+    return rounds.peak() if job["do"] == "matmul_peak" else rounds.bandwidth()
 
 
 def main() -> None:

@@ -31,6 +31,15 @@ PLAN = flags.DEFINE_integer("plan", 2, "config.data.plan", lower_bound=1, upper_
 DOCUMENT = flags.DEFINE_string("document", None, "Markdown file to write the table into")
 EPOCHS = {"first": 0, "plan": 0, "resume": 1000}
 """Variant -> its first epoch."""
+COLUMNS = {
+    "start": "{variant}",
+    "clips": "{clips:,}",
+    "seconds to the first batch": "{wall_seconds:.2f}{range}",
+    "CPU seconds": "{cpu_seconds:.2f}",
+    "bytes a clip": "{bytes_per_clip:.0f}",
+    "padding": "{padding:.1%}",
+}
+"""Head of a column of the table -> format of its cells."""
 
 
 def rows() -> Iterator[dict]:
@@ -48,13 +57,12 @@ def rows() -> Iterator[dict]:
             made += measured
             yield from measured
     if DOCUMENT.value:
-        lines = [
-            [f"{r['variant']}", f"{r['clips']:,}", f"{r['wall_seconds']:.2f}{_range(r)}"]
-            + [f"{r['cpu_seconds']:.2f}", f"{r['bytes_per_clip']:.0f}", f"{r['padding']:.1%}"]
-            for r in made
-        ]
-        head = ["start", "clips", "seconds to the first batch", "CPU seconds", "bytes a clip"]
-        write_readme(DOCUMENT.value, markdown.table([*head, "padding"], lines))
+        lines = []
+        for r in made:
+            form = " ({wall_seconds_low:.2f} to {wall_seconds_high:.2f})"
+            span = form.format(**r) if r.get("rounds", 1) > 1 else ""
+            lines.append([form.format(**r, range=span) for form in COLUMNS.values()])
+        write_readme(DOCUMENT.value, markdown.table([*COLUMNS], lines))
 
 
 def _median(runs: Sequence[dict]) -> dict:
@@ -63,12 +71,6 @@ def _median(runs: Sequence[dict]) -> dict:
     low, high = (ordered[index]["wall_seconds"] for index in (0, -1))
     more = {"rounds": len(runs), "wall_seconds_low": low, "wall_seconds_high": high}
     return ordered[len(ordered) // 2] | more
-
-
-def _range(row: dict) -> str:
-    if row.get("rounds", 1) == 1:
-        return ""
-    return f" ({row['wall_seconds_low']:.2f} to {row['wall_seconds_high']:.2f})"
 
 
 def _start(folder: str, variant: str, count: int) -> dict:

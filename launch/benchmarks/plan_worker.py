@@ -94,8 +94,8 @@ def start(folder: Path, plan: int, epoch: int) -> dict:
     cpu, wall = since(began)
     real = sum(int(source.lengths[stratum.clips].sum()) for stratum in plans)
     padding = 1 - real / (sum(rows) * packing.row_frames)
-    spent = {"cpu_seconds": cpu, "wall_seconds": wall}
-    return spent | {"bytes_per_clip": more / len(source), "padding": padding}
+    figures = {"bytes_per_clip": more / len(source), "padding": padding}
+    return {"cpu_seconds": cpu, "wall_seconds": wall, **figures}
 
 
 if __name__ == "__main__":

@@ -21,7 +21,8 @@ PROFILE = flags.DEFINE_string(
 
 PEAK = "matmul_peak"
 _SIZE = 2048  # of the square matrices whose product is the machine's peak
-_PRODUCTS = 4
+_READ = 1 << 28  # bytes, more than a cache holds
+_TIMES = 4  # how often a figure of the machine is measured in a run
 
 
 def measure(variants: Mapping[str, Callable[[], float]]) -> dict[str, np.ndarray]:
@@ -90,12 +91,22 @@ def ratio(measured: np.ndarray, baseline: np.ndarray, column: int = 1) -> float:
 def peak() -> Callable[[], float]:
     """The machine's largest matrix product, as a function that returns its operations."""
     matrix = jnp.asarray(np.random.default_rng(0).normal(size=(_SIZE, _SIZE)), jnp.float32)
-    product = jax.jit(jnp.dot)
+    return _repeated(2.0 * _SIZE**3, jnp.dot, matrix, matrix)
+
+
+def bandwidth() -> Callable[[], float]:
+    """A sum over more numbers than a cache holds, as a function that returns the bytes it reads."""
+    return _repeated(float(_READ), jnp.sum, jnp.ones(_READ // 4, jnp.float32))
+
+
+def _repeated(work: float, function: Callable, *arrays: jax.Array) -> Callable[[], float]:
+    """A function that calls another one, compiled, several times, and returns all its work."""
+    compiled = jax.jit(function)
 
     def run():
-        for _ in range(_PRODUCTS):
-            product(matrix, matrix).block_until_ready()
-        return 2.0 * _SIZE**3 * _PRODUCTS
+        for _ in range(_TIMES):
+            compiled(*arrays).block_until_ready()
+        return work * _TIMES
 
     return run
 

@@ -149,13 +149,13 @@ def _model(fresh: Iterator[str]) -> Iterator[dict]:
     spent: dict[str, list[tuple]] = {name: [] for name in sizes}
     for number, (name, size) in itertools.product(range(rounds.ROUNDS.value + 1), sizes.items()):
         words = list(itertools.islice(fresh, WORDS.value))
-        cpu, wall, _ = timed(lambda w=words, s=size: _make(model, w, s))
+
+        def make(words=words, size=size):
+            for start in range(0, len(words), size):
+                model.produce_many(words[start : start + size], LANGUAGE)
+
+        cpu, wall, _ = timed(make)
         if number:
             spent[name].append((cpu, wall, WORDS.value))
     for name, size in sizes.items():
         yield rounds.row("serve", name, np.array(spent[name]), "words", clients=size)
-
-
-def _make(model, words: list[str], size: int) -> None:
-    for start in range(0, len(words), size):
-        model.produce_many(words[start : start + size], LANGUAGE)

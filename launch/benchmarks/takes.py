@@ -17,8 +17,14 @@ from pathlib import Path
 
 from absl import flags
 
+from configs.back_translation import get_config
 from launch.benchmarks.rows import clocks, row, since
+from signllm_jax.core.config import read_config
 from signllm_jax.core.errors import ConfigError, DataError
+from signllm_jax.corpora.prepare import Settings
+from signllm_jax.data.prepare_corpus import prepare_corpus
+from signllm_jax.eval.reading_report import evaluate
+from signllm_jax.train.loop import train
 
 SIGNS = flags.DEFINE_string("signs", None, "folder of the clips with their index.csv")
 LANGUAGES = flags.DEFINE_list("languages", ["ksl", "tsl"], "languages to read, side by side")
@@ -44,9 +50,8 @@ def write_manifest(signs: Path, languages: list[str], target: Path) -> None:
         columns = ["path", "text", "gloss", "language", "split"]
         writer = csv.DictWriter(file, columns, extrasaction="ignore")
         writer.writeheader()
-        for line in listed:
-            split = take_split(line["path"].removesuffix(".pose"))
-            writer.writerow(line | {"split": split})
+        splits = (take_split(line["path"].removesuffix(".pose")) for line in listed)
+        writer.writerows(line | {"split": split} for line, split in zip(listed, splits))
 
 
 def rows() -> Iterator[dict]:
@@ -56,29 +61,17 @@ def rows() -> Iterator[dict]:
     with tempfile.TemporaryDirectory() as folder:
         work = Path(WORK.value or folder)
         work.mkdir(parents=True, exist_ok=True)
-        _prepare(Path(SIGNS.value), work)
+        signs, manifest = Path(SIGNS.value), work / "takes.csv"
+        write_manifest(signs, LANGUAGES.value, manifest)
+        for code in LANGUAGES.value:
+            prepare_corpus(Settings(code, "takes", "pose"), signs, work / "data", manifest=manifest)
         for seed in range(SEEDS.value):
             with contextlib.redirect_stdout(sys.stderr):  # only rows go to standard output
                 row = _run(work, seed)
             yield row
 
 
-def _prepare(signs: Path, work: Path) -> None:
-    from signllm_jax.corpora.prepare import Settings
-    from signllm_jax.data.prepare_corpus import prepare_corpus
-
-    write_manifest(signs, LANGUAGES.value, work / "takes.csv")
-    for code in LANGUAGES.value:
-        settings = Settings(code, "takes", "pose")
-        prepare_corpus(settings, signs, work / "data", manifest=work / "takes.csv")
-
-
 def _run(work: Path, seed: int) -> dict:
-    from configs.back_translation import get_config
-    from signllm_jax.core.config import read_config
-    from signllm_jax.eval.reading_report import evaluate
-    from signllm_jax.train.loop import train
-
     values = get_config("prompt2sign").to_dict()
     values["data"] |= {"data_dir": str(work / "data"), "languages": tuple(LANGUAGES.value)}
     values["train"] |= {"seed": seed, "steps": STEPS.value}

@@ -50,26 +50,22 @@ def slices(folder: Path) -> str:
         for way, report in reports.items():
             mesh = ", ".join(f"{axis} {n}" for axis, n in report["mesh"].items())
             change, charged_change = ["-", "-"] if way == "mse" else changes
+            collectives = [
+                f"{c['count']} {c['kind']} ({'+'.join(c['axes'])}, {c['bytes'] / 1e6:.2f} MB)"
+                for c in report["collectives"]
+            ]
             rows.append(
                 [
                     f"{size}-{way}",
                     f"{report['topology']} ({mesh or 'one device'}), {len(report['lanes'])} "
                     f"languages of {report['batch_size']} rows",
                     *(f"{cycles[way]:.3f}", change, f"{rest[way]:.3f}", charged_change),
-                    _collectives(report),
+                    ", ".join(collectives) or "none",
                     f"{report['hbm_bytes_per_chip'] / 1e9:.3f}",
                 ]
             )
     head = ["step", "on", "ms", "against mse", "ms uncounted", "with it", "collectives"]
     return table([*head, "GB a chip"], rows)
-
-
-def _collectives(report: dict) -> str:
-    named = [
-        f"{item['count']} {item['kind']} ({'+'.join(item['axes'])}, {item['bytes'] / 1e6:.2f} MB)"
-        for item in report["collectives"]
-    ]
-    return ", ".join(named) or "none"
 
 
 def _rows(folder: Path) -> Iterator[dict]:

@@ -109,7 +109,10 @@ def evaluate(corpus: Corpus, folder: Path, seed: int, work: Path, split: str) ->
     evaluated = prompt_report.open_prompts(Workdir(folder), split, str(work / "data"))
     ((code, asked),) = evaluated.languages.items()
     true = [true_line(asked, code, index) for index in range(len(asked.texts))]
-    model, group, params = open_model(evaluated)
+    (group,) = evaluated.groups.values()
+    mesh = sharding.make_mesh({}, jax.local_devices()[:1])
+    model = PromptToPose(group, mesh, evaluated.config.eval.batch_size)
+    params = jax.device_put(jax.tree.map(lambda leaf: leaf[None], group.params))
     templates = "test" if split == "test" else "dev"
     understood = understand(model, group, params, asked.said, code, templates)
     english = understood["aided"][SPOKEN.index("en")]
@@ -121,29 +124,16 @@ def evaluate(corpus: Corpus, folder: Path, seed: int, work: Path, split: str) ->
     reader, read, errors = read_rows(corpus, asked, rows, seed, folder)
     letters = [" ".join(spelled(line.split())) for line in asked.glosses]
     named = [index for index, line in enumerate(letters) if line]
-    name_errors = {
-        name: letter_error([spelled(signs.glosses) for signs in read[name]], letters, named)
-        for name in rows
-    }
-    return shares(understood, true) | {
-        "gloss_error": errors["prompts"],
-        "true_gloss_error": errors["true"],
-        "real_gloss_error": errors["real"],
-        "name_error": name_errors["prompts"],
-        "true_name_error": name_errors["true"],
-        "real_name_error": name_errors["real"],
+    figures = shares(understood, true)
+    for name, prefix in (("prompts", ""), ("true", "true_"), ("real", "real_")):
+        spelling = [spelled(signs.glosses) for signs in read[name]]
+        figures[f"{prefix}gloss_error"] = errors[name]
+        figures[f"{prefix}name_error"] = letter_error(spelling, letters, named)
+    return figures | {
         "sentences": len(asked.texts),
         "named_sentences": len(named),
         "reader_cpu_seconds": reader.cpu_seconds,
     }
-
-
-def open_model(evaluated):
-    """Both stages of the only group of `prompt_report.open_prompts`, the group, its parameters."""
-    (group,) = evaluated.groups.values()
-    mesh = sharding.make_mesh({}, jax.local_devices()[:1])
-    model = PromptToPose(group, mesh, evaluated.config.eval.batch_size)
-    return model, group, jax.device_put(jax.tree.map(lambda leaf: leaf[None], group.params))
 
 
 def understand(
@@ -152,7 +142,9 @@ def understand(
     """LangGloss of every text in all spoken languages: as `produce` reads it, and unaided.
 
     Args:
-        model, group, params: See `open_model`.
+        model: Both stages of the model.
+        group: Group of the model.
+        params: Parameters of the group, stacked [1, ...].
         texts: Texts that the prompts ask for.
         code: Code of the sign language.
         templates: Split of the prompt templates.

@@ -198,15 +198,12 @@ class Bench:
             segment = (counter > 0).astype(np.int32)
             whole = jax.numpy.concatenate([clips.frames, counter[..., None]], -1)
             history, before, patches = teacher_forcing(whole, segment, patch)
-            spoken = (clips.text > 0).astype(np.int32)
-            given = clips.text, spoken, history, before, patches
+            given = clips.text, (clips.text > 0).astype(np.int32), history, before, patches
             seen = policy.shown(model, clips)
             made, _ = model.apply({"params": params}, *given, seen=seen)
-            made = made.frames
-            forced, _ = clip_errors(clips.frames, clips.mask, segment, made, weights, 1)
-            made, _, _, length = policy.rollout(
-                model, params, clips.text, clips.frames.shape[1] // patch, seen=seen
-            )
+            forced, _ = clip_errors(clips.frames, clips.mask, segment, made.frames, weights, 1)
+            steps = clips.frames.shape[1] // patch
+            made, _, _, length = policy.rollout(model, params, clips.text, steps, seen=seen)
             free = sequence_errors(clips.frames, clips.mask, clips.length, made, length, "mse")
             return forced[:, 0], free
 

@@ -77,13 +77,12 @@ class Study:
     def chosen(self, stage: str, names: Iterable[str], share: float) -> str | None:
         """The setting with the smallest mean DTW ratio at the end on dev; None = not all ran."""
         results = self.results(stage)
-        means = {}
-        for name in names:
-            keys = [(name, share, seed) for seed in DEV_SEEDS]
-            if any(key not in results for key in keys):
+        ends: dict[str, list[float]] = {name: [] for name in names}
+        for name, seed in itertools.product(ends, DEV_SEEDS):
+            if (name, share, seed) not in results:
                 return None
-            means[name] = float(np.mean([results[key]["curve"][-1]["dtw"] for key in keys]))
-        return min(means, key=means.__getitem__)
+            ends[name].append(results[name, share, seed]["curve"][-1]["dtw"])
+        return min(ends, key=lambda name: float(np.mean(ends[name])))
 
     def best(self) -> str | None:
         """The setting chosen among those with the Priority Learning Channel; None = not all ran."""

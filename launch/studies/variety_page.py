@@ -134,13 +134,15 @@ def mean(records: Sequence[Any]) -> Any:
 
 def page(summary: Mapping[str, Any]) -> str:
     """The page in Markdown."""
+    has_flow = any("flow" in summary.get(half, {}).get("rows", ()) for half in variety.HALVES)
+    flow = ", and in some passes out of noise (`model.flow`)" if has_flow else ""
     seeds = ", ".join(str(seed) for seed in summary["seeds"])
     parts = [
         "# Variety: models that keep how signers differ",
         "Where a text is signed by many, a squared error asks for the mean of them, which nobody "
         "signs. These tables hold models against real takes by all [referees](referees.md): with a "
         "squared error or a latent (`model.latent`), by the autoregressive decoder or in one pass "
-        f"(`model.decoder=parallel`){_flow(summary)}, each for about as many "
+        f"(`model.decoder=parallel`){flow}, each for about as many "
         "CPU seconds, of which compiling is a part; other work on the machine raises them, so "
         "that they are upper bounds. Settings were chosen on dev words. The number of "
         "steps and `model.ease` were set last, when seed 0 had been scored on test three times "
@@ -158,12 +160,6 @@ def page(summary: Mapping[str, Any]) -> str:
         _not_shown(summary),
     ]
     return "\n\n".join(parts) + "\n"
-
-
-def _flow(summary: Mapping[str, Any]) -> str:
-    halves = [summary[half] for half in variety.HALVES if half in summary]
-    there = any("flow" in half["rows"] for half in halves)
-    return ", and in some passes out of noise (`model.flow`)" if there else ""
 
 
 def _not_shown(summary: Mapping[str, Any]) -> str:

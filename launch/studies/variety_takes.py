@@ -69,9 +69,8 @@ def prepared(source: Path, work: Path) -> Path:
         columns = ["id", "text", "gloss", "signer", "split"]
         writer = csv.DictWriter(file, columns, extrasaction="ignore")
         writer.writeheader()
-        for line in listed:
-            if line["id"] in splits:
-                writer.writerow(line | {"split": splits[line["id"]]})
+        chosen = (line for line in listed if line["id"] in splits)
+        writer.writerows(line | {"split": splits[line["id"]]} for line in chosen)
     settings = Settings(LANGUAGE, CORPUS, "pose")
     prepare_corpus(settings, source / LANGUAGE, data, manifest=manifest)
     done.touch()
