@@ -20,7 +20,7 @@ STORED = flags.DEFINE_enum(
 EVALUATE = flags.DEFINE_boolean(
     "evaluate", False, "evaluate what is stored, for the card; the run's report stands beside it"
 )
-COMMAND = flags.DEFINE_string("command", "", "what makes this export, to be said in the card")
+COMMAND = flags.DEFINE_string("command", "", "command that makes this export, for the card")
 
 
 def main() -> None:
@@ -28,14 +28,8 @@ def main() -> None:
     from signllm_jax.artifacts.export import export_run
 
     workdir, output = cli.required(WORKDIR), cli.required(OUTPUT)
-    made = export_run(
-        workdir,
-        output,
-        LANGUAGES.value,
-        STORED.value or "",
-        measure if EVALUATE.value else None,
-        COMMAND.value,
-    )
+    evaluate = measure if EVALUATE.value else None
+    made = export_run(workdir, output, LANGUAGES.value, STORED.value or "", evaluate, COMMAND.value)
     print(f"{output}: {', '.join(made['languages'])}; sha256 {made['sha256']}")
 
 
