@@ -96,7 +96,7 @@ def rows() -> Iterator[dict]:
     for variant, frames, count in runs:
         rates = measured[f"{variant}-{frames}-{count}"]
         baseline = measured.get(f"uncached-{frames}-{count}")
-        more = {"length": frames, "clips": count}
+        more: dict = {"length": frames, "clips": count}
         more |= {} if baseline is None else {"over_uncached": rounds.ratio(rates, baseline)}
         more |= clip_figures(float(np.median(rates[:, 2] / rates[:, 1])), frames, count)
         more |= workload.describe(config)

@@ -72,8 +72,8 @@ def rows() -> Iterator[dict]:
     for mode in lift.MODES:
         lift_all(clips, mode)  # compiles
         rounds = [timed(lambda mode=mode: lift_all(clips, mode))[:2] for _ in range(_ROUNDS)]
-        for variant, spent in (("cold", _cold(mode)), ("warm", np.mean(rounds, 0).tolist())):
-            yield row("lift", f"{mode}-{variant}", *spent, frames, "frames")
+        for variant, (cpu, wall) in (("cold", _cold(mode)), ("warm", np.mean(rounds, 0).tolist())):
+            yield row("lift", f"{mode}-{variant}", cpu, wall, frames, "frames")
 
 
 def _cold(mode: str) -> tuple[float, float]:

@@ -34,7 +34,8 @@ def steps_to(curve: Sequence[dict], ratio: float) -> float:
     if index is None:
         return float("nan")
     around = curve[max(index - 1, 0) : index + 1][::-1]
-    return float(np.interp(ratio, *([point[key] for point in around] for key in ("dtw", "step"))))
+    ratios, steps = ([point[key] for point in around] for key in ("dtw", "step"))
+    return float(np.interp(ratio, ratios, steps))
 
 
 def stages(curve: Sequence[dict]) -> list[dict]:

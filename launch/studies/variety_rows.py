@@ -205,7 +205,7 @@ def judge_takes(
     evaluated = open_texts(Workdir(workdir), split)
     code, language = _only(evaluated)
     chosen = [i for positions in places_of(language.texts).values() for i in positions[:MOST]]
-    texts, takes = ([row[i] for i in chosen] for row in (language.texts, language.references))
+    texts, takes = [language.texts[i] for i in chosen], [language.references[i] for i in chosen]
     signs = list(dict.fromkeys(texts))
     made = dict(zip(signs, sample(signs)))
     real = real_variety(texts, takes)
