@@ -1,1 +1,1 @@
-"""Configurations: each file is a command with its cost and its result."""
+"""Configurations: each file shows its command and where its results are."""

@@ -2,13 +2,13 @@
 
     python launch/ablation.py --config=configs/ablation.py --workdir=runs/ablation
 
-One language, short runs. `docs/replay.md`, which the command writes, has what it reaches.
+One language, short runs. The command writes `docs/replay.md` with the results.
 """
 
 from configs import mlsf, prompt2langgloss
 from configs.base import config_dict
 
-# what `config.rl` is in each setting: the paper's three rows, then variations of the third
+# changes of `config.rl` in each setting: the paper's three rows, then variations of the third
 PLC = {"loss": "reward", "plc": True}
 SETTINGS = {
     "base": {},
@@ -19,7 +19,7 @@ SETTINGS = {
     "plc_high_error": {**PLC, "direction": "high_error"},
     "plc_share": {**PLC, "share": 0.67},
 }
-# what `config.loss` is in each control: clips that fit badly count less, without a buffer
+# changes of `config.loss` in each control: clips with large errors count less, without a buffer
 CONTROLS = {
     f"{kind}_{limit:g}": {"robust": kind, "outlier": limit}
     for kind, limits in {
@@ -29,7 +29,7 @@ CONTROLS = {
     }.items()
     for limit in limits
 }
-# further training of the demo's asl, with the same steps each: sections of the config
+# further training of the demo's asl, with equal steps: changes of the sections of the config
 FINETUNE_STEPS = 200
 SLOW = {"learning_rate": 3e-5, "warmup": 20}
 FAST = {"learning_rate": 3e-4, "warmup": 20}
@@ -44,7 +44,7 @@ FINETUNE = {
     "mse_and_policy_gradient": {"optimizer": FAST, "rl": BOTH},
     "mse_and_policy_gradient_slow": {"optimizer": SLOW, "rl": BOTH},
 }
-# how the distribution of a latent is trained on, with a reader's reward
+# ways of further training of the distribution of a latent, with a reader's reward
 READ = {"steps": 200, "learning_rate": 3e-4}
 READER_WAYS = {
     "usual_loss": {"usual": 1.0, "policy": 0.0, **READ},
@@ -63,7 +63,7 @@ def get_config(arg: str | None = None):
 
 
 def demo():
-    """The demo by the paper's learning, of the study's language: where further training starts."""
+    """The demo by the paper's learning, in the study's language: the start of further training."""
     config = mlsf.get_config("fingerspelling,tiny,paper")
     config.data.languages = ("asl",)
     config.log.progress = False
@@ -71,7 +71,7 @@ def demo():
 
 
 def signers():
-    """Eight signers of the same texts, by the paper's learning: whom does it draw?"""
+    """Eight signers of the same texts, by the paper's learning: which signers does it draw?"""
     config = mlsf.get_config("fingerspelling_signers,tiny,paper")
     config.data.languages = ("asl",)
     config.train.steps = 800
@@ -79,7 +79,7 @@ def signers():
 
 
 def sampled():
-    """Eight signers and a latent, for a short time: what a reader's reward is tried on."""
+    """Eight signers and a latent, for a short time: the model that a reader's reward trains on."""
     config = mlsf.get_config("fingerspelling_signers,tiny,plain")
     config.data.languages = ("asl",)
     config.model.latent = 16
@@ -89,10 +89,10 @@ def sampled():
 
 
 def prompted():
-    """The other kind of model, for as many steps of as many rows."""
-    config, own = prompt2langgloss.get_config(), get_config()
-    config.data.languages = own.data.languages
-    config.train.update(steps=own.train.steps, batch_size=own.train.batch_size)
-    config.eval.every = own.train.steps
+    """Prompt2LangGloss, for as many steps of as many rows."""
+    config, compared = prompt2langgloss.get_config(), get_config()
+    config.data.languages = compared.data.languages
+    config.train.update(steps=compared.train.steps, batch_size=compared.train.batch_size)
+    config.eval.every = compared.train.steps
     config.log.progress = False
     return config

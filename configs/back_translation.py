@@ -1,10 +1,10 @@
-"""Back-translation: one reader of poses a language, the judge of what is produced.
+"""Back-translation: one pose reader per language, which judges productions.
 
     python launch/train.py --config=configs/back_translation.py               # fingerspelling
     python launch/evaluate.py --workdir=RUN --evaluators=DIR,DIR              # judge by two of them
 
-Trained on real clips of the train split only. A judge of other systems is trained with two seeds
-or more (`--config.train.seed=1`); what a run costs and reaches is in docs/back_translation.md.
+The readers are trained on real clips of the train split only. A judge of other systems is trained
+with two or more seeds (`--config.train.seed=1`). docs/back_translation.md has costs and results.
 """
 
 from configs.base import config_dict
@@ -22,7 +22,7 @@ def get_config(arg: str | None = None):
     else:
         config.optimizer.learning_rate = 3e-4
     if config.text.kind != "letters":
-        # a sign's text is no row of letters: the whole clip tells it
+        # a sign's text is no sequence of letters: the whole clip is needed to read it
         config.reading.update(view=0, gloss_vocab=512, row_glosses=32)
         config.reading.update(offset=0.5, scale=0.2, tempo=0.5)
         config.model.dropout = 0.2

@@ -6,7 +6,7 @@ from signllm_jax.core.config import Config, to_dict
 from signllm_jax.core.errors import ConfigError
 from signllm_jax.core.skeleton import DWPOSE128
 
-# parameters a language within 5% of the name's; counted by a test
+# parameters per language within 5% of the name's; a test counts them
 SIZES = {
     "tiny": {"vocab": 128, "width": 128, "heads": 4, "mlp": 512, "patch": 8},
     "base": {"vocab": 8192, "width": 768, "heads": 6, "mlp": 3072, "patch": 1, "dropout": 0.1},
@@ -44,7 +44,7 @@ DATASETS = {
         "model": {"token_clock": True},
         "loss": {"counter": 0.15, "counter_noise": 0.05},
     },
-    # what launch/prepare.py has prepared: signs and sentences, at tiny of up to 13 seconds
+    # corpora that launch/prepare.py has prepared: signs and sentences, at tiny of up to 13 seconds
     "prompt2sign": {
         "data": {"row_frames": 320, "row_tokens": 96, "row_clips": 8, "plan": 2},
         "text": {"kind": "pieces"},
@@ -58,7 +58,7 @@ DATASETS = {
 LONG_ROW = 512
 """Frames of a row above the size tiny: 20 seconds; longer clips are left out, and counted."""
 PIECES = 512
-"""The least rows of the token table for pieces: 256 of them are bytes."""
+"""Least number of rows of the token table for pieces; 256 of them are bytes."""
 
 
 def config_dict(
@@ -67,9 +67,9 @@ def config_dict(
     """The ConfigDict of `DATASET,SIZE`, both optional; raises ConfigError on an unknown one.
 
     Args:
-        name: of the config file.
+        name: Name of the config file.
         arg: `DATASET,SIZE`.
-        default: the data set where `arg` names none.
+        default: Data set where `arg` names none.
     """
     dataset, _, size = (arg or "").partition(",")
     dataset, size = dataset or default, size or "tiny"

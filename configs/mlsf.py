@@ -1,24 +1,24 @@
-"""MLSF: one encoder-decoder group a language.
+"""MLSF: one encoder-decoder group per language.
 
     python launch/train.py --config=configs/mlsf.py                         # the demo
-    python launch/train.py --config=configs/mlsf.py:fingerspelling,base     # 40M a language
+    python launch/train.py --config=configs/mlsf.py:fingerspelling,base     # 40M per language
 
-The first trains four languages on fingerspelled texts of 1 to 16 letters; `fingerspelling` has
-words of 3 to 6 letters alone. What it costs and reaches is in docs/results.md, which a command
-writes from the reports. Both learn as the paper does: by the RL loss, with the Priority Learning
-Channel. One word has them learn without either:
+The first trains four languages on fingerspelled texts of 1 to 16 letters; `fingerspelling` has only
+words of 3 to 6 letters. Costs and results are in docs/results.md, which a command writes from the
+reports. Both learn as in the paper: by the RL loss, with the Priority Learning Channel. One word
+turns both off:
 
     python launch/train.py --config=configs/mlsf.py:plain
     python launch/train.py --config=configs/mlsf.py:fingerspelling,base,plain
 
-`paper` instead of `plain` says the default. Parts of it:
+`paper` instead of `plain` is the default. Its parts can be changed:
 
     --config.rl.plc=False           # every row comes in the order of the data
     --config.rl.loss=mse            # no RL loss: the same gradient, where nothing is reweighted
     --config.rl.threshold=0         # clips worse than the median are drawn too
     --config.rl.eta=0               # clips that are drawn are drawn alike
 
-Where several signers sign a text, `configs/mlsf.py:fingerspelling_signers` for one:
+Where several signers sign a text, as in `configs/mlsf.py:fingerspelling_signers`:
 
     --config.model.latent=16        # a clip has a latent beside its text: signers are not averaged
     --config.model.decoder=parallel # all patches in one pass, the length first
@@ -40,7 +40,7 @@ PAPER = {
     "strata": 0,
 }
 LEARNING = {"paper": PAPER, "plain": PAPER | {"loss": "mse", "plc": False}}
-"""What the last word of the config's argument chooses."""
+"""The last word of the config's argument -> changes of `config.rl`."""
 
 
 def get_config(arg: str | None = None):
@@ -54,5 +54,5 @@ def get_config(arg: str | None = None):
         config.train.update(steps=steps, batch_size=3)
     else:
         config.optimizer.learning_rate = 3e-4
-        config.rl.capacity = 2048  # of the last clips seen: 0.3 GB a language at 20 seconds each
+        config.rl.capacity = 2048  # of the last clips seen: 0.3 GB per language at 20 seconds each
     return config

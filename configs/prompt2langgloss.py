@@ -3,12 +3,12 @@
     python launch/train.py --config=configs/prompt2langgloss.py                     # four languages
     python launch/train.py --config=configs/prompt2langgloss.py:fingerspelling,base  # 40M
 
-What the first costs and reaches is in docs/prompt2langgloss.md.
+docs/prompt2langgloss.md has the costs and results of the first.
 """
 
 from configs.base import config_dict
 
-# both stages together have the parameters of the name within 5%; counted by a test
+# both stages together have the name's number of parameters within 5%; a test counts them
 SIZES = {
     "base": {"width": 640, "heads": 5, "mlp": 1664},
     "large": {"width": 896, "heads": 7, "mlp": 2816},

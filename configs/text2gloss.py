@@ -1,9 +1,9 @@
-"""Text to gloss: the text stage by itself, one model for all languages of the corpora.
+"""Text to gloss: the text stage alone, one model for all languages of the corpora.
 
     python launch/train.py --config=configs/text2gloss.py --config.data.data_dir=FOLDER
 
 trains on PHOENIX-2014T (FOLDER/phoenix14t/{train,dev,test}.csv); `:gloss_corpora` on that, GKSL
-and SignSuisse at once, `:gksl` and `:signsuisse` on one. What it costs and reaches is in
+and SignSuisse at once, `:gksl` and `:signsuisse` on one. Costs and results are in
 docs/text_to_gloss.md.
 """
 

@@ -10,7 +10,7 @@ from signllm_jax.core import cli
 CONFIG = config_flags.DEFINE_config_file(
     "config", cli.config_path("configs/ablation.py"), "the study's config"
 )
-WORKDIR = flags.DEFINE_string("workdir", "runs/ablation", "for the runs that are made as a whole")
+WORKDIR = flags.DEFINE_string("workdir", "runs/ablation", "folder of the runs with a workdir")
 DOCS = flags.DEFINE_string(
     "docs", "docs", "where replay.md and replay.png are written, from what lies in replay/"
 )
@@ -30,17 +30,15 @@ def main() -> None:
     from signllm_jax.core.config import read_config
 
     docs = Path(DOCS.value)
+    runs = {name: getattr(ablation, name)() for name in ("prompted", "demo", "sampled", "signers")}
     study = Study(
         config=read_config(CONFIG.value.to_dict()),
         settings=ablation.SETTINGS,
         controls=ablation.CONTROLS,
-        prompted=read_config(ablation.prompted().to_dict()),
-        demo=read_config(ablation.demo().to_dict()),
         finetune=ablation.FINETUNE,
         finetune_steps=ablation.FINETUNE_STEPS,
-        sampled=read_config(ablation.sampled().to_dict()),
         reader_ways=ablation.READER_WAYS,
-        signers=read_config(ablation.signers().to_dict()),
+        **{name: read_config(values.to_dict()) for name, values in runs.items()},
         records=Records(docs / "replay" / "runs.jsonl"),
         folder=Path(WORKDIR.value),
     )

@@ -7,8 +7,8 @@
 Prints what it would need and cost and writes it as JSON. Exit code 1 when it does not fit.
 """
 
+import functools
 import json
-import sys
 from pathlib import Path
 
 from absl import flags
@@ -47,15 +47,11 @@ def main() -> int:
     if CONFIG.value is None or TOPOLOGY.value is None:
         raise ConfigError("--config and --topology are needed, for example --topology=v5e:4x4")
     config = read_config(CONFIG.value.to_dict())
+    say = functools.partial(print, flush=True)
     reports = plan(config, TOPOLOGY.value, MESH.value, DECODE.value, SWEEP.value, say)
     chosen = reports[0] | ({"tried": reports[1:]} if SWEEP.value else {})
     write_file(Path(OUTPUT.value), json.dumps(chosen, indent=1).encode())
     return 0 if chosen["fits"] else 1
-
-
-def say(text: str) -> None:
-    """Shows a line at once."""
-    print(text, file=sys.stdout, flush=True)
 
 
 if __name__ == "__main__":

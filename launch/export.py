@@ -20,7 +20,7 @@ STORED = flags.DEFINE_enum(
 EVALUATE = flags.DEFINE_boolean(
     "evaluate", False, "evaluate what is stored, for the card; the run's report stands beside it"
 )
-COMMAND = flags.DEFINE_string("command", "", "what makes this export, to be said in the card")
+COMMAND = flags.DEFINE_string("command", "", "command that makes this export, for the card")
 
 
 def main() -> None:
@@ -28,14 +28,8 @@ def main() -> None:
     from signllm_jax.artifacts.export import export_run
 
     workdir, output = cli.required(WORKDIR), cli.required(OUTPUT)
-    made = export_run(
-        workdir,
-        output,
-        LANGUAGES.value,
-        STORED.value or "",
-        measure if EVALUATE.value else None,
-        COMMAND.value,
-    )
+    evaluate = measure if EVALUATE.value else None
+    made = export_run(workdir, output, LANGUAGES.value, STORED.value or "", evaluate, COMMAND.value)
     print(f"{output}: {', '.join(made['languages'])}; sha256 {made['sha256']}")
 
 
@@ -46,13 +40,13 @@ def measure(folder: Path) -> dict[str, dict]:
     from signllm_jax.eval.dispatch import evaluate_run
 
     readers = Path(cli.required(WORKDIR)) / "reader"
-    with tempfile.TemporaryDirectory(prefix="signllm_jax-") as place:
-        run = Workdir(Path(place) / "run")  # evaluating keeps its readers beside the model
+    with tempfile.TemporaryDirectory(prefix="signllm_jax-") as temporary:
+        run = Workdir(Path(temporary) / "run")  # evaluation keeps its readers beside the model
         shutil.copytree(folder, run.path)
         if readers.is_dir():
             shutil.copytree(readers, run.path / "reader")
         _, languages = run.read_config()
-        report = Path(place) / "report.json"
+        report = Path(temporary) / "report.json"
         evaluate_run(run.path, output=report, samples=0)
         return figures(run, (*run.read_kept(), *languages), report)
 

@@ -7,19 +7,22 @@ that draws has many clips of a text: --seed=3 gives another one, --samples=4 fou
 FILE-4.
 """
 
+import re
 import sys
+from pathlib import Path
 
 from absl import flags
 
 from signllm_jax.core import cli
+from signllm_jax.core.errors import ConfigError, OutputError, SignLLMError, TextError
 
 WORKDIR = flags.DEFINE_string(
     "workdir", None, "a trained run or export, by default the model that comes with the package"
 )
 LANGUAGE = flags.DEFINE_string("language", None, "the sign language: asl, ASL, ase, its name")
-TEXT = flags.DEFINE_string("text", None, "what to sign; what a pipe brings where it is -")
-PROMPT = flags.DEFINE_string("prompt", None, "a question for what to sign, instead of --text")
-TEXTS = flags.DEFINE_string("texts", None, "file with a text in every line; a pipe where it is -")
+TEXT = flags.DEFINE_string("text", None, "text to sign; - is standard input")
+PROMPT = flags.DEFINE_string("prompt", None, "question that asks for a sign, instead of --text")
+TEXTS = flags.DEFINE_string("texts", None, "file with a text per line; - is standard input")
 OUTPUT = flags.DEFINE_string(
     "output",
     None,
@@ -27,10 +30,10 @@ OUTPUT = flags.DEFINE_string(
     ".eaf; with --texts a folder",
 )
 FORM = flags.DEFINE_string("form", "mp4", "with --texts: suffix of the files in the folder")
-SEED = flags.DEFINE_integer("seed", 0, "which clip of a text, of a model that draws")
-SAMPLES = flags.DEFINE_integer("samples", 1, "how many clips of a text, of a model that draws")
+SEED = flags.DEFINE_integer("seed", 0, "selects the clip of a text, for a model that draws")
+SAMPLES = flags.DEFINE_integer("samples", 1, "number of clips per text, for a model that draws")
 TEMPERATURE = flags.DEFINE_float(
-    "temperature", 1.0, "how far they vary: 1 as those of the data do, 0 not at all"
+    "temperature", 1.0, "how far clips vary: 1 = as in the data, 0 = not at all"
 )
 HEADER = flags.DEFINE_enum(
     "pose_header",
@@ -44,7 +47,6 @@ SMOOTH = flags.DEFINE_boolean("smooth", False, "take jitter off with a filter of
 def main() -> int:
     """Reads the flags and writes the clip, or the clips."""
     from signllm_jax.api import SignLLM
-    from signllm_jax.core.errors import ConfigError
     from signllm_jax.render.save import check_output
 
     if OUTPUT.value is None:
@@ -62,10 +64,7 @@ def main() -> int:
 
 
 def write(model, request, output, with_gloss: bool = False) -> None:
-    """Produces the clip of a request, or its samples, writes them and says so."""
-    from pathlib import Path
-
-    from signllm_jax.core.errors import SignLLMError
+    """Produces the clip of a request, or its samples, and writes and names the files."""
     from signllm_jax.inference.request import title
     from signllm_jax.poses.smooth import smoothed
     from signllm_jax.render.save import save_clip
@@ -78,8 +77,8 @@ def write(model, request, output, with_gloss: bool = False) -> None:
     if with_gloss:
         cli.say(made[0].gloss or f"{request.language}: {request.text!r}")
     tokenizer = model.describe(request.language).tokenizer
-    if tokenizer is not None and (said := left_out(request.text, tokenizer)):
-        cli.say(said)
+    if tokenizer is not None and (note := left_out(request.text, tokenizer)):
+        cli.say(note)
     for number, signed in enumerate(made, 1):
         path, shown = Path(output), title(request, signed.clip)
         if len(made) > 1:
@@ -90,33 +89,23 @@ def write(model, request, output, with_gloss: bool = False) -> None:
 
 
 def read_texts(path: str) -> list[tuple[str, str]]:
-    """(place, text) of every line that is not empty; raises TextError where there is none."""
-    from signllm_jax.core.errors import TextError
-
-    if path == "-":
-        lines, name = sys.stdin.read().splitlines(), "standard input"
-    else:
-        name = path
-        try:
-            with open(path, encoding="utf-8") as file:
-                lines = file.read().splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "is no text in UTF-8"
-            raise TextError(f"{path}: {reason}") from None
-    texts = [(f"{name}:{number}", line.strip()) for number, line in enumerate(lines, 1)]
-    texts = [(place, text) for place, text in texts if text]
+    """(file and line, text) of every line that is not empty; raises TextError without a text."""
+    name = "standard input" if path == "-" else path
+    try:
+        content = sys.stdin.read() if path == "-" else Path(path).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "is no text in UTF-8"
+        raise TextError(f"{name}: {reason}") from None
+    lines = enumerate(map(str.strip, content.splitlines()), 1)
+    texts = [(f"{name}:{number}", text) for number, text in lines if text]
     if not texts:
         raise TextError(f"{name}: has no text to sign")
     return texts
 
 
 def produce_list(texts: list[tuple[str, str]], output: str) -> int:
-    """Writes the clip of every text, loading the model once; one that cannot be is told."""
-    import re
-    from pathlib import Path
-
+    """Writes the clip of every text, loading the model once; prints the errors of texts."""
     from signllm_jax.api import SignLLM
-    from signllm_jax.core.errors import OutputError, SignLLMError
     from signllm_jax.core.wording import counted
     from signllm_jax.render.save import SUFFIXES, check_output
 
@@ -128,16 +117,15 @@ def produce_list(texts: list[tuple[str, str]], output: str) -> int:
         )
     check_output(folder / f"1.{FORM.value}", HEADER.value)
     model, failed = SignLLM.load(WORKDIR.value), 0
-    model.describe(LANGUAGE.value)  # a language that is not there is no fault of each text
-    for number, (place, text) in enumerate(texts, 1):
+    model.describe(LANGUAGE.value)  # a missing language is one error, not one for each text
+    for number, (line, text) in enumerate(texts, 1):
         name = re.sub(r"\W+", "-", text).strip("-_")[:40] or "clip"
         try:
-            given = LANGUAGE.value, SEED.value, TEMPERATURE.value
-            request = model.read(text, None, *given)
+            request = model.read(text, None, LANGUAGE.value, SEED.value, TEMPERATURE.value)
             write(model, request, folder / f"{number:0{wide}d}-{name}.{FORM.value}")
         except SignLLMError as error:
             failed += 1
-            print(f"{place}: {cli.printable(str(error))}", file=sys.stderr)
+            print(f"{line}: {cli.printable(str(error))}", file=sys.stderr)
     made = len(texts) - failed
     print(f"{folder}: {counted(made, 'clip')} of {counted(len(texts), 'text')}")
     return cli.BAD_INPUT if failed else 0

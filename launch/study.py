@@ -6,10 +6,10 @@
     python launch/study.py sentences --seed=0 --output=docs/sentences/seed-0.json --takes=DIR
     python launch/study.py sentences
 
-`referees` plants faults into real takes and writes docs/referees.md. `variety` trains models on
-texts that many sign, and `sentences` models and readers on sentences of real signs (with
---corpora=names one that reads questions and spells names); each writes one seed's figures, or,
-without --output, its page from the seeds that are there. launch/ablation.py has the study of
+`referees` plants faults into real takes and writes docs/referees.md. `variety` trains models of
+texts that many people sign. `sentences` trains models and readers on sentences of real signs (with
+--corpora=names a model that reads questions and spells names). Both write the figures of one seed,
+or, without --output, the page from the records of the seeds. launch/ablation.py runs the study of
 reinforcement learning.
 """
 
@@ -21,26 +21,28 @@ from absl import flags
 
 from signllm_jax.core import cli
 
-SEED = flags.DEFINE_integer("seed", 0, "of what is trained but the readers", lower_bound=0)
-OUTPUT = flags.DEFINE_string("output", None, "one seed's figures; without it the page is written")
+SEED = flags.DEFINE_integer("seed", 0, "seed of all training but the readers'", lower_bound=0)
+OUTPUT = flags.DEFINE_string(
+    "output", None, "file of a seed's figures; without it the page is written"
+)
 DOCS = flags.DEFINE_string("docs", "docs", "folder of the pages")
-WORK = flags.DEFINE_string("work", "runs/studies", "where runs and prepared takes are kept")
+WORK = flags.DEFINE_string("work", "runs/studies", "folder of runs and prepared takes")
 TAKES = flags.DEFINE_string(
     "takes", None, "takes of ASL signs: index.csv, .pose; by default those beside the checkout"
 )
-SIGNS = flags.DEFINE_string("signs", None, "of sentences: TSL signs: index.csv, .pose")
-CORPORA = flags.DEFINE_list("corpora", ["order", "tsl"], "of sentences: order, tsl, names")
-SPLIT = flags.DEFINE_enum("split", "test", ("dev", "test"), "what is scored")
+SIGNS = flags.DEFINE_string("signs", None, "for sentences: TSL signs: index.csv, .pose")
+CORPORA = flags.DEFINE_list("corpora", ["order", "tsl"], "for sentences: order, tsl, names")
+SPLIT = flags.DEFINE_enum("split", "test", ("dev", "test"), "split that is scored")
 WAYS = flags.DEFINE_list(
-    "ways", ["mse", "latent", "parallel_mse", "parallel", "flow"], "of variety: models to train"
+    "ways", ["mse", "latent", "parallel_mse", "parallel", "flow"], "for variety: models to train"
 )
-PLAIN = flags.DEFINE_list("plain", [], "of variety: runs of mlsf.py:plain for its page")
-HALVES = flags.DEFINE_list("halves", ["signers", "takes"], "of variety: which are made")
-STEPS = flags.DEFINE_integer("steps", 0, "of each model, 0 = its config's", lower_bound=0)
-DATA_DIR = flags.DEFINE_string("data_dir", None, "prepared data; by default the usual place")
+PLAIN = flags.DEFINE_list("plain", [], "for variety: runs of mlsf.py:plain for its page")
+HALVES = flags.DEFINE_list("halves", ["signers", "takes"], "for variety: halves to make")
+STEPS = flags.DEFINE_integer("steps", 0, "steps of each model, 0 = its default", lower_bound=0)
+DATA_DIR = flags.DEFINE_string("data_dir", None, "prepared data; by default the cache")
 
 SHARED = Path("../shared/data")
-"""Where a checkout has the corpora beside it, for studies that cannot do without."""
+"""Folder of the corpora beside the checkout, for studies that need them."""
 
 name = sys.argv.pop(1) if len(sys.argv) > 1 and not sys.argv[1].startswith("-") else ""
 
@@ -51,11 +53,6 @@ def _referees() -> Iterator[str]:
     yield str(referees.write(Path(DOCS.value) / "referees.md"))
 
 
-def _shared(name: str) -> Path | None:
-    """A folder of the corpora beside the checkout, where they are there."""
-    return SHARED / name if (SHARED / name).is_dir() else None
-
-
 def _variety() -> Iterator[str]:
     from launch.studies import variety, variety_page, variety_plain
 
@@ -64,12 +61,13 @@ def _variety() -> Iterator[str]:
     if OUTPUT.value is None:
         yield variety_page.write(Path(DOCS.value))
         return
+    takes = Path(TAKES.value or SHARED / "takes")
     yield from variety.make(
         variety.Options(
             output=Path(OUTPUT.value),
             seed=SEED.value,
             work=Path(WORK.value, "variety"),
-            takes=Path(TAKES.value) if TAKES.value else _shared("takes"),
+            takes=takes if TAKES.value or takes.is_dir() else None,
             ways=WAYS.value,
             steps=STEPS.value,
             data_dir=DATA_DIR.value,
@@ -80,11 +78,13 @@ def _variety() -> Iterator[str]:
 
 
 def _sentences() -> Iterator[str]:
-    from launch.studies import sentence_record, sentences_page
+    from launch.studies import sentences_page
 
     if OUTPUT.value is None:
         yield sentences_page.write(Path(DOCS.value))
         return
+    from launch.studies import sentence_record
+
     takes, signs = TAKES.value or SHARED / "takes", SIGNS.value or SHARED / "signs"
     folders = {name: Path(signs if name == "tsl" else takes) for name in CORPORA.value}
     yield from sentence_record.study(
@@ -93,11 +93,11 @@ def _sentences() -> Iterator[str]:
 
 
 STUDIES = {"referees": _referees, "variety": _variety, "sentences": _sentences}
-"""Name -> what runs the study and yields lines on what is done."""
+"""Name -> the function that runs the study and yields lines on its results."""
 
 
 def main() -> None:
-    """Runs the study that was named and prints what it says."""
+    """Runs the named study and prints its lines."""
     from signllm_jax.core.errors import ConfigError
     from signllm_jax.core.memory import keep_freed
 

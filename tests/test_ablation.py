@@ -43,7 +43,7 @@ def keep(study, stage, name, corrupt, seed, **more):
         for s in (100, 200, 300, 400)
     ]
     result = {"setting": name, "corrupt": corrupt, "seed": seed, "curve": curve, "frames": 700.0}
-    study.records.add(stage, result | {"config": study.told(name)} | more)
+    study.records.add(stage, result | {"config": study.described(name)} | more)
 
 
 def test_every_setting_is_a_config_and_there_are_at_most_twelve():
@@ -63,10 +63,10 @@ def test_the_setting_is_chosen_on_dev_by_the_mean_of_all_seeds_among_those_with_
     for name in ENDS:
         for seed in DEV_SEEDS[:-1]:
             keep(study, "dev", name, 0.25, seed)
-    assert study.chosen("dev", study.candidates(), 0.25) is None
+    assert study.best() is None
     for name in ENDS:
         keep(study, "dev", name, 0.25, DEV_SEEDS[-1])
-    assert study.chosen("dev", study.candidates(), 0.25) == "plc_uniform"
+    assert study.best() == "plc_uniform"
 
 
 def test_errors_separate_damaged_clips_by_kind():

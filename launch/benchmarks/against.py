@@ -3,9 +3,9 @@
     make peer-env
     python launch/benchmark.py train --against=progressive_transformers
 
-The peer is `peers/progressive_transformers.py`, written for this and run by PyTorch, eagerly and
-compiled; what is quicker of the two counts. Both systems get the same frames a step, the same
-number of threads and of processors, and each turn is timed within the system's own process.
+The peer is `peers/progressive_transformers.py`, written for this comparison and run by PyTorch,
+eagerly and compiled; the faster of the two counts. Both systems get the same number of frames per
+step, of threads and of processors, and each turn is timed within the process of the system.
 """
 
 import contextlib
@@ -20,27 +20,26 @@ import numpy as np
 from absl import flags
 
 from launch.benchmarks import rounds, workload
-from launch.benchmarks.rows import spread
+from launch.benchmarks.rows import ROOT, numbers, spread
 from launch.benchmarks.workers import Worker
 from signllm_jax.core.errors import ConfigError
 
 AGAINST = flags.DEFINE_enum(
     "against", None, ("progressive_transformers",), "a system that is timed in turns with this one"
 )
-THREADS = flags.DEFINE_list("threads", ["1", "2"], "of both systems, with --against")
-ROOT = Path(__file__).resolve().parents[2]
+THREADS = flags.DEFINE_list("threads", ["1", "2"], "threads of both systems, with --against")
 OWN = (sys.executable, "-m", "launch.benchmarks.own_worker")
 MODES = ("eager", "compiled")
 ALONE = ("size", "variants", "languages", "peer", "peer_frames", "profile")
-"""Flags of the benchmarks that say nothing about both systems."""
+"""Flags of the benchmarks that do not apply to both systems."""
 MACHINE = {"matmul_peak": "operations", "read_bandwidth": "bytes"}
 MADE = 50
-"""Least number of frames per clip that the peer generates, evenly spread over the clip.
+"""Least number of frames per clip that the peer generates, spread evenly over the clip.
 
 Generating every frame would take most of an hour.
 """
 INSTRUCTIONS = ("avx2", "fma", "avx512f", "avx512_bf16", "amx_bf16", "asimd", "sve")
-"""Flags of a processor that say how wide its products are."""
+"""Flags of a processor that tell the width of its products."""
 
 Job = Mapping[str, object]
 
@@ -51,8 +50,10 @@ def rows(kind: str, jobs: Mapping[str, tuple[Job, Job]], peer: str) -> Iterator[
         if name in flags.FLAGS and flags.FLAGS[name].present:
             raise ConfigError(f"--{name} does not go with --against")
     lengths = ",".join(map(str, workload.lengths()))
-    own = [f"--lengths={lengths}", f"--tokens={workload.TOKENS.value}"]
-    yield from compare(kind, jobs, _threads(), rounds.ROUNDS.value, peer, own)
+    options = [f"--lengths={lengths}", f"--tokens={workload.TOKENS.value}"]
+    cores = len(os.sched_getaffinity(0))
+    counts = numbers(THREADS, f"this machine has 1 to {cores}", most=cores)
+    yield from compare(kind, jobs, counts, rounds.ROUNDS.value, peer, options)
 
 
 def compare(
@@ -61,47 +62,47 @@ def compare(
     counts: Sequence[int],
     times: int,
     peer: str,
-    own: Sequence[str] = (),
+    options: Sequence[str] = (),
 ) -> Iterator[dict]:
-    """Yields the rows of a comparison: each system's, the machine's, and a ratio a variant.
+    """Yields the rows of a comparison: of each system, of the machine, and a ratio per variant.
 
     Args:
         kind: `train` or `decode`.
-        jobs: variant, with `{threads}` in its name -> our job and the peer's.
-        counts: numbers of threads, one after the other.
-        times: rounds of each.
-        peer: name of the peer's file.
-        own: further flags of our worker.
+        jobs: Variant, with `{threads}` in its name -> our job and the peer's.
+        counts: Numbers of threads, one after the other.
+        times: Number of rounds for each.
+        peer: Name of the peer's file.
+        options: Further flags of our worker.
 
     Raises:
-        ConfigError: there is no such peer here, or a worker ended.
+        ConfigError: The peer is not installed, or a worker ended.
     """
     python, file = ROOT / ".venv-peer/bin/python", ROOT / f"peers/{peer}.py"
     for path in (python, file):
         if not path.exists():
             raise ConfigError(f"--against: no {path}: in a clone of the repository, make peer-env")
     for threads in counts:
-        commands = {"ours": [*OWN, str(threads), *own]}
+        commands = {"ours": [*OWN, str(threads), *options]}
         commands |= {mode: [str(python), str(file), str(threads), mode] for mode in MODES}
         named = {name.format(threads=threads): pair for name, pair in jobs.items()}
         measured, version = _measure(commands, named, times, threads)
         more = {"threads": threads, "cores": os.cpu_count(), "torch": version}
         more["instructions"] = instructions()
         for name in named:
-            of = {system: measured[system, name] for system in commands}
-            for system, spent in of.items():
+            by_system = {system: measured[system, name] for system in commands}
+            for system, spent in by_system.items():
                 yield rounds.row(kind, f"{system}-{name}", spent, **more)
-            yield ratio_row(name, of) | more
+            yield ratio_row(name, by_system) | more
         for name, unit in MACHINE.items():
             yield rounds.row(kind, name, measured["ours", name], unit, **more)
 
 
 def ratio_row(variant: str, measured: Mapping[str, np.ndarray]) -> dict:
-    """The row of a ratio: our rate by the peer's of the same round, median and range.
+    """The row of our rate divided by the peer's of the same round: median and range.
 
     Args:
-        variant: name.
-        measured: `ours` and the peer's modes -> [rounds, 3] as `rounds.measure` returns.
+        variant: Name of the variant.
+        measured: `ours` and the modes of the peer -> [rounds, 3], see `rounds.measure`.
     """
 
     def rate(name: str, column: int) -> np.ndarray:
@@ -122,14 +123,14 @@ def ratio_row(variant: str, measured: Mapping[str, np.ndarray]) -> dict:
 def train_jobs(
     sizes: Sequence[int], row_frames: int, steps: int, lengths: Sequence[int], tokens: int
 ) -> dict[str, tuple[Job, Job]]:
-    """Training on so many packed rows, and the peer's batch of as many frames of whole clips.
+    """Training on packed rows, and the peer's batch of as many frames of whole clips.
 
     Args:
-        sizes: numbers of rows.
-        row_frames: frames of a row.
-        steps: of a turn.
-        lengths: frames of the clips.
-        tokens: of the text of a clip.
+        sizes: Numbers of rows.
+        row_frames: Number of frames in a row.
+        steps: Number of steps in a turn.
+        lengths: Numbers of frames of the clips.
+        tokens: Number of tokens in the text of a clip.
     """
     jobs = {}
     for size in sizes:
@@ -141,20 +142,20 @@ def train_jobs(
     return jobs
 
 
-_NAMES = {"cached": "decode", "parallel": "decode-parallel"}  # of variants of `decode.py`
+_NAMES = {"cached": "decode", "parallel": "decode-parallel"}  # variant of `decode.py` -> name
 
 
 def decode_jobs(
     clips: Sequence[int], frames: Sequence[int], tokens: int
 ) -> dict[str, tuple[Job, Job]]:
-    """Free-running generation of so many clips together, each so many frames long.
+    """Free-running generation of several clips together, all of one length.
 
-    Ours is by both kinds of decoder, the peer has but one.
+    We have both kinds of decoder; the peer has only one.
 
     Args:
-        clips: numbers of clips.
-        frames: lengths.
-        tokens: of the text of a clip.
+        clips: Numbers of clips.
+        frames: Numbers of frames per clip.
+        tokens: Number of tokens in the text of a clip.
     """
     jobs = {}
     for variant, length, count in itertools.product(_NAMES, frames, clips):
@@ -166,7 +167,7 @@ def decode_jobs(
 
 
 def instructions() -> list[str]:
-    """Which of INSTRUCTIONS the processor has; empty where the system does not say."""
+    """Those of INSTRUCTIONS that the processor has; empty where the system does not list them."""
     try:
         words = set(Path("/proc/cpuinfo").read_text().split())
     except OSError:
@@ -179,17 +180,6 @@ def _size(tokens: int) -> dict:
     return {"model": model | {"layers": 2}, "tokens": tokens}
 
 
-def _threads() -> list[int]:
-    cores = len(os.sched_getaffinity(0))
-    try:
-        counts = [int(value) for value in THREADS.value]
-    except ValueError:
-        counts = []
-    if not counts or min(counts) < 1 or max(counts) > cores:
-        raise ConfigError(f"--threads={','.join(THREADS.value)}: this machine has 1 to {cores}")
-    return counts
-
-
 def _measure(
     commands: Mapping[str, Sequence[str]],
     jobs: Mapping[str, tuple[Job, Job]],
@@ -198,26 +188,26 @@ def _measure(
 ) -> tuple[dict[tuple[str, str], np.ndarray], str]:
     """(system, variant) -> [rounds, 3], and PyTorch's version; systems take turns in each round.
 
-    A job that several variants have in common is done once a round.
+    A job that several variants share is done once per round.
     """
-    of: dict[tuple[str, str], Job] = {("ours", name): {"do": name} for name in MACHINE}
-    for name, (own, other) in jobs.items():
-        of |= {(system, name): own if system == "ours" else other for system in commands}
-    key = {at: (at[0], json.dumps(job)) for at, job in of.items()}
-    turns = {key[at]: job for at, job in of.items()}
+    wanted = {("ours", name): json.dumps({"do": name}) for name in MACHINE}
+    for name, (ours, peer) in jobs.items():
+        for system in commands:
+            wanted[system, name] = json.dumps(ours if system == "ours" else peer)
+    turns = {key: (key[0], job) for key, job in wanted.items()}
     environment = dict(os.environ, OMP_NUM_THREADS=str(threads))
-    spent: dict[tuple[str, str], list[tuple[float, float, float]]] = {turn: [] for turn in turns}
-    version = ""
+    spent: dict[tuple[str, str], list[tuple[float, float, float]]]
+    spent, version = {turn: [] for turn in turns.values()}, ""
     with contextlib.ExitStack() as stack:
         workers = {
             system: stack.enter_context(Worker(system, command, environment))
             for system, command in commands.items()
         }
-        for number in range(1 + times):  # in the first, everything is made
-            for (system, text), job in turns.items():
-                said = workers[system].ask(job)
-                version = said.get("version", version)
+        for number in range(1 + times):  # the first round compiles
+            for (system, job), measured in spent.items():
+                answer = workers[system].ask(json.loads(job))
+                version = answer.get("version", version)
+                values = answer["cpu_seconds"], answer["wall_seconds"], answer["frames"]
                 if number:
-                    values = said["cpu_seconds"], said["wall_seconds"], said["frames"]
-                    spent[system, text].append(values)
-    return {at: np.array(spent[turn], np.float64) for at, turn in key.items()}, version
+                    measured.append(values)
+    return {key: np.array(spent[turn], np.float64) for key, turn in turns.items()}, version

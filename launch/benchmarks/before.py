@@ -5,48 +5,47 @@
     python launch/benchmark.py before --checkout=build/before --compared=decode,prepare,serve
 
 `decode` generates clips of 300 frames at the size of Progressive Transformers; the earlier checkout
-has the autoregressive decoder alone, which is compared with both of ours. `prepare` prepares clips
-of OpenPose keypoints, the start of the command apart. `demo` trains and evaluates `configs/mlsf.py`
-in the earlier checkout and in ours, where `--demo_flags` may change it, with another seed in every
-round; it leaves the runs of both in `--work`, and yields what their reports say of the signing.
-`serve` asks each server for the words of eight clients at once: the earlier one with its demo, ours
-with the shipped model and with our demo. Rates are by CPU second. A row has our rate divided by the
-earlier one of the same round.
+has only the autoregressive decoder, which is compared with both of ours. `prepare` prepares clips
+of OpenPose keypoints; the start of the command is not counted. `demo` trains and evaluates
+`configs/mlsf.py` in the earlier checkout and in ours, where `--demo_flags` may change it, with
+another seed in every round. It leaves the runs of both in `--work` and yields the figures of their
+reports. `serve` asks each server for the words of eight clients at once: the earlier one with its
+demo, ours with the shipped model and with our demo. Rates are per CPU second. A row has our rate
+divided by the earlier one of the same round.
 """
 
+import collections
 import contextlib
+import functools
+import itertools
 import json
-import os
 import statistics
-import subprocess
-import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from absl import flags
 
 from launch.benchmarks import rounds
 from launch.benchmarks.prepare import arguments, write_corpus
-from launch.benchmarks.rows import earlier_row, timed
+from launch.benchmarks.rows import ROOT, earlier_row, run_command, timed
 from launch.benchmarks.serve import CLIENTS_AT_ONCE, Served, made_words
 from signllm_jax.core.errors import ConfigError
 
-CHECKOUT = flags.DEFINE_string("checkout", None, "of before: folder of the earlier checkout")
+CHECKOUT = flags.DEFINE_string("checkout", None, "folder of the earlier checkout")
 CHOSEN = flags.DEFINE_list(
-    "compared", ["decode", "prepare"], "of before: decode, prepare, demo, and serve after demo"
+    "compared", ["decode", "prepare"], "comparisons: decode, prepare, demo, and serve after demo"
 )
 DEMO_FLAGS = flags.DEFINE_string(
-    "demo_flags", "--config=configs/mlsf.py", "of before: flags of our demo, in one string"
+    "demo_flags", "--config=configs/mlsf.py", "flags of our demo, in one string"
 )
-PREPARED = flags.DEFINE_integer("prepared", 200, "of before: clips that are prepared", 10)
-WORK = flags.DEFINE_string("work", "runs/before", "of before: where the demo's runs are kept")
-ROOT = Path(__file__).resolve().parents[2]
+PREPARED = flags.DEFINE_integer("prepared", 200, "number of clips that are prepared", 10)
+WORK = flags.DEFINE_string("work", "runs/before", "folder of the demo's runs")
 FRAMES, WORDS = 300, 100
 
 
 def rows() -> Iterator[dict]:
-    """Yields a row of each comparison; raises ConfigError where there is no checkout."""
+    """Yields the rows of each comparison; raises ConfigError where there is no checkout."""
     earlier = Path(CHECKOUT.value or "").resolve()
     if not CHECKOUT.value or not (earlier / "launch" / "train.py").exists():
         raise ConfigError(f"--checkout={CHECKOUT.value or ''}: no checkout of the project there")
@@ -56,44 +55,23 @@ def rows() -> Iterator[dict]:
         yield from COMPARED[name](earlier, rounds.ROUNDS.value)
 
 
-def _run(checkout: Path, command: Sequence[str], **variables: str) -> str:
-    """Standard output of a command of a checkout; raises ConfigError where it fails.
-
-    Args:
-        checkout: Folder of the project.
-        command: A file of `launch/` and its arguments.
-        variables: Of the environment, beside those that there are.
-    """
-    environment = dict(os.environ, PYTHONPATH=str(checkout), **variables)
-    arguments = [sys.executable, str(checkout / "launch" / command[0]), *command[1:]]
-    done = subprocess.run(
-        arguments, cwd=checkout, env=environment, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise ConfigError(f"{checkout}: {' '.join(command)} failed: {done.stderr[-500:]}")
-    return done.stdout
-
-
 def _decode(earlier: Path, times: int) -> Iterator[dict]:
-    own: dict[str, list[float]] = {}
-    old: dict[str, list[float]] = {}
+    rates: dict[tuple[Path, str], list[float]] = collections.defaultdict(list)
     size = ["--like=progressive_transformers", f"--frames={FRAMES}", "--clips=1,8", "--rounds=1"]
-    turns = ((ROOT, "cached,parallel,patches", own), (earlier, "cached", old))
     for _ in range(times):
-        for checkout, variants, rates in turns:
-            out = _run(checkout, ["benchmark.py", "decode", *size, f"--variants={variants}"])
-            for line in filter(None, out.splitlines()):
+        for checkout, variants in ((ROOT, ",".join(DECODERS)), (earlier, "cached")):
+            command = ["benchmark.py", "decode", *size, f"--variants={variants}"]
+            for line in filter(None, run_command(command, checkout).splitlines()):
                 row = json.loads(line)
-                rates.setdefault(row["variant"], []).append(row["per_cpu_second"])
-    for count in (1, 8):
-        before = old[f"cached-{FRAMES}-{count}"]
-        for ours, name in DECODERS.items():
-            rates = own[f"{ours}-{FRAMES}-{count}"]
-            yield earlier_row(f"{name}-{count}", rates, before, "frames")
+                rates[checkout, row["variant"]].append(row["per_cpu_second"])
+    for count, (variant, name) in itertools.product((1, 8), DECODERS.items()):
+        ours = rates[ROOT, f"{variant}-{FRAMES}-{count}"]
+        before = rates[earlier, f"cached-{FRAMES}-{count}"]
+        yield earlier_row(f"{name}-{count}", ours, before, "frames")
 
 
 DECODERS = {"cached": "decode", "parallel": "decode-parallel", "patches": "decode-patches"}
-"""Variants of `decode.py`, and what their rows are called."""
+"""Variant of `decode.py` -> name of its row."""
 
 
 def _serve(earlier: Path, times: int) -> Iterator[dict]:
@@ -124,38 +102,38 @@ def _serve(earlier: Path, times: int) -> Iterator[dict]:
 
 
 def _prepare(earlier: Path, times: int) -> Iterator[dict]:
-    """Clips by a CPU second, of the difference between many clips and a tenth of them."""
+    """Clips per CPU second, from the difference between many clips and a tenth of them."""
     rates: dict[Path, list[float]] = {ROOT: [], earlier: []}
     count = PREPARED.value
     with tempfile.TemporaryDirectory() as temporary:
         source = Path(temporary, "clips")
         write_corpus(source, count)
         for number in range(times):
-            for checkout, found in rates.items():
+            for checkout, measured in rates.items():
                 spent = []
                 for limit in (count, count // 10):
                     data_dir = Path(temporary, f"{checkout.name}-{number}-{limit}")
                     command = ["prepare.py", *arguments(source, limit), "--workers=1"]
                     command += [f"--data_dir={data_dir}"]
-                    spent.append(timed(lambda c=checkout, a=command: _run(c, a))[0])
-                found.append((count - count // 10) / (spent[0] - spent[1]))
+                    spent.append(timed(functools.partial(run_command, command, checkout))[0])
+                measured.append((count - count // 10) / (spent[0] - spent[1]))
     yield earlier_row("prepare", rates[ROOT], rates[earlier], "clips")
 
 
 def _demo(earlier: Path, times: int) -> Iterator[dict]:
-    """Whole commands, each version with data of its own; the rates are demos by a CPU second."""
+    """Whole commands, each version with its own data; the rates are demos per CPU second."""
     turns = {"ours": (ROOT, DEMO_FLAGS.value.split()), "before": (earlier, [DEMO])}
     rates: dict[str, list[float]] = {name: [] for name in turns}
     signed: dict[str, list[Mapping]] = {name: [] for name in turns}
     for seed in range(times):
-        for name, (checkout, own) in turns.items():
+        for name, (checkout, options) in turns.items():
             folder = Path(WORK.value, f"{name}-{seed}").resolve()
             if folder.exists():
                 raise ConfigError(f"{folder}: is there already, and a run would go on from it")
-            command = ["train.py", *own, f"--config.train.seed={seed}", f"--workdir={folder}"]
+            command = ["train.py", *options, f"--config.train.seed={seed}", f"--workdir={folder}"]
             data = str(folder.with_name(f"data-{folder.name}"))
-            spent = timed(lambda c=checkout, a=command, d=data: _run(c, a, SIGNLLM_DATA_DIR=d))[0]
-            rates[name].append(1 / spent)
+            run = functools.partial(run_command, command, checkout, SIGNLLM_DATA_DIR=data)
+            rates[name].append(1 / timed(run)[0])
             signed[name].append(json.loads((folder / "report.json").read_text())["overall"])
     yield earlier_row("demo", rates["ours"], rates["before"], "demos")
     for name, reports in signed.items():
@@ -168,7 +146,7 @@ def _demo(earlier: Path, times: int) -> Iterator[dict]:
 
 
 METRICS = ("cer", "dtw_mean_pose_ratio", "hand_travel_ratio")
-"""Of a report: what is said of the demos' signing."""
+"""Figures of a report that describe the demos' signing."""
 DEMO = "--config=configs/mlsf.py"
 COMPARED: Mapping[str, Callable[[Path, int], Iterator[dict]]] = {
     "decode": _decode,
@@ -176,4 +154,4 @@ COMPARED: Mapping[str, Callable[[Path, int], Iterator[dict]]] = {
     "prepare": _prepare,
     "demo": _demo,
 }
-"""Name -> what measures it in turns and yields its rows."""
+"""Name -> the function that measures it in turns and yields its rows."""

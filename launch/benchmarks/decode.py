@@ -4,11 +4,10 @@
     python launch/benchmark.py decode --like=progressive_transformers --variants=cached
     python launch/benchmark.py decode --against=progressive_transformers    # after make peer-env
 
-`cached` is `decoding.generate` as it is used; `uncached` runs the decoder over all frames so far
-for every further one, as decoders without a cache do; `parallel` is `cached` with
-`config.model.decoder=parallel`, one pass for all frames, and `patches` is that with eight frames in
-a row of the products. Clips never end before the last frame, so
-that lengths are what the flags say.
+`cached` is `pose_decoding.generate` as the package uses it. `uncached` runs the decoder over all
+previous frames for every further one, as decoders without a cache do. `parallel` is `cached` with
+`config.model.decoder=parallel`, one pass for all frames; `patches` is the same with eight frames in
+a row of the products. No clip ends before the last frame, so that the flags give the lengths.
 """
 
 import itertools
@@ -20,9 +19,8 @@ import numpy as np
 from absl import flags
 
 from launch.benchmarks import against, rounds, workload
-from launch.benchmarks.rows import clip_figures
+from launch.benchmarks.rows import clip_figures, numbers
 from signllm_jax.core.config import Config
-from signllm_jax.core.errors import ConfigError
 from signllm_jax.core.typing import Array, Tree
 from signllm_jax.inference import pose_decoding
 from signllm_jax.models import mlsf
@@ -32,25 +30,27 @@ from signllm_jax.parallel import sharding
 
 FRAMES = flags.DEFINE_list("frames", ["50", "300"], "lengths of the clips")
 CLIPS = flags.DEFINE_list("clips", ["1", "8"], "clips that are decoded together")
-CHOSEN = flags.DEFINE_list("variants", ["cached", "uncached"], "which run")
+CHOSEN = flags.DEFINE_list(
+    "variants", ["cached", "uncached"], "cached, uncached, parallel, patches"
+)
 DECODERS = {
     "parallel": {"decoder": "parallel"},
     "patches": {"decoder": "parallel", "patch": 8},
 }
-"""Variant -> its settings of the model, where they differ."""
+"""Variant -> changes of `config.model`."""
 GROWTH = 32  # frames by which the window of `uncached` grows
 
 
 def uncached(model: Text2Pose, params: Tree, text: Array, frames: int) -> Array:
     """Clips float32 [B, T, D - 1] of a fixed length, decoded without a cache.
 
-    The window that is computed for a frame is what has been made so far, rounded up to GROWTH.
+    The window that is computed for a frame has all frames made so far, rounded up to GROWTH.
 
     Args:
-        model: of the group, with patches of one frame.
-        params: its parameters.
-        text: int32 [B, S].
-        frames: T.
+        model: Model with patches of one frame.
+        params: Parameters of the model.
+        text: Token ids, int32 [B, S].
+        frames: Number of frames, T.
     """
     segment = (text > 0).astype(jnp.int32)
     memory = model.apply({"params": params}, text, segment, method="encode")
@@ -82,15 +82,10 @@ def uncached(model: Text2Pose, params: Tree, text: Array, frames: int) -> Array:
 def rows() -> Iterator[dict]:
     """Yields a row for every variant, length and number of clips; compilation is not counted.
 
-    `over_uncached` is the median over rounds of the rate by that of `uncached` in the same round.
-    With --against, the rows are those of `against.rows`.
+    `over_uncached` is the median, over the rounds, of the rate divided by that of `uncached` in the
+    same round. With --against, the rows are those of `against.rows`.
     """
-    try:
-        lengths, clips = ([int(n) for n in flag.value] for flag in (FRAMES, CLIPS))
-    except ValueError:
-        lengths = clips = []
-    if not lengths or not clips or min(lengths + clips) < 1:
-        raise ConfigError("--frames and --clips are whole numbers, such as 50,300")
+    lengths, clips = (numbers(flag, "give numbers, such as 1,300") for flag in (FRAMES, CLIPS))
     if peer := against.AGAINST.value:
         jobs = against.decode_jobs(clips, lengths, workload.TOKENS.value)
         yield from against.rows("decode", jobs, peer)
@@ -99,30 +94,23 @@ def rows() -> Iterator[dict]:
     config, runs = generations(chosen)
     measured = rounds.measure({f"{v}-{f}-{c}": run for (v, f, c), run in runs.items()})
     for variant, frames, count in runs:
-        own = measured[f"{variant}-{frames}-{count}"]
-        other = measured.get(f"uncached-{frames}-{count}")
-        more = {} if other is None else {"over_uncached": rounds.ratio(own, other)}
-        rate = float(np.median(own[:, 2] / own[:, 1]))
-        more |= clip_figures(rate, frames, count)
-        yield rounds.row(
-            "decode",
-            f"{variant}-{frames}-{count}",
-            own,
-            length=frames,
-            clips=count,
-            **more,
-            **workload.describe(config),
-        )
+        rates = measured[f"{variant}-{frames}-{count}"]
+        baseline = measured.get(f"uncached-{frames}-{count}")
+        more: dict = {"length": frames, "clips": count}
+        more |= {} if baseline is None else {"over_uncached": rounds.ratio(rates, baseline)}
+        more |= clip_figures(float(np.median(rates[:, 2] / rates[:, 1])), frames, count)
+        more |= workload.describe(config)
+        yield rounds.row("decode", f"{variant}-{frames}-{count}", rates, **more)
     yield from rounds.other_rows("decode", measured)
 
 
 def generations(
     chosen: Sequence[tuple[str, int, int]],
 ) -> tuple[Config, dict[tuple[str, int, int], Callable[[], float]]]:
-    """The config of the flags, and functions that generate and return how many frames they made.
+    """The config of the flags, and functions that generate and return the number of frames.
 
     Args:
-        chosen: a variant, the frames of a clip and the number of clips, for each function.
+        chosen: Variant, frames per clip and number of clips for each function.
     """
     mesh = sharding.make_mesh({}, jax.devices()[:1])
     runs = {}
@@ -133,20 +121,21 @@ def generations(
         params = _endless(jax.tree.map(lambda leaf: leaf[0], params))
         ids = workload.CountedTokens(workload.TOKENS.value, config.model.vocab).encode("")
         text = np.tile(np.array(ids, np.int32), (clips, 1))
-        runs[variant, frames, clips] = _run(
-            variant, mesh, Text2Pose(config.model), params, text, frames
-        )
+        model = Text2Pose(config.model)
+        runs[variant, frames, clips] = _run(variant, mesh, model, params, text, frames)
     return config, runs
 
 
 def _endless(params: Tree) -> Tree:
-    """The parameters, with those of the end such that no clip ends before the longest frame."""
-    params = dict(params)
-    if "length" in params:  # of a parallel decoder, which tells the logarithm of the frames
-        pace = {"kernel": jnp.zeros_like, "bias": lambda old: jnp.full_like(old, 20.0)}
-        ends = {name: pace[name](old) for name, old in params["length"]["pace"].items()}
-        return params | {"length": params["length"] | {"pace": ends}}
-    return params | {"counter_head": jax.tree.map(jnp.zeros_like, params["counter_head"])}
+    """The parameters, changed so that no clip ends before the greatest number of frames."""
+    if "length" in params:  # of a parallel decoder, which predicts the logarithm of the frames
+        pace = params["length"]["pace"]
+        endless = {
+            "kernel": jnp.zeros_like(pace["kernel"]),
+            "bias": jnp.full_like(pace["bias"], 20),
+        }
+        return {**params, "length": {**params["length"], "pace": endless}}
+    return {**params, "counter_head": jax.tree.map(jnp.zeros_like, params["counter_head"])}
 
 
 def _run(variant: str, mesh, model: Text2Pose, params: Tree, text: np.ndarray, frames: int):
@@ -155,7 +144,7 @@ def _run(variant: str, mesh, model: Text2Pose, params: Tree, text: np.ndarray, f
             made = uncached(model, params, text, frames)
             return jnp.isfinite(made).all((0, 2)).sum() * len(text), made
         made = pose_decoding.generate(model, params, text, frames)
-        return made.length.sum(), made.frames  # asked for, or a parallel decoder makes none
+        return made.length.sum(), made.frames  # returned, or a parallel decoder is not run
 
     function = jax.jit(generate, compiler_options=pose_decoding.compiler_options(mesh))
 

@@ -1,7 +1,7 @@
-"""Dynamic time warping: a batch of ours against the Python loop that the field's code uses.
+"""Dynamic time warping: a batch of ours against the Python loop of common evaluation code.
 
-Both compute the score of Progressive Transformers (city block distance over 150 coordinates,
-accumulated along the best path); that they agree is checked before a time is reported.
+Both compute the score of Progressive Transformers: the city block distance over 150 coordinates,
+accumulated along the best path. Their results are compared before a time is reported.
 """
 
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ _ROUNDS = 3
 
 
 def python_dtw(first: np.ndarray, second: np.ndarray) -> float:
-    """The accumulated cost of two clips [T, C] by a loop over cells, as the field computes it."""
+    """The accumulated cost of two clips [T, C], by a loop over the cells of the table."""
     rows, columns = len(first), len(second)
     table = np.full((rows + 1, columns + 1), np.inf)
     table[0, 0] = 0.0
@@ -36,7 +36,7 @@ def python_dtw(first: np.ndarray, second: np.ndarray) -> float:
 def rows() -> Iterator[dict]:
     """Yields, for each length, a row for the Python loop and one for ours, measured in turns.
 
-    Compilation is not counted; `cpu_seconds` are of all threads together.
+    Compilation is not counted; `cpu_seconds` counts all threads.
     """
     score = jax.jit(progressive_dtw)
     for length in _LENGTHS:

@@ -1,16 +1,16 @@
-"""The input alone: records -> standardized -> packed -> on the device, against what a step takes.
+"""The input alone: records are read, standardized, packed and put on the device; beside a step.
 
     python launch/benchmark.py input [--like=progressive_transformers] [--work=DIR]
 
-`fingerspelling` is the corpus of the demo, `prompt2sign` one of made clips with the lengths of
-sentences, prepared as any corpus is; `-cold` keeps no clip in memory and reads every record again.
+`fingerspelling` is the corpus of the demo. `prompt2sign` has made clips with the lengths of
+sentences, prepared as any corpus is. `-cold` keeps no clip in memory and reads every record again.
 `step` is the train step of the same config on one batch that lies on the device.
 """
 
 import contextlib
 import dataclasses
+import functools
 import itertools
-import os
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -19,11 +19,13 @@ from typing import cast
 
 import jax
 import numpy as np
+import psutil
 from absl import flags
 
 from configs import mlsf
 from launch.benchmarks import rounds, sentences, workload
 from launch.benchmarks.sentences import LANGUAGE, NAME
+from launch.benchmarks.steps import Steps
 from signllm_jax.core.config import Config, read_config
 from signllm_jax.core.typing import Batch
 from signllm_jax.corpora.published import is_spelled
@@ -32,36 +34,33 @@ from signllm_jax.data import splits
 from signllm_jax.parallel import sharding
 from signllm_jax.train.groups import make_group
 from signllm_jax.train.mlsf import MlsfTask
-from signllm_jax.train.state import make_state
-from signllm_jax.train.step import make_train_step
 
-CLIPS = flags.DEFINE_integer("clips", 5000, "of the made corpus", lower_bound=10)
+CLIPS = flags.DEFINE_integer("clips", 5000, "number of clips in the made corpus", lower_bound=10)
 STEPS = flags.DEFINE_integer("steps", 20, "batches of a variant in a round", lower_bound=1)
 LEARNT = flags.DEFINE_integer("learnt", 1, "train steps in a round", lower_bound=1)
-WORK = flags.DEFINE_string("work", None, "where the made corpus is kept, by default nowhere")
-CORPORA = flags.DEFINE_list("corpora", ["fingerspelling", "prompt2sign"], "which are read")
-SAMPLES = 5  # of the resident memory in an epoch
+WORK = flags.DEFINE_string("work", None, "folder of the made corpus; by default it is not kept")
+CORPORA = flags.DEFINE_list("corpora", ["fingerspelling", "prompt2sign"], "corpora to read")
+SAMPLES = 5  # number of measurements of the resident memory in an epoch
 
 
 def rows() -> Iterator[dict]:
-    """Yields three rows a corpus and one of the matrix peak.
+    """Yields three rows for each corpus and one of the matrix peak.
 
-    `over_step` is the median over rounds of the frames a second by those of the step in the same
-    round; `resident_mb` is the process's memory in the course of an epoch without a cache.
+    `over_step` is the median, over the rounds, of the frames per second divided by those of the
+    step in the same round. `resident_mb` is the memory of the process in the course of an epoch
+    without a cache.
     """
     with tempfile.TemporaryDirectory() as folder:
         work = Path(WORK.value or folder)
         runs = {}
         for corpus in CORPORA.value:
             config = _config(corpus, work)
-            cold = dataclasses.replace(config, data=dataclasses.replace(config.data, cache_mb=0))
-            runs[corpus] = _Run(config)
-            runs[f"{corpus}-cold"] = _Run(cold)
-            runs[f"{corpus}-step"] = runs[corpus]
-        variants = {
-            name: run.learn if name.endswith("-step") else run.read for name, run in runs.items()
-        }
-        measured = rounds.measure(variants)
+            uncached = dataclasses.replace(config.data, cache_mb=0)
+            runs[corpus] = runs[f"{corpus}-step"] = _Run(config)
+            runs[f"{corpus}-cold"] = _Run(dataclasses.replace(config, data=uncached))
+        measured = rounds.measure(
+            {name: run.learn if name.endswith("-step") else run.read for name, run in runs.items()}
+        )
         for name, run in runs.items():
             step = measured[f"{name.partition('-')[0]}-step"]
             more = {"resident_mb": run.epoch()} if name.endswith("-cold") else {}
@@ -85,10 +84,8 @@ class _Run:
         self.config, self.lanes = config, config.data.languages
         groups = [make_group(config, code) for code in self.lanes]
         self._data = MlsfTask(config).train_data(self.lanes, groups)
-        self._mesh = sharding.make_mesh({}, jax.devices()[:1])
-        self._place = sharding.batch_sharding(self._mesh)
+        self._placed = sharding.batch_sharding(sharding.make_mesh({}, jax.devices()[:1]))
         self._batches = self._iterate()
-        self._step = self._state = None
 
     def _iterate(self) -> Iterator[Batch]:
         data, rows = self.config.data, self.config.batch_rows[0]
@@ -96,25 +93,23 @@ class _Run:
         batches = pipeline.iterate(
             self._data, 0, 1 << 30, block, threads=data.threads, prefetch=data.prefetch
         )
-        return cast(Iterator[Batch], batches)  # MLSF has no others
+        return cast(Iterator[Batch], batches)  # MLSF has batches of this kind only
 
     def read(self) -> float:
         """Puts the next batches on the device; returns their real frames."""
         frames = 0
         for batch in itertools.islice(self._batches, STEPS.value):
-            self._last = jax.block_until_ready(jax.device_put(batch, self._place))
+            self._last = jax.block_until_ready(jax.device_put(batch, self._placed))
             frames += int((batch.segment > 0).sum())
         return float(frames)
 
+    @functools.cached_property
+    def _steps(self) -> Steps:
+        return Steps(self.config, [self._last])
+
     def learn(self) -> float:
-        """Makes steps on the batch that was read last; returns their real frames."""
-        with sharding.use_mesh(self._mesh):
-            if self._step is None:
-                self._state = make_state(self.config, self.lanes, self._mesh)
-                self._step = make_train_step(self.config, self.lanes, self._mesh)
-            for _ in range(LEARNT.value):
-                self._state, metrics = self._step(self._state, self._last)
-            return LEARNT.value * float(np.sum(metrics["frames"]))
+        """Makes steps on a batch that was read; returns their real frames."""
+        return self._steps.make(LEARNT.value)
 
     def epoch(self) -> list[int]:
         """Megabytes that the process holds in the course of one more epoch."""
@@ -123,13 +118,13 @@ class _Run:
         batches, held = self._iterate(), []
         for part in np.array_split(np.arange(steps), SAMPLES):
             for batch in itertools.islice(batches, len(part)):
-                jax.block_until_ready(jax.device_put(batch, self._place))
-            held.append(_resident() >> 20)
+                jax.block_until_ready(jax.device_put(batch, self._placed))
+            held.append(psutil.Process().memory_info().rss >> 20)
         return held
 
 
 def _config(corpus: str, work: Path) -> Config:
-    """The config of a corpus, whose data are prepared: the demo's, or with the flags' model."""
+    """The config of a corpus, the demo's or with the model of the flags; prepares its data."""
     if is_spelled(corpus):
         values = mlsf.get_config(corpus).to_dict()
         languages = splits.languages(corpus)
@@ -145,9 +140,3 @@ def _config(corpus: str, work: Path) -> Config:
     values["model"]["dtype"] = "float32"
     values["rl"]["plc"], values["rl"]["loss"] = False, "mse"
     return read_config(values)
-
-
-def _resident() -> int:
-    """Bytes that this process holds in memory."""
-    with open("/proc/self/statm") as file:
-        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")

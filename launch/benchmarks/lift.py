@@ -35,17 +35,16 @@ def made_clips() -> list[np.ndarray]:
     for frames in _LENGTHS:
         random = np.random.default_rng(frames)
         time_of = np.linspace(0, frames / 10, frames)[:, None]
-        angle = random.uniform(-np.pi, np.pi, JOINTS) + 0.3 * np.sin(
-            time_of + random.uniform(0, 6, JOINTS)
-        )
+        angle = random.uniform(-np.pi, np.pi, JOINTS)
+        angle = angle + 0.3 * np.sin(time_of + random.uniform(0, 6, JOINTS))
         angle[:, [1, 2, 5]] = np.pi / 2, np.pi, 0  # the neck below the nose, level shoulders
         points = np.zeros((frames, JOINTS, 3), np.float32)
         points[:, :, 2] = random.uniform(0.5, 1, (frames, JOINTS))
         points[:, 0, :2] = 640, 200
         for joint in range(1, JOINTS):
             length = 200 * USUAL_LENGTHS[LENGTH_OF[joint]]
-            points[:, joint, 0] = points[:, PARENT[joint], 0] + length * np.cos(angle[:, joint])
-            points[:, joint, 1] = points[:, PARENT[joint], 1] + length * np.sin(angle[:, joint])
+            bone = np.stack([np.cos(angle[:, joint]), np.sin(angle[:, joint])], 1)
+            points[:, joint, :2] = points[:, PARENT[joint], :2] + length * bone
         clips.append(points)
     return clips
 
@@ -54,10 +53,10 @@ def clips_of(folder: str) -> list[np.ndarray]:
     """The clips to lift: every folder of `folder`, or made ones where it is empty."""
     if not folder:
         return made_clips()
-    found = sorted(path for path in Path(folder).glob("*") if path.is_dir())
-    if not found:
+    paths = sorted(path for path in Path(folder).glob("*") if path.is_dir())
+    if not paths:
         raise DataError(f"{folder}: no folders of OpenPose clips in it")
-    return [read_openpose_keypoints(path) for path in found]
+    return [read_openpose_keypoints(path) for path in paths]
 
 
 def lift_all(clips: list[np.ndarray], mode: str) -> None:
@@ -73,8 +72,7 @@ def rows() -> Iterator[dict]:
     for mode in lift.MODES:
         lift_all(clips, mode)  # compiles
         rounds = [timed(lambda mode=mode: lift_all(clips, mode))[:2] for _ in range(_ROUNDS)]
-        for variant, spent in (("cold", _cold(mode)), ("warm", np.mean(rounds, 0).tolist())):
-            cpu, wall = spent
+        for variant, (cpu, wall) in (("cold", _cold(mode)), ("warm", np.mean(rounds, 0).tolist())):
             yield row("lift", f"{mode}-{variant}", cpu, wall, frames, "frames")
 
 

@@ -1,4 +1,4 @@
-"""What the lift does to depth: reference mode against best mode, on real clips of OpenPose.
+"""The depth that the lift computes: reference mode and best mode, on real clips of OpenPose.
 
     python launch/benchmark.py lift_quality --clips=FOLDER_OF_OPENPOSE_FOLDERS --docs=docs
 
@@ -26,14 +26,14 @@ from signllm_jax.render.overlay import measure, overlay_strip
 
 _DOCS = flags.DEFINE_string("docs", "", "folder to write lift.md and pictures to")
 
-PLANAR = 0.02  # a bone whose depth is a smaller part of its length lies in the picture
+PLANAR = 0.02  # a bone whose depth is a smaller share of its length lies in the picture plane
 _WRISTS = [4, 7]
 _FPS = 24.0
 _NAMES = {"reference": "reference (the original's)", "best": "best (the default)"}
 
 
 def planar_share(clip: PoseClip, first: int = 1) -> float:
-    """The share of bones, from joint `first` on, that lie in the picture; frames pooled."""
+    """The share of bones, from joint `first` on, that lie in the picture plane, over all frames."""
     joints = np.arange(first, clip.positions.shape[1])
     bones = clip.positions[:, joints] - clip.positions[:, PARENT[joints]]
     seen = clip.observed[:, joints] & clip.observed[:, PARENT[joints]]
@@ -43,15 +43,9 @@ def planar_share(clip: PoseClip, first: int = 1) -> float:
 
 
 def wrist_depth_motion(clip: PoseClip) -> float:
-    """How far the wrists move in depth from a frame to the next, mean, in shoulder widths."""
+    """The mean distance in depth that the wrists move per frame, in shoulder widths."""
     seen = clip.observed[1:, _WRISTS] & clip.observed[:-1, _WRISTS]
     return float(np.abs(np.diff(clip.positions[:, _WRISTS, 2], axis=0))[seen].mean())
-
-
-def _lifted(clips: list[np.ndarray]) -> Iterator[tuple[str, list[PoseClip], tuple[float, float]]]:
-    for mode in reversed(MODES):
-        began = clocks()
-        yield mode, [lift_keypoints(each, _FPS, mode) for each in clips], began
 
 
 def rows() -> Iterator[dict]:
@@ -59,11 +53,12 @@ def rows() -> Iterator[dict]:
     if not flags.FLAGS.clips:
         raise ConfigError("--clips is missing: made clips say nothing about real depth")
     clips = clips_of(flags.FLAGS.clips)
-    frames = np.array([len(each) for each in clips])
+    frames = np.array([len(keypoints) for keypoints in clips])
     table, lifted = {}, {}
-    for mode, done, began in _lifted(clips):
-        lifted[mode] = done
-        off = [measure(clip, each) for clip, each in zip(done, clips)]
+    for mode in reversed(MODES):
+        began = clocks()
+        done = lifted[mode] = [lift_keypoints(keypoints, _FPS, mode) for keypoints in clips]
+        off = [measure(clip, keypoints) for clip, keypoints in zip(done, clips)]
 
         def mean(values):
             return float(np.average(values, weights=frames))
@@ -72,8 +67,8 @@ def rows() -> Iterator[dict]:
             "planar_share": mean([planar_share(clip) for clip in done]),
             "planar_hand_share": mean([planar_share(clip, LEFT_HAND) for clip in done]),
             "wrist_depth_motion": mean([wrist_depth_motion(clip) for clip in done]),
-            "pixels": mean([each["mean"] for each in off]),
-            "shoulder_widths": mean([each["mean_shoulder_widths"] for each in off]),
+            "pixels": mean([distance["mean"] for distance in off]),
+            "shoulder_widths": mean([distance["mean_shoulder_widths"] for distance in off]),
         }
         yield row("lift_quality", mode, *since(began), int(frames.sum()), "frames", **table[mode])
     if _DOCS.value:
@@ -83,16 +78,13 @@ def rows() -> Iterator[dict]:
 def _write(folder: Path, table: dict, lifted: dict, clips: list[np.ndarray]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     head = ["mode", "bones in the picture plane", "of the hands", "wrist depth motion a frame"]
-    lines = [
-        [
-            _NAMES[mode],
-            f"{each['planar_share']:.1%}",
-            f"{each['planar_hand_share']:.1%}",
-            f"{each['wrist_depth_motion']:.4f}",
-            f"{each['pixels']:.1f} px ({each['shoulder_widths']:.3f})",
-        ]
-        for mode, each in table.items()
-    ]
+    cells = (
+        "{planar_share:.1%}",
+        "{planar_hand_share:.1%}",
+        "{wrist_depth_motion:.4f}",
+        "{pixels:.1f} px ({shoulder_widths:.3f})",
+    )
+    lines = [[_NAMES[mode], *(c.format(**row) for c in cells)] for mode, row in table.items()]
     count, frames = len(clips), sum(map(len, clips))
     page = f"""# The 2D-to-3D lift, reference and best mode
 

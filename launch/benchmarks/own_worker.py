@@ -1,4 +1,4 @@
-"""The worker of this project for `--against`: its train step and its generation, told to run.
+"""The worker of this project for `--against`: it runs the train step and the generation.
 
     python -m launch.benchmarks.own_worker THREADS [--lengths=...] [--tokens=...]
 
@@ -9,24 +9,19 @@ machine's own figures.
 import json
 import os
 import sys
-import time
 from collections.abc import Callable
-
-_READ = 1 << 28  # bytes, more than a cache holds
-_READS = 4
 
 
 def answer(run: Callable[[], float]) -> dict:
-    """Runs once more, timed: seconds of all threads, of the clock, and how much work it was."""
-    cpu, wall = time.process_time(), time.perf_counter()
-    work = run()
-    cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+    """Runs once and returns the CPU seconds of all threads, the wall seconds and the work."""
+    from launch.benchmarks.rows import timed  # NumPy's threads are for the processors of `main`
+
+    cpu, wall, work = timed(run)
     return {"cpu_seconds": cpu, "wall_seconds": wall, "frames": work}
 
 
 def make(job: dict) -> Callable[[], float]:
-    """What a job asks for, compiled, as a function that returns its work (frames; operations of the
-    matrix peak; bytes of the bandwidth)."""
+    """The function of a job; it returns its work: frames, or operations or bytes of the machine."""
     from launch.benchmarks import decode, rounds, workload
     from launch.benchmarks.step_run import StepRun
 
@@ -36,26 +31,11 @@ def make(job: dict) -> Callable[[], float]:
     if job["do"] == "decode":
         chosen = job["variant"], job["frames"], job["clips"]
         return decode.generations([chosen])[1][chosen]
-    return rounds.peak() if job["do"] == "matmul_peak" else _bandwidth()
-
-
-def _bandwidth() -> Callable[[], float]:
-    import jax
-    import jax.numpy as jnp
-
-    numbers = jnp.ones(_READ // 4, jnp.float32)
-    total = jax.jit(jnp.sum)
-
-    def run():
-        for _ in range(_READS):
-            total(numbers).block_until_ready()
-        return float(_READ * _READS)
-
-    return run
+    return rounds.peak() if job["do"] == "matmul_peak" else rounds.bandwidth()
 
 
 def main() -> None:
-    """Answers jobs until standard input ends; what compiles counts in the first answer to a job."""
+    """Answers jobs until standard input ends; the first answer to a job includes compilation."""
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: int(sys.argv[1])])
     from absl import flags
 

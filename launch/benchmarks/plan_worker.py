@@ -5,11 +5,12 @@ python -m launch.benchmarks.plan_worker FOLDER PLAN EPOCH
 
 import json
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 
+from launch.benchmarks.rows import clocks, since
 from launch.benchmarks.sentences import LANGUAGE, sentence_lengths
 from signllm_jax.core.skeleton import OPENPOSE50
 from signllm_jax.corpora.listings import read_columns, write_listing
@@ -20,9 +21,9 @@ from signllm_jax.poses.features import Statistics
 from signllm_jax.text.tokenizer import Tokenizer, train_tokenizer
 
 SPLIT, TOKENIZER, DESCRIBED = "train", "tokenizer.model", "described.json"
-ROWS = 32  # of a batch
+ROWS = 32  # number of rows in a batch
 SIZES = {"row_frames": 512, "row_tokens": 96, "row_clips": 8, "batch_size": ROWS, "strata": 8}
-"""Those of the size `base` on prepared corpora."""
+"""Values of the size `base` on prepared corpora."""
 WORDS = ("heute", "morgen", "regen", "sonne", "im norden", "grad", "wind", "es wird", "und", "kalt")
 
 
@@ -30,11 +31,11 @@ def write_corpus(folder: Path, count: int) -> None:
     """Writes the listing of a synthetic corpus with so many sentences, and its tokenizer."""
 
     def text(number: int, frames: int) -> str:
-        chosen = (WORDS[(number // 10**place) % len(WORDS)] for place in range(frames // 40 + 1))
-        return " ".join(chosen)
+        words = (WORDS[(number // 10**digit) % len(WORDS)] for digit in range(frames // 40 + 1))
+        return " ".join(words)
 
     lengths = sentence_lengths(count).tolist()
-    texts = [text(*place) for place in enumerate(lengths[:2000])]
+    texts = [text(*item) for item in enumerate(lengths[:2000])]
     tokenizer = train_tokenizer(texts, [], "pieces", 300, LANGUAGE)
     (folder / TOKENIZER).write_bytes(tokenizer.model)
     examples = (
@@ -51,7 +52,7 @@ class _Listed(Source):
     """A train split whose listing is read from files and whose clips are zeros.
 
     Args:
-        folder: where `write_listing` wrote the listing, with its description in DESCRIBED.
+        folder: Folder of the listing of `write_listing`, with its description in DESCRIBED.
     """
 
     language = LANGUAGE
@@ -72,35 +73,29 @@ class _Listed(Source):
         }
 
 
-def held() -> int:
-    """Resident memory of this process in bytes, with pages of mapped files; 0 if it is unknown."""
-    try:
-        lines = Path("/proc/self/status").read_text().splitlines()
-    except OSError:
-        return 0
-    return next(int(line.split()[1]) << 10 for line in lines if line.startswith("VmRSS"))
-
-
 def start(folder: Path, plan: int, epoch: int) -> dict:
-    """Opens the data, and makes the first batch of an epoch, timed."""
+    """Opens the data and makes the first batch of an epoch; returns the times and the memory."""
     tokenizer = Tokenizer((folder / TOKENIZER).read_bytes(), "pieces", LANGUAGE)
     zeros = np.zeros((OPENPOSE50.size, 3), np.float32)
-    ones = np.ones(OPENPOSE50.size, np.float32)
-    statistics = Statistics(OPENPOSE50.name, zeros, ones, 25.0, 500, ones)
-    before, cpu, wall = held(), time.process_time(), time.perf_counter()
+    unit = np.ones(OPENPOSE50.size, np.float32)
+    statistics = Statistics(OPENPOSE50.name, zeros, unit, 25.0, 500, unit)
+    process = psutil.Process()
+    before, began = process.memory_info().rss, clocks()  # with pages of mapped files
     packing = Packing(**SIZES, plan=plan)
     source = _Listed(folder)
     data = TrainData([source], [tokenizer], [statistics], packing, cache_mb=0)
-    rows = [each.first_rows for each in data.plans[0]]
+    plans = data.plans[0]
+    rows = [stratum.first_rows for stratum in plans]
     step = epoch * max(rows) // (ROWS // packing.strata)
-    for each in data.plans[0]:
-        each.row(step * ROWS // packing.strata)
-    more = max(held() - before, 0)
+    for stratum in plans:
+        stratum.row(step * ROWS // packing.strata)
+    more = max(process.memory_info().rss - before, 0)
     data.batch(step, [0], range(ROWS))
-    spent = {"cpu_seconds": time.process_time() - cpu, "wall_seconds": time.perf_counter() - wall}
-    real = sum(int(source.lengths[each.clips].sum()) for each in data.plans[0])
+    cpu, wall = since(began)
+    real = sum(int(source.lengths[stratum.clips].sum()) for stratum in plans)
     padding = 1 - real / (sum(rows) * packing.row_frames)
-    return spent | {"bytes_per_clip": more / len(source), "padding": padding}
+    figures = {"bytes_per_clip": more / len(source), "padding": padding}
+    return {"cpu_seconds": cpu, "wall_seconds": wall, **figures}
 
 
 if __name__ == "__main__":

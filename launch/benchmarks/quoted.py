@@ -1,4 +1,4 @@
-"""Our generation beside the figures that others quote: a table of docs/speed.md."""
+"""Our generation beside the figures that papers quote: a table of docs/speed.md."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -16,18 +16,18 @@ OTHERS = (
     ("SOKE (arXiv 2411.17799)", "not quoted", "", "", "0.7", ""),
     ("Masked-NAR", "RTX 4090", "", "", "5.7", ""),
 )
-"""What their authors say, on other models, lengths and machines."""
+"""Figures that the authors quote, for other models, lengths and machines."""
 
 
 def table(measured: Sequence[Mapping]) -> str:
-    """Ours on all threads of the comparison, and theirs; empty where ours was not measured.
+    """Our figures on all threads of the comparison, and theirs; empty where ours are missing.
 
     Args:
         measured: Rows of `speed.read`.
     """
-    found = [(match, row) for row in measured if (match := _OURS.fullmatch(row["variant"]))]
-    most = max((int(match["threads"]) for match, _ in found), default=0)
-    lines = [_line(match, row) for match, row in found if int(match["threads"]) == most]
+    matches = [(match, row) for row in measured if (match := _OURS.fullmatch(row["variant"]))]
+    most = max((int(match["threads"]) for match, _ in matches), default=0)
+    lines = [_line(match, row) for match, row in matches if int(match["threads"]) == most]
     return markdown.table(list(HEAD), [*lines, *map(list, OTHERS)]) if lines else ""
 
 

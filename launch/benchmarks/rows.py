@@ -1,11 +1,21 @@
-"""A row of a benchmark as it is printed, and the clocks that it is measured by."""
+"""What the benchmarks share: printed rows, clocks, lists of numbers in flags, and commands."""
 
+import os
 import resource
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from absl import flags
+
+from signllm_jax.core.errors import ConfigError
+
+ROOT = Path(__file__).resolve().parents[2]
+"""This checkout of the project."""
 
 
 def row(
@@ -30,12 +40,12 @@ def spread(name: str, ratios: np.ndarray, end: str = "") -> dict[str, float]:
     """The median of the rounds' ratios under a name, and their range under `low` and `high`.
 
     Args:
-        name: Of the median.
-        ratios: float64 [rounds].
-        end: Of all three names.
+        name: Name of the median.
+        ratios: Ratio of each round, float64 [rounds].
+        end: Suffix of all three names.
     """
-    found = {name: np.median(ratios), "low": ratios.min(), "high": ratios.max()}
-    return {f"{key}{end}": float(value) for key, value in found.items()}
+    values = {name: np.median(ratios), "low": ratios.min(), "high": ratios.max()}
+    return {f"{key}{end}": float(value) for key, value in values.items()}
 
 
 def earlier_row(
@@ -44,10 +54,10 @@ def earlier_row(
     """The row of a comparison with an earlier version: median and range of the rates' ratio.
 
     Args:
-        variant: Name.
-        ours: Rate of each round, by CPU seconds.
-        before: The same of the earlier checkout.
-        unit: What is counted by a CPU second.
+        variant: Name of what was measured.
+        ours: Rate of each round per CPU second.
+        before: Rates of the earlier checkout.
+        unit: What the rates count.
     """
     times = np.asarray(ours) / np.asarray(before)
     return {
@@ -62,9 +72,9 @@ def earlier_row(
 
 
 def clip_figures(rate: float, frames: int, clips: int) -> dict[str, float]:
-    """What others quote of generation: clips a second, and seconds to the first frame.
+    """The figures that papers quote: clips per second, and seconds to the first frame.
 
-    A clip is given when it is whole, and with it all that are made together.
+    A clip is returned when it is complete, together with all clips of its batch.
 
     Args:
         rate: Frames per second, of all clips together.
@@ -91,3 +101,48 @@ def timed(run: Callable[[], Any]) -> tuple[float, float, Any]:
     began = clocks()
     result = run()
     return *since(began), result
+
+
+def numbers(flag: flags.FlagHolder, hint: str, least: int = 1, most: float = np.inf) -> list[int]:
+    """The whole numbers of a list flag, which may be written as 1e4.
+
+    Args:
+        flag: Flag whose value is a list of texts.
+        hint: Text that says in the error which numbers are expected.
+        least: Least number.
+        most: Greatest number.
+
+    Raises:
+        ConfigError: The list is empty, or a value is no whole number in this range.
+    """
+    try:
+        values = [float(value) for value in flag.value]
+    except ValueError:
+        values = []
+    if not values or not all(v.is_integer() and least <= v <= most for v in values):
+        raise ConfigError(f"--{flag.name}={','.join(flag.value)}: {hint}")
+    return [int(value) for value in values]
+
+
+def run_command(
+    command: Sequence[str], checkout: Path = ROOT, python: str = sys.executable, **variables: str
+) -> str:
+    """Runs a command of a checkout in its folder; returns its standard output.
+
+    Args:
+        command: A file of `launch/` and its arguments.
+        checkout: Folder of the project.
+        python: Path of the Python interpreter.
+        variables: Environment variables in addition to the current ones.
+
+    Raises:
+        ConfigError: The command fails.
+    """
+    environment = dict(os.environ, PYTHONPATH=str(checkout), **variables)
+    arguments = [python, str(checkout / "launch" / command[0]), *command[1:]]
+    done = subprocess.run(
+        arguments, cwd=checkout, env=environment, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise ConfigError(f"{checkout}: {' '.join(command)} failed: {done.stderr[-500:]}")
+    return done.stdout

@@ -1,4 +1,4 @@
-"""A made corpus whose clips are as long as sentences: what the input is measured on."""
+"""A made corpus whose clips are as long as sentences, for measuring the input."""
 
 import io
 import json
@@ -15,13 +15,13 @@ MEDIAN, SPREAD = 110, 0.55  # frames of a sentence: log-normal, PHOENIX's and Ho
 
 
 def sentence_lengths(count: int) -> np.ndarray:
-    """int [n]: frames of sentences as Prompt2Sign's corpora have them, 20 to 500."""
+    """Numbers of frames of sentences as in Prompt2Sign's corpora, 20 to 500: int [n]."""
     drawn = np.random.default_rng(0).normal(np.log(MEDIAN), SPREAD, count)
     return np.clip(np.exp(drawn), 20, 500).astype(int)
 
 
 def write_corpus(data_dir: Path, count: int) -> None:
-    """Writes a prepared source of that many made clips, unless it is there."""
+    """Writes a prepared source of so many made clips, unless it exists."""
     folder = source_folder(data_dir, LANGUAGE, NAME)
     if (folder / COMPLETE).exists():
         return
@@ -29,8 +29,8 @@ def write_corpus(data_dir: Path, count: int) -> None:
     random = np.random.default_rng(1)
     parts = []
     for start in range(0, count, 250):
-        own = lengths[start : start + 250]
-        steps = random.normal(0, 0.02, (own.sum(), joints, 3))
+        part = lengths[start : start + 250]
+        steps = random.normal(0, 0.02, (part.sum(), joints, 3))
         examples = [
             {
                 "id": f"clip{start + n}",
@@ -41,7 +41,7 @@ def write_corpus(data_dir: Path, count: int) -> None:
                 "split": "train",
                 "frames": int(frames),
             }
-            for n, frames in enumerate(own)
+            for n, frames in enumerate(part)
         ]
         listed = json.dumps({"examples": examples, "lost": [], "repairs": {}}).encode()
         content = io.BytesIO()
@@ -49,11 +49,11 @@ def write_corpus(data_dir: Path, count: int) -> None:
             content,
             listed=np.frombuffer(listed, np.uint8),
             pose=(np.sin(np.cumsum(steps, 0))).astype(np.float16),
-            confidence=np.ones((own.sum(), joints), np.float16),
-            fps=np.full(len(own), 25, np.float32),
+            confidence=np.ones((part.sum(), joints), np.float16),
+            fps=np.full(len(part), 25, np.float32),
         )
         parts.append(f"part-{start:06d}.npz")
         write_whole(folder / parts[-1], content.getvalue())
     settings = {"language": LANGUAGE, "source": NAME, "layout": OPENPOSE50.name}
-    told = json.dumps({"settings": settings, "parts": parts})
-    write_whole(folder / COMPLETE, told.encode())
+    description = json.dumps({"settings": settings, "parts": parts})
+    write_whole(folder / COMPLETE, description.encode())

@@ -2,12 +2,12 @@
 
     python launch/benchmark.py speed --document=docs/speed.md
 
-What was measured lies as JSON lines in the folder beside the page that has its name
-(`docs/speed/train-5.jsonl`, ...), the figure of cost against work is written to `speed.png`.
+The measurements are JSON lines in the folder beside the page that has the page's name
+(`docs/speed/train-5.jsonl`, ...). The figure of cost against work is written to `speed.png`.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from absl import flags
@@ -19,10 +19,12 @@ from signllm_jax.core.errors import ConfigError, DataError
 DOCUMENT = flags.DEFINE_string(
     "document", "docs/speed.md", "Markdown file to write the tables into"
 )
+Columns = Mapping[str, str | Callable[[Mapping], str]]
+"""Head of a column -> format of its cells with the fields of a row, or a function of the row."""
 
 
 def rows() -> Iterator[dict]:
-    """Writes the page and its figure; yields the lines that they are made of."""
+    """Writes the page and its figure; yields the lines that they are made from."""
     from signllm_jax.core.version import versions
     from signllm_jax.eval.plots import plot_costs
     from signllm_jax.eval.provenance import PACKAGES, hardware
@@ -30,8 +32,8 @@ def rows() -> Iterator[dict]:
 
     page = Path(DOCUMENT.value)
     measured = read(page.with_suffix(""))
-    said = [f"{name} {value}" for name, value in (hardware() | versions(*PACKAGES)).items()]
-    write_readme(str(page), f"{tables(measured)}\n\nMeasured on: {', '.join(said)}.")
+    machine = [f"{name} {value}" for name, value in (hardware() | versions(*PACKAGES)).items()]
+    write_readme(str(page), f"{tables(measured)}\n\nMeasured on: {', '.join(machine)}.")
     scale = page.with_name("scale")
     more = read(scale) if scale.is_dir() else []
     held = targets.Measured([*measured, *more], targets.slices(page.with_name("slices")))
@@ -44,195 +46,92 @@ def rows() -> Iterator[dict]:
 def read(folder: Path) -> list[dict]:
     """The JSON lines of all files of a folder, each with the name of its `file`.
 
-    Raises ConfigError where there is none, DataError naming a line that is none.
+    Raises ConfigError where there is no line, DataError naming a line that is no JSON object.
     """
-    found = []
+    lines = []
     for path in sorted(folder.glob("*.jsonl")):
         for number, line in enumerate(path.read_text().splitlines(), 1):
             try:
-                found.append({"file": path.stem, **json.loads(line)})
+                lines.append({"file": path.stem, **json.loads(line)})
             except ValueError:
                 raise DataError(f"{path}:{number}: no JSON object") from None
-    if not found:
+    if not lines:
         raise ConfigError(f"{folder}: no lines of benchmarks; `make speed` writes them")
-    return found
+    return lines
 
 
 def tables(measured: Sequence[Mapping]) -> str:
     """The tables of the page, of the benchmarks that were run.
 
     Args:
-        measured: rows of `read`.
+        measured: Rows of `read`.
     """
     compared = [row for row in measured if "torch" in row]
-    alone = [row for row in measured if "torch" not in row]
-    of = {name: [r for r in alone if r["benchmark"] == name] for name in _TITLES}
-    of["ratio"] = [row for row in compared if row["benchmark"] == "ratio"]
     parts = []
-    for name, (title, head, make) in _TITLES.items():
-        peak = [r["per_second"] / 1e9 for r in of[name] if r["variant"] == "matmul_peak"]
-        lines = [make(row) for row in of[name] if row["variant"] != "matmul_peak"]
-        if name == "ratio" and lines:
-            parts += [f"## {title}", markdown.table(head, lines), _machine(compared)]
-        elif lines:
-            told = f" Matrix peak in the same runs: {_span(peak, '.0f')} GFLOP/s." if peak else ""
-            parts += [f"## {title}", markdown.table(head, lines), f"{_of_rounds(of[name])}{told}"]
+    for name, (title, columns) in _TABLES.items():
+        rows = [
+            r for r in measured if r["benchmark"] == name and ("torch" in r) == (name == "ratio")
+        ]
+        peak = [row["per_second"] / 1e9 for row in rows if row["variant"] == "matmul_peak"]
+        lines = [
+            [
+                form.format(**row) if isinstance(form, str) else form(row)
+                for form in columns.values()
+            ]
+            for row in rows
+            if row["variant"] != "matmul_peak"
+        ]
+        if lines:
+            note = _machine(compared) if name == "ratio" else _note(rows)
+            note += f" Matrix peak in the same runs: {_span(peak, '.0f')} GFLOP/s." if peak else ""
+            parts += [f"## {title}", markdown.table([*columns], lines), note]
     return "\n\n".join(parts)
 
 
-def _of_rounds(found: Sequence[Mapping]) -> str:
-    """What the figures of a table are."""
-    if "seeds" in found[0]:
+def _note(rows: Sequence[Mapping]) -> str:
+    """A sentence that says over what the figures of a table are taken."""
+    if "seeds" in rows[0]:
         return "Means and standard deviations over seeds."
-    return "One round." if all(row.get("rounds") == 1 for row in found) else "Medians of rounds."
+    return "One round." if all(row.get("rounds") == 1 for row in rows) else "Medians of rounds."
 
 
 def _machine(compared: Sequence[Mapping]) -> str:
-    """What the machine could do in the run of the comparison."""
+    """The peak rates of the machine in the run of the comparison."""
 
-    def of(name: str, threads: int) -> str:
-        found = [r for r in compared if r["variant"] == name and r["threads"] == threads]
-        return _span([row["per_second"] / 1e9 for row in found], ".0f")
+    def peak(name: str, threads: int) -> str:
+        rows = [r for r in compared if r["variant"] == name and r["threads"] == threads]
+        return _span([row["per_second"] / 1e9 for row in rows], ".0f")
 
-    said = [
+    rates = [
         f"with {count} of {compared[0]['cores']} cores a matrix peak of "
-        f"{of('matmul_peak', count)} GFLOP/s and {of('read_bandwidth', count)} GB/s read"
+        f"{peak('matmul_peak', count)} GFLOP/s and {peak('read_bandwidth', count)} GB/s read"
         for count in sorted({row["threads"] for row in compared})
     ]
     flags = ", ".join(compared[0]["instructions"])
-    return f"Medians of rounds. In the same run: {'; '.join(said)}. The processor has {flags}."
+    return f"Medians of rounds. In the same run: {'; '.join(rates)}. The processor has {flags}."
 
 
 def costs(measured: Sequence[Mapping]) -> dict[str, dict[str, list[tuple[float, float]]]]:
-    """What the figure shows: a panel by the number of languages and one by the length of clips.
+    """The panels of the figure: by the number of languages, and by the length of the clips.
 
     Returns:
-        Label of the axis -> name of the line -> (size, milliseconds a step).
+        Label of the axis -> name of the line -> (size, milliseconds per step).
     """
-    panels = {"languages": "languages", "frames": "frames of a clip"}
-    keys = {"languages": "languages", "frames": "row_frames"}
-    found: dict[str, dict[str, list[tuple[float, float]]]] = {}
+    kinds = {"languages": ("languages", "languages"), "frames": ("row_frames", "frames of a clip")}
+    panels: dict[str, dict[str, list[tuple[float, float]]]] = {}
     for row in measured:
         kind = row["variant"].partition("-")[0]
-        if row["benchmark"] == "work" and kind in panels:
-            lines = found.setdefault(panels[kind], {"wall": [], "CPU": []})
-            lines["wall"].append((row[keys[kind]], 1e3 * row["step_seconds"]))
-            lines["CPU"].append((row[keys[kind]], 1e3 * row["step_cpu_seconds"]))
-    return found
+        if row["benchmark"] == "work" and kind in kinds:
+            key, label = kinds[kind]
+            lines = panels.setdefault(label, {"wall": [], "CPU": []})
+            lines["wall"].append((row[key], 1e3 * row["step_seconds"]))
+            lines["CPU"].append((row[key], 1e3 * row["step_cpu_seconds"]))
+    return panels
 
 
-def _ratio(row: Mapping) -> list[str]:
-    cells = [row["variant"], str(row["threads"])]
-    for end in ("", "_of_cpu"):
-        low, high = row[f"low{end}"], row[f"high{end}"]
-        cells.append(f"{row[f'times_peer{end}']:.2f} ({low:.2f} to {high:.2f})")
-    return [*cells, f"PyTorch {row['torch']}, {row['peer']}"]
-
-
-def _train(row: Mapping) -> list[str]:
-    return [
-        row["variant"],
-        str(row["rows"]),
-        *_rate(row),
-        f"{row['flops_share']:.0%}",
-        f"{row['flops_share_of_cpu']:.0%}",
-        f"{row['padding']:.1%}",
-    ]
-
-
-def _decode(row: Mapping) -> list[str]:
-    over = row.get("over_uncached")
-    return [
-        row["variant"].partition("-")[0],
-        str(row["length"]),
-        str(row["clips"]),
-        *_rate(row),
-        f"{over:.1f}" if over else "",
-    ]
-
-
-def _input(row: Mapping) -> list[str]:
+def _held(row: Mapping) -> str:
     held = row.get("resident_mb")
-    return [
-        row["file"],
-        row["variant"],
-        *_rate(row),
-        f"{row['over_step']:.1f}",
-        f"{row['over_step_of_cpu']:.1f}",
-        f"{min(held)} to {max(held)}" if held else "",
-    ]
-
-
-def _work(row: Mapping) -> list[str]:
-    return [
-        row["variant"].replace("-", " "),
-        f"{row['step_frames']:.0f}",
-        f"{1e3 * row['step_seconds']:.0f}",
-        f"{1e3 * row['step_cpu_seconds']:.0f}",
-        f"{1e6 / row['per_second']:.1f}",
-        f"{row['flops_share']:.0%}",
-    ]
-
-
-def _serve(row: Mapping) -> list[str]:
-    waited = [f"{row[name]:.0f}" for name in ("median_ms", "p95_ms") if name in row]
-    words, low, high = (row[f"per_second{end}"] for end in ("", "_low", "_high"))
-    return [
-        row["variant"].replace("-", " "),
-        f"{words:,.0f} ({low:,.0f} to {high:,.0f})",
-        f"{1e3 / row['per_cpu_second']:.1f}",
-        ", ".join(waited),
-    ]
-
-
-def _before(row: Mapping) -> list[str]:
-    low, high = row["low"], row["high"]
-    return [
-        row["variant"],
-        f"{row['times_before']:.2f} ({low:.2f} to {high:.2f})",
-        f"{row['per_cpu_second']:,.4g}",
-        f"{row['per_cpu_second_before']:,.4g}",
-        row["unit"],
-    ]
-
-
-def _demos(row: Mapping) -> list[str]:
-    cer, dtw, travel = (
-        (row[name], row[f"{name}_deviation"])
-        for name in ("cer", "dtw_mean_pose_ratio", "hand_travel_ratio")
-    )
-    return [
-        "earlier" if row["variant"] == "before" else "ours",
-        str(row["seeds"]),
-        "{:.1%} ± {:.1%}".format(*cer),
-        "{:.3f} ± {:.3f}".format(*dtw),
-        "{:.3f} ± {:.3f}".format(*travel),
-    ]
-
-
-def _prepare(row: Mapping) -> list[str]:
-    return [
-        row["variant"],
-        f"{row['clips']:,}",
-        f"{row['per_cpu_second']:.1f}",
-        f"{1e3 / row['per_cpu_second']:.0f}",
-        f"{row['start']:.0f}",
-    ]
-
-
-def _start(row: Mapping) -> list[str]:
-    return [
-        row["variant"],
-        f"{row['wall_seconds']:.1f} ({1 / row['per_second_high']:.1f} to "
-        f"{1 / row['per_second_low']:.1f})",
-        f"{row['cpu_seconds']:.1f}",
-        str(row["rounds"]),
-    ]
-
-
-def _rate(row: Mapping) -> list[str]:
-    rate, low, high = (row[f"per_second{end}"] for end in ("", "_low", "_high"))
-    return [f"{rate:,.0f} ({low:,.0f} to {high:,.0f})", f"{row['per_cpu_second']:,.0f}"]
+    return f"{min(held)} to {max(held)}" if held else ""
 
 
 def _span(values: Sequence[float], form: str) -> str:
@@ -240,56 +139,121 @@ def _span(values: Sequence[float], form: str) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-_RATES = ["frames/s (range)", "frames a CPU second"]
-_TITLES = {
+def _words(row: Mapping) -> str:
+    return row["variant"].replace("-", " ")
+
+
+_RATE = "{per_second:,.0f} ({per_second_low:,.0f} to {per_second_high:,.0f})"
+_RATES: Columns = {"frames/s (range)": _RATE, "frames a CPU second": "{per_cpu_second:,.0f}"}
+_TABLES: dict[str, tuple[str, Columns]] = {
     "ratio": (
         "Beside Progressive Transformers",
-        ["", "threads", "times its frames/s (range)", "a CPU second (range)", "the peer"],
-        _ratio,
+        {
+            "": "{variant}",
+            "threads": "{threads}",
+            "times its frames/s (range)": "{times_peer:.2f} ({low:.2f} to {high:.2f})",
+            "a CPU second (range)": (
+                "{times_peer_of_cpu:.2f} ({low_of_cpu:.2f} to {high_of_cpu:.2f})"
+            ),
+            "the peer": "PyTorch {torch}, {peer}",
+        },
     ),
     "before": (
         "Beside an earlier version",
-        ["", "times its rate (range)", "by a CPU second", "of the earlier one", "of"],
-        _before,
+        {
+            "": "{variant}",
+            "times its rate (range)": "{times_before:.2f} ({low:.2f} to {high:.2f})",
+            "by a CPU second": "{per_cpu_second:,.4g}",
+            "of the earlier one": "{per_cpu_second_before:,.4g}",
+            "of": "{unit}",
+        },
     ),
     "demos": (
         "The demos of that comparison",
-        ["", "seeds", "CER", "DTW / mean pose", "hand travel"],
-        _demos,
+        {
+            "": lambda row: "earlier" if row["variant"] == "before" else "ours",
+            "seeds": "{seeds}",
+            "CER": "{cer:.1%} ± {cer_deviation:.1%}",
+            "DTW / mean pose": "{dtw_mean_pose_ratio:.3f} ± {dtw_mean_pose_ratio_deviation:.3f}",
+            "hand travel": "{hand_travel_ratio:.3f} ± {hand_travel_ratio_deviation:.3f}",
+        },
     ),
     "train": (
         "Training",
-        ["rows", "of a batch", *_RATES, "share of the peak", "by CPU time", "padding"],
-        _train,
+        {
+            "rows": "{variant}",
+            "of a batch": "{rows}",
+            **_RATES,
+            "share of the peak": "{flops_share:.0%}",
+            "by CPU time": "{flops_share_of_cpu:.0%}",
+            "padding": "{padding:.1%}",
+        },
     ),
     "decode": (
         "Generation",
-        ["", "frames", "clips", *_RATES, "times the uncached rate"],
-        _decode,
+        {
+            "": lambda row: row["variant"].partition("-")[0],
+            "frames": "{length}",
+            "clips": "{clips}",
+            **_RATES,
+            "times the uncached rate": (
+                lambda row: f"{row['over_uncached']:.1f}" if "over_uncached" in row else ""
+            ),
+        },
     ),
     "input": (
         "Input",
-        ["run", "input", *_RATES, "times the step's", "by CPU time", "MB held"],
-        _input,
+        {
+            "run": "{file}",
+            "input": "{variant}",
+            **_RATES,
+            "times the step's": "{over_step:.1f}",
+            "by CPU time": "{over_step_of_cpu:.1f}",
+            "MB held": _held,
+        },
     ),
     "start": (
         "From the command to the first step",
-        ["programs", "seconds (range)", "CPU seconds", "starts"],
-        _start,
+        {
+            "programs": "{variant}",
+            "seconds (range)": lambda row: "{:.1f} ({:.1f} to {:.1f})".format(
+                row["wall_seconds"], 1 / row["per_second_high"], 1 / row["per_second_low"]
+            ),
+            "CPU seconds": "{cpu_seconds:.1f}",
+            "starts": "{rounds}",
+        },
     ),
     "prepare": (
         "Preparing a corpus",
-        ["by", "clips", "clips a CPU second", "CPU ms a clip", "CPU seconds of the start"],
-        _prepare,
+        {
+            "by": "{variant}",
+            "clips": "{clips:,}",
+            "clips a CPU second": "{per_cpu_second:.1f}",
+            "CPU ms a clip": lambda row: f"{1e3 / row['per_cpu_second']:.0f}",
+            "CPU seconds of the start": "{start:.0f}",
+        },
     ),
     "serve": (
         "Serving",
-        ["", "words/s (range)", "CPU ms a word", "ms to an answer: median, p95"],
-        _serve,
+        {
+            "": _words,
+            "words/s (range)": _RATE,
+            "CPU ms a word": lambda row: f"{1e3 / row['per_cpu_second']:.1f}",
+            "ms to an answer: median, p95": lambda row: ", ".join(
+                f"{row[name]:.0f}" for name in ("median_ms", "p95_ms") if name in row
+            ),
+        },
     ),
     "work": (
         "Cost against work",
-        ["", "frames a step", "ms a step", "CPU ms", "µs a frame", "share of the peak"],
-        _work,
+        {
+            "": _words,
+            "frames a step": "{step_frames:.0f}",
+            "ms a step": lambda row: f"{1e3 * row['step_seconds']:.0f}",
+            "CPU ms": lambda row: f"{1e3 * row['step_cpu_seconds']:.0f}",
+            "µs a frame": lambda row: f"{1e6 / row['per_second']:.1f}",
+            "share of the peak": "{flops_share:.0%}",
+        },
     ),
 }
+"""Benchmark -> title and columns of its table, in the order of the page."""

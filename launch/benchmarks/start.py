@@ -2,8 +2,8 @@
 
     python launch/benchmark.py start [--set=NAME=VALUE ...]
 
-The command is the demo's, its corpus is prepared before. A run is stopped when the metrics of its
-first step are written, so a step more is counted than the first.
+The command is the demo's; its corpus is prepared before. A run is stopped when the metrics of its
+first step are written, so one step more than the first is counted.
 """
 
 import os
@@ -23,8 +23,8 @@ from launch.benchmarks.rows import clocks, since
 from signllm_jax.core import cli
 from signllm_jax.core.errors import TrainingError
 
-STARTS = flags.DEFINE_integer("starts", 5, "with the programs of the first", lower_bound=1)
-SET = flags.DEFINE_multi_string("set", [], "of the config, as train.batch_size=2")
+STARTS = flags.DEFINE_integer("starts", 5, "starts with kept programs", lower_bound=1)
+SET = flags.DEFINE_multi_string("set", [], "changes of the config, as train.batch_size=2")
 TRAIN = Path(cli.config_path("configs/mlsf.py")).parent.parent / "launch" / "train.py"
 
 
@@ -35,8 +35,8 @@ def rows() -> Iterator[dict]:
         _first_step(work, "prepares", work / "other")
         for variant, count in (("cold", 1), ("warm", STARTS.value)):
             names = [f"{variant}-{n}" for n in range(count)]
-            found = [_first_step(work, name, work / "cache") for name in names]
-            yield rounds.row("start", variant, np.array(found), "starts")
+            measured = [_first_step(work, name, work / "cache") for name in names]
+            yield rounds.row("start", variant, np.array(measured), "starts")
 
 
 def _first_step(work: Path, name: str, cache: Path) -> tuple[float, float, float]:

@@ -1,4 +1,4 @@
-"""How well readers read signs that they have seen before, in takes that they have not.
+"""How well readers read new takes of signs that they were trained on.
 
     python launch/benchmark.py takes --signs=DIR [--seeds=3] [--work=DIR]
 
@@ -17,13 +17,20 @@ from pathlib import Path
 
 from absl import flags
 
+from configs.back_translation import get_config
 from launch.benchmarks.rows import clocks, row, since
+from signllm_jax.core.config import read_config
+from signllm_jax.core.errors import ConfigError, DataError
+from signllm_jax.corpora.prepare import Settings
+from signllm_jax.data.prepare_corpus import prepare_corpus
+from signllm_jax.eval.reading_report import evaluate
+from signllm_jax.train.loop import train
 
 SIGNS = flags.DEFINE_string("signs", None, "folder of the clips with their index.csv")
-LANGUAGES = flags.DEFINE_list("languages", ["ksl", "tsl"], "which are read, side by side")
-SEEDS = flags.DEFINE_integer("seeds", 3, "runs", lower_bound=1)
-WORK = flags.DEFINE_string("work", None, "where the runs are kept, by default nowhere")
-STEPS = flags.DEFINE_integer("steps", 600, "of each run", lower_bound=1)
+LANGUAGES = flags.DEFINE_list("languages", ["ksl", "tsl"], "languages to read, side by side")
+SEEDS = flags.DEFINE_integer("seeds", 3, "number of runs", lower_bound=1)
+WORK = flags.DEFINE_string("work", None, "folder of the runs; by default they are not kept")
+STEPS = flags.DEFINE_integer("steps", 600, "steps of each run", lower_bound=1)
 
 
 def take_split(name: str) -> str:
@@ -34,8 +41,6 @@ def take_split(name: str) -> str:
 
 def write_manifest(signs: Path, languages: list[str], target: Path) -> None:
     """Writes the manifest of the clips with their splits; raises DataError without an index."""
-    from signllm_jax.core.errors import DataError
-
     try:
         with open(signs / "index.csv", encoding="utf-8", newline="") as file:
             listed = [line for line in csv.DictReader(file) if line["language"] in languages]
@@ -45,43 +50,28 @@ def write_manifest(signs: Path, languages: list[str], target: Path) -> None:
         columns = ["path", "text", "gloss", "language", "split"]
         writer = csv.DictWriter(file, columns, extrasaction="ignore")
         writer.writeheader()
-        for line in listed:
-            split = take_split(line["path"].removesuffix(".pose"))
-            writer.writerow(line | {"split": split})
+        splits = (take_split(line["path"].removesuffix(".pose")) for line in listed)
+        writer.writerows(line | {"split": split} for line, split in zip(listed, splits))
 
 
 def rows() -> Iterator[dict]:
-    """One row a seed: accuracy on the held-out takes, and what knows nothing of signing reaches."""
-    from signllm_jax.core.errors import ConfigError
-
+    """Yields a row for each seed: accuracy on the held-out takes, beside trivial baselines."""
     if not SIGNS.value:
         raise ConfigError("--signs is missing: a folder of clips with their index.csv")
     with tempfile.TemporaryDirectory() as folder:
         work = Path(WORK.value or folder)
         work.mkdir(parents=True, exist_ok=True)
-        _prepare(Path(SIGNS.value), work)
+        signs, manifest = Path(SIGNS.value), work / "takes.csv"
+        write_manifest(signs, LANGUAGES.value, manifest)
+        for code in LANGUAGES.value:
+            prepare_corpus(Settings(code, "takes", "pose"), signs, work / "data", manifest=manifest)
         for seed in range(SEEDS.value):
-            with contextlib.redirect_stdout(sys.stderr):  # what a run says is no row
+            with contextlib.redirect_stdout(sys.stderr):  # only rows go to standard output
                 row = _run(work, seed)
             yield row
 
 
-def _prepare(signs: Path, work: Path) -> None:
-    from signllm_jax.corpora.prepare import Settings
-    from signllm_jax.data.prepare_corpus import prepare_corpus
-
-    write_manifest(signs, LANGUAGES.value, work / "takes.csv")
-    for code in LANGUAGES.value:
-        settings = Settings(code, "takes", "pose")
-        prepare_corpus(settings, signs, work / "data", manifest=work / "takes.csv")
-
-
 def _run(work: Path, seed: int) -> dict:
-    from configs.back_translation import get_config
-    from signllm_jax.core.config import read_config
-    from signllm_jax.eval.reading_report import evaluate
-    from signllm_jax.train.loop import train
-
     values = get_config("prompt2sign").to_dict()
     values["data"] |= {"data_dir": str(work / "data"), "languages": tuple(LANGUAGES.value)}
     values["train"] |= {"seed": seed, "steps": STEPS.value}

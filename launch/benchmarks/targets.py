@@ -1,8 +1,8 @@
-"""The targets of speed, and what was measured of each: a table of docs/speed.md.
+"""The targets of speed and the measured figures: a table of docs/speed.md.
 
 Every target has a function that finds its figure among the kept lines of the benchmarks and the
-kept reports of compiled slices. A figure that is missing, or one that misses its target, is shown
-as such.
+kept reports of compiled slices. The table shows which figures are missing and which miss their
+target.
 """
 
 import json
@@ -15,7 +15,7 @@ from signllm_jax.core import markdown
 
 
 class Measured(NamedTuple):
-    """What the targets are held against.
+    """The measurements that the targets are compared with.
 
     Attributes:
         rows: Lines of the benchmarks, see `speed.read`.
@@ -30,14 +30,14 @@ Figure = Callable[[Measured], float | None]
 
 
 class Target(NamedTuple):
-    """A figure that was asked for.
+    """A figure with its limit.
 
     Attributes:
         what: Name of the figure.
-        asked: Its limit.
-        least: Whether the figure is to be at least the limit; otherwise at most.
+        asked: Limit of the figure.
+        least: Whether the figure should be at least the limit; otherwise at most.
         form: Format of the limit and the figure, with `{}` in place of the number.
-        figure: What finds it.
+        figure: Function that finds the figure.
         bound: What limits the figure, for the case that the target is missed.
     """
 
@@ -50,7 +50,7 @@ class Target(NamedTuple):
 
 
 def table(measured: Measured) -> str:
-    """A row for each target: what was asked, what was measured, and what bounds a missed one."""
+    """A row for each target: the limit, the measured figure, and the bound of a missed one."""
     head = ["", "asked", "measured", "what bounds it"]
     return markdown.table(head, [_row(target, target.figure(measured)) for target in TARGETS])
 
@@ -61,7 +61,7 @@ def reached(target: Target, figure: float) -> bool:
 
 
 def missed_by(target: Target, figure: float) -> float:
-    """The share of the limit that a figure lacks or is above it; 0 where the target is reached."""
+    """The distance of a figure from its limit as a share of the limit; 0 where it is reached."""
     return 0.0 if reached(target, figure) else abs(figure / target.asked - 1)
 
 
@@ -80,25 +80,33 @@ def _row(target: Target, figure: float | None) -> list[str]:
     return [target.what, asked, f"{shown}, {missed_by(target, figure):.0%} off", target.bound]
 
 
-def _line(measured: Measured, benchmark: str, variant: str, **named: object) -> Mapping | None:
-    wanted = {"benchmark": benchmark, "variant": variant, **named}
-    return next(
-        (row for row in measured.rows if all(row.get(k) == v for k, v in wanted.items())), None
-    )
+def _line(measured: Measured, benchmark: str, variant: str, **fields: object) -> Mapping | None:
+    wanted = {"benchmark": benchmark, "variant": variant, **fields}
+    return next((row for row in measured.rows if wanted.items() <= row.items()), None)
 
 
-def _of(benchmark: str, variant: str, field: str, **named: object) -> Figure:
-    """A field of a line."""
+def _of(benchmark: str, variant: str, field: str, **fields: object) -> Figure:
+    """A field of a line that has the other fields."""
 
     def figure(measured: Measured) -> float | None:
-        line = _line(measured, benchmark, variant, **named)
+        line = _line(measured, benchmark, variant, **fields)
         return None if line is None else line[field]
 
     return figure
 
 
+def _before(what: str, variant: str, asked: float, bound: str) -> Target:
+    """A target of a rate divided by that of the earlier version."""
+    return Target(what, asked, True, _TIMES, _of("before", variant, "times_before"), bound)
+
+
+def _plan(what: str, variant: str, field: str, asked: float, form: str) -> Target:
+    """A target of the data of 2 million clips."""
+    return Target(what, asked, False, form, _of("plan", variant, field, clips=2_000_000))
+
+
 def _beside_the_model(measured: Measured) -> float | None:
-    """CPU milliseconds of a served word, of eight clients, without those of the model."""
+    """CPU milliseconds per served word with eight clients, without those of the model."""
     lines = [_line(measured, "serve", name) for name in ("clients-8", "model-8")]
     if None in lines:
         return None
@@ -110,27 +118,44 @@ def _slice(name: str, field: str, scale: float = 1.0) -> Figure:
     """A field of the report of a slice."""
 
     def figure(measured: Measured) -> float | None:
-        report = measured.slices.get(name)
-        return None if report is None or report.get(field) is None else report[field] * scale
+        value = measured.slices.get(name, {}).get(field)
+        return None if value is None else value * scale
 
     return figure
 
 
 def _crossed(measured: Measured) -> float | None:
-    """Most bytes that a training step of any slice sends from one language to another."""
-    found = [
+    """The greatest number of bytes that a training step of a slice sends between languages."""
+    sent = [
         report["cross_language_bytes"]
         for report in measured.slices.values()
         if report["program"] == "train_step" and "cross_language_bytes" in report
     ]
-    return float(max(found)) if found else None
+    return float(max(sent)) if sent else None
 
 
 _TIMES, _SHARE = "{:.2f} times", "{:.1%}"
-# variants of `before.py`, and the limit by the number of clips that are made together
-_PASS = "decode-parallel", {1: 4.0, 8: 3.0}
-_PATCHES = "decode-patches", {1: 20.0, 8: 15.0}
-_CACHED = "decode", {1: 1.0, 8: 1.3}
+_DECODERS = (
+    ("generation in one pass beside the earlier decoder", "decode-parallel", bounds.PRODUCTS),
+    ("the same with patches of 8 frames", "decode-patches", bounds.PRODUCTS),
+    ("autoregressive generation beside the earlier one", "decode", bounds.WEIGHTS),
+)
+"""Name of the figure, variant of `before.py`, and bound."""
+_LIMITS = {
+    **{("decode-parallel", 1): 4.0, ("decode-parallel", 8): 3.0},
+    **{("decode-patches", 1): 20.0, ("decode-patches", 8): 15.0},
+    **{("decode", 1): 1.0, ("decode", 8): 1.3},
+}
+"""Variant of `before.py` and number of clips that are generated together -> limit."""
+_SLICES = {
+    "base on v5e:4x4, 32 rows": ("base-v5e-4x4", 0.48),
+    "base on v5e:4x4, 128 rows": ("base-v5e-4x4-128rows", 0.52),
+    "base on v6e:4x4, 32 rows": ("base-v6e-4x4", 0.28),
+    "base on v5p:2x2x4, 32 rows (aim)": ("base-v5p-2x2x4", 0.40),
+    "super on v5e:4x4 (aim)": ("super-v5e-4x4", 0.45),
+    "large on v5e:16x16 (aim)": ("large-v5e-16x16", 0.42),
+}
+"""Name of a slice -> its report, and the utilization that is asked for."""
 TARGETS = (
     *(
         Target(
@@ -147,12 +172,7 @@ TARGETS = (
         _of("train", "packed", "flops_share_of_cpu", file="train-16"),
         bounds.PEAK,
     ),
-    Target(
-        "the demo's whole command beside the earlier one",
-        *(2.0, True, _TIMES),
-        _of("before", "demo", "times_before"),
-        bounds.DEMO,
-    ),
+    _before("the demo's whole command beside the earlier one", "demo", 2.0, bounds.DEMO),
     *(
         Target(
             f"generation in one pass beside the peer, clips: {clips}, by CPU second",
@@ -162,18 +182,9 @@ TARGETS = (
         for clips in (1, 8)
     ),
     *(
-        Target(
-            f"{what}, clips: {clips}",
-            *(asked, True, _TIMES),
-            _of("before", f"{variant}-{clips}", "times_before"),
-            bound,
-        )
-        for what, variant, limits, bound in (
-            ("generation in one pass beside the earlier decoder", *_PASS, bounds.PRODUCTS),
-            ("the same with patches of 8 frames", *_PATCHES, bounds.PRODUCTS),
-            ("autoregressive generation beside the earlier one", *_CACHED, bounds.WEIGHTS),
-        )
-        for clips, asked in limits.items()
+        _before(f"{what}, clips: {n}", f"{variant}-{n}", _LIMITS[variant, n], bound)
+        for what, variant, bound in _DECODERS
+        for n in (1, 8)
     ),
     Target(
         "generation in one pass on v5e:4x4, 8 clips a language, a frame",
@@ -188,70 +199,35 @@ TARGETS = (
     ),
     Target(
         "served word, CPU beside the model's",
-        *(1.0, False, "{:.2f} ms"),
-        _beside_the_model,
-        bounds.HTTP,
+        *(1.0, False, "{:.2f} ms", _beside_the_model, bounds.HTTP),
     ),
-    Target(
-        "served words beside the earlier server, autoregressive",
-        *(3.0, True, _TIMES),
-        _of("before", "serve", "times_before"),
-        bounds.HTTP,
-    ),
-    Target(
-        "served words beside the earlier server, parallel decoder",
-        *(5.0, True, _TIMES),
-        _of("before", "serve-demo", "times_before"),
-        bounds.HTTP,
+    _before("served words beside the earlier server, autoregressive", "serve", 3.0, bounds.HTTP),
+    _before(
+        "served words beside the earlier server, parallel decoder", "serve-demo", 5.0, bounds.HTTP
     ),
     Target(
         "served word, 95% of answers to 8 clients",
-        *(60.0, False, "{:.0f} ms"),
-        _of("serve", "clients-8", "p95_ms"),
-        bounds.WAITING,
+        *(60.0, False, "{:.0f} ms", _of("serve", "clients-8", "p95_ms"), bounds.WAITING),
     ),
     *(
         Target(
             f"utilization, {what}",
-            *(asked, True, _SHARE),
-            _slice(name, "cycle_utilization"),
-            bounds.STEP,
+            *(asked, True, _SHARE, _slice(name, "cycle_utilization"), bounds.STEP),
         )
-        for what, name, asked in (
-            ("base on v5e:4x4, 32 rows", "base-v5e-4x4", 0.48),
-            ("base on v5e:4x4, 128 rows", "base-v5e-4x4-128rows", 0.52),
-            ("base on v6e:4x4, 32 rows", "base-v6e-4x4", 0.28),
-            ("base on v5p:2x2x4, 32 rows (aim)", "base-v5p-2x2x4", 0.40),
-            ("super on v5e:4x4 (aim)", "super-v5e-4x4", 0.45),
-            ("large on v5e:16x16 (aim)", "large-v5e-16x16", 0.42),
-        )
+        for what, (name, asked) in _SLICES.items()
     ),
     Target(
         "memory of a chip, base on v5e:4x4, 32 rows",
-        *(0.93, False, "{:.2f} GB"),  # a tenth above what it was when the target was set
+        *(0.93, False, "{:.2f} GB"),  # a tenth above the value when the target was set
         _slice("base-v5e-4x4", "hbm_bytes_per_chip", 1e-9),
     ),
     Target("bytes between languages in any training step", 0.0, False, "{:.0f}", _crossed),
-    Target(
+    _plan(
         "2 million clips, seconds from start to first batch",
-        *(2.0, False, "{:.2f} s"),
-        _of("plan", "plan", "wall_seconds", clips=2_000_000),
+        *("plan", "wall_seconds", 2.0, "{:.2f} s"),
     ),
-    Target(
-        "the same, resumed in epoch 1,000",
-        *(2.0, False, "{:.2f} s"),
-        _of("plan", "resume", "wall_seconds", clips=2_000_000),
-    ),
-    Target(
-        "2 million clips, bytes a clip and host",
-        *(200.0, False, "{:.0f}"),
-        _of("plan", "plan", "bytes_per_clip", clips=2_000_000),
-    ),
-    Target(
-        "clips prepared beside the earlier command, one process",
-        *(3.0, True, _TIMES),
-        _of("before", "prepare", "times_before"),
-        bounds.CLIPS,
-    ),
+    _plan("the same, resumed in epoch 1,000", "resume", "wall_seconds", 2.0, "{:.2f} s"),
+    _plan("2 million clips, bytes a clip and host", "plan", "bytes_per_clip", 200.0, "{:.0f}"),
+    _before("clips prepared beside the earlier command, one process", "prepare", 3.0, bounds.CLIPS),
 )
 """All targets, in the order of the table."""

@@ -5,27 +5,26 @@
     python launch/benchmark.py train --against=progressive_transformers    # after make peer-env
 
 The variants run in turns: `packed` is the step as it is used, `padded` has one clip a row.
-`flops_share` counts only what real frames ask for (`workload.clip_flops`).
+`flops_share` counts only the operations that real frames need (`workload.clip_flops`).
 """
 
 from collections.abc import Iterator
 
-import numpy as np
 from absl import flags
 
 from launch.benchmarks import against, rounds, workload
 from launch.benchmarks.step_run import StepRun
 
-ROWS = flags.DEFINE_integer("rows", 5, "of a language in a batch", lower_bound=1)
+ROWS = flags.DEFINE_integer("rows", 5, "rows of a language in a batch", lower_bound=1)
 COMPARED_ROWS = (8, 16)  # with --against
-ROW_FRAMES = flags.DEFINE_integer("row_frames", 256, "of a packed row", lower_bound=1)
-STEPS = flags.DEFINE_integer("steps", 2, "of a variant in a round", lower_bound=1)
-LANGUAGES = flags.DEFINE_list("languages", ["asl"], "that are trained side by side")
+ROW_FRAMES = flags.DEFINE_integer("row_frames", 256, "frames of a packed row", lower_bound=1)
+STEPS = flags.DEFINE_integer("steps", 2, "steps of a variant in a round", lower_bound=1)
+LANGUAGES = flags.DEFINE_list("languages", ["asl"], "languages that are trained side by side")
 CHOSEN = flags.DEFINE_list("variants", ["packed"], "packed, padded")
 
 
 def rows() -> Iterator[dict]:
-    """Yields a row a variant and one of the matrix peak; compilation is not counted.
+    """Yields a row for each variant and one of the matrix peak; compilation is not counted.
 
     With --against, the rows are those of `against.rows`.
     """
@@ -36,33 +35,11 @@ def rows() -> Iterator[dict]:
         )
         yield from against.rows("train", jobs, peer)
         return
-    runs = {
-        name: StepRun(
-            tuple(LANGUAGES.value),
-            workload.lengths(),
-            ROWS.value,
-            ROW_FRAMES.value,
-            STEPS.value,
-            packed=name == "packed",
-        )
-        for name in CHOSEN.value
-    }
+    sizes = ROWS.value, ROW_FRAMES.value, STEPS.value
+    lanes, lengths = tuple(LANGUAGES.value), workload.lengths()
+    runs = {n: StepRun(lanes, lengths, *sizes, packed=n == "packed") for n in CHOSEN.value}
     measured = rounds.measure({name: run.steps for name, run in runs.items()})
-    peak = measured[rounds.PEAK]
     for name, run in runs.items():
-        own = measured[name]
-        flops = run.operations(own)
-        yield rounds.row(
-            "train",
-            name,
-            own,
-            flops_share=rounds.ratio(flops, peak),
-            flops_share_of_cpu=rounds.ratio(flops, peak, column=0),
-            padding=1 - own[0, 2] / (run.places * STEPS.value),
-            step_seconds=float(np.median(own[:, 1])) / STEPS.value,
-            languages=len(LANGUAGES.value),
-            rows=run.config.train.batch_size,
-            row_frames=run.config.data.row_frames,
-            **workload.describe(run.config),
-        )
+        padding = 1 - measured[name][0, 2] / (run.places * STEPS.value)
+        yield run.row("train", name, measured, padding=padding)
     yield from rounds.other_rows("train", measured)

@@ -1,4 +1,4 @@
-"""Cost against work: a train step by the number of languages and by the length of the clips.
+"""Cost against work: a train step for several numbers of languages and lengths of clips.
 
     python launch/benchmark.py work [--size=tiny]
 
@@ -13,54 +13,33 @@ import numpy as np
 from absl import flags
 
 from launch.benchmarks import rounds, workload
+from launch.benchmarks.rows import numbers
 from launch.benchmarks.step_run import StepRun
-from signllm_jax.core.errors import ConfigError
 from signllm_jax.core.languages import LANGUAGES
 
-COUNTS = flags.DEFINE_list("counts", ["1", "2", "4", "8"], "of languages in a step")
-FRAMES = flags.DEFINE_list("clip_frames", ["64", "128", "256", "512"], "of the clips in a step")
+COUNTS = flags.DEFINE_list("counts", ["1", "2", "4", "8"], "numbers of languages in a step")
+FRAMES = flags.DEFINE_list("clip_frames", ["64", "128", "256", "512"], "frames per clip")
 OF_LANGUAGE = flags.DEFINE_integer("of_language", 6, "rows of a language", lower_bound=1)
-BATCH_FRAMES = flags.DEFINE_integer("batch_frames", 2048, "of a step of `frames-T`", lower_bound=1)
-ROW = 256  # frames of a row of `languages-N`
-STEPS = 2  # of a variant in a round
+BATCH_FRAMES = flags.DEFINE_integer(
+    "batch_frames", 2048, "frames in a `frames-T` step", lower_bound=1
+)
+ROW = 256  # frames in a row of `languages-N`
+STEPS = 2  # steps of a variant in a round
 
 
 def rows() -> Iterator[dict]:
-    """Yields a row a variant and one of the matrix peak; compilation is not counted."""
-    try:
-        counts, lengths = [int(n) for n in COUNTS.value], [int(t) for t in FRAMES.value]
-    except ValueError:
-        counts = lengths = []
-    if not counts or not lengths or min(counts + lengths) < 1 or max(counts) > len(LANGUAGES):
-        raise ConfigError(
-            f"--counts={','.join(COUNTS.value)} --clip_frames={','.join(FRAMES.value)}: give "
-            f"1 to {len(LANGUAGES)} languages, and frames"
-        )
-    codes, one = tuple(LANGUAGES), OF_LANGUAGE.value
+    """Yields a row for each variant and one of the matrix peak; compilation is not counted."""
+    counts = numbers(COUNTS, f"give 1 to {len(LANGUAGES)} languages", most=len(LANGUAGES))
+    lengths = numbers(FRAMES, "give numbers of frames, as 64,128")
+    codes, count = tuple(LANGUAGES), OF_LANGUAGE.value
     runs = {
-        f"languages-{n}": (n, ROW, StepRun(codes[:n], workload.lengths(), one, ROW, STEPS))
-        for n in counts
+        f"languages-{n}": StepRun(codes[:n], workload.lengths(), count, ROW, STEPS) for n in counts
     }
     for frames in lengths:
         count = max(1, BATCH_FRAMES.value // frames)
-        run = StepRun(codes[:1], (frames,), count, frames, STEPS)
-        runs[f"frames-{frames}"] = 1, frames, run
-    measured = rounds.measure({name: run.steps for name, (_, _, run) in runs.items()})
-    peak = measured[rounds.PEAK]
-    for name, (languages, frames, run) in runs.items():
-        own = measured[name]
-        flops = run.operations(own)
-        yield rounds.row(
-            "work",
-            name,
-            own,
-            step_frames=float(np.median(own[:, 2])) / STEPS,
-            step_seconds=float(np.median(own[:, 1])) / STEPS,
-            step_cpu_seconds=float(np.median(own[:, 0])) / STEPS,
-            flops_share=rounds.ratio(flops, peak),
-            languages=languages,
-            row_frames=frames,
-            rows=run.config.train.batch_size,
-            **workload.describe(run.config),
-        )
+        runs[f"frames-{frames}"] = StepRun(codes[:1], (frames,), count, frames, STEPS)
+    measured = rounds.measure({name: run.steps for name, run in runs.items()})
+    for name, run in runs.items():
+        cpu, _, frames = (np.median(measured[name], 0) / STEPS).tolist()
+        yield run.row("work", name, measured, step_frames=frames, step_cpu_seconds=cpu)
     yield from rounds.other_rows("work", measured)

@@ -1,4 +1,4 @@
-"""Processes that are kept alive and told to work, so that no import and no compilation is timed.
+"""Worker processes that stay alive between jobs, so that no import or compilation is timed.
 
 A worker answers each JSON job, a line, with a JSON line of `cpu_seconds, wall_seconds, frames`.
 """
@@ -15,16 +15,16 @@ class Worker:
     """A process that answers jobs; a context manager that ends it.
 
     Attributes:
-        name: what messages call it.
+        name: Name of the worker in messages.
     """
 
     def __init__(self, name: str, command: Sequence[str], environment: dict[str, str]):
         """Starts the process.
 
         Args:
-            name: what messages call it.
-            command: program and arguments.
-            environment: all of its environment variables.
+            name: Name of the worker in messages.
+            command: Program and arguments.
+            environment: All environment variables of the process.
         """
         self.name = name
         pipe = subprocess.PIPE
@@ -47,7 +47,7 @@ class Worker:
         return self
 
     def __exit__(self, *_):
-        with contextlib.suppress(OSError):  # it has ended before it read all of it
+        with contextlib.suppress(OSError):  # the process ended before it read everything
             self._jobs.close()
         self._process.wait()
         self._answers.close()

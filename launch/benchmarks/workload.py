@@ -1,16 +1,18 @@
-"""What the benchmarks of training, decoding and input work on: a config and made clips."""
+"""The config and the made clips of the benchmarks of training, decoding and input."""
 
-import dataclasses
+import math
+import re
 from collections.abc import Sequence
 
+import flax.linen as nn
 import jax
 import numpy as np
 from absl import flags
 
 from configs import mlsf
+from launch.benchmarks.rows import numbers
 from signllm_jax.artifacts.group import Group
 from signllm_jax.core.config import Config, ModelConfig, read_config
-from signllm_jax.core.errors import ConfigError
 from signllm_jax.core.skeleton import get_layout
 from signllm_jax.data.splits import Source
 from signllm_jax.models import mlsf as model
@@ -20,9 +22,9 @@ from signllm_jax.text.tokenizer import Tokenizer
 LIKE = flags.DEFINE_enum(
     "like", None, ("progressive_transformers",), "the size and the clips of another system"
 )
-SIZE = flags.DEFINE_enum("size", "tiny", ("tiny", "base", "large"), "of the model")
+SIZE = flags.DEFINE_enum("size", "tiny", ("tiny", "base", "large"), "size of the model")
 LENGTHS = flags.DEFINE_list("lengths", None, "frames of the clips, by default the peer's")
-TOKENS = flags.DEFINE_integer("tokens", 14, "of the text of a clip", lower_bound=1)
+TOKENS = flags.DEFINE_integer("tokens", 14, "tokens in the text of a clip", lower_bound=1)
 
 PEER_LENGTHS = (86, 126, 168, 185, 71)
 # 15.4M parameters with the rows of the token table; 0 dropout is the demo's, 0.1 the larger sizes'
@@ -30,23 +32,17 @@ PEER_MODEL = {"vocab": 1100, "width": 512, "heads": 8, "mlp": 2048, "patch": 1, 
 
 
 def lengths() -> tuple[int, ...]:
-    """Frames of the clips."""
-    try:
-        found = tuple(int(value) for value in LENGTHS.value or PEER_LENGTHS)
-    except ValueError:
-        found = ()
-    if not found or min(found) < 1:
-        raise ConfigError(f"--lengths: {LENGTHS.value}: give frames, such as 86,126")
-    return found
+    """Numbers of frames of the clips."""
+    return tuple(numbers(LENGTHS, "give frames, such as 86,126")) if LENGTHS.value else PEER_LENGTHS
 
 
 def make_config(**sections) -> Config:
-    """The config of the flags; `sections` are further values, a dict each."""
+    """The config of the flags, with further values of some sections (one dict per section)."""
     values = mlsf.get_config(f"fingerspelling,{SIZE.value}").to_dict()
     if LIKE.value:
         values["model"] |= PEER_MODEL
     values["model"]["dtype"] = "float32"
-    values["rl"] |= {"plc": False, "loss": "mse"}  # what the channel costs: benchmark replay
+    values["rl"] |= {"plc": False, "loss": "mse"}  # the benchmark `replay` measures the channel
     for name, section in sections.items():
         values[name] |= section
     return read_config(values)
@@ -56,13 +52,13 @@ class MadeClips(Source):
     """A train split in memory, whose clips are random numbers.
 
     Args:
-        language: code.
-        frames: T of every clip.
-        layout: skeleton layout.
+        language: Code of the language.
+        frames: Number of frames of each clip, T.
+        layout: Name of the skeleton layout.
 
     Attributes:
-        language: code.
-        texts, lengths: of every clip; its length is T in frames.
+        language: Code of the language.
+        texts, lengths: Text and number of frames of each clip.
     """
 
     def __init__(self, language: str, frames: Sequence[int], layout: str):
@@ -118,51 +114,36 @@ def made_group(config: Config, language: str) -> Group:
 
 
 def clip_flops(config: ModelConfig, frames: int, tokens: int) -> int:
-    """Operations of matrix products that one clip asks for in a forward pass.
+    """Operations of matrix products that one clip needs in a forward pass.
 
-    Two for each weight and number that goes through it, and attention only to what it may see:
-    no padding, no later frame, no other clip. A train step takes three times as many.
+    Each weight costs two operations for each number it is multiplied with. Attention counts visible
+    positions only: no padding, no later frame, no other clip. A train step takes three times as
+    many.
 
     Args:
-        config: sizes of the group.
-        frames: T, a multiple of the patch.
-        tokens: S.
+        config: Config of the model.
+        frames: Number of frames T, a multiple of the patch.
+        tokens: Number of tokens S.
     """
-    shapes = jax.tree.map(lambda leaf: leaf.shape, _abstract(config), is_leaf=_has_shape)
     of_frames = of_tokens = 0
-    for path, shape in jax.tree_util.tree_flatten_with_path(
-        shapes, is_leaf=lambda leaf: isinstance(leaf, tuple)
-    )[0]:
-        names = "/".join(str(key.key) for key in path)
-        if not names.endswith("kernel"):
+    params = nn.unbox(model.abstract_group(config))
+    for path, leaf in jax.tree_util.tree_leaves_with_path(params):
+        name = jax.tree_util.keystr(path, simple=True, separator="/")
+        if not name.endswith("kernel"):
             continue
-        of_text = names.startswith(("encoder", "text_progress")) or (
-            "cross_attention/key" in names or "cross_attention/value" in names
-        )
-        of_tokens += of_text * 2 * int(np.prod(shape))
-        of_frames += (not of_text) * 2 * int(np.prod(shape))
+        operations = 2 * math.prod(leaf.shape)
+        if re.match("encoder|text_progress|.*cross_attention/(key|value)", name):
+            of_tokens += operations
+        else:
+            of_frames += operations
     steps = frames // config.patch
     seen = config.encoder_layers * tokens**2
     seen += config.decoder_layers * (steps * (steps + 1) // 2 + steps * tokens)
     return steps * of_frames + tokens * of_tokens + 4 * config.width * seen
 
 
-def _has_shape(leaf) -> bool:
-    return hasattr(leaf, "shape")
-
-
-def _abstract(config: ModelConfig):
-    import flax.linen as nn
-
-    return nn.unbox(model.abstract_group(config))
-
-
 def describe(config: Config) -> dict:
-    """The fields of a row that tell the size."""
-    return {
-        "parameters": model.count_parameters(config.model),
-        **{k: v for k, v in dataclasses.asdict(config.model).items() if k in _TOLD},
-    }
-
-
-_TOLD = ("width", "heads", "mlp", "encoder_layers", "decoder_layers", "patch")
+    """The fields of a row that describe the size of the model."""
+    names = ("width", "heads", "mlp", "encoder_layers", "decoder_layers", "patch")
+    sizes = {name: getattr(config.model, name) for name in names}
+    return {"parameters": model.count_parameters(config.model)} | sizes

@@ -1,7 +1,7 @@
 """The description of a run on TPU slices, and the JobSet for GKE that starts it.
 
-All hosts of a slice run the same command; jax finds the others by what the cluster's engine puts
-into the environment. `scripts.py` has the other engines.
+All hosts of a slice run the same command; jax finds the other hosts by the variables that the
+cluster's engine sets. `scripts.py` has the other engines.
 """
 
 import dataclasses
@@ -27,22 +27,22 @@ _SINGLE_HOST = {("v5e", 8), ("v6e", 8)}  # eight chips on one machine; otherwise
 
 @dataclasses.dataclass(frozen=True)
 class Pod:
-    """What is run where.
+    """A run and the machines it runs on.
 
     Attributes:
-        name: of the workload: lower-case letters, digits and hyphens.
-        image: of the container, with this package in its working directory.
+        name: Name of the workload: lower-case letters, digits and hyphens.
+        image: Container image, with this package in its working directory.
         topology: `CHIP:TOPOLOGY` such as `v5e:4x4`, as for `launch/compile.py`.
-        workdir: of the run, on a bucket.
-        data_dir: of the prepared data: on a bucket, or a folder below /data when `mount` is given.
-        train: further flags of `launch/train.py`, a list.
-        mount: a bucket that GKE mounts at /data, read only; empty = none.
-        slices: how many.
-        restarts: how often a run is started again after a fault or a preemption.
-        spot: whether the machines may be preempted.
-        grace: seconds between the preemption's signal and the end.
-        service_account: of Kubernetes, with access to the buckets.
-        project, zone, cluster: of Google Cloud.
+        workdir: Work directory of the run, on a bucket.
+        data_dir: Folder of the prepared data: on a bucket, or below /data when `mount` is given.
+        train: List of further flags of `launch/train.py`.
+        mount: Bucket that GKE mounts at /data, read only; empty = none.
+        slices: Number of slices.
+        restarts: Number of restarts after a fault or a preemption.
+        spot: Whether the machines may be preempted.
+        grace: Seconds between the signal of a preemption and the end.
+        service_account: Service account of Kubernetes, with access to the buckets.
+        project, zone, cluster: Names in Google Cloud.
     """
 
     name: str
@@ -73,35 +73,35 @@ class Pod:
 
     @property
     def chips(self) -> int:
-        """Chips of a slice."""
+        """Number of chips in a slice."""
         return math.prod(map(int, self.shape.split("x")))
 
     @property
     def chips_per_host(self) -> int:
-        """Chips that a machine holds."""
+        """Number of chips in a machine."""
         return 8 if (self.chip, self.chips) in _SINGLE_HOST else min(4, self.chips)
 
     @property
     def hosts(self) -> int:
-        """Machines of a slice."""
+        """Number of machines in a slice."""
         return self.chips // self.chips_per_host
 
     @property
     def accelerator(self) -> str:
-        """The slice's type as Cloud TPU calls it."""
+        """The type of the slice in Cloud TPU."""
         _, name, cores, _ = CHIPS[self.chip]
         return f"{name}-{self.chips * cores}"
 
     @property
     def command(self) -> list[str]:
-        """What every host runs."""
+        """The command that every host runs."""
         flags = [f"--workdir={self.workdir}", f"--config.data.data_dir={self.data_dir}"]
         fixed = ["--config.eval.report=False", "--config.log.progress=False"]
         return ["python", "launch/train.py", *self.train, *flags, *fixed]
 
 
 def read_pod(values: Mapping[str, Any]) -> Pod:
-    """A checked Pod; raises ConfigError naming what is missing, unknown or wrong."""
+    """A checked Pod; raises ConfigError naming the key that is missing, unknown or wrong."""
     fields = {field.name: field for field in dataclasses.fields(Pod)}
     types = typing.get_type_hints(Pod)
     for name in values:
@@ -133,10 +133,10 @@ def read_pod(values: Mapping[str, Any]) -> Pod:
 
 
 def jobset(pod: Pod) -> dict[str, Any]:
-    """The JobSet: a Job a slice, a pod a host.
+    """The JobSet: one Job per slice, one pod per host.
 
-    When a pod fails or is stopped (exit code 75), all are started again and go on from the last
-    checkpoint; bad input (exit code 2) ends it.
+    When a pod fails or is stopped (exit code 75), all pods are restarted and continue from the last
+    checkpoint. Bad input (exit code 2) ends the JobSet.
     """
     container = {
         "name": "train",

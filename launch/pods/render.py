@@ -8,7 +8,7 @@ from absl import flags
 from signllm_jax.core import cli
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-POD = flags.DEFINE_string("pod", os.path.join(HERE, "pod.yaml"), "what is run where")
+POD = flags.DEFINE_string("pod", os.path.join(HERE, "pod.yaml"), "description of the run")
 OUTPUT = flags.DEFINE_string("output", None, "folder of the manifests, by default the pod file's")
 
 

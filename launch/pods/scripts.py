@@ -11,10 +11,10 @@ from signllm_jax.parallel.heartbeat import LOST_HOST
 
 
 def xpk(pod: Pod) -> str:
-    """A shell script: the workload for a cluster that xpk has made.
+    """A shell script that creates the workload on a cluster made by xpk.
 
-    xpk restarts on exit codes 42 and 127 to 255 alone; a fault, a lost host and a stop are added,
-    so that all but bad input goes on from the last checkpoint.
+    xpk restarts only on exit codes 42 and 127 to 255. A fault, a lost host and a stop are added, so
+    that a run continues from the last checkpoint after everything but bad input.
     """
     flags = {
         "project": pod.project,
@@ -36,11 +36,11 @@ def xpk(pod: Pod) -> str:
 
 
 def queued_resource(pod: Pod) -> str:
-    """A shell script: asks for slices of Cloud TPU, trains on all their hosts, gives them back.
+    """A shell script that requests slices of Cloud TPU, trains on all their hosts and deletes them.
 
-    Slices that fail, or that are taken away while they train, are given back and asked for again,
-    `restarts` times; the run goes on from its last checkpoint. Bad input (exit code 2) ends it.
-    The slices are given back at its end and on HUP, INT and TERM.
+    Slices that fail, or that are preempted while they train, are deleted and requested again,
+    `restarts` times; the run continues from its last checkpoint. Bad input (exit code 2) ends it.
+    The slices are deleted at the end of the run and on HUP, INT and TERM.
 
     Raises ConfigError for a chip that Cloud TPU does not queue.
     """

@@ -1,6 +1,5 @@
-"""Whom the Priority Learning Channel draws where many signers spell: a run for each `rl.group`."""
+"""Which signers the Priority Learning Channel draws in a corpus of many: a run per `rl.group`."""
 
-import dataclasses
 import functools
 from collections.abc import Sequence
 
@@ -8,6 +7,7 @@ import jax
 import numpy as np
 
 from launch.studies.runs import Bench
+from launch.studies.settings import changed
 from signllm_jax.core.config import Config, RLConfig
 from signllm_jax.core.typing import Array
 from signllm_jax.data import splits
@@ -17,27 +17,28 @@ from signllm_jax.train.state import TrainState
 
 GROUPS = ("none", "signer", "text")
 EVERY = 10
-"""Steps from one look at the buffer to the next."""
+"""Number of steps from one look at the buffer to the next."""
 
 
-def told(config: Config, group: str) -> dict:
-    """What a run of these was."""
+def described(config: Config, group: str) -> dict:
+    """The settings of a run, as its record has them."""
     return {"steps": config.train.steps, "rows": config.train.batch_size, "group": group}
 
 
 def measure(config: Config, group: str) -> dict:
-    """Trains once with the channel and says whom it draws in the second half of the run.
+    """Trains once with the channel and counts the signers it draws in the second half of the run.
 
     Args:
-        config: of the run, of a data set whose clips name their signers.
-        group: of `config.rl`.
+        config: Config of the run, on a data set whose clips name their signers.
+        group: Value of `config.rl.group`.
 
     Returns:
-        `signers`, for each by name: its share of the clips, of the draws (as expected by their
-        probability), and how many of its clips are below the threshold; and `below`, that share of
-        all clips. Means over the looks at the buffer.
+        `signers` has for each signer by name the share of the clips (`clips`), the share of the
+        draws by their probability (`draws`), and the share of the signer's clips below the
+        threshold (`below`). `below` is that share of all clips. All are means over the looks at
+        the buffer.
     """
-    config = dataclasses.replace(config, rl=dataclasses.replace(config.rl, group=group))
+    config = changed(config, rl={"group": group})
     data = config.data
     source = splits.open_split(data.dataset, data.languages[0], "train", data.data_dir or None)
     names = [source[index]["signer"] for index in range(len(source))]
@@ -49,8 +50,10 @@ def measure(config: Config, group: str) -> dict:
             weights, example = jax.device_get(_weights(lane, state.step, config.rl))
             looks.append(shares(weights, example, names))
 
+    def mean(key: str) -> float:
+        return float(np.mean([look[key] for look in looks if key in look]))
+
     Bench(config).train(config, (), watch=watch)
-    mean = functools.partial(_mean, looks)
     signers = {
         name: {part: mean(f"{part} {name}") for part in ("clips", "draws", "below")}
         for name in sorted(set(names))
@@ -61,7 +64,7 @@ def measure(config: Config, group: str) -> dict:
 @functools.partial(jax.jit, static_argnums=2)
 def _weights(replay: Replay, step: Array, rl: RLConfig) -> tuple[Array, Array]:
     """The weight and the example of every clip in a lane's buffer, [strata, C]."""
-    weights = jax.vmap(lambda one: sampling.reweight(one, step, rl))(replay)
+    weights = jax.vmap(lambda stratum: sampling.reweight(stratum, step, rl))(replay)
     return weights, replay.example
 
 
@@ -69,9 +72,9 @@ def shares(weights: np.ndarray, example: np.ndarray, names: Sequence[str]) -> di
     """The shares of one look at the buffer.
 
     Args:
-        weights: int [strata, C] of the clips; 0 = it is not drawn.
-        example: int [strata, C], their places in the split, -1 = an empty slot.
-        names: the signer of each clip of the split.
+        weights: Weights of the clips, int [strata, C]; 0 = the clip is never drawn.
+        example: Indices of the clips in the split, int [strata, C]; -1 = an empty slot.
+        names: Signer of each clip of the split.
 
     Returns:
         `below` and, for each signer in the buffer, `clips NAME`, `draws NAME` and `below NAME`.
@@ -80,16 +83,12 @@ def shares(weights: np.ndarray, example: np.ndarray, names: Sequence[str]) -> di
     held = example >= 0
     signer = np.asarray(names)[example[held]]
     drawn, below = probability[held], weights[held] == 0
-    found = {"below": float(below.mean())}
+    figures = {"below": float(below.mean())}
     for name in set(signer):
-        own = signer == name
-        found |= {
-            f"clips {name}": float(own.mean()),
-            f"draws {name}": float(drawn[own].sum()),
-            f"below {name}": float(below[own].mean()),
+        clips = signer == name
+        figures |= {
+            f"clips {name}": float(clips.mean()),
+            f"draws {name}": float(drawn[clips].sum()),
+            f"below {name}": float(below[clips].mean()),
         }
-    return found
-
-
-def _mean(looks: Sequence[dict], key: str) -> float:
-    return float(np.mean([look[key] for look in looks if key in look]))
+    return figures

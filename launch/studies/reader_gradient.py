@@ -1,8 +1,8 @@
-"""Further training of a model with a latent by what a reader makes of its samples.
+"""Further training of a model with a latent, by a reader's score of its samples.
 
-A model of many signers is trained for a short time; then its distribution of latents is trained on
-by a policy gradient whose reward is a reader's log-probability of the text, alone or beside the
-usual loss. Another reader, of other weights, judges.
+A model of many signers is trained for a short time. Then its distribution of latents is trained
+further by a policy gradient, alone or beside the usual loss. The reward is a reader's
+log-probability of the text. Another reader with other weights judges.
 """
 
 import dataclasses
@@ -36,14 +36,14 @@ from signllm_jax.train.mlsf import MlsfTask
 from signllm_jax.train.optimizer import make_optimizer
 
 TEXTS, SAMPLES = 8, 4
-"""Texts of a step, and samples of each."""
+"""Number of texts in a step, and of samples of each."""
 JUDGED = 4
-"""Samples of every text that are judged."""
+"""Number of judged samples of each text."""
 NEVER = -1e9
 
 
 class Way(NamedTuple):
-    """How training goes on: the weights of the usual loss and of the policy gradient."""
+    """A way of further training: the weights of the usual loss and of the policy gradient."""
 
     usual: float
     policy: float
@@ -52,10 +52,10 @@ class Way(NamedTuple):
 
 
 class Ground:
-    """What all ways have in common: the data, a model that was trained for a short time, readers.
+    """What all ways share: the data, the model after the short training, and the readers.
 
     Args:
-        config: of the short training; its first language and its seed are used.
+        config: Config of the short training; its first language and its seed are used.
     """
 
     def __init__(self, config: Config):
@@ -76,37 +76,62 @@ class Ground:
     @functools.cached_property
     def readers(self) -> tuple[Reader, Reader]:
         """The reader that rewards, and the one that judges."""
-        of = [self.train], [self.group.needed_tokenizer], [self.group.needed_statistics]
-        rewards, judges = (train_reader(*of, ReaderConfig(seed=seed)) for seed in (0, 1))
+        data = [self.train], [self.group.needed_tokenizer], [self.group.needed_statistics]
+        rewards, judges = (train_reader(*data, ReaderConfig(seed=seed)) for seed in (0, 1))
         return rewards, judges
-
-    @functools.cache  # noqa: B019
-    def step(self, way: Way) -> tuple[Callable, optax.GradientTransformation]:
-        """The compiled step of a way, and its optimizer."""
-        return _step(self.config, self.group, self.readers[0], way)
 
     def judge(self, params: Tree, seed: int) -> dict[str, float]:
         """`cer` and `diversity` of samples of the test texts; the draws depend on the seed."""
         texts = [text for text in dict.fromkeys(self._test.texts) for _ in range(JUDGED)]
-        draws = [Draw(seed=seed, sample=place) for place in range(len(texts))]
+        draws = [Draw(seed=seed, sample=index) for index in range(len(texts))]
         with sharding.use_mesh(sharding.make_mesh({}, jax.devices()[:1])):
             made = [clip for clip, _ in self._producer(params, [texts], [draws])[0]]
         read = self.readers[1].read(0, made)
         return {"cer": cer(read, texts), "diversity": diversity(texts, made)}
 
+    @functools.cache  # noqa: B019
+    def step(self, way: Way) -> tuple[Callable, optax.GradientTransformation]:
+        """The compiled step of a way, and its optimizer."""
+        config = self.config
+        task = MlsfTask(config)
+        model = Text2Pose(config.model, compute_dtype(config.model.dtype))
+        reward = rewarding(self.readers[0], self.group)
+        rule = dataclasses.replace(config.optimizer, learning_rate=way.learning_rate, warmup=20)
+        optimizer = make_optimizer(rule, jnp.asarray(way.steps))
+
+        def step(params: Tree, state, batch: Batch, ids: Array, key: Array):
+            noise_key, usual_key = jax.random.split(key)
+            text = jnp.repeat(ids, SAMPLES, 0)
+            noise = jax.random.normal(noise_key, (len(text), generation.draws(config.model)))
+            fixed = jax.lax.stop_gradient(params)
+            most = config.eval.max_frames
+            frames, length, latent = latent_policy.sample(model, fixed, text, noise, most)
+            rewards = reward(frames, length, text)
+            advantage = latent_policy.advantages(rewards.reshape(TEXTS, SAMPLES)).reshape(-1)
+
+            def loss(params):
+                policy = latent_policy.surrogate(model, params, text, latent, advantage)
+                usual = way.usual * task.loss(params, batch, usual_key)[0] if way.usual else 0
+                return policy * way.policy + usual
+
+            updates, state = optimizer.update(jax.grad(loss)(params), state, params)
+            return optax.apply_updates(params, updates), state, rewards.mean()
+
+        return jax.jit(step, donate_argnums=(0, 1)), optimizer
+
 
 def measure(ground: Ground, way: Way, seed: int) -> dict:
-    """Trains on in a way, and judges samples of the test texts before and after.
+    """Trains further in a way, and judges samples of the test texts before and after.
 
     Args:
-        ground: what is trained on.
-        way: how.
-        seed: of what is drawn.
+        ground: Model to start from, with its data and readers.
+        way: Way of further training.
+        seed: Seed of all draws.
 
     Returns:
-        `start` and `test`, each with `cer` of the judging reader, `diversity`, the mean distance
-        between samples of a text, and `reward`, the mean log-probability of a letter by the
-        rewarding reader in the first or last tenth of the steps.
+        `start` and `test`. In each, `cer` is that of the judging reader, `diversity` the mean
+        distance between samples of a text, and `reward` the mean log-probability of a letter by the
+        rewarding reader over the first (`start`) or last (`test`) tenth of the steps.
     """
     params, rewards = _train_on(ground, way, seed)
     tenth = max(len(rewards) // 10, 1)
@@ -121,7 +146,7 @@ def _train_on(ground: Ground, way: Way, seed: int) -> tuple[Tree, list[float]]:
     config, data = ground.config, ground.config.data
     rows = batches.TrainData.of(config, [ground.train], [ground.group])
     random = np.random.default_rng([seed, 1])
-    first = config.train.steps + seed * way.steps  # other rows for every seed
+    first = config.train.steps + seed * way.steps  # every seed has other rows
     rewards = []
     with sharding.use_mesh(sharding.make_mesh({}, jax.devices()[:1])):
         params = jax.tree.map(lambda leaf: jnp.asarray(leaf[0]), ground.start)
@@ -140,39 +165,10 @@ def _train_on(ground: Ground, way: Way, seed: int) -> tuple[Tree, list[float]]:
     return jax.tree.map(lambda leaf: np.asarray(leaf)[None], params), rewards
 
 
-def _step(config: Config, group: Group, reader: Reader, way: Way):
-    """The compiled step and its optimizer."""
-    task = MlsfTask(config)
-    model = Text2Pose(config.model, compute_dtype(config.model.dtype))
-    reward = rewarding(reader, group)
-    rule = dataclasses.replace(config.optimizer, learning_rate=way.learning_rate, warmup=20)
-    optimizer = make_optimizer(rule, jnp.asarray(way.steps))
-
-    def step(params: Tree, state, batch: Batch, ids: Array, key: Array):
-        noise_key, usual_key = jax.random.split(key)
-        text = jnp.repeat(ids, SAMPLES, 0)
-        noise = jax.random.normal(noise_key, (len(text), generation.draws(config.model)))
-        fixed = jax.lax.stop_gradient(params)
-        most = config.eval.max_frames
-        frames, length, latent = latent_policy.sample(model, fixed, text, noise, most)
-        gained = reward(frames, length, text)
-        advantage = latent_policy.advantages(gained.reshape(TEXTS, SAMPLES)).reshape(-1)
-
-        def loss(params):
-            found = latent_policy.surrogate(model, params, text, latent, advantage) * way.policy
-            return found + (way.usual * task.loss(params, batch, usual_key)[0] if way.usual else 0)
-
-        updates, state = optimizer.update(jax.grad(loss)(params), state, params)
-        return optax.apply_updates(params, updates), state, gained.mean()
-
-    return jax.jit(step, donate_argnums=(0, 1)), optimizer
-
-
 def rewarding(reader: Reader, group: Group) -> Callable[[Array, Array, Array], Array]:
-    """The reward [N] of frames [N, F, D - 1], lengths [N] and texts [N, S], by a reader."""
-    module = PoseReader(
-        group.needed_tokenizer.size, reader.config.width, layers=reader.config.layers
-    )
+    """A reader's function of frames [N, F, D - 1], lengths [N] and texts [N, S] to rewards [N]."""
+    width, layers = reader.config.width, reader.config.layers
+    module = PoseReader(group.needed_tokenizer.size, width, layers=layers)
     weights: Mapping = jax.tree.map(lambda leaf: leaf[0], reader.params)
     shown = np.repeat(group.needed_statistics.seen > 0, 3)
 

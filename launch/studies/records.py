@@ -1,6 +1,6 @@
-"""What the runs of the study measured: one line of JSON each, kept with the documentation.
+"""Records of the studies: JSON files that are kept with the documentation.
 
-The page is written from these lines, so more runs can be added to those that are there.
+The pages are written from these records, so further runs can be added to the existing ones.
 """
 
 import fcntl
@@ -20,10 +20,10 @@ Key = tuple[str, float, int]
 
 
 class Records:
-    """The lines of a file; a file that is not there yet has none.
+    """The runs in a file, one line of JSON each; a missing file has none.
 
     Args:
-        path: of the file.
+        path: Path of the file.
     """
 
     def __init__(self, path: Path):
@@ -33,18 +33,18 @@ class Records:
         """The records of a stage, in order.
 
         Raises:
-            DataError: naming the line that is no record.
+            DataError: A line is no record; the message names it.
         """
         return {key[1:]: record for key, record in self._all().items() if key[0] == stage}
 
     def add(self, stage: str, record: Mapping[str, Any]) -> None:
-        """Puts a record in, in place of one of the same stage, setting, share and seed."""
+        """Adds a record, or replaces the one with the same stage, setting, share and seed."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         folder = os.open(self._path.parent, os.O_RDONLY)
         try:
             fcntl.flock(folder, fcntl.LOCK_EX)  # others may add at the same time
             held = self._all()
-            held[_key({"stage": stage, **record})] = {"stage": stage, **_rounded(record)}
+            held[_key({"stage": stage, **record})] = {"stage": stage, **rounded(record, DIGITS)}
             lines = (json.dumps(held[key]) + "\n" for key in sorted(held))
             write_file(self._path, "".join(lines).encode())
         finally:
@@ -66,9 +66,16 @@ def _key(record):
     return record["stage"], record["setting"], float(record["corrupt"]), int(record["seed"])
 
 
-def _rounded(value: Any) -> Any:
+def rounded(value: Any, digits: int) -> Any:
+    """A JSON value whose numbers have so many significant digits."""
     if isinstance(value, float):
-        return float(f"{value:.{DIGITS}g}")
+        return float(f"{value:.{digits}g}")
     if isinstance(value, Mapping):
-        return {name: _rounded(item) for name, item in value.items()}
-    return [_rounded(item) for item in value] if isinstance(value, list) else value
+        return {name: rounded(item, digits) for name, item in value.items()}
+    return [rounded(item, digits) for item in value] if isinstance(value, list) else value
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes an indented JSON file; missing folders are made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_file(path, f"{json.dumps(value, indent=1)}\n".encode())

@@ -1,19 +1,27 @@
 """Which figure sees which fault: docs/referees.md, from faults planted into real takes.
 
-Takes are of the embedded corpus of many signers, so it needs nothing else; about two CPU minutes.
+The takes are of the embedded corpus of many signers, so no data are needed. It takes about two CPU
+minutes.
 """
 
 import random
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
+from signllm_jax.artifacts.group import write_file
+from signllm_jax.core import markdown
+from signllm_jax.corpora import spelled_signers, spelled_texts
+from signllm_jax.corpora.signers import SIGNERS
+from signllm_jax.eval import referees, warnings
 from signllm_jax.eval.faults import FAULTS
+from signllm_jax.metrics import catalogue, motion
+from signllm_jax.metrics.variety import places_of, real_variety
 from signllm_jax.poses.clip import PoseClip
 
 TEXTS, LETTERS = 24, (3, 6)
-"""Words, and how many letters they have."""
+"""Number of words, and their least and greatest number of letters."""
 TAKES = 4
-"""Real takes of a text; as many by the other signers are what faults are planted into."""
+"""Number of real takes of a text; faults are planted into as many takes by the other signers."""
 FIRES = "**!**"
 MEANINGS = {
     "dtw_expected": "mean DTW distance of a real take to the productions of its text",
@@ -48,9 +56,6 @@ def real_takes(
     texts: int, letters: tuple[int, int] = LETTERS
 ) -> tuple[list[str], list[PoseClip], list[PoseClip]]:
     """Words with four real takes each and four by the other signers: texts, takes, others."""
-    from signllm_jax.corpora import spelled_signers, spelled_texts
-    from signllm_jax.corpora.signers import SIGNERS
-
     low, high = letters
     words = [w for w in spelled_texts.texts("asl")["test"] if low <= len(w) <= high][:texts]
     named, references, others = [], [], []
@@ -67,38 +72,32 @@ def judged(
     texts: int, letters: tuple[int, int] = LETTERS, faults: Collection[str] = FAULTS
 ) -> tuple[dict[str, dict[str, float]], dict[str, list[str]]]:
     """Row -> its figures, and row -> the kinds of its warnings; "real takes" is the first row."""
-    from signllm_jax.eval import referees, warnings
-    from signllm_jax.metrics.motion import COLLAPSE
-    from signllm_jax.metrics.variety import places_of, real_variety
-
-    named, references, others = real_takes(texts, letters)
+    words, references, others = real_takes(texts, letters)
     both = [*references, *others]
-    takes = {word: [both[i] for i in own] for word, own in places_of(named * 2).items()}
-    real = real_variety(named, references)
+    takes = {word: [both[i] for i in indices] for word, indices in places_of(words * 2).items()}
+    real = real_variety(words, references)
     rows = {"real takes": others}
-    rows |= {name: FAULTS[name].plant(named, others, takes) for name in faults}
-    figures = {name: referees.figures(named, references, row, real) for name, row in rows.items()}
-    said = {}
-    for name, found in figures.items():
-        collapse = found.get("hand_travel_ratio", 1.0) < COLLAPSE
-        said[name] = [*warnings.motion(found | {"collapse": collapse})]
-    return figures, said
+    rows |= {name: FAULTS[name].plant(words, others, takes) for name in faults}
+    figures = {name: referees.figures(words, references, row, real) for name, row in rows.items()}
+    kinds = {}
+    for name, row in figures.items():
+        collapse = row.get("hand_travel_ratio", 1.0) < motion.COLLAPSE
+        kinds[name] = [*warnings.motion(row | {"collapse": collapse})]
+    return figures, kinds
 
 
 def write(path: Path, texts: int = TEXTS) -> Path:
-    """Writes the page, of so many words; returns its path."""
-    from signllm_jax.artifacts.group import write_file
-    from signllm_jax.core import markdown
-    from signllm_jax.metrics import catalogue
-
-    figures, said = judged(texts)
+    """Writes the page with figures of so many words; returns its path."""
+    figures, warned_of = judged(texts)
     real = figures["real takes"]
     meanings = [[catalogue.METRICS[n].title, what, _bounds(n)] for n, what in MEANINGS.items()]
     planted = [[name, fault.what] for name, fault in FAULTS.items()]
-    warned = [
-        [name, ", ".join(map(_title, kinds)) or markdown.MISSING, _seen_by(figures[name], real)]
-        for name, kinds in said.items()
-    ]
+    warned = []
+    for name, kinds in warned_of.items():
+        fired = referees.fired(figures[name], real)
+        titles = [catalogue.METRICS[figure].title for figure in MEANINGS if figure in fired]
+        cells = ", ".join(kinds).replace("_", " "), "; ".join(titles)
+        warned.append([name, *(cell or markdown.MISSING for cell in cells)])
     parts = [
         "# Referees: which figure sees which fault",
         "Where texts have several takes, a distance is no judge of productions: the mean pose is "
@@ -136,34 +135,18 @@ def write(path: Path, texts: int = TEXTS) -> Path:
 
 
 def _table(figures: Mapping[str, Mapping[str, float]], real: Mapping[str, float]) -> str:
-    from signllm_jax.core import markdown
-    from signllm_jax.eval.referees import fired
-    from signllm_jax.metrics import catalogue
-
-    names = [name for name in MEANINGS if any(name in row for row in figures.values())]
+    names = catalogue.known(MEANINGS, figures.values())
     lines = []
-    for row, found in figures.items():
-        firing = fired(found, real)
-        cells = [catalogue.cell(found, n) + f" {FIRES}" * (n in firing) for n in names]
-        lines.append([row, *cells])
+    for title, row in figures.items():
+        fired = referees.fired(row, real)
+        cells = [catalogue.cell(row, name) + f" {FIRES}" * (name in fired) for name in names]
+        lines.append([title, *cells])
     return markdown.table(["", *map(catalogue.heading, names)], lines)
 
 
-def _seen_by(found: Mapping[str, float], real: Mapping[str, float]) -> str:
-    """The titles of the figures that say that something is wrong with a row."""
-    from signllm_jax.core import markdown
-    from signllm_jax.eval.referees import fired
-    from signllm_jax.metrics import catalogue
-
-    firing = fired(found, real)
-    titles = [catalogue.METRICS[name].title for name in MEANINGS if name in firing]
-    return "; ".join(titles) or markdown.MISSING
-
-
 def _warning_bounds() -> str:
-    """In words, where warnings begin, for one take of a text and for several."""
-    from signllm_jax.metrics import motion as m
-
+    """The bounds of the warnings in words, for texts with one take and with several."""
+    m = motion
     return (
         "A warning has a bound of its own, in most cases wider than the range that is normal in "
         "the table of figures. For texts with one take or with several: the hands travel less than "
@@ -179,25 +162,16 @@ def _warning_bounds() -> str:
 
 
 def _bounds(name: str) -> str:
-    """In words, between which values a figure says nothing."""
-    from signllm_jax.eval.referees import BESIDE_REAL, BOUNDS, BY_REAL
-
-    for table, how in (
-        (BOUNDS, ""),
-        (BESIDE_REAL, " beside a real take's"),
-        (BY_REAL, " of a real take's"),
+    """The normal range of a figure in words."""
+    for bounds, unit in (
+        (referees.BOUNDS, ""),
+        (referees.BESIDE_REAL, " beside a real take's"),
+        (referees.BY_REAL, " of a real take's"),
     ):
-        if name in table:
-            low, high = table[name]
+        if name in bounds:
+            low, high = bounds[name]
             if high == float("inf"):
-                return f"at least {low:.3g}{how}"
-            return (
-                f"at most {high:.3g}{how}"
-                if low <= 0 < high != -low
-                else f"{low:.3g} to {high:.3g}{how}"
-            )
+                return f"at least {low:.3g}{unit}"
+            least = "at most" if low <= 0 < high != -low else f"{low:.3g} to"
+            return f"{least} {high:.3g}{unit}"
     return "any"
-
-
-def _title(kind: str) -> str:
-    return kind.replace("_", " ")

@@ -1,7 +1,7 @@
-"""One short training run of one language, and what is measured of it.
+"""One short training run of one language, and its measurements.
 
-Unlike `train.loop` nothing is saved on the way, and the settings that are numbers are arguments
-of the compiled step, so that settings and seeds share programs.
+Unlike `train.loop`, nothing is saved during the run, and the settings that are numbers are
+arguments of the compiled step, so that settings and seeds share programs.
 """
 
 import dataclasses
@@ -13,6 +13,7 @@ import jax
 import numpy as np
 import scipy.stats
 
+from launch.studies.settings import changed
 from signllm_jax.core.config import Config, LossConfig, RLConfig, to_dict
 from signllm_jax.core.skeleton import get_layout
 from signllm_jax.core.typing import Array, Tree
@@ -41,27 +42,22 @@ class Bench:
     """What the runs of a study share: the data of one language, compiled programs, and the reader.
 
     Many methods take a `share` of damaged train clips (`data.corrupt`): tokenizer and statistics
-    are made from the damaged split. The reader and the mean pose are always of the clean one.
+    are made from the damaged split. The reader and the mean pose always come from the clean one.
 
     Args:
-        config: of the runs, which differ in `rl`, `loss`, `train.seed`, `data.corrupt` and the
-            optimizer; its first language is used.
+        config: Config of the runs, which differ in `rl`, `loss`, `train.seed`, `data.corrupt` and
+            the optimizer. Its first language is used.
     """
 
     def __init__(self, config: Config):
         self._config, self._lanes = config, config.data.languages[:1]
         self._compiled: dict[str, tuple] = {}
         self._mesh = sharding.make_mesh({}, jax.devices()[:1])
-        clean = dataclasses.replace(config, data=dataclasses.replace(config.data, corrupt=0.0))
-        self._clean = make_group(clean, self._lanes[0])
+        self._clean = make_group(changed(config, data={"corrupt": 0.0}), self._lanes[0])
         folder = config.data.data_dir or None
         self._sets = {
             split: splits.open_split(config.data.dataset, self._lanes[0], split, folder)
             for split in ("train", "dev", "test")
-        }
-        self._clips = {
-            split: [self._sets[split].clip(i) for i in range(len(self._sets[split]))]
-            for split in ("dev", "test")
         }
 
     @functools.cached_property
@@ -73,26 +69,19 @@ class Bench:
 
     @functools.cache  # noqa: B019 (a bench lives as long as its process)
     def part(self, share: float):
-        """Group, producer and train split, of whose clips a share is damaged."""
-        config = dataclasses.replace(
-            self._config, data=dataclasses.replace(self._config.data, corrupt=share)
-        )
+        """Group, producer and train split, in which a share of the clips is damaged."""
+        config = changed(self._config, data={"corrupt": share})
         group = make_group(config, self._lanes[0])
         producer = Producer([group], self._mesh, config.eval.batch_size)
         return group, producer, corruption.open_train(config.data, self._lanes[0])
 
-    def _data(self, group, split, config):
-        return batches.TrainData.of(config, [split], [group])
-
     def _programs(self, config: Config):
         """The compiled start and step of a config, for every seed and value of TRACED."""
-        plain = {name: getattr(RLConfig(), name) for name in TRACED}
-        config = dataclasses.replace(
-            config,
-            rl=dataclasses.replace(config.rl, **plain),
-            loss=dataclasses.replace(config.loss, outlier=LossConfig().outlier),
-            train=dataclasses.replace(config.train, seed=0),
-            data=self._config.data,
+        config = changed(
+            dataclasses.replace(config, data=self._config.data),
+            rl={name: getattr(RLConfig(), name) for name in TRACED},
+            loss={"outlier": LossConfig().outlier},
+            train={"seed": 0},
         )
         key = json.dumps(to_dict(config))
         if key not in self._compiled:
@@ -100,17 +89,14 @@ class Bench:
         return self._compiled[key]
 
     def _compile(self, config):
-        lanes, places = self._lanes, state_shardings(config, self._lanes, self._mesh)
-        specs = jax.tree.map(lambda place: place.spec, places.params)
+        lanes, shardings = self._lanes, state_shardings(config, self._lanes, self._mesh)
+        specs = jax.tree.map(lambda sharding: sharding.spec, shardings.params)
 
         def start(seed):
-            seeded = dataclasses.replace(config.train, seed=seed)
-            return init_state(dataclasses.replace(config, train=seeded), lanes)
+            return init_state(changed(config, train={"seed": seed}), lanes)
 
         def step(state, batch, numbers, outlier):
-            rl = dataclasses.replace(config.rl, **numbers)
-            loss = dataclasses.replace(config.loss, outlier=outlier)
-            task = MlsfTask(dataclasses.replace(config, rl=rl, loss=loss))
+            task = MlsfTask(changed(config, rl=numbers, loss={"outlier": outlier}))
             return train_step(state, batch, task=task, lanes=lanes, specs=specs)
 
         return jax.jit(start), jax.jit(step, donate_argnums=0)
@@ -125,20 +111,21 @@ class Bench:
         """Trains and measures.
 
         Args:
-            config: of the run.
-            marks: steps after which dev is evaluated, and at the end the train clips' errors.
-            start: parameters to start from; None = fresh ones.
-            watch: called after every step with its number and the state, which the next one takes.
+            config: Config of the run.
+            marks: Steps after which dev is evaluated; with some, the errors of the train clips are
+                measured at the end.
+            start: Parameters to start from; None = fresh ones.
+            watch: Called after every step with its number and the state; the next step donates
+                the state's buffers.
 
         Returns:
-            `curve`, the step, teacher-forced frame error and DTW ratio on dev at every mark;
-            `frames` learned from in a step;
-            `auc`, how well errors of the train clips tell damaged ones; and `params`, which are
-            no JSON.
+            `curve` has the step, the teacher-forced frame error and the DTW ratio on dev at every
+            mark; `frames` is the number of frames in a step; `auc` says how well the errors of the
+            train clips separate the damaged ones; `params` are the parameters, which are not JSON.
         """
         share, numbers = config.data.corrupt, {n: getattr(config.rl, n) for n in TRACED}
         group, _, split = self.part(share)
-        data = self._data(group, split, config)
+        data = batches.TrainData.of(config, [split], [group])
         fresh, step = self._programs(config)
         curve, rows, frames = [], range(config.batch_rows[0]), 0.0
         with sharding.use_mesh(self._mesh):
@@ -172,12 +159,13 @@ class Bench:
         """Scores clips that are produced from the texts of the test split.
 
         Args:
-            params: of the model, stacked [1, ...].
-            share: of damaged train clips in the run.
+            params: Parameters of the model, stacked [1, ...].
+            share: Share of damaged train clips in the run.
 
         Returns:
-            `dtw`, the DTW distance by that of the mean pose; `hand_travel`, how far hands go by
-            how far real ones do; `cer`, the reader's character error rate.
+            `dtw` is the DTW distance divided by that of the mean pose; `hand_travel` is the path
+            length of the hands divided by that of the real hands; `cer` is the reader's character
+            error rate.
         """
         with sharding.use_mesh(self._mesh):
             scores, clips = self._produce(params, share, "test")
@@ -188,13 +176,14 @@ class Bench:
         _, producer, _ = self.part(share)
         made = [clip for clip, _ in producer(params, [self._sets[split].texts])[0]]
         scores = self._score(split)(made)
-        names = {"dtw": "dtw_mean_pose_ratio", "hand_travel": "hand_travel_ratio"}
-        return {name: scores[metric] for name, metric in names.items()}, made
+        travel = scores["hand_travel_ratio"]
+        return {"dtw": scores["dtw_mean_pose_ratio"], "hand_travel": travel}, made
 
     @functools.cache  # noqa: B019
     def _score(self, split):
-        pose = self._clean.needed_statistics.mean_pose
-        return Judge(self._sets[split].texts, self._clips[split], pose)
+        source = self._sets[split]
+        clips = [source.clip(index) for index in range(len(source))]
+        return Judge(source.texts, clips, self._clean.needed_statistics.mean_pose)
 
     @functools.cached_property
     def _measure(self):
@@ -209,15 +198,12 @@ class Bench:
             segment = (counter > 0).astype(np.int32)
             whole = jax.numpy.concatenate([clips.frames, counter[..., None]], -1)
             history, before, patches = teacher_forcing(whole, segment, patch)
-            spoken = (clips.text > 0).astype(np.int32)
-            given = clips.text, spoken, history, before, patches
+            given = clips.text, (clips.text > 0).astype(np.int32), history, before, patches
             seen = policy.shown(model, clips)
             made, _ = model.apply({"params": params}, *given, seen=seen)
-            made = made.frames
-            forced, _ = clip_errors(clips.frames, clips.mask, segment, made, weights, 1)
-            made, _, _, length = policy.rollout(
-                model, params, clips.text, clips.frames.shape[1] // patch, seen=seen
-            )
+            forced, _ = clip_errors(clips.frames, clips.mask, segment, made.frames, weights, 1)
+            steps = clips.frames.shape[1] // patch
+            made, _, _, length = policy.rollout(model, params, clips.text, steps, seen=seen)
             free = sequence_errors(clips.frames, clips.mask, clips.length, made, length, "mse")
             return forced[:, 0], free
 
@@ -230,7 +216,7 @@ class Bench:
     def _as_clips(self, share, name):
         group, _, train = self.part(share)
         split = train if name == "train" else self._sets[name]
-        data = self._data(group, split, self._config)
+        data = batches.TrainData.of(self._config, [split], [group])
         rl, count = self._config.rl, len(split)
         joints = (self._config.model.frame_size - 1) // 3
         text = np.zeros((count, rl.clip_tokens), np.int32)
@@ -247,13 +233,9 @@ class Bench:
         return jax.device_put(clips), jax.device_put(counter)
 
     def _auc(self, state, config) -> dict[str, dict[str, float]]:
-        kinds = corruption.labels(
-            self._lanes[0],
-            len(self._sets["train"]),
-            config.data.corrupt,
-            config.data.corrupt_seed,
-        )
-        forced, free = self._errors(state.params, config.data.corrupt, "train")
+        share, count = config.data.corrupt, len(self._sets["train"])
+        kinds = corruption.labels(self._lanes[0], count, share, config.data.corrupt_seed)
+        forced, free = self._errors(state.params, share, "train")
         errors = {"teacher_forced": forced, "free_running": free}
         if state.replay is not None:
             kept = np.full(len(kinds), np.nan)
@@ -265,7 +247,7 @@ class Bench:
 
 
 def separation(error: np.ndarray, kinds: np.ndarray) -> dict[str, float]:
-    """The AUC with which an error tells damaged clips from clean ones: all, and of each kind."""
+    """The AUC of an error that separates damaged clips from clean ones: all, and of each kind."""
     known = np.isfinite(error)
     clean = error[known & (kinds == 0)]
 
@@ -276,5 +258,5 @@ def separation(error: np.ndarray, kinds: np.ndarray) -> dict[str, float]:
         statistic = scipy.stats.mannwhitneyu(damaged, clean).statistic
         return float(statistic / (len(damaged) * len(clean)))
 
-    each = {name: auc(kinds == number) for number, name in enumerate(KINDS) if number}
-    return {"all": auc(kinds > 0)} | each
+    by_kind = {name: auc(kinds == number) for number, name in enumerate(KINDS) if number}
+    return {"all": auc(kinds > 0)} | by_kind

@@ -1,9 +1,9 @@
-"""One seed's record of the sentences of real signs: each corpus by what is trained on it.
+"""The record of one seed of the sentences of real signs: the figures of each corpus.
 
     python launch/study.py sentences --seed=S --output=FILE --takes=DIR --signs=DIR [--work=DIR]
     python launch/study.py sentences --seed=S --output=FILE --takes=DIR --corpora=names
 
-What a record has of other corpora is kept.
+An existing record keeps the figures of other corpora.
 """
 
 import json
@@ -12,14 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from launch.studies import prompted_sentences, sentences
+from launch.studies.records import write_json
 from signllm_jax.core.errors import ConfigError, DataError
+from signllm_jax.core.version import versions
+from signllm_jax.train.setup import PACKAGES, hardware
 
 STUDIES = {
     "order": (sentences.ordering, sentences.run_corpus),
     "tsl": (sentences.turkish, sentences.run_corpus),
     "names": (prompted_sentences.ordering_names, prompted_sentences.run),
 }
-"""Name of a corpus -> what makes it of the folder of its takes, and what trains and scores."""
+"""Corpus -> the function that makes it from a folder of takes, and one that trains and scores."""
 
 
 def study(
@@ -29,7 +32,7 @@ def study(
 
     Args:
         folders: Name of a corpus of STUDIES -> folder of its takes.
-        seed: Of the readers and the models.
+        seed: Seed of the readers and the models.
         output: File of the record, JSON.
         work: Folder for prepared data and runs.
         split: `test`, or `dev` while settings are chosen.
@@ -41,10 +44,6 @@ def study(
         ConfigError: There is no such corpus.
         DataError: The output is there and is no record of this seed.
     """
-    from signllm_jax.artifacts.group import write_file
-    from signllm_jax.core.version import versions
-    from signllm_jax.train.setup import PACKAGES, hardware
-
     if unknown := sorted(set(folders) - set(STUDIES)):
         raise ConfigError(f"unknown corpus {unknown[0]!r}: known are {', '.join(STUDIES)}")
     record = _begun(output, seed)
@@ -53,12 +52,11 @@ def study(
         corpus, run = STUDIES[name]
         record[name] = run(corpus(folder), seed, work, split) | made_by
         yield f"{name}: {json.dumps(record[name])}"
-    output.parent.mkdir(parents=True, exist_ok=True)
-    write_file(output, f"{json.dumps(record, indent=1)}\n".encode())
+    write_json(output, record)
 
 
 def _begun(output: Path, seed: int) -> dict[str, Any]:
-    """What a record has already."""
+    """The record as far as it exists."""
     if not output.exists():
         return {"seed": seed}
     try:

@@ -1,27 +1,39 @@
 """Sentences of real signs: the figures of MLSF on two corpora that are composed of takes.
 
 `order` has the signs of ordering in many sessions, of which one is kept for test; `tsl` has 60
-signs with one take each. DIR of either has `index.csv` and the `.pose` files that it lists. A
-reader of signs and a model are trained on the sentences of train. What is scored are sentences that
-train does not have: real ones, the model's after the filter of `produce --smooth`, and a peer's,
-which looks each sign up in the takes of train and joins them with the same easing, as
+signs with one take each. The folder of either has `index.csv` and the `.pose` files that it lists.
+A sign reader and a model are trained on the sentences of train. The scored sentences are not in
+train: real ones, the model's after the filter of `produce --smooth`, and those of a peer, which
+looks each sign up in the takes of train and joins them with the same easing, as
 `spoken-to-signed` does.
 """
 
 import dataclasses
 import importlib
-import json
 import random
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from signllm_jax.core.config import Config
+from launch.studies.records import write_json
+from signllm_jax.artifacts.workdir import Workdir
+from signllm_jax.core.config import Config, read_config
 from signllm_jax.core.errors import TrainingError
+from signllm_jax.corpora.compose import join_signs
+from signllm_jax.corpora.grammar import parse_grammar
+from signllm_jax.corpora.lexicon import train_lexicon
+from signllm_jax.corpora.manifest import Reading, read_manifest
 from signllm_jax.corpora.prepare import Settings
+from signllm_jax.corpora.shards import source_folder
+from signllm_jax.data.prepare_corpus import prepare_corpus
+from signllm_jax.eval import referees
+from signllm_jax.eval.eval_set import Language, open_texts
+from signllm_jax.eval.sentence_figures import gloss_error, jerk_at_joins
+from signllm_jax.eval.sign_reader import SIGN_READER, SignReader, Signs, train_sign_reader
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.smooth import smoothed
+from signllm_jax.train.loop import train
 
 ORDERING = Path(__file__).with_name("ordering.grammar")
 MANY_SESSIONS = {
@@ -34,7 +46,7 @@ MANY_SESSIONS = {
     "loss.latent": 0.0005,
     "loss.speed": 30.0,
 }
-"""Settings for takes of many people, whose ways and tempo differ; chosen on dev."""
+"""Settings for takes of many people, whose style and tempo differ; chosen on dev."""
 ROWS = ("real", "lookup", "produced", "unsmoothed")
 
 
@@ -43,15 +55,15 @@ class Corpus:
     """A corpus of composed sentences.
 
     Attributes:
-        name: In the records.
-        settings: Of the prepared source.
-        folder: With `index.csv` and the takes.
-        grammar: Its text.
-        steps: Of the model's training.
-        reader_steps: Of the reader's training.
-        row_frames: Frames of a packed row.
-        config: Name of the file in configs/ of the model.
-        changes: What the run has other than that config, by dotted names.
+        name: Name of the corpus in the records.
+        settings: Settings of the prepared source.
+        folder: Folder with `index.csv` and the takes.
+        grammar: Text of the grammar.
+        steps: Number of training steps of the model.
+        reader_steps: Number of training steps of the reader.
+        row_frames: Number of frames in a packed row.
+        config: Name of the model's file in configs/.
+        changes: Settings that differ from that config, by dotted names.
     """
 
     name: str
@@ -63,16 +75,6 @@ class Corpus:
     row_frames: int = 320
     config: str = "mlsf"
     changes: Mapping[str, object] = dataclasses.field(default_factory=dict)
-
-    @property
-    def language(self) -> str:
-        """Code of its sign language."""
-        return self.settings.language
-
-    @property
-    def source(self) -> str:
-        """Name of its prepared source."""
-        return self.settings.source
 
 
 def ordering(takes: Path) -> Corpus:
@@ -89,8 +91,6 @@ def ordering(takes: Path) -> Corpus:
 
 def turkish(signs: Path, count: int = 60) -> Corpus:
     """Sentences of two to four of the first `count` TSL signs of a folder."""
-    from signllm_jax.corpora.manifest import Reading, read_manifest
-
     entries = read_manifest(signs / "index.csv", Reading(language="tsl")).entries
     chosen = sorted({entry.text for entry in entries})[:count]
     named = " | ".join(f'"{text}"' for text in chosen)
@@ -112,12 +112,13 @@ def run_corpus(
     """Prepares a corpus, trains a model and a reader on it, and scores.
 
     Args:
-        corpus: Which.
-        seed: Of the reader and the model.
+        corpus: Corpus to train on.
+        seed: Seed of the reader and the model.
         work: Folder for prepared data and runs.
         split: `test`, or `dev` while settings are chosen.
-        score: Trains the reader and scores; by default `evaluate`, and with its arguments.
-        config: Of the model's run; by default that of `run_config`.
+        score: Function that trains the reader and scores; by default `evaluate`, whose arguments it
+            takes.
+        config: Config of the model's run; by default that of `run_config`.
 
     Returns:
         The figures of `score`, with `steps` and `cpu_seconds` of training model and reader.
@@ -134,13 +135,11 @@ def run_corpus(
 
 
 def trained(config: Config, folder: Path) -> float:
-    """Trains a run, or what is left of it; returns the CPU seconds of all of it.
+    """Trains a run, or the rest of it; returns the CPU seconds of the whole run.
 
     Raises:
         TrainingError: A signal stopped the training, which has saved.
     """
-    from signllm_jax.train.loop import train
-
     final = train(config, folder)
     if final is None:
         raise TrainingError(f"{folder}: a signal stopped the run; the same command goes on with it")
@@ -148,9 +147,7 @@ def trained(config: Config, folder: Path) -> float:
 
 
 def prepare(corpus: Corpus, work: Path) -> dict:
-    """Composes the corpus, or what is missing of it; returns the report of its preparation."""
-    from signllm_jax.data.prepare_corpus import prepare_corpus
-
+    """Composes the missing parts of the corpus; returns the report of its preparation."""
     work.mkdir(parents=True, exist_ok=True)
     grammar = work / f"{corpus.name}.grammar"
     grammar.write_text(corpus.grammar, "utf-8")
@@ -165,12 +162,11 @@ def prepare(corpus: Corpus, work: Path) -> dict:
 
 def run_config(corpus: Corpus, seed: int, work: Path) -> Config:
     """The config of the model's run."""
-    from signllm_jax.core.config import read_config
-
     get_config = importlib.import_module(f"configs.{corpus.config}").get_config
-    config = get_config(f"prompt2sign/{corpus.language}_{corpus.source}")
+    language = corpus.settings.language
+    config = get_config(f"prompt2sign/{language}_{corpus.settings.source}")
     config.data.update(data_dir=str(work / "data"), row_frames=corpus.row_frames)
-    config.data.update(languages=(corpus.language,))
+    config.data.update(languages=(language,))
     config.eval.update(max_frames=corpus.row_frames, report=False, every=corpus.steps)
     config.rl.update(loss="mse", plc=False)
     config.train.update(steps=corpus.steps, seed=seed)
@@ -183,42 +179,29 @@ def evaluate(corpus: Corpus, folder: Path, seed: int, work: Path, split: str) ->
 
     Returns:
         `gloss_error`, `lookup_gloss_error`, `real_gloss_error`, `jerk_at_joins_over_lookup`,
-        `travel` and what else is known of the rows. What is read of every sentence is written to
-        `read.json` of the run, and contact strips of the first ones to its `strips/`.
+        `travel` and further figures of the rows. The glosses that are read from each sentence are
+        written to `read.json` of the run, and contact strips of the first sentences to `strips/`.
     """
-    from signllm_jax.artifacts.group import write_file
-    from signllm_jax.artifacts.workdir import Workdir
-    from signllm_jax.eval import referees
-    from signllm_jax.eval.eval_set import open_texts
-    from signllm_jax.eval.sentence_figures import gloss_error, jerk_at_joins
-    from signllm_jax.eval.sign_reader import SIGN_READER, train_sign_reader
-
     evaluated = open_texts(Workdir(folder), split, str(work / "data"))
-    (each,) = evaluated.languages.values()
+    (language,) = evaluated.languages.values()
     evaluated.produce(evaluated)
-    config = dataclasses.replace(
-        SIGN_READER, seed=seed, steps=corpus.reader_steps, frames=corpus.row_frames
-    )
-    reader = train_sign_reader(each.train, each.statistics, folder / "signs", config)
-    produced = list(each.whole("produced"))
+    produced = list(language.whole("produced"))
     rows = {
-        "real": each.references,
-        "lookup": looked_up(corpus, each.glosses, seed, work),
+        "real": language.references,
+        "lookup": looked_up(corpus, language.glosses, seed, work),
         "produced": [smoothed(clip) for clip in produced],
         "unsmoothed": produced,
     }
-    read = {name: reader.read(clips) for name, clips in rows.items()}
-    errors = {name: gloss_error(read[name], each.glosses) for name in ROWS}
+    reader, read, errors = read_rows(corpus, language, rows, seed, folder)
     jerks = {name: jerk_at_joins(rows[name], read[name]) for name in ROWS}
-    # which filters both sides, before travel is taken
-    figures = referees.row_figures(each.references, rows["unsmoothed"])
-    peer = referees.row_figures(each.references, rows["lookup"])
-    save_strips(folder, rows, each.texts)
-    said = [
-        {"signed": line} | {row: " ".join(read[row][place].glosses) for row in ROWS}
-        for place, line in enumerate(each.glosses)
+    # these smooth both sides before they measure travel
+    figures = referees.row_figures(language.references, rows["unsmoothed"])
+    peer = referees.row_figures(language.references, rows["lookup"])
+    lines = [
+        {"signed": line} | {row: " ".join(read[row][index].glosses) for row in ROWS}
+        for index, line in enumerate(language.glosses)
     ]
-    write_file(folder / "read.json", f"{json.dumps(said, indent=1)}\n".encode())
+    write_json(folder / "read.json", lines)
     return {
         "gloss_error": errors["produced"],
         "lookup_gloss_error": errors["lookup"],
@@ -230,47 +213,62 @@ def evaluate(corpus: Corpus, folder: Path, seed: int, work: Path, split: str) ->
         "unsmoothed_gloss_error": errors["unsmoothed"],
         "unsmoothed_jerk_at_joins_over_lookup": jerks["unsmoothed"] / jerks["lookup"],
         "duration": figures["duration_ratio"],
-        "sentences": len(each.texts),
-        "cut_off": float(np.mean(each.cut_off)),
+        "sentences": len(language.texts),
+        "cut_off": float(np.mean(language.cut_off)),
         "reader_cpu_seconds": reader.cpu_seconds,
     }
+
+
+def read_rows(
+    corpus: Corpus,
+    language: Language,
+    rows: Mapping[str, Sequence[PoseClip]],
+    seed: int,
+    folder: Path,
+) -> tuple[SignReader, dict[str, list[Signs]], dict[str, float]]:
+    """Trains a sign reader and reads rows of clips; saves contact strips of the first sentences.
+
+    Args:
+        corpus: Corpus of the sentences.
+        language: Sentences of the split that is read.
+        rows: Name -> a clip of each sentence.
+        seed: Seed of the reader.
+        folder: Work directory of the model's run.
+
+    Returns:
+        The reader, the signs that it reads in each row, and each row's gloss error.
+    """
+    config = dataclasses.replace(
+        SIGN_READER, seed=seed, steps=corpus.reader_steps, frames=corpus.row_frames
+    )
+    reader = train_sign_reader(language.train, language.statistics, folder / "signs", config)
+    read = {name: reader.read(clips) for name, clips in rows.items()}
+    (folder / "strips").mkdir(exist_ok=True)
+    for name, clips in rows.items():
+        for number, (clip, text) in enumerate(zip(clips[:4], language.texts)):
+            if len(clip):
+                clip.save(folder / "strips" / f"{number}-{name}.png", text=text)
+    return reader, read, {name: gloss_error(read[name], language.glosses) for name in rows}
 
 
 def looked_up(corpus: Corpus, lines: Sequence[str], seed: int, work: Path) -> list[PoseClip]:
     """A peer's sentences: a take of train for every gloss, joined with the easing of the corpus.
 
-    The takes of a sentence are of one session where it has them all, as a dictionary's are.
+    The takes of a sentence come from one session, as in a dictionary, if a session has them all.
     """
-    from signllm_jax.corpora.compose import join_signs
-    from signllm_jax.corpora.grammar import parse_grammar
-    from signllm_jax.corpora.lexicon import train_lexicon
-    from signllm_jax.corpora.shards import source_folder
-
-    folder = source_folder(work / "data", corpus.language, corpus.source)
-    lexicon = train_lexicon(folder, parse_grammar(corpus.grammar), corpus.language)
+    language, source = corpus.settings.language, corpus.settings.source
+    folder = source_folder(work / "data", language, source)
+    lexicon = train_lexicon(folder, parse_grammar(corpus.grammar), language)
     draw = random.Random(f"lookup {seed}")
     clips = []
     for line in lines:
         glosses = line.split()
-        sessions = sorted({take.session for gloss in glosses for take in lexicon[gloss]})
-        whole = [
-            name
-            for name in sessions
-            if all(any(take.session == name for take in lexicon[gloss]) for gloss in glosses)
-        ]
-        session = draw.choice(whole or sessions)
+        of_gloss = [{take.session for take in lexicon[gloss]} for gloss in glosses]
+        sessions = set.intersection(*of_gloss) or set.union(*of_gloss)
+        session = draw.choice(sorted(sessions))
         chosen = [
             draw.choice([t for t in lexicon[gloss] if t.session == session] or lexicon[gloss])
             for gloss in glosses
         ]
         clips.append(join_signs([take.clip for take in chosen]))
     return clips
-
-
-def save_strips(folder: Path, rows: dict[str, list[PoseClip]], texts: Sequence[str]) -> None:
-    """Saves contact strips of the first sentences, a file a row, to be looked at."""
-    (folder / "strips").mkdir(exist_ok=True)
-    for name, clips in rows.items():
-        for number, clip in enumerate(clips[:4]):
-            if len(clip):
-                clip.save(folder / "strips" / f"{number}-{name}.png", text=texts[number])

@@ -6,13 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from launch.studies.records import rounded
 from signllm_jax.artifacts.group import write_file
 from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core import markdown
 from signllm_jax.core.errors import DataError
 
 FIGURES = ("cer", "cer_real", "dtw", "dtw_mean_pose_ratio", "jerk_ratio", "hand_travel_ratio")
-"""Of a report over all languages."""
+"""Figures of a report over all languages."""
 COLUMNS = {
     "cpu_seconds": ("CPU s", ".0f"),
     "cer": ("CER", ".2%"),
@@ -20,45 +21,43 @@ COLUMNS = {
     "dtw_mean_pose_ratio": ("DTW / mean pose", ".3f"),
     "jerk_ratio": ("jerk", ".2f"),
 }
-"""Figure -> head of its column, and how it is written."""
+"""Figure -> head of its column and format of its values."""
 
 
 def record(workdirs: Iterable[Path], output: Path) -> None:
-    """Writes what reports say of finished runs of `configs/mlsf.py:plain`.
+    """Records the reports of finished runs of `configs/mlsf.py:plain`.
 
     Args:
-        workdirs: of the runs, each with its report on test.
-        output: JSON, one line of it for each decoder and seed; those of other runs stay.
+        workdirs: Work directories of the runs, each with its report on test.
+        output: JSON file with a line for each decoder and seed; the lines of other runs stay.
 
     Raises:
-        DataError: a run has no report, is of another data set or kind of learning, or has other
-            languages or steps than the others.
+        DataError: A run has no report, has another data set or kind of learning, or differs from
+            the others in languages or steps.
     """
-    found = {(run["decoder"], run["seed"]): run for run in read(output)}
-    for run in map(_of_run, workdirs):
-        found[run["decoder"], run["seed"]] = run
-    if len({(run["languages"], run["steps"]) for run in found.values()}) > 1:
+    runs = {(run["decoder"], run["seed"]): run for run in (*read(output), *map(_of_run, workdirs))}
+    if len({(run["languages"], run["steps"]) for run in runs.values()}) > 1:
         raise DataError(f"{output}: its runs differ in languages or steps")
     output.parent.mkdir(parents=True, exist_ok=True)
-    lines = ",\n ".join(json.dumps(found[key]) for key in sorted(found))
+    lines = ",\n ".join(json.dumps(runs[key]) for key in sorted(runs))
     write_file(output, f"[{lines}]\n".encode())
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """The records of runs; none where nothing was recorded. DataError: it has no such records."""
+    """The records of a file, none where it is missing; raises DataError where it has no records."""
     if not path.exists():
         return []
     try:
-        found = json.loads(path.read_text("utf-8"))
-        if not all({"decoder", "seed", *FIGURES} <= run.keys() for run in found):
+        runs = json.loads(path.read_text("utf-8"))
+        if not all({"decoder", "seed", *FIGURES} <= run.keys() for run in runs):
             raise ValueError("a run lacks figures")
     except (OSError, ValueError, AttributeError, TypeError) as error:
         raise DataError(f"{path}: is no record of runs ({error!r:.100})") from None
-    return found
+    return runs
 
 
 def section(runs: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The paragraphs of the page on runs; none without runs."""
+    """The paragraphs of the page on these runs; none without runs."""
     if not runs:
         return []
     first, columns = runs[0], ["decoder", "seeds", *(title for title, _ in COLUMNS.values())]
@@ -102,4 +101,5 @@ def _of_run(folder: Path) -> dict[str, Any]:
         "languages": len(languages),
         "clips": overall["clips"],
         "cpu_seconds": round(spent, 1),
-    } | {name: float(f"{overall[name]:.5g}") for name in FIGURES}
+        **{name: rounded(overall[name], 5) for name in FIGURES},
+    }

@@ -1,6 +1,7 @@
 """The figures of one run of the study of variety, beside real takes, their mean and a mean pose."""
 
-from collections.abc import Callable, Sequence
+import dataclasses
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,9 @@ from signllm_jax.metrics.variety import places_of, real_variety
 from signllm_jax.poses.clip import PoseClip
 
 SHORT = (3, 6)
-"""Letters of the words that the study is judged by."""
+"""Least and greatest number of letters of the words that the study is judged by."""
 LONGER = 20
-"""Texts of more letters that are measured beside them, spread evenly."""
+"""Number of longer texts that are measured too, spread evenly."""
 MOST = 8
 """Greatest number of test takes of a sign, and of samples beside them."""
 NAMES = {
@@ -43,199 +44,186 @@ NAMES = {
     "left_handed_real": "real_left_handed",
 }
 """Figures of `referees` -> their names in the study's JSON."""
+Sample = Callable[[Sequence[str]], list[list[PoseClip]]]
+"""A function that returns the samples of each text."""
 
 
 def judge_signers(
     workdir: Path,
     data_dir: str | None,
-    sample: Callable[[Sequence[str]], list[list[PoseClip]]],
+    sample: Sample,
     with_references: bool = True,
     split: str = "test",
 ) -> dict[str, Any]:
     """The figures of a run on many signers.
 
     Args:
-        workdir: of the run; its reader of letters is trained where it is missing.
-        data_dir: of the prepared data, None = the run's.
-        sample: texts -> the samples of each.
-        with_references: whether the reference rows are made, which are the same of every run.
+        workdir: Work directory of the run; its letter reader is trained where it is missing.
+        data_dir: Folder of the prepared data, None = the run's.
+        sample: Returns the samples of each text.
+        with_references: Whether the reference rows are made, which are the same for every run.
         split: `test`, or `dev` while settings are chosen.
 
     Returns:
-        The figures of unseen words of 3 to 6 letters; `longer` and, of test, `unseen_signers` with
-        their own; `references`, those of another real take, the mean of real takes and the mean
-        pose.
+        The figures of unseen words of 3 to 6 letters. `longer` has those of longer texts,
+        `unseen_signers` (on test only) those of unseen signers, and `references` those of another
+        real take, the mean of real takes and the mean pose.
     """
-    evaluated = open_texts(Workdir(workdir), split, data_dir)
-    reader = _reader(workdir, evaluated)
-    _, each = _only(evaluated)
-    fill = list(dict.fromkeys(each.texts))
-    made = dict(zip(fill, sample(fill)))
-    small, large = ([t for t in fill if inside(t)] for inside in (_is_short, _is_long))
+    run = Workdir(workdir)
+    evaluated = open_texts(run, split, data_dir)
+    (reader,) = trained_inside(run, evaluated.languages, (0,), reader_of(evaluated.config))
+    (language,) = evaluated.languages.values()
+    texts = list(dict.fromkeys(language.texts))
+    made = dict(zip(texts, sample(texts)))
+    small = [t for t in texts if " " not in t and SHORT[0] <= len(t) <= SHORT[1]]
+    large = [t for t in texts if len(t) > SHORT[1]]
     large = [large[i] for i in np.linspace(0, len(large) - 1, min(LONGER, len(large))).astype(int)]
-    part = _part(each, small)
-    found, references = _beside_takes(evaluated, part, made, reader, with_references)
-    longer, _ = _beside_takes(evaluated, _part(each, large), made, reader, references=False)
-    found |= _hands(each, made) | {"longer": longer}
+    figures, references = _beside_takes(evaluated, small, made, reader, with_references)
+    longer, _ = _beside_takes(evaluated, large, made, reader, False)
+    figures |= _hands(language, made) | {"longer": longer}
     if split == "test":
-        unseen = open_texts(Workdir(workdir), spelled_signers.SIGNER_TEST, data_dir)
-        found["unseen_signers"] = _unseen(unseen, reader, sample)
-    return found | {"references": references}
+        unseen = open_texts(run, spelled_signers.SIGNER_TEST, data_dir)
+        figures["unseen_signers"] = _unseen(unseen, reader, sample)
+    return figures | {"references": references}
 
 
 def _only(evaluated: EvalSet) -> tuple[str, Language]:
-    ((code, each),) = evaluated.languages.items()
-    return code, each
+    """The code of the only language, and the language."""
+    (item,) = evaluated.languages.items()
+    return item
 
 
-def _reader(workdir: Path, evaluated: EvalSet) -> Evaluator:
-    sizes = reader_of(evaluated.config)
-    (reader,) = trained_inside(Workdir(workdir), evaluated.languages, (0,), sizes)
-    return reader
+def _named(figures: Mapping[str, float]) -> dict[str, float]:
+    """Figures of `referees` under their names in the study's JSON."""
+    return {NAMES[name]: figures[name] for name in NAMES if name in figures}
 
 
-def _is_short(text: str) -> bool:
-    return " " not in text and SHORT[0] <= len(text) <= SHORT[1]
-
-
-def _is_long(text: str) -> bool:
-    return len(text) > SHORT[1]
-
-
-Part = tuple[list[str], list[PoseClip]]
-
-
-def _part(each: Language, texts: Sequence[str]) -> Part:
-    """The takes of some texts: the text of each, and its clip."""
-    chosen = [i for i, text in enumerate(each.texts) if text in {*texts}]
-    return [each.texts[i] for i in chosen], [each.references[i] for i in chosen]
-
-
-def _aligned(texts: Sequence[str], made: dict[str, list[PoseClip]]) -> list[PoseClip]:
-    """A sample for every take of a text, each another one."""
+def _aligned(texts: Sequence[str], made: Mapping[str, list[PoseClip]]) -> list[PoseClip]:
+    """For every take of a text another one of the text's samples."""
     clips: list[PoseClip] = [made[text][0] for text in texts]
-    for text, places in places_of(texts).items():
-        for place, clip in zip(places, made[text], strict=False):
-            clips[place] = clip
+    for text, positions in places_of(texts).items():
+        for position, clip in zip(positions, made[text], strict=False):
+            clips[position] = clip
     return clips
+
+
+def _references(
+    evaluated: EvalSet,
+    texts: list[str],
+    takes: list[PoseClip],
+    row: Callable[[Sequence[PoseClip | None]], dict[str, float]],
+) -> dict[str, dict[str, float]]:
+    """The figures of the reference rows.
+
+    Args:
+        evaluated: Set with one language.
+        texts: N texts.
+        takes: A real take of each text.
+        row: Returns the figures of N clips.
+    """
+    code, language = _only(evaluated)
+    chosen = dataclasses.replace(language, texts=texts, references=takes)
+    return {
+        "another real take": row(referees.other_takes(texts, takes)),
+        "mean of real takes": row(takes_report.means(evaluated.config, code, chosen)),
+        "mean pose": row([held(language.statistics.mean_pose, take) for take in takes]),
+    }
 
 
 def _beside_takes(
     evaluated: EvalSet,
-    part: Part,
-    made: dict[str, list[PoseClip]],
+    chosen: Collection[str],
+    made: Mapping[str, list[PoseClip]],
     reader: Evaluator,
-    references: bool = True,
+    with_references: bool,
 ) -> tuple[dict[str, Any], dict[str, dict[str, float]]]:
-    """The figures of samples beside takes, and those of reference rows where they are asked for."""
-    code, each = _only(evaluated)
-    texts, takes = part
+    """The figures of samples of some texts beside their takes, and those of any reference rows."""
+    code, language = _only(evaluated)
+    pairs = [pair for pair in zip(language.texts, language.references) if pair[0] in chosen]
+    texts, takes = map(list, zip(*pairs))
     real = real_variety(texts, takes)
-    still = [held(each.statistics.mean_pose, take) for take in takes]
+    still = [held(language.statistics.mean_pose, take) for take in takes]
+    pose = referees.row_figures(takes, still)["dtw"]
 
     def row(clips):
-        figures = referees.figures(texts, takes, clips, real)
-        named = {NAMES[name]: figures[name] for name in NAMES if name in figures}
-        return {"cer": cer(reader.read(code, clips), texts)} | named
+        figures = _named(referees.figures(texts, takes, clips, real))
+        ratio = {"best_of_4_over_mean_pose": figures["best_of_4"] / pose}
+        return {"cer": cer(reader.read(code, clips), texts)} | figures | ratio
 
-    found = row(_aligned(texts, made))
-    pose = referees.row_figures(takes, still)["dtw"]
-    found["best_of_4_over_mean_pose"] = found["best_of_4"] / pose
-    found["cer_real"] = cer(reader.read(code, takes), texts)
-    found["texts"], found["clips"] = len(set(texts)), len(texts)
-    if not references:
-        return found, {}
-    language = Language(each.train, each.tokenizer, each.statistics, texts, references=takes)
-    means = takes_report.means(evaluated.config, code, language)
-    rows = {
-        "another real take": row(referees.other_takes(texts, takes)),
-        "mean of real takes": row(means),
-        "mean pose": row(still),
-    }
-    for figures in rows.values():
-        figures["best_of_4_over_mean_pose"] = figures["best_of_4"] / pose
-    return found, rows
+    figures = row(_aligned(texts, made))
+    figures["cer_real"] = cer(reader.read(code, takes), texts)
+    figures["texts"], figures["clips"] = len(set(texts)), len(texts)
+    return figures, _references(evaluated, texts, takes, row) if with_references else {}
 
 
-def _hands(each: Language, made: dict[str, list[PoseClip]]) -> dict[str, float]:
-    """Which hands sign all samples of all texts; the real share is that of the takes."""
-    own = _part(each, each.texts)
-    real = hand_use(*own, own[1])
+def _hands(language: Language, made: Mapping[str, list[PoseClip]]) -> dict[str, float]:
+    """The hands that sign all samples of all texts; the real share is that of the takes."""
+    takes = language.references
+    real = hand_use(language.texts, takes, takes)
     texts = [text for text, clips in made.items() for _ in clips]
-    first = {text: places[0] for text, places in places_of(own[0]).items()}
-    takes = [own[1][first[text]] for text in texts]
-    found = hand_use(texts, takes, [clip for clips in made.values() for clip in clips])
+    first = {text: takes[positions[0]] for text, positions in places_of(language.texts).items()}
+    clips = [clip for clips in made.values() for clip in clips]
+    shares = hand_use(texts, [first[text] for text in texts], clips)
     return {
-        "mixed_hands": found["mixed_hands"],
-        "left_handed": found["left_handed"],
+        "mixed_hands": shares["mixed_hands"],
+        "left_handed": shares["left_handed"],
         "real_left_handed": real["left_handed_real"],
-        "hand_samples": found["one_handed"],
+        "hand_samples": shares["one_handed"],
     }
 
 
-def _unseen(
-    evaluated: EvalSet, reader: Evaluator, sample: Callable[[Sequence[str]], list[list[PoseClip]]]
-) -> dict[str, float]:
-    """Texts by signers of whom nothing was trained: one take of each, one sample."""
-    code, each = _only(evaluated)
-    clips = [own[0] for own in sample(each.texts)]
-    figures = referees.row_figures(each.references, clips)
+def _unseen(evaluated: EvalSet, reader: Evaluator, sample: Sample) -> dict[str, float]:
+    """The figures of texts by signers that were not trained on: one take and sample of each."""
+    code, language = _only(evaluated)
+    clips = [samples[0] for samples in sample(language.texts)]
     return {
-        "cer": cer(reader.read(code, clips), each.texts),
-        "cer_real": cer(reader.read(code, each.references), each.texts),
-    } | {NAMES[name]: figures[name] for name in NAMES if name in figures}
+        "cer": cer(reader.read(code, clips), language.texts),
+        "cer_real": cer(reader.read(code, language.references), language.texts),
+    } | _named(referees.row_figures(language.references, clips))
 
 
 def judge_takes(
     workdir: Path,
     reader: Evaluator,
-    sample: Callable[[Sequence[str]], list[list[PoseClip]]],
+    sample: Sample,
     with_references: bool = True,
     split: str = "test",
 ) -> dict[str, Any]:
     """The figures of a run on takes of signs, on sessions that were never seen.
 
     Args:
-        workdir: of the run.
-        reader: of signs, trained on the train sessions.
-        sample: texts -> `MOST` samples of each.
-        with_references: as of `judge_signers`.
-        split: as of `judge_signers`.
+        workdir: Work directory of the run.
+        reader: Sign reader, trained on the train sessions.
+        sample: Returns `MOST` samples of each text.
+        with_references: See `judge_signers`.
+        split: See `judge_signers`.
 
     Returns:
         The figures, `sign_read`, `sign_read_real` and `sign_read_over_real` among them, and
         `references`.
     """
     evaluated = open_texts(Workdir(workdir), split)
-    code, each = _only(evaluated)
-    chosen = [i for own in places_of(each.texts).values() for i in own[:MOST]]
-    texts, takes = [each.texts[i] for i in chosen], [each.references[i] for i in chosen]
-    names = list(dict.fromkeys(texts))
-    made = dict(zip(names, sample(names)))
+    code, language = _only(evaluated)
+    chosen = [i for positions in places_of(language.texts).values() for i in positions[:MOST]]
+    texts, takes = [language.texts[i] for i in chosen], [language.references[i] for i in chosen]
+    signs = list(dict.fromkeys(texts))
+    made = dict(zip(signs, sample(signs)))
     real = real_variety(texts, takes)
-    read_real = _read_right(reader, code, takes, texts)
+
+    def read_right(clips):
+        pairs = zip(reader.read(code, clips), texts, strict=True)
+        return float(np.mean([text == real_text for text, real_text in pairs]))
+
+    read_real = read_right(takes)
 
     def row(clips):
-        figures = referees.figures(texts, takes, clips, real)
-        read = _read_right(reader, code, clips, texts)
-        named = {NAMES[name]: figures[name] for name in NAMES if name in figures}
-        return {"sign_read": read, "sign_read_over_real": read / max(read_real, 1e-9)} | named
+        read = read_right(clips)
+        rates = {"sign_read": read, "sign_read_over_real": read / max(read_real, 1e-9)}
+        return rates | _named(referees.figures(texts, takes, clips, real))
 
-    found = row(_aligned(texts, made)) | {"sign_read_real": read_real, "clips": len(texts)}
-    found |= {"texts": len(names), "references": {}}
-    if not with_references:
-        return found
-    language = Language(each.train, each.tokenizer, each.statistics, texts, references=takes)
-    rows = {
-        "another real take": row(referees.other_takes(texts, takes)),
-        "mean of real takes": row(takes_report.means(evaluated.config, code, language)),
-        "mean pose": row([held(each.statistics.mean_pose, take) for take in takes]),
+    return row(_aligned(texts, made)) | {
+        "sign_read_real": read_real,
+        "clips": len(texts),
+        "texts": len(signs),
+        "references": _references(evaluated, texts, takes, row) if with_references else {},
     }
-    return found | {"references": rows}
-
-
-def _read_right(
-    reader: Evaluator, code: str, clips: Sequence[PoseClip], texts: Sequence[str]
-) -> float:
-    read = reader.read(code, clips)
-    return float(np.mean([said == text for said, text in zip(read, texts, strict=True)]))

@@ -1,6 +1,7 @@
-"""Takes of ASL signs for the study of variety: splits by session, preparing, a reader of signs."""
+"""Takes of ASL signs for the study of variety: splits by session, preparation, a sign reader."""
 
 import csv
+import itertools
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -10,22 +11,22 @@ from signllm_jax.eval.evaluators import Evaluator
 LANGUAGE, CORPUS = "asl", "takes"
 READER_STEPS = 500
 LEAST = 4
-"""Test takes of a sign at least, where its sessions allow it."""
+"""Least number of test takes of a sign, where its sessions allow it."""
 MOST = 40
-"""Train takes of a sign at most, spread over its sessions."""
+"""Greatest number of train takes of a sign, spread over its sessions."""
 
 
 def session_splits(listed: Iterable[Mapping[str, str]]) -> dict[str, str]:
-    """Id of a take -> its split: whole sessions of a sign, the smallest first.
+    """The split of each take by its id; a sign's sessions stay whole.
 
-    A sign's smallest sessions are test until there are `LEAST` takes, the next one is dev where
-    two are left, and the others are train, of which `MOST` takes are kept. A sign of one session is
-    left out: what is learned of it could not be judged on another.
+    A sign's smallest sessions are test until there are `LEAST` takes. The next one is dev where two
+    are left, and the others are train, of which `MOST` takes are kept. A sign with one session is
+    left out, because there is no other session to test it on.
     """
     signs: dict[str, dict[str, list[str]]] = {}
     for line in listed:
         signs.setdefault(line["text"], {}).setdefault(line["signer"], []).append(line["id"])
-    found = {}
+    splits = {}
     for sessions in signs.values():
         order = sorted(sessions, key=lambda name: (len(sessions[name]), name))
         if len(order) < 2:
@@ -34,23 +35,18 @@ def session_splits(listed: Iterable[Mapping[str, str]]) -> dict[str, str]:
         while len(order) > 1 and len(test) < LEAST:
             test += sessions[order.pop(0)]
         dev = sessions[order.pop(0)] if len(order) > 1 else []
-        train = sorted(_in_turn([sessions[name] for name in order])[:MOST])
-        for split, ids in (("test", test), ("dev", dev), ("train", train)):
-            found |= dict.fromkeys(ids, split)
-    return found
-
-
-def _in_turn(groups: list[list[str]]) -> list[str]:
-    """One of each group, then the next of each, until all are taken."""
-    longest = max(map(len, groups))
-    return [group[i] for i in range(longest) for group in groups if i < len(group)]
+        turns = itertools.zip_longest(*(sessions[name] for name in order))
+        train = list(filter(None, itertools.chain.from_iterable(turns)))[:MOST]
+        for split, ids in (("test", test), ("dev", dev), ("train", sorted(train))):
+            splits |= dict.fromkeys(ids, split)
+    return splits
 
 
 def prepared(source: Path, work: Path) -> Path:
-    """The folder of the prepared takes, which are prepared where they are missing.
+    """The folder of the prepared takes; prepares them where they are missing.
 
     Raises:
-        DataError: the index cannot be read, or has no sign with two sessions.
+        DataError: The index cannot be read, or has no sign with two sessions.
     """
     from signllm_jax.corpora.prepare import Settings
     from signllm_jax.data.prepare_corpus import prepare_corpus
@@ -73,9 +69,8 @@ def prepared(source: Path, work: Path) -> Path:
         columns = ["id", "text", "gloss", "signer", "split"]
         writer = csv.DictWriter(file, columns, extrasaction="ignore")
         writer.writeheader()
-        for line in listed:
-            if line["id"] in splits:
-                writer.writerow(line | {"split": splits[line["id"]]})
+        chosen = (line for line in listed if line["id"] in splits)
+        writer.writerows(line | {"split": splits[line["id"]]} for line in chosen)
     settings = Settings(LANGUAGE, CORPUS, "pose")
     prepare_corpus(settings, source / LANGUAGE, data, manifest=manifest)
     done.touch()
@@ -83,7 +78,7 @@ def prepared(source: Path, work: Path) -> Path:
 
 
 def sign_reader(data: Path, work: Path, steps: int = 0) -> Evaluator:
-    """A reader of whole signs, trained on the train sessions where it is missing."""
+    """A reader of whole signs; trains it on the train sessions where it is missing."""
     from configs.back_translation import get_config
     from signllm_jax.core.config import read_config
     from signllm_jax.eval.evaluators import open_evaluator

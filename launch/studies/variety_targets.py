@@ -1,4 +1,4 @@
-"""What the study of variety asks for, and by how much what is reached misses it."""
+"""The targets of the study of variety, and by how much the figures miss them."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -7,15 +7,15 @@ from signllm_jax.core import markdown
 
 
 class Target(NamedTuple):
-    """One figure that is asked for.
+    """The target of one figure.
 
     Attributes:
-        title: what it is.
-        name: of the figure in a half of the summary.
-        low: least value.
-        high: greatest value.
-        form: how it is written.
-        beside: name of a figure that is taken off it; "" = none.
+        title: Title of the figure.
+        name: Name of the figure in a half of the summary.
+        low: Least value.
+        high: Greatest value.
+        form: Format specification of the values.
+        beside: Name of a figure that is subtracted from it; "" = none.
     """
 
     title: str
@@ -48,11 +48,11 @@ TAKES = (
 
 
 def table(targets: tuple[Target, ...], rows: Mapping[str, Mapping[str, Any]]) -> str:
-    """What is asked, what each row reaches, and by how much it misses it (in brackets).
+    """The targets, the figures of each row, and by how much they miss (in brackets).
 
     Args:
-        targets: of a half of the study.
-        rows: title -> its figures.
+        targets: Targets of a half of the study.
+        rows: Title of a row -> its figures.
     """
     lines = [
         [target.title, _asked(target), *(_reached(target, row) for row in rows.values())]
@@ -62,7 +62,7 @@ def table(targets: tuple[Target, ...], rows: Mapping[str, Mapping[str, Any]]) ->
 
 
 def missed(target: Target, value: float) -> float:
-    """How far a value is outside of what is asked; below 0 where it is too small, 0 inside."""
+    """How far a value is outside of its target: below 0 where it is too small, 0 inside."""
     return min(0.0, value - target.low) + max(0.0, value - target.high)
 
 
@@ -78,5 +78,5 @@ def _reached(target: Target, row: Mapping[str, Any]) -> str:
         return markdown.MISSING
     value = row[target.name] - row.get(target.beside, 0.0)
     off = missed(target, value)
-    told = format(value, target.form)
-    return f"{told} **(missed by {abs(off):{target.form.lstrip('+')}})**" if off else told
+    shown = format(value, target.form)
+    return f"{shown} **(missed by {abs(off):{target.form.lstrip('+')}})**" if off else shown

@@ -1,4 +1,4 @@
-"""Runs of the study that are made by the train loop, as a user makes them: each has a workdir."""
+"""Runs of the study that the training loop makes, as for a user: each has a work directory."""
 
 import json
 from pathlib import Path
@@ -16,20 +16,22 @@ from signllm_jax.train.loop import train
 
 
 def trained(config: Config, workdir: Path) -> Tree:
-    """The best parameters [1, ...] of a run of one language, which is trained when missing."""
+    """The best parameters [1, ...] of a run of one language, which is trained if it is missing."""
     train(config, workdir)
     params = load_group(Workdir(workdir).group(config.data.languages[0])).params
     return jax.tree.map(lambda leaf: np.asarray(leaf)[None], params)
 
 
 def prompted(config: Config, workdir: Path) -> dict[str, float]:
-    """Trains Prompt2LangGloss and gives the figures of its clips from true LangGloss, on test."""
+    """Trains Prompt2LangGloss and returns the figures on test of its clips from true LangGloss."""
     train(config, workdir)
     evaluate_run(workdir)
     report = json.loads((workdir / "report.json").read_text())
     figures = report["rows"]["true_langgloss"]["overall"]
-    return {"dtw": figures["dtw_mean_pose_ratio"], "hand_travel": figures["hand_travel_ratio"]} | {
-        "prompted": report["overall"]["dtw_mean_pose_ratio"]
+    return {
+        "dtw": figures["dtw_mean_pose_ratio"],
+        "hand_travel": figures["hand_travel_ratio"],
+        "prompted": report["overall"]["dtw_mean_pose_ratio"],
     }
 
 
@@ -37,8 +39,8 @@ def of_demo(workdir: Path) -> dict:
     """The record of an evaluated run of MLSF.
 
     Raises:
-        CheckpointError: there is no run.
-        DataError: it was not evaluated.
+        CheckpointError: There is no run.
+        DataError: The run was not evaluated.
     """
     config, _ = Workdir(workdir).read_config()
     (report,) = read_reports([str(workdir)])
@@ -54,5 +56,5 @@ def of_demo(workdir: Path) -> dict:
         "config": {"steps": config.train.steps, "rows": config.train.batch_size},
         "cpu_seconds": report["run"]["cpu_seconds"],
         "overall": chosen(report["overall"]),
-        "languages": {code: chosen(own) for code, own in report["languages"].items()},
+        "languages": {code: chosen(figures) for code, figures in report["languages"].items()},
     }
