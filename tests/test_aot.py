@@ -136,6 +136,44 @@ def test_loops_that_stop_early_run_as_often_as_each_is_given():
         estimate(two, mesh_of(4, 1, 2, 1), CHIP, default_trips=(9,))
 
 
+TWICE = """HloModule jit_step, is_scheduled=true
+
+%body (s: f32[8]) -> f32[8] {
+  %s = f32[8]{0} parameter(0)
+  ROOT %n = f32[8]{0} negate(%s)
+}
+
+%test (t: f32[8]) -> pred[] {
+  %t = f32[8]{0} parameter(0)
+  ROOT %c = pred[] constant(true)
+}
+
+%other (o: f32[8]) -> f32[8] {
+  %o = f32[8]{0} parameter(0)
+  ROOT %m = f32[8]{0} negate(%o)
+}
+
+%inside (p: f32[8]) -> f32[8] {
+  %p = f32[8]{0} parameter(0)
+  ROOT %w = f32[8]{0} while(%p), condition=%test, body=%body
+}
+
+ENTRY %main (x: f32[8]) -> f32[8] {
+  %x = f32[8]{0} parameter(0)
+  %a = f32[8]{0} call(%x), to_apply=%inside
+  %b = f32[8]{0} call(%a), to_apply=%inside
+  ROOT %v = f32[8]{0} while(%b), condition=%test, body=%other
+}
+"""
+
+
+def test_a_loop_that_is_reached_twice_takes_one_of_the_counts():
+    counts = hlo.executions(hlo.read_program(TWICE), (3, 4))
+    assert (counts["body"], counts["other"]) == (6, 4)
+    with pytest.raises(ValueError, match="unknown length"):
+        hlo.executions(hlo.read_program(TWICE), (3,))
+
+
 COUNTED = """HloModule jit_step, is_scheduled=true
 
 %body (state: (s32[], f32[8])) -> (s32[], f32[8]) {
