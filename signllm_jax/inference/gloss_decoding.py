@@ -5,6 +5,7 @@ It never reads a reference.
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Float, Int
 
 from signllm_jax.core.typing import Array, Tree
 from signllm_jax.inference.beam_search import IMPOSSIBLE, beam_search, length_penalty
@@ -15,8 +16,13 @@ from signllm_jax.text.langgloss import BOS, EOS, PAD
 
 
 def decode_lines(
-    model: Text2Gloss, params: Tree, units: Array, most: int, beams: int = 1, power: float = 1.0
-) -> tuple[Array, Array]:
+    model: Text2Gloss,
+    params: Tree,
+    units: Int[Array, "B S grams"],
+    most: int,
+    beams: int = 1,
+    power: float = 1.0,
+) -> tuple[Int[Array, "B most"], Float[Array, " B"]]:
     """The best line of LangGloss tokens for every text.
 
     Args:
@@ -58,7 +64,9 @@ def decode_lines(
     return best.tokens, best.logp
 
 
-def score_choices(model: Text2Gloss, params: Tree, units: Array, lines: Array) -> Array:
+def score_choices(
+    model: Text2Gloss, params: Tree, units: Int[Array, "B S grams"], lines: Int[Array, "B K N"]
+) -> Float[Array, "B K"]:
     """Log probabilities of given lines for every text, without the language marks.
 
     Args:
@@ -85,14 +93,14 @@ def score_choices(model: Text2Gloss, params: Tree, units: Array, lines: Array) -
     return jnp.where(flat[:, 0] > 0, total, -jnp.inf).reshape(rows, count)
 
 
-def _encoded(model: Text2Gloss, params: Tree, units: Array, copies: int) -> Tree:
+def _encoded(model: Text2Gloss, params: Tree, units: Int[Array, "B S grams"], copies: int) -> Tree:
     """The encoder's memory of units [B, S, 1 + G], with each row repeated: [B * copies, ...]."""
     segment = (units[..., 0] > 0).astype(jnp.int32)
     memory = apply(model, params, units, segment, method="encode")
     return jax.tree.map(lambda x: jnp.repeat(x, copies, axis=0), memory)
 
 
-def _average(logits: Array) -> Array:
+def _average(logits: Float[Array, "M ... V"]) -> Float[Array, "... V"]:
     """Logits [M, ..., V] -> log of the models' mean probability [..., V]."""
     logp = jax.nn.log_softmax(logits, axis=-1)
     return jax.nn.logsumexp(logp, axis=0) - jnp.log(float(len(logp)))

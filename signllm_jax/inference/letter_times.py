@@ -5,7 +5,9 @@ import itertools
 from collections.abc import Sequence
 
 import numpy as np
+from jaxtyping import Float
 
+from signllm_jax.core.typing import Array
 from signllm_jax.corpora.letters import small
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.cues import signed_cues, spelled_cues
@@ -19,7 +21,7 @@ def with_cues(
     ids: Sequence[int],
     tokenizer: Tokenizer,
     signs: Sequence[str] = (),
-    frames: np.ndarray | None = None,
+    frames: Float[Array, " tokens"] | None = None,
 ) -> PoseClip:
     """The clip of a text with the letters that it spells, or the signs that its text lists.
 
@@ -45,7 +47,7 @@ def with_cues(
 
 
 def _of_signs(
-    signs: Sequence[str], pieces: Sequence[str], frames: np.ndarray
+    signs: Sequence[str], pieces: Sequence[str], frames: Float[Array, " tokens"]
 ) -> list[float] | None:
     """Duration of each sign of a text: the sum over its pieces; None if they do not match."""
     written = [len(piece.replace("▁", "").replace(" ", "")) for piece in pieces]
@@ -59,7 +61,7 @@ def _of_signs(
 
 
 def with_gloss(
-    clip: PoseClip, gloss: str, spelled: bool, frames: np.ndarray | None = None
+    clip: PoseClip, gloss: str, spelled: bool, frames: Float[Array, " tokens"] | None = None
 ) -> PoseClip:
     """The clip of LangGloss with its letters, or with its glosses and the letters among them.
 

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 
 import jax
 import numpy as np
+from jaxtyping import Float
 
 from signllm_jax.artifacts.group import Group
 from signllm_jax.core.config import Config, ModelConfig, ReadingConfig
 from signllm_jax.core.errors import DataError
-from signllm_jax.core.typing import Tree
+from signllm_jax.core.typing import Array, Tree
 from signllm_jax.inference import text_decoding
 from signllm_jax.inference.padding import padded
 from signllm_jax.models.layers.precision import compute_dtype
@@ -79,7 +80,7 @@ class BackTranslator:
                 texts[i] += [decode(ids.tolist()) if ids.any() else "" for ids in tokens]
         return texts
 
-    def _standardized(self, clip: PoseClip, group: Group) -> np.ndarray:
+    def _standardized(self, clip: PoseClip, group: Group) -> Float[Array, "T coords"]:
         """The frames [T, D - 1] of a clip as the reader of its language sees them."""
         statistics = group.needed_statistics
         if clip.layout != statistics.layout:

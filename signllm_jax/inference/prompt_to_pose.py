@@ -5,11 +5,11 @@ The server and the evaluation both run this code.
 
 from collections.abc import Sequence
 
-import numpy as np
+from jaxtyping import Float
 
 from signllm_jax.artifacts.group import Group, check_trained
 from signllm_jax.core.errors import TextError
-from signllm_jax.core.typing import Tree
+from signllm_jax.core.typing import Array, Tree
 from signllm_jax.inference.prompt_to_gloss import understand
 from signllm_jax.inference.request import Draw, Request
 from signllm_jax.inference.text_to_gloss import Translator
@@ -66,7 +66,9 @@ class PromptToPose:
         made = dict(zip(fitting, clips, strict=True))
         return [made[i] if refusal is None else refusal for i, refusal in enumerate(refusals)]
 
-    def durations(self, params: Tree, glosses: Sequence[str]) -> list[np.ndarray | None]:
+    def durations(
+        self, params: Tree, glosses: Sequence[str]
+    ) -> list[Float[Array, " tokens"] | None]:
         """Duration in frames of each token of lines of LangGloss; see `Producer.durations`."""
         return self._producer.durations(pose_params(params), glosses)
 

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float
 
 from signllm_jax.core.errors import ConfigError
 from signllm_jax.core.languages import LANGUAGES
+from signllm_jax.core.typing import Array
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.cues import spelling
 from signllm_jax.text.language_names import abbreviations, code_of
@@ -32,7 +34,7 @@ class Draw(NamedTuple):
     sample: int = 0
     temperature: float = 1.0
 
-    def noise(self, size: int) -> np.ndarray:
+    def noise(self, size: int) -> Float[Array, " size"]:
         """Normal noise float32 [size], which depends on nothing but the draw."""
         random = np.random.default_rng((self.seed, self.sample))
         return np.float32(self.temperature) * random.standard_normal(size, np.float32)

@@ -5,6 +5,7 @@ It reads pose frames only: neither the text nor its length.
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Bool, Float, Int
 
 from signllm_jax.core.typing import Array, Tree
 from signllm_jax.inference.beam_search import IMPOSSIBLE, beam_search, mean_of_tokens
@@ -16,12 +17,12 @@ from signllm_jax.models.pose2text import END, Pose2Text
 def read(
     model: Pose2Text,
     params: Tree,
-    frames: Array,
-    length: Array,
-    allowed: Array,
+    frames: Float[Array, "B T coords"],
+    length: Int[Array, " B"],
+    allowed: Bool[Array, " V"],
     max_tokens: int,
     beams: int = 1,
-) -> tuple[Array, Array]:
+) -> tuple[Int[Array, "B S"], Float[Array, " B"]]:
     """Reads the texts of B clips of one language.
 
     Of the texts that the search keeps, it takes the one with the highest mean log-probability of a

@@ -4,9 +4,10 @@ from collections.abc import Iterator, Sequence
 
 import jax
 import numpy as np
+from jaxtyping import Int
 
 from signllm_jax.core.config import ModelConfig
-from signllm_jax.core.typing import Tree
+from signllm_jax.core.typing import Array, Tree
 from signllm_jax.inference.gloss_decoding import decode_lines, score_choices
 from signllm_jax.inference.padding import padded
 from signllm_jax.models.layers.precision import compute_dtype
@@ -46,7 +47,7 @@ class Translator:
 
     def tokens(
         self, params: Tree, texts: Sequence[str], languages: Sequence[str | None]
-    ) -> np.ndarray:
+    ) -> Int[Array, "N line"]:
         """Token ids int32 [N, line] of the texts, 0 after the end; see `__call__`."""
         units = [self._stage.encode(*asked) for asked in zip(texts, languages, strict=True)]
         parts = [np.zeros((0, self._stage.config.line), np.int32)]
@@ -55,7 +56,9 @@ class Translator:
                 parts.append(np.asarray(self._decode(params, batch))[:count])
         return np.concatenate(parts)
 
-    def _batches(self, units: Sequence[np.ndarray]) -> Iterator[tuple[np.ndarray, int]]:
+    def _batches(
+        self, units: Sequence[Int[Array, "_ grams"]]
+    ) -> Iterator[tuple[Int[Array, "B S grams"], int]]:
         """Texts as arrays [B, S, 1 + G] with the number of rows in use."""
         shape = (self._batch_size, self._stage.config.longest, self._stage.units.columns)
         for start in range(0, len(units), self._batch_size):

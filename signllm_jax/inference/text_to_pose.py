@@ -5,12 +5,13 @@ from collections.abc import Sequence
 
 import jax
 import numpy as np
+from jaxtyping import Bool, Float
 
 from signllm_jax.artifacts.group import Group
 from signllm_jax.core.config import ModelConfig
 from signllm_jax.core.errors import TextError
 from signllm_jax.core.skeleton import DWPOSE128
-from signllm_jax.core.typing import Tree
+from signllm_jax.core.typing import Array, Tree
 from signllm_jax.inference import pose_decoding
 from signllm_jax.inference.padding import padded
 from signllm_jax.inference.request import Draw
@@ -91,7 +92,7 @@ class Producer:
                     clips[i].append((make_clip(*arrays, self._statistics[i], ended), ended))
         return clips
 
-    def durations(self, params: Tree, texts: Sequence[str]) -> list[np.ndarray | None]:
+    def durations(self, params: Tree, texts: Sequence[str]) -> list[Float[Array, " tokens"] | None]:
         """Duration in frames of each token, float32 [tokens], for texts of the first language.
 
         None for each text if the model does not learn durations (`model.token_durations`).
@@ -155,7 +156,10 @@ def _durations(model: ModelConfig, languages: int):
 
 
 def make_clip(
-    frames: np.ndarray, seen: np.ndarray, statistics: Statistics, ended: bool = True
+    frames: Float[Array, "T coords"],
+    seen: Bool[Array, "T J"],
+    statistics: Statistics,
+    ended: bool = True,
 ) -> PoseClip:
     """A PoseClip of the model's frames [T, 3J] and shown joints bool [T, J], of confidence 0 or 1.
 
