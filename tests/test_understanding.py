@@ -48,7 +48,7 @@ def test_other_data_sets_and_prompts_without_a_word_are_written_freely(reading):
     assert reading("fingerspelling", [], []) == []
 
 
-class Wrote:
+class Wrote(Translator):
     """A text stage that writes given lines, and among others prefers those that say a word."""
 
     def __init__(self, *lines, prefers):
