@@ -139,7 +139,7 @@ class Task(abc.ABC):
         """Train texts or prompts, and the lines of every language; only with a text stage."""
         raise NotImplementedError
 
-    def open_groups(self, languages: Sequence[str], workdir: Workdir) -> list[Group]:
+    def open_groups(self, languages: tuple[str, ...], workdir: Workdir) -> list[Group]:
         """The frozen group of each lane, made from train if it is missing; writes nothing."""
         return groups.open_groups(self.config, languages, workdir)
 
