@@ -97,7 +97,7 @@ def _check_language(splits: dict[str, source.Source]) -> tuple[list[str], float 
             lines.append(f"{counted(len(ids), 'clip')} {fault}: {_some(ids)}")
     for kind, ids in odd.items():
         lines.append(f"{len(ids)} of {len(arms)} clips with {kind}: {_some(ids)}")
-    several = (clips for clips in same.values() if len(dict(clips)) > 1)
+    several = (clips for clips in same.values() if len({split for split, _ in clips}) > 1)
     twice = [", ".join(id_ for _, id_ in clips) for clips in several]
     if twice:
         lines.append(f"{counted(len(twice), 'clip')} in several splits: {_some(twice)}")

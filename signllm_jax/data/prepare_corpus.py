@@ -17,7 +17,6 @@ from etils import epath
 
 from signllm_jax.core.errors import ConfigError, DataError
 from signllm_jax.core.plain_files import write_whole
-from signllm_jax.core.skeleton import OPENPOSE50
 from signllm_jax.corpora import compose
 from signllm_jax.corpora.clip_jobs import Job, find_jobs
 from signllm_jax.corpora.dialects import DIALECTS
@@ -44,6 +43,7 @@ from signllm_jax.corpora.workers import make_parts
 from signllm_jax.data import splits as opened
 from signllm_jax.data.locking import locked
 from signllm_jax.data.prepare_report import grouped, write_report
+from tfds_builders.prompt2sign import Prompt2Sign, Prompt2SignConfig
 
 
 def prepare_corpus(
@@ -94,11 +94,14 @@ def prepare_corpus(
     if composed:
         compose.check_settings(settings, composed, split=split, limit=limit, export_skels=reference)
     folder = source_folder(data_dir, settings.language, settings.source)
-    configs = _configs(settings)
-    built = [epath.Path(data_dir) / opened.Prompt2Sign.name / config for config in configs]
-    read = (source, manifest or source)
+    configs = [
+        Prompt2SignConfig(settings.language, name, settings.layout).name
+        for name in (settings.source, "")
+    ]
+    built = [epath.Path(data_dir) / Prompt2Sign.name / config for config in configs]
+    path = manifest or source
     written = (data_dir, folder, *built, *filter(None, (skels, reference)))
-    check_outside(written, read, replaced=(folder, *built))
+    check_outside(written, (source, path), replaced=(folder, *built))
     if reference:
         check_reference(settings, reference)
     reading = dataclasses.replace(
@@ -107,7 +110,6 @@ def prepare_corpus(
         corpus=settings.source,
         any_split=bool(split),
     )
-    path = manifest or source
     if settings.format == "mediapipe" and not manifest:
         reading.refuse("the folders SIGN/TAKE of mediapipe without a manifest")
         listed = Manifest(takes_in(source), [], (), [], "plain")
@@ -141,7 +143,9 @@ def prepare_corpus(
         takes.mkdir(exist_ok=True)
         _make_missing(parts, settings, takes, workers, beam_runner)
         names, further = [part.name for part in parts], {}
-        lost = odd + _lost(takes, names)
+        lost = odd + Counter(
+            lost["reason"] for name in names for lost in read_part(takes, name)[0]["lost"]
+        )
         _check_share(path, lost, len(jobs) + len(listed.odd), max_bad)
         if composed:
             _remove_others(takes, names)
@@ -197,22 +201,10 @@ def _counts(reasons: Mapping[str, int]) -> str:
 def _check_share(path, lost: Mapping[str, int], of: int, most: float) -> None:
     bad = sum(lost.values())
     if bad > most * of:
-        share = f"{100 * most:g}%"
         raise DataError(
-            f"{path}: {bad} of {of} clips are bad, more than --max_bad={share}: "
+            f"{path}: {bad} of {of} clips are bad, more than --max_bad={100 * most:g}%: "
             f"{_counts(grouped(lost))}"
         )
-
-
-def _lost(folder: epath.Path, names: Sequence[str]) -> Counter[str]:
-    """Reason -> number of clips lost in the parts."""
-    return Counter(lost["reason"] for name in names for lost in read_part(folder, name)[0]["lost"])
-
-
-def _configs(settings: Settings) -> tuple[str, str]:
-    """Names of the TFDS configs that include the corpus: of the source and of the language."""
-    flat = "" if settings.layout == OPENPOSE50.name else f"_{settings.layout}"
-    return f"{settings.language}_{settings.source}{flat}", f"{settings.language}{flat}"
 
 
 def _first(jobs: list[Job], limit: int) -> list[Job]:

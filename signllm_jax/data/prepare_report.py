@@ -207,10 +207,9 @@ def contact_sheet(prepared: Prepared, clips: int) -> bytes:
             clip = PoseClip(*floats, fps, prepared.layout)
             strips.append(contact_strip(clip, text=f"{example['id']}: {example['text']}"))
     sheet = Image.new("RGB", (max(s.width for s in strips), sum(s.height for s in strips)), "white")
-    top = 0
-    for strip in strips:
+    tops = itertools.accumulate((strip.height for strip in strips), initial=0)
+    for strip, top in zip(strips, tops):
         sheet.paste(strip, (0, top))
-        top += strip.height
     content = io.BytesIO()
     sheet.save(content, "PNG")
     return content.getvalue()

@@ -1,37 +1,30 @@
 """Binds a run to the data it started with, and reports damaged clips of that data."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core.errors import DataError
 from signllm_jax.corpora.digests import first_changed
 from signllm_jax.parallel import hosts
-from signllm_jax.train.task import TrainData
 
 
-class BadClips:
-    """Reports each damaged train clip once, when it is first skipped.
+def report_bad_clips(bad: Sequence[str], reported: int, most: int, say: Callable) -> int:
+    """Reports the damaged train clips that were skipped since the last report.
 
     Args:
-        data: Train data of this host.
+        bad: What is wrong with each skipped clip of this host.
+        reported: Number of clips reported before.
         most: Number of clips that may be skipped.
+        say: Writes a line to the log of the first host; the other hosts print to stderr.
+
+    Returns:
+        The number of clips reported now and before.
     """
-
-    def __init__(self, data: TrainData, most: int):
-        self._data, self._most, self._reported = data, most, 0
-
-    def report(self, say: Callable[[str], None]) -> None:
-        """Reports the clips skipped since the last call.
-
-        Args:
-            say: Writes a line to the log of the first host; the other hosts print to stderr.
-        """
-        bad = self._data.bad
-        for line in bad[self._reported :]:
-            line = f"{line}: skipped, {len(bad)} of at most {self._most}"
-            say(line) if hosts.is_first() else print(line, file=sys.stderr)
-        self._reported = len(bad)
+    lines = [f"{line}: skipped, {len(bad)} of at most {most}" for line in bad[reported:]]
+    for line in lines:
+        say(line) if hosts.is_first() else print(line, file=sys.stderr)
+    return reported + len(lines)
 
 
 def check_data(

@@ -70,27 +70,19 @@ class Checkpoints:
 
         Raises CheckpointError if this checkpoint or the previous one cannot be written.
         """
-        try:
+        with self._writing(f"checkpoint {step}"):
             record = record | {CHECKSUMS: checksums(state)}
-            self._open().save(
-                step,
-                args=ocp.args.Composite(
-                    state=ocp.args.StandardSave(state), record=ocp.args.JsonSave(record)
-                ),
-                force=True,
+            args = ocp.args.Composite(
+                state=ocp.args.StandardSave(state), record=ocp.args.JsonSave(record)
             )
-        except Exception as error:
-            raise self._unwritable(step, error) from error
+            self._open().save(step, args=args, force=True)
 
     def wait(self) -> None:
         """Waits until the last save is complete; raises CheckpointError if it failed."""
-        if self._manager is None:
-            return
-        try:
-            self._manager.wait_until_finished()
-            self._manager.check_for_errors()
-        except Exception as error:
-            raise self._unwritable(None, error) from error
+        if self._manager is not None:
+            with self._writing("a checkpoint"):
+                self._manager.wait_until_finished()
+                self._manager.check_for_errors()
 
     def close(self) -> None:
         """Waits for the last save and closes the folder; only `wait` reports a failed save."""
@@ -173,7 +165,12 @@ class Checkpoints:
     def _leave_out(self, failed: list[tuple[int, str]], step: int, report) -> None:
         """Moves damaged checkpoints aside, on the first host, and reports them."""
         for damaged, reason in failed if hosts.is_first() else ():
-            aside = self._set_aside(damaged)
+            aside, number = self.folder.parent / "damaged" / str(damaged), 1
+            while aside.exists():
+                number += 1
+                aside = aside.parent / f"{damaged}-{number}"
+            aside.parent.mkdir(parents=True, exist_ok=True)
+            (self.folder / str(damaged)).rename(aside)
             report(
                 f"checkpoint {damaged} is damaged ({reason}): moved to {aside}, "
                 f"going on from checkpoint {step}"
@@ -181,26 +178,20 @@ class Checkpoints:
         hosts.wait("damaged checkpoints")
         self.close()  # the manager listed what was moved
 
-    def _set_aside(self, step: int) -> epath.Path:
-        aside = self.folder.parent / "damaged" / str(step)
-        number = 1
-        while aside.exists():
-            number += 1
-            aside = aside.parent / f"{step}-{number}"
-        aside.parent.mkdir(parents=True, exist_ok=True)
-        (self.folder / str(step)).rename(aside)
-        return aside
-
-    def _unwritable(self, step, error) -> CheckpointError:
-        what = "a checkpoint" if step is None else f"checkpoint {step}"
-        reason = _first_line(error)
-        if not is_remote(self.folder) and self.folder.exists():
-            free = shutil.disk_usage(self.folder).free
-            if free < 1 << 20 or "No space left" in str(error):
-                reason = f"no space left on the disk ({free >> 10} KiB free)"
-        return CheckpointError(
-            f"{self.folder}: cannot write {what}: {reason}; the checkpoints before it are whole"
-        )
+    @contextlib.contextmanager
+    def _writing(self, name: str):
+        """Raises every error of a block as CheckpointError."""
+        try:
+            yield
+        except Exception as error:
+            reason = _first_line(error)
+            if not is_remote(self.folder) and self.folder.exists():
+                free = shutil.disk_usage(self.folder).free
+                if free < 1 << 20 or "No space left" in str(error):
+                    reason = f"no space left on the disk ({free >> 10} KiB free)"
+            raise CheckpointError(
+                f"{self.folder}: cannot write {name}: {reason}; the checkpoints before it are whole"
+            ) from error
 
 
 def _absolute(path: epath.Path) -> epath.Path:

@@ -96,12 +96,6 @@ class DevSet:
         (reader,) = trained_inside(self._workdir, languages, (0,), reader_of(self._config))
         return reader
 
-    def pictures(self) -> Iterator[tuple[str, np.ndarray]]:
-        """Contact strips of the first dev clip of each language, produced and real."""
-        for title, clip, reference in self.clips():
-            strip = contact_strip(clip, reference, text=title)
-            yield f"dev/{title.partition(':')[0]}", np.asarray(strip)
-
     def clips(self) -> Iterator[tuple[str, PoseClip, PoseClip]]:
         """The first dev text of each language, the clip produced last, and the real clip."""
         for code, texts, clips, made in zip(self._languages, self._texts, self._clips, self._last):
@@ -110,7 +104,7 @@ class DevSet:
 
 
 def show_dev(dev, log, step: int, config: Config, workdir: Workdir) -> None:
-    """Logs pictures of the last evaluation; at the first one, also saves a clip for the report.
+    """Logs contact strips of the clips produced last, and saves the first one for the report.
 
     Args:
         dev: Dev set, a `train.task.DevSet`.
@@ -119,13 +113,12 @@ def show_dev(dev, log, step: int, config: Config, workdir: Workdir) -> None:
         config: Config of the run.
         workdir: Work directory; `first.gif` is written there if it is local and has none yet.
     """
-    for name, picture in dev.pictures():
-        log.picture(step, name, picture)
     path = workdir.path / FIRST
-    if not config.eval.report or is_remote(path) or os.path.lexists(path):
-        return
+    saves = config.eval.report and not is_remote(path) and not os.path.lexists(path)
     for title, clip, reference in dev.clips():
-        if len(clip):
+        strip = contact_strip(clip, reference, text=title)
+        log.picture(step, f"dev/{title.partition(':')[0]}", np.asarray(strip))
+        if saves and len(clip):
             save_clip(path, clip, reference, title)
             log.say(f"step {step}: a dev text as the model signs it by now: {path}")
-        return
+        saves = False

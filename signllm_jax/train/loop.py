@@ -19,7 +19,7 @@ from signllm_jax.data import batches as pipeline
 from signllm_jax.parallel import hosts, sharding
 from signllm_jax.rl import plc
 from signllm_jax.train import best, extension, groups, shared_start, spikes
-from signllm_jax.train.binding import BadClips, check_data
+from signllm_jax.train.binding import check_data, report_bad_clips
 from signllm_jax.train.checkpoint import Checkpoints
 from signllm_jax.train.clock import Clock
 from signllm_jax.train.dev import show_dev
@@ -90,7 +90,7 @@ class _Run:
         self._host_steps = plc.host_steps(config, self._data, self._steps)
         self._checkpoints = Checkpoints(workdir.checkpoints, config.checkpoint.keep)
         self._pending: tuple[int, dict, tuple[int, float]] | None = None  # metrics on the devices
-        self._bad = BadClips(self._data, config.data.max_bad)
+        self._bad = 0  # number of bad clips reported so far
         self._notes: list[str] = []
         self._saved = -1
         self._noted = False  # whether the work directory notes that there is a checkpoint
@@ -250,7 +250,8 @@ class _Run:
             lanes = enumerate(self._lanes)
             rows = {lane: {k: float(value[i]) for k, value in values.items()} for i, lane in lanes}
             self._log.write(step, "train", rows)
-            self._bad.report(self._log.say)
+            bad, most = self._data.bad, self._config.data.max_bad
+            self._bad = report_bad_clips(bad, self._bad, most, self._log.say)
             if hosts.is_first():
                 self._clock.note(self._workdir.path)
 
@@ -270,8 +271,6 @@ class _Run:
         return dataclasses.replace(state, active=sharding.place(active, state.active.sharding))
 
     def _save(self, step: int, state: TrainState) -> None:
-        if step == self._saved:
-            return
         self._log.sync()  # metrics reach the disk before their checkpoint
         self._checkpoints.save(step, plc.without_clips(state), self._record | self._clock.spent())
         self._saved = step

@@ -4,6 +4,7 @@ Every language has its own count, schedule, clipping and weight decay. The numbe
 therefore an array.
 """
 
+import functools
 from typing import Any, NamedTuple
 
 import jax
@@ -41,10 +42,7 @@ def make_optimizer(config: OptimizerConfig, steps: Array) -> optax.GradientTrans
 
     With `config.average`, the state also holds the running mean of the parameters.
     """
-
-    def schedule(count):
-        return learning_rate(config, count, steps)
-
+    schedule = functools.partial(learning_rate, config, steps=steps)
     if config.name == "sgd":
         rule = optax.sgd(schedule)
     else:

@@ -68,21 +68,16 @@ def extend_run(
     if target.config_file.exists():
         raise CheckpointError(f"{os.fspath(output)}: holds a run already")
     target.check_empty()
+    every = (*codes, *languages)
+    data = dataclasses.replace(config.data, languages=every)
     if data_dir is not None:
-        data = dataclasses.replace(config.data, data_dir=data_dir)
-        config = dataclasses.replace(config, data=data)
+        data = dataclasses.replace(data, data_dir=data_dir)
+    config = dataclasses.replace(config, data=data, init_from="")
     group = load_group(Workdir(workdir).group(SHARED))
     texts, lines = get_task(config).material(tuple(languages))
     stage = extend_stage(group.needed_text_stage, texts, lines)
     group = extend_group(group, stage)
-    every = (*codes, *languages)
-    grown = dataclasses.replace(
-        config,
-        model=group.model,
-        text=group.needed_text_stage.config,
-        data=dataclasses.replace(config.data, languages=every),
-        init_from="",
-    )
+    grown = dataclasses.replace(config, model=group.model, text=group.needed_text_stage.config)
     with target.appearing() as made:
         save_group(made.group(SHARED), group)
         made.claim(grown, every)

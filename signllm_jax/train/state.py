@@ -1,7 +1,6 @@
 """The train state, which is sharded from the start."""
 
 import dataclasses
-import functools
 
 import jax
 import jax.numpy as jnp
@@ -16,11 +15,7 @@ from signllm_jax.train.optimizer import make_optimizer
 from signllm_jax.train.task import get_task
 
 
-@functools.partial(
-    jax.tree_util.register_dataclass,
-    data_fields=["step", "params", "opt_state", "active", "key", "replay", "usual_norm"],
-    meta_fields=[],
-)
+@jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class TrainState:
     """Everything that a step passes on to the next one.

@@ -4,8 +4,6 @@ import abc
 from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar, NamedTuple, Protocol
 
-import numpy as np
-
 from signllm_jax.artifacts.group import Group
 from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core.config import Config
@@ -46,7 +44,7 @@ class TrainData(Batches[Batch | LineBatch], Protocol):
 
 
 class DevSet(Protocol):
-    """Evaluation on dev during training; by default it has no pictures and clips to show."""
+    """Evaluation on dev during training; by default it has no clips to show."""
 
     def score(self, params: Tree) -> dict[str, dict[str, float]]:
         """Metrics of each lane; none for a lane without dev data.
@@ -58,12 +56,8 @@ class DevSet(Protocol):
         """
         ...
 
-    def pictures(self) -> Iterator[tuple[str, np.ndarray]]:
-        """Named pictures uint8 [H, W, 3] of the clips that were scored last."""
-        return iter(())
-
     def clips(self) -> Iterator[tuple[str, PoseClip, PoseClip]]:
-        """Texts, the clips that were scored last, and the real clips."""
+        """Titles `language: text`, the clips that were scored last, and the real clips."""
         return iter(())
 
 
