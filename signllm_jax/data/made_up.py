@@ -68,12 +68,10 @@ def names_of(source: Source) -> MadeUp:
 
     Only sentences whose texts have the same order as their glosses are used, such as composed ones.
     """
-    words, sentences = [], []
-    for text, glosses in zip(source.texts, source.units, strict=True):
-        pieces = pieces_of(text, glosses, source.language)
-        words += [word for word, signs in pieces if signs is None]
-        sentences += [pieces] if pieces else []
-    return MadeUp(source.language, words, sentences)
+    pairs = zip(source.texts, source.units, strict=True)
+    sentences = [pieces_of(text, glosses, source.language) for text, glosses in pairs]
+    words = [word for pieces in sentences for word, signs in pieces if signs is None]
+    return MadeUp(source.language, words, list(filter(None, sentences)))
 
 
 def pieces_of(text: str, glosses: Sequence[str], language: str) -> tuple[Piece, ...]:

@@ -120,9 +120,7 @@ class MlsfTask(Task):
         config = self.config
         corrupt_key, dropout_key = jax.random.split(key)
         history, counter, segment = teacher_forcing(batch.frames, batch.segment, config.model.patch)
-        tokens = None
-        if config.model.token_clock:
-            tokens = tokens_of(batch.segment, batch.text_segment)
+        tokens = tokens_of(batch.segment, batch.text_segment) if config.model.token_clock else None
         seen = self._seen(batch, key)
         if self._autoregressive:
             unit = 1.0 if tokens is None else 1 / tokens[:, :: config.model.patch]
@@ -130,7 +128,7 @@ class MlsfTask(Task):
         time = None
         if config.model.flow:
             history, time = noised(batch, corrupt_key, config.model.patch)
-        predicted = apply(
+        outputs = apply(
             self._model,
             params,
             batch.text,
@@ -143,9 +141,7 @@ class MlsfTask(Task):
             time=time,
             rngs={"dropout": dropout_key},
         )
-        clip_outputs = None
-        if seen is not None:
-            predicted, clip_outputs = predicted
+        predicted, clip_outputs = (outputs, None) if seen is None else outputs
         if not self._autoregressive:  # its progress is given: only the length can be wrong
             predicted = predicted._replace(counter=batch.frames[..., -1])
         weights = joint_weights(get_layout(config.data.layout), config.loss.hand, config.loss.wrist)

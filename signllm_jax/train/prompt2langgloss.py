@@ -109,13 +109,11 @@ class Prompt2LangGlossTask(MlsfTask):
         """See Task: the losses of the text stage, and of the pose stage from LangGloss."""
         config = self.config
         drop_key, dropout_key, predicted_key, pose_key = jax.random.split(key, 4)
-        prompts = batch.prompts
+        prompts, batch = batch.prompts, batch._replace(prompts=None)
         if config.text.trained != "both" and config.init_from:
             params = params | {"langgloss": jax.lax.stop_gradient(params["langgloss"])}
         if config.text.trained == "pose":
-            return super().loss(
-                pose_params(params), batch._replace(prompts=None), pose_key, *learning
-            )
+            return super().loss(pose_params(params), batch, pose_key, *learning)
         if prompts is None:
             raise ConfigError("config.rl.resident: a text stage needs prompts, from the host")
         lines, scores = line_terms(
@@ -128,7 +126,7 @@ class Prompt2LangGlossTask(MlsfTask):
         text = own_text(
             batch, prompts, scores, predicted_key, config.text.own, plc.host_rows(config)
         )
-        poses = batch._replace(text=text, prompts=None)
+        poses = batch._replace(text=text)
         loss, terms = super().loss(pose_params(params), poses, pose_key, *learning)
         loss = loss + config.text.weight * lines["loss"]
         return loss, terms | {"loss": loss, "gloss": lines["gloss"], "mark": lines["mark"]}
