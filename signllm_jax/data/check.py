@@ -44,9 +44,7 @@ def check(data_dir: str | os.PathLike, language: str | None = None) -> list[str]
             codes = source.languages(dataset, data_dir)
         except DataError:
             continue
-        for code in codes:
-            if language not in (None, code):
-                continue
+        for code in codes if language is None else {language}.intersection(codes):
             name = f"{code}{dataset.removeprefix('prompt2sign').replace('/', ' ')}"
             splits = {split: source.open_split(dataset, code, split, data_dir) for split in SPLITS}
             odd, scale = _check_language(splits)
@@ -74,7 +72,7 @@ def _check_language(splits: dict[str, source.Source]) -> tuple[list[str], float 
     lines, arms, odd = [], [], collections.defaultdict(list)
     same = collections.defaultdict(list)  # digest of a clip's poses -> (split, id)
     sources = collections.defaultdict(set)  # digest -> names of its sources
-    empty, short = [], []
+    faults = {"without any joint": [], "of one frame": []}
     for split, opened in splits.items():
         if not len(opened):
             lines.append(f"no {split} clips")
@@ -86,15 +84,14 @@ def _check_language(splits: dict[str, source.Source]) -> tuple[list[str], float 
             if clip.observed.any():
                 sources[key].add(example["source"])
                 if len(clip) == 1:
-                    short.append(opened.ids[index])
+                    faults["of one frame"].append(opened.ids[index])
             else:
-                empty.append(opened.ids[index])
+                faults["without any joint"].append(opened.ids[index])
             arms.append(_arm(clip))
             for kind, detail in oddities(clip, opened.texts[index]):
                 odd[kind].append(f"{opened.ids[index]} ({detail})")
-    for fault, ids in (("without any joint", empty), ("of one frame", short)):
-        if ids:
-            lines.append(f"{counted(len(ids), 'clip')} {fault}: {_some(ids)}")
+    for fault, ids in faults.items():
+        lines += [f"{counted(len(ids), 'clip')} {fault}: {_some(ids)}"] if ids else []
     for kind, ids in odd.items():
         lines.append(f"{len(ids)} of {len(arms)} clips with {kind}: {_some(ids)}")
     several = (clips for clips in same.values() if len({split for split, _ in clips}) > 1)

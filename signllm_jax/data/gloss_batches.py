@@ -68,14 +68,15 @@ class LineData:
     ):
         self._limits = (row_units, packing.row_tokens)
         self._columns, self._batch_size = stage.units.columns, packing.batch_size
-        self._units, self._lines = [], []
-        for code, listed in pairs.items():
-            self._units += [stage.units.encode(pair.text, code) for pair in listed]
-            self._lines += [[*stage.write(pair.glosses, code), EOS] for pair in listed]
+        self._pairs = [
+            (stage.units.encode(pair.text, code), [*stage.write(pair.glosses, code), EOS])
+            for code, listed in pairs.items()
+            for pair in listed
+        ]
         self.plan = MixedPlan(
             name,
-            [len(line) for line in self._lines],
-            [len(units) for units in self._units],
+            [len(line) for _, line in self._pairs],
+            [len(units) for units, _ in self._pairs],
             # the plan's frames are the written tokens here, and its tokens the units read
             dataclasses.replace(
                 packing, row_frames=packing.row_tokens, row_tokens=row_units, patch=1
@@ -89,8 +90,6 @@ class LineData:
 
     def batch(self, step: int, lanes: Sequence[int], rows: Sequence[int]) -> LineBatch:
         """The part of step `step`'s batch with the given row indices, of the only lane."""
-        return stack_rows(self._row(step * self._batch_size + int(row)) for row in rows)
-
-    def _row(self, index: int) -> LineBatch:
-        pairs = ((self._units[i], self._lines[i]) for i in self.plan.row(index))
-        return pack_lines(pairs, self._limits, self._columns)
+        chosen = (self.plan.row(step * self._batch_size + int(row)) for row in rows)
+        pairs = ([self._pairs[i] for i in indices] for indices in chosen)
+        return stack_rows(pack_lines(row, self._limits, self._columns) for row in pairs)

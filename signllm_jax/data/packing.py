@@ -104,7 +104,7 @@ class RowPlan:
                 "(config.data.row_frames, row_tokens)"
             )
         self._starts = [0]  # first row of each known epoch
-        self._epochs: dict[int, Any] = {}
+        self._epoch = functools.lru_cache(maxsize=3)(self._pack)
         self._lock = threading.Lock()  # reading threads ask for rows at the same time
 
     def _deal(self, lengths, tokens, patch: int, strata: int) -> tuple:
@@ -137,18 +137,11 @@ class RowPlan:
         with self._lock:
             return len(self._epoch(0))
 
-    def _epoch(self, epoch: int) -> Any:
-        """The result of `_pack`: the clips of every row of an epoch; in plan 2, the row numbers."""
-        if epoch not in self._epochs:
-            self._epochs[epoch] = self._pack(epoch)
-            for old in [e for e in self._epochs if e < epoch - 2]:
-                del self._epochs[old]
-        return self._epochs[epoch]
-
     def _order(self, epoch: int) -> np.ndarray:
         return np.random.default_rng([*self._seed, epoch]).permutation(self.clips)
 
-    def _pack(self, epoch: int) -> list[tuple[int, ...]]:
+    def _pack(self, epoch: int) -> Any:
+        """The clips of every row of an epoch; in plan 2, the numbers of its rows in order."""
         order = self._order(epoch)
         closed: list[tuple[int, ...]] = []
         rows: list[tuple[list[int], list[int]]] = []  # (clips, room left of each limit)

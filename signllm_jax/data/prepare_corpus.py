@@ -211,8 +211,7 @@ def _first(jobs: list[Job], limit: int) -> list[Job]:
     """The first jobs, those of a repeated text after those of all new texts."""
     repeats = defaultdict(itertools.count)
     counts = [next(repeats[job.entry.text]) for job in jobs]
-    order = sorted(range(len(jobs)), key=counts.__getitem__)
-    return [jobs[i] for i in order[:limit]]
+    return [jobs[i] for i in sorted(range(len(jobs)), key=counts.__getitem__)[:limit]]
 
 
 def _make_missing(

@@ -19,10 +19,17 @@ from signllm_jax.poses.clip import PoseClip
 SHEET_CLIPS = 6
 _SIDES = ("left", "right")
 _SHOWN = 20  # lines of a list in the .md file; the .json file has all
-_COPIED = (  # keys of source.json that the report copies
-    *("read_as", "gloss_rules", "other_languages", "missing", "odd_rows", "ignored_files"),
+_COPIED = (
+    "read_as",
+    "gloss_rules",
+    "other_languages",
+    "missing",
+    "odd_rows",
+    "ignored_files",
     "without_text",
+    "composed",
 )
+"""Keys of source.json that the report has, too, if they are there."""
 _UNNAMED = "not named by the manifest"
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*(?:e[+-]?\d+)?")
 _EDGES = (0, 25, 50, 75, 100, 150, 200, 300, 500, 1000)  # frames
@@ -71,7 +78,7 @@ def write_report(prepared: Prepared, settings: dict) -> dict:
         "signers": len(signers - {""}),
         "with_gloss": glosses,
         "lost": lost,
-        **{key: settings[key] for key in (*_COPIED, "composed") if key in settings},
+        **{key: settings[key] for key in _COPIED if key in settings},
     }
     write_whole(prepared.folder / "prepare_report.json", json.dumps(report, indent=1).encode())
     write_whole(prepared.folder / "prepare_report.md", _text(report).encode())
@@ -94,11 +101,9 @@ def summary(report: dict, path: str) -> list[str]:
     for reason, count in lost.items():
         where = f" ({report['missing']})" if reason == "no pose file" else ""
         lines.append(f"lost: {count} x {reason}{where}")
-    for kind, clips in report["odd"].items():
-        lines.append(f"odd: {len(clips)} x {kind} ({clips[0][0]}: {clips[0][1]})")
-    for language, count in report["other_languages"].items():
-        lines.append(f"of another language: {count} x {language}")
-    return lines
+    odd, others = report["odd"].items(), report["other_languages"].items()
+    lines += [f"odd: {len(clips)} x {kind} ({': '.join(clips[0])})" for kind, clips in odd]
+    return lines + [f"of another language: {count} x {language}" for language, count in others]
 
 
 def grouped(reasons: Mapping[str, int]) -> collections.Counter[str]:

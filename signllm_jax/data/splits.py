@@ -243,9 +243,12 @@ def _prepared_builder(dataset, language, data_dir, fresh=False) -> tfds.core.Dat
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder, config.name):
         builder = open_builder()  # another process may have prepared it while this one waited
-        if builder.is_prepared() and fresh and _outdated(builder, config, folder):
-            shutil.rmtree(builder.data_path)
-            builder = open_builder()
+        if builder.is_prepared() and fresh:
+            noted: Any = builder.info.metadata
+            sources = chosen_sources(folder / PREPARED, config)
+            if noted["sources"] != {source.source: source.digest for source in sources}:
+                shutil.rmtree(builder.data_path)
+                builder = open_builder()
         if not builder.is_prepared():
             for leftover in builder.data_path.parent.glob(f"*incomplete*{builder.data_path.name}*"):
                 shutil.rmtree(leftover, ignore_errors=True)  # of killed preparations
@@ -258,15 +261,6 @@ def _prepared_builder(dataset, language, data_dir, fresh=False) -> tfds.core.Dat
                 ),
             )
     return open_builder()
-
-
-def _outdated(
-    builder: tfds.core.DatasetBuilder, config: Prompt2SignConfig, folder: epath.Path
-) -> bool:
-    """Whether the sources of a prepared config have changed since it was prepared."""
-    sources = chosen_sources(folder / PREPARED, config)
-    noted: Any = builder.info.metadata
-    return noted["sources"] != {source.source: source.digest for source in sources}
 
 
 @contextlib.contextmanager

@@ -95,8 +95,12 @@ class Clock:
             workdir: Work directory of the run, where the last process wrote its time.
         """
         self.add(saved)
+        try:
+            noted = read_as(_Noted, parse_json(read_plain(workdir, FILE)), FILE).seconds
+        except (OSError, ConfigError):
+            noted = 0.0  # an older run, or one on a bucket
         before = sum(saved.get("goodput", {}).values())
-        self._seconds[LOST] += max(_noted(workdir) - before, 0.0)
+        self._seconds[LOST] += max(noted - before, 0.0)
 
     def add(self, saved: Mapping[str, Any]) -> None:
         """Adds `spent()` of another clock."""
@@ -123,10 +127,3 @@ class Clock:
         if not is_remote(workdir):
             spent = {"seconds": sum(self.spent()["goodput"].values())}
             write_file(workdir / FILE, json.dumps(spent).encode())
-
-
-def _noted(workdir: AnyPath) -> float:
-    try:
-        return read_as(_Noted, parse_json(read_plain(workdir, FILE)), FILE).seconds
-    except (OSError, ConfigError):
-        return 0.0  # an older run, or one on a bucket

@@ -24,9 +24,17 @@ from signllm_jax.text.tokenizer import normalize_text
 
 FIRST = "first.gif"
 METRICS = (
-    *("score", "dtw", "dtw_mean_pose_ratio", "frechet_mean_pose_ratio", "cer"),
-    *("hand_travel_ratio", "smooth_travel_ratio", "duration_ratio", "joints_missing"),
-    *("joints_hidden", "ended"),
+    "score",
+    "dtw",
+    "dtw_mean_pose_ratio",
+    "frechet_mean_pose_ratio",
+    "cer",
+    "hand_travel_ratio",
+    "smooth_travel_ratio",
+    "duration_ratio",
+    "joints_missing",
+    "joints_hidden",
+    "ended",
 )
 
 

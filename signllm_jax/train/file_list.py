@@ -26,17 +26,15 @@ def write_file_lists(folder: epath.Path) -> None:
 def check_file_list(folder: epath.Path) -> None:
     """Raises ValueError if a file of the complete checkpoint is missing or has changed."""
     paths = dict(_files(folder))
-    for name in (NAME, _METADATA, _MARK):
+    listed = _read(paths[NAME]) if NAME in paths else {}
+    for name in (NAME, _METADATA, _MARK, *listed):
         if name not in paths:
             raise ValueError(f"{name} is missing")
-    listed = _read(paths[NAME])
     if "commit_timestamp_nsecs" not in _read(paths[_METADATA]):
         raise ValueError(f"{_METADATA} is not what was written")
     if not paths[_MARK].read_bytes().endswith(b"/" + folder.name.encode()):
         raise ValueError(f"{_MARK} is not what was written")
     for name, description in listed.items():
-        if name not in paths:
-            raise ValueError(f"{name} is missing")
         if _describe(paths[name]) != description:
             raise ValueError(f"{name} is not what was written")
 

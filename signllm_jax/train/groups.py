@@ -41,18 +41,22 @@ def make_group(config: Config, language: str) -> Group:
     tokenizer = train_tokenizer(data.texts, units, config.text.kind, config.model.vocab, language)
     spelled = is_spelled(config.data.dataset)
     lengths = [len(tokenizer.encode(text)) for text in data.texts] if spelled else []
-    return Group(
-        language=language,
-        model=config.model,
+    return new_group(
+        config,
+        language,
         tokenizer=tokenizer,
         statistics=collect_statistics(data.sound_examples(config.data.max_bad), config.data.layout),
-        dataset=config.data.dataset,
-        max_frames=config.eval.max_frames,
-        row_tokens=config.data.row_tokens,
         glosses=gloss_vocabulary(data.units, config.reader.gloss_vocab if config.reader else 0),
         trained_tokens=(min(lengths), max(lengths)) if lengths else None,
         signs=() if spelled else spoken_signs(data.texts, data.units),
     )
+
+
+def new_group(config: Config, language: str, **parts) -> Group:
+    """A group without parameters; `parts` are attributes that do not follow from the config."""
+    limits = {"max_frames": config.eval.max_frames, "row_tokens": config.data.row_tokens}
+    values = {"tokenizer": None, "statistics": None, **limits, **parts}
+    return Group(language=language, model=config.model, dataset=config.data.dataset, **values)
 
 
 def freeze(workdir: Workdir, groups: Sequence[Group]) -> None:

@@ -169,9 +169,7 @@ def open_log(workdir: AnyPath, start: int, steps: int, progress: bool) -> RunLog
 def _lines_until(path: Path, step: int) -> list[str]:
     kept = []
     for line in path.read_text().splitlines(keepends=True):
-        try:
+        with contextlib.suppress(ValueError, KeyError, TypeError):  # a line cut off by a crash
             if line.endswith("\n") and json.loads(line)["step"] <= step:
                 kept.append(line)
-        except (ValueError, KeyError, TypeError):
-            continue  # a line cut off by a crash
     return kept

@@ -6,7 +6,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from signllm_jax.artifacts.group import Group
 from signllm_jax.core.errors import ConfigError
 from signllm_jax.core.tasks import SHARED
 from signllm_jax.core.typing import Array, Batch, LineBatch, TokenScores
@@ -24,6 +23,7 @@ from signllm_jax.text.asking import ask, frame_words
 from signllm_jax.text.langgloss import EOS
 from signllm_jax.text.prompt_templates import SPOKEN
 from signllm_jax.text.stage import make_stage
+from signllm_jax.train.groups import new_group
 from signllm_jax.train.mlsf import MlsfTask
 from signllm_jax.train.shared import frozen_group
 from signllm_jax.train.text2gloss import line_terms
@@ -150,14 +150,10 @@ class Prompt2LangGlossTask(MlsfTask):
         lengths = [len(units) for data in train.values() for units in data.units]
         spelled = is_spelled(config.data.dataset)
         return [
-            Group(
-                language=SHARED,
-                model=config.model,
-                tokenizer=None,
+            new_group(
+                config,
+                SHARED,
                 statistics=collect_statistics(clips, config.data.layout),
-                dataset=config.data.dataset,
-                max_frames=config.eval.max_frames,
-                row_tokens=config.data.row_tokens,
                 trained_tokens=(min(lengths), max(lengths)) if spelled else None,
                 text_stage=stage,
             )

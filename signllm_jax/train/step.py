@@ -1,5 +1,6 @@
 """The train step: pure, sharded, compiled once, without communication between languages."""
 
+import dataclasses
 import functools
 
 import jax
@@ -93,16 +94,15 @@ def train_step(
     metrics |= {"gradient_norm": norm, "learning_rate": rate * active}
     if skipped is not None:
         metrics |= {"gradient_norm": norms, "skipped": skipped.astype(jnp.float32)}
-    new_state = TrainState(
+    state = dataclasses.replace(
+        state,
         step=state.step + 1,
         params=params,
         opt_state=opt_state,
-        active=state.active,
-        key=state.key,
         replay=replay,
         usual_norm=usual,
     )
-    return new_state, metrics
+    return state, metrics
 
 
 def make_train_step(config: Config, lanes: tuple[str, ...], mesh, resident: bool = False):

@@ -3,7 +3,6 @@
 import jax
 import jax.numpy as jnp
 
-from signllm_jax.artifacts.group import Group
 from signllm_jax.core.config import TextConfig
 from signllm_jax.core.errors import ConfigError
 from signllm_jax.core.tasks import SHARED
@@ -21,6 +20,7 @@ from signllm_jax.models.losses import divergence, line_losses
 from signllm_jax.models.text2gloss import Text2Gloss
 from signllm_jax.text import source_tokens as unit_ids
 from signllm_jax.text.stage import make_stage
+from signllm_jax.train.groups import new_group
 from signllm_jax.train.shared import frozen_group
 from signllm_jax.train.task import DevSet, Task
 
@@ -112,18 +112,8 @@ class Text2GlossTask(Task):
         if group is not None:
             return [group]
         stage = make_stage(config.text, config.model.vocab, *self.material(languages))
-        return [
-            Group(
-                language=SHARED,
-                model=config.model,
-                tokenizer=None,
-                statistics=None,
-                dataset=config.data.dataset,
-                max_frames=0,
-                row_tokens=config.text.line,
-                text_stage=stage,
-            )
-        ]
+        limits = {"max_frames": 0, "row_tokens": config.text.line}
+        return [new_group(config, SHARED, text_stage=stage, **limits)]
 
     def material(self, languages):
         """See Task; the train texts and the lines that the tables are made from."""
@@ -172,7 +162,7 @@ class _DevLines(DevSet):
 
     def __init__(self, pairs, group, mesh, config):
         limit = config.clips or None
-        self._pairs = {code: listed[:limit] for code, listed in pairs.items()}
+        self._pairs = {code: listed[:limit] for code, listed in pairs.items() if listed}
         self._translator = Translator(group.model, group.text_stage, mesh, config.batch_size)
         for code, listed in self._pairs.items():
             for pair in listed:  # a text that cannot be read is an error before training starts
@@ -180,14 +170,13 @@ class _DevLines(DevSet):
 
     def score(self, params):
         """See DevSet: the mean over the languages."""
-        scores = {}
+        scores = []
         for code, listed in self._pairs.items():
-            if listed:
-                texts, codes = [pair.text for pair in listed], [code] * len(listed)
-                lines = self._translator(params, texts, codes)
-                scores[code] = score_lines(lines, [pair.glosses for pair in listed], code)
+            texts, codes = [pair.text for pair in listed], [code] * len(listed)
+            lines = self._translator(params, texts, codes)
+            scores.append(score_lines(lines, [pair.glosses for pair in listed], code))
         if not scores:
             return {SHARED: {}}
-        mean = mean_metrics(list(scores.values()))
+        mean = mean_metrics(scores)
         # lines of fewer than four glosses have no BLEU-4: the best chrF is kept instead
         return {SHARED: mean | {"bleu4_gap": 100 - mean.get("bleu4", mean["chrf"])}}

@@ -10,7 +10,7 @@ TensorFlow is not needed if the builder gets `file_format="array_record"`.
 """
 
 from collections.abc import Iterator
-from typing import ClassVar, cast
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -100,11 +100,6 @@ class Prompt2Sign(tfds.core.GeneratorBasedBuilder):
         """The language and its sources."""
         return cast(Prompt2SignConfig, super().builder_config)
 
-    @property
-    def _metadata(self) -> tfds.core.MetadataDict:
-        """The metadata of `_info`."""
-        return cast(tfds.core.MetadataDict, self.info.metadata)
-
     def _info(self) -> tfds.core.DatasetInfo:
         config = self.builder_config
         joints = get_layout(config.layout).size
@@ -139,7 +134,8 @@ class Prompt2Sign(tfds.core.GeneratorBasedBuilder):
             examples = {split: _embedded(config, split) for split in splits}
         else:
             sources = chosen_sources(dl_manager.manual_dir, config)
-            self._metadata["sources"] = {source.source: source.digest for source in sources}
+            metadata: Any = self.info.metadata
+            metadata["sources"] = {source.source: source.digest for source in sources}
             parts = (part for source in sources for part in source.listed())
             filled = {example["split"] for part in parts for example in part["examples"]}
             examples = {split: _prepared(sources, split) for split in SPLITS if split in filled}
@@ -147,8 +143,8 @@ class Prompt2Sign(tfds.core.GeneratorBasedBuilder):
 
     def _generate_examples(self, split, examples):
         """Yields (number, features) and completes the metadata."""
-        described = {}
-        self._metadata["splits"][split] = described
+        metadata: Any = self.info.metadata
+        described = metadata["splits"][split] = {}
         digest = RecordsDigest()
         listed = write_listing(self.data_path, split, examples, described)
         for number, example in enumerate(listed):
