@@ -74,6 +74,4 @@ class Corrupted(Source):
 def open_train(config: DataConfig, language: str) -> Source:
     """The train split of a run, damaged according to `config.corrupt`; errors as `open_split`."""
     clean = splits.open_split(config.dataset, language, "train", config.data_dir)
-    if not config.corrupt:
-        return clean
-    return Corrupted(clean, config.corrupt, config.corrupt_seed)
+    return Corrupted(clean, config.corrupt, config.corrupt_seed) if config.corrupt else clean

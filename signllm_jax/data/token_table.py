@@ -7,7 +7,6 @@ import io
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -15,20 +14,11 @@ from signllm_jax.core.compile_cache import cache_home
 from signllm_jax.core.errors import OutputError
 from signllm_jax.core.plain_files import write_whole
 from signllm_jax.corpora.listings import Column
-from signllm_jax.text.tokenizer import Encoder
+from signllm_jax.text.tokenizer import Encoder, Tokenizer
 
 KEPT_FROM = 50_000
 """Number of texts per split from which their counts are saved for the next start."""
 _CACHED = 1 << 16  # number of texts whose token ids stay in memory
-
-
-@runtime_checkable
-class _Identified(Encoder, Protocol):
-    """An encoder that can be identified, such as a `Tokenizer`."""
-
-    model: bytes
-    kind: str
-    language: str
 
 
 class TokenTable(Sequence):
@@ -63,7 +53,7 @@ def _kept_counts(texts: Sequence[str], tokenizer: Encoder) -> np.ndarray:
     """Token counts, from the user's cache folder if texts and tokenizer have not changed."""
     if len(texts) < KEPT_FROM or not isinstance(texts, Column):
         return _counts(texts, tokenizer)
-    if not isinstance(tokenizer, _Identified):
+    if not isinstance(tokenizer, Tokenizer):
         return _counts(texts, tokenizer)
     sha = hashlib.sha256(texts.digest.encode() + tokenizer.model)
     sha.update(f"{tokenizer.kind} {tokenizer.language}".encode())

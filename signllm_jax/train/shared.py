@@ -61,9 +61,8 @@ def extend_run(
     if not get_info(config.task).shared:
         raise ConfigError(f"{os.fspath(workdir)}: languages are added to a shared model only")
     languages = [known_code(name) for name in languages]
-    for code in languages:
-        if code in codes:
-            raise ConfigError(f"{os.fspath(workdir)}: has {code!r} already")
+    if again := [code for code in languages if code in codes]:
+        raise ConfigError(f"{os.fspath(workdir)}: has {again[0]!r} already")
     target = Workdir(output)
     if target.config_file.exists():
         raise CheckpointError(f"{os.fspath(output)}: holds a run already")
