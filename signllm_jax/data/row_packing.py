@@ -7,7 +7,7 @@ import numpy as np
 OPEN_ROWS = 32
 """Number of rows per group that still take clips."""
 GROUP = 1024
-"""Largest number of clips per group; less than one percent of the rows stay half empty."""
+"""Largest number of clips per group. Its last rows leave less than one percent of it empty."""
 _NOTHING = np.iinfo(np.int32).max
 
 

@@ -76,7 +76,7 @@ class BackTranslationTask(Task):
 
 
 def _history(target: Array, segment: Array, key: Array, hidden: float) -> Array:
-    """The previous token of each token's text [B, S]: 0 at the start, and where it is dropped."""
+    """The token before each in its text [B, S]; 0 at a text's start and where it is dropped."""
     before = jnp.pad(target, ((0, 0), (1, 0)))[:, :-1]
     follows = segment == jnp.pad(segment, ((0, 0), (1, 0)))[:, :-1]
     return before * (follows & jax.random.bernoulli(key, 1 - hidden, target.shape))

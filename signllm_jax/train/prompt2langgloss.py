@@ -32,7 +32,7 @@ ASKED = 8
 """Number of prompts per train clip that the units are collected from."""
 
 
-def own_text(
+def predicted_text(
     batch: Batch, lines: LineBatch, scores: TokenScores, key: Array, most: float, rows: np.ndarray
 ) -> Array:
     """LangGloss for the pose stage, for some clips as the text stage predicts it.
@@ -123,7 +123,7 @@ class Prompt2LangGlossTask(MlsfTask):
             frames = (batch.segment > 0).sum().astype(jnp.float32)
             return lines["loss"], lines | {"frames": frames}
         scores = jax.lax.stop_gradient(scores)
-        text = own_text(
+        text = predicted_text(
             batch, prompts, scores, predicted_key, config.text.own, plc.host_rows(config)
         )
         poses = batch._replace(text=text)

@@ -2,7 +2,7 @@
 
     python -m tfds_builders.prompt2sign.make_dummy_data FOLDER
 
-It has no data of a corpus: joints jump at random, and the texts name source and split.
+It has no data of a corpus: a formula moves the joints, and the texts name source and split.
 """
 
 import json
