@@ -63,7 +63,7 @@ def workdir(tmp_path_factory, data_dir):
     random = np.random.default_rng(0)
     shapes = nn.unbox(language_axis.abstract(get_task(config).init_lane))
     params = jax.tree.map(lambda x: random.normal(0, 0.1, x.shape).astype(np.float32), shapes)
-    group = make_group(config, "asl", config.reading.gloss_vocab)
+    group = make_group(config, "asl")
     save_group(run.group("asl"), dataclasses.replace(group, params=params, step=2))
     (run.path / "final.json").write_text('{"step": 2, "seconds": 4.0, "cpu_seconds": 3.0}')
     return run.path

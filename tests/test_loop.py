@@ -266,7 +266,7 @@ def test_a_language_stops_after_so_many_evaluations_without_a_better_one(
         def score(self, params):
             return {"asl": {"score": 1.0 - next(turns) / 10}, "tsl": STILL}
 
-        def pictures(self):
+        def clips(self):
             return iter(())
 
     monkeypatch.setattr("signllm_jax.train.mlsf.DevSet", Dev)
@@ -289,16 +289,13 @@ STILL = {"score": 1.0}
 class Dev:
     """A dev set of which one text has just been signed."""
 
-    def pictures(self):
-        return iter(())
-
     def clips(self):
         return iter([("asl: a", letters()[0], letters()[1])])
 
 
 def test_the_first_evaluation_of_a_run_with_a_report_leaves_a_clip(config, tmp_path):
     said = []
-    log = types.SimpleNamespace(say=said.append)
+    log = types.SimpleNamespace(say=said.append, picture=lambda *_: None)
     asked = dataclasses.replace(config, eval=dataclasses.replace(config.eval, report=True))
     for step, own in ((1, config), (2, asked), (3, asked)):
         show_dev(Dev(), log, step, own, Workdir(tmp_path))

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,6 +16,7 @@ from signllm_jax.data import packing, token_table
 from signllm_jax.data.packing import FixedPlan, Packing, plan_rows
 from signllm_jax.data.row_packing import GROUP, pack_rows
 from signllm_jax.data.token_table import TokenTable
+from signllm_jax.text.tokenizer import Tokenizer
 
 LIMITS = 64, 14, 4
 COUNT = 900
@@ -183,12 +183,16 @@ def test_tokens_are_counted_once_and_made_when_they_are_asked_for(listed, monkey
     monkeypatch.setenv("XDG_CACHE_HOME", str(listed[0] / "cache"))
     (_, texts, _, _), _ = read_columns(listed[0], "train", listed[1])
 
-    def tokenizer(model):
-        encode = lambda text: asked.append(text) or list(text)  # noqa: E731
-        return SimpleNamespace(encode=encode, model=model, kind="letters", language="gsl")
+    class Letters(Tokenizer):
+        def __init__(self, model):
+            self.model, self.kind, self.language = model, "letters", "gsl"
+
+        def encode(self, text):
+            asked.append(text)
+            return list(text)
 
     for model, counted in ((b"one", 3), (b"one", 0), (b"two", 3)):
         asked.clear()
-        table = TokenTable(texts, tokenizer(model))
+        table = TokenTable(texts, Letters(model))
         assert table.counts.tolist() == [9, 11, 4] and len(asked) == counted
     assert table[2] == list("über") == table[2] and len(asked) == 4

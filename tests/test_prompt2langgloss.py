@@ -22,7 +22,7 @@ from signllm_jax.rl import plc
 from signllm_jax.text.langgloss import EOS
 from signllm_jax.text.prompts import SPOKEN
 from signllm_jax.train.loop import train
-from signllm_jax.train.prompt2langgloss import own_text
+from signllm_jax.train.prompt2langgloss import predicted_text
 from signllm_jax.train.task import Learning, get_task
 
 
@@ -45,16 +45,20 @@ def test_own_langgloss_takes_the_place_of_the_true_one_clip_by_clip(prompt_data)
         jax.nn.one_hot(line // MODEL.vocab, TEXT.languages),
     )
     key = jax.random.key(0)
-    np.testing.assert_array_equal(own_text(batch, batch.prompts, right, key, 1.0, ROWS), batch.text)
+    np.testing.assert_array_equal(
+        predicted_text(batch, batch.prompts, right, key, 1.0, ROWS), batch.text
+    )
     other = line + (batch.prompts.line_segment == 1) * (line != EOS)
     wrong = TokenScores(
         jax.nn.one_hot(other % MODEL.vocab, MODEL.vocab),
         jax.nn.one_hot(other // MODEL.vocab, TEXT.languages),
     )
-    np.testing.assert_array_equal(own_text(batch, batch.prompts, wrong, key, 0.0, ROWS), batch.text)
+    np.testing.assert_array_equal(
+        predicted_text(batch, batch.prompts, wrong, key, 0.0, ROWS), batch.text
+    )
     made = np.mean(
         [
-            np.asarray(own_text(batch, batch.prompts, wrong, jax.random.key(i), 1.0, ROWS))
+            np.asarray(predicted_text(batch, batch.prompts, wrong, jax.random.key(i), 1.0, ROWS))
             for i in range(20)
         ],
         0,
@@ -93,7 +97,9 @@ def test_own_langgloss_is_of_the_rows_that_have_the_prompts(strata, prompt_data,
         jax.nn.one_hot(other % MODEL.vocab, MODEL.vocab),
         jax.nn.one_hot(other // MODEL.vocab, TEXT.languages),
     )
-    texts = [own_text(batch, batch.prompts, wrong, jax.random.key(i), 1.0, rows) for i in range(20)]
+    texts = [
+        predicted_text(batch, batch.prompts, wrong, jax.random.key(i), 1.0, rows) for i in range(20)
+    ]
     changed = (np.stack(texts) != batch.text).any(0)
     np.testing.assert_array_equal(changed[rows], host.text_segment == 1)
     assert not np.delete(changed, rows, 0).any()

@@ -1,1 +1,1 @@
-"""Data on its way in: the corpora, the order of examples, the batches."""
+"""Data for training: prepared corpora, the order of examples, and batches."""

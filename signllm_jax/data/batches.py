@@ -1,13 +1,14 @@
 """Batches for the train step: their order is a pure function of seed, lengths and step.
 
 Step s of a language takes the rows s * B to (s + 1) * B of its endless stream of rows
-(`packing.py`). The iterator's whole state is thus the step: resuming, other hosts and other
-meshes follow from it.
+(`packing.py`). The step is therefore the whole state of the iterator, so that a run can be resumed
+and moved to other hosts and meshes.
 """
 
+import functools
 import math
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import grain.python as grain
 import numpy as np
@@ -26,21 +27,23 @@ BatchT = TypeVar("BatchT", bound=Batch | LineBatch, covariant=True)
 
 
 class TrainData:
-    """The train split of all languages as numbers: random access to batches by step.
+    """The train split of all languages as arrays: random access to batches by step.
 
     Args:
-        sources: one train split a language.
-        tokenizers: one a language.
-        statistics: one a language.
-        packing: of clips into rows.
-        cache_mb: how many megabytes of standardized clips are kept.
-        max_bad: how many clips whose record is damaged are skipped; one more is an error.
-        glosses: one list a language with the gloss ids of each of its clips; None = no gloss.
-        row_glosses: G, the most glosses of a clip; a clip with more has none in its Batch.
-        group: what the Batch says that clips are compared within: `text` or `signer`, else nothing.
+        sources: Train split of each language.
+        tokenizers: Tokenizer of each language.
+        statistics: Statistics of each language.
+        packing: How clips are packed into rows.
+        cache_mb: Size of the cache of standardized clips in megabytes.
+        max_bad: Number of clips with damaged records that may be skipped; one more is an error.
+        glosses: Gloss ids of every clip, one list per language; None = no gloss.
+        row_glosses: G, largest number of glosses per clip; clips with more have no gloss.
+        group: Clips are compared with those of the same `text` or `signer`; `none` = with all.
 
     Attributes:
-        bad: what is wrong with each clip that was skipped, in the order in which they were met.
+        bad: One line for each skipped clip, what is wrong with it, in the order of skipping.
+        notes: One line for each language that has clips which fit no row.
+        plans: Row plans of each language, one per stratum.
     """
 
     def __init__(
@@ -56,11 +59,10 @@ class TrainData:
         row_glosses: int = 0,
         group: str = "none",
     ):
-        self._group = group
-        self._groups: dict[tuple[int, int], int] = {}
+        self._group, self._group_ids = group, functools.cache(self._group_id)
         self._glosses, self._row_glosses = glosses, row_glosses
         self._sources, self._statistics = sources, statistics
-        self._packing, self._own_rows = packing, packing.batch_size // packing.strata
+        self._packing, self._stratum_rows = packing, packing.batch_size // packing.strata
         self._room = cache_mb << 20
         self._max_bad = max_bad
         self._skipped: set[tuple[int, int]] = set()
@@ -77,11 +79,10 @@ class TrainData:
         ]
 
     def _strata(self, source, tokens) -> list[RowPlan]:
-        found: list[RowPlan] = []
+        plans: list[RowPlan] = []
         for stratum in range(self._packing.strata):
-            beside = found[0] if found else None
-            found.append(self._plan(source, tokens, stratum, beside))
-        return found
+            plans.append(self._plan(source, tokens, stratum, plans[0] if plans else None))
+        return plans
 
     def _plan(self, source, tokens, stratum, beside) -> RowPlan:
         return plan_rows(source.language, source.lengths, tokens, self._packing, stratum, beside)
@@ -93,10 +94,10 @@ class TrainData:
         """The batches of a run.
 
         Args:
-            config: the run's.
-            sources: one train split a language.
-            groups: their groups, with tokenizer and statistics.
-            more: further arguments of TrainData.
+            config: Config of the run.
+            sources: Train split of each language.
+            groups: Group of each language, with tokenizer and statistics.
+            more: Further arguments of TrainData.
         """
         return cls(
             sources,
@@ -121,30 +122,29 @@ class TrainData:
         if self._group == "none":
             return batch
         groups = [
-            [[self._group_of(code, int(clip)) for clip in row] for row in rows]
-            for code, rows in zip(map(int, languages), batch.example)
+            [[self._group_ids(language, int(clip)) for clip in row] for row in rows]
+            for language, rows in zip(map(int, languages), batch.example)
         ]
         return batch._replace(group=np.array(groups, np.int32))
 
-    def _group_of(self, language: int, clip: int) -> int:
-        """A number for the text or the signer of a clip; -1 where there is no clip."""
+    def _group_id(self, language: int, clip: int) -> int:
+        """A number for the text or the signer of a clip; -1 if there is no clip."""
         if clip < 0:
             return -1
-        if (language, clip) not in self._groups:
-            source = self._sources[language]
-            name = source.texts[clip] if self._group == "text" else source[clip]["signer"]
-            self._groups[language, clip] = stable_hash(name) & 0x7FFFFFFF
-        return self._groups[language, clip]
+        source = self._sources[language]
+        name = source.texts[clip] if self._group == "text" else source[clip]["signer"]
+        return stable_hash(name) & 0x7FFFFFFF
 
     def first_pass(self, capacity: int, frames: int, tokens: int) -> int:
-        """Steps in which every clip has come once, to stay in a buffer of the given sizes.
+        """Number of steps until a replay buffer has seen every clip once.
 
         Args:
-            capacity: clips of a stratum.
-            frames, tokens: of the longest clip that the buffer takes.
+            capacity: Number of clips that the buffer holds per stratum.
+            frames: Frames of the longest clip that the buffer takes.
+            tokens: Tokens of the longest text that the buffer takes.
 
         Raises:
-            ConfigError: the buffer cannot hold them all.
+            ConfigError: The buffer cannot hold all clips.
         """
         steps = 0
         for source, ids, plans in zip(self._sources, self._ids, self.plans):
@@ -158,23 +158,23 @@ class TrainData:
                         f"{capacity} of {frames} and {tokens} (config.rl.capacity, clip_frames, "
                         "clip_tokens)"
                     )
-                steps = max(steps, -(-plan.first_rows // self._own_rows))
+                steps = max(steps, -(-plan.first_rows // self._stratum_rows))
         return steps
 
     def clip(self, language: int, index: int) -> tuple[list[int], np.ndarray, np.ndarray]:
-        """Clip `index` of a language: its tokens, frames float32 [T, D] and mask bool [T, J]."""
+        """Clip `index` of a language: tokens, frames float32 [T, D] and mask bool [T, J]."""
         return self._ids[language][index], *self._clip(language, index)
 
     def _row(self, language: int, step: int, row: int) -> tuple[np.ndarray, ...]:
-        stratum, own_row = divmod(row, self._own_rows)
-        planned = self.plans[language][stratum].row(step * self._own_rows + own_row)
+        stratum, stratum_row = divmod(row, self._stratum_rows)
+        planned = self.plans[language][stratum].row(step * self._stratum_rows + stratum_row)
         packing = self._packing
         time, tokens, clips = packing.row_frames, packing.row_tokens, packing.row_clips
         size = self._statistics[language].mean.shape[0]
         text = np.zeros((2, tokens), np.int32)
         frames = np.zeros((time, 3 * size + 1), np.float32)
         mask = np.zeros((time, size), bool)
-        place = np.zeros((2, time), np.int32)
+        position = np.zeros((2, time), np.int32)  # segment, and position in the clip
         example = np.full(clips, -1, np.int32)
         gloss = np.zeros((clips, self._row_glosses), np.int32)
         token = frame = 0
@@ -183,20 +183,20 @@ class TrainData:
             ids = self._ids[language][clip]
             text[0, token : token + len(ids)] = ids
             text[1, token : token + len(ids)] = number + 1
+            token += len(ids)
             end = frame + len(values)
             frames[frame:end], mask[frame:end] = values, seen
-            place[0, frame:end] = number + 1
-            place[1, frame:end] = np.arange(1, len(values) + 1)
+            position[0, frame:end] = number + 1
+            position[1, frame:end] = np.arange(1, len(values) + 1)
             example[number] = clip
-            if self._glosses and len(own := self._glosses[language][clip]) <= self._row_glosses:
-                gloss[number, : len(own)] = own
-            token += len(ids)
+            if self._glosses and len(ids := self._glosses[language][clip]) <= self._row_glosses:
+                gloss[number, : len(ids)] = ids
             frame += math.ceil(len(values) / packing.patch) * packing.patch
-        fields = text[0], text[1], frames, mask, place[0], place[1], example
+        fields = (*text, frames, mask, *position, example)
         return (*fields, gloss) if self._glosses else fields
 
     def _sound(self, language: int, index: int) -> tuple[np.ndarray, np.ndarray] | None:
-        """The clip, None when its record is damaged; raises DataError when too many are."""
+        """The clip, or None if its record is damaged; raises DataError if too many are."""
         if (language, index) in self._skipped:
             return None
         try:
@@ -230,22 +230,6 @@ class Batches(Protocol[BatchT]):
         ...
 
 
-class _Steps(Generic[BatchT]):
-    """A grain source whose items are whole batches, indexed by step."""
-
-    def __init__(
-        self, data: Batches[BatchT], steps: int, languages: Collection[int], rows: Collection[int]
-    ):
-        self._data, self._steps = data, steps
-        self._block = (languages, rows)
-
-    def __len__(self) -> int:
-        return self._steps
-
-    def __getitem__(self, index) -> BatchT:
-        return self._data.batch(int(index), *self._block)
-
-
 def iterate(
     data: Batches[BatchT],
     start: int,
@@ -255,7 +239,7 @@ def iterate(
     threads: int,
     prefetch: int,
 ) -> Iterator[BatchT]:
-    """Batches of the steps start .. steps - 1 of this host's (languages, rows), read ahead."""
-    dataset = grain.MapDataset.source(_Steps(data, steps, *block))[start:]
+    """Batches of the steps start .. steps - 1, read ahead; `block` is this host's (lanes, rows)."""
+    dataset = grain.MapDataset.range(start, steps).map(lambda step: data.batch(step, *block))
     options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=prefetch)
     return iter(dataset.to_iter_dataset(options))

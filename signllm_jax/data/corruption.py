@@ -1,7 +1,7 @@
-"""A train split with damaged clips, to see whether training finds out which ones they are.
+"""A train split with damaged clips, to test whether training detects them.
 
-What is damaged, and how, is a function of seed, language and share alone: `labels` says it to
-whoever measures; no example tells.
+The damage depends only on seed, language and share. It is not marked in the examples; `labels`
+tells it to a study.
 """
 
 import numpy as np
@@ -15,18 +15,18 @@ from signllm_jax.poses.clip import PoseClip
 
 KINDS = ("clean", "wrong_word", "frozen_hands", "noise")
 NOISE = 0.15
-"""Deviation of heavy noise, in shoulder widths: more than a fist's size."""
+"""Standard deviation of heavy noise in shoulder widths: more than the size of a fist."""
 
 
 def labels(language: str, count: int, share: float, seed: int) -> np.ndarray:
     """The kind of every example of a train split, int64 [count], indices of KINDS.
 
-    A share of them is damaged, the kinds in turn.
+    The damaged share has equal numbers of each kind of damage.
     """
-    found = np.zeros(count, np.int64)
+    kinds = np.zeros(count, np.int64)
     damaged = _random(language, seed).permutation(count)[: round(share * count)]
-    found[damaged] = 1 + np.arange(len(damaged)) % (len(KINDS) - 1)
-    return found
+    kinds[damaged] = 1 + np.arange(len(damaged)) % (len(KINDS) - 1)
+    return kinds
 
 
 def _random(language, seed, *more):
@@ -34,12 +34,12 @@ def _random(language, seed, *more):
 
 
 class Corrupted(Source):
-    """A train split of which a share is damaged: a wrong word, frozen hands or heavy noise.
+    """A train split with a share of damaged clips: a wrong word, frozen hands or heavy noise.
 
     Args:
-        clean: the split.
-        share: 0 to 1.
-        seed: of what is damaged.
+        clean: Undamaged split.
+        share: Share of damaged clips, 0 to 1.
+        seed: Random seed of the damage.
     """
 
     def __init__(self, clean: Source, share: float, seed: int):
@@ -58,8 +58,8 @@ class Corrupted(Source):
         index = int(index) % len(self)
         kind = KINDS[self._kinds[index]]
         if kind == "wrong_word":
-            other = self._clean[self._donor[index]]
-            return example | {key: other[key] for key in ("text", "prompt", "gloss")}
+            donor = self._clean[self._donor[index]]
+            return example | {key: donor[key] for key in ("text", "prompt", "gloss")}
         pose = example["pose"].astype(np.float32)
         if kind == "frozen_hands":
             layout = get_layout(PoseClip.layout)
@@ -72,8 +72,6 @@ class Corrupted(Source):
 
 
 def open_train(config: DataConfig, language: str) -> Source:
-    """The train split of a run: damaged as `config.corrupt` says; errors as `open_split`."""
-    clean = splits.open_split(config.dataset, language, "train", config.data_dir or None)
-    if not config.corrupt:
-        return clean
-    return Corrupted(clean, config.corrupt, config.corrupt_seed)
+    """The train split of a run, damaged according to `config.corrupt`; errors as `open_split`."""
+    clean = splits.open_split(config.dataset, language, "train", config.data_dir)
+    return Corrupted(clean, config.corrupt, config.corrupt_seed) if config.corrupt else clean

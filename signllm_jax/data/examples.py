@@ -1,6 +1,6 @@
-"""What training and evaluation ask of a split; `data.splits.Source` is the one that is on a disk.
+"""The interface of splits for training and evaluation; `data.splits.Source` reads one from disk.
 
-Others are made of one: pooled, flattened, or with other texts.
+Others are derived from a Source: pooled, flattened, or with other texts.
 """
 
 from collections.abc import Sequence
@@ -21,12 +21,12 @@ class Examples(Protocol):
 
     @property
     def texts(self) -> Sequence[str]:
-        """Of every example."""
+        """The text of every example."""
         ...
 
     @property
     def lengths(self) -> np.ndarray:
-        """int [n], the frames T of every example."""
+        """int [n], number of frames T of every example."""
         ...
 
     def __len__(self) -> int: ...
@@ -35,11 +35,11 @@ class Examples(Protocol):
 
 
 class Clips(Examples, Protocol):
-    """Examples that are evaluated or read, too."""
+    """Examples that can also be evaluated or read."""
 
     @property
     def ids(self) -> Sequence[str]:
-        """Of every example."""
+        """The id of every example."""
         ...
 
     @property

@@ -1,7 +1,7 @@
-"""Batches of texts and their LangGloss lines, packed in the order of `packing.MixedPlan`."""
+"""Batches of texts and their LangGloss lines, in the order of `packing.MixedPlan`."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -12,16 +12,48 @@ from signllm_jax.text.langgloss import EOS
 from signllm_jax.text.stage import TextStage
 
 
-class LineData:
-    """Train pairs of all languages as numbers: random access to batches by step.
+def pack_lines(
+    pairs: Iterable[tuple[np.ndarray, Sequence[int]]], limits: tuple[int, int], columns: int
+) -> LineBatch:
+    """Packs texts and their lines into a row, up to the first pair that does not fit.
 
     Args:
-        pairs: language -> its train pairs.
-        stage: tables of units and glosses.
-        name: of the lane, which orders the rows.
-        packing: of texts into rows; `row_tokens` is of their LangGloss tokens.
-        row_units: most units of a row.
-        temperature: how languages are mixed, see MixedPlan.
+        pairs: Units int32 [n, columns] of each text, and the tokens of its line.
+        limits: Number of units and of tokens per row.
+        columns: Numbers per unit.
+
+    Returns:
+        The row, without the leading axes [L, B].
+    """
+    units, segment = np.zeros((limits[0], columns), np.int32), np.zeros(limits[0], np.int32)
+    line = np.zeros((2, limits[1]), np.int32)  # tokens and their segment
+    unit = token = 0
+    for number, (read, written) in enumerate(pairs, 1):
+        next_unit, next_token = unit + len(read), token + len(written)
+        if next_unit > limits[0] or next_token > limits[1]:
+            break
+        units[unit:next_unit] = read
+        segment[unit:next_unit] = number
+        line[:, token:next_token] = [written, [number] * len(written)]
+        unit, token = next_unit, next_token
+    return LineBatch(units, segment, *line)
+
+
+def stack_rows(rows: Iterable[LineBatch]) -> LineBatch:
+    """The batch [1, B, ...] of the rows of the only lane."""
+    return LineBatch(*(np.stack(field)[None] for field in zip(*rows)))
+
+
+class LineData:
+    """Train pairs of all languages as arrays: random access to batches by step.
+
+    Args:
+        pairs: Language -> its train pairs.
+        stage: Tables of units and glosses.
+        packing: How texts are packed into rows; `row_tokens` counts LangGloss tokens.
+        name: Name of the lane, from which the order of rows is drawn.
+        row_units: Largest number of units per row.
+        temperature: How languages are mixed, see MixedPlan.
     """
 
     def __init__(
@@ -36,40 +68,28 @@ class LineData:
     ):
         self._limits = (row_units, packing.row_tokens)
         self._columns, self._batch_size = stage.units.columns, packing.batch_size
-        self._units, self._lines = [], []
-        for code, own in pairs.items():
-            self._units += [stage.units.encode(pair.text, code) for pair in own]
-            self._lines += [[*stage.write(pair.glosses, code), EOS] for pair in own]
+        self._pairs = [
+            (stage.units.encode(pair.text, code), [*stage.write(pair.glosses, code), EOS])
+            for code, listed in pairs.items()
+            for pair in listed
+        ]
         self.plan = MixedPlan(
             name,
-            [len(line) for line in self._lines],
-            [len(units) for units in self._units],
-            # a plan's first limit is of what is written here, and its second of what is read
+            [len(line) for _, line in self._pairs],
+            [len(units) for units, _ in self._pairs],
+            # the plan's frames are the written tokens here, and its tokens the units read
             dataclasses.replace(
                 packing, row_frames=packing.row_tokens, row_tokens=row_units, patch=1
             ),
-            members=[(code, len(own)) for code, own in pairs.items()],
+            members=[(code, len(listed)) for code, listed in pairs.items()],
             temperature=temperature,
         )
-        self.bad: list[str] = []  # texts have no records that could be damaged
+        self.bad: list[str] = []  # there are no records of texts that could be damaged
         left = len(self.plan.left_out)
         self.notes = [f"{left} train texts fit no row and are left out"] if left else []
 
     def batch(self, step: int, lanes: Sequence[int], rows: Sequence[int]) -> LineBatch:
         """The part of step `step`'s batch with the given row indices, of the only lane."""
-        parts = [self._row(step * self._batch_size + int(row)) for row in rows]
-        return LineBatch(*(np.stack(field)[None] for field in zip(*parts)))
-
-    def _row(self, index: int) -> tuple[np.ndarray, ...]:
-        units = np.zeros((self._limits[0], self._columns), np.int32)
-        line = np.zeros((2, self._limits[1]), np.int32)
-        segment = np.zeros(self._limits[0], np.int32)
-        unit = token = 0
-        for number, chosen in enumerate(self.plan.row(index), 1):
-            read, written = self._units[chosen], self._lines[chosen]
-            units[unit : unit + len(read)] = read
-            segment[unit : unit + len(read)] = number
-            line[:, token : token + len(written)] = [written, [number] * len(written)]
-            unit += len(read)
-            token += len(written)
-        return units, segment, line[0], line[1]
+        chosen = (self.plan.row(step * self._batch_size + int(row)) for row in rows)
+        pairs = ([self._pairs[i] for i in indices] for indices in chosen)
+        return stack_rows(pack_lines(row, self._limits, self._columns) for row in pairs)

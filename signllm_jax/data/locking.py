@@ -1,4 +1,4 @@
-"""Locks on data folders, which one process at a time prepares."""
+"""Locks data folders, so that only one process at a time prepares them."""
 
 import contextlib
 import fcntl
@@ -12,9 +12,9 @@ from signllm_jax.core.storage import is_remote
 
 @contextlib.contextmanager
 def locked(folder: epath.Path, name: str):
-    """Holds an exclusive lock between the processes of this machine; none on a bucket.
+    """Holds a lock that excludes other processes of this machine; does nothing on a bucket.
 
-    Raises DataError when the lock cannot be opened or is a link.
+    Raises DataError if the lock file cannot be opened or is a link.
     """
     if is_remote(folder):
         yield

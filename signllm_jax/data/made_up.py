@@ -1,8 +1,8 @@
-"""Made-up words to ask for, which have no clip.
+"""Made-up words for training prompts; they have no clip.
 
-To copy a word that was never met is learned from more words than there are clips of. Where words
-are spelled within sentences of signs, a made-up word takes the place of one of those, in a sentence
-that is made of two.
+Copying unknown words is learned from more words than there are clips. In corpora with words that
+are spelled within sentences of signs, a made-up word replaces such a word in a sentence that is
+composed of two.
 """
 
 import dataclasses
@@ -19,23 +19,22 @@ from signllm_jax.text.asking import frame_words
 from signllm_jax.text.langgloss import FINGERSPELLED
 
 HALVES, FRAME = 0.45, 0.15
-"""Shares of made-up words from two halves, and of words that stand around texts."""
+"""Shares of words made of two halves, and of words that are usual around texts in prompts."""
 LONGEST = 8
-"""Letters of a made-up word at most, unless it is from two halves."""
-
+"""Largest number of letters of a made-up word, unless it is made of two halves."""
 
 Piece = tuple[str, tuple[str, ...] | None]
-"""A part of a text and its glosses, or None where it is a spelled word."""
+"""A part of a text and its glosses; None instead of glosses for a spelled word."""
 
 
 @dataclasses.dataclass(frozen=True)
 class MadeUp:
-    """What words of a language are made up of, and in which sentences they are said.
+    """The material for made-up words of a language.
 
     Attributes:
-        language: code.
-        words: spelled ones that are trained on.
-        sentences: the pieces of sentences of signs; none = the word is all that is said.
+        language: Code of the language.
+        words: Spelled words of train.
+        sentences: Pieces of sentences of signs; without them, the text is the word alone.
     """
 
     language: str
@@ -43,87 +42,87 @@ class MadeUp:
     sentences: Sequence[tuple[Piece, ...]] = ()
 
     def draw(self, random: np.random.Generator) -> tuple[str, list[str]] | None:
-        """A text and its glosses; None where the word that was drawn will not do.
+        """A random text and its glosses; None if the word that was drawn cannot be used.
 
-        A sentence has the beginning of one and the end of another, so that not all have a spelled
-        word, and not the signs beside it but the word itself tells that it is one.
+        A sentence has the beginning of one and the end of another. So not all of them have a
+        spelled word, and it cannot be recognized by the signs next to it.
         """
-        made = made_up(self.words, self.language, random)
-        if made is None or not self.sentences:
-            return made
+        word = made_up(self.words, self.language, random)
+        if word is None or not self.sentences:
+            return word
         first, last = (self.sentences[int(random.integers(len(self.sentences)))] for _ in range(2))
         cut, rest = random.integers(1, len(first) + 1), random.integers(len(last) + 1)
-        said = [*first[:cut], *last[rest:]][: max(len(first), len(last))]
-        spelled = spelled_glosses(made[0], self.language)
-        texts = [made[0] if glosses is None else text for text, glosses in said]
-        return " ".join(texts), [g for _, own in said for g in (spelled if own is None else own)]
+        pieces = [*first[:cut], *last[rest:]][: max(len(first), len(last))]
+        spelled = word[0], spelled_glosses(word[0], self.language)
+        pieces = [spelled if piece[1] is None else piece for piece in pieces]
+        return " ".join(text for text, _ in pieces), [g for _, glosses in pieces for g in glosses]
 
 
 def words_of(source: Source) -> MadeUp:
-    """Of a train split whose texts are words that are spelled."""
+    """The material from a train split whose texts are spelled words."""
     return MadeUp(source.language, source.texts)
 
 
 def names_of(source: Source) -> MadeUp:
-    """Of a train split of sentences, the words that are spelled in them; most corpora have none.
+    """The material from a train split of sentences: the words spelled in them, if there are any.
 
-    Sentences are kept whose texts say their glosses in order, as those of composed sentences do.
+    Only sentences whose texts have the same order as their glosses are used, such as composed ones.
     """
-    words, sentences = [], []
-    for text, glosses in zip(source.texts, source.units, strict=True):
-        pieces = pieces_of(text, glosses, source.language)
-        words += [said for said, own in pieces if own is None]
-        sentences += [pieces] if pieces else []
-    return MadeUp(source.language, words, sentences)
+    pairs = zip(source.texts, source.units, strict=True)
+    sentences = [pieces_of(text, glosses, source.language) for text, glosses in pairs]
+    words = [word for pieces in sentences for word, signs in pieces if signs is None]
+    return MadeUp(source.language, words, list(filter(None, sentences)))
 
 
 def pieces_of(text: str, glosses: Sequence[str], language: str) -> tuple[Piece, ...]:
-    """A sentence sign by sign: `hello anna`, `HELLO FS:A FS:N FS:N FS:A` -> hello, anna.
+    """Splits a sentence into signs: `hello anna`, `HELLO FS:A FS:N FS:N FS:A` -> hello, anna.
 
     Returns:
-        The pieces, none where the text says anything but its glosses.
+        The pieces; none if the text and its glosses do not match.
     """
     spelled, rest = find_spelled(text, glosses, language), list(glosses)
-    said, pieces = text.split(), []
+    left, pieces = text.split(), []
     while rest:
         if rest[0].startswith(FINGERSPELLED):
-            if not spelled or said[:1] != spelled[:1]:
+            if not spelled or left[:1] != spelled[:1]:
                 return ()
-            del rest[: len(spelled_glosses(spelled[0], language))], said[:1]
+            del rest[: len(spelled_glosses(spelled[0], language))], left[:1]
             pieces.append((spelled.pop(0), None))
             continue
         sign = rest.pop(0)
         words = sign.casefold().split("-")
-        if [word.casefold() for word in said[: len(words)]] != words:
+        if [word.casefold() for word in left[: len(words)]] != words:
             return ()
-        pieces.append((" ".join(said[: len(words)]), (sign,)))
-        del said[: len(words)]
-    return () if said else tuple(pieces)
+        pieces.append((" ".join(left[: len(words)]), (sign,)))
+        del left[: len(words)]
+    return () if left else tuple(pieces)
 
 
 def made_up(
     texts: Sequence[str], language: str, random: np.random.Generator
 ) -> tuple[str, list[str]] | None:
-    """A word to ask for and how it is spelled: the first half of one word with the second half of
-    another, two to eight letters at random, or one that often stands around what is asked for, so
-    that not the word but its place tells the two apart.
+    """A random word and its letters.
 
-    None where the language cannot spell it, or it happens to be a word that is held out.
+    The word is made of the first half of a word and the second half of another, or of two to eight
+    random letters. Some words are those that are usual around the text in a prompt, so that a model
+    has to tell them from the text by their position.
+
+    Returns:
+        The word and its letters; None if the language cannot spell it or it is held out.
     """
     kind = random.random()
     if kind < HALVES:
-        word, other = (texts[int(i)] for i in random.integers(len(texts), size=2))
-        text = word[: (len(word) + 1) // 2] + other[len(other) // 2 :]
+        first, second = (texts[int(i)] for i in random.integers(len(texts), size=2))
+        text = first[: (len(first) + 1) // 2] + second[len(second) // 2 :]
     elif kind < HALVES + FRAME:
         around = frame_words(get_language(language).spoken)
         text = fingerspelling.small(around[random.integers(len(around))], language)
         if len(text) > LONGEST:
             return None
     else:
-        known = fingerspelling.letters(language)
-        chosen = (
-            known[i] for i in random.integers(len(known), size=random.integers(2, LONGEST + 1))
-        )
+        letters = fingerspelling.letters(language)
+        count = random.integers(2, LONGEST + 1)
+        chosen = [letters[i] for i in random.integers(len(letters), size=count)]
         text = fingerspelling.small("".join(chosen), language)
     if text in fingerspelling.held_out(language):
         return None

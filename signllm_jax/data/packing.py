@@ -1,12 +1,13 @@
-"""Which clips lie in which row of a batch: a pure function of seed, lengths and row number.
+"""Packs clips into the rows of batches: a pure function of seed, lengths and row number.
 
-A language has an endless stream of rows of T frames, in which every clip comes once an epoch.
-`config.data.plan` says how: in plan 1 the clips of each epoch are permuted and dealt first-fit. In
-plan 2 they are dealt once, and an epoch is a permutation of the rows: clips that share a row share
-it in every epoch, and any row is found without those before it.
+A language has an endless stream of rows of T frames, in which every clip comes once per epoch. In
+plan 1 (`config.data.plan`), the clips of each epoch are permuted and packed first-fit. In plan 2,
+they are packed once and an epoch is a permutation of the rows: clips that share a row share it in
+every epoch, and any row can be computed without the previous ones.
 """
 
 import dataclasses
+import functools
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -19,7 +20,7 @@ from signllm_jax.core.languages import stable_hash
 from signllm_jax.data.row_packing import pack_rows
 
 OPEN_ROWS = 32
-"""Rows that first-fit keeps open; bounds its time on corpora of millions of clips."""
+"""Number of rows that first-fit keeps open; bounds its time on corpora of millions of clips."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,11 +28,13 @@ class Packing:
     """How the examples of a train split are packed into the rows of batches.
 
     Attributes:
-        row_frames, row_tokens, row_clips: most frames, tokens and examples of a row.
-        patch: examples start on frames that are multiples of it.
-        seed: of the order.
-        batch_size: B, rows of a language in a batch.
-        strata: parts of the examples, each with its own rows of a batch; divides the batch size.
+        row_frames: Largest number of frames per row.
+        row_tokens: Largest number of tokens per row.
+        row_clips: Largest number of examples per row.
+        patch: Examples start at frames that are multiples of it.
+        seed: Seed of the order.
+        batch_size: B, rows of a language per batch.
+        strata: Number of parts of the examples, each with its own rows of a batch; a divisor of B.
         plan: 1 or 2, see above.
     """
 
@@ -46,7 +49,7 @@ class Packing:
 
     @classmethod
     def of(cls, config: Config) -> "Packing":
-        """That of a run, of the rows that come in the order of the data."""
+        """The packing of a run, without the rows that are drawn by priority."""
         return cls(
             config.data.row_frames,
             config.data.row_tokens,
@@ -60,14 +63,15 @@ class Packing:
 
 
 class RowPlan:
-    """Which clips each row of one language's endless stream holds.
+    """The clips of each row in the endless stream of one language.
 
-    With `strata` the clips are dealt at random into that many parts, once for all, and this is
-    the stream of part `stratum`. `beside` is the plan of another part of the same clips, with which
-    it then shares their numbers.
+    With several `strata`, the clips are split at random into that many parts, the same ones in all
+    epochs. This is then the plan of part `stratum`. It shares arrays with `beside`, the plan of
+    another part of the same clips.
 
     Attributes:
-        left_out: indices of the clips that fit no row (too long, or without text).
+        clips: Indices of the clips that come in every epoch.
+        left_out: Indices of the clips that fit no row (too long, or without text).
     """
 
     def __init__(
@@ -85,30 +89,30 @@ class RowPlan:
         self._dealt = beside._dealt if beside else None
         if self._dealt is None:
             self._dealt = self._deal(lengths, tokens, packing.patch, strata)
-        self._frames, self._tokens, self._usable, self.left_out = self._dealt
+        self._frames, self._tokens, self.clips, self.left_out = self._dealt
         if strata > 1:
-            if len(self._usable) < strata:
+            if len(self.clips) < strata:
                 raise DataError(
-                    f"{language}: {len(self._usable)} train clips for config.rl.strata = {strata}: "
+                    f"{language}: {len(self.clips)} train clips for config.rl.strata = {strata}: "
                     "each needs one"
                 )
-            self._usable, self._seed = self._usable[stratum::strata], (*self._seed, stratum)
-        if not len(self._usable):
+            self.clips, self._seed = self.clips[stratum::strata], (*self._seed, stratum)
+        if not len(self.clips):
             raise DataError(
                 f"{language}: none of {len(lengths)} train clips fits a row of "
                 f"{packing.row_frames} frames and {packing.row_tokens} tokens "
                 "(config.data.row_frames, row_tokens)"
             )
-        self._starts = [0]  # first row of each epoch met so far
-        self._epochs: dict[int, Any] = {}
+        self._starts = [0]  # first row of each known epoch
+        self._epoch = functools.lru_cache(maxsize=3)(self._pack)
         self._lock = threading.Lock()  # reading threads ask for rows at the same time
 
     def _deal(self, lengths, tokens, patch: int, strata: int) -> tuple:
-        """Sorts out the clips that fit a row, and shuffles them where there are strata.
+        """Selects the clips that fit a row, and shuffles them if there are several strata.
 
         Returns:
-            Frames of all clips int32 [n], rounded up to whole patches; tokens of all int32 [n];
-            the indices of those that fit, in the order in which strata take turns; the others.
+            Frames of all clips int32 [n], rounded up to whole patches; tokens of all clips int32
+            [n]; indices of the clips that fit, which the strata take in turns; the other indices.
         """
         frames, tokens = (np.asarray(column, np.int32) for column in (lengths, tokens))
         frames = -(-frames // patch) * patch
@@ -128,31 +132,19 @@ class RowPlan:
             return self._epoch(epoch)[index - self._starts[epoch]]
 
     @property
-    def clips(self) -> np.ndarray:
-        """Indices of the clips that the stream goes through in every epoch."""
-        return self._usable
-
-    @property
     def first_rows(self) -> int:
-        """Rows of the first epoch."""
+        """Number of rows in the first epoch."""
         with self._lock:
             return len(self._epoch(0))
 
-    def _epoch(self, epoch: int) -> Any:
-        """What `_pack` gives: the clips of every row of an epoch, in plan 2 the rows' numbers."""
-        if epoch not in self._epochs:
-            self._epochs[epoch] = self._pack(epoch)
-            for old in [e for e in self._epochs if e < epoch - 2]:
-                del self._epochs[old]
-        return self._epochs[epoch]
-
     def _order(self, epoch: int) -> np.ndarray:
-        return np.random.default_rng([*self._seed, epoch]).permutation(self._usable)
+        return np.random.default_rng([*self._seed, epoch]).permutation(self.clips)
 
-    def _pack(self, epoch: int) -> list[tuple[int, ...]]:
+    def _pack(self, epoch: int) -> Any:
+        """The clips of every row of an epoch; in plan 2, the numbers of its rows in order."""
         order = self._order(epoch)
         closed: list[tuple[int, ...]] = []
-        rows: list[tuple[list[int], list[int]]] = []  # (clips, what is left of each limit)
+        rows: list[tuple[list[int], list[int]]] = []  # (clips, room left of each limit)
         needs = (order, self._frames[order], self._tokens[order])
         for clip, *need in zip(*(column.tolist() for column in needs)):
             need.append(1)
@@ -172,95 +164,69 @@ class RowPlan:
 class FixedPlan(RowPlan):
     """The rows of plan 2; see RowPlan for arguments and attributes."""
 
-    def __init__(self, *args):
-        super().__init__(*args)
-        self._packed: tuple[np.ndarray, np.ndarray] | None = None
-        del self._starts
-
     def row(self, index: int) -> tuple[int, ...]:
         """See RowPlan."""
         with self._lock:
-            clips, starts = self._rows()
-            epoch, place = divmod(index, len(starts) - 1)
-            row = self._epoch(epoch)[place]
+            clips, starts = self._rows
+            epoch, number = divmod(index, len(starts) - 1)
+            row = self._epoch(epoch)[number]
         return tuple(clips[starts[row] : starts[row + 1]].tolist())
 
-    @property
-    def first_rows(self) -> int:
-        """Rows of an epoch."""
-        with self._lock:
-            return len(self._rows()[1]) - 1
-
+    @functools.cached_property
     def _rows(self) -> tuple[np.ndarray, np.ndarray]:
-        """The rows of every epoch, as `pack_rows` gives them; packed at the first call.
+        """The rows of every epoch, packed at the first access.
 
         Returns:
-            Clip indices row after row int32 [n], and where rows begin and the last one ends, int32
-            [rows + 1].
+            Clip indices int32 [n], row after row, and the start of each row and the end of the last
+            one, int32 [rows + 1].
         """
-        if self._packed is None:
-            order = self._order(0)
-            needs = (self._frames[order], self._tokens[order], np.ones(len(order), np.int32))
-            places, starts = pack_rows(np.stack(needs, 1), self._limits)
-            self._packed = order[places].astype(np.int32), starts
-            del self._frames, self._tokens  # 8 bytes a clip, needed no more
-            self._dealt = None
-        return self._packed
+        order = self._order(0)
+        needs = (self._frames[order], self._tokens[order], np.ones(len(order), np.int32))
+        indices, starts = pack_rows(np.stack(needs, 1), self._limits)
+        del self._frames, self._tokens  # 8 bytes per clip, no longer needed
+        self._dealt = None
+        return order[indices].astype(np.int32), starts
 
     def _pack(self, epoch: int) -> np.ndarray:
-        rows = len(self._rows()[1]) - 1
-        return np.random.default_rng([*self._seed, epoch]).permutation(rows)
+        return np.random.default_rng([*self._seed, epoch]).permutation(len(self._rows[1]) - 1)
 
 
 def plan_rows(language: str, lengths, tokens, packing: Packing, *strata) -> RowPlan:
-    """The rows of a language as `packing.plan` says; arguments and errors as of RowPlan."""
+    """The rows of a language in plan `packing.plan`; arguments and errors as for RowPlan."""
     kind = {1: RowPlan, 2: FixedPlan}[packing.plan]
     return kind(language, lengths, tokens, packing, *strata)
 
 
 class MixedPlan(RowPlan):
-    """Rows of several languages' examples together, languages mixed with p ~ n^(1 / temperature).
+    """Rows with examples of several languages, mixed with p ~ n^(1 / temperature).
 
-    An epoch has as many examples as there are; a language's share of it goes on through that
-    language's own permutations, so that each of its examples comes equally often.
+    An epoch has as many examples as there are. Each language takes its share of them from its own
+    stream of permutations, so that all of its examples come equally often.
 
     Args:
-        members: name and number of examples of every language, whose examples lie one language
-            after the other.
-        temperature: 1 = every example alike, large = every language alike.
+        args: Arguments of RowPlan.
+        members: Name and number of examples of every language, in the order of the examples.
+        temperature: 1 = all examples are equally frequent; large = all languages are.
     """
 
-    def __init__(
-        self,
-        name: str,
-        lengths: Sequence[int],
-        tokens: Sequence[int],
-        packing: Packing,
-        stratum: int = 0,
-        beside: RowPlan | None = None,
-        *,
-        members: Sequence[tuple[str, int]],
-        temperature: float,
-    ):
-        super().__init__(name, lengths, tokens, packing, stratum, beside)
+    def __init__(self, *args, members: Sequence[tuple[str, int]], temperature: float):
+        super().__init__(*args)
         ends = np.cumsum([count for _, count in members])
         parts = [
-            (code, self._usable[(self._usable >= end - count) & (self._usable < end)])
+            (code, self.clips[(self.clips >= end - count) & (self.clips < end)])
             for (code, count), end in zip(members, ends)
         ]
         self._parts = [(code, part) for code, part in parts if len(part)]
         weights = np.array([len(part) for _, part in self._parts]) ** (1 / temperature)
-        shares = len(self._usable) * weights / weights.sum()
+        shares = len(self.clips) * weights / weights.sum()
         self._shares = np.maximum(1, np.round(shares)).astype(int)
 
     def _order(self, epoch: int) -> np.ndarray:
         chosen = []
         for (code, part), share in zip(self._parts, self._shares):
-            own = (self._seed[0], stable_hash(code))
-            places = np.arange(epoch * share, (epoch + 1) * share)
-            rounds = {
-                r: np.random.default_rng([*own, r]).permutation(part)
-                for r in range(places[0] // len(part), places[-1] // len(part) + 1)
-            }
-            chosen += [rounds[p // len(part)][p % len(part)] for p in places.tolist()]
-        return np.random.default_rng([*self._seed, epoch]).permutation(chosen)
+            first, last = epoch * share, (epoch + 1) * share
+            rounds = range(first // len(part), (last - 1) // len(part) + 1)
+            seeds = ((self._seed[0], stable_hash(code), number) for number in rounds)
+            stream = [np.random.default_rng(seed).permutation(part) for seed in seeds]
+            chosen.append(np.concatenate(stream)[first - rounds[0] * len(part) :][:share])
+        return np.random.default_rng([*self._seed, epoch]).permutation(np.concatenate(chosen))

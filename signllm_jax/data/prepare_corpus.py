@@ -1,14 +1,15 @@
-"""Prepares a whole corpus: finds its clips, makes their parts, writes the report, builds TFDS.
+"""Prepares a whole corpus: finds its clips, writes their parts, the report, and the TFDS data set.
 
-Every clip is prepared alone (`prepare.make_example`), a part of some clips at a time: in this
-process, in several, or by Apache Beam. A part that is there already is kept, so a rerun after a
-kill makes what is missing and ends with the same files.
+Every clip is prepared independently (`prepare.make_example`). Parts of some clips each are made in
+this process, in several, or by Apache Beam. Existing parts are kept, so that a rerun after a kill
+makes only the missing ones and ends with the same files.
 """
 
 import dataclasses
+import itertools
 import json
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
 import tqdm
@@ -16,7 +17,6 @@ from etils import epath
 
 from signllm_jax.core.errors import ConfigError, DataError
 from signllm_jax.core.plain_files import write_whole
-from signllm_jax.core.skeleton import OPENPOSE50
 from signllm_jax.corpora import compose
 from signllm_jax.corpora.clip_jobs import Job, find_jobs
 from signllm_jax.corpora.dialects import DIALECTS
@@ -43,6 +43,7 @@ from signllm_jax.corpora.workers import make_parts
 from signllm_jax.data import splits as opened
 from signllm_jax.data.locking import locked
 from signllm_jax.data.prepare_report import grouped, write_report
+from tfds_builders.prompt2sign import Prompt2Sign, Prompt2SignConfig
 
 
 def prepare_corpus(
@@ -64,40 +65,43 @@ def prepare_corpus(
     """Prepares a corpus as `prompt2sign/<language>_<source>` and as a part of `<language>`.
 
     Args:
-        settings: how.
-        source: its folder.
-        data_dir: where everything is written.
-        manifest: File or folder of labels; by default the source's folder, and of
-            mediapipe its folders SIGN/TAKE.
-        reading: How the manifest is read; language and corpus are those of `settings`.
-        max_bad: Share of the manifest's clips and rows that may be lost.
-        split: of all clips, instead of the corpus's own or a hash.
-        limit: prepares the first clips that have a pose, for a trial, a text that was taken
-            before only after all new ones; 0 = all.
-        workers: processes.
-        beam_runner: name of an Apache Beam runner, instead of processes.
-        skels: folder that the result is written to as `.skels` and texts as well.
-        reference: file that the original's own numbers are written to, by its lift.
-        grammar: file of a `corpora.grammar`; the clips are then takes of single signs, and what is
-            prepared are the sentences that it makes of them.
+        settings: How clips are prepared.
+        source: Folder of the corpus.
+        data_dir: Output folder.
+        manifest: File or folder of labels; by default the folder of the corpus, and for mediapipe
+            the names of its folders SIGN/TAKE.
+        reading: How the manifest is read; language and corpus are taken from `settings`.
+        max_bad: Share of the clips and rows of the manifest that may be lost.
+        split: Split of all clips, instead of the corpus's own splits or a hash.
+        limit: Number of clips with a pose to prepare, for a trial: first those with new texts, then
+            those with repeated ones; 0 = all.
+        workers: Number of processes.
+        beam_runner: Name of an Apache Beam runner to use instead of processes.
+        skels: Folder to which the clips are also written as `.skels` and text files.
+        reference: File for the coordinates of the original implementation, lifted by its method.
+        grammar: File of a `corpora.grammar`. The clips are then takes of single signs, and the
+            prepared examples are sentences composed of them.
 
     Returns:
-        What is written to prepare_report.json.
+        The content of prepare_report.json.
 
     Raises:
-        DataError: Bad manifest or folders, more is lost than `max_bad`, or no clip is left.
+        DataError: The manifest or a folder is bad, more than `max_bad` is lost, or no clip is left.
         OutputError: An output would be written into the corpus.
-        ConfigError: An option does not go with another one.
+        ConfigError: An option cannot be used with another one.
     """
     composed = read_grammar(grammar) if grammar else None
     if composed:
         compose.check_settings(settings, composed, split=split, limit=limit, export_skels=reference)
     folder = source_folder(data_dir, settings.language, settings.source)
-    configs = _configs(settings)
-    built = [epath.Path(data_dir) / opened.Prompt2Sign.name / config for config in configs]
-    read = (source, manifest or source)
-    written = (data_dir, folder, *built, *(place for place in (skels, reference) if place))
-    check_outside(written, read, replaced=(folder, *built))
+    configs = [
+        Prompt2SignConfig(settings.language, name, settings.layout).name
+        for name in (settings.source, "")
+    ]
+    built = [epath.Path(data_dir) / Prompt2Sign.name / config for config in configs]
+    path = manifest or source
+    written = (data_dir, folder, *built, *filter(None, (skels, reference)))
+    check_outside(written, (source, path), replaced=(folder, *built))
     if reference:
         check_reference(settings, reference)
     reading = dataclasses.replace(
@@ -106,7 +110,6 @@ def prepare_corpus(
         corpus=settings.source,
         any_split=bool(split),
     )
-    path = manifest or source
     if settings.format == "mediapipe" and not manifest:
         reading.refuse("the folders SIGN/TAKE of mediapipe without a manifest")
         listed = Manifest(takes_in(source), [], (), [], "plain")
@@ -119,15 +122,15 @@ def prepare_corpus(
         hint = "; rename the column if it is of the spoken language" if others else ""
         raise DataError(f"{path}: the manifest has no clip of {settings.language}: {why}{hint}")
     known = [*listed.others, *(Entry(row.name, "") for row in listed.odd)]
-    found = find_jobs(listed.entries, settings.format, source, known)
-    jobs = found.jobs
+    search = find_jobs(listed.entries, settings.format, source, known)
+    jobs = search.jobs
     lacking = sum(not job.path for job in jobs)
-    missing = f"looked for {found.looked_for}; {found.there}" if lacking else ""
+    missing = f"looked for {search.looked_for}; {search.there}" if lacking else ""
     if lacking == len(jobs):
         raise DataError(
             f"{source}: no {settings.format} file for any of {len(jobs)} clips: {missing}"
         )
-    lost = odd + Counter({f"no pose file ({missing})": lacking} if lacking else {})
+    lost = odd + Counter({f"no pose file ({missing})": lacking})
     _check_share(path, lost, len(jobs) + len(listed.odd), max_bad)
     if limit:
         jobs = _first([job for job in jobs if job.path], limit)
@@ -140,19 +143,21 @@ def prepare_corpus(
         takes.mkdir(exist_ok=True)
         _make_missing(parts, settings, takes, workers, beam_runner)
         names, further = [part.name for part in parts], {}
-        lost = odd + _lost(takes, names)
+        lost = odd + Counter(
+            lost["reason"] for name in names for lost in read_part(takes, name)[0]["lost"]
+        )
         _check_share(path, lost, len(jobs) + len(listed.odd), max_bad)
         if composed:
             _remove_others(takes, names)
-            own = all(entry.split for entry in listed.entries)
-            names, further = compose.compose_parts(folder, names, composed, settings, own)
-        told = {
+            has_splits = all(entry.split for entry in listed.entries)
+            names, further = compose.compose_parts(folder, names, composed, settings, has_splits)
+        described = {
             "settings": dataclasses.asdict(settings) | {"templates": list(settings.templates)},
             "parts": names,
             "splits_by": how,
             "clips_in": len(jobs),
-            "without_text": found.unlisted,
-            "ignored_files": found.ignored,
+            "without_text": search.unlisted,
+            "ignored_files": search.ignored,
             "odd_rows": [dataclasses.asdict(row) for row in listed.odd],
             "other_languages": dict(others.most_common()),
             "read_as": [DIALECTS[name].title for name in listed.dialects] or ["folders SIGN/TAKE"],
@@ -160,25 +165,26 @@ def prepare_corpus(
             "missing": missing,
             **further,
         }
-        write_whole(folder / COMPLETE, json.dumps(told, indent=1).encode())
-        _remove_others(folder, told["parts"])
+        write_whole(folder / COMPLETE, json.dumps(described, indent=1).encode())
+        _remove_others(folder, names)
         prepared = Prepared(folder)
-        report = write_report(prepared, told)
+        report = write_report(prepared, described)
     if not report["clips_out"]:
         raise DataError(f"{source}: no clip could be prepared: {_counts(report['lost_by_reason'])}")
     if skels:
         export_skels(prepared, skels)
     if reference:
-        made = (example["id"] for part in prepared.listed() for example in part["examples"])
         start = f"{settings.language}_{settings.source}_"
-        export_reference(jobs, settings, reference, {name.removeprefix(start) for name in made})
+        examples = (example for part in prepared.listed() for example in part["examples"])
+        made = {example["id"].removeprefix(start) for example in examples}
+        export_reference(jobs, settings, reference, made)
     for config in configs:
         opened.prepare(f"prompt2sign/{config}", settings.language, data_dir, fresh=True)
     return report
 
 
 def read_share(value: str) -> float:
-    """A share from `5%`; raises ConfigError where it is none."""
+    """Reads a share such as `5%`; raises ConfigError if it is not one."""
     try:
         share = float(value.removesuffix("%")) / 100
     except ValueError:
@@ -195,31 +201,17 @@ def _counts(reasons: Mapping[str, int]) -> str:
 def _check_share(path, lost: Mapping[str, int], of: int, most: float) -> None:
     bad = sum(lost.values())
     if bad > most * of:
-        share = f"{100 * most:g}%"
         raise DataError(
-            f"{path}: {bad} of {of} clips are bad, more than --max_bad={share}: "
+            f"{path}: {bad} of {of} clips are bad, more than --max_bad={100 * most:g}%: "
             f"{_counts(grouped(lost))}"
         )
 
 
-def _lost(folder: epath.Path, names: Sequence[str]) -> Counter[str]:
-    """Reason -> clips that parts lost."""
-    return Counter(lost["reason"] for name in names for lost in read_part(folder, name)[0]["lost"])
-
-
-def _configs(settings: Settings) -> tuple[str, str]:
-    """The configs of the builder that the corpus is a part of."""
-    flat = "" if settings.layout == OPENPOSE50.name else f"_{settings.layout}"
-    return f"{settings.language}_{settings.source}{flat}", f"{settings.language}{flat}"
-
-
 def _first(jobs: list[Job], limit: int) -> list[Job]:
-    taken: Counter[str] = Counter()
-    take = []
-    for number, job in enumerate(jobs):
-        take.append((taken[job.entry.text], number))
-        taken[job.entry.text] += 1
-    return [jobs[number] for _, number in sorted(take)[:limit]]
+    """The first jobs, those of a repeated text after those of all new texts."""
+    repeats = defaultdict(itertools.count)
+    counts = [next(repeats[job.entry.text]) for job in jobs]
+    return [jobs[i] for i in sorted(range(len(jobs)), key=counts.__getitem__)[:limit]]
 
 
 def _make_missing(
@@ -245,10 +237,9 @@ def _make_missing(
 
 
 def _remove_others(folder: epath.Path, names: Sequence[str]) -> None:
-    """Deletes parts of earlier preparations and what killed ones left."""
+    """Deletes parts of earlier preparations and unfinished files of killed ones."""
     keep = set(names)
     for path in folder.iterdir():
-        if path.name.endswith(".partial") or (
-            path.name.startswith("part-") and path.name not in keep
-        ):
+        is_part = path.name.startswith("part-")
+        if path.name.endswith(".partial") or (is_part and path.name not in keep):
             path.unlink()

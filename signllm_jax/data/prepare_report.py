@@ -1,7 +1,8 @@
-"""What became of a prepared corpus: `prepare_report.json`, `.md` and a contact sheet."""
+"""Reports on a prepared corpus: `prepare_report.json`, `.md` and a contact sheet."""
 
 import collections
 import io
+import itertools
 import json
 import re
 from collections.abc import Mapping
@@ -11,27 +12,38 @@ import numpy as np
 from signllm_jax.core import markdown
 from signllm_jax.core.plain_files import write_whole
 from signllm_jax.core.wording import counted
+from signllm_jax.corpora.entries import SPLITS
 from signllm_jax.corpora.shards import Prepared
 from signllm_jax.poses.clip import PoseClip
 
 SHEET_CLIPS = 6
-_SHOWN = 20  # lines of a list in the .md; the .json has all
-_TOLD = ("read_as", "gloss_rules", "other_languages", "missing", "odd_rows", "ignored_files")
-_TOLD += ("without_text",)
+_SIDES = ("left", "right")
+_SHOWN = 20  # lines of a list in the .md file; the .json file has all
+_COPIED = (
+    "read_as",
+    "gloss_rules",
+    "other_languages",
+    "missing",
+    "odd_rows",
+    "ignored_files",
+    "without_text",
+    "composed",
+)
+"""Keys of source.json that the report has, too, if they are there."""
 _UNNAMED = "not named by the manifest"
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*(?:e[+-]?\d+)?")
 _EDGES = (0, 25, 50, 75, 100, 150, 200, 300, 500, 1000)  # frames
 
 
-def write_report(prepared: Prepared, told: dict) -> dict:
-    """Writes the report beside the parts.
+def write_report(prepared: Prepared, settings: dict) -> dict:
+    """Writes the report of a prepared source into its folder.
 
     Args:
-        prepared: the source.
-        told: its `source.json`.
+        prepared: Prepared source.
+        settings: Content of its `source.json`.
 
     Returns:
-        What is in prepare_report.json.
+        The content of prepare_report.json.
     """
     lengths, lost, repairs = [], [], collections.Counter()
     splits, hands, signers = collections.Counter(), [], set()
@@ -42,33 +54,31 @@ def write_report(prepared: Prepared, told: dict) -> dict:
         for example in part["examples"]:
             lengths.append(example["frames"])
             splits[example["split"]] += 1
-            hands.append([example["hands"]["left"], example["hands"]["right"]])
+            hands.append([example["hands"][side] for side in _SIDES])
             signers.add(example["signer"])
             glosses += bool(example["gloss"])
             for kind, detail in example["odd"]:
                 odd[kind].append([example["id"], detail])
-    reasons = collections.Counter(each["reason"] for each in lost)
-    reasons.update(row["reason"] for row in told["odd_rows"])
-    reasons[_UNNAMED] += len(told["without_text"])
-    reasons["a file of macOS (._)"] += len(told["ignored_files"])
+    reasons = collections.Counter(row["reason"] for row in (*lost, *settings["odd_rows"]))
+    reasons[_UNNAMED] += len(settings["without_text"])
+    reasons["a file of macOS (._)"] += len(settings["ignored_files"])
     report = {
         "language": prepared.language,
         "source": prepared.source,
-        "settings": told["settings"],
+        "settings": settings["settings"],
         "clips_in": len(lengths) + sum(reasons.values()) - reasons[_UNNAMED],
         "clips_out": len(lengths),
-        "splits": {name: splits[name] for name in ("train", "dev", "test")},
-        "splits_by": told["splits_by"],
+        "splits": {name: splits[name] for name in SPLITS},
+        "splits_by": settings["splits_by"],
         "lost_by_reason": dict(grouped(+reasons).most_common()),
         "repairs": dict(repairs),
         "odd": {kind: odd[kind] for kind in sorted(odd)},
         "frames": _frames(lengths),
-        "hands_seen": dict(zip(("left", "right"), _mean(hands))),
+        "hands_seen": dict(zip(_SIDES, np.mean(hands or [[0, 0]], axis=0).round(4).tolist())),
         "signers": len(signers - {""}),
         "with_gloss": glosses,
         "lost": lost,
-        **{key: told[key] for key in _TOLD},
-        **({"composed": told["composed"]} if "composed" in told else {}),
+        **{key: settings[key] for key in _COPIED if key in settings},
     }
     write_whole(prepared.folder / "prepare_report.json", json.dumps(report, indent=1).encode())
     write_whole(prepared.folder / "prepare_report.md", _text(report).encode())
@@ -77,36 +87,34 @@ def write_report(prepared: Prepared, told: dict) -> dict:
     return report
 
 
-def summary(report: dict, place: str) -> list[str]:
-    """A few lines for a terminal: what came out, how the manifest was read, and what was lost."""
+def summary(report: dict, path: str) -> list[str]:
+    """A few lines for a terminal: what was prepared, how it was read, and what was lost."""
     counts = ", ".join(f"{split} {count}" for split, count in report["splits"].items())
-    lines = [f"{report['clips_out']} of {report['clips_in']} clips ({counts}): {place}"]
-    rules = report["gloss_rules"]
+    lines = [f"{report['clips_out']} of {report['clips_in']} clips ({counts}): {path}"]
     if "composed" in report:
         lines.append(_composed(report["composed"]))
-    lines.append(f"read as {', '.join(report['read_as'])}, glosses by the rules {rules}")
+    names, rules = ", ".join(report["read_as"]), report["gloss_rules"]
+    lines.append(f"read as {names}, glosses by the rules {rules}")
     lost = dict(report["lost_by_reason"])
     if unnamed := lost.pop(_UNNAMED, 0):
         lines.append(_not_used(unnamed))
     for reason, count in lost.items():
         where = f" ({report['missing']})" if reason == "no pose file" else ""
         lines.append(f"lost: {count} x {reason}{where}")
-    for kind, clips in report["odd"].items():
-        lines.append(f"odd: {len(clips)} x {kind} ({clips[0][0]}: {clips[0][1]})")
-    for language, count in report["other_languages"].items():
-        lines.append(f"of another language: {count} x {language}")
-    return lines
+    odd, others = report["odd"].items(), report["other_languages"].items()
+    lines += [f"odd: {len(clips)} x {kind} ({': '.join(clips[0])})" for kind, clips in odd]
+    return lines + [f"of another language: {count} x {language}" for language, count in others]
 
 
 def grouped(reasons: Mapping[str, int]) -> collections.Counter[str]:
-    """Reasons that differ by their numbers alone as one, with … in the place of the numbers."""
+    """Merges reasons that differ only in their numbers; … replaces the numbers."""
     kinds = collections.defaultdict(dict)
     for reason, count in reasons.items():
         kinds[_NUMBER.sub("…", reason)][reason] = count
-    found: collections.Counter[str] = collections.Counter()
+    merged: collections.Counter[str] = collections.Counter()
     for kind, same in kinds.items():
-        found[kind if len(same) > 1 else next(iter(same))] += sum(same.values())
-    return found
+        merged[kind if len(same) > 1 else next(iter(same))] += sum(same.values())
+    return merged
 
 
 def _not_used(count: int) -> str:
@@ -119,10 +127,6 @@ def _composed(composed: dict) -> str:
         f"sentences composed of {composed['takes']} takes of {len(composed['signs'])} signs "
         f"in {counted(max(len(sessions), 1), 'session')}"
     )
-
-
-def _mean(rows: list) -> list[float]:
-    return np.mean(rows, axis=0).round(4).tolist() if rows else [0.0, 0.0]
 
 
 def _frames(lengths: list[int]) -> dict:
@@ -157,8 +161,10 @@ def _text(report: dict) -> str:
         "",
         _counted("what was done", "count", report["repairs"]),
         "",
-        *_odd(report["odd"]),
     ]
+    if odd := report["odd"]:
+        rows = ([kind, str(len(clips)), "{} ({})".format(*clips[0])] for kind, clips in odd.items())
+        lines += [markdown.table(["what is odd", "clips", "the first"], rows), ""]
     if frames["total"]:
         lines += [
             f"{frames['total']} frames at 25 a second; a clip has {frames['shortest']} to "
@@ -174,7 +180,7 @@ def _text(report: dict) -> str:
     lines += ["", f"{_not_used(unnamed).capitalize()}."] if unnamed else []
     lines += ["", f"Missing: {report['missing']}."] if report["missing"] else []
     lost = [(row["name"], _why(row)) for row in report["odd_rows"]]
-    lost += [(each["id"], each["reason"]) for each in report["lost"]]
+    lost += [(clip["id"], clip["reason"]) for clip in report["lost"]]
     lines += ["", *(f"- {name}: {reason}" for name, reason in lost[:_SHOWN])]
     if len(lost) > _SHOWN:
         lines.append(f"- and {len(lost) - _SHOWN} more in prepare_report.json")
@@ -182,16 +188,8 @@ def _text(report: dict) -> str:
 
 
 def _why(row: dict) -> str:
-    """Why a row is odd, and where it stands, unless its name says so."""
+    """Why a row is odd, and where it is, unless its name says so."""
     return row["reason"] + f" ({row['place']})" * (row["place"] not in ("", row["name"]))
-
-
-def _odd(odd: dict[str, list]) -> list[str]:
-    """What is odd about clips by themselves; they are prepared all the same."""
-    if not odd:
-        return []
-    rows = ([kind, str(len(clips)), "{} ({})".format(*clips[0])] for kind, clips in odd.items())
-    return [markdown.table(["what is odd", "clips", "the first"], rows), ""]
 
 
 def _counted(name: str, count: str, counts: dict[str, int]) -> str:
@@ -199,7 +197,7 @@ def _counted(name: str, count: str, counts: dict[str, int]) -> str:
 
 
 def contact_sheet(prepared: Prepared, clips: int) -> bytes:
-    """A PNG of random clips, the same ones whenever it is drawn."""
+    """A PNG of random clips, always the same ones for the same source."""
     from PIL import Image
 
     from signllm_jax.render.figure import contact_strip
@@ -207,20 +205,16 @@ def contact_sheet(prepared: Prepared, clips: int) -> bytes:
     random = np.random.default_rng(int(prepared.digest, 16))
     chosen = set(random.permutation(clips)[:SHEET_CLIPS].tolist())
     strips = []
-    for number, (example, pose, confidence, fps) in enumerate(_all_examples(prepared)):
+    examples = itertools.chain.from_iterable(map(prepared.examples, SPLITS))
+    for number, (example, pose, confidence, fps) in enumerate(examples):
         if number in chosen:
             floats = pose.astype(np.float32), confidence.astype(np.float32)
             clip = PoseClip(*floats, fps, prepared.layout)
             strips.append(contact_strip(clip, text=f"{example['id']}: {example['text']}"))
     sheet = Image.new("RGB", (max(s.width for s in strips), sum(s.height for s in strips)), "white")
-    top = 0
-    for strip in strips:
+    tops = itertools.accumulate((strip.height for strip in strips), initial=0)
+    for strip, top in zip(strips, tops):
         sheet.paste(strip, (0, top))
-        top += strip.height
     content = io.BytesIO()
     sheet.save(content, "PNG")
     return content.getvalue()
-
-
-def _all_examples(prepared: Prepared):
-    return (each for split in ("train", "dev", "test") for each in prepared.examples(split))

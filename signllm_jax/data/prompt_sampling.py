@@ -1,17 +1,19 @@
-"""Batches of Prompt2LangGloss: clips of all languages in one lane, and a prompt for each.
+"""Batches of Prompt2LangGloss: clips of all languages in one lane, and prompts for them.
 
-A row packs clips as in MLSF, with LangGloss for text. Beside it lie prompts of the row's first
-clips, as many as there is room for, or of the first one and then of made-up words, which have no
-clip (see made_up.py).
+A row packs clips as in MLSF, with LangGloss as text. It also has prompts for as many of its first
+clips as there is room for, or for the first clip and then for made-up words, which have no clip
+(see made_up.py).
 """
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from signllm_jax.core.tasks import SHARED
 from signllm_jax.core.typing import Batch, LineBatch
 from signllm_jax.data.batches import TrainData
+from signllm_jax.data.gloss_batches import pack_lines, stack_rows
 from signllm_jax.data.made_up import MadeUp
 from signllm_jax.data.packing import MixedPlan, Packing
 from signllm_jax.data.splits import Source
@@ -21,60 +23,55 @@ from signllm_jax.text.langgloss import EOS, to_langgloss
 from signllm_jax.text.stage import LineTokenizer, TextStage
 
 CLIPS_ASKED = 1
-"""Clips of a row that are asked for where made-up words take the rest of the room."""
+"""Number of clips per row that have a prompt if made-up words take the rest of the room."""
 
 
 class PooledSource:
-    """The clips of several languages one language after the other; `texts` is their LangGloss.
+    """The clips of several languages, one language after the other.
 
     Attributes:
-        language: the lane's name.
-        members: (code, number of clips) of every language.
-        ids, texts, lengths: of every clip; see `Source`.
+        language: Name of the lane.
+        members: Code and number of clips of every language.
+        texts: LangGloss of every clip, made of its gloss (the letters of a fingerspelled word).
+        lengths: Number of frames of every clip.
     """
 
     def __init__(self, sources: Sequence[Source]):
         self._sources, self.language = sources, SHARED
         self.members = [(source.language, len(source)) for source in sources]
-        self._places = [(source, i) for source in sources for i in range(len(source))]
-        self.ids = [id_ for source in sources for id_ in source.ids]
-        self.texts = [line_of(source, i) for source, i in self._places]
+        self._clips = [(source, i) for source in sources for i in range(len(source))]
+        self.texts = [
+            " ".join(to_langgloss(source.units[i], source.language)) for source, i in self._clips
+        ]
         self.lengths = np.concatenate([source.lengths for source in sources])
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._clips)
 
     def __getitem__(self, index: int) -> dict:
         """Example `index`; see `Source`."""
-        source, own = self._places[index]
-        return source[own]
+        source, i = self._clips[index]
+        return source[i]
 
     def asked(self, index: int) -> tuple[str, str]:
         """The text of clip `index` in its spoken language, and the code of its sign language."""
-        source, own = self._places[index]
-        return source.texts[own], source.language
-
-
-def line_of(source: Source, index: int) -> str:
-    """The LangGloss of an example, from its gloss (the letters of a fingerspelled word)."""
-    return " ".join(to_langgloss(source.units[index], source.language))
+        source, i = self._clips[index]
+        return source.texts[i], source.language
 
 
 class PromptData(TrainData):
-    """The train split of all languages as numbers: `Batch`es with prompts, by step.
+    """The train split of all languages as arrays: `Batch`es with prompts, by step.
 
     Args:
-        sources: one train split a language.
-        stage: tables of units and LangGloss.
-        statistics: pooled over the languages.
-        packing: of clips into rows.
-        row_units: units of a row.
-        temperature: how languages are mixed, see MixedPlan.
-        made_up: what else is asked for, of each language whose words are spelled.
-        asks: whether there are prompts at all, which a pose stage alone has no use for.
-        cache_mb: how many megabytes of standardized clips are kept.
-        group: see TrainData.
-        max_bad: how many clips whose record is damaged are skipped; one more is an error.
+        sources: Train split of each language.
+        stage: Tables of units and LangGloss.
+        statistics: Statistics of the clips of all languages.
+        packing: How clips are packed into rows.
+        row_units: Largest number of units per row.
+        temperature: How languages are mixed, see MixedPlan.
+        made_up: Sources of made-up words, of each language whose words are spelled.
+        asks: Whether there are prompts; a pose stage alone does not need them.
+        options: `cache_mb`, `max_bad` and `group`, see TrainData.
     """
 
     def __init__(
@@ -88,17 +85,13 @@ class PromptData(TrainData):
         temperature: float,
         made_up: Sequence[MadeUp] = (),
         asks: bool = True,
-        cache_mb: int,
-        max_bad: int = 0,
-        group: str = "none",
+        **options,
     ):
         self._stage, self._row_units = stage, row_units
-        self._asks = asks
+        self._asks, self._made_up = asks, made_up
         self._temperature = temperature
-        self._made_up = made_up
         self._pooled = PooledSource(sources)
-        kept = {"cache_mb": cache_mb, "max_bad": max_bad, "group": group}
-        super().__init__([self._pooled], [LineTokenizer(stage)], [statistics], packing, **kept)
+        super().__init__([self._pooled], [LineTokenizer(stage)], [statistics], packing, **options)
 
     def _plan(self, source, tokens, stratum, beside):
         return MixedPlan(
@@ -117,46 +110,32 @@ class PromptData(TrainData):
         batch = super().batch(step, lanes, rows)
         if not self._asks:
             return batch
-        prompts = [self._prompts(step, int(row), batch.example[0, i]) for i, row in enumerate(rows)]
-        lines = LineBatch(*(np.stack(field)[None] for field in zip(*prompts)))
-        return batch._replace(prompts=lines)
+        examples = zip(rows, batch.example[0])
+        prompts = stack_rows(self._prompts(step, int(row), clips) for row, clips in examples)
+        return batch._replace(prompts=prompts)
 
-    def _prompts(self, step: int, row: int, clips: np.ndarray) -> tuple[np.ndarray, ...]:
-        """The prompts of one row: units, their segment, LangGloss lines and their segment."""
+    def _prompts(self, step: int, row: int, clips: np.ndarray) -> LineBatch:
+        """The prompts of one row: for clips, then for made-up words while there is room."""
         random = np.random.default_rng([self._packing.seed, step, row])
-        tokens = self._packing.row_tokens + len(clips)
-        units = np.zeros((self._row_units, self._stage.units.columns), np.int32)
-        segment = np.zeros(self._row_units, np.int32)
-        line = np.zeros((2, tokens), np.int32)
-        unit = token = number = 0
         asked = clips[clips >= 0][: CLIPS_ASKED if self._made_up else None]
-        chosen = [(*self._pooled.asked(i), self._ids[0][i]) for i in asked]
-        while True:
-            if number < len(chosen):
-                text, language, written = chosen[number]
-            elif (made := self._make_up(random)) is not None:
-                text, language, written = made
-            else:
-                break
-            prompt, caller = ask(text, language, random)
-            hide = self._stage.config.word_drop * random.integers(2)
-            read = self._stage.units.encode(prompt, caller, hide, random)
-            written = [*written, EOS]
-            if unit + len(read) > self._row_units or token + len(written) > tokens:
-                break
-            number += 1
-            units[unit : unit + len(read)] = read
-            segment[unit : unit + len(read)] = number
-            line[:, token : token + len(written)] = [written, [number] * len(written)]
-            unit += len(read)
-            token += len(written)
-        return units, segment, line[0], line[1]
+        of_clips = ((*self._pooled.asked(i), self._ids[0][i]) for i in asked)
+        pairs = (
+            (self._read(text, language, random), [*line, EOS])
+            for text, language, line in itertools.chain(of_clips, self._make_up(random))
+        )
+        limits = self._row_units, self._packing.row_tokens + len(clips)
+        return pack_lines(pairs, limits, self._stage.units.columns)
 
-    def _make_up(self, random: np.random.Generator) -> tuple[str, str, list[int]] | None:
+    def _read(self, text: str, language: str, random: np.random.Generator) -> np.ndarray:
+        """The units of a random prompt for a text, in half of the prompts with hidden words."""
+        prompt, caller = ask(text, language, random)
+        hide = self._stage.config.word_drop * random.integers(2)
+        return self._stage.units.encode(prompt, caller, hide, random)
+
+    def _make_up(self, random: np.random.Generator) -> Iterator[tuple[str, str, list[int]]]:
+        """Endless made-up texts, their languages and the tokens of their lines."""
         while self._made_up:
-            chosen = self._made_up[int(random.integers(len(self._made_up)))]
-            made = chosen.draw(random)
-            if made is not None:
+            source = self._made_up[int(random.integers(len(self._made_up)))]
+            if (made := source.draw(random)) is not None:
                 text, glosses = made
-                return text, chosen.language, self._stage.write(glosses, chosen.language)
-        return None
+                yield text, source.language, self._stage.write(glosses, source.language)

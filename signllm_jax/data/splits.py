@@ -1,10 +1,10 @@
 """Opens the splits of a prepared data set: TFDS array_record folders, read without TensorFlow.
 
-A data set's name picks configs of the `prompt2sign` builder: `fingerspelling` is every language's
-`<language>_fingerspelling` (likewise the other spelled data sets), `prompt2sign` every
+The name of a data set selects configs of the `prompt2sign` builder: `fingerspelling` (or another
+spelled data set) selects `<language>_fingerspelling` of every language, `prompt2sign` every
 prepared `<language>`, `prompt2sign/dwpose128` every `<language>_dwpose128`, and
-`prompt2sign/CONFIG` that one, for example `prompt2sign/gsl_phoenix14t`.
-Data lies in `$SIGNLLM_DATA_DIR`, else in `~/.cache/signllm_jax/data`; a bucket is probed first.
+`prompt2sign/CONFIG` that config, for example `prompt2sign/gsl_phoenix14t`.
+Data is in `$SIGNLLM_DATA_DIR`, by default `~/.cache/signllm_jax/data`; a bucket is probed first.
 """
 
 import contextlib
@@ -32,11 +32,7 @@ from signllm_jax.corpora.shards import FOLDER as PREPARED
 from signllm_jax.corpora.shards import prepared_sources
 from signllm_jax.data.locking import locked
 from signllm_jax.poses.clip import PoseClip
-from tfds_builders.prompt2sign import (
-    Prompt2Sign,
-    Prompt2SignConfig,
-    chosen_sources,
-)
+from tfds_builders.prompt2sign import Prompt2Sign, Prompt2SignConfig, chosen_sources
 
 FILE_FORMAT = "array_record"
 
@@ -45,13 +41,16 @@ class Source:
     """Random access to the examples of one split of one language.
 
     Attributes:
-        dataset, language, split: what was opened.
-        layout: skeleton layout of its clips.
-        ids, texts: of every example, in order.
-        units: the gloss of every example split at spaces (fingerspelling: its letters).
-        lengths: int [n], the frames T of every example.
-        digest: of what is listed, and after a space of the records where that was noted.
-        made_of: prepared source -> its digest when its clips were taken.
+        dataset: Name of the data set.
+        language: Code of the language.
+        split: Name of the split.
+        layout: Skeleton layout of the clips.
+        ids: Id of every example.
+        texts: Text of every example.
+        units: Gloss of every example, split at spaces (fingerspelling: its letters).
+        lengths: int [n], number of frames T of every example.
+        digest: Digest of the listing, and after a space of the records if it was noted.
+        made_of: Prepared source -> its digest when the data set was made.
     """
 
     def __init__(self, builder: tfds.core.DatasetBuilder, dataset: str, language: str, split: str):
@@ -82,7 +81,7 @@ class Source:
         """Example `index`: strings `id language source text prompt gloss signer`, `fps`,
         `pose` float16 [T, J, 3] in shoulder widths and `confidence` float16 [T, J].
 
-        Raises RecordError when the record cannot be read, DataError when it is another one than
+        Raises RecordError if the record cannot be read, and DataError if it is not the one that
         the metadata lists.
         """
         if not -len(self) <= index < len(self):
@@ -106,9 +105,9 @@ class Source:
         return example
 
     def sound_examples(self, most: int) -> Iterator[dict]:
-        """All examples but those whose record is damaged; raises when there are more than `most`.
+        """All examples except those with damaged records.
 
-        Raises DataError then, and as for indexing.
+        Raises DataError if more than `most` records are damaged, and as for indexing.
         """
         damaged = 0
         for index in range(len(self)):
@@ -124,7 +123,7 @@ class Source:
         return self.clip_of(self[index])
 
     def clip_of(self, example: dict) -> PoseClip:
-        """The poses of an example that indexing gave."""
+        """The poses of an example returned by indexing."""
         pose, confidence = (example[key].astype(np.float32) for key in ("pose", "confidence"))
         return PoseClip(pose, confidence, example["fps"], self.layout)
 
@@ -135,11 +134,11 @@ def default_data_dir() -> str:
 
 
 def languages(dataset: str, data_dir: str | os.PathLike | None = None) -> tuple[str, ...]:
-    """Codes of the languages a data set has; raises DataError when it is unknown or has none.
+    """Codes of the languages of a data set; raises DataError if it is unknown or has none.
 
     Args:
-        dataset: its name.
-        data_dir: where prepared corpora are looked for.
+        dataset: Name of the data set.
+        data_dir: Folder of the prepared corpora.
     """
     ask_for(data_dir or default_data_dir(), DataError, missing_ok=True)
     if is_spelled(dataset):
@@ -154,53 +153,52 @@ def languages(dataset: str, data_dir: str | os.PathLike | None = None) -> tuple[
     folder = epath.Path(data_dir or default_data_dir())
     if config not in ("", DWPOSE128.name):
         return (_config(dataset, "").language,)
-    found = []
+    codes = []
     with _tidy(dataset, "", data_dir):
         for code in LANGUAGES:
             wanted = _config(dataset, code)
             built = (folder / Prompt2Sign.name / wanted.name / str(Prompt2Sign.VERSION)).exists()
-            if built or any(
-                each.layout == wanted.layout for each in prepared_sources(folder / PREPARED, code)
-            ):
-                found.append(code)
-    if not found:
+            sources = () if built else prepared_sources(folder / PREPARED, code)
+            if built or any(source.layout == wanted.layout for source in sources):
+                codes.append(code)
+    if not codes:
         raise DataError(
             f"{folder}: no language of {dataset!r} is prepared there: run launch/prepare.py"
         )
-    return tuple(found)
+    return tuple(codes)
 
 
 def _config(dataset: str, language: str) -> Prompt2SignConfig:
-    """The builder config of a language of a data set; raises DataError on an unknown one."""
+    """The builder config of a language of a data set; raises DataError if it is unknown."""
     if is_spelled(dataset):
         return Prompt2SignConfig(language, dataset)
     config = dataset.partition("/")[2]
     if config in ("", DWPOSE128.name):
         return Prompt2SignConfig(language, layout=config or OPENPOSE50.name)
-    flat = config.endswith(f"_{DWPOSE128.name}")
-    named = config.removesuffix(f"_{DWPOSE128.name}")
+    name = config.removesuffix(f"_{DWPOSE128.name}")
+    layout = OPENPOSE50.name if name == config else DWPOSE128.name
     for code in sorted(LANGUAGES, key=len, reverse=True):
-        if named == code or named.startswith(f"{code}_"):
-            layout = DWPOSE128.name if flat else OPENPOSE50.name
-            return Prompt2SignConfig(code, named[len(code) + 1 :], layout)
+        if f"{name}_".startswith(f"{code}_"):
+            return Prompt2SignConfig(code, name[len(code) + 1 :], layout)
     raise DataError(f"unknown data set {dataset!r}: {config!r} begins with no language's code")
 
 
 def prepare(
     dataset: str, language: str, data_dir: str | os.PathLike | None = None, fresh: bool = False
 ) -> None:
-    """Prepares a language of a data set unless that is done already.
+    """Prepares a language of a data set if it is not prepared yet.
 
-    Safe against being killed (it is written beside and renamed) and against another process that
-    prepares the same: the second one waits. On a bucket, where there are no locks, prepare once
-    before starting many hosts.
+    It may be killed, because it writes to another folder and renames it. If another process is
+    preparing the same data, it waits. A bucket has no locks: prepare once before starting hosts.
 
     Args:
-        dataset, language, data_dir: what and where.
-        fresh: prepares again what was made of other sources than there are now.
+        dataset: Name of the data set.
+        language: Code of the language.
+        data_dir: Folder of the data.
+        fresh: Whether to prepare it again if its sources have changed.
 
     Raises:
-        DataError: unknown data set or language, or the folder cannot be written.
+        DataError: The data set or language is unknown, or the folder cannot be written.
     """
     with _tidy(dataset, language, data_dir):
         _prepared_builder(dataset, language, data_dir, fresh)
@@ -209,12 +207,12 @@ def prepare(
 def open_split(
     dataset: str, language: str, split: str, data_dir: str | os.PathLike | None = None
 ) -> Source:
-    """Opens a split, preparing the data set first if it is missing.
+    """Opens a split, and prepares the data set first if it is missing.
 
     Splits are `train`, `dev` and `test`; an embedded data set may have more.
 
     Raises:
-        DataError: unknown data set, language or split, or the folder cannot be read.
+        DataError: The data set, language or split is unknown, or the folder cannot be read.
     """
     known = EMBEDDED[dataset].splits if is_spelled(dataset) else SPLITS
     if split not in known:
@@ -224,7 +222,7 @@ def open_split(
 
 
 def _prepared_builder(dataset, language, data_dir, fresh=False) -> tfds.core.DatasetBuilder:
-    """Opens a builder, preparing it first where it is not; `fresh`: or where sources changed."""
+    """Opens a builder; prepares it if needed, and again if `fresh` and its sources have changed."""
     if language not in languages(dataset, data_dir):
         raise DataError(
             f"the data set {dataset!r} has no language {language!r}: "
@@ -245,11 +243,15 @@ def _prepared_builder(dataset, language, data_dir, fresh=False) -> tfds.core.Dat
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder, config.name):
         builder = open_builder()  # another process may have prepared it while this one waited
-        if builder.is_prepared() and fresh and _outdated(builder, config, folder):
-            shutil.rmtree(builder.data_path)
-            builder = open_builder()
+        if builder.is_prepared() and fresh:
+            noted: Any = builder.info.metadata
+            sources = chosen_sources(folder / PREPARED, config)
+            if noted["sources"] != {source.source: source.digest for source in sources}:
+                shutil.rmtree(builder.data_path)
+                builder = open_builder()
         if not builder.is_prepared():
-            _remove_leftovers(builder.data_path)
+            for leftover in builder.data_path.parent.glob(f"*incomplete*{builder.data_path.name}*"):
+                shutil.rmtree(leftover, ignore_errors=True)  # of killed preparations
             if not sys.stderr.isatty():
                 tfds.disable_progress_bar()
             builder.download_and_prepare(
@@ -261,25 +263,9 @@ def _prepared_builder(dataset, language, data_dir, fresh=False) -> tfds.core.Dat
     return open_builder()
 
 
-def _outdated(
-    builder: tfds.core.DatasetBuilder, config: Prompt2SignConfig, folder: epath.Path
-) -> bool:
-    """Whether the sources of a prepared config are not those that it was made of."""
-    sources = chosen_sources(folder / PREPARED, config)
-    noted: Any = builder.info.metadata
-    return noted["sources"] != {each.source: each.digest for each in sources}
-
-
-def _remove_leftovers(path: epath.Path) -> None:
-    """Deletes what killed preparations left beside `path`; call it under the lock."""
-    if path.parent.exists():
-        for leftover in path.parent.glob(f"*incomplete*{path.name}*"):
-            shutil.rmtree(leftover, ignore_errors=True)
-
-
 @contextlib.contextmanager
 def _tidy(dataset, language, data_dir):
-    """Turns what TFDS raises into one line, and keeps its chatter off the terminal."""
+    """Turns errors of TFDS into one line, and hides its other output."""
     verbosity = logging.get_verbosity()
     logging.set_verbosity(logging.ERROR)
     try:

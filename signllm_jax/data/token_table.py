@@ -1,4 +1,4 @@
-"""Token ids of the texts of a split: counted once for all plans, made when a row asks for them."""
+"""Token ids of the texts of a split: counted once, and computed when a row needs them."""
 
 import contextlib
 import functools
@@ -7,7 +7,6 @@ import io
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -15,41 +14,32 @@ from signllm_jax.core.compile_cache import cache_home
 from signllm_jax.core.errors import OutputError
 from signllm_jax.core.plain_files import write_whole
 from signllm_jax.corpora.listings import Column
-from signllm_jax.text.tokenizer import Encoder
+from signllm_jax.text.tokenizer import Encoder, Tokenizer
 
 KEPT_FROM = 50_000
-"""Texts of a split whose counts are kept on the disk for the next start."""
-_HELD = 1 << 16  # token ids of texts that are held
-
-
-@runtime_checkable
-class _Identified(Encoder, Protocol):
-    """An encoder that says which one it is, as a `Tokenizer` does."""
-
-    model: bytes
-    kind: str
-    language: str
+"""Number of texts per split from which their counts are saved for the next start."""
+_CACHED = 1 << 16  # number of texts whose token ids stay in memory
 
 
 class TokenTable(Sequence):
     """The token ids of every text of a split.
 
     Attributes:
-        counts: int32 [n], the number of ids of every text.
+        counts: int32 [n], number of ids of every text.
     """
 
     def __init__(self, texts: Sequence[str], tokenizer: Encoder):
-        """Counts the ids, or maps what a former start has counted.
+        """Counts the ids, or maps the counts that an earlier start has saved.
 
         Args:
-            texts: of the split.
-            tokenizer: of the group.
+            texts: Texts of the split.
+            tokenizer: Tokenizer of the group.
 
         Raises:
-            TextError: a text cannot be written.
+            TextError: A text cannot be encoded.
         """
         self._texts = texts
-        self._encode = functools.lru_cache(_HELD)(tokenizer.encode)
+        self._encode = functools.lru_cache(_CACHED)(tokenizer.encode)
         self.counts = _kept_counts(texts, tokenizer)
 
     def __len__(self) -> int:
@@ -60,10 +50,10 @@ class TokenTable(Sequence):
 
 
 def _kept_counts(texts: Sequence[str], tokenizer: Encoder) -> np.ndarray:
-    """Token counts, from the user's cache folder where texts and tokenizer are the same."""
+    """Token counts, from the user's cache folder if texts and tokenizer have not changed."""
     if len(texts) < KEPT_FROM or not isinstance(texts, Column):
         return _counts(texts, tokenizer)
-    if not isinstance(tokenizer, _Identified):
+    if not isinstance(tokenizer, Tokenizer):
         return _counts(texts, tokenizer)
     sha = hashlib.sha256(texts.digest.encode() + tokenizer.model)
     sha.update(f"{tokenizer.kind} {tokenizer.language}".encode())

@@ -1,16 +1,16 @@
-"""Training back-translation: frames in, text out, one reader a language, on real clips only."""
+"""Trains back-translation on real clips: from frames to text, one reader per language."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from signllm_jax.artifacts.group import Group
 from signllm_jax.core.config import Config
 from signllm_jax.core.skeleton import get_layout
 from signllm_jax.core.typing import Array, Tree
-from signllm_jax.data import batches, splits
+from signllm_jax.data.batches import TrainData
+from signllm_jax.data.splits import Source
 from signllm_jax.inference.pose_to_text import BackTranslator
 from signllm_jax.metrics.text_metrics import error_rates
 from signllm_jax.models.apply import apply
@@ -20,13 +20,12 @@ from signllm_jax.models.pose2text import Pose2Text, with_ends
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.text.glosses import encode_glosses
 from signllm_jax.text.tokenizer import normalize_text
-from signllm_jax.train import groups
 from signllm_jax.train.augment import distort
-from signllm_jax.train.task import Task
+from signllm_jax.train.task import DevSet, Task
 
 
 class BackTranslationTask(Task):
-    """One Pose2Text a language, kept at its best free-running character error rate on dev."""
+    """One Pose2Text per language; keeps the best free-running character error rate on dev."""
 
     lead = "cer"
     lead_title = "character error rate (lower is better)"
@@ -42,7 +41,7 @@ class BackTranslationTask(Task):
         return self._module().init(key, frames, steps, tokens, tokens)["params"]
 
     def loss(self, params, batch, key):
-        """See Task; tokens are predicted teacher-forced from distorted frames."""
+        """See Task; predicts tokens from distorted frames with teacher forcing."""
         config = self.config
         distort_key, hide_key, dropout_key = jax.random.split(key, 3)
         target, segment = with_ends(batch.text, batch.text_segment, batch.example.shape[-1])
@@ -60,68 +59,55 @@ class BackTranslationTask(Task):
         frames = (batch.segment > 0).sum().astype(jnp.float32)
         return terms["loss"], terms | {"frames": frames}
 
-    def open_groups(self, languages, workdir):
-        """See Task."""
-        return groups.open_groups(self.config, languages, workdir, self.config.reading.gloss_vocab)
-
     def train_data(self, languages, groups):
-        """See Task; there is gloss where the reader has a head for it."""
-        config = self.config
-        name, folder = config.data.dataset, config.data.data_dir or None
-        sources = [splits.open_split(name, code, "train", folder) for code in languages]
-        glosses = [encode_glosses(s.units, g.glosses) for s, g in zip(sources, groups)]
-        return batches.TrainData.of(
-            config,
-            sources,
-            groups,
-            glosses=glosses if config.reading.gloss_vocab else None,
-            row_glosses=config.reading.row_glosses,
+        """See Task; with glosses if the reader has a gloss head."""
+        reading = self.config.reading
+        sources = list(self.open_splits(languages, "train").values())
+        glosses = None
+        if reading.gloss_vocab:
+            glosses = [encode_glosses(s.units, g.glosses) for s, g in zip(sources, groups)]
+        return TrainData.of(
+            self.config, sources, groups, glosses=glosses, row_glosses=reading.row_glosses
         )
 
     def dev_set(self, languages, groups, mesh, workdir=None):
         """See Task."""
-        return ReadingDevSet(self.config, languages, groups, mesh)
+        return ReadingDevSet(self.config, self.open_splits(languages, "dev"), groups, mesh)
 
 
 def _history(target: Array, segment: Array, key: Array, hidden: float) -> Array:
-    """The token before each in its text [B, S], a share of them hidden; 0 at a text's start."""
+    """The token before each in its text [B, S]; 0 at a text's start and where it is dropped."""
     before = jnp.pad(target, ((0, 0), (1, 0)))[:, :-1]
     follows = segment == jnp.pad(segment, ((0, 0), (1, 0)))[:, :-1]
     return before * (follows & jax.random.bernoulli(key, 1 - hidden, target.shape))
 
 
-class ReadingDevSet:
-    """The dev clips of all languages and the compiled reader of them.
+class ReadingDevSet(DevSet):
+    """Reads the dev clips of all languages.
 
-    Raises DataError when they cannot be read.
+    Args:
+        config: Config of the run.
+        sources: Dev split of every language; DataError is raised if one cannot be read.
+        groups: Group of every language.
+        mesh: Mesh of the run.
     """
 
-    def __init__(self, config: Config, languages: Sequence[str], groups: Sequence[Group], mesh):
-        self._languages, limit = languages, config.eval.clips
-        self._texts: list[list[str]] = []
+    def __init__(
+        self, config: Config, sources: Mapping[str, Source], groups: Sequence[Group], mesh
+    ):
+        self._texts: dict[str, list[str]] = {}
         self._clips: list[list[PoseClip]] = []
-        for code in languages:
-            data = splits.open_split(config.data.dataset, code, "dev", config.data.data_dir or None)
+        for code, data in sources.items():
             texts = [normalize_text(text, code) for text in data.texts]
-            chosen = [i for i, text in enumerate(texts) if text][: limit or None]
-            self._texts.append([texts[i] for i in chosen])
+            chosen = [i for i, text in enumerate(texts) if text][: config.eval.clips or None]
+            self._texts[code] = [texts[i] for i in chosen]
             self._clips.append([data.clip(i) for i in chosen])
         self._reader = BackTranslator(config, groups, mesh, config.eval.batch_size)
 
     def score(self, params: Tree) -> dict[str, dict[str, float]]:
-        """`cer`, `wer` and `exact_match` of each language; none for one without dev clips.
-
-        Args:
-            params: stacked parameters on the mesh.
-        """
-        found = self._reader(params, self._clips)
+        """`cer`, `wer` and `exact_match` of each language; see DevSet."""
+        readings = self._reader(params, self._clips)
         return {
             code: error_rates(read, texts) if texts else {}
-            for code, read, texts in zip(self._languages, found, self._texts)
+            for (code, texts), read in zip(self._texts.items(), readings)
         }
-
-    def pictures(self) -> Iterator[tuple[str, np.ndarray]]:
-        """None: what is read is text."""
-        return iter(())
-
-    clips = pictures

@@ -1,4 +1,4 @@
-"""The best dev score of every lane, and how long it has waited for a better one."""
+"""The best dev score of every lane, and the number of evaluations since it improved."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,46 +6,46 @@ from signllm_jax.core.tasks import shown_name
 
 
 def start(lanes: Sequence[str]) -> dict[str, dict]:
-    """A record without any score, part of what a checkpoint keeps beside the state."""
+    """An empty record of scores, which a checkpoint saves next to the train state."""
     return {"best": dict.fromkeys(lanes), "waiting": dict.fromkeys(lanes, 0)}
 
 
-def note(
+def update(
     record: dict, scores: Mapping[str, Mapping[str, float]], lanes: Sequence[str], lead: str
 ) -> list[int]:
-    """Notes an evaluation in a record.
+    """Adds an evaluation to the record.
 
     Args:
-        record: From `start`, which is changed.
+        record: Record from `start`; changed in place.
         scores: Lane -> its dev metrics.
         lanes: Names of the models on the leading axis.
-        lead: Name of the metric that decides; lower is better.
+        lead: Name of the metric that selects the best parameters; lower is better.
 
     Returns:
-        The places of the lanes whose parameters are to be kept: they are better than all before, or
-        there is nothing to compare.
+        Indices of the lanes whose parameters should be kept: those with a new best score, and those
+        without a score to compare.
     """
     better = []
-    for place, lane in enumerate(lanes):
+    for index, lane in enumerate(lanes):
         score, best = scores[lane].get(lead), record["best"][lane]
         if score is None or best is None or score < best:
             record["best"][lane], record["waiting"][lane] = score, 0
-            better.append(place)
+            better.append(index)
         else:
             record["waiting"][lane] += 1
     return better
 
 
 def out_of_patience(record: dict, lanes: Sequence[str], patience: int) -> list[int]:
-    """The places of the lanes that have waited for `patience` evaluations; none where it is 0."""
+    """Indices of the lanes without a better score for `patience` evaluations; none if it is 0."""
     return [i for i, lane in enumerate(lanes) if 0 < patience <= record["waiting"][lane]]
 
 
-def told(scores: Mapping[str, Mapping[str, float]], lanes: Sequence[str], lead: str) -> str:
-    """An evaluation in a line."""
-    found = {shown_name(lane): scores[lane].get(lead) for lane in lanes}
+def describe(scores: Mapping[str, Mapping[str, float]], lanes: Sequence[str], lead: str) -> str:
+    """The scores of an evaluation as one line of text."""
+    leads = {shown_name(lane): scores[lane].get(lead) for lane in lanes}
     shown = (
         f"{name}: no dev clips" if score is None else f"{name} {score:.3f}"
-        for name, score in found.items()
+        for name, score in leads.items()
     )
     return ", ".join(shown)

@@ -1,54 +1,47 @@
-"""A run is bound to the data it began with, and names the clips of it that are damaged."""
+"""Binds a run to the data it started with, and reports damaged clips of that data."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core.errors import DataError
 from signllm_jax.corpora.digests import first_changed
 from signllm_jax.parallel import hosts
-from signllm_jax.train.task import TrainData
 
 
-class BadClips:
-    """Names damaged train clips as they are met, each once.
+def report_bad_clips(bad: Sequence[str], reported: int, most: int, say: Callable) -> int:
+    """Reports the damaged train clips that were skipped since the last report.
 
     Args:
-        data: the batches of this host.
-        most: how many may be skipped.
+        bad: What is wrong with each skipped clip of this host.
+        reported: Number of clips reported before.
+        most: Number of clips that may be skipped.
+        say: Writes a line to the log of the first host; the other hosts print to stderr.
+
+    Returns:
+        The number of clips reported now and before.
     """
-
-    def __init__(self, data: TrainData, most: int):
-        self._data, self._most, self._named = data, most, 0
-
-    def name(self, say: Callable[[str], None]) -> None:
-        """Says what was skipped since the last call, on the others than the first host on stderr.
-
-        Args:
-            say: writes a line to the log, which only the first host has.
-        """
-        bad = self._data.bad
-        for line in bad[self._named :]:
-            line = f"{line}: skipped, {len(bad)} of at most {self._most}"
-            say(line) if hosts.is_first() else print(line, file=sys.stderr)
-        self._named = len(bad)
+    lines = [f"{line}: skipped, {len(bad)} of at most {most}" for line in bad[reported:]]
+    for line in lines:
+        say(line) if hosts.is_first() else print(line, file=sys.stderr)
+    return reported + len(lines)
 
 
 def check_data(
     workdir: Workdir, data: Mapping[str, str], held: Mapping[str, str] | None
 ) -> list[str]:
-    """Refuses to go on with other data.
+    """Checks that a resumed run still has the same data.
 
     Args:
-        workdir: of the run.
-        data: digests of the data that is here, see `Task.data_digests`.
-        held: those that a checkpoint or the work directory notes; None = none.
+        workdir: Work directory of the run.
+        data: Digests of the current data, see `Task.data_digests`.
+        held: Digests from the checkpoint or the work directory; None if it has none.
 
     Returns:
-        What a run that goes on should say: that it is from before digests were noted.
+        Lines to log when the run resumes: a notice if the run is older than data digests.
 
     Raises:
-        DataError: the data is not the run's; it names the split.
+        DataError: The data has changed; the message names the split.
     """
     if held is None:
         return ["the run is from before data was digested: it goes on with the data that is here"]

@@ -1,4 +1,4 @@
-"""Where the seconds of a run go, over all of its restarts: its goodput."""
+"""Measures what a run spends its time on, over all of its restarts: its goodput."""
 
 import contextlib
 import dataclasses
@@ -15,9 +15,9 @@ from signllm_jax.core.plain_files import read_plain
 from signllm_jax.core.schema import bounded, parse_json, read_as
 from signllm_jax.core.storage import AnyPath, is_remote
 
-STEPS, LOST = "steps", "lost_to_restarts"
+LOST = "lost_to_restarts"
 PHASES = (
-    STEPS,
+    "steps",
     "compiling",
     "saving",
     "evaluating",
@@ -26,13 +26,13 @@ PHASES = (
     "starting",
     LOST,
 )
-"""What a run spends its time on; `starting` is all that comes before the first step."""
+"""Phases of a run; `starting` is the time before the first step that no other phase counts."""
 FILE = "clock.json"
 _COMPILING = (
     "/jax/core/compile/backend_compile_duration",
     "/jax/core/compile/jaxpr_to_mlir_module_duration",
 )
-_compiled = [0.0]  # seconds of this process; jax offers no way to stop listening
+_compiled = [0.0]  # seconds of this process; jax has no public way to remove a listener
 
 
 def _listen(event: str, duration_secs: float, **_) -> None:
@@ -45,13 +45,13 @@ jax.monitoring.register_event_duration_secs_listener(_listen)
 
 @dataclasses.dataclass(frozen=True)
 class _Noted:
-    """What the work directory says of the last process."""
+    """The file of the last process in the work directory."""
 
     seconds: float = bounded(low=0.0, high=1e12)
 
 
 class Clock:
-    """Counts seconds by phase, the first of which is `starting`, and the processor's."""
+    """Counts wall-clock seconds by phase, starting in `starting`, and CPU seconds."""
 
     def __init__(self):
         self._wall, self._cpu = time.monotonic(), time.process_time()
@@ -59,7 +59,7 @@ class Clock:
         self._phase, self._since, self._compiled = "starting", time.monotonic(), _compiled[0]
 
     def begin(self, phase: str) -> str:
-        """Begins a phase; returns the one that ends. What is compiled in it is `compiling`."""
+        """Begins a phase and returns the previous one. Compilation always counts as `compiling`."""
         now, compiled = time.monotonic(), _compiled[0]
         spent = now - self._since
         compiling = min(compiled - self._compiled, spent)
@@ -71,15 +71,15 @@ class Clock:
 
     @contextlib.contextmanager
     def during(self, phase: str) -> Iterator[None]:
-        """Counts a block as a phase, and goes on with the one before."""
-        before = self.begin(phase)
+        """Counts a block as a phase, then returns to the previous phase."""
+        previous = self.begin(phase)
         try:
             yield
         finally:
-            self.begin(before)
+            self.begin(previous)
 
     def spent(self) -> dict[str, Any]:
-        """`seconds` of all processes of the run until now, `cpu_seconds`, and seconds by phase."""
+        """`seconds` and `cpu_seconds` of the run over all restarts; `goodput`: seconds by phase."""
         self.begin(self._phase)
         return {
             "seconds": time.monotonic() - self._wall,
@@ -88,27 +88,31 @@ class Clock:
         }
 
     def go_on(self, saved: Mapping[str, Any], workdir: AnyPath) -> None:
-        """Adds what was spent before: what a checkpoint says, and what was done after it as lost.
+        """Adds the time of earlier processes: until the checkpoint by phase, after it as lost.
 
         Args:
             saved: `spent()` when the checkpoint was saved; empty at the first step.
-            workdir: of the run, with what the last process has noted there.
+            workdir: Work directory of the run, where the last process wrote its time.
         """
         self.add(saved)
+        try:
+            noted = read_as(_Noted, parse_json(read_plain(workdir, FILE)), FILE).seconds
+        except (OSError, ConfigError):
+            noted = 0.0  # an older run, or one on a bucket
         before = sum(saved.get("goodput", {}).values())
-        self._seconds[LOST] += max(_noted(workdir) - before, 0.0)
+        self._seconds[LOST] += max(noted - before, 0.0)
 
     def add(self, saved: Mapping[str, Any]) -> None:
-        """Adds what another clock has counted, its `spent()`."""
+        """Adds `spent()` of another clock."""
         self._wall -= saved.get("seconds", 0.0)
         self._cpu -= saved.get("cpu_seconds", 0.0)
-        phases = saved.get("goodput", {})  # absent from the checkpoints of older runs
+        phases = saved.get("goodput", {})  # missing in checkpoints of older runs
         for phase in PHASES:
             self._seconds[phase] += phases.get(phase, 0.0)
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
-        """Does not count a block, in which another clock counts."""
+        """Leaves out a block whose time another clock counts."""
         self.begin(self._phase)
         wall, cpu = time.monotonic(), time.process_time()
         try:
@@ -119,14 +123,7 @@ class Clock:
             self._since, self._compiled = time.monotonic(), _compiled[0]
 
     def note(self, workdir: AnyPath) -> None:
-        """Notes in the work directory what was spent, so that a restart can say what it lost."""
+        """Writes the time spent to the work directory, so that a restart knows what it lost."""
         if not is_remote(workdir):
             spent = {"seconds": sum(self.spent()["goodput"].values())}
             write_file(workdir / FILE, json.dumps(spent).encode())
-
-
-def _noted(workdir: AnyPath) -> float:
-    try:
-        return read_as(_Noted, parse_json(read_plain(workdir, FILE)), FILE).seconds
-    except (OSError, ConfigError):
-        return 0.0  # a run from before, or one on a bucket

@@ -1,7 +1,7 @@
-"""Adding languages to a trained MLSF: a run takes along the groups of another as they are.
+"""Adds languages to a trained MLSF: a run copies the groups of another run unchanged.
 
-The new languages are trained by themselves, which gives what training all at once would give (see
-parallel/lanes.py); the groups of the others are copied byte for byte.
+Only the new languages are trained. The result is the same as if all had been trained together,
+because lanes do not interact (see parallel/language_axis.py).
 """
 
 from signllm_jax.artifacts.group import copy_group, load_group
@@ -12,13 +12,13 @@ from signllm_jax.core.tasks import get_info
 
 
 def kept_languages(config: Config, workdir: Workdir) -> tuple[str, ...]:
-    """Codes of the languages that a run takes along: all of the one it extends, () if none.
+    """Codes of the languages whose groups a run copies from the run that it extends.
 
-    A run that goes on knows them itself.
+    A resumed run has saved them itself. Without `config.extend_from` there are none.
 
     Raises:
-        ConfigError: the config or the run that is extended is no MLSF.
-        CheckpointError: there is no run to extend, or one of its groups cannot be read.
+        ConfigError: The run or the extended run is not an MLSF.
+        CheckpointError: There is no run to extend, or one of its groups cannot be read.
     """
     if not config.extend_from:
         return ()
@@ -34,21 +34,21 @@ def kept_languages(config: Config, workdir: Workdir) -> tuple[str, ...]:
     if not _extends(held):
         raise ConfigError(f"config.extend_from: {config.extend_from} is a {held.task}, no MLSF")
     kept = (*extended.read_kept(), *languages)
-    for code in kept:  # refuses what is damaged before anything is written
+    for code in kept:  # a damaged group is an error before anything is written
         load_group(extended.group(code))
     return kept
 
 
 def _extends(config: Config) -> bool:
-    """Whether it is a run with one producing group per language."""
+    """Whether a run has one group per language, and these produce poses."""
     info = get_info(config.task)
     return info.makes_poses and not info.shared
 
 
 def take_along(config: Config, workdir: Workdir, languages: tuple[str, ...]) -> None:
-    """Copies the groups of `languages` from the extended run, those that are not here yet.
+    """Copies those groups of `languages` from the extended run that are not here yet.
 
-    A group's folder appears when it is whole. Raises CheckpointError when one cannot be copied.
+    A group's folder appears when it is complete. Raises CheckpointError if one cannot be copied.
     """
     for code in languages:
         if not (workdir.group(code) / "group.json").exists():

@@ -1,7 +1,7 @@
 """The list of a checkpoint's files, written into it before it counts as complete.
 
-Orbax does not need every file that it writes, and tensorstore reads a missing chunk as zeros: by
-this list a checkpoint is whole or it is damaged, whichever file it was.
+Orbax does not need every file that it writes, and tensorstore reads a missing chunk as zeros. This
+list shows whether any file of a checkpoint is missing or damaged.
 """
 
 import json
@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from etils import epath
 
 NAME = "files.json"
-_MARK, _METADATA = "commit_success.txt", "_CHECKPOINT_METADATA"  # written when all else is there
-_SMALL = 1 << 20  # bytes; larger files hold arrays, whose values have checksums of their own
+_MARK, _METADATA = "commit_success.txt", "_CHECKPOINT_METADATA"  # written after all other files
+_SMALL = 1 << 20  # bytes; larger files hold arrays, which have checksums in the record
 
 
 def write_file_lists(folder: epath.Path) -> None:
-    """Writes its list into the checkpoint in `folder` that is about to be complete."""
+    """Writes the list of files into each checkpoint in `folder` that is not yet complete."""
     for path in folder.iterdir():
         if path.name.partition(".")[0].isdigit() and not (path / _MARK).exists():
             listed = {name: _describe(file) for name, file in _files(path) if name != _METADATA}
@@ -24,20 +24,18 @@ def write_file_lists(folder: epath.Path) -> None:
 
 
 def check_file_list(folder: epath.Path) -> None:
-    """Raises ValueError when a file of the complete checkpoint is missing or not as written."""
-    found = dict(_files(folder))
-    for name in (NAME, _METADATA, _MARK):
-        if name not in found:
+    """Raises ValueError if a file of the complete checkpoint is missing or has changed."""
+    paths = dict(_files(folder))
+    listed = _read(paths[NAME]) if NAME in paths else {}
+    for name in (NAME, _METADATA, _MARK, *listed):
+        if name not in paths:
             raise ValueError(f"{name} is missing")
-    listed = _read(found[NAME])
-    if "commit_timestamp_nsecs" not in _read(found[_METADATA]):
+    if "commit_timestamp_nsecs" not in _read(paths[_METADATA]):
         raise ValueError(f"{_METADATA} is not what was written")
-    if not found[_MARK].read_bytes().endswith(b"/" + folder.name.encode()):
+    if not paths[_MARK].read_bytes().endswith(b"/" + folder.name.encode()):
         raise ValueError(f"{_MARK} is not what was written")
     for name, description in listed.items():
-        if name not in found:
-            raise ValueError(f"{name} is missing")
-        if _describe(found[name]) != description:
+        if _describe(paths[name]) != description:
             raise ValueError(f"{name} is not what was written")
 
 
@@ -50,7 +48,7 @@ def _files(folder: epath.Path, prefix: str = "") -> Iterator[tuple[str, epath.Pa
 
 
 def _describe(path: epath.Path) -> list[int]:
-    """Bytes, and for a small file the checksum of its contents."""
+    """Size in bytes, and for a small file also the checksum of its contents."""
     size = path.stat().length
     return [size, zlib.crc32(path.read_bytes())] if size <= _SMALL else [size]
 

@@ -1,4 +1,4 @@
-"""What a run freezes at step 0 for each language, and the best parameters it keeps."""
+"""The groups of a run: tokenizer and statistics frozen at step 0, and the best parameters."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -20,46 +20,47 @@ from signllm_jax.text.spoken_signs import spoken_signs
 from signllm_jax.text.tokenizer import train_tokenizer
 
 
-def open_groups(
-    config: Config, languages: Sequence[str], workdir: Workdir, gloss_rows: int = 0
-) -> list[Group]:
-    """The frozen tokenizer and statistics of every language, made from train where missing.
+def open_groups(config: Config, languages: Sequence[str], workdir: Workdir) -> list[Group]:
+    """The frozen group of every language without parameters, made from train if it is missing.
 
-    With `gloss_rows`, also its glosses, as many as have rows.
-    Nothing is written. Raises DataError when a train split is empty and ConfigError when its
-    tokens do not fit.
+    Nothing is written. Raises DataError if a train split is empty and ConfigError if its tokens do
+    not fit.
     """
     return [
         load_group(workdir.group(code), with_params=False)
         if (workdir.group(code) / "group.json").exists()
-        else make_group(config, code, gloss_rows)
+        else make_group(config, code)
         for code in languages
     ]
 
 
-def make_group(config: Config, language: str, gloss_rows: int = 0) -> Group:
-    """A group without parameters, from the train split of its language."""
+def make_group(config: Config, language: str) -> Group:
+    """A group without parameters, made from the train split of its language."""
     data = open_train(config.data, language)
     units = [unit for word in data.units for unit in word]
     tokenizer = train_tokenizer(data.texts, units, config.text.kind, config.model.vocab, language)
     spelled = is_spelled(config.data.dataset)
     lengths = [len(tokenizer.encode(text)) for text in data.texts] if spelled else []
-    return Group(
-        language=language,
-        model=config.model,
+    return new_group(
+        config,
+        language,
         tokenizer=tokenizer,
         statistics=collect_statistics(data.sound_examples(config.data.max_bad), config.data.layout),
-        dataset=config.data.dataset,
-        max_frames=config.eval.max_frames,
-        row_tokens=config.data.row_tokens,
-        glosses=gloss_vocabulary(data.units, gloss_rows),
+        glosses=gloss_vocabulary(data.units, config.reader.gloss_vocab if config.reader else 0),
         trained_tokens=(min(lengths), max(lengths)) if lengths else None,
         signs=() if spelled else spoken_signs(data.texts, data.units),
     )
 
 
+def new_group(config: Config, language: str, **parts) -> Group:
+    """A group without parameters; `parts` are attributes that do not follow from the config."""
+    limits = {"max_frames": config.eval.max_frames, "row_tokens": config.data.row_tokens}
+    values = {"tokenizer": None, "statistics": None, **limits, **parts}
+    return Group(language=language, model=config.model, dataset=config.data.dataset, **values)
+
+
 def freeze(workdir: Workdir, groups: Sequence[Group]) -> None:
-    """Writes the groups that are not in the work directory yet, on the first host."""
+    """Writes the groups that the work directory does not have yet, on the first host."""
     for group in groups if hosts.is_first() else ():
         if not (workdir.group(group.language) / "group.json").exists():
             save_group(workdir.group(group.language), group)
@@ -68,49 +69,48 @@ def freeze(workdir: Workdir, groups: Sequence[Group]) -> None:
 def keep(
     workdir: Workdir, group: Group, params: Tree, index: int, step: int, score: float | None
 ) -> None:
-    """Writes language `index` of the stacked parameters as its group's best, on the first host.
+    """Writes lane `index` of the stacked parameters as the best of its group, on the first host.
 
-    All hosts call it, for each may hold a part of them.
+    All hosts call it, because each may hold a part of the parameters.
     """
-    own = hosts.gather(params, index)
+    best = dataclasses.replace(
+        group, params=hosts.gather(params, index), step=step, dev_score=score
+    )
     if hosts.is_first():
-        save_group(
-            workdir.group(group.language),
-            dataclasses.replace(group, params=own, step=step, dev_score=score),
-        )
+        save_group(workdir.group(group.language), best)
 
 
 def initial_params(config: Config, languages: Sequence[str], fresh: Tree) -> Tree:
-    """Stacked parameters taken from another run, `config.init_from` = WORKDIR or WORKDIR:language.
+    """Stacked parameters of another run, `config.init_from` = WORKDIR or WORKDIR:language.
 
-    Every language takes the named group's parameters, or without a name those of its own group.
-    Raises ConfigError when their sizes differ from the config's.
+    Every language starts from the named group, or without a name from the group of the same
+    language. Raises ConfigError if the sizes of the model differ from the config.
     """
     path, _, named = config.init_from.partition(":")
     return from_groups(Workdir(path), [named or code for code in languages], config, fresh)
 
 
 def from_groups(workdir: Workdir, names: Sequence[str], config: Config, fresh: Tree) -> Tree:
-    """The parameters [L, ...] of the named groups of a run, placed as those of `fresh` are.
+    """The parameters [L, ...] of the named groups of a run, sharded like those of `fresh`.
 
-    Raises ConfigError when their sizes differ from the config's.
+    Raises ConfigError if the sizes of the model differ from the config.
     """
-    taken = []
+    params = []
     for name in names:
         group = load_group(workdir.group(name), reading=config.reader)
         if group.model != config.model:
             raise ConfigError(
                 f"config.init_from: the group {name} of {workdir.path} has another model"
             )
-        taken.append(group.params)
-    stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *taken)
+        params.append(group.params)
+    stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *params)
     return jax.tree.map(lambda new, old: sharding.place(new, old.sharding), stacked, fresh)
 
 
 def comparable(record: dict, lead: str) -> dict:
-    """A checkpoint's record, without best scores of another metric than `lead`.
+    """A checkpoint's record, without best scores if they are of another metric than `lead`.
 
-    Runs from before there was `score` were led by a DTW ratio and do not say so.
+    Runs older than the metric `score` used a DTW ratio, which their record does not name.
     """
     if record.get("lead", "dtw_mean_pose_ratio" if lead == "score" else lead) == lead:
         return record

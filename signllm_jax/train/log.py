@@ -1,4 +1,4 @@
-"""Logs of a run: metrics.jsonl with every step once, TensorBoard scalars, a progress bar."""
+"""Logs of a run: metrics.jsonl with one line per step, TensorBoard, and a progress bar."""
 
 import contextlib
 import json
@@ -24,22 +24,22 @@ from signllm_jax.parallel import hosts
 
 _BAR = "{percentage:3.0f}%|{bar}| step {n_fmt} of {total_fmt} [{elapsed}{postfix}]"
 _UNTIMED, _TIMED = 3, 20
-"""Steps that compile, and steps that are timed before anything is said of the time left."""
+"""Steps that compile, and steps that are timed before the remaining time is shown."""
 
 
 class RunLog:
-    """Writes a run's metrics, each line before the call returns; a full disk raises OSError there.
+    """Writes the metrics of a run; each call writes its line at once, or raises OSError.
 
-    TensorBoard's events go through tensorboardX's plain writer: its usual one has a thread that
-    dies of a full disk, after which the next call waits for ever.
+    TensorBoard events go through tensorboardX's basic writer. Its default writer has a thread that
+    ends when the disk is full, after which the next call never returns.
 
-    A run on a bucket has its log in a local folder, which is uploaded with each checkpoint.
+    The log of a run on a bucket is in a local folder, which is uploaded with each checkpoint.
 
     Args:
-        workdir: where `metrics.jsonl` and the TensorBoard events go.
-        start: the restored step; what was logged after it is cut, so no step appears twice.
-        steps: steps of the whole run.
-        progress: whether a progress bar is shown.
+        workdir: Folder of `metrics.jsonl` and the TensorBoard events.
+        start: Restored step; later lines are removed, so that no step appears twice.
+        steps: Number of steps of the whole run.
+        progress: Whether to show a progress bar.
     """
 
     def __init__(self, workdir: AnyPath, start: int, steps: int, progress: bool):
@@ -49,7 +49,7 @@ class RunLog:
         )
         path = self._folder / "metrics.jsonl"
         kept = _lines_until(path, start) if path.exists() else []
-        write_file(path, "".join(kept).encode())  # a new file, whatever was there
+        write_file(path, "".join(kept).encode())  # a new file, even if there was a link
         self._file = open(path, "a", buffering=1)  # noqa: SIM115 (closed by close)
         self._board = EventsWriter(str(self._folder / "events"))
         # TensorBoard hides what an earlier file says about later steps
@@ -67,21 +67,20 @@ class RunLog:
     def advance(self) -> None:
         """Counts one step in the progress bar."""
         left = self._left.after(self._bar.n + 1, self._bar.total, time.monotonic())
-        told = ", ".join(part for part in (left, self._speed) if part)
-        self._bar.set_postfix_str(told, refresh=False)
+        self._bar.set_postfix_str(", ".join(filter(None, (left, self._speed))), refresh=False)
         self._bar.update()
 
     def rate(self, frames_per_second: float) -> None:
-        """Shows the speed beside the progress bar: real (unpadded) frames a second."""
+        """Shows the speed next to the progress bar: real (unpadded) frames per second."""
         self._speed = f"{frames_per_second:,.0f} frames/s"
 
     def write(self, step: int, kind: str, values: dict[str, dict[str, float]]) -> None:
         """Logs the metrics of a step.
 
         Args:
-            step: the step after which they hold.
+            step: Number of steps done.
             kind: `train` or `dev`.
-            values: language -> metric -> number; one that is not finite is written as null.
+            values: language -> metric -> number; a number that is not finite is written as null.
         """
         clean = {
             language: {k: v if math.isfinite(v) else None for k, v in metrics.items()}
@@ -96,21 +95,20 @@ class RunLog:
 
     def picture(self, step: int, name: str, image) -> None:
         """Adds an RGB picture uint8 [height, width, 3] to TensorBoard."""
-        picture = tensorboardX.summary.image(name, image, dataformats="HWC")
-        self._event(step, summary=picture)
+        self._event(step, summary=tensorboardX.summary.image(name, image, dataformats="HWC"))
         self._board.flush()
 
-    def _event(self, step: int, **what) -> None:
-        self._board.write_event(Event(wall_time=time.time(), step=step, **what))
+    def _event(self, step: int, **content) -> None:
+        self._board.write_event(Event(wall_time=time.time(), step=step, **content))
 
     def sync(self) -> None:
-        """Returns when the lines are on the disk, or on the bucket that the run is on."""
+        """Waits until the lines are on the disk, or on the bucket of the run."""
         os.fsync(self._file.fileno())
         if self._bucket:
             upload(self._folder, self._bucket)
 
     def close(self) -> None:
-        """Closes everything; what could not be written has been said by the call that failed."""
+        """Closes everything; a call that could not write has already raised the error."""
         self._bar.close()
         for file in (self._board, self._file):
             with contextlib.suppress(OSError):
@@ -122,26 +120,26 @@ class RunLog:
 
 
 class TimeLeft:
-    """How long a run will still take, told once its speed is known.
+    """Estimates how long a run will still take, once its speed is known.
 
-    The first steps compile, so they do not count; evaluations do, since more of them will follow.
+    The first steps compile, so they are not timed. Evaluations are, because more will follow.
     """
 
     def __init__(self):
-        self._seen: int | None = None  # steps before the first one
-        self._timed: tuple[int, float] | None = None  # the first step that counts, and when
+        self._start: int | None = None  # steps done before the first call
+        self._timed: tuple[int, float] | None = None  # the first timed step, and its time
 
     def after(self, step: int, steps: int, now: float) -> str:
-        """What to say when so many steps are done.
+        """The remaining time in words, or nothing while it is not known.
 
         Args:
-            step: done so far, those before a restart among them.
-            steps: of the whole run.
-            now: seconds of a steady clock.
+            step: Number of steps done, including those before a restart.
+            steps: Number of steps of the whole run.
+            now: Time in seconds of a monotonic clock.
         """
-        self._seen = step - 1 if self._seen is None else self._seen
+        self._start = step - 1 if self._start is None else self._start
         if self._timed is None:
-            if step - self._seen < _UNTIMED:
+            if step - self._start < _UNTIMED:
                 return ""
             self._timed = step, now
         first, since = self._timed
@@ -155,7 +153,7 @@ class TimeLeft:
 
 
 class NoLog:
-    """Stands in for the log on all hosts but the first."""
+    """Replaces the log on all hosts but the first."""
 
     def _nothing(self, *args) -> None:
         pass
@@ -164,16 +162,14 @@ class NoLog:
 
 
 def open_log(workdir: AnyPath, start: int, steps: int, progress: bool) -> RunLog | NoLog:
-    """The log of a run on the first host, one that keeps silent on the others; see RunLog."""
+    """The log of a run on the first host, and one that does nothing on the others; see RunLog."""
     return RunLog(workdir, start, steps, progress) if hosts.is_first() else NoLog()
 
 
 def _lines_until(path: Path, step: int) -> list[str]:
     kept = []
     for line in path.read_text().splitlines(keepends=True):
-        try:
+        with contextlib.suppress(ValueError, KeyError, TypeError):  # a line cut off by a crash
             if line.endswith("\n") and json.loads(line)["step"] <= step:
                 kept.append(line)
-        except (ValueError, KeyError, TypeError):
-            continue  # a line cut off by a crash
     return kept

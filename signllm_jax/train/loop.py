@@ -1,6 +1,6 @@
-"""The training loop: restores, feeds, logs, evaluates, saves, and reacts to signals.
+"""The training loop: restores, reads batches, logs, evaluates, saves, and handles signals.
 
-The only stateful file of training; everything it calls on the devices is pure.
+Only this part of training has state; everything that it runs on the devices is pure.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ from signllm_jax.data import batches as pipeline
 from signllm_jax.parallel import hosts, sharding
 from signllm_jax.rl import plc
 from signllm_jax.train import best, extension, groups, shared_start, spikes
-from signllm_jax.train.binding import BadClips, check_data
+from signllm_jax.train.binding import check_data, report_bad_clips
 from signllm_jax.train.checkpoint import Checkpoints
 from signllm_jax.train.clock import Clock
 from signllm_jax.train.dev import show_dev
@@ -33,18 +33,18 @@ from signllm_jax.train.task import get_task
 
 
 def train(config: Config, path: str | os.PathLike) -> dict | None:
-    """Trains, or goes on training, the run in the work directory `path`, together with all hosts.
+    """Trains or resumes the run in the work directory `path`, together with all hosts.
 
     Args:
-        config: of the run; a run that is there must have the same.
-        path: the work directory, made when missing.
+        config: Config of the run; a run in `path` must have the same.
+        path: Work directory, created if it is missing.
 
     Returns:
-        What is written to `final.json`, or None when a signal stopped the run (which has saved).
+        The content of `final.json`, or None if a signal stopped the run, after a checkpoint.
 
     Raises:
-        SignLLMError: bad input; the work directory is then as it was.
-        TrainingError: the loss is not finite; the last good checkpoint is kept.
+        SignLLMError: The input is bad; the work directory has not changed.
+        TrainingError: The loss is not finite; the last good checkpoint is kept.
     """
     hosts.agree(
         {"workdir": os.fspath(path), "config": to_dict(config), "versions": versions(*PACKAGES)}
@@ -58,7 +58,7 @@ def train(config: Config, path: str | os.PathLike) -> dict | None:
 
 
 def _train_in(workdir: Workdir, config: Config, languages, kept, stop) -> dict | None:
-    """`train` in a work directory, of languages that it can train."""
+    """`train` in a work directory, for checked languages."""
     lanes = get_task(config).lanes(languages)
     mesh = make_run_mesh(config, lanes)
     hosts.meet(mesh)
@@ -67,14 +67,14 @@ def _train_in(workdir: Workdir, config: Config, languages, kept, stop) -> dict |
         run = _Run(config, languages, kept, lanes, mesh, workdir, stop)
         try:
             return run.run()
-        except OSError as error:  # the log's; a checkpoint's and a group's are CheckpointErrors
-            workdir.check_here()  # says more, where that is the reason
-            what = f"{workdir.path}: cannot be written: {error.strerror or error}; {run.kept()}"
-            raise CheckpointError(what) from error
+        except OSError as error:  # of the log: checkpoints and groups raise CheckpointError
+            workdir.check_here()  # raises a better message if the directory is gone
+            reason = f"{workdir.path}: cannot be written: {error.strerror or error}; {run.kept()}"
+            raise CheckpointError(reason) from error
 
 
 class _Run:
-    """One run from its restored step to its end."""
+    """A run from its restored step to its end."""
 
     def __init__(self, config, languages, kept, lanes, mesh, workdir, stop):
         self._clock = Clock()
@@ -89,12 +89,12 @@ class _Run:
         self._steps = max(config.train.language_steps.get(n, config.train.steps) for n in lanes)
         self._host_steps = plc.host_steps(config, self._data, self._steps)
         self._checkpoints = Checkpoints(workdir.checkpoints, config.checkpoint.keep)
-        self._pending: tuple[int, dict, tuple[int, float]] | None = None  # metrics not fetched yet
-        self._bad = BadClips(self._data, config.data.max_bad)
+        self._pending: tuple[int, dict, tuple[int, float]] | None = None  # metrics on the devices
+        self._bad = 0  # number of bad clips reported so far
         self._notes: list[str] = []
         self._saved = -1
-        self._noted = False  # whether the work directory knows of a checkpoint
-        # per lane: best dev score and evaluations without a better one; and the data's digests
+        self._noted = False  # whether the work directory notes that there is a checkpoint
+        # best dev scores, evaluations without a better one, and digests of the data
         self._record = best.start(lanes) | {"data": self._digests, "lead": self._task.lead}
 
     def run(self) -> dict | None:
@@ -102,7 +102,7 @@ class _Run:
         with self._clock.during("restoring"):
             state, start = self._restore()
         self._clock.go_on(self._record, self._workdir.path)
-        # all that can be refused has been read by now: the first thing that is written
+        # all input has been read and checked: nothing is written before this line
         hosts.agree({"data": self._digests})
         hosts.agree({group.language: group.description for group in self._groups})
         if hosts.is_first():
@@ -140,7 +140,7 @@ class _Run:
         return None if self._stop.reached() else final
 
     def _begun(self, state: TrainState) -> TrainState | None:
-        """The state from which the first step starts; None where a signal came before it."""
+        """The state before the first step; None if a signal stopped the shared start."""
         if (first := shared_start.config_of(self._config, self._languages)) is None:
             return state
 
@@ -152,11 +152,11 @@ class _Run:
         if begun is None:
             return None
         self._clock.add(begun[0])
-        self._notes.append(shared_start.told(self._config, self._languages))
+        self._notes.append(shared_start.describe(self._config, self._languages))
         return dataclasses.replace(state, params=begun[1])
 
     def kept(self) -> str:
-        """Says which checkpoint is left."""
+        """Says which checkpoint is kept, for error messages."""
         step = self._checkpoints.newest()
         kept = "no checkpoint" if step is None else f"checkpoint {step}"
         return f"{kept} is kept in {self._workdir.checkpoints}"
@@ -170,7 +170,7 @@ class _Run:
             self._record |= groups.comparable(record, self._task.lead)
             self._notes = check_data(self._workdir, self._digests, record.get("data"))
             self._record["data"] = self._digests
-            if config.rl.plc:  # the data of a task with rewards has clips
+            if config.rl.plc:  # the data of such a task has clips
                 state = plc.with_clips(state, like.replay, cast(Any, self._data).clip)
             self._saved, self._noted = int(state.step), True
             return state, int(state.step)
@@ -180,9 +180,9 @@ class _Run:
 
     def _train(self, state, start, step_fn, resident_fn):
         config = self._config
-        place = sharding.batch_sharding(self._mesh)
+        layout = sharding.batch_sharding(self._mesh)
         leading = len(self._lanes), config.batch_rows[0]
-        block = sharding.local_block(place, leading)
+        block = sharding.local_block(layout, leading)
         until = self._host_steps
         batches = pipeline.iterate(
             self._data,
@@ -199,7 +199,7 @@ class _Run:
             if step < until:
                 with self._clock.during("waiting_for_input"):
                     batch = next(batches)
-                state, metrics = step_fn(state, sharding.global_batch(batch, place, leading))
+                state, metrics = step_fn(state, sharding.global_batch(batch, layout, leading))
             else:
                 state, metrics = resident_fn(state)
             step += 1
@@ -217,7 +217,7 @@ class _Run:
                 self._pending = (step, metrics, clock)
                 clock = (step, time.monotonic())
             if evaluates or saves:
-                self._fetch()  # never evaluate or save what is not finite
+                self._fetch()  # never evaluate or save parameters that are not finite
                 self._workdir.check_here()
             if evaluates:
                 with self._clock.during("evaluating"):
@@ -236,7 +236,7 @@ class _Run:
         return state, step < self._steps
 
     def _fetch(self) -> None:
-        """Brings the pending metrics to the host, logs them, and stops on what is not finite."""
+        """Fetches and logs pending metrics; raises TrainingError if one is not finite."""
         if self._pending is None:
             return
         (step, metrics, (since, clock)), self._pending = self._pending, None
@@ -248,9 +248,10 @@ class _Run:
             self._log.rate(per_second)
             self._workdir.check_here()
             lanes = enumerate(self._lanes)
-            own = {lane: {k: float(value[i]) for k, value in values.items()} for i, lane in lanes}
-            self._log.write(step, "train", own)
-            self._bad.name(self._log.say)
+            rows = {lane: {k: float(value[i]) for k, value in values.items()} for i, lane in lanes}
+            self._log.write(step, "train", rows)
+            bad, most = self._data.bad, self._config.data.max_bad
+            self._bad = report_bad_clips(bad, self._bad, most, self._log.say)
             if hosts.is_first():
                 self._clock.note(self._workdir.path)
 
@@ -258,26 +259,24 @@ class _Run:
         params = evaluated(state.opt_state, state.params)
         scores = hosts.from_first(self._dev.score(params))
         lead, active = self._task.lead, hosts.gather(state.active).copy()
-        for i in best.note(self._record, scores, self._lanes, lead):
+        for i in best.update(self._record, scores, self._lanes, lead):
             score = scores[self._lanes[i]].get(lead)
             groups.keep(self._workdir, self._groups[i], params, i, step, score)
         active[best.out_of_patience(self._record, self._lanes, self._config.train.patience)] = False
         self._log.write(step, "dev", scores)
-        told = best.told(scores, self._lanes, lead)
-        self._log.say(f"step {step}: dev {self._task.lead_title}: {told}")
+        line = best.describe(scores, self._lanes, lead)
+        self._log.say(f"step {step}: dev {self._task.lead_title}: {line}")
         if hosts.is_first():
             show_dev(self._dev, self._log, step, self._config, self._workdir)
         return dataclasses.replace(state, active=sharding.place(active, state.active.sharding))
 
     def _save(self, step: int, state: TrainState) -> None:
-        if step == self._saved:
-            return
-        self._log.sync()  # no checkpoint outlives its metrics
+        self._log.sync()  # metrics reach the disk before their checkpoint
         self._checkpoints.save(step, plc.without_clips(state), self._record | self._clock.spent())
         self._saved = step
 
     def _note_saved(self) -> None:
-        """Notes the first checkpoint in the work directory when it is complete."""
+        """Notes in the work directory that the first checkpoint is complete."""
         if not self._noted and self._saved >= 0 and self._checkpoints.has_complete():
             self._noted = True
             if hosts.is_first():

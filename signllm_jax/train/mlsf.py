@@ -1,4 +1,4 @@
-"""Training MLSF: text in, frames out, one group a language."""
+"""Trains MLSF: from text to frames, one group per language."""
 
 import jax
 import jax.numpy as jnp
@@ -7,7 +7,7 @@ import numpy as np
 from signllm_jax.core.config import LossConfig
 from signllm_jax.core.skeleton import get_layout
 from signllm_jax.core.typing import Array
-from signllm_jax.data import batches
+from signllm_jax.data.batches import TrainData
 from signllm_jax.data.corruption import open_train
 from signllm_jax.models import mlsf, robust
 from signllm_jax.models.apply import apply
@@ -26,7 +26,6 @@ from signllm_jax.models.text2pose import Text2Pose
 from signllm_jax.rl import plc, policy
 from signllm_jax.rl.clips import unpack
 from signllm_jax.rl.reward import clip_errors, reward_loss, sequence_errors
-from signllm_jax.train import groups
 from signllm_jax.train.dev import DevSet
 from signllm_jax.train.task import Task
 
@@ -34,20 +33,20 @@ from signllm_jax.train.task import Task
 def corrupt(
     history: Array, counter: Array, key: Array, config: LossConfig, unit: Array | float = 1.0
 ):
-    """What is done to the decoder's input while training, so that it learns to compose.
+    """Corrupts the decoder's input in training, so that the decoder relies on the text as well.
 
-    Blanks whole patches, adds noise to the others and to the counter; a clip's first patch
-    (counter 0) keeps its counter.
+    Some patches are blanked; noise is added to the others and to the counter. The first patch of a
+    clip (counter 0) keeps its counter.
 
     Args:
-        history: [B, N, P (D - 1)].
+        history: Previous patches [B, N, P (D - 1)].
         counter: float32 [B, N].
-        key: random key.
-        config: shares and deviations.
-        unit: float32 [B, N], what the deviation of the counter is multiplied by.
+        key: Random key.
+        config: Share of blanked patches and standard deviations of the noise.
+        unit: float32 [B, N], factor of the standard deviation of the counter.
 
     Returns:
-        history and counter of the same shapes.
+        The corrupted history and counter, with the same shapes.
     """
     noise_key, drop_key, counter_key = jax.random.split(key, 3)
     history = history + config.noise * jax.random.normal(noise_key, history.shape)
@@ -59,12 +58,12 @@ def corrupt(
 
 
 def noised(batch, key: Array, patch: int) -> tuple[Array, Array]:
-    """Packed clips on their way out of noise, each at a time of its own.
+    """Packed clips between noise and data, each at its own flow time.
 
     Args:
-        batch: [B, T, ...]; joints that are not observed are 0 at the end of the way.
-        key: random key.
-        patch: P.
+        batch: Batch [B, T, ...]; joints that are not observed end at 0.
+        key: Random key.
+        patch: P, frames per patch.
 
     Returns:
         The patches [B, N, P (D - 1)] and the times float32 [B, N], 0 on padding.
@@ -77,19 +76,19 @@ def noised(batch, key: Array, patch: int) -> tuple[Array, Array]:
 
 
 def of_frames(values: Array, segment: Array) -> Array:
-    """The value of each frame's clip: values [B, K] at segment int32 [B, T], 0 on padding."""
-    found = jnp.take_along_axis(values, jnp.maximum(segment - 1, 0), axis=1)
-    return jnp.where(segment > 0, found, 0.0)
+    """Repeats clips' values [B, K] on their frames, segment int32 [B, T]; 0 on padding."""
+    repeated = jnp.take_along_axis(values, jnp.maximum(segment - 1, 0), axis=1)
+    return jnp.where(segment > 0, repeated, 0.0)
 
 
 def tokens_of(segment: Array, text_segment: Array) -> Array:
-    """How many tokens the text of each frame's clip has, float32 [B, T], 1 on padding."""
+    """Number of tokens in the text of each frame's clip, float32 [B, T], 1 on padding."""
     same = (segment[:, :, None] == text_segment[:, None, :]) & (segment[:, :, None] > 0)
     return jnp.maximum(same.sum(-1), 1).astype(jnp.float32)
 
 
 class MlsfTask(Task):
-    """One Text2Pose per language, kept at its best free-running score on dev (`eval/judge.py`)."""
+    """One Text2Pose per language; keeps the best free-running score on dev (`eval/judge.py`)."""
 
     lead = "score"
     lead_title = "score (distance / mean pose, plus what hand travel lacks; lower is better)"
@@ -108,7 +107,7 @@ class MlsfTask(Task):
         return self.config.model.decoder == "autoregressive"
 
     def _seen(self, batch, key) -> Seen | None:
-        """The clips of a batch for a model that reads them, with draws for their latents."""
+        """The clips of a batch with noise for their latents, if the model reads clips."""
         model, rows = self.config.model, batch.example.shape
         if self._autoregressive and not model.latent and not model.token_durations:
             return None
@@ -117,13 +116,11 @@ class MlsfTask(Task):
         return Seen(batch.frames[..., :-1], batch.joint_mask, batch.segment, noise, even)
 
     def loss(self, params, batch, key, learning=None):
-        """See Task; the frames are predicted teacher-forced from a corrupted history."""
-        config, model = self.config, self._model
+        """See Task; predicts frames from a corrupted history with teacher forcing."""
+        config = self.config
         corrupt_key, dropout_key = jax.random.split(key)
         history, counter, segment = teacher_forcing(batch.frames, batch.segment, config.model.patch)
-        tokens = None
-        if config.model.token_clock:
-            tokens = tokens_of(batch.segment, batch.text_segment)
+        tokens = tokens_of(batch.segment, batch.text_segment) if config.model.token_clock else None
         seen = self._seen(batch, key)
         if self._autoregressive:
             unit = 1.0 if tokens is None else 1 / tokens[:, :: config.model.patch]
@@ -131,8 +128,8 @@ class MlsfTask(Task):
         time = None
         if config.model.flow:
             history, time = noised(batch, corrupt_key, config.model.patch)
-        predicted = apply(
-            model,
+        outputs = apply(
+            self._model,
             params,
             batch.text,
             batch.text_segment,
@@ -144,17 +141,15 @@ class MlsfTask(Task):
             time=time,
             rngs={"dropout": dropout_key},
         )
-        told = None
-        if seen is not None:
-            predicted, told = predicted
-        if not self._autoregressive:  # its progress is given: the length alone can be wrong
+        predicted, clip_outputs = (outputs, None) if seen is None else outputs
+        if not self._autoregressive:  # its progress is given: only the length can be wrong
             predicted = predicted._replace(counter=batch.frames[..., -1])
         weights = joint_weights(get_layout(config.data.layout), config.loss.hand, config.loss.wrist)
         importance = None if learning is None else learning.importance
         if config.loss.robust in robust.BY_CLIP:
             error, _ = self._errors(batch, predicted.frames, weights)
             importance = robust.clip_weights(error, config.loss.robust, config.loss.outlier)
-        each = None if importance is None else of_frames(importance, batch.segment)
+        weight = None if importance is None else of_frames(importance, batch.segment)
         terms = pose_losses(
             batch.frames,
             batch.joint_mask,
@@ -162,11 +157,11 @@ class MlsfTask(Task):
             predicted,
             weights,
             config.loss,
-            each,
+            weight,
             tokens,
         )
-        if told is not None:
-            terms |= clip_losses(told, batch.segment, importance)
+        if clip_outputs is not None:
+            terms |= clip_losses(clip_outputs, batch.segment, importance)
             terms["loss"] = weighted_sum(terms, config.loss)
         if importance is not None and config.loss.robust in robust.BY_CLIP:
             terms["outliers"] = masked_mean(importance < 1, batch.example >= 0)
@@ -176,20 +171,19 @@ class MlsfTask(Task):
         return terms["loss"], terms
 
     def _errors(self, batch, predicted, weights):
-        """The error of every clip and what it was averaged over, [B, K]."""
+        """The error of every clip and the number of values it is averaged over, both [B, K]."""
         frames, clips = batch.frames[..., :-1], batch.example.shape[1]
         return clip_errors(frames, batch.joint_mask, batch.segment, predicted, weights, clips)
 
     def _rewarded(self, params, batch, key, predicted, weights, terms, learning):
-        """The terms under `config.rl.loss`, with the error of every clip."""
+        """The terms with `config.rl.loss`, and the error of every clip."""
         rl = self.config.rl
         error, count = self._errors(batch, predicted, weights)
         terms["clip_error"] = error
         if rl.loss == "reward":
             importance = learning.importance
             importance = jnp.ones_like(error) if importance is None else importance
-            frame = reward_loss(error, count, importance)
-            terms["frame"] = frame
+            terms["frame"] = reward_loss(error, count, importance)
             terms["loss"] = weighted_sum(terms, self.config.loss)
         elif rl.loss == "policy_gradient":
             frames, tokens = rl.clip_frames or batch.frames.shape[1], batch.text.shape[1]
@@ -212,15 +206,10 @@ class MlsfTask(Task):
             clips.frames, clips.mask, clips.length, made, length, self.config.rl.reward
         )
 
-    def open_groups(self, languages, workdir):
-        """See Task."""
-        return groups.open_groups(self.config, languages, workdir)
-
     def train_data(self, languages, groups):
         """See Task."""
-        config = self.config
-        sources = [open_train(config.data, code) for code in languages]
-        return batches.TrainData.of(config, sources, groups)
+        sources = [open_train(self.config.data, code) for code in languages]
+        return TrainData.of(self.config, sources, groups)
 
     def dev_set(self, languages, groups, mesh, workdir=None):
         """See Task."""

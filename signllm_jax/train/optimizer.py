@@ -1,9 +1,10 @@
-"""The optimizer of one language; the train step lifts it over languages.
+"""The optimizer of one language; the train step maps it over languages.
 
-Counts, schedule, clipping and weight decay are a language's own, which is why the schedule
-takes the number of steps as an array.
+Every language has its own count, schedule, clipping and weight decay. The number of steps is
+therefore an array.
 """
 
+import functools
 from typing import Any, NamedTuple
 
 import jax
@@ -15,15 +16,15 @@ from signllm_jax.core.typing import Array, Tree
 
 
 def learning_rate(config: OptimizerConfig, count: Array, steps: Array) -> Array:
-    """Linear warm-up, then a cosine or a line to `final` times the peak at `steps`, or the peak.
+    """Linear warm-up, then a cosine or linear decay to `final` times the peak, or no decay.
 
     Args:
-        config: peak, warm-up, shape and final share.
-        count: int32 [], updates made so far.
+        config: Peak, warm-up, shape and final share of the learning rate.
+        count: int32 [], number of updates so far.
         steps: int32 [], length of the schedule; the warm-up is at most a tenth of it.
 
     Returns:
-        float32 [].
+        The learning rate float32 [].
     """
     count, steps = count.astype(jnp.float32), steps.astype(jnp.float32)
     warmup = jnp.minimum(config.warmup, steps / 10)
@@ -39,12 +40,9 @@ def learning_rate(config: OptimizerConfig, count: Array, steps: Array) -> Array:
 def make_optimizer(config: OptimizerConfig, steps: Array) -> optax.GradientTransformation:
     """Clipping, then AdamW (or SGD) with the schedule of `learning_rate` over `steps`.
 
-    With `config.average` the state also holds the running mean of the parameters.
+    With `config.average`, the state also holds the running mean of the parameters.
     """
-
-    def schedule(count):
-        return learning_rate(config, count, steps)
-
+    schedule = functools.partial(learning_rate, config, steps=steps)
     if config.name == "sgd":
         rule = optax.sgd(schedule)
     else:
@@ -62,11 +60,11 @@ def make_optimizer(config: OptimizerConfig, steps: Array) -> optax.GradientTrans
 
 
 class Average(NamedTuple):
-    """The running mean of the parameters, within the optimizer's state.
+    """The running mean of the parameters, part of the optimizer state.
 
     Attributes:
-        count: int32 [], updates made.
-        params: the mean.
+        count: int32 [], number of updates.
+        params: Mean of the parameters.
     """
 
     count: Array
@@ -74,9 +72,9 @@ class Average(NamedTuple):
 
 
 def _averaging(decay: float) -> optax.GradientTransformation:
-    """Leaves updates as they are and keeps the mean of the parameters after them.
+    """Keeps a running mean of the updated parameters; does not change the updates.
 
-    The decay rises from 0.1 to `decay`, so that the first steps are soon forgotten.
+    The decay rises from 0.1 to `decay`, so that the mean soon forgets the first steps.
     """
 
     def init(params):
@@ -92,6 +90,6 @@ def _averaging(decay: float) -> optax.GradientTransformation:
 
 
 def evaluated(opt_state: Tree, params: Tree) -> Tree:
-    """The parameters that are evaluated and kept: their running mean where there is one."""
+    """The parameters to evaluate and keep: their running mean if there is one."""
     average = opt_state[-1]
     return average.params if isinstance(average, Average) else params

@@ -1,4 +1,4 @@
-"""How a run is asked to stop: SIGTERM (preemption, a scheduler), a closed terminal, and Ctrl-C."""
+"""Stops a run on SIGTERM (preemption, a scheduler), a closed terminal, or Ctrl-C."""
 
 import os
 import signal
@@ -13,11 +13,11 @@ from signllm_jax.parallel import hosts
 class StopSignal:
     """SIGTERM, SIGHUP and Ctrl-C ask the loop to save and end; a second Ctrl-C ends at once.
 
-    SIGHUP stays ignored where it is, as under nohup.
+    SIGHUP stays ignored if it is ignored already, as under nohup.
 
-    The signals are read from a pipe by a thread of its own: Python's handlers wait for the main
-    thread, which may compile for minutes. Between several hosts SIGTERM is left to jax, which
-    tells it to all of them and finds the step at which they stop.
+    A separate thread reads the signals from a pipe, because Python runs handlers in the main
+    thread, which may be compiling for minutes. With several hosts, jax handles SIGTERM: it tells
+    all hosts and chooses the step at which they stop.
     """
 
     def __init__(self):
@@ -28,7 +28,7 @@ class StopSignal:
         self._wakeup = -1
 
     def reached(self) -> bool:
-        """Whether to stop here; called by all hosts at the same points, the same on all of them."""
+        """Whether to stop now; all hosts call it at the same points and get the same answer."""
         if not self._several:
             return self._asked
         self._calls += 1
@@ -53,10 +53,10 @@ class StopSignal:
     def _watch(self):
         interrupts = 0
         while numbers := os.read(self._read, 64):
-            self._asked = True  # whichever it is
+            self._asked = True  # any of the signals
             interrupts += numbers.count(signal.SIGINT)
             if interrupts > 1:
-                os._exit(130)  # as a shell says it; nothing on the disk is ever half-written
+                os._exit(130)  # the exit code of Ctrl-C in a shell; no file is ever half-written
             if interrupts:
                 print("\nsaving; Ctrl-C again ends at once", file=sys.stderr, flush=True)
             if self._several:

@@ -1,4 +1,4 @@
-"""Training Prompt2LangGloss: both stages together, one model for all languages."""
+"""Trains both stages of Prompt2LangGloss together, one model for all languages."""
 
 import itertools
 
@@ -6,12 +6,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from signllm_jax.artifacts.group import Group
 from signllm_jax.core.errors import ConfigError
 from signllm_jax.core.tasks import SHARED
 from signllm_jax.core.typing import Array, Batch, LineBatch, TokenScores
 from signllm_jax.corpora.published import is_spelled
-from signllm_jax.data import splits
 from signllm_jax.data.made_up import names_of, words_of
 from signllm_jax.data.packing import Packing
 from signllm_jax.data.prompt_sampling import PromptData
@@ -25,33 +23,34 @@ from signllm_jax.text.asking import ask, frame_words
 from signllm_jax.text.langgloss import EOS
 from signllm_jax.text.prompt_templates import SPOKEN
 from signllm_jax.text.stage import make_stage
+from signllm_jax.train.groups import new_group
 from signllm_jax.train.mlsf import MlsfTask
 from signllm_jax.train.shared import frozen_group
 from signllm_jax.train.text2gloss import line_terms
 
 ASKED = 8
-"""Prompts of every train clip from which the units are collected."""
+"""Number of prompts per train clip that the units are collected from."""
 
 
-def own_text(
+def predicted_text(
     batch: Batch, lines: LineBatch, scores: TokenScores, key: Array, most: float, rows: np.ndarray
 ) -> Array:
-    """LangGloss for the pose stage, of some clips as the text stage writes it.
+    """LangGloss for the pose stage, for some clips as the text stage predicts it.
 
-    What it writes next, given the true line so far, stands in for a line of its own, so that both
-    have the same length (two-pass scheduled sampling: Mihaylova and Martins, ACL 2019 workshop).
-    The share of such clips is `most` times the share of tokens that are right: it rises by itself.
+    The text stage predicts each token from the true line before it, so that the predicted line has
+    the same length (two-pass scheduled sampling: Mihaylova and Martins, ACL 2019 workshop). The
+    share of such clips is `most` times the share of correct tokens, so it rises during training.
 
     Args:
-        batch: of one lane.
-        lines: its prompts.
-        scores: of the tokens of their lines.
-        key: random key.
-        most: largest share.
-        rows: int [R], the rows of the batch that have the R rows of prompts, see `plc.host_rows`.
+        batch: Batch of one lane.
+        lines: Prompts of the batch.
+        scores: Scores of the tokens of their lines.
+        key: Random key.
+        most: Largest share of clips with predicted LangGloss.
+        rows: int [R], indices of the batch rows that have prompts, see `plc.host_rows`.
 
     Returns:
-        int32 [B, S] like `batch.text`, which it is but for the chosen clips.
+        int32 [B, S], equal to `batch.text` except for the chosen clips.
     """
     line, segment = lines.line, lines.line_segment
     text, text_segment = batch.text[rows], batch.text_segment[rows]
@@ -59,23 +58,23 @@ def own_text(
     written = mark * scores.gloss.shape[-1] + scores.gloss.argmax(-1)
     token = (segment > 0) & (line != EOS)
     right = ((written == line) & token).sum() / jnp.maximum(token.sum(), 1)
-    # a line has one token more than its text, the end, and so have those before it
-    place = jnp.arange(text.shape[1]) + text_segment - 1
-    place = jnp.clip(place, 0, line.shape[1] - 1)
-    own = jnp.take_along_axis(written, place, axis=1)
-    same = jnp.take_along_axis(line, place, axis=1) == text
+    # each line has one more token than its text: EOS
+    index = jnp.arange(text.shape[1]) + text_segment - 1
+    index = jnp.clip(index, 0, line.shape[1] - 1)
+    predicted = jnp.take_along_axis(written, index, axis=1)
+    same = jnp.take_along_axis(line, index, axis=1) == text
     clips = len(line), batch.example.shape[-1] + 1
     chosen = jax.random.bernoulli(key, most * right, clips)
     chosen = jnp.take_along_axis(chosen, text_segment, axis=1)
-    text = jnp.where(chosen & same & (text_segment > 0), own, text)
+    text = jnp.where(chosen & same & (text_segment > 0), predicted, text)
     return jnp.asarray(batch.text).at[rows].set(text)
 
 
 class Prompt2LangGlossTask(MlsfTask):
-    """Both stages, kept at their best score on dev (`eval/judge.py`) from prompt to poses.
+    """Both stages; keeps the best score on dev (`eval/judge.py`) from prompts to poses.
 
-    The pose stage is trained as a language of MLSF is, reinforcement learning included. A stage
-    that is trained alone is kept at its own best: the text stage where most lines are right.
+    The pose stage is trained like a language of MLSF, including reinforcement learning. If the text
+    stage is trained alone, the parameters with the most correct lines are kept.
     """
 
     @property
@@ -107,26 +106,27 @@ class Prompt2LangGlossTask(MlsfTask):
         return model.stages(self.config.model, self.config.text, dtype)
 
     def loss(self, params, batch, key, *learning):
-        """See Task: the text stage's loss, and the pose stage's from true and own LangGloss."""
+        """See Task: the losses of the text stage, and of the pose stage from LangGloss."""
         config = self.config
-        drop_key, dropout_key, own_key, pose_key = jax.random.split(key, 4)
-        prompts = batch.prompts
+        drop_key, dropout_key, predicted_key, pose_key = jax.random.split(key, 4)
+        prompts, batch = batch.prompts, batch._replace(prompts=None)
         if config.text.trained != "both" and config.init_from:
             params = params | {"langgloss": jax.lax.stop_gradient(params["langgloss"])}
         if config.text.trained == "pose":
-            return super().loss(
-                pose_params(params), batch._replace(prompts=None), pose_key, *learning
-            )
+            return super().loss(pose_params(params), batch, pose_key, *learning)
         if prompts is None:
             raise ConfigError("config.rl.resident: a text stage needs prompts, from the host")
-        stage, own = self._stages[0], text_params(params)
-        lines, scores = line_terms(stage, own, prompts, config.text, drop_key, dropout_key)
+        lines, scores = line_terms(
+            self._stages[0], text_params(params), prompts, config.text, drop_key, dropout_key
+        )
         if config.text.trained == "text":
             frames = (batch.segment > 0).sum().astype(jnp.float32)
             return lines["loss"], lines | {"frames": frames}
         scores = jax.lax.stop_gradient(scores)
-        text = own_text(batch, prompts, scores, own_key, config.text.own, plc.host_rows(config))
-        poses = batch._replace(text=text, prompts=None)
+        text = predicted_text(
+            batch, prompts, scores, predicted_key, config.text.own, plc.host_rows(config)
+        )
+        poses = batch._replace(text=text)
         loss, terms = super().loss(pose_params(params), poses, pose_key, *learning)
         loss = loss + config.text.weight * lines["loss"]
         return loss, terms | {"loss": loss, "gloss": lines["gloss"], "mark": lines["mark"]}
@@ -137,35 +137,31 @@ class Prompt2LangGlossTask(MlsfTask):
 
     def open_groups(self, languages, workdir):
         """See Task."""
-        held = frozen_group(self.config, languages, workdir)
-        if held is not None:
-            return [held]
-        config, train = self.config, self._open(languages, "train")
+        config, group = self.config, frozen_group(self.config, languages, workdir)
+        if group is not None:
+            return [group]
+        train = self.open_splits(languages, "train")
         familiar = itertools.chain.from_iterable(map(frame_words, SPOKEN))
         stage = make_stage(config.text, config.model.vocab, *self.material(languages), familiar)
         clips = itertools.chain.from_iterable(
             data.sound_examples(config.data.max_bad) for data in train.values()
         )
-        # only where texts are spelled: a line of glosses may well be longer than those of train
+        # a limit only for spelled texts: lines of glosses may be longer than those of train
         lengths = [len(units) for data in train.values() for units in data.units]
         spelled = is_spelled(config.data.dataset)
         return [
-            Group(
-                language=SHARED,
-                model=config.model,
-                tokenizer=None,
+            new_group(
+                config,
+                SHARED,
                 statistics=collect_statistics(clips, config.data.layout),
-                dataset=config.data.dataset,
-                max_frames=config.eval.max_frames,
-                row_tokens=config.data.row_tokens,
                 trained_tokens=(min(lengths), max(lengths)) if spelled else None,
                 text_stage=stage,
             )
         ]
 
     def material(self, languages):
-        """Train prompts, and the lines of every language, that the tables are made from."""
-        train = self._open(languages, "train")
+        """See Task; the train prompts and the lines that the tables are made from."""
+        train = self.open_splits(languages, "train")
         random = np.random.default_rng(self.config.train.seed)
         asked = [
             ask(text, code, random)[0]
@@ -178,7 +174,7 @@ class Prompt2LangGlossTask(MlsfTask):
     def train_data(self, languages, groups):
         """See Task."""
         config, data = self.config, self.config.data
-        sources = list(self._open(languages, "train").values())
+        sources = list(self.open_splits(languages, "train").values())
         of_source = words_of if is_spelled(data.dataset) else names_of
         made_up = [of_source(source) for source in sources] if config.text.invented else []
         return PromptData(
@@ -188,7 +184,7 @@ class Prompt2LangGlossTask(MlsfTask):
             Packing.of(config),
             row_units=data.row_units,
             temperature=data.temperature,
-            made_up=[each for each in made_up if each.words],
+            made_up=[words for words in made_up if words.words],
             asks=config.text.trained != "pose",
             cache_mb=data.cache_mb,
             max_bad=data.max_bad,
@@ -197,9 +193,5 @@ class Prompt2LangGlossTask(MlsfTask):
 
     def dev_set(self, languages, groups, mesh, workdir=None):
         """See Task."""
-        sources = {s: self._open(languages, s) for s in ("train", "dev")}
-        return PromptDev(sources["dev"], sources["train"], groups[0], mesh, self.config)
-
-    def _open(self, languages, split):
-        name, folder = self.config.data.dataset, self.config.data.data_dir or None
-        return {code: splits.open_split(name, code, split, folder) for code in languages}
+        train, dev = (self.open_splits(languages, split) for split in ("train", "dev"))
+        return PromptDev(dev, train, groups[0], mesh, self.config)

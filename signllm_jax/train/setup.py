@@ -1,4 +1,4 @@
-"""What a run starts with, checked: its languages, its mesh, and the versions of the libraries."""
+"""The checked setup of a run: its languages, its mesh, and the libraries it depends on."""
 
 import dataclasses
 import math
@@ -14,11 +14,11 @@ from signllm_jax.parallel import hosts, sharding
 from signllm_jax.train.task import get_task
 
 PACKAGES = ("jax", "flax", "optax", "orbax-checkpoint", "grain", "tensorflow-datasets", "numpy")
-"""What the numbers of a run depend on."""
+"""Libraries that the numbers of a run depend on."""
 
 
 def hardware() -> dict[str, str | int]:
-    """What a run is trained on."""
+    """The hardware that a run is trained on."""
     return {
         "device": jax.devices()[0].device_kind,
         "devices": jax.device_count(),
@@ -28,7 +28,7 @@ def hardware() -> dict[str, str | int]:
 
 
 def mesh_title(mesh: jax.sharding.Mesh) -> str:
-    """The mesh of a run in a sentence."""
+    """The mesh of a run in words."""
     title = "mesh " + ", ".join(f"{axis} {size}" for axis, size in mesh.shape.items())
     if mesh.size < jax.device_count():
         title += f" ({mesh.size} of {jax.device_count()} devices: see config.mesh)"
@@ -36,12 +36,12 @@ def mesh_title(mesh: jax.sharding.Mesh) -> str:
 
 
 def chosen_languages(config: Config, kept: tuple[str, ...] = ()) -> tuple[str, ...]:
-    """The languages that a run trains, those of its data set that it has not `kept` from another.
+    """The languages that a run trains, by default those of its data set that are not `kept`.
 
-    Raises ConfigError on one that is unknown, not in the data set, or kept, or when none is left.
+    Raises ConfigError if one is unknown, not in the data set or kept, or if none is left.
     """
-    has = get_task(config).data_languages()
-    languages = config.data.languages or tuple(code for code in has if code not in kept)
+    available = get_task(config).data_languages()
+    languages = config.data.languages or tuple(code for code in available if code not in kept)
     if again := [code for code in languages if code in kept]:
         raise ConfigError(f"config.data.languages: {config.extend_from} has {again[0]!r} already")
     if not languages:
@@ -50,10 +50,10 @@ def chosen_languages(config: Config, kept: tuple[str, ...] = ()) -> tuple[str, .
         )
     for code in (*languages, *config.train.language_steps):
         get_language(code)
-        if code not in has:
+        if code not in available:
             raise ConfigError(
                 f"config.data.languages: the data set {config.data.dataset!r} has no {code!r}: "
-                f"it has {', '.join(has)}"
+                f"it has {', '.join(available)}"
             )
     if len(set(languages)) != len(languages):
         raise ConfigError(f"config.data.languages: {', '.join(languages)} names one twice")
@@ -61,11 +61,11 @@ def chosen_languages(config: Config, kept: tuple[str, ...] = ()) -> tuple[str, .
 
 
 def make_run_mesh(config: Config, languages: tuple[str, ...]):
-    """The mesh of a run; raises ConfigError when it does not divide devices, model or batches."""
+    """The mesh of a run; raises ConfigError if it does not divide devices, model or batches."""
     shape, devices, model = dataclasses.asdict(config.mesh), jax.devices(), config.model
+    strata = config.rl.strata if config.rl.plc else 0
     if not any(shape.values()):
-        rows = math.gcd(config.train.batch_size, config.eval.batch_size)
-        rows = math.gcd(rows, config.rl.strata) if config.rl.plc else rows
+        rows = math.gcd(config.train.batch_size, config.eval.batch_size, strata)
         shape = sharding.default_mesh_shape(len(languages), len(devices), rows, model.width)
         used = math.prod(shape.values())
         if used < len(devices) and hosts.count() > 1:
@@ -76,7 +76,6 @@ def make_run_mesh(config: Config, languages: tuple[str, ...]):
         devices = devices[:used]
     mesh = sharding.make_mesh({axis: size or 1 for axis, size in shape.items()}, devices)
     check_platform(model.attention, mesh.devices.flat[0].platform)
-    strata = config.rl.strata if config.rl.plc else 0
     sharding.check_divides(
         mesh, len(languages), config.train.batch_size, model.width, model.heads, strata
     )

@@ -1,4 +1,4 @@
-"""Runs of one model that languages share: where its group comes from, and adding languages."""
+"""Runs of a model shared by languages: where its group comes from, and adding languages."""
 
 import dataclasses
 import os
@@ -15,17 +15,16 @@ from signllm_jax.train.task import get_task
 
 
 def frozen_group(config: Config, languages: Sequence[str], workdir: Workdir) -> Group | None:
-    """The group that a run goes on with, without parameters: its own, else that of
-    `config.init_from`; None where it has to be made from train.
+    """The group of a run or of `config.init_from` without parameters; None if there is none yet.
 
-    Raises ConfigError when it has not all of the languages.
+    Raises ConfigError if the group lacks one of the languages.
     """
     group = None
     if (workdir.group(SHARED) / "group.json").exists():
         group = load_group(workdir.group(SHARED), with_params=False)
     elif config.init_from:
-        taken = load_group(Workdir(config.init_from.partition(":")[0]).group(SHARED))
-        group = dataclasses.replace(taken, params=None, step=0, dev_score=None)
+        start = load_group(Workdir(config.init_from.partition(":")[0]).group(SHARED))
+        group = dataclasses.replace(start, params=None, step=0, dev_score=None)
     if group is not None:
         missing = set(languages) - set(group.needed_text_stage.vocabulary.languages)
         if missing:
@@ -41,49 +40,43 @@ def extend_run(
     output: str | os.PathLike,
     data_dir: str | None = None,
 ) -> str:
-    """Writes a run's model, grown by languages, to a folder that `config.init_from` can name.
+    """Adds languages to the model of a run and writes it to a folder for `config.init_from`.
 
     Args:
-        workdir: a trained run of a model that languages share.
-        languages: codes that it has not yet; their train split is read.
-        output: folder, which appears when it is whole.
-        data_dir: of the languages' data, by default the run's.
+        workdir: Work directory of a trained run whose languages share a model.
+        languages: Codes or names of the new languages; their train splits are read.
+        output: Output folder, which appears when it is complete.
+        data_dir: Data folder of the new languages, by default that of the run.
 
     Returns:
-        The flags that training it needs, one line.
+        One line with the flags for training the model.
 
     Raises:
-        ConfigError: the run is of another kind or has a language already, or the output folder
-            holds something.
-        CheckpointError: the run cannot be read, or the output is a run already or cannot be
+        ConfigError: The run is of another kind or has one of the languages, or the output folder
+            is not empty.
+        CheckpointError: The run cannot be read, or the output is a run already or cannot be
             written.
     """
     config, codes = Workdir(workdir).read_config()
     if not get_info(config.task).shared:
         raise ConfigError(f"{os.fspath(workdir)}: languages are added to a shared model only")
     languages = [known_code(name) for name in languages]
-    for code in languages:
-        if code in codes:
-            raise ConfigError(f"{os.fspath(workdir)}: has {code!r} already")
+    if again := [code for code in languages if code in codes]:
+        raise ConfigError(f"{os.fspath(workdir)}: has {again[0]!r} already")
     target = Workdir(output)
     if target.config_file.exists():
         raise CheckpointError(f"{os.fspath(output)}: holds a run already")
     target.check_empty()
+    every = (*codes, *languages)
+    data = dataclasses.replace(config.data, languages=every)
     if data_dir is not None:
-        data = dataclasses.replace(config.data, data_dir=data_dir)
-        config = dataclasses.replace(config, data=data)
+        data = dataclasses.replace(data, data_dir=data_dir)
+    config = dataclasses.replace(config, data=data, init_from="")
     group = load_group(Workdir(workdir).group(SHARED))
     texts, lines = get_task(config).material(tuple(languages))
     stage = extend_stage(group.needed_text_stage, texts, lines)
     group = extend_group(group, stage)
-    every = (*codes, *languages)
-    grown = dataclasses.replace(
-        config,
-        model=group.model,
-        text=group.needed_text_stage.config,
-        data=dataclasses.replace(config.data, languages=every),
-        init_from="",
-    )
+    grown = dataclasses.replace(config, model=group.model, text=group.needed_text_stage.config)
     with target.appearing() as made:
         save_group(made.group(SHARED), group)
         made.claim(grown, every)

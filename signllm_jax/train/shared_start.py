@@ -1,8 +1,8 @@
-"""A shared start: one language is trained alone, and all languages begin from its parameters.
+"""A shared start: one language is trained alone, and all languages start from its parameters.
 
-What a group learns of joints, of time and of letters serves the next language, too. The first of a
-run's languages is trained in a work directory of its own, `start/` in that of the run, so that it
-goes on after a stop as any run does.
+What a model learns about joints, time and letters helps with the next language. The first language
+of a run is trained in a separate work directory, `start/` in that of the run, so that it resumes
+after a stop like any run.
 """
 
 import dataclasses
@@ -21,24 +21,24 @@ FOLDER = "start"
 
 
 def config_of(config: Config, languages: tuple[str, ...]) -> Config | None:
-    """The config of the first language's run; None where every language begins by itself.
+    """The config of the first language's run; None without a shared start.
 
     Args:
-        config: Of the run.
-        languages: That it trains.
+        config: Config of the run.
+        languages: Languages of the run.
 
     Raises:
-        ConfigError: The run's groups cannot begin so: they are not one a language, they come from
-            another run already, several hosts train them, or the mesh does not fit one language.
+        ConfigError: A shared start is not possible: the languages share one model or start from
+            another run, there are several hosts, or the mesh does not fit one language.
     """
     steps, where = config.train.shared_start, "config.train.shared_start"
     if not steps:
         return None
     if get_info(config.task).shared:
         raise ConfigError(f"{where}: the languages of {config.task} share one model anyway")
-    for other in ("init_from", "extend_from"):
-        if getattr(config, other):
-            raise ConfigError(f"{where}: config.{other} says already what a group begins from")
+    for key in ("init_from", "extend_from"):
+        if getattr(config, key):
+            raise ConfigError(f"{where}: config.{key} says already what a group begins from")
     if hosts.count() > 1:
         raise ConfigError(
             f"{where} is for a single host: train one language, and give config.init_from"
@@ -60,27 +60,26 @@ def begin(
     lanes: tuple[str, ...],
     fresh: Tree,
 ) -> tuple[dict, Tree] | None:
-    """Trains the first language, or goes on with it, and gives its parameters to all lanes.
+    """Trains the first language, or resumes it, and copies its parameters to all lanes.
 
     Args:
-        first: From `config_of`.
-        workdir: Of the run whose languages begin so.
-        run: Trains a config in a work directory; returns its `final.json`, None where a signal
+        first: Config from `config_of`.
+        workdir: Work directory of the run that has a shared start.
+        run: Trains a config in a work directory; returns its `final.json`, or None if a signal
             stopped it.
         lanes: Names of the models on the leading axis.
-        fresh: Parameters [L, ...], which say where the new ones are placed.
+        fresh: Parameters [L, ...] that give the sharding of the new ones.
 
     Returns:
-        The first run's `final.json` and the parameters [L, ...]; None where a signal stopped it.
+        The first run's `final.json` and the parameters [L, ...]; None if a signal stopped it.
     """
-    own = Workdir(workdir.path / FOLDER)
-    final = run(first, own)
+    start = Workdir(workdir.path / FOLDER)
+    final = run(first, start)
     if final is None:
         return None
-    (language,) = first.data.languages
-    return final, groups.from_groups(own, [language] * len(lanes), first, fresh)
+    return final, groups.from_groups(start, [*first.data.languages] * len(lanes), first, fresh)
 
 
-def told(config: Config, languages: tuple[str, ...]) -> str:
-    """What a shared start was, in a line."""
+def describe(config: Config, languages: tuple[str, ...]) -> str:
+    """The shared start as one line of text."""
     return f"all begin from {languages[0]}, trained alone for {config.train.shared_start} steps"

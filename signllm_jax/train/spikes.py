@@ -1,4 +1,4 @@
-"""Steps whose gradient explodes, by its norm beside what is usual, are skipped."""
+"""Skips steps whose gradient norm is far above its running mean."""
 
 from collections.abc import Mapping, Sequence
 
@@ -9,24 +9,24 @@ import numpy as np
 from signllm_jax.core.typing import Array, Tree
 
 MEMORY = 0.98
-"""Share of the running mean that a step keeps."""
+"""Decay of the running mean per step."""
 FIRST = 10
-"""Steps before which nothing is skipped: gradients change most at the start."""
+"""Number of steps before any is skipped: gradients change most at the start."""
 
 
 def find(usual: Array, norms: Array, step: Array, most: float) -> tuple[Array, Array]:
     """Finds the lanes whose step is a spike.
 
     Args:
-        usual: float32 [L], running mean of the norms; 0 before the first step.
-        norms: float32 [L], of this step's gradients.
-        step: int32 [], steps made.
-        most: a norm over so many times the mean is a spike.
+        usual: float32 [L], running mean of the gradient norms; 0 before the first step.
+        norms: float32 [L], gradient norms of this step.
+        step: int32 [], number of steps so far.
+        most: A norm of more than `most` times the mean is a spike.
 
     Returns:
-        The next running mean float32 [L], in which a spike counts as the largest norm that is
-        none, so that norms which stay large become usual; and bool [L], the spikes. A norm that is
-        not finite is no spike: the run ends with it.
+        The next running mean float32 [L], and the spikes bool [L]. In the mean, a spike counts as
+        the limit, so that norms which stay large are soon no spikes. A norm that is not finite is
+        no spike: it ends the run.
     """
     usual = jnp.where(usual > 0, usual, norms)
     limit = most * usual
@@ -35,12 +35,12 @@ def find(usual: Array, norms: Array, step: Array, most: float) -> tuple[Array, A
 
 
 def without(grads: Tree, spike: Array) -> Tree:
-    """The gradients of a lane, zeros where they are a spike: no moment remembers it."""
+    """The gradients of a lane, zero if its step is a spike, so that no moment includes it."""
     return jax.tree.map(lambda g: jnp.where(spike, jnp.zeros_like(g), g), grads)
 
 
 def not_finite(metrics: Mapping[str, np.ndarray], lanes: Sequence[str]) -> str:
-    """Which lane's loss or gradient norm, float [L] each, is not finite, in words; "" = none."""
+    """Says in words which loss or gradient norm (float [L]) is not finite; "" if all are."""
     for i, lane in enumerate(lanes):
         for name in ("loss", "gradient_norm"):
             if not np.isfinite(metrics[name][i]):

@@ -1,7 +1,6 @@
-"""The train state, and how it is made sharded from the start."""
+"""The train state, which is sharded from the start."""
 
 import dataclasses
-import functools
 
 import jax
 import jax.numpy as jnp
@@ -16,24 +15,19 @@ from signllm_jax.train.optimizer import make_optimizer
 from signllm_jax.train.task import get_task
 
 
-@functools.partial(
-    jax.tree_util.register_dataclass,
-    data_fields=["step", "params", "opt_state", "active", "key", "replay", "usual_norm"],
-    meta_fields=[],
-)
+@jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class TrainState:
-    """All that a run carries from step to step.
+    """Everything that a step passes on to the next one.
 
     Attributes:
-        step: int32 [], steps made.
-        params: parameters, each [L, ...].
-        opt_state: the optimizer's state, lifted over L.
-        active: bool [L], lanes that still learn; the others' updates are zeroed.
-        key: the run's random key; every draw folds in the step and the lane's name.
-        replay: the buffers of the Priority Learning Channel, [L, strata, ...]; None = off.
-        usual_norm: float32 [L], the running mean of each lane's gradient norm; None where no
-            step is skipped for it.
+        step: int32 [], number of steps so far.
+        params: Parameters, each [L, ...].
+        opt_state: Optimizer state, each [L, ...].
+        active: bool [L], lanes that still learn; the updates of the others are zeroed.
+        key: Random key of the run; every draw folds in the step and the lane's name.
+        replay: Buffers of the Priority Learning Channel [L, strata, ...]; None = off.
+        usual_norm: float32 [L], running mean of the gradient norm; None if no spikes are skipped.
     """
 
     step: Array
@@ -46,7 +40,7 @@ class TrainState:
 
 
 def init_state(config: Config, lanes: tuple[str, ...]) -> TrainState:
-    """A fresh state of all lanes; call it under jit with `state_shardings`."""
+    """A new state of all lanes; call it under jit with `state_shardings`."""
     key = jax.random.key(config.train.seed)
     params = lane_axis.init(get_task(config).init_lane, jax.random.fold_in(key, 0), lanes)
     tx = make_optimizer(config.optimizer, jnp.ones((), jnp.int32))
@@ -62,36 +56,31 @@ def init_state(config: Config, lanes: tuple[str, ...]) -> TrainState:
 
 
 def abstract_state(config: Config, lanes: tuple[str, ...]) -> TrainState:
-    """Shapes and types of the state; nothing is computed."""
+    """Shapes and types of the state; computes nothing."""
     with sharding.use_shape_mesh():
         return jax.eval_shape(lambda: init_state(config, lanes))
 
 
 def state_shardings(config: Config, lanes: tuple[str, ...], mesh) -> TrainState:
     """A TrainState of NamedShardings."""
-    return _shardings(config, abstract_state(config, lanes), mesh)
-
-
-def _shardings(config: Config, state: TrainState, mesh) -> TrainState:
-    specs = sharding.tree_specs(
-        lane_axis.abstract(get_task(config).init_lane), leading=("language",)
-    )
-    placed = dataclasses.replace(sharding.state_specs(state, specs), replay=plc.specs(state.replay))
-    return sharding.shardings(mesh, placed)
+    return jax.tree.map(lambda leaf: leaf.sharding, placed_state(config, lanes, mesh))
 
 
 def placed_state(config: Config, lanes: tuple[str, ...], mesh) -> TrainState:
     """Shapes, types and shardings of the state, a TrainState of `jax.ShapeDtypeStruct`s."""
     state = abstract_state(config, lanes)
+    boxed = lane_axis.abstract(get_task(config).init_lane)
+    specs = sharding.state_specs(state, sharding.tree_specs(boxed, leading=("language",)))
+    specs = dataclasses.replace(specs, replay=plc.specs(state.replay))
     return jax.tree.map(
-        lambda leaf, place: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place),
+        lambda leaf, layout: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=layout),
         state,
-        _shardings(config, state, mesh),
+        sharding.shardings(mesh, specs),
     )
 
 
 def make_state(config: Config, lanes: tuple[str, ...], mesh) -> TrainState:
-    """A fresh state, made on the devices that hold it."""
-    out = state_shardings(config, lanes, mesh)
+    """A new state, created on the devices that hold it."""
+    layout = state_shardings(config, lanes, mesh)
     with sharding.use_mesh(mesh):
-        return jax.jit(lambda: init_state(config, lanes), out_shardings=out)()
+        return jax.jit(lambda: init_state(config, lanes), out_shardings=layout)()

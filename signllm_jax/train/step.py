@@ -1,5 +1,6 @@
-"""The train step: pure, sharded, compiled once, and without a byte between languages."""
+"""The train step: pure, sharded, compiled once, without communication between languages."""
 
+import dataclasses
 import functools
 
 import jax
@@ -26,19 +27,19 @@ def train_step(
     lanes: tuple[str, ...],
     specs: Tree,
 ) -> tuple[TrainState, dict[str, Array]]:
-    """One update of every lane that is active.
+    """One update of every active lane.
 
     Args:
-        state: donated.
-        batch: [L, B, ...], without the rows that are drawn by priority; None = all rows come
-            from the replay buffer; a LineBatch where a text stage is trained alone.
-        task: what is trained.
-        lanes: names in the order of L; a language's code, in MLSF.
-        specs: PartitionSpecs of the parameters, to pin the gradients to.
+        state: Train state; its buffers are donated.
+        batch: Batch [L, B, ...] without the rows that are drawn by priority; None if all rows come
+            from the replay buffer; a LineBatch if a text stage is trained alone.
+        task: Task with the loss.
+        lanes: Names of the lanes in the order of L; in MLSF, the codes of the languages.
+        specs: PartitionSpecs of the parameters, also used for the gradients.
 
     Returns:
         The next state, and metrics float32 [L], sharded over `language`: the loss terms, the
-        gradient's norm and the learning rate.
+        gradient norm and the learning rate.
     """
     config = task.config
     steps = jnp.asarray([config.train.language_steps.get(n, config.train.steps) for n in lanes])
@@ -46,12 +47,12 @@ def train_step(
 
     replay, slots, importance = state.replay, None, None
     if replay is not None:
-        # other draws than those of the loss
-        own = jax.vmap(lambda key: jax.random.fold_in(key, 1))(keys)
+        # the draws of the loss use other keys
+        replay_keys = jax.vmap(lambda key: jax.random.fold_in(key, 1))(keys)
         begin = sharding.on_own_rows(functools.partial(plc.begin, config=config))
-        replay, batch, slots, importance = begin(replay, batch, own, state.step)
-    elif isinstance(batch, Batch):  # a text stage's lines stay as they are
-        batch = sharding.on_own_rows(lambda own, _: memory_layout.lay(own))(batch, state.step)
+        replay, batch, slots, importance = begin(replay, batch, replay_keys, state.step)
+    elif isinstance(batch, Batch):  # the lines of a text stage need no other layout
+        batch = sharding.on_own_rows(lambda rows, _: memory_layout.lay(rows))(batch, state.step)
 
     def gradient(params, batch, key, steps, importance):
         learning = ()
@@ -73,7 +74,7 @@ def train_step(
 
     def update(grads, opt_state, params, steps, active):
         updates, new = make_optimizer(config.optimizer, steps).update(grads, opt_state, params)
-        # zeroed updates, not a select over the state, which would copy all of it
+        # zeroed updates: a select over the state would copy all of it
         updates = jax.tree.map(lambda u: u * active, updates)
         return optax.apply_updates(params, updates), new, optax.tree.norm(grads)
 
@@ -90,29 +91,25 @@ def train_step(
     elif replay is not None:
         replay = sharding.on_own_rows(plc.finish)(replay, slots, error, state.step)
     rate = jax.vmap(lambda n: learning_rate(config.optimizer, state.step, n))(steps)
-    metrics |= {
-        "gradient_norm": norm,
-        "learning_rate": rate * active,
-    }
+    metrics |= {"gradient_norm": norm, "learning_rate": rate * active}
     if skipped is not None:
         metrics |= {"gradient_norm": norms, "skipped": skipped.astype(jnp.float32)}
-    new_state = TrainState(
+    state = dataclasses.replace(
+        state,
         step=state.step + 1,
         params=params,
         opt_state=opt_state,
-        active=state.active,
-        key=state.key,
         replay=replay,
         usual_norm=usual,
     )
-    return new_state, metrics
+    return state, metrics
 
 
 def make_train_step(config: Config, lanes: tuple[str, ...], mesh, resident: bool = False):
     """`train_step` under jit with its shardings, the state donated; `resident` takes no batch.
 
-    Call the result under `use_mesh(mesh)`. Metrics stay sharded over `language`; gather them
-    with `gather_metrics` when they are logged.
+    Call the result under `use_mesh(mesh)`. Metrics stay sharded over `language` until
+    `gather_metrics` gathers them for the log.
     """
     state = state_shardings(config, lanes, mesh)
     specs = jax.tree.map(lambda s: s.spec, state.params)
@@ -127,7 +124,7 @@ def make_train_step(config: Config, lanes: tuple[str, ...], mesh, resident: bool
 
 
 def gather_metrics(metrics: dict[str, Array], mesh) -> dict[str, np.ndarray]:
-    """Metrics [L] on every host: the only place where languages meet, outside of the step."""
+    """Gathers metrics [L] on every host, outside of the step; languages communicate only here."""
     replicated = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
     gathered = jax.jit(lambda tree: tree, out_shardings=replicated)(metrics)
     return jax.tree.map(np.asarray, gathered)

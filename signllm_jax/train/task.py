@@ -1,10 +1,8 @@
-"""What the loop and the step need to know of a model that is trained: one Task a kind of model."""
+"""What the loop and the step need to know about a model: one Task for each kind of model."""
 
 import abc
 from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar, NamedTuple, Protocol
-
-import numpy as np
 
 from signllm_jax.artifacts.group import Group
 from signllm_jax.artifacts.workdir import Workdir
@@ -16,14 +14,15 @@ from signllm_jax.data import splits
 from signllm_jax.data.batches import Batches
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.rl.clips import Clips
+from signllm_jax.train import groups
 
 
 class Learning(NamedTuple):
-    """What reinforcement learning asks of a loss.
+    """What reinforcement learning passes to a loss.
 
     Attributes:
-        importance: float32 [B, K], what every clip counts; None = 1.
-        progress: float32 [], the share of the lane's steps that are made.
+        importance: float32 [B, K], weight of every clip; None = 1.
+        progress: float32 [], share of the lane's steps that are done.
     """
 
     importance: Array | None
@@ -35,43 +34,42 @@ class TrainData(Batches[Batch | LineBatch], Protocol):
 
     @property
     def notes(self) -> Sequence[str]:
-        """What the run should say of the data, a line each (clips that are left out)."""
+        """Lines to log about the data, such as the number of clips left out."""
         ...
 
     @property
     def bad(self) -> Sequence[str]:
-        """What is wrong with each clip that was skipped since the start, a line each."""
+        """One line for each clip skipped since the start: what is wrong with it."""
         ...
 
 
 class DevSet(Protocol):
-    """Evaluation on dev while training."""
+    """Evaluation on dev during training; by default it has no clips to show."""
 
     def score(self, params: Tree) -> dict[str, dict[str, float]]:
-        """Metrics of each lane from the stacked parameters; none where a lane has no dev data.
+        """Metrics of each lane; none for a lane without dev data.
 
-        All hosts call it; what the first one returns counts.
+        All hosts call it; only the result of the first one is used.
+
+        Args:
+            params: Stacked parameters on the mesh.
         """
         ...
 
-    def pictures(self) -> Iterator[tuple[str, np.ndarray]]:
-        """Named pictures uint8 [H, W, 3] of what was last scored."""
-        ...
-
     def clips(self) -> Iterator[tuple[str, PoseClip, PoseClip]]:
-        """Texts with the clips that were last scored of them, and the real ones."""
-        ...
+        """Titles `language: text`, the clips that were scored last, and the real clips."""
+        return iter(())
 
 
 class Task(abc.ABC):
     """A kind of model.
 
     Attributes:
-        config: the run's.
-        lead: the dev metric by which a lane's best parameters are kept; smaller is better.
-        lead_title: what it is called in a sentence, and which way is better.
-        unit: the loss term that counts what was learned from, for the rate shown.
-        rewards: whether `loss` takes a Learning, and `clip_errors` is there.
+        config: Config of the run.
+        lead: Dev metric that selects the best parameters of a lane; lower is better.
+        lead_title: Name of the metric in a sentence, and which direction is better.
+        unit: Loss term that counts the trained units (such as frames), for the rate shown.
+        rewards: Whether `loss` takes a Learning and there are `free_running_errors`.
     """
 
     lead: ClassVar[str]
@@ -83,22 +81,25 @@ class Task(abc.ABC):
         self.config = config
 
     def data_languages(self) -> tuple[str, ...]:
-        """Codes of the languages that the data set has; raises DataError when it is unknown."""
-        data = self.config.data
-        return splits.languages(data.dataset, data.data_dir or None)
+        """Codes of the languages in the data set; raises DataError if the data set is unknown."""
+        return splits.languages(self.config.data.dataset, self.config.data.data_dir)
 
-    def data_digests(self, languages: tuple[str, ...]) -> dict[str, str]:
-        """Digests of the data that a run is bound to, `<language>/<split>` -> see `Source.digest`.
-
-        Raises DataError when a split cannot be opened.
-        """
+    def open_splits(self, languages: Sequence[str], split: str) -> dict[str, splits.Source]:
+        """Language -> its split of the data set; raises DataError if one cannot be opened."""
         data = self.config.data
         return {
-            f"{code}/{split}": splits.open_split(
-                data.dataset, code, split, data.data_dir or None
-            ).digest
-            for code in languages
+            code: splits.open_split(data.dataset, code, split, data.data_dir) for code in languages
+        }
+
+    def data_digests(self, languages: tuple[str, ...]) -> dict[str, str]:
+        """The data that a run is bound to: `<language>/<split>` -> `Source.digest`.
+
+        Raises DataError if a split cannot be opened.
+        """
+        return {
+            f"{code}/{split}": source.digest
             for split in ("train", "dev")
+            for code, source in self.open_splits(languages, split).items()
         }
 
     def lanes(self, languages: tuple[str, ...]) -> tuple[str, ...]:
@@ -107,34 +108,34 @@ class Task(abc.ABC):
 
     @abc.abstractmethod
     def init_lane(self, key: Array) -> Tree:
-        """The parameters of one lane, each in a box with its logical axes."""
+        """The parameters of one lane, each boxed with its logical axes."""
 
     @abc.abstractmethod
     def loss(self, params: Tree, batch: Batch, key: Array) -> tuple[Array, dict[str, Array]]:
-        """The loss of one lane, a scalar, and its terms, scalars with `unit` and `loss` among them.
+        """The loss of one lane, a scalar, and its terms, scalars that include `unit` and `loss`.
+
+        A task with `rewards` takes a fourth argument, a Learning. Its terms then include
+        `clip_error` float32 [B, K], the error of every clip.
 
         Args:
-            params: of the lane.
-            batch: without the leading axis.
-            key: random key of step and lane.
-
-        A task with `rewards` takes a fourth argument, a Learning; it then gives the terms
-        `clip_error` float32 [B, K] too, the error of every clip.
+            params: Parameters of the lane.
+            batch: Batch without the leading axis.
+            key: Random key of step and lane.
         """
 
     def free_running_errors(self, params: Tree, clips: Clips) -> Array:
-        """Errors [N] of clips as they are produced from their texts, in a task with `rewards`."""
+        """Errors [N] of clips produced from their texts; only in a task with `rewards`."""
         raise NotImplementedError
 
     def material(
         self, languages: tuple[str, ...]
     ) -> tuple[list[str], Mapping[str, Sequence[Sequence[str]]]]:
-        """Train texts or prompts, and every language's lines, in a task with a text stage."""
+        """Train texts or prompts, and the lines of every language; only with a text stage."""
         raise NotImplementedError
 
-    @abc.abstractmethod
     def open_groups(self, languages: tuple[str, ...], workdir: Workdir) -> list[Group]:
-        """What is frozen at step 0 for each lane, made from train where missing; writes nothing."""
+        """The frozen group of each lane, made from train if it is missing; writes nothing."""
+        return groups.open_groups(self.config, languages, workdir)
 
     @abc.abstractmethod
     def train_data(self, languages: tuple[str, ...], groups: Sequence[Group]) -> TrainData:
@@ -148,11 +149,11 @@ class Task(abc.ABC):
         mesh,
         workdir: Workdir | None = None,
     ) -> DevSet:
-        """The dev data and what scores it; a reader that is part of it is kept in `workdir`."""
+        """The dev data and its scorer; a reader that scores clips is saved in `workdir`."""
 
 
 def get_task(config: Config) -> Task:
-    """The task of a config; raises ConfigError on an unknown one."""
+    """The task of a config; raises ConfigError if it is unknown."""
     task = resolve(get_info(config.task).trainer)(config)
     if (config.rl.plc or config.rl.loss != "mse") and not task.rewards:
         raise ConfigError(f"config.rl: the task {config.task} has no rewards to learn from")

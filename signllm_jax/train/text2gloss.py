@@ -1,9 +1,8 @@
-"""Training a text stage by itself: text in, LangGloss out, one model for all languages."""
+"""Trains a text stage alone: from text to LangGloss, one model for all languages."""
 
 import jax
 import jax.numpy as jnp
 
-from signllm_jax.artifacts.group import Group
 from signllm_jax.core.config import TextConfig
 from signllm_jax.core.errors import ConfigError
 from signllm_jax.core.tasks import SHARED
@@ -21,16 +20,17 @@ from signllm_jax.models.losses import divergence, line_losses
 from signllm_jax.models.text2gloss import Text2Gloss
 from signllm_jax.text import source_tokens as unit_ids
 from signllm_jax.text.stage import make_stage
+from signllm_jax.train.groups import new_group
 from signllm_jax.train.shared import frozen_group
-from signllm_jax.train.task import Task
+from signllm_jax.train.task import DevSet, Task
 
 
 def drop_units(units: Array, key: Array, config: TextConfig) -> Array:
-    """Makes a share of the units [B, U, 1 + G] unknown, but for marks; their n-grams stay."""
-    own = units[..., 0]
-    dropped = jax.random.bernoulli(key, config.unit_drop, own.shape)
-    dropped &= own >= unit_ids.ANY + config.languages  # marks have the ids below
-    return units.at[..., 0].set(jnp.where(dropped, unit_ids.UNKNOWN, own))
+    """Makes a share of the units [B, U, 1 + G] unknown, except marks; keeps their n-grams."""
+    ids = units[..., 0]
+    dropped = jax.random.bernoulli(key, config.unit_drop, ids.shape)
+    dropped &= ids >= unit_ids.ANY + config.languages  # marks have the ids below
+    return units.at[..., 0].set(jnp.where(dropped, unit_ids.UNKNOWN, ids))
 
 
 def line_terms(
@@ -41,25 +41,25 @@ def line_terms(
     drop_key: Array,
     dropout_key: Array,
 ) -> tuple[dict[str, Array], TokenScores]:
-    """The terms of a text stage's loss on packed lines, and the scores of their tokens.
+    """The loss terms of a text stage on packed lines, and the scores of their tokens.
 
-    With `config.consistency` each row is read twice, with other dropout: the terms are means over
-    both, and `loss` has their divergence.
+    With `config.consistency`, each row is read twice with different dropout. The terms are means
+    over both passes, and `loss` includes their divergence.
 
     Args:
-        model: The text stage.
-        params: Its parameters.
+        model: Text stage.
+        params: Parameters of the text stage.
         lines: Units [B, U, 1 + G] and LangGloss [B, N], with their segments.
-        config: Of the text stage.
-        drop_key, dropout_key: Of the units made unknown, and of the model's dropout.
+        config: Config of the text stage.
+        drop_key: Random key of the units made unknown.
+        dropout_key: Random key of the model's dropout.
 
     Returns:
         The terms of `line_losses` (and `divergence`), and scores [B, N, ...] of the first pass.
     """
-    passes = 2 if config.consistency else 1
     given = lines
-    if passes > 1:  # both passes of a row side by side, so that they lie on the same device
-        given = jax.tree.map(lambda values: jnp.repeat(values, passes, axis=0), lines)
+    if config.consistency:  # both passes of a row side by side, so that they lie on one device
+        given = jax.tree.map(lambda values: jnp.repeat(values, 2, axis=0), lines)
     scores = apply(
         model,
         params,
@@ -71,16 +71,16 @@ def line_terms(
         rngs={"dropout": dropout_key},
     )
     terms = line_losses(scores, given.line, given.line_segment, config.smoothing)
-    if passes == 1:
+    if not config.consistency:
         return terms, scores
     first, second = (jax.tree.map(lambda leaf, n=n: leaf[n::2], scores) for n in range(2))
     apart = divergence(first, second, lines.line_segment)
-    terms |= {"tokens": terms["tokens"] / passes, "divergence": apart}
+    terms |= {"tokens": terms["tokens"] / 2, "divergence": apart}
     return terms | {"loss": terms["loss"] + config.consistency * apart}, first
 
 
 class Text2GlossTask(Task):
-    """One Text2Gloss for all languages, kept at its best BLEU-4 on dev."""
+    """One Text2Gloss for all languages; keeps the best BLEU-4 on dev."""
 
     lead = "bleu4_gap"
     lead_title = "100 - BLEU-4 (lower is better)"
@@ -108,29 +108,18 @@ class Text2GlossTask(Task):
 
     def open_groups(self, languages, workdir):
         """See Task."""
-        held = frozen_group(self.config, languages, workdir)
-        if held is not None:
-            return [held]
-        config = self.config
+        config, group = self.config, frozen_group(self.config, languages, workdir)
+        if group is not None:
+            return [group]
         stage = make_stage(config.text, config.model.vocab, *self.material(languages))
-        return [
-            Group(
-                language=SHARED,
-                model=config.model,
-                tokenizer=None,
-                statistics=None,
-                dataset=config.data.dataset,
-                max_frames=0,
-                row_tokens=config.text.line,
-                text_stage=stage,
-            )
-        ]
+        limits = {"max_frames": 0, "row_tokens": config.text.line}
+        return [new_group(config, SHARED, text_stage=stage, **limits)]
 
     def material(self, languages):
-        """The train texts, and the lines of every language, that the tables are made from."""
-        pairs = self._pairs(languages, "train")
-        texts = [pair.text for own in pairs.values() for pair in own]
-        return texts, {code: [pair.glosses for pair in own] for code, own in pairs.items()}
+        """See Task; the train texts and the lines that the tables are made from."""
+        train = self._pairs(languages, "train")
+        texts = [pair.text for pairs in train.values() for pair in pairs]
+        return texts, {code: [pair.glosses for pair in pairs] for code, pairs in train.items()}
 
     def train_data(self, languages, groups):
         """See Task."""
@@ -145,7 +134,7 @@ class Text2GlossTask(Task):
         )
 
     def data_digests(self, languages):
-        """See Task; of texts and glosses."""
+        """See Task; digests of texts and glosses."""
         return {
             f"{code}/{split}": listing_digest(
                 [pair.text for pair in pairs], [list(pair.glosses) for pair in pairs]
@@ -168,33 +157,26 @@ class Text2GlossTask(Task):
         return {code: gloss_corpora.read_pairs(folder, code, split) for code in languages}
 
 
-class _DevLines:
+class _DevLines(DevSet):
     """Pairs of text and gloss of each language's dev split, and the model that translates them."""
 
     def __init__(self, pairs, group, mesh, config):
         limit = config.clips or None
-        self._pairs = {code: listed[:limit] for code, listed in pairs.items()}
+        self._pairs = {code: listed[:limit] for code, listed in pairs.items() if listed}
         self._translator = Translator(group.model, group.text_stage, mesh, config.batch_size)
         for code, listed in self._pairs.items():
-            for pair in listed:  # what cannot be read is refused before anything is trained
+            for pair in listed:  # a text that cannot be read is an error before training starts
                 group.text_stage.encode(pair.text, code)
 
     def score(self, params):
-        """See `train.task.DevSet`: the mean of the languages' figures."""
-        scores = {}
+        """See DevSet: the mean over the languages."""
+        scores = []
         for code, listed in self._pairs.items():
-            if listed:
-                texts, codes = [pair.text for pair in listed], [code] * len(listed)
-                lines = self._translator(params, texts, codes)
-                scores[code] = score_lines(lines, [pair.glosses for pair in listed], code)
+            texts, codes = [pair.text for pair in listed], [code] * len(listed)
+            lines = self._translator(params, texts, codes)
+            scores.append(score_lines(lines, [pair.glosses for pair in listed], code))
         if not scores:
             return {SHARED: {}}
-        mean = mean_metrics(list(scores.values()))
-        # lines of fewer than four glosses have no BLEU-4: the best chrF is kept then
+        mean = mean_metrics(scores)
+        # lines of fewer than four glosses have no BLEU-4: the best chrF is kept instead
         return {SHARED: mean | {"bleu4_gap": 100 - mean.get("bleu4", mean["chrf"])}}
-
-    def pictures(self):
-        """No pictures; see `train.task.DevSet`."""
-        return iter(())
-
-    clips = pictures

@@ -1,8 +1,8 @@
-"""Writes dummy_data: a synthetic clip a split of every known corpus, as prepare.py leaves them.
+"""Writes dummy_data: one synthetic clip per split of every known corpus, as by prepare.py.
 
     python -m tfds_builders.prompt2sign.make_dummy_data FOLDER
 
-Nothing in it comes from a corpus: joints jump about, and the texts say what they are.
+It has no data of a corpus: a formula moves the joints, and the texts name source and split.
 """
 
 import json
@@ -12,16 +12,16 @@ from pathlib import Path
 import numpy as np
 
 from signllm_jax.core.skeleton import OPENPOSE50
+from signllm_jax.corpora.entries import SPLITS
 from signllm_jax.corpora.published import PREPARED
 from signllm_jax.corpora.shards import COMPLETE
 from signllm_jax.text.prompts import make_prompt
 
-SPLITS = ("train", "dev", "test")
 FRAMES = 5
 
 
 def jumping(number: int) -> np.ndarray:
-    """float16 [FRAMES + number, 50, 3]: a clip that no other number has, exact on any machine."""
+    """A clip float16 [FRAMES + number, 50, 3], unique to the number and the same everywhere."""
     frame, joint, axis = np.indices((FRAMES + number, OPENPOSE50.size, 3))
     return ((7 * frame + 3 * joint + 5 * axis + 11 * number) % 64 / 32 - 1).astype(np.float16)
 
@@ -30,9 +30,9 @@ def write(folder: str | Path) -> None:
     """Writes `<folder>/<language>/<source>/` for every known language and source."""
     for name, corpus in PREPARED.items():
         for language in corpus.languages:
-            own = Path(folder) / language / name
-            own.mkdir(parents=True, exist_ok=True)
-            _write_source(own, language, name)
+            path = Path(folder) / language / name
+            path.mkdir(parents=True, exist_ok=True)
+            _write_source(path, language, name)
 
 
 def _write_source(folder: Path, language: str, name: str) -> None:
@@ -62,8 +62,8 @@ def _write_source(folder: Path, language: str, name: str) -> None:
         fps=np.full(len(clips), 25, np.float32),
     )
     settings = {"language": language, "source": name, "layout": OPENPOSE50.name}
-    told = {"settings": settings, "parts": ["part-000000-dummy.npz"]}
-    (folder / COMPLETE).write_text(json.dumps(told, indent=1) + "\n")
+    described = {"settings": settings, "parts": ["part-000000-dummy.npz"]}
+    (folder / COMPLETE).write_text(json.dumps(described, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,16 +1,16 @@
-"""TFDS builder `prompt2sign`: texts with the 3D pose sequences that sign them.
+"""TFDS builder `prompt2sign`: texts with 3D pose sequences of their signs.
 
-A config is one language: `asl` has all prepared sources of it, `asl_how2sign` one of them, and
-`asl_dwpose128` those that were prepared as 2D clips with the face. `asl_fingerspelling` and its
-like (`corpora/embedded.py`) are made from a package and are no part of `asl`. The builder only
-declares features and splits: `launch/prepare.py` reads and normalizes, and what it writes is the
+A config is one language: `asl` has all of its prepared sources, `asl_how2sign` one of them, and
+`asl_dwpose128` those that were prepared as 2D clips with the face. `asl_fingerspelling` and similar
+configs (`corpora/embedded.py`) are generated from a package and are not part of `asl`. The builder
+only declares features and splits: `launch/prepare.py` reads and normalizes the clips and writes the
 manual directory.
 
-TensorFlow is not needed as long as `file_format="array_record"` is passed to the builder.
+TensorFlow is not needed if the builder gets `file_format="array_record"`.
 """
 
 from collections.abc import Iterator
-from typing import ClassVar, cast
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -20,23 +20,23 @@ from signllm_jax.core.skeleton import OPENPOSE50, get_layout
 from signllm_jax.corpora import published
 from signllm_jax.corpora.digests import RecordsDigest
 from signllm_jax.corpora.embedded import EMBEDDED
+from signllm_jax.corpora.entries import SPLITS
 from signllm_jax.corpora.listings import write_listing
 from signllm_jax.corpora.shards import Prepared, prepared_sources
 
-SPLITS = ("train", "dev", "test")
-FINGERSPELLING = published.FINGERSPELLING
+_STRINGS = ("id", "language", "source", "text", "prompt", "gloss", "signer")
 
 
-def _embedded(source: str, language: str, split: str) -> Iterator[dict]:
-    for example in EMBEDDED[source].corpus(language, split):
+def _embedded(config: "Prompt2SignConfig", split: str) -> Iterator[dict]:
+    for example in EMBEDDED[config.source].corpus(config.language, split):
         yield {
             "id": example.id,
-            "language": language,
-            "source": source,
+            "language": config.language,
+            "source": config.source,
             "text": example.text,
             "prompt": example.prompt,
             "gloss": " ".join(example.units),
-            "signer": example.signer or f"{language}_alphabet",
+            "signer": example.signer or f"{config.language}_alphabet",
             "fps": example.clip.fps,
             "pose": example.clip.positions.astype(np.float16),
             "confidence": example.clip.confidence.astype(np.float16),
@@ -44,12 +44,12 @@ def _embedded(source: str, language: str, split: str) -> Iterator[dict]:
 
 
 class Prompt2SignConfig(tfds.core.BuilderConfig):
-    """A language, all its prepared sources or one.
+    """A language with all of its prepared sources or one of them.
 
     Attributes:
-        language: code.
-        source: name of the one source, or nothing for all.
-        layout: skeleton layout of the clips.
+        language: Code of the language.
+        source: Name of the source, or nothing for all sources.
+        layout: Skeleton layout of the clips.
     """
 
     def __init__(self, language: str, source: str = "", layout: str = OPENPOSE50.name):
@@ -66,10 +66,10 @@ class Prompt2SignConfig(tfds.core.BuilderConfig):
 class Prompt2Sign(tfds.core.GeneratorBasedBuilder):
     """Text and gloss to sign language poses.
 
-    `info.metadata["splits"][split]` has the number of `clips`, and two digests that bind a run to
-    its data: of the `listing` of ids, texts, glosses and lengths, and of all that the `records`
-    hold. The listing lies in files beside the records (`corpora/listings.py`), so that data can be
-    planned without reading a record.
+    `info.metadata["splits"][split]` has the number of `clips` and two digests that bind a run to
+    its data: of the `listing` of ids, texts, glosses and lengths, and of the whole `records`. The
+    listing is in files next to the records (`corpora/listings.py`), so that rows can be planned
+    without reading a record.
     """
 
     name = "prompt2sign"
@@ -97,19 +97,13 @@ class Prompt2Sign(tfds.core.GeneratorBasedBuilder):
 
     @property
     def builder_config(self) -> Prompt2SignConfig:
-        """The language, and one of its sources or all."""
+        """The language and its sources."""
         return cast(Prompt2SignConfig, super().builder_config)
-
-    @property
-    def _metadata(self) -> tfds.core.MetadataDict:
-        """What `_info` puts beside the features."""
-        return cast(tfds.core.MetadataDict, self.info.metadata)
 
     def _info(self) -> tfds.core.DatasetInfo:
         config = self.builder_config
         joints = get_layout(config.layout).size
         files = self.get_metadata()
-        text = tfds.features.Text
 
         def array(*shape):  # stored as bytes: ten times faster to write than numbers
             return tfds.features.Tensor(shape=shape, dtype=np.float16, encoding="bytes")
@@ -122,13 +116,7 @@ class Prompt2Sign(tfds.core.GeneratorBasedBuilder):
             homepage=published.homepage(config.language, config.source),
             features=tfds.features.FeaturesDict(
                 {
-                    "id": text(),
-                    "language": text(),
-                    "source": text(),
-                    "text": text(),
-                    "prompt": text(),
-                    "gloss": text(),
-                    "signer": text(),
+                    **{name: tfds.features.Text() for name in _STRINGS},
                     "fps": np.float32,
                     "pose": array(None, joints, 3),
                     "confidence": array(None, joints),
@@ -142,30 +130,21 @@ class Prompt2Sign(tfds.core.GeneratorBasedBuilder):
         """Splits in the order of `SPLITS`; those without an example are left out."""
         config = self.builder_config
         if published.is_spelled(config.source):
-            return {
-                split: self._generate_examples(
-                    split, _embedded(config.source, config.language, split)
-                )
-                for split in EMBEDDED[config.source].splits
-            }
-        sources = chosen_sources(dl_manager.manual_dir, config)
-        self._metadata["sources"] = {each.source: each.digest for each in sources}
-        found = {
-            example["split"]
-            for each in sources
-            for part in each.listed()
-            for example in part["examples"]
-        }
-        return {
-            split: self._generate_examples(split, _prepared(sources, split))
-            for split in SPLITS
-            if split in found
-        }
+            splits = EMBEDDED[config.source].splits
+            examples = {split: _embedded(config, split) for split in splits}
+        else:
+            sources = chosen_sources(dl_manager.manual_dir, config)
+            metadata: Any = self.info.metadata
+            metadata["sources"] = {source.source: source.digest for source in sources}
+            parts = (part for source in sources for part in source.listed())
+            filled = {example["split"] for part in parts for example in part["examples"]}
+            examples = {split: _prepared(sources, split) for split in SPLITS if split in filled}
+        return {split: self._generate_examples(split, examples[split]) for split in examples}
 
     def _generate_examples(self, split, examples):
-        """Yields (number, features) and fills the metadata on the way."""
-        described = {}
-        self._metadata["splits"][split] = described
+        """Yields (number, features) and completes the metadata."""
+        metadata: Any = self.info.metadata
+        described = metadata["splits"][split] = {}
         digest = RecordsDigest()
         listed = write_listing(self.data_path, split, examples, described)
         for number, example in enumerate(listed):
@@ -175,28 +154,24 @@ class Prompt2Sign(tfds.core.GeneratorBasedBuilder):
 
 
 def chosen_sources(prepared, config: Prompt2SignConfig) -> list[Prepared]:
-    """The complete prepared sources that a config has; raises DataError where there is none."""
-    found = [
-        each
-        for each in prepared_sources(prepared, config.language)
-        if each.layout == config.layout and config.source in ("", each.source)
+    """The complete prepared sources of a config; raises DataError if there are none."""
+    sources = [
+        source
+        for source in prepared_sources(prepared, config.language)
+        if source.layout == config.layout and config.source in ("", source.source)
     ]
-    if not found:
+    if not sources:
         raise DataError(
             f"{config.name}: nothing prepared in {prepared}: run launch/prepare.py "
             f"--language={config.language}"
         )
-    return found
+    return sources
 
 
 def _prepared(sources: list[Prepared], split: str) -> Iterator[dict]:
-    for each in sources:
-        for example, pose, confidence, fps in each.examples(split):
-            strings = {key: example[key] for key in ("id", "text", "prompt", "gloss", "signer")}
-            yield strings | {
-                "language": each.language,
-                "source": each.source,
-                "fps": fps,
-                "pose": pose,
-                "confidence": confidence,
-            }
+    for source in sources:
+        names = {"language": source.language, "source": source.source}
+        for example, pose, confidence, fps in source.examples(split):
+            values = example | names
+            strings = {name: values[name] for name in _STRINGS}
+            yield strings | {"fps": fps, "pose": pose, "confidence": confidence}

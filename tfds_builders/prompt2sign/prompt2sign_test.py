@@ -17,27 +17,18 @@ _SOURCES = {
 
 
 class SourceTest(tfds.testing.DatasetBuilderTestCase):
-    """Configs of one source."""
+    """Configs of one source, and of languages with one source."""
 
     DATASET_CLASS = Prompt2Sign
     BUILDER_CONFIG_NAMES_TO_TEST: ClassVar = [
-        f"{code}_{name}" for code, names in _SOURCES.items() for name in names
-    ]
-    SPLITS: ClassVar = {"train": 1, "dev": 1, "test": 1}
-
-
-class LanguageTest(tfds.testing.DatasetBuilderTestCase):
-    """Languages with one source."""
-
-    DATASET_CLASS = Prompt2Sign
-    BUILDER_CONFIG_NAMES_TO_TEST: ClassVar = [
-        code for code, names in _SOURCES.items() if len(names) == 1
+        *(f"{code}_{name}" for code, names in _SOURCES.items() for name in names),
+        *(code for code, names in _SOURCES.items() if len(names) == 1),
     ]
     SPLITS: ClassVar = {"train": 1, "dev": 1, "test": 1}
 
 
 class MergedTest(tfds.testing.DatasetBuilderTestCase):
-    """Languages with two sources, all of which a config of the language has."""
+    """Configs of languages with two sources, which have both of them."""
 
     DATASET_CLASS = Prompt2Sign
     BUILDER_CONFIG_NAMES_TO_TEST: ClassVar = [
