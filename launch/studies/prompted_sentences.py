@@ -121,7 +121,7 @@ def evaluate(corpus: Corpus, folder: Path, seed: int, work: Path, split: str) ->
     true = [true_line(asked, code, place) for place in range(len(asked.texts))]
     model, group, params = open_model(evaluated)
     templates = "test" if split == "test" else "dev"
-    understood = understand(model, group, params, asked.said, code, templates)
+    understood = understand(model, group, params, asked.corpus_texts, code, templates)
     english = understood["aided"][SPOKEN.index("en")]
     made = {
         name: [smoothed(clip) for clip, _ in sign_glosses(model, params, lines, asked)]

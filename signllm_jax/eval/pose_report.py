@@ -113,7 +113,7 @@ def evaluate(
     if not flat or peer is not None:
         count = sum(len(language.texts) for language in evaluated.languages.values())
         tell(f"producing {counted(count, 'clip')}")
-    more_rows, more_facts = fill_rows(evaluated, seed, matched, own=not flat)
+    more_rows, more_facts = fill_rows(evaluated, seed, matched, with_own_model=not flat)
     takes_report.add_rows(evaluated)
     if export is not None:
         export_clips(export, split, evaluated.languages)
