@@ -208,10 +208,7 @@ def read_train(
 
 
 def describe(
-    evaluator: Evaluator,
-    languages: Mapping[str, Language],
-    read: Sequence[str],
-    letters: bool,
+    evaluator: Evaluator, languages: Mapping[str, Language], read: Sequence[str], letters: bool
 ) -> dict:
     """The section of a report about an evaluator: its scores on real clips and on train clips.
 

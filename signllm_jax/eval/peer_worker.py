@@ -29,9 +29,7 @@ def main() -> None:
 def sign(jobs: list[dict[str, str]]) -> list[str]:
     """Writes the clips of all jobs; an error for each, or ""."""
     from spoken_to_signed.gloss_to_pose import CSVPoseLookup, gloss_to_pose
-    from spoken_to_signed.gloss_to_pose.lookup.fingerspelling_lookup import (
-        FingerspellingPoseLookup,
-    )
+    from spoken_to_signed.gloss_to_pose.lookup.fingerspelling_lookup import FingerspellingPoseLookup
     from spoken_to_signed.text_to_gloss.simple import text_to_gloss
 
     errors = []

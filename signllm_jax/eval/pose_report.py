@@ -13,15 +13,7 @@ import numpy as np
 from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core.errors import ConfigError
 from signllm_jax.core.wording import counted
-from signllm_jax.eval import (
-    baselines,
-    figures,
-    pages,
-    plots,
-    provenance,
-    takes_report,
-    warnings,
-)
+from signllm_jax.eval import baselines, figures, pages, plots, provenance, takes_report, warnings
 from signllm_jax.eval.back_translate import ReaderConfig
 from signllm_jax.eval.eval_set import EvalSet, Language, fill_rows, open_texts
 from signllm_jax.eval.evaluators import (

@@ -25,12 +25,7 @@ from signllm_jax.corpora import fingerspelling
 from signllm_jax.corpora.published import is_spelled
 from signllm_jax.data import splits
 from signllm_jax.eval import baselines, pose_report
-from signllm_jax.eval.eval_set import (
-    EvalSet,
-    Language,
-    add_language,
-    check_not_empty,
-)
+from signllm_jax.eval.eval_set import EvalSet, Language, add_language, check_not_empty
 from signllm_jax.eval.figures import line_metrics
 from signllm_jax.eval.prompt_dev import (
     ask_model,
