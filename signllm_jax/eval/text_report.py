@@ -62,8 +62,8 @@ def evaluate(
     file = report_path(run_dir, split, output)
     group = load_group(run_dir.group(SHARED))
     groups = [group, *(load_group(Workdir(path).group(SHARED)) for path in ensemble)]
-    for path, other in zip(ensemble, groups[1:]):
-        if (other.model, other.text_stage) != (group.model, group.text_stage):
+    for path, member in zip(ensemble, groups[1:]):
+        if (member.model, member.text_stage) != (group.model, group.text_stage):
             raise ConfigError(f"{path}: has other glosses or sizes than {run_dir.path}")
     params = jax.tree.map(lambda *leaves: np.stack(leaves), *(g.params for g in groups))
     mesh = sharding.make_mesh({}, jax.local_devices()[:1])
@@ -77,10 +77,8 @@ def evaluate(
         texts = [pair.text for pair in pairs]
         glosses[code] = [pair.glosses for pair in pairs]
         lines[code] = translator(jax.device_put(params), texts, [code] * len(pairs))
-        shown[code] = [
-            [text, " ".join(line), " ".join(true)]
-            for text, line, true in list(zip(texts, lines[code], glosses[code]))[:samples]
-        ]
+        triples = zip(texts, map(" ".join, lines[code]), map(" ".join, glosses[code]))
+        shown[code] = list(map(list, triples))[:samples]
     if not lines:
         raise DataError(f"{run_dir.path}: no text of {split} can be translated: {skipped}")
     table = line_metrics(lines, glosses, seed)
