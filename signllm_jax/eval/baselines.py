@@ -99,8 +99,8 @@ def teacher_forced(
         for i, group in enumerate(chosen):
             for j, (row, clip) in enumerate(group):
                 text[i, j, : len(row)], segment[i, j, : len(clip)] = row, 1
-                made, there = make_frames(clip.positions, clip.confidence, statistics[i])
-                values[i, j, : len(clip)], shown[i, j, : len(clip)] = made, there
+                frames_and_mask = make_frames(clip.positions, clip.confidence, statistics[i])
+                values[i, j, : len(clip)], shown[i, j, : len(clip)] = frames_and_mask
         with sharding.use_mesh(mesh):
             predicted = jax.device_get(predict(params, text, values, shown, segment))
         for i, group in enumerate(chosen):
