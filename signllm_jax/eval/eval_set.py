@@ -110,29 +110,28 @@ def open_texts(workdir: Workdir, split: str, data_dir: str | None = None) -> Eva
     config, codes = workdir.read_config()
     groups = {code: load_group(workdir.group(code), reading=config.reader) for code in codes}
     folder = data_dir or config.data.data_dir or None
-    evaluated = EvalSet(config, {}, {}, groups, config.text.kind == "letters", _produce)
+    languages = {}
     for code, group in groups.items():
         clips, train = (
             splits.open_split(config.data.dataset, code, name, folder) for name in (split, "train")
         )
-        language = Language(train, group.needed_tokenizer, group.needed_statistics)
-        add_clips(language, clips, group.needed_tokenizer.encode, group.row_tokens)
-        add_language(evaluated, code, language, split)
-    check_not_empty(evaluated, workdir, split)
+        languages[code] = Language(train, group.needed_tokenizer, group.needed_statistics)
+        add_clips(languages[code], clips, group.needed_tokenizer.encode, group.row_tokens)
+    evaluated = EvalSet(config, languages, {}, groups, config.text.kind == "letters", _produce)
+    skip_empty(evaluated, workdir, split)
     return evaluated
 
 
-def add_language(evaluated: EvalSet, code: str, language: Language, split: str) -> None:
-    """Adds a language to the set, or the reason why it is skipped."""
-    if language.texts:
-        evaluated.languages[code] = language
-    else:
-        reasons = ", ".join(f"{n} {why}" for why, n in language.excluded.items())
-        evaluated.skipped[code] = f"no {split} clip" + (f" ({reasons})" if reasons else "")
+def skip_empty(evaluated: EvalSet, workdir: Workdir, split: str) -> None:
+    """Moves languages without a clip to `skipped`, with the reason.
 
-
-def check_not_empty(evaluated: EvalSet, workdir: Workdir, split: str) -> None:
-    """Raises DataError when no language has a clip, and says what can be scored instead."""
+    Raises DataError when no language has a clip, and says what can be scored instead.
+    """
+    for code, language in list(evaluated.languages.items()):
+        if not language.texts:
+            reasons = ", ".join(f"{n} {why}" for why, n in language.excluded.items())
+            evaluated.skipped[code] = f"no {split} clip" + (f" ({reasons})" if reasons else "")
+            del evaluated.languages[code]
     if not evaluated.languages:
         reasons = "; ".join(f"{code}: {why}" for code, why in evaluated.skipped.items())
         instead = "" if split == "train" else "; clips trained on are scored by --split=train"

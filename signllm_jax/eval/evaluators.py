@@ -65,7 +65,7 @@ class Evaluator:
         workdir: Work directory of its run, or the folder of a CTC reader.
         kept_seconds: CPU seconds of its training that an earlier evaluation of the same run spent.
         read: Language code and clips -> the texts; it looks at nothing else.
-        found: Whether it existed before this evaluation, whoever made it.
+        existed: Whether it existed before this evaluation, whoever made it.
     """
 
     kind: str
@@ -76,7 +76,7 @@ class Evaluator:
     workdir: str
     kept_seconds: float
     read: Callable[[str, Sequence[PoseClip]], list[str]]
-    found: bool = True
+    existed: bool = True
 
 
 def trained_inside(
@@ -101,7 +101,7 @@ def _trained_inside(
     """The CTC reader that a folder holds, or a new one, which is saved there."""
     codes = tuple(languages)
     tokenizers, statistics = zip(*((x.tokenizer, x.statistics) for x in languages.values()))
-    found = reader = load_reader(folder, codes, tokenizers, statistics, config)
+    saved = reader = load_reader(folder, codes, tokenizers, statistics, config)
     if reader is None:
         tell(f"training a reader of {counted(len(codes), 'language')}")
         with tqdm.tqdm(total=config.steps, desc="reader", unit="step", disable=None) as bar:
@@ -120,9 +120,9 @@ def _trained_inside(
         sha256=digest(reader.params),
         cpu_seconds=reader.cpu_seconds,
         workdir=str(folder),
-        kept_seconds=found.cpu_seconds if found else 0.0,
+        kept_seconds=saved.cpu_seconds if saved else 0.0,
         read=lambda code, clips: reader.read(codes.index(code), clips),
-        found=found is not None,
+        existed=saved is not None,
     )
 
 
@@ -225,10 +225,11 @@ def describe(
     train = read_scores(*read_train(evaluator, languages), letters)
     remaining = iter(read)
     error = "cer" if letters else "wer"
-    facts = ("workdir", "found", "seed", "steps", "sha256", "cpu_seconds")
     return {
         "kind": evaluator.kind + ", trained on real train clips",
-        **{name: getattr(evaluator, name) for name in facts},
+        "workdir": evaluator.workdir,
+        "found": evaluator.existed,
+        **{name: getattr(evaluator, name) for name in ("seed", "steps", "sha256", "cpu_seconds")},
         **{f"{name}_train": value for name, value in train.items()},
         **{f"{name}_real": value for name, value in real.items()},
         "real_languages": {

@@ -25,7 +25,7 @@ from signllm_jax.corpora import fingerspelling
 from signllm_jax.corpora.published import is_spelled
 from signllm_jax.data import splits
 from signllm_jax.eval import baselines, pose_report
-from signllm_jax.eval.eval_set import EvalSet, Language, add_language, check_not_empty
+from signllm_jax.eval.eval_set import EvalSet, Language, skip_empty
 from signllm_jax.eval.figures import line_metrics
 from signllm_jax.eval.prompt_dev import (
     ask_model,
@@ -51,7 +51,7 @@ WRONG = 20
 
 
 def open_prompts(workdir: Workdir, split: str, data_dir: str | None = None) -> EvalSet:
-    """Loads the group of a run and what a split asks for.
+    """Loads the group of a run, and the texts and clips of a split.
 
     Templates are those of `test` with texts of test, and those of `dev` with all others.
 
@@ -72,16 +72,12 @@ def open_prompts(workdir: Workdir, split: str, data_dir: str | None = None) -> E
         asked = {code: _prompt_words(train[code], config.data.layout) for code in codes}
     else:
         asked = open_asked(open_all(split), train, config.data.layout)
+    for code, language in asked.items() if spelled else ():
+        texts, letters = language.train.texts, list(itertools.chain(*language.train.units))
+        language.tokenizer = train_tokenizer(texts, letters, "letters", group.model.vocab, code)
     produce = functools.partial(_produce, templates="test" if split == "test" else "dev")
-    evaluated = EvalSet(config, {}, {}, {SHARED: group}, spelled, produce, alike=True)
-    for code, language in asked.items():
-        if spelled:
-            letters = [unit for units in language.train.units for unit in units]
-            language.tokenizer = train_tokenizer(
-                language.train.texts, letters, "letters", group.model.vocab, code
-            )
-        add_language(evaluated, code, language, split)
-    check_not_empty(evaluated, workdir, split)
+    evaluated = EvalSet(config, asked, {}, {SHARED: group}, spelled, produce, alike=True)
+    skip_empty(evaluated, workdir, split)
     return evaluated
 
 
@@ -91,17 +87,16 @@ evaluate = functools.partial(pose_report.evaluate, opened=open_prompts)
 def _prompt_words(train: splits.Source, layout: str) -> Language:
     """Words that are in no split, and their clips from the recorded letters."""
     language, code = open_language(train, layout), train.language
-    for word in fingerspelling.prompt_words(code):
-        language.texts.append(word)
-        language.corpus_texts.append(word)
-        language.names.append(f"{code}_fingerspelling_{word}")
-        language.glosses.append(" ".join(fingerspelling.spell(word, code)))
-        language.references.append(fingerspelling.spelled_clip(word, code))
+    words = list(fingerspelling.prompt_words(code))
+    language.texts, language.corpus_texts = words, list(words)
+    language.names = [f"{code}_fingerspelling_{word}" for word in words]
+    language.glosses = [" ".join(fingerspelling.spell(word, code)) for word in words]
+    language.references = [fingerspelling.spelled_clip(word, code) for word in words]
     return language
 
 
 def _produce(evaluated: EvalSet, templates: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Asks for all texts and fills the rows that the model makes.
+    """Asks the model for all texts and fills the rows that it makes.
 
     Returns:
         The rows of the text stage, and further facts of the report.
