@@ -1,8 +1,8 @@
-"""Evaluators: who reads the clips of a report. Each is named in it with its digest and seed.
+"""Evaluators: the readers of a report's clips. The report names each with its digest and seed.
 
 There are two kinds: CTC readers of letters, trained inside an evaluation and kept in the run's
 `reader/`, and the readers of other runs of `configs/back_translation.py`. Both learned from real
-train clips alone.
+train clips only.
 """
 
 import dataclasses
@@ -44,11 +44,11 @@ is above this: its figures would say nothing about the clips that it reads."""
 READER = ReaderConfig()
 """How CTC readers are trained, except for their seed."""
 SIGNERS_READER = dataclasses.replace(READER, steps=1000, frames=144)
-"""The same where signers and tempo vary: there is more to learn."""
+"""How they are trained where signers and tempo vary: there is more to learn."""
 
 
 def reader_of(config: Config) -> ReaderConfig:
-    """How the CTC readers of a run's data are trained."""
+    """The config of the CTC readers for a run's data."""
     return SIGNERS_READER if has_signers(config.data.dataset) else READER
 
 
@@ -134,11 +134,11 @@ def tell(line: str) -> None:
 def open_evaluator(
     path: str | os.PathLike, languages: Sequence[str], batch_size: int = 16
 ) -> Evaluator:
-    """The readers of a run of `configs/back_translation.py`.
+    """The evaluator made of the readers of a run of `configs/back_translation.py`.
 
     Raises:
-        CheckpointError: there is no run, or a reader has no parameters yet.
-        ConfigError: it is a run of another kind, or lacks one of the languages.
+        CheckpointError: There is no run, or a reader has no parameters yet.
+        ConfigError: It is a run of another kind, or lacks one of the languages.
     """
     workdir = Workdir(path)
     config, has = workdir.read_config()
@@ -156,9 +156,6 @@ def open_evaluator(
     }
     params = {code: jax.tree.map(lambda leaf: leaf[None], g.params) for code, g in groups.items()}
 
-    def read(code, clips):
-        return readers[code](params[code], [clips])[0]
-
     final = read_final(workdir.path)
     return Evaluator(
         kind="encoder-decoder with CTC on gloss" if groups[has[0]].glosses else "encoder-decoder",
@@ -168,7 +165,7 @@ def open_evaluator(
         cpu_seconds=final.cpu_seconds if final else None,
         workdir=str(Path(path)),
         kept_seconds=0.0,
-        read=read,
+        read=lambda code, clips: readers[code](params[code], [clips])[0],
     )
 
 

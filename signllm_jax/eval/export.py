@@ -28,7 +28,7 @@ def export(folder: str | os.PathLike, split: str, languages: dict[str, Language]
     layout than openpose50 have no `.pt`, which the challenge defines for 3D alone.
 
     Raises:
-        OutputError: the folder cannot be written, or two ids are the same as names of files.
+        OutputError: The folder cannot be written, or two ids are the same as names of files.
     """
     folder = Path(folder)
     for code, language in languages.items():

@@ -169,6 +169,7 @@ def line_metrics(
     lines: Mapping[str, Sequence[Sequence[str]]],
     glosses: Mapping[str, Sequence[Sequence[str]]],
     seed: int,
+    count: str = "",
 ) -> dict[str, dict[str, float]]:
     """The metrics of LangGloss per language and, under ALL, their means; counts are summed.
 
@@ -176,6 +177,7 @@ def line_metrics(
         lines: Language -> the lines that were written, each a list of marked tokens.
         glosses: Language -> the true glosses of each line.
         seed: Seed of the intervals.
+        count: Name of the metric that has the number of lines, if any.
     """
     table, ratios = {}, []
     for code, written in lines.items():
@@ -188,5 +190,6 @@ def line_metrics(
             {"exact_match": (marked * same, counts), "language_accuracy": (marked, counts)}
         )
         table[code] = score_lines(written, glosses[code], code)
+        table[code] |= {count: len(written)} if count else {}
         with_intervals(table[code], ratios[-1:], seed)
     return {ALL: with_intervals(mean_metrics(list(table.values())), ratios, seed), **table}

@@ -119,7 +119,7 @@ def _opening(report: Report) -> str:
 
 
 def _understood(report: Report) -> list[str]:
-    """The text stage: how much of LangGloss is right, overall and by spoken language."""
+    """The text stage: the share of LangGloss that is right, overall and by spoken language."""
     if TEXT_STAGE not in report.rows:
         return []
     spoken = ", ".join(f"{k} {v:.1%}" for k, v in report.facts.get("spoken", {}).items())

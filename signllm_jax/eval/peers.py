@@ -19,7 +19,7 @@ from signllm_jax.poses.pose_file import read_pose_file
 
 PEERS = ("spoken-to-signed",)
 PYTHON = ".venv-signed-peer/bin/python"
-"""What `make signed-peer-env` makes."""
+"""The interpreter of the environment that `make signed-peer-env` makes."""
 
 
 @dataclasses.dataclass

@@ -126,11 +126,9 @@ def _produce(evaluated: EvalSet, templates: str) -> tuple[dict[str, Any], dict[s
         language.rows["true_langgloss"] = [clip for clip, _ in signed]
     _follow(evaluated, params, [line for true_lines in true.values() for line in true_lines], mesh)
     rows = {
-        TEXT_STAGE: line_metrics(lines, glosses, seed=0),
+        TEXT_STAGE: line_metrics(lines, glosses, seed=0, count="prompts"),
         UNAIDED: line_metrics(unaided, glosses, seed=0),
     }
-    for code, metrics in rows[TEXT_STAGE].items():
-        metrics["prompts"] = len(lines[code]) if code else sum(map(len, lines.values()))
     return rows, {
         "spoken": {spoken: float(np.mean(right)) for spoken, right in exact.items()},
         "misunderstood": {code: triples[:WRONG] for code, triples in wrong.items()},

@@ -1,7 +1,7 @@
-"""Reads the `.pt` files of the SLRTP 2025 challenge without PyTorch, and runs nothing in them.
+"""Reads the `.pt` files of the SLRTP 2025 challenge without PyTorch and without running code.
 
-A file is what `slrtp.write_slrtp` or `torch.save` of the same writes: a zip with a pickle, which
-may name tensors and dictionaries and nothing else, and the tensors' storages as plain bytes.
+`slrtp.write_slrtp` and `torch.save` write such files: a zip with a pickle, which may name tensors
+and dictionaries and nothing else, and the tensors' storages as plain bytes.
 """
 
 import dataclasses
@@ -30,7 +30,7 @@ def read_slrtp(path: str | os.PathLike) -> Iterator[tuple[str, np.ndarray]]:
     """Yields the id and the points [T, 178, 3] of every clip of a file; see `to_clip`.
 
     Raises:
-        DataError: It is no such file, or is larger than a machine should read.
+        DataError: It is no such file, or is too large to be read safely.
     """
     try:
         with open_archive(path, _FILE) as archive:

@@ -14,7 +14,7 @@ from signllm_jax.core.tasks import SHARED
 from signllm_jax.corpora import gloss_corpora
 from signllm_jax.eval import pages, provenance, warnings
 from signllm_jax.eval.figures import line_metrics
-from signllm_jax.eval.report import ALL, TEXT_STAGE, Report, report_path
+from signllm_jax.eval.report import TEXT_STAGE, Report, report_path
 from signllm_jax.inference.text_to_gloss import Translator
 from signllm_jax.metrics.gloss_metrics import TOKENIZE
 from signllm_jax.metrics.text_metrics import signatures
@@ -81,9 +81,7 @@ def evaluate(
         shown[code] = list(map(list, triples))[:samples]
     if not lines:
         raise DataError(f"{run_dir.path}: no text of {split} can be translated: {skipped}")
-    table = line_metrics(lines, glosses, seed)
-    for code, metrics in table.items():
-        metrics["texts"] = sum(map(len, lines.values())) if code == ALL else len(lines[code])
+    table = line_metrics(lines, glosses, seed, count="texts")
     facts = {
         "samples": shown,
         "skipped": skipped,
