@@ -155,7 +155,6 @@ def open_evaluator(
         code: BackTranslator(config, [group], mesh, batch_size) for code, group in groups.items()
     }
     params = {code: jax.tree.map(lambda leaf: leaf[None], g.params) for code, g in groups.items()}
-
     final = read_final(workdir.path)
     return Evaluator(
         kind="encoder-decoder with CTC on gloss" if groups[has[0]].glosses else "encoder-decoder",

@@ -33,9 +33,7 @@ def export(folder: str | os.PathLike, split: str, languages: dict[str, Language]
     folder = Path(folder)
     for code, language in languages.items():
         for row, name in ROWS.items():
-            clips = [
-                clip if clip is not None and len(clip) else None for clip in language.rows[row]
-            ]
+            clips = [clip or None for clip in language.rows[row]]  # None without frames
             folders = folder / code / name, folder / code / f"{name}-pose"
             for path in folders:
                 try:

@@ -45,7 +45,6 @@ READER_ROWS = {
     "most_frequent": "most frequent train text",
 }
 SHOWN = 12  # greatest number of misread texts of a language on the page
-_PROMPTS = ("prompt", "understood", "right")
 
 
 def write(report: Report, output: AnyPath) -> dict[str, Any]:
@@ -75,7 +74,7 @@ def summary(report: Report) -> str:
 
 def markdown(report: Report, counterpart: Report | None = None) -> str:
     """report.md, with the figures of the other split's report where there is one."""
-    facts, run = report.facts, report.facts["run"]
+    facts, run, prompts = report.facts, report.facts["run"], ("prompt", "understood", "right")
     parts = [
         f"# {run['name']} on {run['dataset']}, {facts['split']}",
         _opening(report),
@@ -89,7 +88,7 @@ def markdown(report: Report, counterpart: Report | None = None) -> str:
         *_pose_metrics(report),
         *(f"![{name}]({path})" for name, path in facts.get("pictures", {}).items()),
         *_misread(facts.get("misread", {})),
-        *_triples("Prompts that were misunderstood", _PROMPTS, facts.get("misunderstood", {})),
+        *_triples("Prompts that were misunderstood", prompts, facts.get("misunderstood", {})),
         *_triples("Samples", ("text", "written", "right"), facts.get("samples", {})),
         *_excluded(report),
         *_readers(run.get("evaluators", ())),

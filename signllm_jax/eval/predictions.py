@@ -97,8 +97,7 @@ def read_predictions(path: str | os.PathLike, fps: Mapping[str, float]) -> Predi
             name = aliases.get(name) or aliases.get(file_name(clip_id(clip_name)), name)
             if name in predictions.clips:
                 raise DataError(f"{file}: a second prediction of {name}")
-            clip = _checked(read, rates.get(name, 25), predictions.repairs)
-            predictions.clips[name] = clip
+            predictions.clips[name] = _checked(read, rates.get(name, 25), predictions.repairs)
     if not predictions.clips:
         raise DataError(f"{path}: no predictions in it ({' '.join(files.SUFFIXES)} .pt)")
     return predictions
@@ -141,14 +140,13 @@ def _clips(
     for count, line in enumerate(skels.lines(path), 1):
         if count <= len(names):
             source = f"{path}: line {count}"
-            read = functools.partial(_read_line, line=line, source=source, repairs=repairs)
+
+            def read(rate, line=line, source=source):
+                return skels.read_line(line, rate, None, source, repairs)
+
             yield names[count - 1].strip(), read
     if count != len(names):
         raise DataError(f"{path}: {count} lines, but {len(names)} ids in {listed.name}")
-
-
-def _read_line(rate: float, line: bytes, source: str, repairs: Repairs) -> PoseClip | None:
-    return skels.read_line(line, rate, None, source, repairs)
 
 
 def _checked(read, fps: float, repairs: Repairs) -> PoseClip | str:

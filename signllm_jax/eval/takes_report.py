@@ -50,13 +50,10 @@ def means(config: Config, code: str, language: Language) -> Sequence[PoseClip | 
     """
     if has_signers(config.data.dataset):
         return conditional_means(language.texts)
-    train, takes = (
-        language.train,
-        places_of([normalize_text(t, code) for t in language.train.texts]),
-    )
+    takes = places_of([normalize_text(text, code) for text in language.train.texts])
     mean_takes = {}
     for text in dict.fromkeys(language.texts):
-        clips = [train.clip(i) for i in takes.get(text, ())[:MOST]]
+        clips = [language.train.clip(i) for i in takes.get(text, ())[:MOST]]
         clips = [clip for clip in clips if len(clip)]
         mean_takes[text] = referees.mean_take(clips) if clips else None
     return [mean_takes[text] for text in language.texts]

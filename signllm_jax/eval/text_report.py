@@ -20,8 +20,6 @@ from signllm_jax.metrics.gloss_metrics import TOKENIZE
 from signllm_jax.metrics.text_metrics import signatures
 from signllm_jax.parallel import sharding
 
-SAMPLES = 5
-
 
 def evaluate(
     workdir: str | os.PathLike,
@@ -29,7 +27,7 @@ def evaluate(
     output: str | os.PathLike | None = None,
     *,
     ensemble: Sequence[str | os.PathLike] = (),
-    samples: int = SAMPLES,
+    samples: int = 5,
     seed: int = 0,
     data_dir: str | None = None,
 ) -> dict[str, Any]:
