@@ -1,9 +1,9 @@
 """Back-translation of fingerspelling: a reader of poses, trained on real train clips only.
 
-The reader of every language is a `PoseReader` with weights of its own, all trained in one loop
-over stacked parameters like MLSF. It must read productions fairly: as they come (nothing of a
-reference is used), neither brittle to small errors nor blind to badly formed hands. Hence the
-distortions of `reader_clips` and the short view of `PoseReader`.
+Each language has a `PoseReader` with its own weights; all are trained in one loop over stacked
+parameters like MLSF. A reader must read productions fairly: as they are (nothing of a reference is
+used), robust to small errors and sensitive to badly formed hands. Hence the distortions of
+`reader_clips` and the short view of `PoseReader`.
 """
 
 import dataclasses
@@ -68,7 +68,7 @@ class ReaderConfig:
 
 
 class Writer(Encoder, Protocol):
-    """What a reader writes with: a `Tokenizer`, or what has its ids in the same way."""
+    """The tokenizer that a reader writes with: a `Tokenizer`, or a class with the same methods."""
 
     model: bytes
 
@@ -119,7 +119,7 @@ class Reader:
         return texts
 
     def scores(self, language: int, clips: Sequence[PoseClip]) -> list[np.ndarray]:
-        """The CTC logits of each clip, float32 [steps, ids]; -inf for what cannot be written.
+        """The CTC logits of each clip, float32 [steps, ids]; -inf for ids that are not written.
 
         Arguments as for `read`; a step is `PoseReader.stride` frames.
         """

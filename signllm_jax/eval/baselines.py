@@ -1,4 +1,4 @@
-"""The rows of a report's tables: what productions are held against."""
+"""The rows of a report's tables: the clips that productions are compared with."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

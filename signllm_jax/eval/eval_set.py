@@ -85,7 +85,7 @@ class EvalSet:
         skipped: Code of a language without a clip -> reason.
         groups: Name -> group of the run.
         spelled: Whether texts are words that are spelled letter by letter.
-        produce: Fills the rows of the run's own model from the texts alone; returns further rows
+        produce: Fills the rows of the run's own model from the texts only; returns further rows
             and facts of the report.
         alike: Whether languages have equal weights in the figures over all of them, and a text
             without a production counts as the mean pose; otherwise clips are pooled.
@@ -190,9 +190,9 @@ def fill_rows(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Makes the clips of all rows.
 
-    Productions come from the texts alone, before a reference is looked at. Where there are
+    Productions are made from the texts only, before a reference is looked at. Where there are
     `predictions` of another system (by language), these are the productions, and the run's model
-    makes the row `own_model` only, where `with_own_model` asks for it.
+    makes the row `own_model` only, if `with_own_model` is set.
 
     Returns:
         Further rows of the report and further facts.

@@ -196,7 +196,7 @@ def read_train(
     for code, language in languages.items():
         train = language.train
         count = min(len(train), max(len(language.texts), 1))
-        chosen = np.linspace(0, len(train) - 1, count).astype(int).tolist()
+        chosen = [int(index) for index in np.linspace(0, len(train) - 1, count)]
         train_texts = {i: normalize_text(train.texts[i], code) for i in chosen}
         read += evaluator.read(code, [train.clip(i) for i, text in train_texts.items() if text])
         texts += filter(None, train_texts.values())

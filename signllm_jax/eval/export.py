@@ -25,7 +25,7 @@ def export(folder: str | os.PathLike, split: str, languages: dict[str, Language]
     """Exports the productions and references of every language; returns the folder.
 
     A production without frames is an empty line, and has no tensor and no file. Clips of another
-    layout than openpose50 have no `.pt`, which the challenge defines for 3D alone.
+    layout than openpose50 have no `.pt`, which the challenge defines for 3D only.
 
     Raises:
         OutputError: The folder cannot be written, or two ids are the same as names of files.

@@ -120,10 +120,11 @@ def flat_metrics(
     if "dtw" not in rows[row]:
         return {}
     metrics, ratios = zip(*(_pose_part(rows, row, part) for part in parts))
-    for i, part in enumerate(parts if read is not None else ()):
-        text_metrics, edits = _text_part(row, part, texts, read[row], letters)
-        metrics[i].update(text_metrics)
-        ratios[i].update(edits)
+    if read is not None:
+        for i, part in enumerate(parts):
+            text_metrics, edits = _text_part(row, part, texts, read[row], letters)
+            metrics[i].update(text_metrics)
+            ratios[i].update(edits)
     return with_intervals(mean_metrics(metrics), ratios, seed)
 
 

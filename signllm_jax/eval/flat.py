@@ -65,7 +65,7 @@ def flatten_any(clip: PoseClip) -> PoseClip:
 
 
 class FlatSource:
-    """A split whose clips are flattened when they are read; else as `data.splits.Source`."""
+    """A split with the interface of `data.splits.Source` that flattens its clips when read."""
 
     def __init__(self, source: Clips):
         self._source = source

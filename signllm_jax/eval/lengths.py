@@ -1,4 +1,4 @@
-"""What a report says by the length of spelled texts: error, duration, doubled letters."""
+"""Figures by the length of spelled texts: error, duration, doubled letters."""
 
 from collections.abc import Mapping, Sequence
 
@@ -67,8 +67,8 @@ def by_length(
     bands["several words"] = np.array([" " in text for text in texts])
     figures = {}
     for name, mask in bands.items():
-        chosen = np.flatnonzero(mask)
-        if not len(chosen):
+        chosen = np.flatnonzero(mask).tolist()
+        if not chosen:
             continue
         true = [texts[i] for i in chosen]
         errors = [_errors(true, [texts_read[i] or "" for i in chosen]) for texts_read in read]

@@ -4,7 +4,7 @@
 
 Standard input is a JSON list of `{"text", "spoken", "signed", "output"}`; each clip is written to
 its output as `.pose`. Standard output is JSON: the versions, and for each job an error or "".
-Words that the lexicon has not are spelled by the alphabets of the package.
+Words that are not in the lexicon are spelled with the alphabets of the package.
 """
 
 import contextlib

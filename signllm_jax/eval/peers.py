@@ -58,7 +58,7 @@ class Peer:
 
 
 def sign(peer: Peer, languages: Mapping[str, Language]) -> dict[str, list[PoseClip | None]]:
-    """The peer's clips of all texts, from the texts alone.
+    """The peer's clips of all texts, made from the texts only.
 
     Args:
         peer: The system; its versions and failures are filled in.

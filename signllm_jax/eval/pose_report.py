@@ -69,14 +69,14 @@ def evaluate(
         seed: Seed of the permutation of other clips and of the bootstrap.
         data_dir: Folder of the prepared data; by default the run's.
         samples: Clips of a language rendered to `samples/`; by default the config's.
-        reader_config: Sizes of the CTC readers, whose seed is replaced; by default as the data set
-            needs.
-        predictions: Another system's clips (`eval.predictions`), scored in the place of the run's
-            own, which are a row beside them where both have depth; the report is then
-            `report-<their name>.json`, and sample clips lie beside it.
+        reader_config: Sizes of the CTC readers, whose seed is replaced; the default depends on the
+            data set.
+        predictions: Another system's clips (`eval.predictions`), which are scored in place of the
+            run's productions; these are a further row where both have depth. The report is then
+            `report-<name of the predictions>.json`, and sample clips lie beside it.
         export: Folder that productions and references are written to (`eval.export`).
         peer: Another system that signs the same texts, as a row; all rows are then in x and y.
-        opened: Opens what is evaluated, as the kind of run asks for.
+        opened: Function that opens the evaluation set for the kind of run.
 
     Returns:
         What is written to report.json.
@@ -95,7 +95,7 @@ def evaluate(
     run_dir = Workdir(workdir)
     file = report_path(run_dir, split, output, predictions, peer.name if peer else "")
     kept, evaluated = keeps(run_dir, file), opened(run_dir, split, data_dir)
-    languages, spelled = evaluated.languages, evaluated.spelled
+    config, languages, spelled = evaluated.config, evaluated.languages, evaluated.spelled
     if readers and not spelled:
         raise ConfigError(f"--readers: they spell words, but {run_dir.path} has sentences")
     theirs, matched = (None, None) if predictions is None else _predicted(evaluated, predictions)
@@ -114,7 +114,7 @@ def evaluate(
             languages[code].rows["peer"] = clips
         flatten_languages(languages)
     if spelled and not judges:  # CTC over letters is no judge of sentences
-        sizes = reader_config or reader_of(evaluated.config)
+        sizes = reader_config or reader_of(config)
         seeds = range(1 if readers is None else readers)
         judges = trained_inside(kept, languages, seeds, sizes, flat)
     read = _read(judges, languages) if judges else None
@@ -130,22 +130,18 @@ def evaluate(
     rows = _tables(evaluated, scores, where, texts, read, seed)
     takes_report.add_figures(evaluated, rows)
     folder = file.parent / file.stem if theirs or peer else kept.path / "samples"
-    count = evaluated.config.eval.samples if samples is None else samples
+    count = config.eval.samples if samples is None else samples
     save_samples(folder, languages, count, spelled and not (theirs or peer))
     kept_seconds = sum(judge.kept_seconds for judge in judges)
-    run = provenance.describe_run(
-        run_dir.path, evaluated.config, evaluated.groups, began, kept_seconds
-    )
+    run = provenance.describe_run(run_dir.path, config, evaluated.groups, began, kept_seconds)
+    notes = warnings.of_clips(config, described, rows["produced"], evaluated.skipped, theirs, peer)
+    notes += warnings.of_short_lines(rows | more_rows) + warnings.of_odd_clips(languages, spelled)
     facts = {
         "excluded": {code: dict(language.excluded) for code, language in languages.items()},
         "skipped": evaluated.skipped,
         "misread": _misread(where, texts, read),
         "pictures": _pictures(run_dir, file, evaluated, rows["produced"], scores, where),
-        "warnings": warnings.of_clips(
-            evaluated.config, described, rows["produced"], evaluated.skipped, theirs, peer
-        )
-        + warnings.of_short_lines(rows | more_rows)
-        + warnings.of_odd_clips(languages, spelled),
+        "warnings": notes,
         "split": split,
         **({"predictions": theirs.describe()} if theirs else {}),
         **({"peer": peer.describe()} if peer else {}),

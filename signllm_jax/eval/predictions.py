@@ -57,7 +57,7 @@ class Predictions:
     seconds: dict[str, float] = dataclasses.field(default_factory=dict)
 
     def describe(self) -> dict:
-        """What report.json says about them."""
+        """The section of report.json about them."""
         return {
             "path": self.path,
             "clips": len(self.clips),
@@ -127,7 +127,7 @@ def _clips(
         yield path.name, lambda rate: read_openpose(path, rate, repairs)
         return
     if path.suffix.lower() != ".skels" or not (alone or listed.exists()):
-        # the depth of a .pose is in a unit that no file says
+        # a .pose file does not give the unit of its depth
         kept = without_depth if path.suffix.lower() == ".pose" else lambda clip: clip
         name = path.stem.removesuffix(".json")
         yield name, lambda rate: kept(files.read_clip(path, rate, repairs))

@@ -1,4 +1,4 @@
-"""The report of Prompt2LangGloss: that of clips, and both stages apart and together.
+"""The report of Prompt2LangGloss: the report of clips, for both stages apart and together.
 
 The text stage is asked for every text of the split in all spoken languages, with templates that no
 model is trained on. In the `test` of fingerspelling the texts are words of no split, so nothing was

@@ -83,7 +83,7 @@ def row_figures(references: Sequence[PoseClip], clips: Sequence[PoseClip]) -> di
         without a meaning are absent.
     """
     scored = summarize(score_clips(references, clips, _SCORED))
-    smooth = ([smoothed(clip) for clip in row] for row in (references, clips))
+    smooth = [smoothed(clip) for clip in references], [smoothed(clip) for clip in clips]
     travels = {
         "smooth": summarize(score_clips(*smooth, ("hand_travel",))).get("hand_travel_ratio"),
         "hand": scored.get("hand_travel_ratio"),

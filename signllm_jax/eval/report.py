@@ -50,7 +50,7 @@ class Report:
         return metrics
 
     def to_dict(self) -> dict[str, Any]:
-        """The content of report.json; what does not apply is absent."""
+        """The content of report.json; parts that do not apply are absent."""
         facts = dict(self.facts)
         rows = {row: _listed(table) for row, table in self.rows.items()}
         judged, stage, unaided = (rows.pop(row, {}) for row in (MAIN, TEXT_STAGE, UNAIDED))
@@ -64,10 +64,7 @@ class Report:
         """The report that a report.json holds; raises KeyError when it is none."""
         facts = {name: held[name] for name in held if name not in ("overall", "languages", "rows")}
         tables = {MAIN: held, **held.get("rows", {})} if "overall" in held else {}
-        rows = {
-            row: {ALL: table["overall"], **table.get("languages", {})}
-            for row, table in tables.items()
-        }
+        rows = {row: {ALL: t["overall"], **t.get("languages", {})} for row, t in tables.items()}
         if stage := facts.pop(TEXT_STAGE, None):
             facts["spoken"] = stage.get("spoken", {})
             for row, table in ((TEXT_STAGE, stage), (UNAIDED, stage.get(UNAIDED))):

@@ -88,7 +88,7 @@ class _Reader(pickle.Unpickler):
         super().__init__(io.BytesIO(archive.read(name)))
 
     def find_class(self, module: str, name: str):
-        allowed = {("torch", kind): dtype for kind, dtype in _TYPES.items()}
+        allowed: dict = {("torch", kind): dtype for kind, dtype in _TYPES.items()}
         allowed["collections", "OrderedDict"] = dict
         allowed["torch._utils", "_rebuild_tensor_v2"] = _rebuild
         if (module, name) not in allowed:
