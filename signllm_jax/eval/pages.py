@@ -88,8 +88,8 @@ def markdown(report: Report, counterpart: Report | None = None) -> str:
         *_pose_metrics(report),
         *(f"![{name}]({path})" for name, path in facts.get("pictures", {}).items()),
         *_misread(facts.get("misread", {})),
-        *_triples("Prompts that were misunderstood", prompts, facts.get("misunderstood", {})),
-        *_triples("Samples", ("text", "written", "right"), facts.get("samples", {})),
+        *_listed("Prompts that were misunderstood", prompts, facts.get("misunderstood", {})),
+        *_listed("Samples", ("text", "written", "right"), facts.get("samples", {})),
         *_excluded(report),
         *_readers(run.get("evaluators", ())),
         "## Run",
@@ -135,9 +135,8 @@ def _understood(report: Report) -> list[str]:
 
 def _scored(report: Report, what: str) -> list[str]:
     """How BLEU and chrF of texts or glosses are computed, in sacrebleu's words."""
-    if signature := report.facts.get("signatures", {}).get(what):
-        return [f"BLEU and chrF by sacrebleu: `{signature['bleu']}`, `{signature['chrf']}`."]
-    return []
+    parts = report.facts.get("signatures", {}).get(what)
+    return [f"BLEU and chrF by sacrebleu: `{parts['bleu']}`, `{parts['chrf']}`."] if parts else []
 
 
 def _productions(report: Report) -> list[str]:
@@ -233,20 +232,17 @@ def _pose_metrics(report: Report) -> list[str]:
 
 def _misread(misread: Mapping) -> list[str]:
     """The texts that were read wrong, the first dozen of each language."""
-    rows = []
+    lines = {}
     for code, pairs in misread.items():
         shown = ", ".join(f"{text} → {read or '(nothing)'}" for text, read in pairs[:SHOWN])
         more = f" and {len(pairs) - SHOWN} more" if len(pairs) > SHOWN else ""
-        rows += [[code, md.escape(shown + more)]] if pairs else []
-    return _listed("Clips that were misread", ("text → read",), rows)
+        lines[code] = [[shown + more]] if pairs else []
+    return _listed("Clips that were misread", ("text → read",), lines)
 
 
-def _triples(title: str, heads: tuple[str, ...], triples: Mapping) -> list[str]:
-    rows = [[code, *map(md.escape, triple)] for code in triples for triple in triples[code]]
-    return _listed(title, heads, rows)
-
-
-def _listed(title: str, heads: tuple[str, ...], rows: list[list[str]]) -> list[str]:
+def _listed(title: str, heads: tuple[str, ...], lines: Mapping) -> list[str]:
+    """A section with a table of texts: language -> the texts of each line."""
+    rows = [[code, *map(md.escape, texts)] for code in lines for texts in lines[code]]
     return [f"## {title}", md.table(["", *heads], rows, align="l")] if rows else []
 
 
