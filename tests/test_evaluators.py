@@ -222,7 +222,7 @@ def test_an_evaluator_that_is_far_better_on_train_is_called_memorised(right_on_t
 def test_a_reader_that_was_found_and_fails_on_real_clips_is_refused(found):
     train = _Train()
     reader = Evaluator("mute", 7, 1, "ab", None, "there", 0.0, lambda _, clips: [""] * len(clips))
-    reader = dataclasses.replace(reader, found=found)
+    reader = dataclasses.replace(reader, existed=found)
     said = describe(reader, {"asl": _Language(["g h"], train)}, [""], letters=True)
     line = read_by(said)
     assert line.startswith("read by: mute, seed 7") and "in there; CER on real clips 100.0%" in line

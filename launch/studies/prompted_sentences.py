@@ -114,7 +114,7 @@ def evaluate(corpus: Corpus, folder: Path, seed: int, work: Path, split: str) ->
     model = PromptToPose(group, mesh, evaluated.config.eval.batch_size)
     params = jax.device_put(jax.tree.map(lambda leaf: leaf[None], group.params))
     templates = "test" if split == "test" else "dev"
-    understood = understand(model, group, params, asked.said, code, templates)
+    understood = understand(model, group, params, asked.corpus_texts, code, templates)
     english = understood["aided"][SPOKEN.index("en")]
     made = {
         name: [smoothed(clip) for clip, _ in sign_glosses(model, params, lines, asked)]

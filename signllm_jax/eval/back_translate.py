@@ -1,9 +1,9 @@
 """Back-translation of fingerspelling: a reader of poses, trained on real train clips only.
 
-The reader of every language is a `PoseReader` with weights of its own, all trained in one loop
-over stacked parameters like MLSF. It must read productions fairly: as they come (nothing of a
-reference is used), neither brittle to small errors nor blind to badly formed hands. Hence the
-distortions of `reader_clips` and the short view of `PoseReader`.
+Each language has a `PoseReader` with its own weights; all are trained in one loop over stacked
+parameters like MLSF. A reader must read productions fairly: as they are (nothing of a reference is
+used), robust to small errors and sensitive to badly formed hands. Hence the distortions of
+`reader_clips` and the short view of `PoseReader`.
 """
 
 import dataclasses
@@ -43,16 +43,17 @@ class ReaderConfig:
     """How a reader is trained.
 
     Attributes:
-        seed: of weights, order and distortions.
-        steps: optimizer steps.
-        batch_size: clips of a language in a step.
-        learning_rate: peak of AdamW's; a tenth of the steps warms up, then a cosine to 0.
-        width: M of the network.
-        layers: convolutions of the network: each sees a step of 4 frames farther to either side.
-        clips: train clips of a language that are used at most, the first ones.
-        frames: frames of the longest train clip that is used: a reader sees hardly more than a
-            letter at a time, so that longer clips teach it nothing and cost much.
-        distortion: of the clips.
+        seed: Seed of the weights, the order of the clips and their distortions.
+        steps: Number of optimizer steps.
+        batch_size: Number of clips per language and step.
+        learning_rate: Peak learning rate of AdamW: a tenth of the steps warms up, then it decays
+            to 0 by a cosine.
+        width: Width M of the network.
+        layers: Number of convolutions; each adds a step of 4 frames on either side to the view.
+        clips: Greatest number of train clips per language; the first ones are used.
+        frames: Greatest number of frames of a train clip. A reader sees hardly more than a letter
+            at a time, so longer clips teach it nothing and cost much.
+        distortion: How the clips are distorted.
     """
 
     seed: int = 0
@@ -67,7 +68,7 @@ class ReaderConfig:
 
 
 class Writer(Encoder, Protocol):
-    """What a reader writes with: a `Tokenizer`, or what has its ids in the same way."""
+    """The tokenizer that a reader writes with: a `Tokenizer`, or a class with the same methods."""
 
     model: bytes
 
@@ -86,11 +87,12 @@ class Reader:
     """Trained readers of L languages.
 
     Attributes:
-        config: how they were trained.
-        languages: codes in order.
-        tokenizers, statistics: one a language.
-        params: stacked parameters [L, ...], numpy.
-        cpu_seconds: processor time of the training.
+        config: How they were trained.
+        languages: Codes of the languages, in the order of the parameters.
+        tokenizers: Tokenizer of each language.
+        statistics: Statistics of each language.
+        params: Stacked parameters [L, ...], numpy.
+        cpu_seconds: CPU seconds of the training.
     """
 
     config: ReaderConfig
@@ -106,8 +108,8 @@ class Reader:
         Joints of confidence 0 enter as missing; nothing but the clips is looked at.
 
         Args:
-            language: place in `languages`.
-            clips: of the layout that the reader was trained on.
+            language: Index of the language in `languages`.
+            clips: Clips of the layout that the reader was trained on.
         """
         tokenizer = self.tokenizers[language]
         texts = []
@@ -117,31 +119,27 @@ class Reader:
         return texts
 
     def scores(self, language: int, clips: Sequence[PoseClip]) -> list[np.ndarray]:
-        """The CTC logits of each clip, float32 [steps, ids]; -inf for what cannot be written.
+        """The CTC logits of each clip, float32 [steps, ids]; -inf for ids that are not written.
 
         Arguments as for `read`; a step is `PoseReader.stride` frames.
         """
         statistics, tokenizer = self.statistics[language], self.tokenizers[language]
         module = _module(self.tokenizers, self.config)
         params = jax.tree.map(lambda leaf: leaf[language], self.params)
-        frames = [
-            make_frames(clip.positions, clip.confidence, statistics)[0][:, :-1] if len(clip) else ()
-            for clip in clips
-        ]
-        longest = -(-max((len(clip) for clip in clips), default=1) // 64) * 64  # few shapes
-        found = []
+        longest = -(-max([1, *map(len, clips)]) // 64) * 64  # few shapes
+        scores = []
         for start in range(0, len(clips), _BATCH):
-            chosen = frames[start : start + _BATCH]
-            padded = np.zeros((_BATCH, max(longest, 64), 3 * len(statistics.mean)), np.float32)
+            batch = clips[start : start + _BATCH]
+            padded = np.zeros((_BATCH, longest, 3 * len(statistics.mean)), np.float32)
             length = np.zeros(_BATCH, np.int32)
-            for row, clip in enumerate(chosen):
-                if len(clip):
-                    padded[row, : len(clip)], length[row] = clip, len(clip)
+            for row, clip in enumerate(batch):
+                frames, _ = make_frames(clip.positions, clip.confidence, statistics)
+                padded[row, : len(clip)], length[row] = frames[:, :-1], len(clip)
             logits, padding = map(np.array, _score(module, params, padded, length))
             logits[..., UNKNOWN] = -np.inf  # no text has what cannot be written
             logits[..., tokenizer.size :] = -np.inf
-            found += [row[end == 0] for row, end in zip(logits, padding)][: len(chosen)]
-        return found
+            scores += [row[end == 0] for row, end in zip(logits, padding)][: len(batch)]
+        return scores
 
 
 def _module(tokenizers: Sequence[Writer], config: ReaderConfig) -> PoseReader:
@@ -171,7 +169,7 @@ def _initial(module: PoseReader, size: int, random: np.random.Generator) -> Tree
         name = path[-1].key
         if name == "kernel":
             return random.normal(0, leaf.shape[0] ** -0.5, leaf.shape).astype(np.float32)
-        return np.full(leaf.shape, 1.0 if name == "scale" else 0.0, np.float32)
+        return np.full(leaf.shape, float(name == "scale"), np.float32)
 
     return jax.tree_util.tree_map_with_path(draw, shapes["params"])
 
@@ -185,28 +183,28 @@ def train_reader(
 ) -> Reader:
     """Trains the readers of all languages on their real train clips.
 
-    The same config and data give the same reader on one machine; a language's weights and clips
-    depend on its code and not on its place in the list.
+    The same config and data give the same reader on one machine. The weights and clips of a
+    language depend on its code and not on its position in the list.
 
     Args:
-        sources: the train split of every language.
-        tokenizers: one a language; a reader writes its ids.
-        statistics: one a language.
-        config: sizes, seed and distortions.
-        progress: called after each step with its number and the losses [L].
+        sources: Train split of each language.
+        tokenizers: Tokenizer of each language, whose ids the reader writes.
+        statistics: Statistics of each language.
+        config: Sizes, seed and distortions.
+        progress: Is called after each step with its number and the losses [L].
 
     Raises:
-        DataError: a language has no train clip.
+        DataError: A language has no train clip.
     """
     begun = time.process_time()
     languages = tuple(source.language for source in sources)
     clips = [
-        ReaderClips(*each, config.clips, config.frames, config.distortion)
-        for each in zip(sources, tokenizers, statistics)
+        ReaderClips(source, tokenizer, values, config.clips, config.frames, config.distortion)
+        for source, tokenizer, values in zip(sources, tokenizers, statistics)
     ]
     draws = [np.random.default_rng([config.seed, get_language(c).stable_hash]) for c in languages]
-    tokens = max(each.tokens for each in clips)
-    frames = -(-max(each.frames for each in clips) // 16) * 16
+    tokens = max(lang_clips.tokens for lang_clips in clips)
+    frames = -(-max(lang_clips.frames for lang_clips in clips) // 16) * 16
     module = _module(tokenizers, config)
     schedule = optax.warmup_cosine_decay_schedule(
         0.0, config.learning_rate, config.steps // 10, config.steps
@@ -228,14 +226,8 @@ def train_reader(
         state, loss = step(state, *map(np.stack, zip(*drawn)))
         if progress:
             progress(number + 1, np.asarray(loss))
-    return Reader(
-        config=config,
-        languages=languages,
-        tokenizers=tuple(tokenizers),
-        statistics=tuple(statistics),
-        params=jax.device_get(state[0]),
-        cpu_seconds=time.process_time() - begun,
-    )
+    params, spent = jax.device_get(state[0]), time.process_time() - begun
+    return Reader(config, languages, tuple(tokenizers), tuple(statistics), params, spent)
 
 
 def _described(config, languages, tokenizers, statistics) -> dict:
@@ -255,11 +247,8 @@ def save_reader(folder: AnyPath, reader: Reader) -> None:
     """Writes `params.msgpack` and, when that is in place, `reader.json`, which describes it."""
     folder.mkdir(parents=True, exist_ok=True)
     write_file(folder / "params.msgpack", flax.serialization.msgpack_serialize(reader.params))
-    parts = (reader.config, reader.languages, reader.tokenizers, reader.statistics)
-    described = _described(*parts) | {
-        "cpu_seconds": reader.cpu_seconds,
-        "sha256": digest(reader.params),
-    }
+    described = _described(reader.config, reader.languages, reader.tokenizers, reader.statistics)
+    described |= {"cpu_seconds": reader.cpu_seconds, "sha256": digest(reader.params)}
     write_file(folder / "reader.json", json.dumps(described, indent=1).encode())
 
 
@@ -273,7 +262,7 @@ def load_reader(
     """The saved reader, or None where there is none of this config and these languages.
 
     Raises:
-        CheckpointError: the reader that is there is damaged.
+        CheckpointError: The saved reader is damaged.
     """
     try:
         described = parse_json(read_regular(folder / "reader.json"))
@@ -283,14 +272,8 @@ def load_reader(
         params = flax.serialization.msgpack_restore(read_regular(folder / "params.msgpack"))
         if digest(params) != described["sha256"]:
             raise ValueError("its digest is not the one in reader.json")
-        return Reader(
-            config=config,
-            languages=tuple(languages),
-            tokenizers=tuple(tokenizers),
-            statistics=tuple(statistics),
-            params=params,
-            cpu_seconds=described["cpu_seconds"],
-        )
+        spent = described["cpu_seconds"]
+        return Reader(config, tuple(languages), tuple(tokenizers), tuple(statistics), params, spent)
     except FileNotFoundError:
         return None
     except Exception as error:  # json and msgpack raise many kinds

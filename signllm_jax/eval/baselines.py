@@ -1,4 +1,4 @@
-"""The rows of a report's tables: what productions are held against."""
+"""The rows of a report's tables: the clips that productions are compared with."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,9 +9,8 @@ import numpy as np
 
 from signllm_jax.core import markdown
 from signllm_jax.core.config import ModelConfig
-from signllm_jax.core.errors import ConfigError
 from signllm_jax.core.typing import Tree
-from signllm_jax.core.wording import how_to_install
+from signllm_jax.eval.edits import levenshtein
 from signllm_jax.inference.text_to_pose import make_clip
 from signllm_jax.models.history import teacher_forcing
 from signllm_jax.models.layers.precision import compute_dtype
@@ -39,12 +38,12 @@ ROWS = {
 
 def row_titles(facts: Mapping[str, Any]) -> dict[str, str]:
     """`ROWS`, with the names of the predictions and of the peer that a report's facts have."""
-    given = {}
-    if told := facts.get("predictions"):
-        given["produced"] = f"**predictions ({markdown.escape(Path(told['path']).stem)})**"
+    titles = dict(ROWS)
+    if predictions := facts.get("predictions"):
+        titles["produced"] = f"**predictions ({markdown.escape(Path(predictions['path']).stem)})**"
     if peer := facts.get("peer"):
-        given["peer"] = peer["name"]
-    return ROWS | given
+        titles["peer"] = peer["name"]
+    return titles
 
 
 def teacher_forced(
@@ -57,20 +56,20 @@ def teacher_forced(
     batch_size: int,
     languages: int = 0,
 ) -> list[list[PoseClip]]:
-    """What the model predicts when it is given the real frames before each patch.
+    """The model's predictions when it is given the real frames before each patch.
 
-    It thus has the real length and progress too, and what its latent tells of the real clip: how
-    well a model follows, not how it produces.
+    The model thus also has the real length, the progress counter and a latent of the real clip:
+    the row shows how well a model follows a clip, not how well it produces one.
 
     Args:
-        model: sizes of a group.
-        params: stacked parameters [L, ...] on the mesh.
-        ids: token ids of the texts of every language.
-        references: the real clips of the same texts.
-        statistics: one a language.
-        mesh: where the parameters lie.
-        batch_size: clips of a language at a time.
-        languages: rows of the language marks where the texts are LangGloss, 0 = they are not.
+        model: Sizes of the model, the same in all groups.
+        params: Stacked parameters [L, ...] on the mesh.
+        ids: Token ids of the texts of each language.
+        references: Real clips of the same texts.
+        statistics: Statistics of each language.
+        mesh: Mesh that holds the parameters.
+        batch_size: Number of clips per language and batch.
+        languages: Number of language marks where the texts are LangGloss, 0 otherwise.
     """
     module = Text2Pose(model, compute_dtype(model.dtype), languages)
     tokens = max((len(text) for group in ids for text in group), default=1)
@@ -100,8 +99,8 @@ def teacher_forced(
         for i, group in enumerate(chosen):
             for j, (row, clip) in enumerate(group):
                 text[i, j, : len(row)], segment[i, j, : len(clip)] = row, 1
-                made, there = make_frames(clip.positions, clip.confidence, statistics[i])
-                values[i, j, : len(clip)], shown[i, j, : len(clip)] = made, there
+                frames_and_mask = make_frames(clip.positions, clip.confidence, statistics[i])
+                values[i, j, : len(clip)], shown[i, j, : len(clip)] = frames_and_mask
         with sharding.use_mesh(mesh):
             predicted = jax.device_get(predict(params, text, values, shown, segment))
         for i, group in enumerate(chosen):
@@ -114,17 +113,14 @@ def teacher_forced(
 def nearest_texts(texts: Sequence[str], train: Sequence[str]) -> list[int]:
     """For each text the index of the train text at the least edit distance, the first of equals.
 
-    Raises ConfigError when rapidfuzz, which comes with jiwer, is not installed.
+    Raises ConfigError when rapidfuzz is not installed.
     """
-    try:
-        from rapidfuzz import process
-        from rapidfuzz.distance import Levenshtein
-    except ImportError:
-        raise ConfigError(f"rapidfuzz is missing: {how_to_install('demo')}") from None
+    scorer = levenshtein().distance
+    from rapidfuzz import process
+
     nearest: list[int] = []
     for start in range(0, len(texts), 64):  # bounds the matrix of distances
-        part = texts[start : start + 64]
-        nearest += process.cdist(part, train, scorer=Levenshtein.distance).argmin(1).tolist()
+        nearest += process.cdist(texts[start : start + 64], train, scorer=scorer).argmin(1).tolist()
     return nearest
 
 
@@ -133,6 +129,6 @@ def other_clips(count: int, seed: int) -> list[int] | None:
     if count < 2:
         return None
     order = np.random.default_rng(seed).permutation(count)
-    other = np.empty(count, int)
-    other[order] = np.roll(order, 1)  # one cycle through all clips
-    return other.tolist()
+    partner = np.empty(count, int)
+    partner[order] = np.roll(order, 1)  # one cycle through all clips
+    return partner.tolist()

@@ -1,4 +1,4 @@
-"""Evaluates a run as its kind of model asks for, and says the main figures in a few lines."""
+"""Evaluates a run by the report of its kind of model and sums up the main figures."""
 
 import inspect
 import os
@@ -23,8 +23,8 @@ def evaluate_run(
         split: Split that is evaluated.
         output: File of the report, by default report.json in the work directory.
         data_dir: Folder of the prepared data, by default the run's.
-        options: Keyword arguments of the run's report by the names of the flags of
-            launch/evaluate.py; those that are None or empty are taken as not given.
+        options: Keyword arguments of the run's report, named like the flags of
+            launch/evaluate.py; None and empty values count as not given.
 
     Raises:
         ConfigError: An option has no meaning for the run; other errors as the reports raise them.
@@ -38,5 +38,5 @@ def evaluate_run(
     for key in given:
         if key not in inspect.signature(evaluate).parameters:
             raise ConfigError(f"--{key}: has no meaning for {workdir}, a run of {config.task}")
-    found = evaluate(workdir, split, output, data_dir=data_dir, **given)
-    return summary(Report.from_dict(found))
+    report = evaluate(workdir, split, output, data_dir=data_dir, **given)
+    return summary(Report.from_dict(report))

@@ -36,7 +36,7 @@ class Language:
         glosses: Glosses, empty where there are none.
         references: Real clips.
         ids: Token ids that the model reads for each text.
-        said: Texts as the corpus has them.
+        corpus_texts: Texts as the corpus has them.
         excluded: Reason -> number of clips left out.
         rows: Row -> clips in the order of the texts, None where a row has none.
         cut_off: Whether each production was cut off at the greatest length, bool [N].
@@ -50,16 +50,21 @@ class Language:
     glosses: list[str] = dataclasses.field(default_factory=list)
     references: list[PoseClip] = dataclasses.field(default_factory=list)
     ids: list[list[int]] = dataclasses.field(default_factory=list)
-    said: list[str] = dataclasses.field(default_factory=list)
+    corpus_texts: list[str] = dataclasses.field(default_factory=list)
     excluded: Counter = dataclasses.field(default_factory=Counter)
     rows: dict[str, Sequence[PoseClip | None]] = dataclasses.field(default_factory=dict)
     cut_off: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0, bool))
 
     def keep(self, chosen: Sequence[int]) -> None:
-        """Leaves the clips `chosen` alone; call it before there are rows."""
-        for field in ("texts", "names", "glosses", "references", "ids", "said"):
+        """Keeps the clips of the indices `chosen` only; call it before there are rows."""
+        for field in ("texts", "names", "glosses", "references", "ids", "corpus_texts"):
             values = getattr(self, field)
             setattr(self, field, [values[index] for index in chosen] if values else [])
+
+    def set_produced(self, produced: Sequence[tuple[PoseClip, bool]]) -> None:
+        """Makes the row `produced` of clips and whether each ended by itself."""
+        self.rows["produced"] = [clip for clip, _ in produced]
+        self.cut_off = np.array([not ended for _, ended in produced], bool)
 
     def whole(self, row: str) -> Sequence[PoseClip]:
         """The clips of a row that has one for every text, such as `produced`."""
@@ -77,13 +82,13 @@ class EvalSet:
     Attributes:
         config: Config of the run.
         languages: Code -> what is evaluated.
-        skipped: Code of a language without a clip -> why.
+        skipped: Code of a language without a clip -> reason.
         groups: Name -> group of the run.
         spelled: Whether texts are words that are spelled letter by letter.
-        produce: Fills the rows of the run's own model from the texts alone; returns further rows
+        produce: Fills the rows of the run's own model from the texts only; returns further rows
             and facts of the report.
-        alike: Whether languages count alike in the figures over all of them, and a text of which
-            nothing was produced counts as the mean pose; otherwise clips are pooled.
+        alike: Whether languages have equal weights in the figures over all of them, and a text
+            without a production counts as the mean pose; otherwise clips are pooled.
     """
 
     config: Config
@@ -105,33 +110,32 @@ def open_texts(workdir: Workdir, split: str, data_dir: str | None = None) -> Eva
     config, codes = workdir.read_config()
     groups = {code: load_group(workdir.group(code), reading=config.reader) for code in codes}
     folder = data_dir or config.data.data_dir or None
-    evaluated = EvalSet(config, {}, {}, groups, config.text.kind == "letters", _produce)
+    languages = {}
     for code, group in groups.items():
         clips, train = (
             splits.open_split(config.data.dataset, code, name, folder) for name in (split, "train")
         )
-        language = Language(train, group.needed_tokenizer, group.needed_statistics)
-        add_clips(language, clips, group.needed_tokenizer.encode, group.row_tokens)
-        add_language(evaluated, code, language, split)
-    check_not_empty(evaluated, workdir, split)
+        languages[code] = Language(train, group.needed_tokenizer, group.needed_statistics)
+        add_clips(languages[code], clips, group.needed_tokenizer.encode, group.row_tokens)
+    evaluated = EvalSet(config, languages, {}, groups, config.text.kind == "letters", _produce)
+    skip_empty(evaluated, workdir, split)
     return evaluated
 
 
-def add_language(evaluated: EvalSet, code: str, language: Language, split: str) -> None:
-    """Adds a language to the set, or the reason why it is skipped."""
-    if language.texts:
-        evaluated.languages[code] = language
-    else:
-        reasons = ", ".join(f"{n} {why}" for why, n in language.excluded.items())
-        evaluated.skipped[code] = f"no {split} clip" + (f" ({reasons})" if reasons else "")
+def skip_empty(evaluated: EvalSet, workdir: Workdir, split: str) -> None:
+    """Moves languages without a clip to `skipped`, with the reason.
 
-
-def check_not_empty(evaluated: EvalSet, workdir: Workdir, split: str) -> None:
-    """Raises DataError when no language has a clip, and says what can be scored instead."""
+    Raises DataError when no language has a clip, and says what can be scored instead.
+    """
+    for code, language in list(evaluated.languages.items()):
+        if not language.texts:
+            reasons = ", ".join(f"{n} {why}" for why, n in language.excluded.items())
+            evaluated.skipped[code] = f"no {split} clip" + (f" ({reasons})" if reasons else "")
+            del evaluated.languages[code]
     if not evaluated.languages:
-        told = "; ".join(f"{code}: {why}" for code, why in evaluated.skipped.items())
+        reasons = "; ".join(f"{code}: {why}" for code, why in evaluated.skipped.items())
         instead = "" if split == "train" else "; clips trained on are scored by --split=train"
-        raise DataError(f"{workdir.path}: no clip of {split} can be scored: {told}{instead}")
+        raise DataError(f"{workdir.path}: no clip of {split} can be scored: {reasons}{instead}")
 
 
 def add_clips(
@@ -144,36 +148,34 @@ def add_clips(
     """Adds the clips of a split that can be scored, and counts the others by reason.
 
     Args:
-        language: What they are added to.
-        clips: The split.
+        language: Language that they are added to.
+        clips: Clips of the split.
         encode: Normalized text -> token ids; None where a model reads something else.
         longest: Greatest number of token ids that the model reads.
-        limit: Number of clips that are looked at, 0 = all.
+        limit: Greatest number of clips that are looked at, 0 = all.
     """
     for index in range(min(len(clips), limit) if limit else len(clips)):
         text = normalize_text(clips.texts[index], clips.language)
         try:
             ids = encode(text) if text and encode else []
             clip = clips.clip(index)
-        except TextError:
-            language.excluded["text cannot be written"] += 1
+        except SignLLMError as error:
+            unwritable = isinstance(error, TextError)
+            reason = "text cannot be written" if unwritable else "pose unreadable"
+            language.excluded[reason] += 1
             continue
-        except SignLLMError:
-            language.excluded["pose unreadable"] += 1
-            continue
-        if not text:
-            language.excluded["no text"] += 1
-        elif len(ids) > longest and encode:
-            language.excluded["text too long"] += 1
-        elif not len(clip):
-            language.excluded["no frames"] += 1
-        elif clip.layout != language.statistics.layout:
-            language.excluded[f"a {clip.layout} pose"] += 1
-        elif not clip.observed.any():
-            language.excluded["no joint observed"] += 1
+        problems = {
+            "no text": not text,
+            "text too long": len(ids) > longest and encode,
+            "no frames": not len(clip),
+            f"a {clip.layout} pose": clip.layout != language.statistics.layout,
+            "no joint observed": not clip.observed.any(),
+        }
+        if reasons := [reason for reason, applies in problems.items() if applies]:
+            language.excluded[reasons[0]] += 1
         else:
             language.texts.append(text)
-            language.said.append(clips.texts[index])
+            language.corpus_texts.append(clips.texts[index])
             language.names.append(clips.ids[index])
             language.glosses.append(" ".join(clips.units[index]))
             language.ids.append(ids)
@@ -184,13 +186,13 @@ def fill_rows(
     evaluated: EvalSet,
     seed: int,
     predictions: Mapping[str, Sequence[PoseClip]] | None = None,
-    own: bool = False,
+    with_own_model: bool = False,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Makes the clips of all rows.
 
-    Productions come from the texts alone, before a reference is looked at; or they are somebody
-    else's `predictions`, by language, and then the run's model makes the row `own_model` where that
-    is wanted (`own`), and no other.
+    Productions are made from the texts only, before a reference is looked at. Where there are
+    `predictions` of another system (by language), these are the productions, and the run's model
+    makes the row `own_model` only, if `with_own_model` is set.
 
     Returns:
         Further rows of the report and further facts.
@@ -198,29 +200,24 @@ def fill_rows(
     for code, language in evaluated.languages.items():
         trained = [normalize_text(text, code) for text in language.train.texts]
         nearest = baselines.nearest_texts(language.texts, trained)
-        other = baselines.other_clips(len(language.texts), seed)
+        partners = baselines.other_clips(len(language.texts), seed)
         pose = language.statistics.mean_pose
         language.rows = {
             "ground_truth": language.references,
             "nearest_train": [language.train.clip(index) for index in nearest],
-            "random_other": [language.references[i] for i in other] if other else [None],
+            "random_other": [language.references[i] for i in partners] if partners else [None],
             "mean_pose": [held(pose, clip) for clip in language.references],
         }
     if predictions is None:
         return evaluated.produce(evaluated)
+    copies = {c: dataclasses.replace(lang, rows={}) for c, lang in evaluated.languages.items()}
+    if with_own_model:
+        evaluated.produce(dataclasses.replace(evaluated, languages=copies))
     for code, language in evaluated.languages.items():
         language.rows["produced"] = list(predictions[code])
-    if own:
-        _add_own(evaluated)
+        if with_own_model:
+            language.rows["own_model"] = copies[code].rows["produced"]
     return {}, {}
-
-
-def _add_own(evaluated: EvalSet) -> None:
-    """Adds the row `own_model`: what the run's model produces from the same texts."""
-    copies = {code: dataclasses.replace(x, rows={}) for code, x in evaluated.languages.items()}
-    evaluated.produce(dataclasses.replace(evaluated, languages=copies))
-    for code, copy in copies.items():
-        evaluated.languages[code].rows["own_model"] = copy.rows["produced"]
 
 
 def _produce(evaluated: EvalSet) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -230,13 +227,13 @@ def _produce(evaluated: EvalSet) -> tuple[dict[str, Any], dict[str, Any]]:
     statistics = [language.statistics for language in languages]
     mesh = sharding.make_mesh({}, jax.local_devices()[:1])
     params = jax.device_put(jax.tree.map(lambda *p: np.stack(p), *(g.params for g in groups)))
-    batch_size = min(config.eval.batch_size, max(len(each.texts) for each in languages))
-    made = Producer(groups, mesh, batch_size)(params, [each.texts for each in languages])
-    ids = [each.ids for each in languages]
-    real = [each.references for each in languages]
+    texts = [language.texts for language in languages]
+    batch_size = min(config.eval.batch_size, max(map(len, texts)))
+    productions = Producer(groups, mesh, batch_size)(params, texts)
+    ids = [language.ids for language in languages]
+    real = [language.references for language in languages]
     forced = baselines.teacher_forced(config.model, params, ids, real, statistics, mesh, batch_size)
-    for language, produced, followed in zip(languages, made, forced):
-        language.cut_off = np.array([not ended for _, ended in produced], bool)
-        language.rows["produced"] = [clip for clip, _ in produced]
+    for language, produced, followed in zip(languages, productions, forced):
+        language.set_produced(produced)
         language.rows["teacher_forced"] = followed
     return {}, {}

@@ -1,12 +1,12 @@
-"""Evaluators: who reads the clips of a report. Each is named in it with its digest and seed.
+"""Evaluators: the readers of a report's clips. The report names each with its digest and seed.
 
 There are two kinds: CTC readers of letters, trained inside an evaluation and kept in the run's
 `reader/`, and the readers of other runs of `configs/back_translation.py`. Both learned from real
-train clips alone.
+train clips only.
 """
 
 import dataclasses
-import functools
+import itertools
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -21,15 +21,11 @@ from signllm_jax.artifacts.run_files import read_final
 from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core.config import Config
 from signllm_jax.core.errors import CheckpointError, ConfigError, PoseFormatError
+from signllm_jax.core.storage import AnyPath
 from signllm_jax.core.tasks import get_info
 from signllm_jax.core.wording import counted
 from signllm_jax.corpora.published import has_signers
-from signllm_jax.eval.back_translate import (
-    ReaderConfig,
-    load_reader,
-    save_reader,
-    train_reader,
-)
+from signllm_jax.eval.back_translate import ReaderConfig, load_reader, save_reader, train_reader
 from signllm_jax.eval.eval_set import Language
 from signllm_jax.inference.pose_to_text import BackTranslator
 from signllm_jax.metrics.text_metrics import error_rates, score_texts
@@ -41,36 +37,35 @@ MEMORISED = {"cer": 0.02, "wer": 0.2}
 """An evaluator is called memorized when its error on real clips of the split is this much above the
 one on clips of train: in letters (CER) where words are spelled, in words (WER) elsewhere."""
 UNFIT = {"cer": 0.5, "wer": 0.95}
-"""An evaluator that was found, not trained by this evaluation, is refused when its error on real
-clips of train is above this: its figures would say nothing of the clips that it reads."""
+"""An evaluator that this evaluation did not train is refused when its error on real clips of train
+is above this: its figures would say nothing about the clips that it reads."""
 
 
 READER = ReaderConfig()
-"""How CTC readers are trained, but for their seed."""
+"""How CTC readers are trained, except for their seed."""
 SIGNERS_READER = dataclasses.replace(READER, steps=1000, frames=144)
-"""The same where signers and tempo vary: there is more to learn."""
+"""How they are trained where signers and tempo vary: there is more to learn."""
 
 
 def reader_of(config: Config) -> ReaderConfig:
-    """How the CTC readers of a run's data are trained."""
+    """The config of the CTC readers for a run's data."""
     return SIGNERS_READER if has_signers(config.data.dataset) else READER
 
 
 @dataclasses.dataclass(frozen=True)
 class Evaluator:
-    """Something that reads poses.
+    """A reader of poses.
 
     Attributes:
-        kind: what it is, in a few words.
-        seed: of its training.
-        steps: of its training.
-        sha256: digest of its parameters.
-        cpu_seconds: of its training, None where that is not known.
-        workdir: of its run; of a CTC reader, where it is kept.
-        kept_seconds: CPU seconds of its training that were spent before this evaluation on behalf
-            of the same run.
-        read: language code and clips -> the texts; it looks at nothing else.
-        found: whether it was there before this evaluation, whoever made it.
+        kind: Its kind in a few words.
+        seed: Seed of its training.
+        steps: Number of training steps.
+        sha256: Digest of its parameters.
+        cpu_seconds: CPU seconds of its training, None where they are not known.
+        workdir: Work directory of its run, or the folder of a CTC reader.
+        kept_seconds: CPU seconds of its training that an earlier evaluation of the same run spent.
+        read: Language code and clips -> the texts; it looks at nothing else.
+        existed: Whether it existed before this evaluation, whoever made it.
     """
 
     kind: str
@@ -81,7 +76,7 @@ class Evaluator:
     workdir: str
     kept_seconds: float
     read: Callable[[str, Sequence[PoseClip]], list[str]]
-    found: bool = True
+    existed: bool = True
 
 
 def trained_inside(
@@ -93,62 +88,57 @@ def trained_inside(
 ) -> list[Evaluator]:
     """CTC readers of all languages that are evaluated, trained where they are missing.
 
-    Where what is evaluated is `flat`, they are readers of x and y, kept apart from the others.
+    For `flat` clips they are readers of x and y, in a folder of their own.
     """
+    configs = [dataclasses.replace(reader_config, seed=seed) for seed in dict.fromkeys(seeds)]
+    folder = workdir.path / ("reader-flat" if flat else "reader")
+    return [_trained_inside(folder / str(c.seed), languages, c, flat) for c in configs]
+
+
+def _trained_inside(
+    folder: AnyPath, languages: Mapping[str, Language], config: ReaderConfig, flat: bool
+) -> Evaluator:
+    """The CTC reader that a folder holds, or a new one, which is saved there."""
     codes = tuple(languages)
     tokenizers, statistics = zip(*((x.tokenizer, x.statistics) for x in languages.values()))
-    evaluators = []
-    for seed in dict.fromkeys(seeds):
-        chosen = dataclasses.replace(reader_config, seed=seed)
-        folder = workdir.path / ("reader-flat" if flat else "reader") / str(seed)
-        reader = load_reader(folder, codes, tokenizers, statistics, chosen)
-        found = reader is not None
-        kept_seconds = 0.0 if reader is None else reader.cpu_seconds
-        if reader is None:
-            tell(f"training a reader of {counted(len(codes), 'language')}")
+    saved = reader = load_reader(folder, codes, tokenizers, statistics, config)
+    if reader is None:
+        tell(f"training a reader of {counted(len(codes), 'language')}")
+        with tqdm.tqdm(total=config.steps, desc="reader", unit="step", disable=None) as bar:
+
+            def advance(_: int, loss: np.ndarray) -> None:
+                bar.set_postfix_str(f"loss {loss.mean():.3f}", refresh=False)
+                bar.update()
+
             sources = [language.train for language in languages.values()]
-            with tqdm.tqdm(total=chosen.steps, desc="reader", unit="step", disable=None) as bar:
-                advance = functools.partial(_advance, bar)
-                reader = train_reader(sources, tokenizers, statistics, chosen, advance)
-            save_reader(folder, reader)
-        evaluators.append(
-            Evaluator(
-                kind="CTC reader of letters" + (" in x and y" if flat else ""),
-                seed=seed,
-                steps=chosen.steps,
-                sha256=digest(reader.params),
-                cpu_seconds=reader.cpu_seconds,
-                workdir=str(folder),
-                kept_seconds=kept_seconds,
-                read=functools.partial(_read_by_place, reader, codes),
-                found=found,
-            )
-        )
-    return evaluators
+            reader = train_reader(sources, tokenizers, statistics, config, advance)
+        save_reader(folder, reader)
+    return Evaluator(
+        kind="CTC reader of letters" + (" in x and y" if flat else ""),
+        seed=config.seed,
+        steps=config.steps,
+        sha256=digest(reader.params),
+        cpu_seconds=reader.cpu_seconds,
+        workdir=str(folder),
+        kept_seconds=saved.cpu_seconds if saved else 0.0,
+        read=lambda code, clips: reader.read(codes.index(code), clips),
+        existed=saved is not None,
+    )
 
 
 def tell(line: str) -> None:
-    """Says on stderr what an evaluation does next, above a progress bar that is there."""
+    """Says on stderr what an evaluation does next, above a progress bar if there is one."""
     tqdm.tqdm.write(line, file=sys.stderr)
-
-
-def _advance(bar: tqdm.tqdm, number: int, loss: np.ndarray) -> None:
-    bar.set_postfix_str(f"loss {loss.mean():.3f}", refresh=False)
-    bar.update()
-
-
-def _read_by_place(reader, codes, code, clips):
-    return reader.read(codes.index(code), clips)
 
 
 def open_evaluator(
     path: str | os.PathLike, languages: Sequence[str], batch_size: int = 16
 ) -> Evaluator:
-    """The readers of a run of `configs/back_translation.py`.
+    """The evaluator made of the readers of a run of `configs/back_translation.py`.
 
     Raises:
-        CheckpointError: there is no run, or a reader has no parameters yet.
-        ConfigError: it is a run of another kind, or lacks one of the languages.
+        CheckpointError: There is no run, or a reader has no parameters yet.
+        ConfigError: It is a run of another kind, or lacks one of the languages.
     """
     workdir = Workdir(path)
     config, has = workdir.read_config()
@@ -165,10 +155,6 @@ def open_evaluator(
         code: BackTranslator(config, [group], mesh, batch_size) for code, group in groups.items()
     }
     params = {code: jax.tree.map(lambda leaf: leaf[None], g.params) for code, g in groups.items()}
-
-    def read(code, clips):
-        return readers[code](params[code], [clips])[0]
-
     final = read_final(workdir.path)
     return Evaluator(
         kind="encoder-decoder with CTC on gloss" if groups[has[0]].glosses else "encoder-decoder",
@@ -178,7 +164,7 @@ def open_evaluator(
         cpu_seconds=final.cpu_seconds if final else None,
         workdir=str(Path(path)),
         kept_seconds=0.0,
-        read=read,
+        read=lambda code, clips: readers[code](params[code], [clips])[0],
     )
 
 
@@ -192,71 +178,72 @@ def lifting(evaluator: Evaluator) -> Evaluator:
         except PoseFormatError:
             return clip
 
-    def read(code, clips):
-        return evaluator.read(code, [lifted(clip) for clip in clips])
-
-    return dataclasses.replace(evaluator, kind=f"{evaluator.kind}, after a lift", read=read)
+    return dataclasses.replace(
+        evaluator,
+        kind=f"{evaluator.kind}, after a lift",
+        read=lambda code, clips: evaluator.read(code, list(map(lifted, clips))),
+    )
 
 
 def read_train(
     evaluator: Evaluator, languages: Mapping[str, Language]
 ) -> tuple[list[str], list[str]]:
-    """What an evaluator reads from real train clips, and their texts.
+    """The texts that an evaluator reads from real train clips, and their true texts.
 
-    As many clips as a language has of the split that is evaluated, spread over train.
+    The clips are spread over train, as many per language as the evaluated split has.
     """
     read, texts = [], []
-    for code, each in languages.items():
-        count = min(len(each.train), max(len(each.texts), 1))
-        chosen = [int(place) for place in np.linspace(0, len(each.train) - 1, count)]
-        named = [(i, normalize_text(each.train.texts[i], code)) for i in chosen]
-        named = [(i, text) for i, text in named if text]
-        read += evaluator.read(code, [each.train.clip(i) for i, _ in named])
-        texts += [text for _, text in named]
+    for code, language in languages.items():
+        train = language.train
+        count = min(len(train), max(len(language.texts), 1))
+        chosen = [int(index) for index in np.linspace(0, len(train) - 1, count)]
+        train_texts = {i: normalize_text(train.texts[i], code) for i in chosen}
+        read += evaluator.read(code, [train.clip(i) for i, text in train_texts.items() if text])
+        texts += filter(None, train_texts.values())
     return read, texts
 
 
 def describe(
-    evaluator: Evaluator,
-    languages: Mapping[str, Language],
-    read: Sequence[str],
-    letters: bool,
+    evaluator: Evaluator, languages: Mapping[str, Language], read: Sequence[str], letters: bool
 ) -> dict:
-    """What a report says about an evaluator: its score on real clips, the ceiling, and on train.
+    """The section of a report about an evaluator: its scores on real clips and on train clips.
+
+    The scores on real clips are the best that productions can reach.
 
     Args:
-        evaluator: it.
-        languages: what is evaluated.
-        read: what it reads from the real clips of all languages.
-        letters: whether words are spelled.
+        evaluator: Evaluator that is described.
+        languages: Languages that are evaluated.
+        read: Texts that it reads from the real clips of all languages.
+        letters: Whether words are spelled.
     """
-    texts = [text for each in languages.values() for text in each.texts]
-    score = error_rates if letters else _all_scores
-    real, train = score(read, texts), score(*read_train(evaluator, languages))
-    own, start = {}, 0
-    for code, each in languages.items():
-        end = start + len(each.texts)
-        own[code] = error_rates(read[start:end], texts[start:end])
-        start = end
+    texts = [text for language in languages.values() for text in language.texts]
+    real = read_scores(read, texts, letters)
+    train = read_scores(*read_train(evaluator, languages), letters)
+    remaining = iter(read)
     error = "cer" if letters else "wer"
     return {
         "kind": evaluator.kind + ", trained on real train clips",
         "workdir": evaluator.workdir,
-        "found": evaluator.found,
-        "seed": evaluator.seed,
-        "steps": evaluator.steps,
-        "sha256": evaluator.sha256,
-        "cpu_seconds": evaluator.cpu_seconds,
+        "found": evaluator.existed,
+        **{name: getattr(evaluator, name) for name in ("seed", "steps", "sha256", "cpu_seconds")},
         **{f"{name}_train": value for name, value in train.items()},
         **{f"{name}_real": value for name, value in real.items()},
-        "real_languages": own,
+        "real_languages": {
+            code: error_rates(list(itertools.islice(remaining, len(lang.texts))), lang.texts)
+            for code, lang in languages.items()
+        },
         "memorised_by": error,
         "memorised": bool(real[error] - train[error] > MEMORISED[error]),
     }
 
 
+def read_scores(read: Sequence[str], texts: Sequence[str], letters: bool) -> dict[str, float]:
+    """The scores of texts that were read: error rates where words are spelled, else all scores."""
+    return error_rates(read, texts) if letters else score_texts(read, texts)[0]
+
+
 def check_fit(described: Mapping) -> None:
-    """Raises CheckpointError where an evaluator, as `describe` says, was found and is unfit."""
+    """Raises CheckpointError when an evaluator that `describe` describes was found and is unfit."""
     error = described["memorised_by"]
     wrong = described[f"{error}_train"]
     if described["found"] and wrong > UNFIT[error]:
@@ -267,15 +254,10 @@ def check_fit(described: Mapping) -> None:
 
 
 def read_by(described: Mapping) -> str:
-    """Whose reader has read the clips, and how well it reads real ones, in a line."""
-    error, came = described["memorised_by"], "trained now"
-    if described.get("found", True):  # reports from before do not say
-        came = "found"
+    """A line about the evaluator that read the clips, and how well it reads real clips."""
+    error = described["memorised_by"]
+    origin = "found" if described.get("found", True) else "trained now"  # old reports lack `found`
     return (
-        f"read by: {described['kind'].partition(',')[0]}, seed {described['seed']}, {came} in "
+        f"read by: {described['kind'].partition(',')[0]}, seed {described['seed']}, {origin} in "
         f"{described['workdir']}; {error.upper()} on real clips {described[f'{error}_real']:.1%}"
     )
-
-
-def _all_scores(read, texts):
-    return score_texts(read, texts)[0]

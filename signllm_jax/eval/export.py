@@ -1,8 +1,8 @@
-"""Writes the clips of an evaluation in the forms that other evaluators read.
+"""Writes the clips of an evaluation in the formats that other evaluators read.
 
 In `<folder>/<language>/produced` and `.../reference`: `<split>.skels` with `<split>.files`, `.text`
-and, where there is gloss, `.gloss`, line by line, and `<split>.pt` in the SLRTP 2025 challenge's
-layout. In `.../produced-pose` and `.../reference-pose`: `<id>.pose`.
+and, where there is gloss, `.gloss`, line by line, and `<split>.pt` in the layout of the SLRTP 2025
+challenge. In `.../produced-pose` and `.../reference-pose`: `<id>.pose`.
 """
 
 import os
@@ -25,39 +25,42 @@ def export(folder: str | os.PathLike, split: str, languages: dict[str, Language]
     """Exports the productions and references of every language; returns the folder.
 
     A production without frames is an empty line, and has no tensor and no file. Clips of another
-    layout than openpose50 have no `.pt`, which the challenge defines for 3D alone.
+    layout than openpose50 have no `.pt`, which the challenge defines for 3D only.
 
     Raises:
-        OutputError: the folder cannot be written, or two ids are the same as names of files.
+        OutputError: The folder cannot be written, or two ids are the same as names of files.
     """
     folder = Path(folder)
-    for code, each in languages.items():
+    for code, language in languages.items():
         for row, name in ROWS.items():
-            clips = [clip if clip is not None and len(clip) else None for clip in each.rows[row]]
+            clips = [clip or None for clip in language.rows[row]]  # None without frames
             folders = folder / code / name, folder / code / f"{name}-pose"
-            for made in folders:
+            for path in folders:
                 try:
-                    made.mkdir(parents=True, exist_ok=True)
+                    path.mkdir(parents=True, exist_ok=True)
                 except OSError as error:
-                    raise OutputError(f"cannot write to {made}: {error.strerror}") from None
-            _write(*folders, split, each, clips)
+                    raise OutputError(f"cannot write to {path}: {error.strerror}") from None
+            _write(*folders, split, language, clips)
     return folder
 
 
-def _write(folder: Path, poses: Path, split: str, each: Language, clips: list) -> None:
-    names = [file_name(name) for name in each.names]
+def _write(folder: Path, poses: Path, split: str, language: Language, clips: list) -> None:
+    names = [file_name(name) for name in language.names]
     if len(set(names)) < len(names):
         raise OutputError(f"{folder}: two ids are the same as names of files")
-    listed = {"files": each.names, "text": each.texts}
-    if any(each.glosses):
-        listed["gloss"] = each.glosses
+    listed = {"files": language.names, "text": language.texts}
+    if any(language.glosses):
+        listed["gloss"] = language.glosses
     for suffix, lines in listed.items():
         flat = "".join(" ".join(line.split()) + "\n" for line in lines)
         write_whole(folder / f"{split}.{suffix}", flat.encode())
     write_skels(folder / f"{split}.skels", clips)
-    texts = [{"text": text, "gloss": gloss} for text, gloss in zip(each.texts, each.glosses)]
-    there = [i for i, clip in enumerate(clips) if clip is not None]
-    if all(clips[i].layout == OPENPOSE50.name for i in there):  # the challenge has no other
-        write_slrtp(folder / f"{split}.pt", [(each.names[i], clips[i], texts[i]) for i in there])
-    for i in there:
-        write_pose_file(poses / f"{names[i]}.pose", clips[i])
+    rows = [
+        (name, clip, {"text": text, "gloss": gloss})
+        for name, clip, text, gloss in zip(language.names, clips, language.texts, language.glosses)
+        if clip is not None
+    ]
+    if all(clip.layout == OPENPOSE50.name for _, clip, _ in rows):  # the challenge has no other
+        write_slrtp(folder / f"{split}.pt", rows)
+    for name, clip, _ in rows:
+        write_pose_file(poses / f"{file_name(name)}.pose", clip)

@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from signllm_jax.core.errors import ConfigError
-from signllm_jax.core.wording import how_to_install
+from signllm_jax.eval.edits import levenshtein
 from signllm_jax.eval.report import ALL
 from signllm_jax.metrics.bootstrap import interval
 from signllm_jax.metrics.gloss_metrics import score_lines
@@ -30,29 +29,25 @@ def score_row(
 
     Beside the metrics of `score_clips`, `seconds` and `seconds_reference`.
     """
-    there = {i: clip for i, clip in enumerate(clips) if clip is not None}
-    scores = {
-        "seconds": np.full(len(clips), np.nan),
-        "seconds_reference": np.full(len(clips), np.nan),
+    produced = {i: clip for i, clip in enumerate(clips) if clip is not None}
+    paired = [references[i] for i in produced]
+    values = {
+        "seconds": [clip.seconds for clip in produced.values()],
+        "seconds_reference": [clip.seconds for clip in paired],
+        **(score_clips(paired, list(produced.values()), only) if produced else {}),
     }
-    if not there:
-        return scores
-    found = score_clips([references[i] for i in there], list(there.values()), only)
-    for name, values in found.items():
-        scores[name] = np.full(len(clips), np.nan, np.float64)
-        scores[name][list(there)] = values
-    for i, clip in there.items():
-        scores["seconds"][i] = len(clip) / clip.fps
-        scores["seconds_reference"][i] = len(references[i]) / references[i].fps
+    scores = {name: np.full(len(clips), np.nan) for name in values}
+    for name in values:
+        scores[name][list(produced)] = values[name]
     return scores
 
 
 def leave_out(scores: dict[str, np.ndarray], seconds: np.ndarray) -> None:
-    """Takes clips without an end out of every distance; how long they last and move is kept.
+    """Takes clips without an end out of every distance; their durations and travels are kept.
 
     Args:
-        scores: of the row, which is changed.
-        seconds: float [N], how long such a clip lasts; NaN for all others.
+        scores: Scores of the row, which are changed.
+        seconds: Duration of each clip without an end, float [N]; NaN for all others.
     """
     endless = np.isfinite(seconds)
     for name, values in scores.items():
@@ -63,13 +58,9 @@ def leave_out(scores: dict[str, np.ndarray], seconds: np.ndarray) -> None:
 
 
 def character_edits(texts: Sequence[str], read: Sequence[str | None]) -> np.ndarray:
-    """float64 [N]: edits between each text and what was read (NaN where None)."""
-    try:
-        from rapidfuzz.distance import Levenshtein  # what jiwer counts with
-    except ImportError:
-        raise ConfigError(f"rapidfuzz is missing: {how_to_install('demo')}") from None
-    pairs = zip(texts, read)
-    return np.array([np.nan if r is None else Levenshtein.distance(t, r) for t, r in pairs])
+    """Number of edits between each text and what was read, float64 [N] (NaN where None)."""
+    distance, pairs = levenshtein().distance, zip(texts, read)
+    return np.array([np.nan if r is None else distance(t, r) for t, r in pairs])
 
 
 def mean_metrics(parts: Sequence[Mapping]) -> dict[str, float]:
@@ -79,16 +70,14 @@ def mean_metrics(parts: Sequence[Mapping]) -> dict[str, float]:
     """
     if len(parts) == 1:
         return dict(parts[0])
-    found = {}
+    means = {}
     for name in dict.fromkeys(name for part in parts for name in part):
-        values = [part[name] for part in parts if name in part]
-        if name.endswith(("_low", "_high")):
-            continue
-        counted = isinstance(values[0], int) and not isinstance(values[0], bool)
-        found[name] = sum(values) if counted else float(np.mean(values))
-    if "collapse" in found:
-        found["collapse"] = found["hand_travel_ratio"] < COLLAPSE
-    return found
+        if not name.endswith(("_low", "_high")):
+            values = [part[name] for part in parts if name in part]
+            means[name] = sum(values) if type(values[0]) is int else float(np.mean(values))
+    if "collapse" in means:
+        means["collapse"] = means["hand_travel_ratio"] < COLLAPSE
+    return means
 
 
 def with_intervals(metrics: dict, parts: Sequence[Ratios], seed: int) -> dict:
@@ -130,31 +119,29 @@ def flat_metrics(
     """
     if "dtw" not in rows[row]:
         return {}
-    found = [_pose_part(rows, row, part) for part in parts]
+    metrics, ratios = zip(*(_pose_part(rows, row, part) for part in parts))
     if read is not None:
-        for part, (metrics, ratios) in zip(parts, found):
-            more, edits = _text_part(row, part, texts, read[row], letters)
-            metrics |= more
-            ratios |= edits
-    metrics, ratios = zip(*found)
+        for i, part in enumerate(parts):
+            text_metrics, edits = _text_part(row, part, texts, read[row], letters)
+            metrics[i].update(text_metrics)
+            ratios[i].update(edits)
     return with_intervals(mean_metrics(metrics), ratios, seed)
 
 
 def _pose_part(rows, row, chosen) -> tuple[dict[str, float], Ratios]:
     scores = {name: values[chosen] for name, values in rows[row].items()}
     seconds = scores.pop("seconds"), scores.pop("seconds_reference")
-    there = np.isfinite(seconds[0])
-    metrics = summarize({name: values[there] for name, values in scores.items()})
+    produced = np.isfinite(seconds[0])
+    metrics = summarize({name: values[produced] for name, values in scores.items()})
     metrics.pop("duration_ratio", None)
     ratios = {"duration_ratio": seconds}
-    if row in MODEL_ROWS:
-        for name, other in (("mean_pose", "mean_pose"), ("other_clip", "random_other")):
-            if "dtw" in rows[other]:
-                ratios[f"dtw_{name}_ratio"] = scores["dtw"], rows[other]["dtw"][chosen]
+    for name, baseline in (("mean_pose", "mean_pose"), ("other_clip", "random_other")):
+        if row in MODEL_ROWS and "dtw" in rows[baseline]:
+            ratios[f"dtw_{name}_ratio"] = scores["dtw"], rows[baseline]["dtw"][chosen]
     kept: Ratios = {}
     for name, (top, bottom) in ratios.items():
-        both = np.isfinite(top) & np.isfinite(bottom)
-        top, bottom = top[both].astype(np.float64), bottom[both].astype(np.float64)
+        finite = np.isfinite(top) & np.isfinite(bottom)
+        top, bottom = top[finite].astype(np.float64), bottom[finite].astype(np.float64)
         if bottom.sum() > 0:
             metrics[name] = float(top.sum() / bottom.sum())
             if name != "duration_ratio":
@@ -168,14 +155,12 @@ def _text_part(row, chosen, texts, readers, letters) -> tuple[dict[str, float], 
     references = [texts[i] for i in chosen if readers[0][i] is not None]
     if not references:
         return {}, {}
-    edits, scores = [], []
-    for read in readers:
-        produced = [read[i] for i in chosen if read[i] is not None]
-        edits.append(character_edits(references, produced))
-        if letters:
-            scores.append({"cer": cer(produced, references)})
-        else:
-            scores.append(score_texts(produced, references)[0])
+    produced = [[read[i] for i in chosen if read[i] is not None] for read in readers]
+    edits = [character_edits(references, read) for read in produced]
+    scores = [
+        {"cer": cer(read, references)} if letters else score_texts(read, references)[0]
+        for read in produced
+    ]
     metrics = {name + suffix: float(np.mean([s[name] for s in scores])) for name in scores[0]}
     size = np.array([len(text) for text in references], np.float64)
     return metrics, {"cer" + suffix: (np.mean(edits, axis=0), size)}
@@ -185,22 +170,27 @@ def line_metrics(
     lines: Mapping[str, Sequence[Sequence[str]]],
     glosses: Mapping[str, Sequence[Sequence[str]]],
     seed: int,
+    count: str = "",
 ) -> dict[str, dict[str, float]]:
     """The metrics of LangGloss per language and, under ALL, their means; counts are summed.
 
     Args:
-        lines: Language -> lines that were written, marked tokens each.
+        lines: Language -> the lines that were written, each a list of marked tokens.
         glosses: Language -> the true glosses of each line.
         seed: Seed of the intervals.
+        count: Name of the metric that has the number of lines, if any.
     """
     table, ratios = {}, []
     for code, written in lines.items():
         pairs = [split_marks(line) for line in written]
-        own = np.array([all(mark == code for mark, _ in line) for line in pairs], np.float64)
+        marked = np.array([all(mark == code for mark, _ in line) for line in pairs], np.float64)
         written_as = [" ".join(gloss for _, gloss in line) for line in pairs]
         same = [a == " ".join(b) for a, b in zip(written_as, glosses[code], strict=True)]
-        ones = np.ones(len(own))
-        ratios.append({"exact_match": (own * same, ones), "language_accuracy": (own, ones)})
+        counts = np.ones(len(pairs))
+        ratios.append(
+            {"exact_match": (marked * same, counts), "language_accuracy": (marked, counts)}
+        )
         table[code] = score_lines(written, glosses[code], code)
+        table[code] |= {count: len(written)} if count else {}
         with_intervals(table[code], ratios[-1:], seed)
     return {ALL: with_intervals(mean_metrics(list(table.values())), ratios, seed), **table}

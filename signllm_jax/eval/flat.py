@@ -1,12 +1,11 @@
-"""Comparing clips by what both sides have: x and y, where one side has no depth.
+"""Compares clips in x and y where one side has no depth.
 
-The depth that a lift makes is a guess, and not the one that the references have: a copy of the
+The depth that a lift makes is a guess that differs from the depth of the references: a copy of the
 references in x and y, lifted again, would score worse than a mean pose. So both sides, and the
-reader that judges them, get along without.
+reader that judges them, do without depth.
 """
 
 import dataclasses
-from collections.abc import Sequence
 
 import numpy as np
 
@@ -18,7 +17,7 @@ from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.features import collect_statistics
 from signllm_jax.poses.normalize import to_shoulder_widths
 
-_LEAST_DEPTH = 1e-4  # of a clip's largest extent; what is less is written numbers' rounding
+_LEAST_DEPTH = 1e-4  # part of a clip's largest extent; less comes from the rounding of numbers
 
 
 def is_flat(clip: PoseClip) -> bool:
@@ -38,28 +37,35 @@ def without_depth(clip: PoseClip) -> PoseClip:
 
 
 def to_openpose50(clip: PoseClip) -> PoseClip:
-    """The 50 joints that a dwpose128 clip shares with openpose50, z = 0; others as they are."""
+    """The 50 joints that a dwpose128 clip shares with openpose50; z is no depth in them."""
     if clip.layout != DWPOSE128.name:
         return clip
     order = list(DWPOSE_TO_OPENPOSE50)
-    positions = clip.positions[:, order] * np.array([1, 1, 0], np.float32)
-    return PoseClip(positions, clip.confidence[:, order], clip.fps, OPENPOSE50.name)
+    return PoseClip(clip.positions[:, order], clip.confidence[:, order], clip.fps, OPENPOSE50.name)
 
 
-def flatten(clip: PoseClip, place: str = "clip") -> PoseClip:
+def flatten(clip: PoseClip, source: str = "clip") -> PoseClip:
     """A clip in openpose50 without depth, in shoulder widths of x and y about its median neck.
 
     Raises:
         PoseFormatError: No frame shows both shoulders.
     """
     clip = to_openpose50(clip)
-    flat = to_shoulder_widths(clip.positions[..., :2], clip.confidence, clip.layout, place)
+    flat = to_shoulder_widths(clip.positions[..., :2], clip.confidence, clip.layout, source)
     positions = np.concatenate([flat, np.zeros_like(flat[..., :1])], axis=-1)
     return dataclasses.replace(clip, positions=positions)
 
 
+def flatten_any(clip: PoseClip) -> PoseClip:
+    """The flattened clip; one without shoulders only loses its depth."""
+    try:
+        return flatten(clip)
+    except PoseFormatError:
+        return without_depth(to_openpose50(clip))
+
+
 class FlatSource:
-    """A split whose clips are flattened when they are read; else as `data.splits.Source`."""
+    """A split with the interface of `data.splits.Source` that flattens its clips when read."""
 
     def __init__(self, source: Clips):
         self._source = source
@@ -70,12 +76,8 @@ class FlatSource:
         return len(self._source)
 
     def clip(self, index: int) -> PoseClip:
-        """The clip `index`; one without shoulders just loses its depth."""
-        clip = self._source.clip(index)
-        try:
-            return flatten(clip)
-        except PoseFormatError:
-            return without_depth(to_openpose50(clip))
+        """The clip `index` in x and y."""
+        return flatten_any(self._source.clip(index))
 
     def __getitem__(self, index: int) -> dict:
         clip = self.clip(index)
@@ -85,35 +87,26 @@ class FlatSource:
 def flatten_languages(languages: dict[str, Language]) -> None:
     """Takes the depth out of all that is evaluated: clips of all rows, train clips, statistics.
 
-    A reference that shows no shoulders is excluded and counted; another clip without shoulders
-    just loses its depth. `languages` is changed.
+    A reference that shows no shoulders is excluded and counted; any other clip without shoulders
+    only loses its depth. `languages` is changed.
     """
-    for each in languages.values():
-        keep, references = [], []
-        for index, clip in enumerate(each.references):
+    for language in languages.values():
+        references = {}
+        for index, clip in enumerate(language.references):
             try:
-                references.append(flatten(clip))
-                keep.append(index)
+                references[index] = flatten(clip)
             except PoseFormatError:
-                each.excluded["no shoulders in x and y"] += 1
-        train = FlatSource(each.train)
+                language.excluded["no shoulders in x and y"] += 1
+        keep = list(references)
+        for row, clips in language.rows.items():
+            kept = [clips[index] for index in keep]
+            language.rows[row] = [None if clip is None else flatten_any(clip) for clip in kept]
+        language.keep(keep)
+        language.train = train = FlatSource(language.train)
         examples = (train[index] for index in range(len(train)))
-        statistics = collect_statistics(examples, OPENPOSE50.name)
-        rows: dict[str, Sequence[PoseClip | None]] = {
-            row: [_flat(clips[index]) for index in keep] for row, clips in each.rows.items()
-        }
-        each.keep(keep)
-        each.references, each.train, each.statistics = references, train, statistics
-        if rows:
-            each.rows = rows | {"ground_truth": references}
-            each.cut_off = each.cut_off[keep] if len(each.cut_off) else each.cut_off
-
-
-def _flat(clip: PoseClip | None) -> PoseClip | None:
-    """The clip in x and y; one without frames or shoulders just loses its depth."""
-    if clip is None:
-        return None
-    try:
-        return flatten(clip) if len(clip) else clip
-    except PoseFormatError:
-        return without_depth(to_openpose50(clip))
+        language.statistics = collect_statistics(examples, OPENPOSE50.name)
+        if len(language.cut_off):
+            language.cut_off = language.cut_off[keep]
+        language.references = list(references.values())
+        if language.rows:
+            language.rows["ground_truth"] = language.references

@@ -1,13 +1,15 @@
-"""The score on dev by which a run keeps its best parameters: one that a mean pose cannot win.
+"""The score on dev by which a run keeps its best parameters: a mean pose does not win it.
 
 As soon as signers differ, a mean pose is nearer to a real take than another real take is, so a
-distance alone would keep the model that averages. Where texts have several takes the distribution
-of poses and velocities decides (Frechet), where there is a reader also what it reads, and only of
-data with one take per text the distance. Still hands and hidden joints count against all of them.
-Where texts have several takes jitter is no travel, and a production need not show the hand that a
-take shows: it must show as many joints as real takes do, or which hands were drawn would decide.
+distance alone would keep the model that averages. Where texts have several takes, the distribution
+of poses and velocities decides (Frechet distance); the DTW distance decides only for data with one
+take per text. Where there is a reader, its error is added. Still hands and hidden joints add to the
+score in every case. Where texts have several takes, jitter does not count as travel, and a
+production need not show the same hand as a take: it must show as many joints as real takes do, or
+the choice of the hand would decide.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -24,7 +26,7 @@ WORST = 1e6
 
 
 SCORED = ("dtw", "hand_travel", "duration_ratio", "joints_missing")
-"""The metrics that are computed; the others cost more than they tell here."""
+"""The metrics that are computed; the others are not worth their cost here."""
 
 
 class Judge:
@@ -58,8 +60,9 @@ class Judge:
         Returns:
             The metrics of `summarize`, `dtw_mean_pose_ratio`, `cer` where there is a reader, and
             `score`. Where texts have several takes also `frechet_mean_pose_ratio`,
-            `smooth_travel_ratio` (that of the hands without jitter) and `joints_hidden` (by how
-            much smaller the share of shown joints is than that of the real clips).
+            `smooth_travel_ratio` (the travel of the hands without jitter, by that of the real
+            clips) and `joints_hidden` (how much smaller the share of shown joints is than in the
+            real clips).
         """
         metrics = summarize(score_clips(self._references, produced, SCORED))
         if "dtw" in metrics:
@@ -79,10 +82,7 @@ class Judge:
 
 def has_takes(texts: Sequence[str]) -> bool:
     """Whether most clips share their text with another clip."""
-    count: dict[str, int] = {}
-    for text in texts:
-        count[text] = count.get(text, 0) + 1
-    return sum(n for n in count.values() if n > 1) > len(texts) / 2
+    return sum(n for n in Counter(texts).values() if n > 1) > len(texts) / 2
 
 
 def shown(clips: Sequence[PoseClip]) -> float:
@@ -93,25 +93,25 @@ def shown(clips: Sequence[PoseClip]) -> float:
 def frechet_ratio(
     references: Sequence[PoseClip], produced: Sequence[PoseClip], still: Sequence[PoseClip]
 ) -> float:
-    """The Frechet distance of productions to real clips by that of the mean pose's clips.
+    """The Frechet distance of productions to real clips, divided by that of the mean pose's clips.
 
-    Infinite where the productions have too few frames to tell.
+    Infinite where the productions have too few frames for it.
     """
     try:
-        made = frechet_pose_distance(references, produced)
+        distance = frechet_pose_distance(references, produced)
     except DataError:
         return float("inf")
-    return made / max(frechet_pose_distance(references, still), 1e-12)
+    return distance / max(frechet_pose_distance(references, still), 1e-12)
 
 
 def score(figures: Mapping[str, float]) -> float:
-    """The score, smaller is better; about 2 of a mean pose, 0 of the real clips or other takes.
+    """The score, smaller is better: about 2 for a mean pose, 0 for the real clips or other takes.
 
     Args:
-        figures: of a language's productions: `frechet_mean_pose_ratio` where its texts have several
-            takes, else `dtw_mean_pose_ratio`; `smooth_travel_ratio` and `joints_hidden`, else
-            `hand_travel_ratio` and `joints_missing`, where they have a meaning; `cer` where there
-            is a reader.
+        figures: Figures of a language's productions: `frechet_mean_pose_ratio` where its texts
+            have several takes, else `dtw_mean_pose_ratio`; `smooth_travel_ratio` and
+            `joints_hidden`, else `hand_travel_ratio` and `joints_missing`, where they have a
+            meaning; `cer` where there is a reader.
     """
     distance = figures.get("frechet_mean_pose_ratio", figures.get("dtw_mean_pose_ratio", WORST))
     travel = figures.get("smooth_travel_ratio", figures.get("hand_travel_ratio", 0.0))

@@ -1,6 +1,6 @@
-"""A report for people: `report.md` and a few lines for a terminal, out of what it holds.
+"""A report for people: `report.md` and a few lines for a terminal.
 
-A section stands where the report has what it shows, whatever kind of run was evaluated.
+A page has a section where the report has the figures for it, whatever kind of run was evaluated.
 """
 
 import json
@@ -45,7 +45,6 @@ READER_ROWS = {
     "most_frequent": "most frequent train text",
 }
 SHOWN = 12  # greatest number of misread texts of a language on the page
-_PROMPTS = ("prompt", "understood", "right")
 
 
 def write(report: Report, output: AnyPath) -> dict[str, Any]:
@@ -73,9 +72,9 @@ def summary(report: Report) -> str:
     return "\n".join([*lines, *(f"note: {line}" for line in report.facts["warnings"])])
 
 
-def markdown(report: Report, other: Report | None = None) -> str:
+def markdown(report: Report, counterpart: Report | None = None) -> str:
     """report.md, with the figures of the other split's report where there is one."""
-    facts, run = report.facts, report.facts["run"]
+    facts, run, prompts = report.facts, report.facts["run"], ("prompt", "understood", "right")
     parts = [
         f"# {run['name']} on {run['dataset']}, {facts['split']}",
         _opening(report),
@@ -84,13 +83,13 @@ def markdown(report: Report, other: Report | None = None) -> str:
         *(_productions(report) if "dtw" in report.flat() else _reading(report)),
         *_lengths(report),
         *_read_back(report),
-        *dev_and_test(report, other),
+        *dev_and_test(report, counterpart),
         *_against(report),
         *_pose_metrics(report),
         *(f"![{name}]({path})" for name, path in facts.get("pictures", {}).items()),
         *_misread(facts.get("misread", {})),
-        *_triples("Prompts that were misunderstood", _PROMPTS, facts.get("misunderstood", {})),
-        *_triples("Samples", ("text", "written", "right"), facts.get("samples", {})),
+        *_listed("Prompts that were misunderstood", prompts, facts.get("misunderstood", {})),
+        *_listed("Samples", ("text", "written", "right"), facts.get("samples", {})),
         *_excluded(report),
         *_readers(run.get("evaluators", ())),
         "## Run",
@@ -119,7 +118,7 @@ def _opening(report: Report) -> str:
 
 
 def _understood(report: Report) -> list[str]:
-    """The text stage: how much of LangGloss is right, overall and by spoken language."""
+    """The text stage: the share of LangGloss that is right, overall and by spoken language."""
     if TEXT_STAGE not in report.rows:
         return []
     spoken = ", ".join(f"{k} {v:.1%}" for k, v in report.facts.get("spoken", {}).items())
@@ -136,8 +135,8 @@ def _understood(report: Report) -> list[str]:
 
 def _scored(report: Report, what: str) -> list[str]:
     """How BLEU and chrF of texts or glosses are computed, in sacrebleu's words."""
-    told = report.facts.get("signatures", {}).get(what)
-    return [f"BLEU and chrF by sacrebleu: `{told['bleu']}`, `{told['chrf']}`."] if told else []
+    parts = report.facts.get("signatures", {}).get(what)
+    return [f"BLEU and chrF by sacrebleu: `{parts['bleu']}`, `{parts['chrf']}`."] if parts else []
 
 
 def _productions(report: Report) -> list[str]:
@@ -233,19 +232,17 @@ def _pose_metrics(report: Report) -> list[str]:
 
 def _misread(misread: Mapping) -> list[str]:
     """The texts that were read wrong, the first dozen of each language."""
-    rows = []
+    lines = {}
     for code, pairs in misread.items():
-        said = ", ".join(f"{text} → {read or '(nothing)'}" for text, read in pairs[:SHOWN])
+        shown = ", ".join(f"{text} → {read or '(nothing)'}" for text, read in pairs[:SHOWN])
         more = f" and {len(pairs) - SHOWN} more" if len(pairs) > SHOWN else ""
-        rows += [[code, md.escape(said + more)]] if pairs else []
-    table = md.table(["", "text → read"], rows, align="l")
-    return ["## Clips that were misread", table] if rows else []
+        lines[code] = [[shown + more]] if pairs else []
+    return _listed("Clips that were misread", ("text → read",), lines)
 
 
-def _triples(title: str, heads: tuple[str, ...], listed: Mapping) -> list[str]:
-    rows = [
-        [code, *map(md.escape, triple)] for code, triples in listed.items() for triple in triples
-    ]
+def _listed(title: str, heads: tuple[str, ...], lines: Mapping) -> list[str]:
+    """A section with a table of texts: language -> the texts of each line."""
+    rows = [[code, *map(md.escape, texts)] for code in lines for texts in lines[code]]
     return [f"## {title}", md.table(["", *heads], rows, align="l")] if rows else []
 
 
@@ -258,9 +255,9 @@ def _excluded(report: Report) -> list[str]:
     ]
     lines += [
         f"- {code}: {count} × {name.removesuffix('_excluded')} has no meaning for the production"
-        for code in report.codes
-        for name, count in report.rows.get(MAIN, {}).get(code, {}).items()
-        if name.endswith("_excluded")
+        for code, metrics in report.rows.get(MAIN, {}).items()
+        for name, count in metrics.items()
+        if code and name.endswith("_excluded")
     ]
     return ["## Clips left out", "\n".join(lines)] if lines else []
 
@@ -271,11 +268,11 @@ def _readers(evaluators: list[Mapping]) -> list[str]:
     errors = ["cer"] if evaluators[0]["memorised_by"] == "cer" else ["cer", "wer"]
     heads = [f"{error.upper()}, {where}" for error in errors for where in ("train", "this split")]
     rows = []
-    for each in evaluators:
-        spent = md.MISSING if each["cpu_seconds"] is None else f"{each['cpu_seconds']:.0f}"
-        rates = [f"{each[f'{error}_{w}']:.1%}" for error in errors for w in ("train", "real")]
-        name = f"{each['kind'].partition(',')[0]}, seed {each['seed']} (`{each['workdir']}`)"
-        rows.append([name, f"`{each['sha256'][:12]}`", str(each["steps"]), spent, *rates])
+    for reader in evaluators:
+        spent = md.MISSING if reader["cpu_seconds"] is None else f"{reader['cpu_seconds']:.0f}"
+        rates = [f"{reader[f'{error}_{w}']:.1%}" for error in errors for w in ("train", "real")]
+        name = f"{reader['kind'].partition(',')[0]}, seed {reader['seed']} (`{reader['workdir']}`)"
+        rows.append([name, f"`{reader['sha256'][:12]}`", str(reader["steps"]), spent, *rates])
     return [
         "## Readers",
         "Trained on the real clips of the train split only; errors are on real clips.",
@@ -284,13 +281,14 @@ def _readers(evaluators: list[Mapping]) -> list[str]:
 
 
 def _facts(run: Mapping) -> str:
-    """What the run was, what it cost and on what it was done."""
+    """Facts of the run and of the evaluation: settings, costs, hardware and versions."""
     lines = [f"seed {run['seed']}, {run['steps']} steps, size {run['size']}"]
     if run.get("ensemble"):
         lines.append(f"probabilities averaged with those of {', '.join(run['ensemble'])}")
     if "cpu_seconds" in run:
         lines.append(f"training: {run['seconds']:.0f} s, {run['cpu_seconds']:.0f} CPU seconds")
-    lines += [goodput_line(run["goodput"])] if "goodput" in run else []
+    if "goodput" in run:
+        lines.append(goodput_line(run["goodput"]))
     lines += [
         f"this evaluation: {run['evaluation_seconds']:.0f} s, "
         f"{run['evaluation_cpu_seconds']:.0f} CPU seconds, readers trained meanwhile included",

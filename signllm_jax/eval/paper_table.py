@@ -8,7 +8,7 @@ from signllm_jax.eval.report import ALL, MAIN, Report, named
 from signllm_jax.metrics import catalogue
 
 PAPER = ("bleu4", "bleu3", "bleu2", "bleu1", "rouge_l", "cer", "dtw")
-_OTHER = {"test": ("dev", "report-dev.json"), "dev": ("test", "report.json")}
+_COUNTERPART = {"test": ("dev", "report-dev.json"), "dev": ("test", "report.json")}
 # what must be the same for two reports to stand in one table
 _SAME = ("name", "dataset", "seed", "steps")
 
@@ -20,17 +20,17 @@ def other_split(folder: AnyPath, report: Report) -> Report | None:
     of both is about predictions, or in x and y for a peer.
     """
     facts = report.facts
-    if MAIN not in report.rows or _foreign(report) or facts["split"] not in _OTHER:
+    if MAIN not in report.rows or _foreign(report) or facts["split"] not in _COUNTERPART:
         return None
-    split, name = _OTHER[facts["split"]]
+    split, name = _COUNTERPART[facts["split"]]
     try:
-        other = Report.from_dict(parse_json(read_regular(folder / name)))
-        same = other.facts["split"] == split and not _foreign(other)
-        same &= all(other.facts["run"][key] == facts["run"][key] for key in _SAME)
-        same &= _digests(other) == _digests(report)
+        counterpart = Report.from_dict(parse_json(read_regular(folder / name)))
+        same = counterpart.facts["split"] == split and not _foreign(counterpart)
+        same &= all(counterpart.facts["run"][key] == facts["run"][key] for key in _SAME)
+        same &= _digests(counterpart) == _digests(report)
     except (OSError, ConfigError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    return other if same else None
+    return counterpart if same else None
 
 
 def _foreign(report: Report) -> bool:
@@ -38,20 +38,20 @@ def _foreign(report: Report) -> bool:
 
 
 def _digests(report: Report) -> list[str]:
-    return [each["sha256"] for each in report.facts["run"]["evaluators"]]
+    return [evaluator["sha256"] for evaluator in report.facts["run"]["evaluators"]]
 
 
-def dev_and_test(report: Report, other: Report | None) -> list[str]:
+def dev_and_test(report: Report, counterpart: Report | None) -> list[str]:
     """The layout of the paper's tables; nothing without the report of the other split."""
-    if other is None:
+    if counterpart is None:
         return []
-    splits = (report, other) if report.facts["split"] == "dev" else (other, report)
-    codes = [code for code in splits[1].codes if code in splits[0].codes]
-    rows = [(named(code), [each.rows[MAIN][code] for each in splits]) for code in (*codes, ALL)]
-    shown = catalogue.known(PAPER, (metrics for _, both in rows for metrics in both))
+    dev, test = sorted((report, counterpart), key=lambda part: part.facts["split"])
+    codes = [code for code in (*test.codes, ALL) if code in dev.rows[MAIN]]
+    rows = [(named(code), [split.rows[MAIN][code] for split in (dev, test)]) for code in codes]
+    shown = catalogue.known(PAPER, (metrics for _, splits in rows for metrics in splits))
     heads = [f"{split} {catalogue.heading(name)}" for split in ("DEV", "TEST") for name in shown]
     cells = (
-        [name, *(catalogue.cell(metrics, key) for metrics in both for key in shown)]
-        for name, both in rows
+        [name, *(catalogue.cell(metrics, key) for metrics in splits for key in shown)]
+        for name, splits in rows
     )
     return ["## DEV and TEST", markdown.table(["", *heads], cells)]

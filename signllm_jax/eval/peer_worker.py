@@ -4,7 +4,7 @@
 
 Standard input is a JSON list of `{"text", "spoken", "signed", "output"}`; each clip is written to
 its output as `.pose`. Standard output is JSON: the versions, and for each job an error or "".
-Words that the lexicon has not are spelled by the alphabets of the package.
+Words that are not in the lexicon are spelled with the alphabets of the package.
 """
 
 import contextlib
@@ -29,9 +29,7 @@ def main() -> None:
 def sign(jobs: list[dict[str, str]]) -> list[str]:
     """Writes the clips of all jobs; an error for each, or ""."""
     from spoken_to_signed.gloss_to_pose import CSVPoseLookup, gloss_to_pose
-    from spoken_to_signed.gloss_to_pose.lookup.fingerspelling_lookup import (
-        FingerspellingPoseLookup,
-    )
+    from spoken_to_signed.gloss_to_pose.lookup.fingerspelling_lookup import FingerspellingPoseLookup
     from spoken_to_signed.text_to_gloss.simple import text_to_gloss
 
     errors = []

@@ -19,7 +19,7 @@ from signllm_jax.poses.pose_file import read_pose_file
 
 PEERS = ("spoken-to-signed",)
 PYTHON = ".venv-signed-peer/bin/python"
-"""What `make signed-peer-env` makes."""
+"""The interpreter of the environment that `make signed-peer-env` makes."""
 
 
 @dataclasses.dataclass
@@ -30,8 +30,8 @@ class Peer:
         name: One of `PEERS`.
         python: The interpreter of its environment.
         lexicon: Folder of its lexicon; without one it spells every word.
-        versions: Of its packages, after `sign`.
-        failed: Why it has no clip of a text -> how many, after `sign`.
+        versions: Versions of its packages, after `sign`.
+        failed: Reason why it has no clip of a text -> number of texts, after `sign`.
     """
 
     name: str
@@ -52,21 +52,17 @@ class Peer:
             raise ConfigError(f"{self.lexicon}: no lexicon, for there is no index.csv in it")
 
     def describe(self) -> dict:
-        """What report.json says about it."""
-        return {
-            "name": self.name,
-            "versions": self.versions,
-            "lexicon": self.lexicon,
-            "failed": dict(self.failed),
-        }
+        """The section of report.json about it."""
+        facts = {"name": self.name, "versions": self.versions, "lexicon": self.lexicon}
+        return facts | {"failed": dict(self.failed)}
 
 
 def sign(peer: Peer, languages: Mapping[str, Language]) -> dict[str, list[PoseClip | None]]:
-    """The peer's clips of all texts, from the texts alone.
+    """The peer's clips of all texts, made from the texts only.
 
     Args:
-        peer: Who signs; its versions and failures are filled in.
-        languages: What is evaluated.
+        peer: The system; its versions and failures are filled in.
+        languages: Languages that are evaluated.
 
     Returns:
         Language -> clips in x and y, in shoulder widths and at the rates of the references, in the
@@ -78,19 +74,21 @@ def sign(peer: Peer, languages: Mapping[str, Language]) -> dict[str, list[PoseCl
     """
     jobs = []
     with tempfile.TemporaryDirectory() as folder:
-        for code, each in languages.items():
+        for code, evaluated in languages.items():
             language = get_language(code)
-            for number, text in enumerate(each.texts):
+            for number, text in enumerate(evaluated.texts):
                 output = str(Path(folder) / f"{code}-{number}.pose")
                 spoken = language.spoken.partition("-")[0]
                 job = {"text": text, "spoken": spoken, "signed": language.iso, "output": output}
                 jobs.append(job)
-        errors = _run(peer, jobs)
-        rates = [clip.fps for each in languages.values() for clip in each.references]
-        clips = iter(
-            [_read(peer, job["output"], error, fps) for job, error, fps in zip(jobs, errors, rates)]
-        )
-        return {code: [next(clips) for _ in each.texts] for code, each in languages.items()}
+        results = zip(jobs, _run(peer, jobs))
+        return {
+            code: [
+                _read(peer, job["output"], error, reference.fps)
+                for reference, (job, error) in zip(evaluated.references, results)
+            ]
+            for code, evaluated in languages.items()
+        }
 
 
 def _run(peer: Peer, jobs: list[dict]) -> list[str]:
@@ -105,9 +103,9 @@ def _run(peer: Peer, jobs: list[dict]) -> list[str]:
         check=False,
     )
     try:
-        told = json.loads(done.stdout)
-        peer.versions = told["versions"]
-        return told["errors"]
+        answer = json.loads(done.stdout)
+        peer.versions = answer["versions"]
+        return answer["errors"]
     except (ValueError, KeyError, TypeError):
         last = (done.stderr.strip().splitlines() or ["it says nothing"])[-1]
         raise DataError(f"the peer {peer.name} failed in {peer.python}: {last:.200}") from None
@@ -119,7 +117,7 @@ def _read(peer: Peer, path: str, error: str, fps: float) -> PoseClip | None:
             return at_rate(flatten(read_pose_file(path), path), fps)
         except PoseFormatError as damage:
             error = str(damage)
-            for place in (path, os.path.basename(path)):  # the same words for all clips
-                error = error.removeprefix(f"{place}: ")
-    peer.failed[error.partition(" for ")[0]] += 1  # without the words that it names
+            for name in (path, os.path.basename(path)):  # the same reason for all clips
+                error = error.removeprefix(f"{name}: ")
+    peer.failed[error.partition(" for ")[0]] += 1  # without the words of the text
     return None

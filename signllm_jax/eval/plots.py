@@ -1,5 +1,6 @@
-"""The pictures of a report, as png: training, languages, lengths, costs, a strip of clips."""
+"""The pictures of reports, as png: training, languages, lengths, costs, a strip of clips."""
 
+import contextlib
 import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -37,7 +38,7 @@ def _save(write: Callable[..., None], path: AnyPath, **options) -> AnyPath:
 
 @dataclasses.dataclass(frozen=True)
 class _Line:
-    """What is read of a line of metrics.jsonl."""
+    """The part of a line of metrics.jsonl that is read."""
 
     kind: str
     step: int = bounded(low=0, high=1 << 40)
@@ -45,24 +46,24 @@ class _Line:
 
 @dataclasses.dataclass(frozen=True)
 class _Scores:
-    """What is read of a language in such a line."""
+    """The part of a language's entry in such a line that is read."""
 
     dtw_mean_pose_ratio: float | None = bounded(None, low=0.0, high=1e12)
 
 
 def plot_training(metrics: AnyPath, languages: Sequence[str], path: AnyPath) -> AnyPath | None:
-    """The DTW ratio to the mean pose on dev over the steps of training, a line a language.
+    """Plots DTW / mean pose on dev over the steps of training, one line per language.
 
     Args:
-        metrics: the run's metrics.jsonl.
-        languages: codes.
-        path: of the picture.
+        metrics: The run's metrics.jsonl.
+        languages: Codes of the languages.
+        path: Path of the picture.
 
     Returns:
         `path`, or None where the run has no such metrics.
 
     Raises:
-        DataError: the metrics cannot be read.
+        DataError: The metrics cannot be read.
     """
     lines: dict[str, list[tuple[int, float]]] = {code: [] for code in languages}
     try:
@@ -70,25 +71,19 @@ def plot_training(metrics: AnyPath, languages: Sequence[str], path: AnyPath) -> 
     except OSError as error:
         raise DataError(f"{metrics}: cannot be read: {error.strerror}") from None
     for line in logged_lines:
-        try:
+        with contextlib.suppress(ConfigError):  # a line that was cut off
             values = parse_json(line)
             logged = read_as(_Line, values, metrics.name, strict=False)
-            scores = {
-                code: read_as(_Scores, values[code], code, strict=False)
-                for code in languages
-                if logged.kind == "dev" and values.get(code)
-            }
-        except ConfigError:
-            continue  # a line that was cut off
-        for code, score in scores.items():
-            if score.dtw_mean_pose_ratio is not None:
-                lines[code].append((logged.step, score.dtw_mean_pose_ratio))
+            for code in languages if logged.kind == "dev" else ():
+                scores = read_as(_Scores, values.get(code) or {}, code, strict=False)
+                if scores.dtw_mean_pose_ratio is not None:
+                    lines[code].append((logged.step, scores.dtw_mean_pose_ratio))
     if not any(lines.values()):
         return None
     figure, (axes,) = _axes()
-    for code, found in lines.items():
-        if found:
-            axes.plot(*zip(*found), marker="o", markersize=3, label=code)
+    for code, points in lines.items():
+        if points:
+            axes.plot(*zip(*points), marker="o", markersize=3, label=code)
     axes.set(xlabel="step", ylabel="DTW / mean pose", yscale="log", title="dev words, free-running")
     axes.legend(frameon=False)
     return _save(figure.savefig, path, metadata={"Software": None})
@@ -97,26 +92,26 @@ def plot_training(metrics: AnyPath, languages: Sequence[str], path: AnyPath) -> 
 def plot_languages(
     metrics: Mapping[str, Mapping[str, float]], names: Sequence[str], path: AnyPath
 ) -> AnyPath:
-    """Bars of the main ratios of every language, with their intervals.
+    """Plots bars of the main ratios of every language, with their intervals.
 
     Args:
-        metrics: language -> flat metrics.
+        metrics: Language -> flat metrics.
         names: Metrics that are shown, where a language has them.
-        path: of the picture.
+        path: Path of the picture.
     """
     shown = {METRICS[name].title: name for name in known(names, metrics.values())}
     figure, (axes,) = _axes(1.6 + 1.5 * max(len(metrics), 3))
-    place = np.arange(len(metrics))
+    ticks = np.arange(len(metrics))
     width = 0.8 / max(len(shown), 1)
     for number, (label, name) in enumerate(shown.items()):
         values = [m.get(name, math.nan) for m in metrics.values()]
         low = [m.get(f"{name}_low", m.get(name, math.nan)) for m in metrics.values()]
         high = [m.get(f"{name}_high", m.get(name, math.nan)) for m in metrics.values()]
         reach = np.maximum([np.subtract(values, low), np.subtract(high, values)], 0)
-        at = place + (number - (len(shown) - 1) / 2) * width
+        at = ticks + (number - (len(shown) - 1) / 2) * width
         axes.bar(at, values, width * 0.92, label=label)
         axes.errorbar(at, values, reach, fmt="none", ecolor="0.3", elinewidth=1, capsize=2)
-    axes.set_xticks(place, list(metrics))
+    axes.set_xticks(ticks, list(metrics))
     axes.set(title="lower is better; lines: 95% bootstrap intervals over clips")
     figure.legend(loc="outside lower center", ncols=len(shown), frameon=False)
     return _save(figure.savefig, path, metadata={"Software": None})
@@ -125,16 +120,16 @@ def plot_languages(
 def plot_lengths(
     lengths: Mapping[str, tuple[Sequence[float], Sequence[float]]], path: AnyPath
 ) -> AnyPath:
-    """Produced length against real length, a point a clip.
+    """Plots produced duration against real duration, one point per clip.
 
     Args:
-        lengths: language -> (seconds of the references, seconds of the productions).
-        path: of the picture.
+        lengths: Language -> (seconds of the references, seconds of the productions).
+        path: Path of the picture.
     """
     figure, (axes,) = _axes(4.6, 4.2)
     for code, (real, made) in lengths.items():
         axes.scatter(real, made, s=12, alpha=0.6, label=code)
-    values = [v for pair in lengths.values() for side in pair for v in side]
+    values = [seconds for pair in lengths.values() for side in pair for seconds in side]
     ends = [0.95 * min(values, default=0), 1.05 * max(values, default=1)]
     axes.plot(ends, ends, color="0.6", linewidth=1, zorder=0)
     axes.set(xlabel="real clip (s)", ylabel="produced clip (s)", title="length")
@@ -143,9 +138,14 @@ def plot_lengths(
 
 
 def strip(clips: Sequence[tuple[str, PoseClip, PoseClip]], path: AnyPath) -> AnyPath | None:
-    """Contact strips one below the other: (text above, produced, reference) each.
+    """Draws contact strips one below the other.
 
-    Returns `path`, or None when no clip has frames.
+    Args:
+        clips: Text above the strip, produced clip and reference.
+        path: Path of the picture.
+
+    Returns:
+        `path`, or None when no clip has frames.
     """
     from PIL import Image
 
@@ -170,22 +170,21 @@ def strip(clips: Sequence[tuple[str, PoseClip, PoseClip]], path: AnyPath) -> Any
 def plot_curves(
     panels: Mapping[str, Mapping[str, tuple[Sequence[int], np.ndarray]]], path: AnyPath
 ) -> AnyPath:
-    """Means over runs with their deviations as bands, over the steps of training.
+    """Plots means over runs with their deviations as bands, over the steps of training.
 
     Args:
-        panels: title -> name -> the steps and the values [runs, steps], above 0.
-        path: of the picture.
+        panels: Title -> name of the line -> the steps and the values [runs, steps], above 0.
+        path: Path of the picture.
     """
-    figure, places = _axes(4.8 * len(panels), 3.8, len(panels))
-    for axes, (title, lines) in zip(places, panels.items()):
+    figure, all_axes = _axes(4.8 * len(panels), 3.8, len(panels))
+    for axes, (title, lines) in zip(all_axes, panels.items()):
         for name, (steps, values) in lines.items():
             mean, deviation = values.mean(0), values.std(0)
             (line,) = axes.plot(steps, mean, label=name)
             band = (steps, mean - deviation, mean + deviation)
             axes.fill_between(*band, color=line.get_color(), alpha=0.12)
         axes.set_title(title, fontsize="medium")
-        axes.set_xlabel("steps")
-        axes.set_yscale("log")
+        axes.set(xlabel="steps", yscale="log")
     axes.legend(frameon=False, fontsize="x-small")
     return _save(figure.savefig, path, metadata={"Software": None})
 
@@ -193,14 +192,14 @@ def plot_curves(
 def plot_costs(
     panels: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]], path: AnyPath
 ) -> AnyPath:
-    """Milliseconds of a train step against the size of the work, both in powers of two.
+    """Plots the milliseconds of a train step against the size of the work, in powers of two.
 
     Args:
-        panels: label of the size -> name of the line -> (size, milliseconds).
-        path: of the picture.
+        panels: Label of the size -> name of the line -> (size, milliseconds).
+        path: Path of the picture.
     """
-    figure, places = _axes(4.4 * len(panels), 3.6, len(panels))
-    for axes, (label, lines) in zip(places, panels.items()):
+    figure, all_axes = _axes(4.4 * len(panels), 3.6, len(panels))
+    for axes, (label, lines) in zip(all_axes, panels.items()):
         for name, points in lines.items():
             axes.plot(*zip(*points), marker="o", markersize=3, label=name)
         axes.set_xscale("log", base=2)

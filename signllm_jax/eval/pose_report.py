@@ -1,6 +1,6 @@
-"""The report of a run that produces clips: its productions, held against reference rows.
+"""The report of a run that produces clips: its productions, compared with reference rows.
 
-Productions are free-running: only texts or prompts reach the model. `report.json` is for machines,
+Productions are free-running: only texts or prompts reach the model. `report.json` is for programs,
 `report.md` for people; pictures lie beside them and sample clips in the run's `samples/`.
 """
 
@@ -13,15 +13,7 @@ import numpy as np
 from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.core.errors import ConfigError
 from signllm_jax.core.wording import counted
-from signllm_jax.eval import (
-    baselines,
-    figures,
-    pages,
-    plots,
-    provenance,
-    takes_report,
-    warnings,
-)
+from signllm_jax.eval import baselines, figures, pages, plots, provenance, takes_report, warnings
 from signllm_jax.eval.back_translate import ReaderConfig
 from signllm_jax.eval.eval_set import EvalSet, Language, fill_rows, open_texts
 from signllm_jax.eval.evaluators import (
@@ -77,14 +69,14 @@ def evaluate(
         seed: Seed of the permutation of other clips and of the bootstrap.
         data_dir: Folder of the prepared data; by default the run's.
         samples: Clips of a language rendered to `samples/`; by default the config's.
-        reader_config: Sizes of the CTC readers, whose seed is replaced; by default as the data set
-            needs.
-        predictions: Another system's clips (`eval.predictions`), scored in the place of the run's
-            own, which are a row beside them where both have depth; the report is then
-            `report-<their name>.json`, and sample clips lie beside it.
+        reader_config: Sizes of the CTC readers, whose seed is replaced; the default depends on the
+            data set.
+        predictions: Another system's clips (`eval.predictions`), which are scored in place of the
+            run's productions; these are a further row where both have depth. The report is then
+            `report-<name of the predictions>.json`, and sample clips lie beside it.
         export: Folder that productions and references are written to (`eval.export`).
         peer: Another system that signs the same texts, as a row; all rows are then in x and y.
-        opened: Opens what is evaluated, as the kind of run asks for.
+        opened: Function that opens the evaluation set for the kind of run.
 
     Returns:
         What is written to report.json.
@@ -103,72 +95,67 @@ def evaluate(
     run_dir = Workdir(workdir)
     file = report_path(run_dir, split, output, predictions, peer.name if peer else "")
     kept, evaluated = keeps(run_dir, file), opened(run_dir, split, data_dir)
-    if readers and not evaluated.spelled:
+    config, languages, spelled = evaluated.config, evaluated.languages, evaluated.spelled
+    if readers and not spelled:
         raise ConfigError(f"--readers: they spell words, but {run_dir.path} has sentences")
     theirs, matched = (None, None) if predictions is None else _predicted(evaluated, predictions)
-    judges = [open_evaluator(path, tuple(evaluated.languages)) for path in evaluators]
+    judges = [open_evaluator(path, tuple(languages)) for path in evaluators]
     flat = peer is not None or (theirs is not None and theirs.flat)
     if flat:
         judges = [lifting(judge) for judge in judges]
     if not flat or peer is not None:
-        count = sum(len(language.texts) for language in evaluated.languages.values())
-        tell(f"producing {counted(count, 'clip')}")
-    more_rows, more_facts = fill_rows(evaluated, seed, matched, own=not flat)
+        tell(f"producing {counted(sum(len(lang.texts) for lang in languages.values()), 'clip')}")
+    more_rows, more_facts = fill_rows(evaluated, seed, matched, with_own_model=not flat)
     takes_report.add_rows(evaluated)
     if export is not None:
-        export_clips(export, split, evaluated.languages)
+        export_clips(export, split, languages)
     if peer is not None:
-        for code, clips in sign(peer, evaluated.languages).items():
-            evaluated.languages[code].rows["peer"] = clips
-        flatten_languages(evaluated.languages)
-    if evaluated.spelled and not judges:  # CTC over letters is no judge of sentences
+        for code, clips in sign(peer, languages).items():
+            languages[code].rows["peer"] = clips
+        flatten_languages(languages)
+    if spelled and not judges:  # CTC over letters is no judge of sentences
+        sizes = reader_config or reader_of(config)
         seeds = range(1 if readers is None else readers)
-        sizes = reader_config or reader_of(evaluated.config)
-        judges = trained_inside(kept, evaluated.languages, seeds, sizes, flat)
-    read = _read(judges, evaluated.languages) if judges else None
-    named = [
-        describe(judge, evaluated.languages, [t for t in real if t is not None], evaluated.spelled)
+        judges = trained_inside(kept, languages, seeds, sizes, flat)
+    read = _read(judges, languages) if judges else None
+    described = [
+        describe(judge, languages, [text for text in real if text is not None], spelled)
         for judge, real in zip(judges, read["ground_truth"] if read else ())
     ]
-    for each in named:
-        check_fit(each)
-    texts = [text for language in evaluated.languages.values() for text in language.texts]
-    where = _places(evaluated.languages)
+    for evaluator in described:
+        check_fit(evaluator)
+    texts = [text for language in languages.values() for text in language.texts]
+    where = _indices(languages)
     scores = _scores(evaluated, theirs)
     rows = _tables(evaluated, scores, where, texts, read, seed)
     takes_report.add_figures(evaluated, rows)
     folder = file.parent / file.stem if theirs or peer else kept.path / "samples"
-    count = evaluated.config.eval.samples if samples is None else samples
-    save_samples(folder, evaluated.languages, count, evaluated.spelled and not (theirs or peer))
-    run = provenance.describe_run(
-        run_dir.path, evaluated.config, evaluated.groups, began, sum(j.kept_seconds for j in judges)
-    )
+    count = config.eval.samples if samples is None else samples
+    save_samples(folder, languages, count, spelled and not (theirs or peer))
+    kept_seconds = sum(judge.kept_seconds for judge in judges)
+    run = provenance.describe_run(run_dir.path, config, evaluated.groups, began, kept_seconds)
+    notes = warnings.of_clips(config, described, rows["produced"], evaluated.skipped, theirs, peer)
+    notes += warnings.of_short_lines(rows | more_rows) + warnings.of_odd_clips(languages, spelled)
     facts = {
-        "excluded": {code: dict(each.excluded) for code, each in evaluated.languages.items()},
+        "excluded": {code: dict(language.excluded) for code, language in languages.items()},
         "skipped": evaluated.skipped,
         "misread": _misread(where, texts, read),
         "pictures": _pictures(run_dir, file, evaluated, rows["produced"], scores, where),
-        "warnings": warnings.of_clips(
-            evaluated.config, named, rows["produced"], evaluated.skipped, theirs, peer
-        )
-        + warnings.of_short_lines(rows | more_rows)
-        + warnings.of_odd_clips(evaluated.languages, evaluated.spelled),
+        "warnings": notes,
         "split": split,
         **({"predictions": theirs.describe()} if theirs else {}),
         **({"peer": peer.describe()} if peer else {}),
-        "run": run | {"evaluators": named, "evaluation_seed": seed},
+        "run": run | {"evaluators": described, "evaluation_seed": seed},
     }
-    if read is not None and not evaluated.spelled:
+    if read is not None and spelled:
+        facts["lengths"] = of_languages(languages, where, read["produced"], scores["produced"])
+    elif read is not None:
         facts["signatures"] = {"texts": signatures()} | more_facts.pop("signatures", {})
-    if read is not None and evaluated.spelled:
-        facts["lengths"] = of_languages(
-            evaluated.languages, where, read["produced"], scores["produced"]
-        )
     return pages.write(Report(rows | more_rows, facts | more_facts), file)
 
 
 def _predicted(evaluated: EvalSet, path):
-    """Another system's predictions, and its clips by language; languages without any go."""
+    """Another system's predictions, and its clips by language; skips languages without any."""
     rates = {
         name: clip.fps
         for language in evaluated.languages.values()
@@ -181,24 +168,22 @@ def _predicted(evaluated: EvalSet, path):
     return theirs, matched
 
 
-def _places(languages: dict[str, Language]) -> dict[str, np.ndarray]:
-    """Language -> the places of its clips among those of all."""
+def _indices(languages: dict[str, Language]) -> dict[str, np.ndarray]:
+    """Language -> the indices of its clips among those of all languages."""
     ends = np.cumsum([0, *(len(language.texts) for language in languages.values())])
     return {code: np.arange(*ends[i : i + 2]) for i, code in enumerate(languages)}
 
 
 def _read(judges: Sequence[Evaluator], languages) -> dict[str, list[list[str | None]]]:
-    """Row -> reader -> what it reads from the clips of all languages, None where there is none."""
+    """Row -> reader -> the text of each clip of all languages, None where there is no clip."""
     read: dict[str, list[list[str | None]]] = {}
     for row in _row_names(languages):
-        read[row] = []
-        for judge in judges:
-            texts: list[str | None] = []
+        read[row] = [[] for _ in judges]
+        for texts, judge in zip(read[row], judges):
             for code, language in languages.items():
-                there = [clip for clip in language.rows[row] if clip is not None]
-                found = iter(judge.read(code, there))
-                texts += [None if clip is None else next(found) for clip in language.rows[row]]
-            read[row].append(texts)
+                clips = language.rows[row]
+                in_turn = iter(judge.read(code, [clip for clip in clips if clip is not None]))
+                texts += [None if clip is None else next(in_turn) for clip in clips]
     return read
 
 
@@ -207,28 +192,27 @@ def _row_names(languages: dict[str, Language]) -> list[str]:
 
 
 def _scores(evaluated: EvalSet, theirs: Predictions | None) -> dict[str, dict[str, np.ndarray]]:
-    """Row -> scores of all clips; predictions without an end are in no distance."""
+    """Row -> scores of all clips; distances leave out predictions without an end."""
     languages, scores = evaluated.languages.values(), {}
     references = [clip for language in languages for clip in language.references]
     for row in _row_names(evaluated.languages):
         clips = [clip for language in languages for clip in language.rows[row]]
-        if evaluated.alike and row in figures.MODEL_ROWS:
-            made = (clip for language in languages for clip in language.whole(row))
-            still = (clip for language in languages for clip in language.whole("mean_pose"))
-            clips = [clip if len(clip) else pose for clip, pose in zip(made, still)]
+        if evaluated.alike and row in figures.MODEL_ROWS:  # no frames: the mean pose
+            still = (clip for language in languages for clip in language.rows["mean_pose"])
+            clips = [clip or pose for clip, pose in zip(clips, still)]
         only = () if row == "produced" else figures.BRIEF
         scores[row] = figures.score_row(references, clips, only)
     if theirs is not None:
         names = [file_name(name) for language in languages for name in language.names]
-        lasts = np.array([theirs.seconds.get(name, np.nan) for name in names])
-        figures.leave_out(scores["produced"], lasts)
+        seconds = np.array([theirs.seconds.get(name, np.nan) for name in names])
+        figures.leave_out(scores["produced"], seconds)
     return scores
 
 
 def _tables(evaluated: EvalSet, scores, where, texts, read, seed) -> dict[str, dict[str, dict]]:
     """Row -> language, or ALL -> flat metrics."""
-    every = list(where.values()) if evaluated.alike else [np.arange(len(texts))]
-    parts = {ALL: every} | {code: [chosen] for code, chosen in where.items()}
+    parts = {ALL: list(where.values()) if evaluated.alike else [np.arange(len(texts))]}
+    parts |= {code: [chosen] for code, chosen in where.items()}
     rows = {
         row: {
             code: figures.flat_metrics(scores, row, part, texts, read, seed, evaluated.spelled)
@@ -250,12 +234,12 @@ def _tables(evaluated: EvalSet, scores, where, texts, read, seed) -> dict[str, d
 
 
 def _misread(where, texts, read) -> dict[str, list[list[str]]]:
-    """Language -> (text, what the first reader read from its production) where they differ."""
+    """Language -> (text, text that the first reader read from its production) if they differ."""
     if read is None:
         return {}
-    found = read["produced"][0]
+    pairs = list(map(list, zip(texts, read["produced"][0])))
     return {
-        code: [[texts[i], found[i]] for i in chosen if texts[i] != found[i]]
+        code: [pairs[i] for i in chosen if pairs[i][0] != pairs[i][1]]
         for code, chosen in where.items()
     }
 
@@ -278,16 +262,16 @@ def _pictures(workdir, output, evaluated: EvalSet, metrics, scores, where) -> di
         ),
         "Length against length": plots.plot_lengths(lengths, folder / "lengths.png"),
     }
-    every = [(c, i) for c, each in evaluated.languages.items() for i in range(len(each.texts))]
+    clips = [(c, i) for c, lang in evaluated.languages.items() for i in range(len(lang.texts))]
     ratio = produced["dtw"] / pose["dtw"]
     order = [i for i in np.argsort(ratio) if np.isfinite(ratio[i])]
     if order:
         chosen = {"best": order[0], "median": order[len(order) // 2], "worst": order[-1]}
-        clips = []
-        for name, place in chosen.items():
-            code, i = every[place]
-            each = evaluated.languages[code]
-            text = f"{name}: {each.texts[i]} ({code}), DTW / mean pose {ratio[place]:.3f}"
-            clips.append((text, each.whole("produced")[i], each.references[i]))
-        drawn["Best, median and worst production"] = plots.strip(clips, folder / "strip.png")
+        strips = []
+        for name, index in chosen.items():
+            code, i = clips[index]
+            language = evaluated.languages[code]
+            text = f"{name}: {language.texts[i]} ({code}), DTW / mean pose {ratio[index]:.3f}"
+            strips.append((text, language.whole("produced")[i], language.references[i]))
+        drawn["Best, median and worst production"] = plots.strip(strips, folder / "strip.png")
     return {name: f"{folder.name}/{path.name}" for name, path in drawn.items() if path}

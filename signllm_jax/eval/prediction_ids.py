@@ -1,4 +1,4 @@
-"""By which names another system's predictions may call the references of a split."""
+"""The names by which another system's predictions may call the references of a split."""
 
 import re
 import unicodedata
@@ -16,26 +16,27 @@ def file_name(name: str) -> str:
 
 
 def aliases(names: Iterable[str]) -> dict[str, str]:
-    """Other name of a reference -> the `file_name` of its id, where it means one reference only.
+    """Alias of a reference -> the `file_name` of its id, where the alias is unambiguous.
 
-    Beside the id itself, `LANGUAGE_SOURCE_CLIP`, these are `SOURCE_CLIP` and `CLIP`, and of a clip
-    in a folder its last part; the clip of a spelled data set is the text with _ between its words.
+    Beside the id itself, `LANGUAGE_SOURCE_CLIP`, the aliases are `SOURCE_CLIP` and `CLIP`, and for
+    a clip in a folder its last part. The `CLIP` of a spelled data set is the text with _ between
+    its words.
     """
     meant: dict[str, set[str]] = {}
     for name in names:
-        for other in {name, name.rpartition("/")[2], *_own(name)} - {""}:
-            meant.setdefault(file_name(other), set()).add(file_name(name))
-    single = {other: next(iter(full)) for other, full in meant.items() if len(full) == 1}
+        for alias in {name, name.rpartition("/")[2], *_corpus_names(name)} - {""}:
+            meant.setdefault(file_name(alias), set()).add(file_name(name))
+    single = {alias: next(iter(full)) for alias, full in meant.items() if len(full) == 1}
     return single | {file_name(name): file_name(name) for name in names}
 
 
-def _own(name: str) -> set[str]:
-    """What the corpus itself calls the clip of an id."""
-    found: set[str] = set()
+def _corpus_names(name: str) -> set[str]:
+    """The names of a clip in the corpus, by its id."""
+    names: set[str] = set()
     for code in LANGUAGES:
         if name.startswith(f"{code}_"):
             rest = name.removeprefix(f"{code}_")
             spelled = _SPELLED.match(rest)
-            own = rest[spelled.end() :] if spelled else rest.partition("_")[2]
-            found |= {rest, own, own.rpartition("/")[2]}
-    return found
+            clip = rest[spelled.end() :] if spelled else rest.partition("_")[2]
+            names |= {rest, clip, clip.rpartition("/")[2]}
+    return names

@@ -1,12 +1,13 @@
-"""Reads somebody else's predictions and matches them to the references by id.
+"""Reads another system's predictions and matches them to the references by id.
 
-`FILE.skels` has its ids in `FILE.files` beside it, line by line; `FILE.pt` has them within. A
-folder holds such files, or one file a clip whose name without its suffix is the id (`.pose .npz
-.skels .json .zip`), or a folder of OpenPose's frames a clip, at any depth. Ids are those of the
-data set (`asl_how2sign_CLIP`) or the corpus's own (`CLIP`; see `prediction_ids`).
+`FILE.skels` has its ids in `FILE.files` beside it, line by line; `FILE.pt` contains them. A folder
+holds such files, or one file per clip whose name without its suffix is the id (`.pose .npz .skels
+.json .zip`), or one folder of OpenPose frames per clip, at any depth. Ids are those of the data set
+(`asl_how2sign_CLIP`) or of the corpus (`CLIP`; see `prediction_ids`).
 """
 
 import dataclasses
+import functools
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -30,9 +31,9 @@ from signllm_jax.poses.frames import Repairs
 from signllm_jax.poses.normalize import to_shoulder_widths
 from signllm_jax.poses.openpose import read_openpose
 
-_NAMED = 5  # ids that are named in a report
-_FRAME = "_keypoints.json"  # the end of the names of OpenPose's files
-ENDLESS = 2.0  # times the longest reference: a prediction that lasts longer had no end
+_NAMED = 5  # number of unknown ids that a report lists
+_FRAME = "_keypoints.json"  # suffix of the names of OpenPose's files
+ENDLESS = 2.0  # a prediction that lasts longer than this times the longest reference had no end
 
 
 @dataclasses.dataclass
@@ -40,12 +41,12 @@ class Predictions:
     """Clips of another system.
 
     Attributes:
-        path: what was read.
-        clips: `file_name` of the id -> the clip, or why there is none.
-        repairs: what the readers put right.
-        unknown: ids of predictions that no reference has, after `match`.
-        flat: whether both sides are compared in x and y, after `match`.
-        seconds: `file_name` of the id -> how long a prediction without an end lasts, after `match`.
+        path: Path of the predictions.
+        clips: `file_name` of the id -> the clip, or the reason why there is none.
+        repairs: Repairs that the readers made.
+        unknown: Ids of predictions that no reference has, after `match`.
+        flat: Whether both sides are compared in x and y, after `match`.
+        seconds: `file_name` of the id -> duration of a prediction without an end, after `match`.
     """
 
     path: str
@@ -56,7 +57,7 @@ class Predictions:
     seconds: dict[str, float] = dataclasses.field(default_factory=dict)
 
     def describe(self) -> dict:
-        """What report.json says about them."""
+        """The section of report.json about them."""
         return {
             "path": self.path,
             "clips": len(self.clips),
@@ -69,20 +70,21 @@ class Predictions:
 
 
 def read_predictions(path: str | os.PathLike, fps: Mapping[str, float]) -> Predictions:
-    """Reads every prediction under `path`; one that cannot be read is kept as the reason.
+    """Reads every prediction under `path`; for one that cannot be read the reason is kept.
 
     Args:
-        path: a `.skels` or `.pt` file or a folder.
-        fps: id -> frames a second of the reference, for formats that do not store them.
+        path: A `.skels` or `.pt` file or a folder.
+        fps: Id -> frames per second of the reference, for formats that do not store them.
 
     Raises:
-        DataError: nothing there, `.skels` and `.files` of different lengths, or an id twice.
+        DataError: There are no predictions, an id occurs twice, or `.skels` and `.files` have
+            different lengths.
     """
     path = Path(path)
     rates = {file_name(name): rate for name, rate in fps.items()}
     if len(rates) < len(fps):
         raise DataError(f"{path}: two references have ids that are the same as names of files")
-    found, aliases = Predictions(os.fspath(path), {}, Repairs()), aliases_of(fps)
+    predictions, aliases = Predictions(os.fspath(path), {}, Repairs()), aliases_of(fps)
     if path.is_dir():
         candidates = _candidates(path)
     elif path.is_file() and path.suffix.lower() in (".skels", ".pt"):
@@ -90,45 +92,42 @@ def read_predictions(path: str | os.PathLike, fps: Mapping[str, float]) -> Predi
     else:
         raise DataError(f"{path}: predictions are a .skels file, a .pt file or a folder")
     for file in candidates:
-        for said, read in _clips(file, found.repairs, alone=path.is_file()):
-            name = file_name(said)
-            name = aliases.get(name) or aliases.get(file_name(clip_id(said)), name)
-            if name in found.clips:
+        for clip_name, read in _clips(file, predictions.repairs, alone=path.is_file()):
+            name = file_name(clip_name)
+            name = aliases.get(name) or aliases.get(file_name(clip_id(clip_name)), name)
+            if name in predictions.clips:
                 raise DataError(f"{file}: a second prediction of {name}")
-            found.clips[name] = _checked(read, rates.get(name, 25), found.repairs)
-    if not found.clips:
+            predictions.clips[name] = _checked(read, rates.get(name, 25), predictions.repairs)
+    if not predictions.clips:
         raise DataError(f"{path}: no predictions in it ({' '.join(files.SUFFIXES)} .pt)")
-    return found
+    return predictions
 
 
 def _candidates(folder: Path) -> list[Path]:
     """The files of clips below a folder, and the folders of OpenPose's frames."""
-    every = [p for p in sorted(folder.rglob("*")) if not p.name.startswith("._")]
-    frames = {path.parent for path in every if path.name.endswith(_FRAME)}
-    fitting = [p for p in every if p.suffix.lower() in (*files.SUFFIXES, ".pt")]
-    fitting = [p for p in fitting if not p.name.endswith(_FRAME)]
+    paths = [path for path in folder.rglob("*") if not path.name.startswith("._")]
+    frames = {path for path in paths if path.name.endswith(_FRAME)}
+    clips = {path for path in paths if path.suffix.lower() in (*files.SUFFIXES, ".pt")} - frames
     # the same clips are exported as .skels and as .pt into one folder
-    return sorted(
-        {p for p in fitting if p.suffix.lower() != ".pt" or not p.with_suffix(".skels").exists()}
-        | frames
-    )
+    twice = {p for p in clips if p.suffix.lower() == ".pt" and p.with_suffix(".skels").exists()}
+    return sorted(clips - twice | {path.parent for path in frames})
 
 
 def _clips(
     path: Path, repairs: Repairs, alone: bool
 ) -> Iterator[tuple[str, Callable[[float], PoseClip | None]]]:
-    """(id, what reads the clip at a frame rate) of every clip of a file."""
+    """The id of every clip of a file, and a function that reads the clip at a frame rate."""
     listed = path.with_suffix(".files")
     if path.suffix.lower() == ".pt":
         for name, points in read_slrtp(path):
-            place = f"{path}: {name:.80}"
-            yield name, lambda rate, points=points, place=place: to_clip(points, place)
+            source = f"{path}: {name:.80}"
+            yield name, lambda rate, points=points, source=source: to_clip(points, source)
         return
     if path.is_dir():
         yield path.name, lambda rate: read_openpose(path, rate, repairs)
         return
     if path.suffix.lower() != ".skels" or not (alone or listed.exists()):
-        # the depth of a .pose is in a unit that no file says
+        # a .pose file does not give the unit of its depth
         kept = without_depth if path.suffix.lower() == ".pose" else lambda clip: clip
         name = path.stem.removesuffix(".json")
         yield name, lambda rate: kept(files.read_clip(path, rate, repairs))
@@ -138,21 +137,20 @@ def _clips(
     except (OSError, ValueError) as error:
         raise DataError(f"{listed}: the ids of {path.name} cannot be read: {error}") from None
     count = 0
-    for line in skels.lines(path):
-        if count < len(names):
-            place = f"{path}: line {count + 1}"
+    for count, line in enumerate(skels.lines(path), 1):
+        if count <= len(names):
+            source = f"{path}: line {count}"
 
-            def read(rate, line=line, place=place):
-                return skels.read_line(line, rate, None, place, repairs)
+            def read(rate, line=line, source=source):
+                return skels.read_line(line, rate, None, source, repairs)
 
-            yield names[count].strip(), read
-        count += 1
+            yield names[count - 1].strip(), read
     if count != len(names):
         raise DataError(f"{path}: {count} lines, but {len(names)} ids in {listed.name}")
 
 
 def _checked(read, fps: float, repairs: Repairs) -> PoseClip | str:
-    """The clip at the rate of its reference, or why it cannot be scored."""
+    """The clip at the rate of its reference, or the reason why it cannot be scored."""
     try:
         clip = read(float(fps))
     except PoseFormatError as error:
@@ -161,9 +159,10 @@ def _checked(read, fps: float, repairs: Repairs) -> PoseClip | str:
         return "prediction empty"
     if not clip.observed.any():
         return "prediction without a joint"
-    if (own := at_rate(clip, float(fps))) is not clip:
+    resampled = at_rate(clip, float(fps))
+    if resampled is not clip:
         repairs["clips resampled to the rate of their reference"] += 1
-    return own
+    return resampled
 
 
 def _shoulder_width(clip: PoseClip) -> float:
@@ -174,47 +173,46 @@ def _shoulder_width(clip: PoseClip) -> float:
     return float(np.median(apart)) if len(apart) else float("nan")
 
 
-def _in_unit(clip: PoseClip, unit: float) -> PoseClip | str:
-    """The clip about its median neck, its shoulders `unit` wide; a reason where it has none."""
+def _in_unit(clip: PoseClip, unit: float) -> PoseClip:
+    """The clip about its median neck, its shoulders `unit` wide."""
+    positions = to_shoulder_widths(clip.positions, clip.confidence, clip.layout, "clip")
+    return dataclasses.replace(clip, positions=(unit * positions).astype(np.float32))
+
+
+def _changed(clip: PoseClip | str, change: Callable[[PoseClip], PoseClip]) -> PoseClip | str:
+    """The changed clip; a reason where there is none, or no shoulders to measure it by."""
     try:
-        positions = to_shoulder_widths(clip.positions, clip.confidence, clip.layout, "clip")
+        return change(clip) if isinstance(clip, PoseClip) else clip
     except PoseFormatError as error:
         return f"prediction without shoulders ({error})"
-    return dataclasses.replace(clip, positions=(unit * positions).astype(np.float32))
 
 
 def _in_x_and_y(predictions: Predictions, languages: dict[str, Language]) -> bool:
     """Whether a prediction of a reference has no depth, or other joints than the reference."""
-    for each in languages.values():
-        for name, reference in zip(each.names, each.references):
-            clip = predictions.clips.get(file_name(name))
-            if isinstance(clip, PoseClip) and (
-                clip.layout != reference.layout
-                or (reference.layout == OPENPOSE50.name and is_flat(clip))
-            ):
-                return True
-    return False
-
-
-def _flattened(clip: PoseClip | str) -> PoseClip | str:
-    try:
-        return flatten(clip) if isinstance(clip, PoseClip) else clip
-    except PoseFormatError as error:
-        return f"prediction without shoulders ({error})"
+    pairs = (
+        (predictions.clips.get(file_name(name)), reference)
+        for language in languages.values()
+        for name, reference in zip(language.names, language.references)
+    )
+    return any(
+        clip.layout != reference.layout or (reference.layout == OPENPOSE50.name and is_flat(clip))
+        for clip, reference in pairs
+        if isinstance(clip, PoseClip)
+    )
 
 
 def match(predictions: Predictions, languages: dict[str, Language]) -> dict[str, list[PoseClip]]:
     """Gives every reference its prediction.
 
-    References without a usable one are taken out of `languages`, which is changed, and counted as
-    excluded by the reason; languages without any are taken out wholly. All rows of the report are
-    then about the same clips.
+    References without a usable prediction are removed from `languages`, which is changed, and
+    counted as excluded by the reason; languages without any are removed. All rows of the report
+    then have the same clips.
 
     Where predictions have no depth, or the joints of another layout, both sides are flattened:
-    everything in `languages` and the predictions have the same joints, and x and y alone.
+    everything in `languages` and the predictions have the same joints, in x and y only.
 
-    Formats and systems have units of their own, so every prediction is laid about its own median
-    neck and scaled to one shoulder width for a language, the median of its references' clips.
+    Formats and systems have units of their own. So every prediction is centered on its own median
+    neck and scaled to one shoulder width per language, the median of its references' clips.
     Nothing of the reference of the same text is used.
 
     A prediction that lasts longer than `ENDLESS` times the longest reference of its language is cut
@@ -224,55 +222,51 @@ def match(predictions: Predictions, languages: dict[str, Language]) -> dict[str,
         Language -> clips in the order of its texts.
 
     Raises:
-        DataError: no reference has a usable prediction.
+        DataError: No reference has a usable prediction.
     """
-    known = {file_name(name) for each in languages.values() for name in each.names}
+    known = {file_name(name) for language in languages.values() for name in language.names}
     predictions.unknown = sorted(set(predictions.clips) - known)
     predictions.flat = _in_x_and_y(predictions, languages)
     if predictions.flat:
         flatten_languages(languages)
-        predictions.clips = {n: _flattened(clip) for n, clip in predictions.clips.items()}
+        predictions.clips = {n: _changed(clip, flatten) for n, clip in predictions.clips.items()}
     matched = {}
     reasons: Counter = Counter()
-    for code, each in list(languages.items()):
-        keep, clips = [], []
-        widths = np.array([_shoulder_width(clip) for clip in each.references])
+    for code, language in list(languages.items()):
+        clips: dict[int, PoseClip] = {}
+        widths = np.array([_shoulder_width(clip) for clip in language.references])
         unit = float(np.median(widths[widths > 0])) if (widths > 0).any() else 1.0
-        for index, name in enumerate(each.names):
+        for index, name in enumerate(language.names):
             clip = predictions.clips.get(file_name(name), "no prediction")
+            clip = _changed(clip, functools.partial(_in_unit, unit=unit))
             if isinstance(clip, PoseClip):
-                clip = _in_unit(clip, unit)
-            if isinstance(clip, PoseClip):
-                keep.append(index)
-                clips.append(clip)
+                clips[index] = clip
             else:
-                each.excluded[clip.partition(" (")[0]] += 1
+                language.excluded[clip.partition(" (")[0]] += 1
                 reasons[clip] += 1
-        if keep:
-            each.keep(keep)
-            matched[code] = _cut(clips, each, predictions)
+        if clips:
+            language.keep(list(clips))
+            matched[code] = _cut(list(clips.values()), language, predictions)
         else:
             del languages[code]
     if not matched:
-        told = "; ".join(f"{count} x {why}" for why, count in reasons.most_common(3))
+        why = "; ".join(f"{count} x {reason}" for reason, count in reasons.most_common(3))
         raise DataError(
             f"{predictions.path}: none of its {len(predictions.clips)} predictions can be scored: "
-            f"{told}; ids look like {next(iter(predictions.clips))} there and "
-            f"{min(known)} here"
+            f"{why}; ids look like {next(iter(predictions.clips))} there and {min(known)} here"
         )
     return matched
 
 
-def _cut(clips: list[PoseClip], each: Language, predictions: Predictions) -> list[PoseClip]:
+def _cut(clips: list[PoseClip], language: Language, predictions: Predictions) -> list[PoseClip]:
     """Cuts the predictions that have no end, and marks them as cut off."""
-    longest = max(len(clip) / clip.fps for clip in each.references)
-    seconds = [len(clip) / clip.fps for clip in clips]
-    each.cut_off = np.array([lasts > ENDLESS * longest for lasts in seconds])
-    others = [lasts for lasts, cut in zip(seconds, each.cut_off) if not cut]
-    kept = max(longest, *others, 0)
-    for index in np.flatnonzero(each.cut_off):
-        clip, end = clips[index], max(int(kept * clips[index].fps), 1)
+    longest = max(clip.seconds for clip in language.references)
+    language.cut_off = np.array([clip.seconds > ENDLESS * longest for clip in clips])
+    kept = max([longest, *(c.seconds for c, cut in zip(clips, language.cut_off) if not cut)])
+    for index in np.flatnonzero(language.cut_off):
+        clip = clips[index]
+        predictions.seconds[file_name(language.names[index])] = clip.seconds
+        end = max(int(kept * clip.fps), 1)
         arrays = {"positions": clip.positions[:end], "confidence": clip.confidence[:end]}
         clips[index] = dataclasses.replace(clip, **arrays)
-        predictions.seconds[file_name(each.names[index])] = seconds[index]
     return clips

@@ -1,7 +1,7 @@
 """Prompts to LangGloss to poses, free-running, scored: on dev while training and for the report."""
 
 import collections
-import dataclasses
+import contextlib
 import itertools
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -42,13 +42,13 @@ POSES = (
 def open_asked(
     split: Mapping[str, Source], train: Mapping[str, Source], layout: str, limit: int = 0
 ) -> dict[str, Language]:
-    """What a split asks for in each language that has clips of it.
+    """The texts and clips of a split in each language that has clips of it.
 
     Args:
-        split: The split of each language.
-        train: Its train split.
-        layout: Skeleton of the clips.
-        limit: Number of clips of a language that are looked at, 0 = all.
+        split: Split of each language.
+        train: Train split of each language.
+        layout: Layout of the clips.
+        limit: Greatest number of clips per language that are looked at, 0 = all.
     """
     asked = {}
     for code, clips in split.items():
@@ -77,26 +77,26 @@ def own_spoken(language: str) -> str:
 def prompts_for(
     texts: Sequence[str], language: str, spoken: Sequence[str], split: str
 ) -> tuple[list[str], list[str | None]]:
-    """Prompts from a split's templates in turn, and what the caller says beside each.
+    """Prompts from a split's templates in turn, and the language that the caller names for each.
 
-    The caller names the sign language where the template has no place for it. No rule that reads
-    prompts has a say in which template is taken.
+    The caller names the sign language where the template has no place for it. The choice of the
+    template does not depend on the rules that read prompts.
 
     Args:
-        texts: what is asked for; they come again where there are fewer than spoken languages.
-        language: the sign language.
-        spoken: the spoken language of each prompt.
-        split: of the templates.
+        texts: Texts that are asked for; they are repeated as often as `spoken` needs.
+        language: Sign language.
+        spoken: Spoken language of each prompt.
+        split: Split of the templates.
     """
     prompts, callers = [], []
     turn = collections.Counter()
     first = zlib.crc32(language.encode())  # sign languages begin at different templates
-    for text, asking in zip(itertools.cycle(texts), spoken):
-        chosen = templates(asking, split)
-        template = chosen[(first + turn[asking]) % len(chosen)]
-        turn[asking] += 1
-        short = zlib.crc32(f"{language} {asking} {text}".encode()) & 1
-        name = (names(language, asking), abbreviations(language))[short][0]
+    for text, prompt_language in zip(itertools.cycle(texts), spoken):
+        chosen = templates(prompt_language, split)
+        template = chosen[(first + turn[prompt_language]) % len(chosen)]
+        turn[prompt_language] += 1
+        short = zlib.crc32(f"{language} {prompt_language} {text}".encode()) & 1
+        name = (names(language, prompt_language), abbreviations(language))[short][0]
         before, _, after = template.partition(SLOT)
         prompts.append(f"{before.replace(NAME, name)}{text}{after.replace(NAME, name)}")
         callers.append(None if NAME in template else language)
@@ -114,22 +114,20 @@ def ask_model(
     """The LangGloss of prompts as the server understands them, REFUSED where it would refuse.
 
     Args:
-        model: both stages of the group, compiled.
-        group: whose text stage reads.
-        params: of the group, stacked [1, ...].
-        prompts: what is asked.
-        callers: the sign language that a caller names beside each prompt, or None.
-        split: of the prompts' templates, which the rules that read prompts do not know here.
+        model: Both stages of the group, compiled.
+        group: Group whose text stage reads the prompts.
+        params: Parameters of the group, stacked [1, ...].
+        prompts: Prompts.
+        callers: Sign language that the caller names for each prompt, or None.
+        split: Split of the prompts' templates, which the rules that read prompts do not know here.
     """
     known = tuple(name for name in KNOWN if name != split)
-    requests = []
-    for prompt, caller in zip(prompts, callers, strict=True):
-        try:
-            requests.append(read_prompt(group, None, prompt, caller, known))
-        except (TextError, ConfigError):
-            requests.append(None)
-    glosses = iter(model.gloss(params, [request for request in requests if request]))
-    return [next(glosses) if request else REFUSED for request in requests]
+    requests = {}
+    for index, (prompt, caller) in enumerate(zip(prompts, callers, strict=True)):
+        with contextlib.suppress(TextError, ConfigError):
+            requests[index] = read_prompt(group, None, prompt, caller, known)
+    glosses = dict(zip(requests, model.gloss(params, list(requests.values()))))
+    return [glosses.get(index, REFUSED) for index in range(len(prompts))]
 
 
 def sign_glosses(
@@ -137,28 +135,26 @@ def sign_glosses(
 ) -> list[tuple[PoseClip, bool]]:
     """The clips of LangGloss, and whether each ended by itself.
 
-    What is refused, among it REFUSED, has a clip without frames.
+    Lines that the model refuses, and REFUSED, have a clip without frames.
     """
     made = model.made(params, ["" if gloss == REFUSED else gloss for gloss in glosses])
     return [
-        (_without_frames(real), True) if isinstance(clip, TextError) else clip
+        (PoseClip(real.positions[:0], real.confidence[:0], real.fps, real.layout), True)
+        if isinstance(clip, TextError)
+        else clip
         for clip, real in zip(made, asked.references, strict=True)
     ]
-
-
-def _without_frames(clip: PoseClip) -> PoseClip:
-    positions, confidence = clip.positions[:0], clip.confidence[:0]
-    return dataclasses.replace(clip, positions=positions, confidence=confidence)
 
 
 class PromptDev:
     """The dev words of all languages, asked for with templates of dev.
 
     Args:
-        dev, train: the splits of every language.
-        group: tables and statistics.
-        mesh: where the parameters lie.
-        config: of the run.
+        dev: Dev split of each language.
+        train: Train split of each language.
+        group: Tables and statistics.
+        mesh: Mesh that holds the parameters.
+        config: Config of the run.
     """
 
     def __init__(
@@ -176,9 +172,8 @@ class PromptDev:
             for code, language in self._asked.items()
             if config.text.trained != "text" and hosts.is_first()
         }
-        self._group = group
+        self._group, self._trained = group, config.text.trained
         self._model = PromptToPose(group, mesh, config.eval.batch_size)
-        self._trained = config.text.trained
         self._last: dict[str, list[PoseClip]] = {}
 
     def score(self, params: Tree) -> dict[str, dict[str, float]]:
@@ -191,12 +186,10 @@ class PromptDev:
             if self._trained != "text":
                 made = sign_glosses(self._model, params, lines, asked)
                 self._last[code] = [clip for clip, _ in made]
-                if hosts.is_first():  # the others help to produce
+                if hosts.is_first():  # all hosts produce, the first one scores
                     figures |= self._score_poses(code)
             scores.append(figures)
-        if not scores:
-            return {SHARED: {}}
-        return {SHARED: mean_metrics(scores)}
+        return {SHARED: mean_metrics(scores) if scores else {}}
 
     def _score_poses(self, code: str) -> dict[str, float]:
         """See POSES; what was not produced counts as the mean pose."""
@@ -206,11 +199,11 @@ class PromptDev:
         return {name: figures[name] for name in POSES if name in figures}
 
     def _understood(self, params, code, asked) -> tuple[dict[str, float], list[str]]:
-        """Figures of the text stage, and what it understood in the language's own spoken one."""
-        glosses = [glosses.split() for glosses in asked.glosses]
-        own, others = own_spoken(code), [s for s in SPOKEN if s != own_spoken(code)]
-        spoken = [others[i % len(others)] for i in range(len(asked.said))]
-        prompts, callers = prompts_for(asked.said, code, [own] * len(spoken) + spoken, "dev")
+        """Figures of the text stage, and its lines for prompts in the first spoken language."""
+        glosses, first = [line.split() for line in asked.glosses], own_spoken(code)
+        foreign = itertools.cycle(spoken for spoken in SPOKEN if spoken != first)
+        spoken = [first] * len(glosses) + list(itertools.islice(foreign, len(glosses)))
+        prompts, callers = prompts_for(asked.corpus_texts, code, spoken, "dev")
         lines = ask_model(self._model, self._group, params, prompts, callers, "dev")
         figures = score_lines([line.split() for line in lines], glosses * 2, code)
         figures["inexact"] = 1 - figures["exact_match"]

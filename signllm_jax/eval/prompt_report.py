@@ -1,14 +1,15 @@
-"""The report of Prompt2LangGloss: that of clips, and both stages apart and together.
+"""The report of Prompt2LangGloss: the report of clips, for both stages apart and together.
 
 The text stage is asked for every text of the split in all spoken languages, with templates that no
-model is trained on (of fingerspelling at `test` for words that are in no split, which nothing was
-chosen on either); once as `produce` asks it, with the sign language that `parse_prompt` finds by
-rules that do not know those templates, and once unaided, told the language only where the prompt
-does not say it. Clips are produced from what the text stage understood of the prompts in each sign
-language's own spoken language, and from the true LangGloss.
+model is trained on. In the `test` of fingerspelling the texts are words of no split, so nothing was
+chosen on them either. The text stage is asked twice: as `produce` asks it, with the sign language
+that `parse_prompt` finds by rules that do not know those templates, and unaided, where the language
+is given only if the prompt does not name it. Clips are produced from the LangGloss that the text
+stage writes for prompts in each sign language's own spoken language, and from the true LangGloss.
 """
 
 import functools
+import itertools
 from collections import defaultdict
 from typing import Any
 
@@ -24,12 +25,7 @@ from signllm_jax.corpora import fingerspelling
 from signllm_jax.corpora.published import is_spelled
 from signllm_jax.data import splits
 from signllm_jax.eval import baselines, pose_report
-from signllm_jax.eval.eval_set import (
-    EvalSet,
-    Language,
-    add_language,
-    check_not_empty,
-)
+from signllm_jax.eval.eval_set import EvalSet, Language, skip_empty
 from signllm_jax.eval.figures import line_metrics
 from signllm_jax.eval.prompt_dev import (
     ask_model,
@@ -55,7 +51,7 @@ WRONG = 20
 
 
 def open_prompts(workdir: Workdir, split: str, data_dir: str | None = None) -> EvalSet:
-    """Loads the group of a run and what a split asks for.
+    """Loads the group of a run, and the texts and clips of a split.
 
     Templates are those of `test` with texts of test, and those of `dev` with all others.
 
@@ -76,16 +72,12 @@ def open_prompts(workdir: Workdir, split: str, data_dir: str | None = None) -> E
         asked = {code: _prompt_words(train[code], config.data.layout) for code in codes}
     else:
         asked = open_asked(open_all(split), train, config.data.layout)
+    for code, language in asked.items() if spelled else ():
+        texts, letters = language.train.texts, list(itertools.chain(*language.train.units))
+        language.tokenizer = train_tokenizer(texts, letters, "letters", group.model.vocab, code)
     produce = functools.partial(_produce, templates="test" if split == "test" else "dev")
-    evaluated = EvalSet(config, {}, {}, {SHARED: group}, spelled, produce, alike=True)
-    for code, language in asked.items():
-        if spelled:
-            letters = [unit for units in language.train.units for unit in units]
-            language.tokenizer = train_tokenizer(
-                language.train.texts, letters, "letters", group.model.vocab, code
-            )
-        add_language(evaluated, code, language, split)
-    check_not_empty(evaluated, workdir, split)
+    evaluated = EvalSet(config, asked, {}, {SHARED: group}, spelled, produce, alike=True)
+    skip_empty(evaluated, workdir, split)
     return evaluated
 
 
@@ -95,17 +87,16 @@ evaluate = functools.partial(pose_report.evaluate, opened=open_prompts)
 def _prompt_words(train: splits.Source, layout: str) -> Language:
     """Words that are in no split, and their clips from the recorded letters."""
     language, code = open_language(train, layout), train.language
-    for word in fingerspelling.prompt_words(code):
-        language.texts.append(word)
-        language.said.append(word)
-        language.names.append(f"{code}_fingerspelling_{word}")
-        language.glosses.append(" ".join(fingerspelling.spell(word, code)))
-        language.references.append(fingerspelling.spelled_clip(word, code))
+    words = list(fingerspelling.prompt_words(code))
+    language.texts, language.corpus_texts = words, list(words)
+    language.names = [f"{code}_fingerspelling_{word}" for word in words]
+    language.glosses = [" ".join(fingerspelling.spell(word, code)) for word in words]
+    language.references = [fingerspelling.spelled_clip(word, code) for word in words]
     return language
 
 
 def _produce(evaluated: EvalSet, templates: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Asks for all texts and fills the rows that the model makes.
+    """Asks the model for all texts and fills the rows that it makes.
 
     Returns:
         The rows of the text stage, and further facts of the report.
@@ -119,45 +110,39 @@ def _produce(evaluated: EvalSet, templates: str) -> tuple[dict[str, Any], dict[s
     for code, language in evaluated.languages.items():
         count = len(language.texts)
         true[code] = [true_line(language, code, index) for index in range(count)]
-        glosses[code] = [glosses_of.split() for glosses_of in language.glosses] * len(SPOKEN)
+        glosses[code] = [line.split() for line in language.glosses] * len(SPOKEN)
         for spoken in SPOKEN:
-            prompts, callers = prompts_for(language.said, code, [spoken] * count, templates)
+            texts = language.corpus_texts
+            prompts, callers = prompts_for(texts, code, [spoken] * count, templates)
             unaided[code] += model.unaided(params, prompts, callers)
             written = ask_model(model, group, params, prompts, callers, templates)
-            lines[code] += [said.split() for said in written]
-            for prompt, said, right in zip(prompts, written, true[code]):
-                exact[spoken].append(said == right)
-                if said != right and len(wrong[code]) < WRONG:
-                    wrong[code].append([prompt, said, right])
+            lines[code] += [line.split() for line in written]
+            exact[spoken] += [line == right for line, right in zip(written, true[code])]
+            triples = map(list, zip(prompts, written, true[code]))
+            wrong[code] += [triple for triple in triples if triple[1] != triple[2]]
             if spoken == own_spoken(code):
-                _fill(language, "produced", sign_glosses(model, params, written, language))
-        _fill(language, "true_langgloss", sign_glosses(model, params, true[code], language))
-    _follow(evaluated, params, [x for lines_of in true.values() for x in lines_of], mesh)
+                language.set_produced(sign_glosses(model, params, written, language))
+        signed = sign_glosses(model, params, true[code], language)
+        language.rows["true_langgloss"] = [clip for clip, _ in signed]
+    _follow(evaluated, params, [line for true_lines in true.values() for line in true_lines], mesh)
     rows = {
-        TEXT_STAGE: line_metrics(lines, glosses, seed=0),
+        TEXT_STAGE: line_metrics(lines, glosses, seed=0, count="prompts"),
         UNAIDED: line_metrics(unaided, glosses, seed=0),
     }
-    for code, metrics in rows[TEXT_STAGE].items():
-        metrics["prompts"] = sum(map(len, lines.values())) if code == "" else len(lines[code])
-    shares = {spoken: float(np.mean(right)) for spoken, right in exact.items()}
-    misunderstood = {code: wrong[code] for code in evaluated.languages}
-    told = {"glosses": signatures(TOKENIZE)}
-    return rows, {"spoken": shares, "misunderstood": misunderstood, "signatures": told}
-
-
-def _fill(language: Language, row: str, made: list) -> None:
-    language.rows[row] = [clip for clip, _ in made]
-    if row == "produced":
-        language.cut_off = np.array([not ended for _, ended in made], bool)
+    return rows, {
+        "spoken": {spoken: float(np.mean(right)) for spoken, right in exact.items()},
+        "misunderstood": {code: triples[:WRONG] for code, triples in wrong.items()},
+        "signatures": {"glosses": signatures(TOKENIZE)},
+    }
 
 
 def _follow(evaluated: EvalSet, params: Tree, true: list[str], mesh: Mesh) -> None:
-    """Fills the row `teacher_forced` from the true lines of all languages, one after the other.
+    """Fills the row `teacher_forced` from the true lines of all languages in order.
 
     The clip of a line that is too long is None.
     """
     (group,) = evaluated.groups.values()
-    ids = [LineTokenizer(group.needed_text_stage).encode(said) for said in true]
+    ids = [LineTokenizer(group.needed_text_stage).encode(line) for line in true]
     references = [clip for language in evaluated.languages.values() for clip in language.references]
     fitting = [i for i, tokens in enumerate(ids) if len(tokens) <= group.row_tokens]
     (followed,) = baselines.teacher_forced(
@@ -170,9 +155,7 @@ def _follow(evaluated: EvalSet, params: Tree, true: list[str], mesh: Mesh) -> No
         evaluated.config.eval.batch_size,
         group.needed_text_stage.config.languages,
     )
-    made = dict(zip(fitting, followed))
-    every = [made.get(i) for i in range(len(ids))]
-    start = 0
+    predicted = dict(zip(fitting, followed))
+    clips = iter([predicted.get(i) for i in range(len(ids))])
     for language in evaluated.languages.values():
-        language.rows["teacher_forced"] = every[start : start + len(language.texts)]
-        start += len(language.texts)
+        language.rows["teacher_forced"] = list(itertools.islice(clips, len(language.texts)))

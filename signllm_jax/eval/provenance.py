@@ -1,9 +1,8 @@
-"""Where the figures of a report come from: the run, the machine, the versions, the time spent."""
+"""The origin of a report's figures: the run, the machine, the versions, the time spent."""
 
 import dataclasses
 import os
 import platform
-import resource
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,16 +16,12 @@ from signllm_jax.core.storage import AnyPath
 from signllm_jax.core.version import versions
 
 PACKAGES = ("signllm_jax", "jax", "flax", "optax", "numpy", "jiwer")
-"""What the figures of a report depend on."""
+"""Packages that the figures of a report depend on."""
 
 
 def spent() -> tuple[float, float]:
     """Seconds of a clock and CPU seconds of this process and its finished children."""
-    own, children = (
-        resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    )
-    cpu = own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
-    return time.monotonic(), cpu
+    return time.monotonic(), sum(os.times()[:4])
 
 
 def hardware() -> dict[str, str | int | None]:
@@ -51,16 +46,16 @@ def describe_run(
     """The `run` section of a report.
 
     Args:
-        workdir: of the run; its final.json says what training cost, when it is finished.
-        config: of the run.
-        groups: what was evaluated.
+        workdir: Work directory of the run; the final.json of a finished run has its costs.
+        config: Config of the run.
+        groups: Groups that were evaluated.
         began: `spent()` at the start of the evaluation.
-        kept_seconds: CPU seconds that readers of an earlier evaluation took.
+        kept_seconds: CPU seconds that the readers took in an earlier evaluation.
 
     Returns:
-        `seed`, `steps` and, of a finished run, `seconds`, `cpu_seconds` (of training), `goodput`
+        `seed`, `steps` and, for a finished run, `seconds`, `cpu_seconds` (of training), `goodput`
         (seconds by phase, see `train/clock.py`), `data` (digests) and `params_sha256`; `groups`
-        (step and lead dev metric of each language's parameters);
+        (step and main dev metric of each language's parameters);
         `evaluation_seconds`, `evaluation_cpu_seconds`; `total_cpu_seconds` of training, readers
         and evaluation, the same whether readers were trained now or before; `versions` and
         `hardware`.
@@ -68,20 +63,15 @@ def describe_run(
     final = read_final(workdir)
     ended = {} if final is None else dataclasses.asdict(final)
     wall, cpu = (now - then for now, then in zip(spent(), began))
-    run = {
+    of_training = ("seconds", "cpu_seconds", "goodput", "data", "params_sha256")
+    return {
         "name": config.name,
         "dataset": config.data.dataset,
         "size": config.size,
         "seed": config.train.seed,
         "steps": ended.get("step", max(group.step for group in groups.values())),
-    }
-    of_training = ("seconds", "cpu_seconds", "goodput", "data", "params_sha256")
-    run |= {name: ended[name] for name in of_training if ended.get(name) is not None}
-    return run | {
-        "groups": {
-            code: {"step": group.step, "dev_score": group.dev_score}
-            for code, group in groups.items()
-        },
+        **{name: ended[name] for name in of_training if ended.get(name) is not None},
+        "groups": {c: {"step": g.step, "dev_score": g.dev_score} for c, g in groups.items()},
         "evaluation_seconds": wall,
         "evaluation_cpu_seconds": cpu,
         "total_cpu_seconds": (ended.get("cpu_seconds") or 0.0) + kept_seconds + cpu,
@@ -91,10 +81,10 @@ def describe_run(
 
 
 def goodput_line(seconds: Mapping[str, float]) -> str:
-    """Says where the seconds of a run went.
+    """A line about the seconds that a run spent in each phase.
 
     Args:
-        seconds: Phase -> its seconds, `steps` among them.
+        seconds: Phase -> seconds; `steps` is one of the phases.
     """
     share = seconds.get("steps", 0.0) / max(sum(seconds.values()), 1e-9)
     named = (f"{phase.replace('_', ' ')} {s:.0f} s" for phase, s in seconds.items() if s >= 0.5)

@@ -1,4 +1,4 @@
-"""The clips that a reader learns from: real train clips, each time distorted in another way."""
+"""The clips that a reader learns from: real train clips, distorted anew each time."""
 
 import dataclasses
 
@@ -9,19 +9,19 @@ from signllm_jax.data.examples import Examples
 from signllm_jax.poses.features import Statistics, make_frames
 from signllm_jax.text.tokenizer import Encoder
 
-_FARTHEST = 8.0  # deviations from the mean that an unseen joint is filled in at
-_START = 4  # frames by which a clip may begin later
+_FARTHEST = 8.0  # greatest distance of a filled-in joint from the mean, in standard deviations
+_START = 4  # greatest number of frames by which a clip begins later
 
 
 @dataclasses.dataclass(frozen=True)
 class Distortion:
-    """How far a clip is distorted; deviations are in standard ones.
+    """How far a clip is distorted; noise and offset are in standard deviations of the frames.
 
     Attributes:
-        noise: largest deviation of the noise on every number of every frame.
-        offset: largest deviation of an offset of every number that lasts the whole clip.
-        blank: share of frames that are blanked.
-        tempo: largest change of tempo, as a factor up or down.
+        noise: Greatest standard deviation of the noise on every number of every frame.
+        offset: Greatest standard deviation of the offset of every number over the whole clip.
+        blank: Share of frames that are blanked.
+        tempo: Greatest change of tempo, as a factor up or down.
     """
 
     noise: float = 0.4
@@ -31,21 +31,22 @@ class Distortion:
 
 
 class ReaderClips:
-    """The train clips of one language in memory, dealt out distorted.
+    """The train clips of one language in memory, of which distorted batches are drawn.
 
     Args:
-        source: the train split.
-        tokenizer, statistics: of the language.
-        most: clips that are used at most, the first ones.
-        longest: frames of the longest clip that is used; where all clips are longer, all are.
-        distortion: how far they are distorted.
+        source: Train split.
+        tokenizer: Tokenizer of the language.
+        statistics: Statistics of the language.
+        most: Greatest number of clips; the first ones are used.
+        longest: Greatest number of frames of a clip; where all clips are longer, all are used.
+        distortion: How far the clips are distorted.
 
     Attributes:
-        frames: the most frames that a distorted clip may have.
-        tokens: ids of the longest text.
+        frames: Greatest number of frames of a distorted clip.
+        tokens: Number of ids of the longest text.
 
     Raises:
-        DataError: there is no clip.
+        DataError: There is no clip.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class ReaderClips:
             example = source[index]
             pose, confidence = example["pose"].astype(np.float32), example["confidence"]
             frames, seen = make_frames(pose, confidence, statistics)
-            # where the recording rests or carries the joints that it does not show
+            # with the positions at which the recording keeps joints that it does not show
             carried, _ = make_frames(pose, np.ones_like(confidence), statistics)
             self._frames.append(frames[:, :-1])
             self._carried.append(np.clip(carried[:, :-1], -_FARTHEST, _FARTHEST))
@@ -79,25 +80,28 @@ class ReaderClips:
     def batch(
         self, random: np.random.Generator, rows: int, frames: int, tokens: int
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Draws `rows` = B clips: frames float32 [B, frames, D - 1], length int32 [B] and ids
-        int32 [B, tokens], 0 = padding.
+        """Draws a batch of `rows` = B clips.
+
+        Returns:
+            Frames float32 [B, frames, D - 1], lengths int32 [B] and ids int32 [B, tokens],
+            0 = padding.
         """
         shape = (rows, frames, len(self._shown))
         values, length = np.zeros(shape, np.float32), np.zeros(rows, np.int32)
         ids = np.zeros((rows, tokens), np.int32)
-        for row, (index, other) in enumerate(random.integers(len(self._frames), size=(rows, 2))):
-            clip = self._distorted(index, other, random)
+        for row, (index, donor) in enumerate(random.integers(len(self._frames), size=(rows, 2))):
+            clip = self._distorted(index, donor, random)
             values[row, : len(clip)], length[row] = clip, len(clip)
             ids[row, : len(self._ids[index])] = self._ids[index]
         return values, length, ids
 
-    def _distorted(self, index: int, other: int, random: np.random.Generator) -> np.ndarray:
+    def _distorted(self, index: int, donor: int, random: np.random.Generator) -> np.ndarray:
         """Clip `index` in another tempo, with another start, noise, an offset and blank frames.
 
-        A joint that the recording does not show at a moment (the hand that a letter does not use)
-        stays missing in a third of the clips, as it is in real ones; in a third it is where the
-        recording carries it; in a third it is clip `other`'s, moved towards the mean. A model is
-        free to produce anything there: what is spelled must be read from the hand that signs.
+        A joint that the recording does not show in a frame (the hand that a letter does not use)
+        stays missing in a third of the clips, as it is in real ones. In a third it has the position
+        that the recording keeps, and in a third that of clip `donor`, moved towards the mean. A
+        model may produce anything there: the text must be read from the hand that signs.
         """
         limits = self._distortion
         tempo = limits.tempo ** random.uniform(-1, 1)
@@ -111,7 +115,7 @@ class ReaderClips:
         frames, seen = at(self._frames[index]), at(self._seen[index])
         way = random.integers(3)
         if way and not seen.all():
-            guess = at(self._carried[index if way == 1 else other])
+            guess = at(self._carried[index if way == 1 else donor])
             guess = guess * (1 if way == 1 else random.uniform())
             frames, seen = np.where(seen, frames, guess), seen | self._shown
         level, shift = random.uniform(0, (limits.noise, limits.offset)).astype(np.float32)

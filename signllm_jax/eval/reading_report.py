@@ -1,10 +1,11 @@
 """The report of a back-translation run: how well its readers read real clips of a split.
 
-This is the ceiling of whatever they judge afterwards. Beside it stand the reader's own score on
-train, which shows memorizing, and two readers that know nothing of signing: the text of the nearest
-train clip by DTW distance, and the most frequent train text.
+Productions that they read later cannot score better than this. The report also has the reader's
+score on train, which shows memorizing, and two baselines that know nothing about signing: the text
+of the nearest train clip by DTW distance, and the most frequent train text.
 """
 
+import itertools
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -15,15 +16,15 @@ import numpy as np
 from signllm_jax.artifacts.workdir import Workdir
 from signllm_jax.eval import pages, provenance, warnings
 from signllm_jax.eval.eval_set import Language, open_texts
-from signllm_jax.eval.evaluators import describe, open_evaluator
+from signllm_jax.eval.evaluators import describe, open_evaluator, read_scores
 from signllm_jax.eval.figures import character_edits, with_intervals
 from signllm_jax.eval.report import ALL, MAIN, Report, report_path
 from signllm_jax.metrics.pairs import score_clips
-from signllm_jax.metrics.text_metrics import error_rates, score_texts, signatures
+from signllm_jax.metrics.text_metrics import signatures
 from signllm_jax.text.tokenizer import normalize_text
 
 PAIRS = 5_000
-"""The nearest train clip is not looked for where that would be more pairs of clips than this."""
+"""Greatest number of pairs of clips that are compared to find the nearest train clips."""
 
 
 def evaluate(
@@ -52,35 +53,36 @@ def evaluate(
     evaluated = open_texts(run_dir, split, data_dir)
     languages = evaluated.languages
     reader = open_evaluator(run_dir.path, tuple(languages))
-    read = {code: reader.read(code, each.references) for code, each in languages.items()}
+    read = {code: reader.read(code, lang.references) for code, lang in languages.items()}
     readings = {
         MAIN: read,
         "nearest_train": _nearest_train(languages),
         "most_frequent": _most_frequent(languages),
     }
     rows = {
-        row: _scores(each, languages, evaluated.spelled, seed)
-        for row, each in readings.items()
-        if each
+        row: _scores(texts_read, languages, evaluated.spelled, seed)
+        for row, texts_read in readings.items()
+        if texts_read
     }
-    excluded = {code: dict(each.excluded) for code, each in languages.items()}
+    excluded = {code: dict(language.excluded) for code, language in languages.items()}
     rows[MAIN][ALL]["excluded"] = sum(sum(reasons.values()) for reasons in excluded.values())
-    named = describe(reader, languages, [t for c in languages for t in read[c]], evaluated.spelled)
+    all_read = list(itertools.chain(*read.values()))
+    described = describe(reader, languages, all_read, evaluated.spelled)
     run = provenance.describe_run(run_dir.path, evaluated.config, evaluated.groups, began, 0.0)
     facts = {
         "excluded": excluded,
         "skipped": evaluated.skipped,
         "misread": {
-            code: [list(pair) for pair in zip(each.texts, read[code]) if pair[0] != pair[1]]
-            for code, each in languages.items()
+            code: [list(pair) for pair in zip(language.texts, read[code]) if pair[0] != pair[1]]
+            for code, language in languages.items()
         },
         "pictures": {},
-        "warnings": [warnings.memorised(named)] * named["memorised"]
+        "warnings": [warnings.memorised(described)] * described["memorised"]
         + warnings.of_skipped(evaluated.skipped)
         + warnings.of_short_lines(rows),
         **({} if evaluated.spelled else {"signatures": {"texts": signatures()}}),
         "split": split,
-        "run": run | {"evaluators": [named], "evaluation_seed": seed},
+        "run": run | {"evaluators": [described], "evaluation_seed": seed},
     }
     return pages.write(Report(rows, facts), file)
 
@@ -93,36 +95,36 @@ def _scores(
     for code in (ALL, *languages):
         chosen = languages if code == ALL else [code]
         texts = [text for c in chosen for text in languages[c].texts]
-        found = [text for c in chosen for text in read[c]]
-        metrics = error_rates(found, texts) if letters else score_texts(found, texts)[0]
-        right = np.array([a == b for a, b in zip(found, texts)], np.float64)
+        texts_read = [text for c in chosen for text in read[c]]
+        right = np.array([a == b for a, b in zip(texts_read, texts)], np.float64)
         size = np.array([len(text) for text in texts], np.float64)
         ratios = {
-            "cer": (character_edits(texts, found), size),
+            "cer": (character_edits(texts, texts_read), size),
             "exact_match": (right, np.ones(len(texts))),
         }
-        tables[code] = with_intervals({"clips": len(texts)} | metrics, [ratios], seed)
+        metrics = {"clips": len(texts)} | read_scores(texts_read, texts, letters)
+        tables[code] = with_intervals(metrics, [ratios], seed)
     return tables
 
 
 def _nearest_train(languages: Mapping[str, Language]) -> dict[str, list[str]] | None:
     """The text of the train clip at the least DTW distance; None where it would take long."""
-    if sum(len(each.references) * len(each.train) for each in languages.values()) > PAIRS:
+    if sum(len(lang.references) * len(lang.train) for lang in languages.values()) > PAIRS:
         return None
-    found: dict[str, list[str]] = {}
-    for code, each in languages.items():
-        train = [each.train.clip(i) for i in range(len(each.train))]
-        found[code] = []
-        for clip in each.references:
+    nearest: dict[str, list[str]] = {}
+    for code, language in languages.items():
+        train = [language.train.clip(i) for i in range(len(language.train))]
+        nearest[code] = []
+        for clip in language.references:
             distance = score_clips([clip] * len(train), train, ("dtw",))["dtw"]
             best = int(np.nanargmin(np.where(np.isfinite(distance), distance, np.inf)))
-            found[code].append(normalize_text(each.train.texts[best], code))
-    return found
+            nearest[code].append(normalize_text(language.train.texts[best], code))
+    return nearest
 
 
 def _most_frequent(languages: Mapping[str, Language]) -> dict[str, list[str]]:
-    found = {}
-    for code, each in languages.items():
-        counts = Counter(normalize_text(text, code) for text in each.train.texts)
-        found[code] = [counts.most_common(1)[0][0]] * len(each.texts)
-    return found
+    texts = {}
+    for code, language in languages.items():
+        counts = Counter(normalize_text(text, code) for text in language.train.texts)
+        texts[code] = [counts.most_common(1)[0][0]] * len(language.texts)
+    return texts

@@ -1,7 +1,7 @@
-"""Figures of a row of clips beside real takes, where texts have several: each sees its own fault.
+"""Figures of a row of clips beside real takes, where texts have several: each detects a fault.
 
-A distance cannot see that a production averages signers away: the mean pose is nearer to a real
-take than another real take is. `docs/referees.md` shows which figure sees what.
+A distance does not show that a production averages signers: the mean pose is nearer to a real take
+than another real take is. `docs/referees.md` shows which figure detects which fault.
 """
 
 import contextlib
@@ -38,21 +38,21 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "tau2": (0.5, 2.0),
     "mixed_hands": (0.0, MIXED_CLIPS),
 }
-"""Between which values a figure says nothing against a row."""
+"""Range of each figure in which it shows no fault of a row."""
 BESIDE_REAL: dict[str, tuple[float, float]] = {
     "cer": (-1.0, 0.1),
     "frechet": (-np.inf, 0.07),
     "joints_missing": (-1.0, 0.25),
     "left_handed": (-OTHER_HAND, OTHER_HAND),
 }
-"""The same of the difference to another real take's."""
+"""The same for the difference to the figure of another real take."""
 BY_REAL: dict[str, tuple[float, float]] = {
     "dtw_expected": (0.0, 1.25),
     "dtw_best": (0.0, 1.25),
     "tau3": (0.8, np.inf),
     "exact_match": (0.9, np.inf),
 }
-"""The same of the ratio to another real take's."""
+"""The same for the ratio to the figure of another real take."""
 _SCORED = ("dtw", "hand_travel", "jerk", "joints_missing")
 
 
@@ -62,13 +62,13 @@ def figures(
     clips: Sequence[PoseClip],
     real: Mapping[str, float] | None = None,
 ) -> dict[str, float]:
-    """All figures of a row but what a reader reads: `row_figures` and those of `variety`.
+    """All figures of a row without a reader: `row_figures` and those of `variety`.
 
     Args:
         texts: N texts, each as often as it has takes.
         references: N real takes.
-        clips: N productions, as many as there are takes, so that both sides count alike.
-        real: what `real_variety` gives of the takes, where it is known already.
+        clips: N productions, one per take, so that both sides have equal weights.
+        real: Figures of `real_variety` for the takes, where they are known already.
     """
     return row_figures(references, clips) | variety(texts, references, clips, real)
 
@@ -77,10 +77,10 @@ def row_figures(references: Sequence[PoseClip], clips: Sequence[PoseClip]) -> di
     """The figures of a row that need no second take of a text.
 
     Returns:
-        `dtw` (the mean over all takes), `smooth_travel_ratio` and `smooth_speed_ratio` (of hands
-        without jitter, by the real clips'), `hand_travel_ratio`, `hand_speed_ratio` and
-        `jerk_ratio` (with it), `frechet`, `duration_ratio` and `joints_missing`; what has no
-        meaning is absent.
+        `dtw` (the mean over all takes), `smooth_travel_ratio` and `smooth_speed_ratio` (of the
+        hands without jitter, by the real clips' values), `hand_travel_ratio`, `hand_speed_ratio`
+        and `jerk_ratio` (with jitter), `frechet`, `duration_ratio` and `joints_missing`. Figures
+        without a meaning are absent.
     """
     scored = summarize(score_clips(references, clips, _SCORED))
     smooth = [smoothed(clip) for clip in references], [smoothed(clip) for clip in clips]
@@ -88,38 +88,35 @@ def row_figures(references: Sequence[PoseClip], clips: Sequence[PoseClip]) -> di
         "smooth": summarize(score_clips(*smooth, ("hand_travel",))).get("hand_travel_ratio"),
         "hand": scored.get("hand_travel_ratio"),
     }
-    seconds = [sum(len(clip) / clip.fps for clip in row) for row in (references, clips)]
-    found = {
-        "dtw": scored.get("dtw"),
-        "jerk_ratio": scored.get("jerk_ratio"),
-        "joints_missing": scored.get("joints_missing"),
-        "duration_ratio": seconds[1] / seconds[0],
-    }
+    real_seconds, seconds = (sum(clip.seconds for clip in row) for row in (references, clips))
+    figures = {name: scored.get(name) for name in ("dtw", "jerk_ratio", "joints_missing")}
+    figures["duration_ratio"] = seconds / real_seconds
     for name, travel in travels.items():
-        found[f"{name}_travel_ratio"] = travel
-        if travel is not None and seconds[1]:
-            found[f"{name}_speed_ratio"] = travel * seconds[0] / seconds[1]
+        figures[f"{name}_travel_ratio"] = travel
+        if travel is not None and seconds:
+            figures[f"{name}_speed_ratio"] = travel * real_seconds / seconds
     with contextlib.suppress(DataError):  # too few frames
-        found["frechet"] = frechet_pose_distance(references, clips)
-    return {name: float(value) for name, value in found.items() if value is not None}
+        figures["frechet"] = frechet_pose_distance(references, clips)
+    return {name: float(value) for name, value in figures.items() if value is not None}
 
 
 def other_takes(texts: Sequence[str], clips: Sequence[PoseClip]) -> list[PoseClip | None]:
     """For every clip the next take of its text; None where the text has one take only."""
-    found: list[PoseClip | None] = [None] * len(clips)
-    for own in places_of(texts).values():
-        for place, following in zip(own, own[1:] + own[:1] if len(own) > 1 else ()):
-            found[place] = clips[following]
-    return found
+    takes: dict[int, PoseClip] = {}
+    for group in places_of(texts).values():
+        if len(group) > 1:
+            takes |= {i: clips[j] for i, j in zip(group, group[1:] + group[:1])}
+    return [takes.get(i) for i in range(len(clips))]
 
 
 def mean_take(takes: Sequence[PoseClip]) -> PoseClip:
-    """The mean of takes of one text, resampled to their median length: what a squared error asks.
+    """The mean of takes of one text, resampled to their median length.
 
-    A joint is the mean over the takes that show it, and is shown where most of them show it.
+    It minimizes a squared error. A joint is the mean over the takes that show it, and is shown
+    where most of them show it.
 
     Args:
-        takes: one at least, of one layout, none without frames.
+        takes: At least one clip, all of one layout, none without frames.
     """
     length = int(np.median([len(take) for take in takes]))
     total = np.zeros((length, *takes[0].positions.shape[1:]), np.float64)
@@ -134,18 +131,18 @@ def mean_take(takes: Sequence[PoseClip]) -> PoseClip:
     return dataclasses.replace(takes[0], positions=mean, confidence=confidence)
 
 
-def fired(found: Mapping[str, float], real: Mapping[str, float]) -> set[str]:
-    """The figures that say that something is wrong with a row.
+def fired(figures: Mapping[str, float], real: Mapping[str, float]) -> set[str]:
+    """The figures that show a fault of a row.
 
     Args:
-        found: of the row.
-        real: of another real take's row.
+        figures: Figures of the row.
+        real: Figures of the row of another real take.
     """
-    values = {name: (found[name], BOUNDS[name]) for name in BOUNDS if name in found}
+    values = {name: (figures[name], BOUNDS[name]) for name in BOUNDS if name in figures}
     for name in BESIDE_REAL:
-        if name in found and name in real:
-            values[name] = found[name] - real[name], BESIDE_REAL[name]
+        if name in figures and name in real:
+            values[name] = figures[name] - real[name], BESIDE_REAL[name]
     for name in BY_REAL:
-        if name in found and real.get(name, 0) > 0:
-            values[name] = found[name] / real[name], BY_REAL[name]
+        if name in figures and real.get(name, 0) > 0:
+            values[name] = figures[name] / real[name], BY_REAL[name]
     return {name for name, (value, (low, high)) in values.items() if not low <= value <= high}

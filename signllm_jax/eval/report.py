@@ -14,13 +14,13 @@ from signllm_jax.core.storage import AnyPath, is_remote
 MAIN = "produced"
 """The row that is judged."""
 ALL = ""
-"""In place of a language code: all languages."""
+"""Stands for all languages in place of a language code."""
 TEXT_STAGE, UNAIDED = "text_stage", "unaided"
-"""The rows of a text stage: as it is used, and as it writes by itself."""
+"""The rows of a text stage: as it is used, and without the rules that read prompts."""
 
 
 PACKAGE = Path(__file__).resolve().parents[1]
-"""The folder of the package: a model comes with it, and nothing is written into it."""
+"""The folder of the package: it holds a pretrained model, and nothing is written into it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,41 +43,34 @@ class Report:
 
     def flat(self, code: str = ALL) -> dict[str, Any]:
         """The metrics of the judged row, and those of the other rows under `<row>.<metric>`."""
-        found = dict(self.rows.get(MAIN, {}).get(code, {}))
-        for row in self.rows:
+        metrics = dict(self.rows.get(MAIN, {}).get(code, {}))
+        for row, table in self.rows.items():
             if row != MAIN:
-                metrics = self.rows[row].get(code, {})
-                found |= {f"{row}.{name}": value for name, value in metrics.items()}
-        return found
+                metrics |= {f"{row}.{name}": value for name, value in table.get(code, {}).items()}
+        return metrics
 
     def to_dict(self) -> dict[str, Any]:
-        """The content of report.json; what does not apply is absent."""
+        """The content of report.json; parts that do not apply are absent."""
         facts = dict(self.facts)
-        tables = {row: _listed(table) for row, table in self.rows.items()}
-        found = tables.pop(MAIN, {})
-        if stage := self.rows.get(TEXT_STAGE):
-            facts[TEXT_STAGE] = _nested(stage) | {"spoken": facts.pop("spoken", {})}
-            if unaided := self.rows.get(UNAIDED):
-                facts[TEXT_STAGE][UNAIDED] = _nested(unaided)
-            if not facts[TEXT_STAGE]["spoken"]:
-                del facts[TEXT_STAGE]["spoken"]
-        rows = {row: table for row, table in tables.items() if row not in (TEXT_STAGE, UNAIDED)}
-        return found | ({"rows": rows} if found else {}) | facts
+        rows = {row: _listed(table) for row, table in self.rows.items()}
+        judged, stage, unaided = (rows.pop(row, {}) for row in (MAIN, TEXT_STAGE, UNAIDED))
+        if stage:
+            parts = {"spoken": facts.pop("spoken", {}), UNAIDED: _nested(unaided)}
+            facts[TEXT_STAGE] = _nested(stage) | {name: x for name, x in parts.items() if x}
+        return judged | ({"rows": rows} if judged else {}) | facts
 
     @classmethod
     def from_dict(cls, held: Mapping[str, Any]) -> "Report":
         """The report that a report.json holds; raises KeyError when it is none."""
         facts = {name: held[name] for name in held if name not in ("overall", "languages", "rows")}
-        rows = {}
-        if "overall" in held:
-            rows[MAIN] = _by_code(held)
-            rows |= {row: _by_code(table) for row, table in held.get("rows", {}).items()}
+        tables = {MAIN: held, **held.get("rows", {})} if "overall" in held else {}
+        rows = {row: {ALL: t["overall"], **t.get("languages", {})} for row, t in tables.items()}
         if stage := facts.pop(TEXT_STAGE, None):
+            facts["spoken"] = stage.get("spoken", {})
             for row, table in ((TEXT_STAGE, stage), (UNAIDED, stage.get(UNAIDED))):
                 if table:
                     plain = {k: v for k, v in table.items() if not isinstance(v, Mapping)}
                     rows[row] = {ALL: plain, **table["languages"]}
-            facts["spoken"] = stage.get("spoken", {})
         return cls(rows, facts)
 
 
@@ -87,14 +80,9 @@ def _listed(table: Mapping[str, Mapping]) -> dict[str, Any]:
     return {"overall": table[ALL], "languages": languages}
 
 
-def _nested(table: Mapping[str, Mapping]) -> dict[str, Any]:
+def _nested(listed: Mapping[str, Any]) -> dict[str, Any]:
     """A text stage's row as report.json has it: the overall metrics with `languages` among them."""
-    return dict(table[ALL]) | {"languages": _listed(table)["languages"]}
-
-
-def _by_code(table: Mapping[str, Any]) -> dict[str, Mapping]:
-    """The inverse of `_listed`: language code, or ALL -> metrics."""
-    return {ALL: table["overall"], **table.get("languages", {})}
+    return {**listed["overall"], "languages": listed["languages"]} if listed else {}
 
 
 def named(code: str) -> str:
@@ -122,24 +110,23 @@ def report_path(
     predictions: str | os.PathLike | None = None,
     peer: str = "",
 ) -> AnyPath:
-    """Where a report goes: by default beside the run, under a name that tells it from others.
+    """The path of a report: by default beside the run, under a name of its own.
 
-    The name has the split where that is not test, the name of predictions, and that of a peer,
+    The name has the split where that is not test, the name of the predictions, and that of a peer,
     whose report is in x and y and stands beside the run's own.
 
     Raises:
-        OutputError: The name does not end in .json, the folder cannot be made or is the package's,
-            there is no name for a run that is not written into, or what is written beside the run
-            would go through a link, which a stranger's folder may have.
+        OutputError: The name does not end in .json; the folder cannot be made or is the package's;
+            there is no name for a run that nothing is written into; or a folder beside the run is
+            a link, which a stranger's folder may have.
     """
     if output is None and is_untouched(workdir):
         raise OutputError(
             f"--output is missing: nothing is written into {workdir.path}, for example "
             "--output=runs/pretrained/report.json"
         )
-    parts = ["" if split == "test" else split, peer]
-    parts.append("" if predictions is None else Path(predictions).resolve().stem)
-    name = "-".join(["report", *filter(None, parts)])
+    theirs = "" if predictions is None else Path(predictions).resolve().stem
+    name = "-".join(filter(None, ["report", "" if split == "test" else split, peer, theirs]))
     file = Path(output) if output else workdir.path / f"{name}.json"
     if file.suffix != ".json":
         raise OutputError(f"cannot write the report to {file}: its name must end in .json")
@@ -147,8 +134,8 @@ def report_path(
         raise OutputError(f"cannot write the report to {file}: nothing is written into a package")
     if not is_remote(workdir.path):
         kept = keeps(workdir, file).path
-        own = [kept / "samples", file.with_suffix(""), *kept.glob("reader*")]
-        for folder in (*own, *kept.glob("reader*/*")):
+        readers = (*kept.glob("reader*"), *kept.glob("reader*/*"))
+        for folder in (kept / "samples", file.with_suffix(""), *readers):
             if Path(folder).is_symlink():
                 raise OutputError(f"{folder}: is a link: nothing is written through it")
     try:

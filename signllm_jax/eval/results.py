@@ -1,5 +1,6 @@
 """Puts the figures of several runs' reports into the README or another page, between two marks."""
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,16 +25,12 @@ READING = ("exact_match", "cer", "wer")
 
 
 def read_reports(workdirs: Sequence[str]) -> list[dict]:
-    """The report.json of every run, or the report that is named itself (`ensemble.json`).
+    """The report.json of every run, or the report file that is named itself (`ensemble.json`).
 
     Raises DataError naming the first that is missing or no report.
     """
-    reports = []
-    for workdir in workdirs:
-        path = Path(workdir)
-        path = path if path.suffix == ".json" else path / "report.json"
-        reports.append(read_report(path))
-    return reports
+    paths = map(Path, workdirs)
+    return [read_report(p if p.suffix == ".json" else p / "report.json") for p in paths]
 
 
 def table(reports: Sequence[dict]) -> str:
@@ -43,23 +40,22 @@ def table(reports: Sequence[dict]) -> str:
     if MAIN not in first.rows:
         return _text_stages(runs)
     rows = [(code or "**all**", [run.flat(code) for run in runs]) for code in (*first.codes, ALL)]
-    if TEXT_STAGE in first.rows:
-        return table_of_runs("", PROMPTED, rows)
-    if "exact_match" in first.flat() and "dtw" not in first.flat():
-        rows += [  # what knows nothing of signing
+    names = PROMPTED if TEXT_STAGE in first.rows else PRODUCTIONS
+    if names is PRODUCTIONS and "exact_match" in first.flat() and "dtw" not in first.flat():
+        names = READING
+        rows += [  # baselines that know nothing about signing
             (f"*{row.replace('_', ' ')} text*", [run.rows[row][ALL] for run in runs])
             for row in first.rows
             if row != MAIN
         ]
-        return table_of_runs("", READING, rows)
-    return table_of_runs("", PRODUCTIONS, rows)
+    return table_of_runs("", names, rows)
 
 
 def _text_stages(runs: Sequence[Report]) -> str:
     """BLEU-4 of each language by the kind of model.
 
-    Models of one language alone stand beside those of several and beside ensembles; models of the
-    same kind and languages are seeds. Tokens with another language's mark are summed.
+    There is a column for models of one language, for models of several, and for ensembles; models
+    of the same kind and languages are seeds. Tokens with another language's mark are summed.
     """
     kinds: dict[tuple[int, int], list[Report]] = {}
     for run in runs:
@@ -72,17 +68,17 @@ def _text_stages(runs: Sequence[Report]) -> str:
     ]
     lines = []
     for code in dict.fromkeys(code for run in runs for code in run.codes):
-        found = [[r.flat(code) for r in kind if code in r.codes] for kind in kinds.values()]
-        every = [metrics for kind in found for metrics in kind]
-        foreign = sum(metrics["text_stage.foreign_marks"] for metrics in every)
-        cells = [spread_cell(kind, "text_stage.bleu4") for kind in found]
-        texts = max(metrics["text_stage.texts"] for metrics in every)
+        by_kind = [[r.flat(code) for r in kind if code in r.codes] for kind in kinds.values()]
+        metrics = list(itertools.chain(*by_kind))
+        texts = max(run["text_stage.texts"] for run in metrics)
+        foreign = sum(run["text_stage.foreign_marks"] for run in metrics)
+        cells = [spread_cell(kind, "text_stage.bleu4") for kind in by_kind]
         lines.append([code, str(texts), *cells, str(foreign)])
     return md.table(["", "texts", *heads, "tokens of another language"], lines)
 
 
 def _text_runs(reports: Sequence[dict]) -> str:
-    """What the runs of text stages were: data set, seed, steps, BLEU on dev and test, cost."""
+    """A table of the runs of text stages: data set, seed, steps, BLEU on dev and test, cost."""
     lines = []
     for report in reports:
         run, stage = report["run"], report["text_stage"]
@@ -95,7 +91,7 @@ def _text_runs(reports: Sequence[dict]) -> str:
 
 
 def summary(reports: Sequence[dict]) -> str:
-    """The table, and a line about what the runs were and what they cost.
+    """The table, and a line about the runs and their costs.
 
     Raises DataError where the reports are not of one kind, or lack a figure that is shown.
     """
@@ -111,7 +107,7 @@ def _summary(reports: Sequence[dict]) -> str:
     runs = [report["run"] for report in reports]
     versions = ", ".join(f"{k} {v}" for k, v in sorted(runs[0]["versions"].items()))
     what = "Test words" if is_spelled(runs[0]["dataset"]) else "Test clips"
-    spoken = []
+    spoken = ""
     if stage := reports[0].get("text_stage"):
         what = "Words and templates"
         shares = (
@@ -119,23 +115,18 @@ def _summary(reports: Sequence[dict]) -> str:
             for code in stage["spoken"]
         )
         right = "LangGloss right by the spoken language of the prompt"
-        spoken = ["", f"{right}: {', '.join(shares)}."]
-    return "\n".join(
-        [
-            table(reports),
-            *spoken,
-            "",
-            f"{what} never trained on, mean ± standard deviation over seeds "
-            f"{', '.join(str(run['seed']) for run in runs)}; {runs[0]['steps']} steps. "
-            f"{cost(reports)} Versions: {versions}.",
-        ]
+        spoken = f"\n{right}: {', '.join(shares)}.\n"
+    seeds = ", ".join(str(run["seed"]) for run in runs)
+    return (
+        f"{table(reports)}\n{spoken}\n{what} never trained on, mean ± standard deviation over "
+        f"seeds {seeds}; {runs[0]['steps']} steps. {cost(reports)} Versions: {versions}."
     )
 
 
 def cost(reports: Sequence[dict]) -> str:
-    """What training and the whole command took, and the hardware of the first run.
+    """A sentence about the seconds of training and of the whole command, and the hardware.
 
-    Raises DataError where a report does not say.
+    The hardware is that of the first run. Raises DataError where a report lacks the figures.
     """
     try:
         wall, cpu, total = (
@@ -157,7 +148,7 @@ def marks(block: str = BLOCK) -> tuple[str, str]:
 
 
 def write_readme(readme: str, text: str, block: str = BLOCK) -> None:
-    """Replaces what stands between the marks; raises DataError when they are missing."""
+    """Replaces the text between the marks; raises DataError when they are missing."""
     path, (start, end) = Path(readme), marks(block)
     try:
         held = path.read_text()

@@ -14,20 +14,20 @@ def save_samples(
     """Renders the first `count` clips of each language, the first also as gif and strip.
 
     Args:
-        folder: where to.
-        languages: code -> its texts, real clips and rows, of which `produced` is shown.
-        count: clips of a language.
-        spelled: whether our own model spelled them, so that videos light the letter of the moment.
+        folder: Folder of the samples.
+        languages: Code -> its texts, real clips and rows, of which `produced` is shown.
+        count: Number of clips per language.
+        spelled: Whether our own model spelled them, so that videos highlight the current letter.
 
     Raises:
         OutputError: A file cannot be written.
     """
-    for code, each in languages.items():
-        shown = [i for i, clip in enumerate(each.whole("produced")) if len(clip)][:count]
-        for number, i in enumerate(shown):
-            produced, text = each.whole("produced")[i], each.texts[i]
-            if spelled and each.tokenizer is not None:
-                produced = with_cues(produced, each.tokenizer.encode(text), each.tokenizer)
+    for code, language in languages.items():
+        clips, tokenizer = language.whole("produced"), language.tokenizer
+        for number, i in enumerate([i for i, clip in enumerate(clips) if len(clip)][:count]):
+            produced, text = clips[i], language.texts[i]
+            if spelled and tokenizer is not None:
+                produced = with_cues(produced, tokenizer.encode(text), tokenizer)
             name = re.sub(r"[^\w-]+", "_", text)[:40]
             for suffix in (".mp4", ".gif", ".png") if number == 0 else (".mp4",):
-                save_clip(folder / f"{code}-{name}{suffix}", produced, each.references[i], text)
+                save_clip(folder / f"{code}-{name}{suffix}", produced, language.references[i], text)

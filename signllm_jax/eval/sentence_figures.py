@@ -1,4 +1,4 @@
-"""Figures of signed sentences: which signs are read, and how smoothly one goes into the next."""
+"""Figures of signed sentences: the error of their glosses, and the jerk between signs."""
 
 from collections.abc import Sequence
 
@@ -13,22 +13,22 @@ AROUND = 2
 
 
 def gloss_error(read: Sequence[Signs], lines: Sequence[str]) -> float:
-    """The gloss error rate: insertions, deletions and substitutions by the glosses of all lines."""
+    """The gloss error rate: insertions, deletions and substitutions per gloss of all lines."""
     return wer([" ".join(signs.glosses) for signs in read], lines)
 
 
 def jerk_at_joins(clips: Sequence[PoseClip], read: Sequence[Signs]) -> float:
-    """The mean jerk of the hands about the borders of signs.
+    """The mean jerk of the hands around the borders of signs.
 
-    The jerk is the length of the third difference of a joint's track. It is taken of the joints of
-    the hands that are seen in its four frames, all within the five frames about a border.
+    The jerk is the length of the third difference of a joint's track. It is computed for the joints
+    of the hands that are observed in its four frames, all within the five frames around a border.
 
     Args:
-        clips: Sentences.
-        read: What a reader found in each, the borders among it.
+        clips: Clips of sentences.
+        read: Signs that a reader found in each, with their borders.
 
     Returns:
-        Shoulder widths a second to the third, over all borders of all clips; NaN without any.
+        Shoulder widths per second cubed, over all borders of all clips; NaN without any.
     """
     values = []
     for clip, signs in zip(clips, read, strict=True):

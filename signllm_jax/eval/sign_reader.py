@@ -1,11 +1,12 @@
 """A recognizer of signs in sentences: a CTC reader whose ids are glosses.
 
-It is the network of `back_translate` with a view of about a sign. It says which signs a clip has,
-and between which frames one ends and the next begins.
+It is the network of `back_translate` with a view of about one sign. It gives the signs of a clip
+and the frames at which one sign ends and the next begins.
 """
 
 import dataclasses
 import hashlib
+import itertools
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -32,15 +33,15 @@ SIGN_READER = ReaderConfig(
     frames=320,
     distortion=Distortion(noise=0.4, offset=0.4, blank=0.05, tempo=1.25),
 )
-"""How it is trained: signers, their cameras and their tempo differ more than letters do."""
+"""Training of the recognizer: signers, cameras and tempo vary more than in letters."""
 
 
 class GlossTable:
-    """Glosses <-> ids, in the way of a `Tokenizer`; 0 is CTC's blank, 1 an unknown gloss."""
+    """Glosses <-> ids, with the methods of a `Tokenizer`; 0 is CTC's blank, 1 an unknown gloss."""
 
     def __init__(self, glosses: Iterable[str]):
         self.glosses = tuple(sorted(set(glosses)))
-        self._ids = {gloss: place for place, gloss in enumerate(self.glosses, UNKNOWN + 1)}
+        self._ids = {gloss: index for index, gloss in enumerate(self.glosses, UNKNOWN + 1)}
         self.model = hashlib.sha256("\n".join(self.glosses).encode()).digest()
 
     @property
@@ -77,11 +78,11 @@ class _GlossLines:
 
 @dataclasses.dataclass(frozen=True)
 class Signs:
-    """What is read from a clip.
+    """The signs that are read from a clip.
 
     Attributes:
-        glosses: Of its signs.
-        borders: Of every two signs the frame between them.
+        glosses: Glosses of the signs.
+        borders: Frame between each two successive signs.
     """
 
     glosses: tuple[str, ...]
@@ -92,7 +93,7 @@ class SignReader:
     """A trained recognizer of the signs of one language.
 
     Args:
-        reader: Of one language, with a `GlossTable` for a tokenizer.
+        reader: Reader of one language, with a `GlossTable` for a tokenizer.
     """
 
     def __init__(self, reader: Reader):
@@ -101,22 +102,21 @@ class SignReader:
 
     def read(self, clips: Sequence[PoseClip]) -> list[Signs]:
         """The signs of every clip by the best CTC path; nothing but the clips is looked at."""
-        table = self._reader.tokenizers[0]
-        found = []
+        signs = []
         for logits in self._reader.scores(0, clips):
-            ids = logits.argmax(-1)
-            (kept,) = greedy(logits[None], np.zeros((1, len(logits))))
-            glosses = table.decode(kept).split()
-            found.append(Signs(tuple(glosses), sign_borders(ids, PoseReader.stride)))
-        return found
+            (ids,) = greedy(logits[None], np.zeros((1, len(logits))))
+            glosses = self._reader.tokenizers[0].decode(ids).split()
+            borders = sign_borders(logits.argmax(-1), PoseReader.stride)
+            signs.append(Signs(tuple(glosses), borders))
+        return signs
 
 
 def sign_borders(ids: np.ndarray, stride: int) -> tuple[int, ...]:
-    """The frames between each two signs of a CTC path.
+    """The frames between each two successive signs of a CTC path.
 
     Args:
-        ids: int [steps], of the best path.
-        stride: Frames of a step.
+        ids: Ids of the best path, int [steps].
+        stride: Number of frames per step.
 
     Returns:
         The frame halfway from the last step of a sign to the first one of the next.
@@ -129,17 +129,16 @@ def sign_borders(ids: np.ndarray, stride: int) -> tuple[int, ...]:
 def train_sign_reader(
     train: Clips, statistics: Statistics, folder: AnyPath, config: ReaderConfig = SIGN_READER
 ) -> SignReader:
-    """The recognizer that is kept in a folder, or one trained on the real clips of a train split.
+    """The recognizer that a folder holds, or one that is trained on real clips and saved there.
 
     Args:
-        train: The split.
-        statistics: Of its clips.
-        folder: Where it is kept.
+        train: Train split.
+        statistics: Statistics of its clips.
+        folder: Folder of the recognizer.
         config: How it is trained.
     """
-    table = GlossTable(gloss for glosses in train.units for gloss in glosses)
-    known = (train.language,), [table], [statistics]
-    reader = load_reader(folder, *known, config)
+    table = GlossTable(itertools.chain(*train.units))
+    reader = load_reader(folder, (train.language,), [table], [statistics], config)
     if reader is None:
         reader = train_reader([_GlossLines(train)], [table], [statistics], config)
         save_reader(folder, reader)

@@ -1,7 +1,7 @@
 """Writes the `.pt` files of the SLRTP 2025 sign language production challenge, without PyTorch.
 
 A file is a dictionary: clip id -> `name`, `text`, `gloss`, `speaker` and `poses_3d`, a float32
-tensor [T, 178, 3] at 25 frames a second (github.com/walsharry/SLRTP-Sign-Production-Evaluation).
+tensor [T, 178, 3] at 25 frames per second (github.com/walsharry/SLRTP-Sign-Production-Evaluation).
 Its container is the zip that `torch.save` writes: a pickle in which every tensor names its storage,
 and the storages as plain bytes. The pickle here is written opcode by opcode (protocol 2), with only
 the names that `torch.load(weights_only=True)` admits.
@@ -33,20 +33,22 @@ JOINTS = (
 
 
 def challenge_points(clip: PoseClip) -> np.ndarray:
-    """A clip as float32 [T', 178, 3] in the challenge's order of points, at 25 frames a second.
+    """A clip as float32 [T', 178, 3] in the challenge's order of points, at 25 frames per second.
 
-    Hips, face and what the clip misses are 0, for there is no such thing as missing there. Unit and
-    axes stay ours (shoulder widths, y down, z away); frames are the nearest in time.
+    Hips, face and missing joints are 0, as the layout has no mark for missing points. Unit and axes
+    stay those of PoseClip (shoulder widths, y down, z away); frames are the nearest in time.
 
     Raises:
-        OutputError: a clip of another layout than openpose50.
+        OutputError: The clip has another layout than openpose50.
     """
     if clip.layout != OPENPOSE50.name:
         raise OutputError(f"the SLRTP layout takes openpose50 clips, not {clip.layout}")
     frames = max(round(len(clip) / clip.fps * FPS), 1) if len(clip) else 0
     times = ((np.arange(frames) + 0.5) * clip.fps / FPS).astype(int).clip(0, len(clip) - 1)
     points = np.zeros((frames, POINTS, 3), np.float32)
-    shown = np.where(clip.observed[..., None], clip.positions, 0)  # not what a clip carries unseen
+    shown = np.where(
+        clip.observed[..., None], clip.positions, 0
+    )  # without the positions of missing joints
     points[:, FILLED] = shown[times][:, JOINTS]
     return points
 
@@ -82,12 +84,11 @@ def write_slrtp(
     """Writes clips in the challenge's layout.
 
     Args:
-        path: the `.pt` file.
-        clips: (id, clip, texts), the texts by name: `text`, and where there are any `gloss` and
-            `speaker`.
+        path: Path of the `.pt` file.
+        clips: Id, clip and texts by name: `text`, and where there are any `gloss` and `speaker`.
 
     Raises:
-        OutputError: a clip of another layout, an id twice, or a place that cannot be written.
+        OutputError: A clip has another layout, an id occurs twice, or the file cannot be written.
     """
     body, seen = io.BytesIO(), set()
     with replacing(path) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:

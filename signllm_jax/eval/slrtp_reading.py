@@ -1,7 +1,7 @@
-"""Reads the `.pt` files of the SLRTP 2025 challenge without PyTorch, and runs nothing in them.
+"""Reads the `.pt` files of the SLRTP 2025 challenge without PyTorch and without running code.
 
-A file is what `slrtp.write_slrtp` or `torch.save` of the same writes: a zip with a pickle, which
-may name tensors and dictionaries and nothing else, and the tensors' storages as plain bytes.
+`slrtp.write_slrtp` and `torch.save` write such files: a zip with a pickle, which may name tensors
+and dictionaries and nothing else, and the tensors' storages as plain bytes.
 """
 
 import dataclasses
@@ -30,7 +30,7 @@ def read_slrtp(path: str | os.PathLike) -> Iterator[tuple[str, np.ndarray]]:
     """Yields the id and the points [T, 178, 3] of every clip of a file; see `to_clip`.
 
     Raises:
-        DataError: It is no such file, or is larger than a machine should read.
+        DataError: It is no such file, or is too large to be read safely.
     """
     try:
         with open_archive(path, _FILE) as archive:
@@ -50,22 +50,22 @@ def read_slrtp(path: str | os.PathLike) -> Iterator[tuple[str, np.ndarray]]:
         yield name, points
 
 
-def to_clip(points: np.ndarray, place: str) -> PoseClip | None:
+def to_clip(points: np.ndarray, source: str) -> PoseClip | None:
     """The openpose50 clip of points at 25 frames per second, None for one without frames.
 
-    A point at the origin is missing, as the layout has no other mark for that. The neck, which it
-    lacks, is put between the shoulders; the nose is missing.
+    A point at the origin is missing, as the layout has no other mark for that. The layout has no
+    neck, which is put between the shoulders, and no nose, which is missing.
 
     Args:
-        points: float [T, 178, 3].
-        place: what to name in an error.
+        points: Points, float [T, 178, 3].
+        source: Name of the source in an error.
 
     Raises:
         PoseFormatError: The clip is longer than a clip may be.
     """
     if not len(points):
         return None
-    BUDGET.ask(place, fps=FPS, frames=len(points))
+    BUDGET.ask(source, fps=FPS, frames=len(points))
     finite = np.isfinite(points).all(-1, keepdims=True)
     points = np.where(finite, points, 0).astype(np.float32)
     positions = np.zeros((len(points), OPENPOSE50.size, 3), np.float32)
@@ -81,21 +81,19 @@ class _Reader(pickle.Unpickler):
     """Builds dictionaries and tensors; every other name in the file is refused."""
 
     def __init__(self, archive: zipfile.ZipFile):
-        names = [name for name in archive.namelist() if name.endswith("/data.pkl")]
-        (name,) = names
+        (name,) = [name for name in archive.namelist() if name.endswith("/data.pkl")]
         self._archive, self._top = archive, name.removesuffix("data.pkl")
         if archive.getinfo(name).file_size > _MAX_PICKLE:
             raise ValueError("its pickle is too large")
         super().__init__(io.BytesIO(archive.read(name)))
 
     def find_class(self, module: str, name: str):
-        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
-            return _rebuild
-        if (module, name) == ("collections", "OrderedDict"):
-            return dict
-        if module == "torch" and name in _TYPES:
-            return _TYPES[name]
-        raise ValueError(f"it asks for {module}.{name}".replace("\n", " ")[:100])
+        allowed: dict = {("torch", kind): dtype for kind, dtype in _TYPES.items()}
+        allowed["collections", "OrderedDict"] = dict
+        allowed["torch._utils", "_rebuild_tensor_v2"] = _rebuild
+        if (module, name) not in allowed:
+            raise ValueError(f"it asks for {module}.{name}".replace("\n", " ")[:100])
+        return allowed[module, name]
 
     def persistent_load(self, value):
         kind, dtype, key, _, count = value

@@ -14,13 +14,11 @@ from signllm_jax.core.tasks import SHARED
 from signllm_jax.corpora import gloss_corpora
 from signllm_jax.eval import pages, provenance, warnings
 from signllm_jax.eval.figures import line_metrics
-from signllm_jax.eval.report import ALL, TEXT_STAGE, Report, report_path
+from signllm_jax.eval.report import TEXT_STAGE, Report, report_path
 from signllm_jax.inference.text_to_gloss import Translator
 from signllm_jax.metrics.gloss_metrics import TOKENIZE
 from signllm_jax.metrics.text_metrics import signatures
 from signllm_jax.parallel import sharding
-
-SAMPLES = 5
 
 
 def evaluate(
@@ -29,7 +27,7 @@ def evaluate(
     output: str | os.PathLike | None = None,
     *,
     ensemble: Sequence[str | os.PathLike] = (),
-    samples: int = SAMPLES,
+    samples: int = 5,
     seed: int = 0,
     data_dir: str | None = None,
 ) -> dict[str, Any]:
@@ -62,8 +60,8 @@ def evaluate(
     file = report_path(run_dir, split, output)
     group = load_group(run_dir.group(SHARED))
     groups = [group, *(load_group(Workdir(path).group(SHARED)) for path in ensemble)]
-    for path, other in zip(ensemble, groups[1:]):
-        if (other.model, other.text_stage) != (group.model, group.text_stage):
+    for path, member in zip(ensemble, groups[1:]):
+        if (member.model, member.text_stage) != (group.model, group.text_stage):
             raise ConfigError(f"{path}: has other glosses or sizes than {run_dir.path}")
     params = jax.tree.map(lambda *leaves: np.stack(leaves), *(g.params for g in groups))
     mesh = sharding.make_mesh({}, jax.local_devices()[:1])
@@ -77,15 +75,11 @@ def evaluate(
         texts = [pair.text for pair in pairs]
         glosses[code] = [pair.glosses for pair in pairs]
         lines[code] = translator(jax.device_put(params), texts, [code] * len(pairs))
-        shown[code] = [
-            [text, " ".join(line), " ".join(true)]
-            for text, line, true in list(zip(texts, lines[code], glosses[code]))[:samples]
-        ]
+        triples = zip(texts, map(" ".join, lines[code]), map(" ".join, glosses[code]))
+        shown[code] = list(map(list, triples))[:samples]
     if not lines:
         raise DataError(f"{run_dir.path}: no text of {split} can be translated: {skipped}")
-    table = line_metrics(lines, glosses, seed)
-    for code, metrics in table.items():
-        metrics["texts"] = sum(map(len, lines.values())) if code == ALL else len(lines[code])
+    table = line_metrics(lines, glosses, seed, count="texts")
     facts = {
         "samples": shown,
         "skipped": skipped,

@@ -1,4 +1,4 @@
-"""What a reader of a report has to know first."""
+"""Warnings: the facts that a reader of a report has to know first."""
 
 import collections
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ from signllm_jax.metrics.text_metrics import SHORT
 from signllm_jax.poses.plausible import oddities
 
 _BY_THEMSELVES = {"ground_truth": "real clips", "produced": "productions", "peer": "peer's clips"}
-"""Rows whose clips are looked at one by one -> what they are called."""
+"""Rows whose clips are checked one by one -> their name in a sentence."""
 
 
 def of_clips(
@@ -33,24 +33,24 @@ def of_clips(
     predictions: Predictions | None = None,
     peer: Peer | None = None,
 ) -> list[str]:
-    """What a reader of the figures has to know first.
+    """The facts that a reader of the figures has to know first.
 
     Args:
-        config: of the run.
-        evaluators: what the report says about each back-translation reader.
-        metrics: language -> flat metrics, '' = overall.
-        skipped: languages without a clip.
-        predictions: another system's, where they stand in the place of productions.
-        peer: another system that has a row.
+        config: Config of the run.
+        evaluators: Section of the report about each back-translation reader.
+        metrics: Language -> flat metrics, '' = overall.
+        skipped: Language without a clip -> reason.
+        predictions: Another system's predictions, where they take the place of productions.
+        peer: Another system that has a row.
     """
-    found = []
+    lines = []
     if predictions is not None:
-        found.append(
+        lines.append(
             f"The productions here are the predictions of {predictions.path}, not of this run's "
             "model; whether they saw a reference is not known here."
         )
         if predictions.flat:
-            found.append(
+            lines.append(
                 "The predictions have no depth, or MediaPipe's in a unit of its own, or other "
                 "joints than the references. Both sides and the mean pose are compared in x and "
                 "y, on the 50 joints of OpenPose, in shoulder widths of x and y: not comparable "
@@ -58,66 +58,62 @@ def of_clips(
                 "row here: score its .pose files, which --export writes, by a report of their own."
             )
         if predictions.seconds:
-            found.append(
+            lines.append(
                 f"{len(predictions.seconds)} predictions last over {ENDLESS:g} times as long as "
                 "the longest reference, as if they had no end: they are cut before they are read, "
                 "and left out of DTW and all other distances."
             )
-        left_out = metrics[""].get("excluded")
-        if left_out:
-            found.append(
-                f"{left_out} references are excluded, most for want of a usable prediction: "
+        if excluded := metrics[""].get("excluded"):
+            lines.append(
+                f"{excluded} references are excluded, most for want of a usable prediction: "
                 "compare only with figures on the same clips."
             )
         if predictions.unknown:
             named = ", ".join(predictions.unknown[:5])
-            found.append(f"{len(predictions.unknown)} predictions have no reference: {named}.")
-        for reason, count in predictions.repairs.items():
-            found.append(f"Repaired while the predictions were read: {count} {reason}.")
+            lines.append(f"{len(predictions.unknown)} predictions have no reference: {named}.")
+        repairs = predictions.repairs.items()
+        lines += [f"Repaired while the predictions were read: {n} {what}." for what, n in repairs]
     if peer is not None:
-        found.append(
+        lines.append(
             f"The row of {peer.name} is signed from the same texts. All rows are compared in x and "
             "y, in shoulder widths of x and y, since its depth is another one: not comparable with "
             "figures of reports without it."
         )
-        for reason, count in peer.failed.most_common():
-            found.append(f"{peer.name} has no clip of {count} texts: {reason}.")
+        failed = peer.failed.most_common()
+        lines += [f"{peer.name} has no clip of {count} texts: {why}." for why, count in failed]
     overall = motion(metrics[""])
-    found += overall.values()
+    lines += overall.values()
     for code, values in metrics.items():
-        if code:
-            own = {kind: line for kind, line in motion(values).items() if kind not in overall}
-            found += [f"In {code}: {line}" for line in own.values()]
+        kinds = motion(values) if code else {}
+        lines += [f"In {code}: {line}" for kind, line in kinds.items() if kind not in overall]
     if not evaluators:
-        found.append(
+        lines.append(
             "No back-translation: train readers by configs/back_translation.py and name them "
             "(--evaluators=DIR,DIR)."
         )
-    elif len({each["seed"] for each in evaluators}) < 2:
-        found.append(
+    elif len({evaluator["seed"] for evaluator in evaluators}) < 2:
+        lines.append(
             "One evaluator only: error rates depend on the reader. Evaluate with two readers of "
             "different seeds or more (--readers=2, or --evaluators=DIR,DIR) before you compare "
             "systems."
         )
-    for each in evaluators:
-        if each["memorised"]:
-            found.append(memorised(each))
+    lines += [memorised(evaluator) for evaluator in evaluators if evaluator["memorised"]]
     if metrics[""].get("cut_off") and predictions is None:
-        found.append(f"{metrics['']['cut_off']} productions did not end by themselves.")
-    found += of_skipped(skipped)
+        lines.append(f"{metrics['']['cut_off']} productions did not end by themselves.")
+    lines += of_skipped(skipped)
     if is_spelled(config.data.dataset) and not has_signers(config.data.dataset):
-        found.append(
+        lines.append(
             "There is one recording of each letter: what can be learnt here is to compose letters "
             "to words, not how signers differ. A reference's letters are those of the train clips."
         )
-    return found
+    return lines
 
 
 def motion(metrics: Mapping[str, float]) -> dict[str, str]:
-    """What is wrong with how productions move, beside the real clips: kind -> sentence.
+    """Faults in how productions move, compared with the real clips: kind -> sentence.
 
     Args:
-        metrics: flat metrics; what is absent raises no warning.
+        metrics: Flat metrics; an absent metric raises no warning.
     """
     travel, jerk = metrics.get("hand_travel_ratio", 1.0), metrics.get("jerk_ratio", 1.0)
     duration, missing = metrics.get("duration_ratio", 1.0), metrics.get("joints_missing", 0.0)
@@ -125,7 +121,7 @@ def motion(metrics: Mapping[str, float]) -> dict[str, str]:
     mixed, left = metrics.get("mixed_hands", 0.0), metrics.get("left_handed", 0.0)
     real_left = metrics.get("left_handed_real", left)
     chance = 1.5 / max(metrics.get("one_handed", 1), 1) ** 0.5  # three deviations of a share
-    said = {
+    checks = {
         "collapse": (
             metrics.get("collapse", False),
             "Collapse: the hands travel less than half as far as in the real clips.",
@@ -166,31 +162,31 @@ def motion(metrics: Mapping[str, float]) -> dict[str, str]:
             f"the real takes {real_left:.1%}.",
         ),
     }
-    return {kind: line for kind, (wrong, line) in said.items() if wrong}
+    return {kind: line for kind, (wrong, line) in checks.items() if wrong}
 
 
 def of_odd_clips(languages: Mapping[str, Language], spelled: bool) -> list[str]:
-    """What is odd about clips by themselves, on bounds that no signer leaves.
+    """Oddities of single clips, by bounds that no signer leaves.
 
     Args:
-        languages: language -> its rows of clips.
-        spelled: whether texts are spelled, so that nothing is known of how long a word lasts.
+        languages: Language -> its rows of clips.
+        spelled: Whether texts are spelled, so that the duration of a word is not checked.
     """
-    found = []
+    lines = []
     for row, what in _BY_THEMSELVES.items():
         odd, count = collections.defaultdict(list), 0
-        for each in languages.values():
-            for name, text, clip in zip(each.names, each.texts, each.rows.get(row, ())):
-                if clip is None or not len(clip):
-                    continue
-                count += 1
-                for kind, detail in oddities(clip, "" if spelled else text):
-                    odd[kind].append(f"{name}: {detail}")
-        found += [
+        for language in languages.values():
+            clips = language.rows.get(row, ())
+            for name, text, clip in zip(language.names, language.texts, clips):
+                if clip:
+                    count += 1
+                    for kind, detail in oddities(clip, "" if spelled else text):
+                        odd[kind].append(f"{name}: {detail}")
+        lines += [
             f"Odd: {len(clips)} of {count} {what} have {kind} (the first is {clips[0]})."
             for kind, clips in odd.items()
         ]
-    return found
+    return lines
 
 
 def of_skipped(skipped: Mapping[str, str]) -> list[str]:
@@ -199,7 +195,7 @@ def of_skipped(skipped: Mapping[str, str]) -> list[str]:
 
 
 def of_short_lines(rows: Mapping[str, Mapping[str, Mapping]]) -> list[str]:
-    """The warning that BLEU-4 is absent, by name of the languages without a line of four words.
+    """The warning that BLEU-4 is absent, with the languages that have no line of four words.
 
     Args:
         rows: Row -> language code, or '' for all -> flat metrics.

@@ -24,19 +24,16 @@ SPLITS = {
 
 
 def demo_record(report: Mapping) -> dict:
-    """What the page keeps of a run's report: figures by length, seed and cost."""
+    """The part of a run's report that the page keeps: figures by length, seed and cost."""
     run = report["run"]
     kept = ("seed", "steps", "cpu_seconds", "total_cpu_seconds", "hardware", "versions")
     overall = {name: report["overall"][name] for name in ("cer", "cer_real", "duration_ratio")}
-    return {
-        **{name: run[name] for name in kept if name in run},
-        "overall": overall,
-        "lengths": report["lengths"],
-    }
+    record = {name: run[name] for name in kept if name in run}
+    return record | {"overall": overall, "lengths": report["lengths"]}
 
 
 def clock_record(without: Mapping, clocked: Mapping) -> dict:
-    """What the page keeps of the dev reports of two runs, without and with the token clock."""
+    """The part that the page keeps of two runs' dev reports, without and with the token clock."""
     return {
         **{name: clocked["run"][name] for name in ("seed", "steps")},
         "languages": list(clocked["languages"]),
@@ -64,20 +61,17 @@ def write(docs: Path) -> str:
     Raises:
         DataError: there is no record, or the page has no place for a table.
     """
-    found = []
-    for kind, made in (("demo", _demo), ("clock", _clock), ("signers", _signers)):
-        records = [
-            json.loads(path.read_text("utf-8"))
-            for path in sorted((docs / "words").glob(f"{kind}-*.json"))
-        ]
-        if records:
-            found.append(made(records))
-            write_readme(str(docs / "words.md"), found[-1], kind)
+    tables = []
+    for kind, write_table in (("demo", _demo), ("clock", _clock), ("signers", _signers)):
+        paths = sorted((docs / "words").glob(f"{kind}-*.json"))
+        if records := [json.loads(path.read_text("utf-8")) for path in paths]:
+            tables.append(write_table(records))
+            write_readme(str(docs / "words.md"), tables[-1], kind)
         if records and kind == "demo":
             _write_line(docs.parent / "README.md", records)
-    if not found:
+    if not tables:
         raise DataError(f"{docs / 'words'}: no run is kept there (--demos, --signers)")
-    return "\n\n".join(found)
+    return "\n\n".join(tables)
 
 
 def _seeds(records: Sequence[Mapping]) -> str:
@@ -85,45 +79,52 @@ def _seeds(records: Sequence[Mapping]) -> str:
     return f"seed {seeds[0]}" if len(seeds) == 1 else f"mean over seeds {', '.join(seeds)}"
 
 
+def _by_band(pooled: Sequence[Mapping]) -> list[tuple[str, dict[str, float]]]:
+    """The mean figures of each band that all runs have; counts are the same for all seeds."""
+    rows = []
+    for band in BANDS:
+        if all(band in lengths for lengths in pooled):
+            figures = means([lengths[band] for lengths in pooled])
+            counts = {n: round(figures[n]) for n in ("clips", "doubled") if n in figures}
+            rows.append((band, figures | counts))
+    return rows
+
+
+def _share_lost(lengths: Mapping[str, Mapping[str, float]]) -> float:
+    """The share of doubled letters that are lost, over all bands."""
+    bands = [x for band, x in lengths.items() if band != "several words" and "doubled" in x]
+    lost = sum(figures["doubled"] * figures["doubled_lost"] for figures in bands)
+    return lost / sum(figures["doubled"] for figures in bands)
+
+
 def _demo(records: Sequence[Mapping]) -> str:
     pooled = [record["lengths"]["overall"] for record in records]
-    rows = [
-        (band, _whole(means([lengths[band] for lengths in pooled])))
-        for band in BANDS
-        if all(band in lengths for lengths in pooled)
-    ]
-    bands = [{n: x for n, x in lengths.items() if n != "several words"} for lengths in pooled]
-    lost = [
-        sum(x["doubled"] * x["doubled_lost"] for x in own.values() if "doubled" in x)
-        / sum(x.get("doubled", 0) for x in own.values())
-        for own in bands
-    ]
     overall = means([record["overall"] for record in records])
+    lost = statistics.fmean(map(_share_lost, pooled))
     cost = statistics.fmean(record["total_cpu_seconds"] for record in records)
     lines = [
-        table("letters and pauses", LENGTHS, rows),
+        table("letters and pauses", LENGTHS, _by_band(pooled)),
         "",
         f"All languages pooled, {_seeds(records)}; {records[0]['steps']} steps. Over all texts: "
         f"CER {overall['cer']:.2%}, on real clips {overall['cer_real']:.2%}; duration "
-        f"{overall['duration_ratio']:.3f}; {statistics.fmean(lost):.1%} of doubled letters lost. "
+        f"{overall['duration_ratio']:.3f}; {lost:.1%} of doubled letters lost. "
         f"The whole command took {cost:.0f} CPU seconds.",
     ]
     if len(records) > 1:
-        each = "; ".join(
+        by_seed = "; ".join(
             f"seed {record['seed']}: "
             + ", ".join(f"{band} {lengths[band]['cer']:.1%}" for band in BANDS if band in lengths)
             for record, lengths in zip(records, pooled)
         )
-        lines += ["", f"CER of each seed: {each}."]
+        lines += ["", f"CER of each seed: {by_seed}."]
     return "\n".join(lines)
 
 
 def _clock(records: Sequence[Mapping]) -> str:
     rows = [
-        (f"{kind} the clock, {band}", _whole(means([record[kind][band] for record in records])))
+        (f"{kind} the clock, {band}", figures)
         for kind in ("without", "with")
-        for band in BANDS
-        if all(band in record[kind] for record in records)
+        for band, figures in _by_band([record[kind] for record in records])
     ]
     which = f"Dev texts of {', '.join(records[0]['languages'])}, {_seeds(records)}"
     return f"{table('', LENGTHS, rows)}\n\n{which}; {records[0]['steps']} steps."
@@ -134,11 +135,7 @@ def _write_line(readme: Path, records: Sequence[Mapping]) -> None:
     if not readme.exists() or "<!-- words:start -->" not in readme.read_text("utf-8"):
         return
     pooled = [record["lengths"]["overall"] for record in records]
-    wrong = ", ".join(
-        f"{means([lengths[band] for lengths in pooled])['cer']:.1%} at {_named(band)}"
-        for band in BANDS
-        if all(band in lengths for lengths in pooled)
-    )
+    wrong = ", ".join(f"{row['cer']:.1%} at {_named(band)}" for band, row in _by_band(pooled))
     line = f"Letters wrong in texts never trained on, by their length ({_seeds(records)}): {wrong}."
     write_readme(str(readme), line, "words")
 
@@ -147,16 +144,10 @@ def _named(band: str) -> str:
     return band if band == "several words" else f"{band.replace('-', ' to ')} letters"
 
 
-def _whole(figures: dict[str, float]) -> dict[str, float]:
-    """Counts are the same for all seeds."""
-    return figures | {n: round(figures[n]) for n in ("clips", "doubled") if n in figures}
-
-
 def _signers(records: Sequence[Mapping]) -> str:
     parts = []
     for split, title in SPLITS.items():
-        rows = [
-            (row, means([record[split][row] for record in records])) for row in records[0][split]
-        ]
+        splits = [record[split] for record in records]
+        rows = [(row, means([figures[row] for figures in splits])) for row in splits[0]]
         parts += [f"{title}, {_seeds(records)}:", table("", SIGNERS, rows)]
     return "\n\n".join(parts)
