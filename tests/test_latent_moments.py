@@ -12,7 +12,8 @@ from tiny import MODEL
 
 from signllm_jax.core.config import check_model
 from signllm_jax.core.errors import ConfigError
-from signllm_jax.models.layers.variety import Seen, Variety, clip_means, clip_moments
+from signllm_jax.models.layers.pooling import clip_means, clip_moments
+from signllm_jax.models.layers.variety import Seen, Variety
 
 FRAMES, JOINTS = 32, 50
 

@@ -27,7 +27,7 @@ QUOTED = "How do you sign 'dgs' in ASL?"
 BARE = "Hoe gebaar je hallo in ASL?"  # a spoken language without templates
 
 
-class Writer:
+class Writer(Translator):
     """A text stage that writes what it is told to, and counts how often it is asked."""
 
     def __init__(self, *line):

@@ -5,15 +5,9 @@ D = 3J + 1 numbers a frame (the counter last), P frames a patch, M model width, 
 H heads, N clips (where B is taken).
 """
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-import jax
-import numpy as np
-
-if TYPE_CHECKING:  # what one of the two alone offers is used without asking which it is
-    Array = Any
-else:
-    Array = jax.Array | np.ndarray
+Array = Any  # numpy.ndarray or jax.Array; jaxtyping adds the type of its numbers and its shape
 Tree = Any  # a pytree of arrays
 Leaf = Any  # an array of a pytree, or in its place a shape or where it lies
 

@@ -93,7 +93,7 @@ def only_language(has: Sequence[str]) -> str | None:
     return has[0] if len(has) == 1 else None
 
 
-def choose_language(has: Sequence[str], language: str | None) -> str:
+def choose_language(has: Sequence[str], language: object) -> str:
     """The code of the requested language among those that a run has.
 
     The name may be a code, an abbreviation or an English name: `ASL`, `dgs`, `gsg`, `American Sign

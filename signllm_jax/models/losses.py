@@ -13,7 +13,8 @@ from jaxtyping import Bool, Float, Int, Shaped
 from signllm_jax.core.config import LossConfig, ReadingConfig
 from signllm_jax.core.skeleton import Layout
 from signllm_jax.core.typing import Array, Prediction, TokenScores
-from signllm_jax.models.layers.variety import Told, members
+from signllm_jax.models.layers.pooling import members
+from signllm_jax.models.layers.variety import Told
 from signllm_jax.models.pose2text import END, Memory
 from signllm_jax.models.robust import huber
 from signllm_jax.models.smoothing import smoothed_tracks

@@ -29,6 +29,7 @@ from signllm_jax.models.layers.embed import (
 )
 from signllm_jax.models.layers.flow import Time
 from signllm_jax.models.layers.named import named
+from signllm_jax.models.layers.pooling import clip_means, members
 from signllm_jax.models.layers.steps import Memory, Steps, packed_steps
 from signllm_jax.models.layers.variety import (
     FIRST_PACE,
@@ -37,9 +38,7 @@ from signllm_jax.models.layers.variety import (
     Seen,
     Told,
     Variety,
-    clip_means,
     hidden_joints,
-    members,
 )
 from signllm_jax.parallel.sharding import constrain
 
@@ -90,11 +89,7 @@ class Text2Pose(nn.Module):
         self.frame_progress = Dense(c.width, ("progress", "embed"))
         if c.token_clock:
             self.frame_phase = Dense(c.width, ("progress", "embed"))
-        self.start = self.param(
-            "start",
-            named(nn.initializers.normal(1.0), "norm"),
-            (c.width,),
-        )
+        self.start = self.param("start", named(nn.initializers.normal(1.0), "norm"), (c.width,))
         self.decoder = [block(True) for _ in range(c.decoder_layers)]
         if c.progress_bias:
             self.bias = nearness_params(self, c.decoder_layers, c.heads, steepest=1.0)
@@ -115,8 +110,8 @@ class Text2Pose(nn.Module):
         """Encodes text.
 
         Args:
-            text: int32 [B, S].
-            text_segment: int32 [B, S], 0 = padding.
+            text: tokens.
+            text_segment: which text of the row a token belongs to, 0 = padding.
             training: whether dropout is on.
 
         Returns:
@@ -282,14 +277,11 @@ class Text2Pose(nn.Module):
         """Teacher-forced prediction of whole (packed) rows.
 
         Args:
-            text: int32 [B, S].
-            text_segment: int32 [B, S].
-            history: [B, N, P (D - 1)] from `teacher_forcing`, or as `decode` says.
-            counter: float32 [B, N].
-            segment: int32 [B, N].
+            text, text_segment: see `encode`.
+            history, counter, time: see `decode`; `teacher_forcing` makes the first two.
+            segment: which clip of the row a patch belongs to, 0 = padding.
             training: whether dropout is on.
-            seen: the true clips (Seen), which a model reads that has a latent or tells lengths.
-            time: see `decode`.
+            seen: the true clips, which a model reads that has a latent or predicts lengths.
 
         Returns:
             The Prediction [B, T, ...], and what is Told of the clips where they are seen.

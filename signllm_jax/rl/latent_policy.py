@@ -14,7 +14,7 @@ from signllm_jax.core.typing import Array, Tree
 from signllm_jax.models import generation
 from signllm_jax.models.apply import apply
 from signllm_jax.models.back_translation import BLANK
-from signllm_jax.models.layers.variety import clip_means
+from signllm_jax.models.layers.pooling import clip_means
 from signllm_jax.models.text2pose import Text2Pose
 from signllm_jax.rl import policy
 
