@@ -27,7 +27,7 @@ from cosmic_ray.mutating import mutate_code
 from cosmic_ray.plugins import get_operator, operator_names
 
 ROOT = Path(__file__).resolve().parents[1]
-SECONDS = 240  # that the tests of a change may take; a loop without end is noticed by that
+SECONDS = 480  # that the tests of a change may take; a loop without end is noticed by that
 LEFT_OUT = re.compile(
     # jit and its like change no result; the others change next to nothing or what numbers lack
     r"RemoveDecorator|Variable|NoOp|_(LShift|RShift|BitXor)$|(Add|Sub|Mul|Div|Mod|Pow)_Bit(Or|And)$"
@@ -72,7 +72,7 @@ For each change it runs the tests of that module that are not slow (`TESTS` in `
 until one fails. Places are drawn by a seed, and one change in each. Changes of types and of
 decorators are left out, since they have no effect on results. A change that no test notices either
 changes nothing that matters, which the last column explains, or shows what a test should be written
-for.
+for. `docs/mutants.json` holds the outcomes and the reasons.
 """
 
 
@@ -90,6 +90,15 @@ class Mutant(NamedTuple):
     line: int
     code: str
     change: str
+
+
+class Tried(NamedTuple):
+    """What came of a change: its module and line, the line before and after, who noticed it."""
+
+    module: str
+    line: int
+    change: str
+    noticed: bool
 
 
 def places(module: str) -> dict[tuple, list[tuple[str, int]]]:
@@ -182,46 +191,44 @@ class Copies:
         return self._local.copy
 
 
-def page(tried: list[tuple[Mutant, bool]], seed: int, reasons: dict[str, str]) -> str:
-    """The table of modules, and what no test notices."""
+def table(tried: list[Tried], seed: int, reasons: dict[str, str]) -> str:
+    """The table of modules, and of the changes that no test notices."""
     from signllm_jax.core import markdown
 
     rows = []
     for module in (*TESTS, ""):
-        of = [noticed for mutant, noticed in tried if mutant.module == module or not module]
-        if of:
-            share = f"{sum(of) / len(of):.0%}"
-            rows.append([module or "**all**", str(len(of)), str(sum(of)), share])
-    left = [mutant for mutant, noticed in tried if not noticed]
-    lines = [
-        [f"`{m.module}:{m.line}`", f"`{m.change}`".replace("|", "\\|"), reasons.get(key(m), "")]
-        for m in sorted(left)
+        noticed = [change.noticed for change in tried if change.module == module or not module]
+        if noticed:
+            share = f"{sum(noticed) / len(noticed):.0%}"
+            rows.append([module or "**all**", str(len(noticed)), str(sum(noticed)), share])
+    left = [
+        [
+            f"`{one.module}:{one.line}`",
+            f"`{one.change}`".replace("|", "\\|"),
+            reasons.get(key(one), ""),
+        ]
+        for one in sorted(tried)
+        if not one.noticed
     ]
     return "\n\n".join(
         [
             f"{len(tried)} changes, drawn by seed {seed}.",
             markdown.table(["module", "changes", "noticed", ""], rows),
-            markdown.table(["", "change that no test notices", "why"], lines),
+            markdown.table(["", "change that no test notices", "why"], left),
         ]
     )
 
 
-def key(mutant: Mutant) -> str:
-    """What names a change in docs/mutants.json, wherever its line stands."""
-    return f"{mutant.module}: {mutant.change}"
+def key(change: Mutant | Tried) -> str:
+    """The name of a change in the reasons, wherever its line stands."""
+    return f"{change.module}: {change.change}"
 
 
-def main() -> None:
-    """Reads the arguments, tries a sample, and writes the page."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--python", default=".venv/bin/python", help="that has the tests' packages")
-    parser.add_argument("--count", type=int, default=200, help="changes")
-    parser.add_argument("--seed", type=int, default=0, help="of the sample")
-    parser.add_argument("--workers", type=int, default=2, help="changes that are tried at a time")
-    parser.add_argument("--document", default="docs/mutants.md", help="page to write")
-    flags = parser.parse_args()
+def try_changes(flags: argparse.Namespace) -> list[Tried]:
+    """Tries a sample of changes; of one that is stopped those that were tried."""
     python = str((ROOT / flags.python).absolute())
     chosen = sample(flags.count, flags.seed)
+    tried: list[Tried] = []
     with tempfile.TemporaryDirectory() as folder:
         copies = Copies(Path(folder), python)
         with concurrent.futures.ThreadPoolExecutor(flags.workers) as pool:
@@ -229,15 +236,37 @@ def main() -> None:
             broken = pool.map(lambda module: copies.noticed(None, module), once)
             if failing := [module for module, fails in zip(once, broken) if fails]:
                 raise SystemExit(f"the tests of {failing[0]} fail without any change")
-            tried = []
             results = pool.map(lambda mutant: copies.noticed(mutant, mutant.module), chosen)
-            for mutant, noticed in zip(chosen, results):
-                tried.append((mutant, noticed))
-                said = "noticed" if noticed else "NOT NOTICED"
-                print(f"{len(tried)}: {said}: {key(mutant)}", flush=True)
-    kept = ROOT / "docs" / "mutants.json"
-    reasons = json.loads(kept.read_text()) if kept.exists() else {}
-    (ROOT / flags.document).write_text(f"{HEAD}\n{page(tried, flags.seed, reasons)}\n")
+            try:
+                for mutant, noticed in zip(chosen, results):
+                    tried.append(Tried(mutant.module, mutant.line, mutant.change, noticed))
+                    outcome = "noticed" if noticed else "NOT NOTICED"
+                    print(f"{len(tried)}: {outcome}: {key(mutant)}", flush=True)
+            except KeyboardInterrupt:
+                pool.shutdown(wait=False, cancel_futures=True)
+    return tried
+
+
+def main() -> None:
+    """Reads the arguments, tries a sample, and writes its record and the page."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--python", default=".venv/bin/python", help="that has the tests' packages")
+    parser.add_argument("--count", type=int, default=200, help="number of changes")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the sample")
+    parser.add_argument("--workers", type=int, default=2, help="changes that are tried at a time")
+    parser.add_argument("--record", default="docs/mutants.json", help="outcomes and reasons")
+    parser.add_argument("--document", default="docs/mutants.md", help="page to write")
+    parser.add_argument("--norun", action="store_true", help="only write the page of the record")
+    flags = parser.parse_args()
+    path = ROOT / flags.record
+    record = json.loads(path.read_text()) if path.exists() else {"reasons": {}}
+    if not flags.norun:
+        tried = try_changes(flags)
+        record |= {"seed": flags.seed, "tried": [list(change) for change in tried]}
+        path.write_text(json.dumps(record, indent=1) + "\n")
+    tried = [Tried(*values) for values in record["tried"]]
+    body = table(tried, record["seed"], record["reasons"])
+    (ROOT / flags.document).write_text(f"{HEAD}\n{body}\n")
 
 
 if __name__ == "__main__":

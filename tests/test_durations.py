@@ -68,7 +68,7 @@ def test_a_model_learns_from_lengths_how_long_each_token_lasts():
         return optax.apply_updates(params, updates), state
 
     with sharding.use_mesh(one_device()):
-        params = nn.unbox(model.init(jax.random.key(0), *given))["params"]
+        params = nn.unbox(jax.jit(model.init)(jax.random.key(0), *given))["params"]
         state = optimizer.init(params)
         for _ in range(150):
             params, state = step(params, state)
@@ -83,7 +83,7 @@ def test_a_loss_of_lengths_teaches_durations_while_training():
     key = jax.random.key(1)
     with sharding.use_mesh(one_device()):
         task = MlsfTask(dataclasses.replace(CONFIG, model=DURATIONS))
-        params = nn.unbox(task.init_lane(key))
+        params = nn.unbox(jax.jit(task.init_lane)(key))
         grads, terms = jax.jit(jax.grad(task.loss, has_aux=True))(params, batch, key)
         plain = MlsfTask(CONFIG)
         others = jax.eval_shape(lambda: plain.loss(nn.unbox(plain.init_lane(key)), batch, key))[1]

@@ -80,6 +80,7 @@ def metrics(workdir):
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
+@pytest.mark.slow
 def test_a_killed_and_a_stopped_run_ends_as_one_left_alone(begin, alone, tmp_path):
     run = tmp_path / "run"
     command = begin(run, Death(CHECKPOINT, "Checkpoints.save", 2, 0.05))

@@ -113,7 +113,7 @@ def test_both_losses_train_the_shared_table_and_each_its_own_stage(prompt_data, 
     def gradients(weight, consistency=0.0):
         text = dataclasses.replace(TEXT, weight=weight, consistency=consistency)
         task = get_task(config_for(data_dir, text=text))
-        params = nn.unbox(task.init_lane(jax.random.key(0)))
+        params = nn.unbox(jax.jit(task.init_lane)(jax.random.key(0)))
         loss = lambda p, b: task.loss(p, b, jax.random.key(1))[0]  # noqa: E731
         return jax.jit(jax.grad(loss))(params, batch)
 
@@ -139,7 +139,7 @@ def test_a_stage_alone_leaves_the_other_and_the_table_of_another_run(
     text = dataclasses.replace(TEXT, trained=stage)
     task = get_task(config_for(data_dir, text=text, init_from=begun))
     with sharding.use_mesh(tiny.one_device()):
-        params = nn.unbox(task.init_lane(jax.random.key(0)))
+        params = nn.unbox(jax.jit(task.init_lane)(jax.random.key(0)))
         loss = lambda p, b: task.loss(p, b, jax.random.key(1))[0]  # noqa: E731
         found = jax.jit(jax.grad(loss))(params, batch)
     moved = {
@@ -162,7 +162,7 @@ def test_it_learns_from_the_rows_of_the_replay_buffer(prompt_data, data_dir):
     task, key = get_task(config), jax.random.key(1)
     without = batch._replace(segment=batch.segment.at[drawn].set(0))
     with sharding.use_mesh(tiny.one_device()):
-        params = nn.unbox(task.init_lane(jax.random.key(0)))
+        params = nn.unbox(jax.jit(task.init_lane)(jax.random.key(0)))
         learning = Learning(None, jnp.zeros(()))
         loss = lambda p, b: task.loss(p, b, key, learning)  # noqa: E731
         gradient = jax.jit(jax.grad(loss, has_aux=True))

@@ -67,7 +67,7 @@ def gradient(batch):
         return jax.flatten_util.ravel_pytree(grads)[0], terms
 
     with sharding.use_mesh(one_device()):
-        params = nn.meta.unbox(MlsfTask(CONFIG).init_lane(jax.random.key(1)))
+        params = nn.meta.unbox(jax.jit(MlsfTask(CONFIG).init_lane)(jax.random.key(1)))
     return of
 
 
