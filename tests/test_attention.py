@@ -21,7 +21,7 @@ def attend(request):
         params = module.init(jax.random.key(1), memory, method=_first)
         run = jax.jit(
             lambda x, keys_values, mask, own: module.apply(
-                params, x, keys_values, mask, own=own, method="__call__"
+                params, x, keys_values, mask, new_keys_values=own, method="__call__"
             )
         )
         keys_values = module.apply(params, memory, method="keys_values")

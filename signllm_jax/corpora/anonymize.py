@@ -28,33 +28,36 @@ def check_anonymizer() -> None:
 def anonymized(clip: PoseClip) -> PoseClip:
     """The clip with an average signer's body instead of its own.
 
-    Hands and wrists stay where they are. A flat clip stays flat.
+    In shoulder widths, hands and wrists stay where they are; the other joints are moved. The clip
+    has another scale and origin afterwards. A clip without depth (z = 0 throughout) still has none.
 
     Args:
-        clip: Clip in 3D or flat, of the layout openpose50.
+        clip: Clip of the layout openpose50, with depth or without.
 
     Raises:
-        PoseFormatError: No frame shows both shoulders, by which signers are measured.
+        PoseFormatError: The layout is another one, or no frame shows both shoulders, whose distance
+            is the unit in which bodies are compared.
     """
     from pose_anonymization.appearance import remove_appearance
     from pose_format import Pose
 
     if clip.layout != OPENPOSE50.name:
         raise PoseFormatError(f"a {clip.layout} clip cannot be anonymized")
-    measured = clip.observed[:, [2, 5]].all(1)
-    if not measured.any():
+    both_shoulders = clip.observed[:, [2, 5]].all(1)
+    if not both_shoulders.any():
         raise PoseFormatError("no frame shows both shoulders: it cannot be anonymized")
-    first = int(np.argmax(measured))
+    first = int(np.argmax(both_shoulders))
     with tempfile.TemporaryDirectory(prefix="signllm_jax-") as folder:
         path = Path(folder) / "clip.pose"
         write_pose_file(path, clip, "holistic")
         pose = Pose.read(path.read_bytes())
-        # the package takes the looks from the first frame, so one that shows them is put there
+        # the package measures the body in the first frame: one that shows both shoulders is put
+        # before the others, and taken away again
         pose.body = pose.body.select_frames([first, *range(len(clip))])
-        plain = remove_appearance(pose)
-        plain.body = plain.body[1:]
+        average = remove_appearance(pose)
+        average.body = average.body[1:]
         with path.open("wb") as file:
-            plain.write(file)
+            average.write(file)
         made = read_pose_file(path, fps=clip.fps)
     flat = not clip.positions[..., 2].any()
     positions = made.positions * np.array([1, 1, 0], np.float32) if flat else made.positions

@@ -214,15 +214,22 @@ def extract(
 
 
 def _write(output: Path, answers: dict[str, dict], kept: int) -> dict:
+    """Writes `extract_report.json`; returns its content, see `extract`.
+
+    Args:
+        output: Folder of the report.
+        answers: Name of a video -> what the worker answered, in this run or in an earlier one.
+        kept: Number of answers of an earlier run; `extracted` counts their videos, too.
+    """
     answers = dict(sorted(answers.items()))
-    seen = {name: answer for name, answer in answers.items() if "error" not in answer}
+    readable = {name: answer for name, answer in answers.items() if "error" not in answer}
     report = {
         "videos": answers,
         "kept": kept,
-        "extracted": sum(answer["body"] > 0 for answer in seen.values()),
-        "without_signer": [name for name, answer in seen.items() if not answer["body"]],
-        "without_hands": [name for name, a in seen.items() if a["body"] and not a["hands"]],
-        "unreadable": [name for name in answers if name not in seen],
+        "extracted": sum(answer["body"] > 0 for answer in readable.values()),
+        "without_signer": [name for name, answer in readable.items() if not answer["body"]],
+        "without_hands": [name for name, a in readable.items() if a["body"] and not a["hands"]],
+        "unreadable": [name for name in answers if name not in readable],
     }
     content = json.dumps(report, indent=1, ensure_ascii=False).encode()
     write_whole(output / REPORT, content)

@@ -182,6 +182,16 @@ def _records(
 
 
 def _rows(path: Path, names: tuple[str, ...], records, width: int) -> Iterator[Row]:
+    """Makes rows of records; a row with too few or too many fields has a fault.
+
+    Empty lines are passed over.
+
+    Args:
+        path: File of the table, for messages.
+        names: Column names, without the empty ones at the end of the header.
+        records: What `_records` yields.
+        width: Number of fields of the first line; those after the last name have to be empty.
+    """
     for line, fields, fault, _ in records:
         if not any(field.strip() for field in fields):
             continue
@@ -238,10 +248,16 @@ def rows_of_objects(path: Path, content: object) -> Table:
 
 
 def _flat(item: dict) -> Iterator[tuple[str, object]]:
-    """Names and values; a value of a nested object has both names, as `segment_start`."""
+    """Yields (column name in small letters, value) of a JSON object.
+
+    An object within it gives a column for each of its keys, `{"segment": {"start": 1}}` the column
+    `segment_start`. Objects within that one stay as they are.
+    """
     for key, value in item.items():
         if isinstance(value, dict):
-            yield from ((f"{key}_{name}".lower(), inner) for name, inner in value.items())
+            yield from (
+                (f"{key}_{inner}".lower(), inner_value) for inner, inner_value in value.items()
+            )
         else:
             yield str(key).lower(), value
 

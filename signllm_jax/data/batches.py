@@ -211,15 +211,20 @@ class TrainData:
             return None
 
     def _clip(self, language: int, index: int) -> tuple[np.ndarray, np.ndarray]:
-        held = self._cache.get((language, index))
-        if held is None:
+        """Frames float32 [T, D] and mask bool [T, J] of a clip, from the cache if it is there.
+
+        A clip that was read is kept while the cache has room; nothing is ever removed from it.
+        Raises RecordError if the record is damaged.
+        """
+        made = self._cache.get((language, index))
+        if made is None:
             example = self._sources[language][index]
-            held = make_frames(example["pose"], example["confidence"], self._statistics[language])
-            size = held[0].nbytes + held[1].nbytes
-            if size <= self._room:
+            made = make_frames(example["pose"], example["confidence"], self._statistics[language])
+            size = made[0].nbytes + made[1].nbytes
+            if size <= self._room:  # bytes that are left
                 self._room -= size
-                self._cache[language, index] = held
-        return held
+                self._cache[language, index] = made
+        return made
 
 
 class Batches(Protocol[BatchT]):

@@ -107,13 +107,16 @@ def summary(report: dict, path: str) -> list[str]:
 
 
 def grouped(reasons: Mapping[str, int]) -> collections.Counter[str]:
-    """Merges reasons that differ only in their numbers; … replaces the numbers."""
-    kinds = collections.defaultdict(dict)
+    """Adds up the counts of reasons that differ only in their numbers.
+
+    The common reason has … in place of each number; a reason that is like no other stays as it is.
+    """
+    alike = collections.defaultdict(dict)  # reason with … for numbers -> reason -> count
     for reason, count in reasons.items():
-        kinds[_NUMBER.sub("…", reason)][reason] = count
+        alike[_NUMBER.sub("…", reason)][reason] = count
     merged: collections.Counter[str] = collections.Counter()
-    for kind, same in kinds.items():
-        merged[kind if len(same) > 1 else next(iter(same))] += sum(same.values())
+    for common, counts in alike.items():
+        merged[common if len(counts) > 1 else next(iter(counts))] += sum(counts.values())
     return merged
 
 

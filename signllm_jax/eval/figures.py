@@ -81,7 +81,14 @@ def mean_metrics(parts: Sequence[Mapping]) -> dict[str, float]:
 
 
 def with_intervals(metrics: dict, parts: Sequence[Ratios], seed: int) -> dict:
-    """The metrics with the interval of each ratio that all parts have, as `_low` and `_high`."""
+    """Adds the bootstrap interval of each ratio that all parts have; returns the metrics.
+
+    Args:
+        metrics: Flat metrics, which are changed: `<name>_low` and `<name>_high` are added, neither
+            of them where there are too few clips for an interval.
+        parts: Ratios of each part, such as a language; parts have equal weights.
+        seed: Seed of the resampling.
+    """
     for name in parts[0] if parts else ():
         if all(name in part for part in parts):
             bounds = interval([part[name] for part in parts], seed)

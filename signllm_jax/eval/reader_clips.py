@@ -60,20 +60,22 @@ class ReaderClips:
     ):
         self._distortion = distortion
         self._frames, self._carried, self._seen, self._ids = [], [], [], []
-        short = [i for i in range(len(source)) if source.lengths[i] <= longest]
-        for index in (short or range(len(source)))[:most]:
+        short_enough = [i for i in range(len(source)) if source.lengths[i] <= longest]
+        for index in (short_enough or range(len(source)))[:most]:
             example = source[index]
             pose, confidence = example["pose"].astype(np.float32), example["confidence"]
             frames, seen = make_frames(pose, confidence, statistics)
-            # with the positions at which the recording keeps joints that it does not show
+            # the frames once more, but a joint that is not shown has the position that the
+            # recording stores for it all the same, where `frames` has 0
             carried, _ = make_frames(pose, np.ones_like(confidence), statistics)
-            self._frames.append(frames[:, :-1])
+            self._frames.append(frames[:, :-1])  # without the counter
             self._carried.append(np.clip(carried[:, :-1], -_FARTHEST, _FARTHEST))
-            self._seen.append(np.repeat(seen, 3, axis=1))
+            self._seen.append(np.repeat(seen, 3, axis=1))  # joint -> its x, y and z
             self._ids.append(tokenizer.encode(source.texts[index]))
         if not self._frames:
             raise DataError(f"{source.language}: there is no train clip to train a reader on")
-        self._shown = np.repeat(statistics.seen > 0, 3)
+        self._shown = np.repeat(statistics.seen > 0, 3)  # the joints that any train clip shows
+        # in the slowest tempo, from the latest start
         self.frames = int(max(map(len, self._frames)) * distortion.tempo) + _START + 1
         self.tokens = max(map(len, self._ids))
 

@@ -101,12 +101,15 @@ def row_figures(references: Sequence[PoseClip], clips: Sequence[PoseClip]) -> di
 
 
 def other_takes(texts: Sequence[str], clips: Sequence[PoseClip]) -> list[PoseClip | None]:
-    """For every clip the next take of its text; None where the text has one take only."""
-    takes: dict[int, PoseClip] = {}
-    for group in places_of(texts).values():
-        if len(group) > 1:
-            takes |= {i: clips[j] for i, j in zip(group, group[1:] + group[:1])}
-    return [takes.get(i) for i in range(len(clips))]
+    """For every clip another one of the same text; None where the text has one clip only.
+
+    It is the next clip of the text, and for the last one the first, so that each is taken once.
+    """
+    others: dict[int, PoseClip] = {}
+    for indices in places_of(texts).values():
+        if len(indices) > 1:
+            others |= {i: clips[j] for i, j in zip(indices, indices[1:] + indices[:1])}
+    return [others.get(i) for i in range(len(clips))]
 
 
 def mean_take(takes: Sequence[PoseClip]) -> PoseClip:

@@ -43,17 +43,18 @@ def _varied(evaluated: EvalSet) -> dict[str, Language]:
 
 
 def means(config: Config, code: str, language: Language) -> Sequence[PoseClip | None]:
-    """For every text the mean of its real takes, which minimizes a squared error.
+    """For every text the mean of its real takes: no other clip has a smaller squared error.
 
-    In a spelled data set it is the mean over all signers, letter by letter, as test texts are in no
-    train split; in another one the mean of the text's train takes, None where it has none.
+    In a spelled data set with several signers, whose test texts are in no train split, it is the
+    mean of the clips in which each signer spells the text. In every other data set it is the mean
+    of the text's first MOST train takes, None where it has none.
     """
     if has_signers(config.data.dataset):
         return conditional_means(language.texts)
-    takes = places_of([normalize_text(text, code) for text in language.train.texts])
+    indices = places_of([normalize_text(text, code) for text in language.train.texts])
     mean_takes = {}
     for text in dict.fromkeys(language.texts):
-        clips = [language.train.clip(i) for i in takes.get(text, ())[:MOST]]
+        clips = [language.train.clip(i) for i in indices.get(text, ())[:MOST]]
         clips = [clip for clip in clips if len(clip)]
         mean_takes[text] = referees.mean_take(clips) if clips else None
     return [mean_takes[text] for text in language.texts]

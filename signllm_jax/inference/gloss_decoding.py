@@ -79,7 +79,7 @@ def score_choices(
     rows, count, size = lines.shape
     flat = lines.reshape(rows * count, size)
     steps = packed_steps((flat > 0).astype(jnp.int32))
-    before = jnp.where(steps.place == 0, BOS, jnp.roll(flat, 1, axis=1))
+    before = jnp.where(steps.position == 0, BOS, jnp.roll(flat, 1, axis=1))
 
     def score(model_params):
         memory = _encoded(model, model_params, units, count)

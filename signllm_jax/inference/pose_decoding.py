@@ -57,10 +57,10 @@ def windows(patches: int) -> list[int]:
 
     A loop runs on each of them, so that a patch costs what has been made, not what may be.
     """
-    found = [min(WINDOW, patches)]
-    while found[-1] < patches:
-        found.append(min(2 * found[-1], patches))
-    return found
+    lengths = [min(WINDOW, patches)]
+    while lengths[-1] < patches:
+        lengths.append(min(2 * lengths[-1], patches))
+    return lengths
 
 
 def generate(
@@ -82,9 +82,9 @@ def generate(
     Returns:
         The clips, T = max_frames.
     """
-    one = jax.tree.map(lambda leaf: leaf[None], params)
+    stacked = jax.tree.map(lambda leaf: leaf[None], params)
     noise = None if noise is None else noise[None]
-    made = generate_lanes(model, one, text[None], max_frames, noise)
+    made = generate_lanes(model, stacked, text[None], max_frames, noise)
     return jax.tree.map(lambda leaf: leaf[0], made)
 
 

@@ -142,8 +142,8 @@ def make_at_once(
     patch, ended = model.config.patch, None
     most = patches * patch
     if length is None:
-        told = apply(model, params, memory, 1, method="tell_length")[:, 0]
-        whole = jnp.round(jnp.exp(told))
+        log_length = apply(model, params, memory, 1, method="tell_length")[:, 0]
+        whole = jnp.round(jnp.exp(log_length))
         length = jnp.clip(whole, 1, most).astype(jnp.int32)
         ended = whole <= most
     start = patch * jnp.arange(patches)
@@ -191,8 +191,8 @@ def _flow(
         point, _ = carry
         time = jnp.full(counter.shape, number / passes)
         frames, seen = _pass(model, params, memory, counter, steps, point, time)
-        told = fed_back(frames.reshape(shape), seen.reshape(shape))
-        return (flow.advance(point, told, number, passes), seen.reshape(shape)), None
+        expected = fed_back(frames.reshape(shape), seen.reshape(shape))
+        return (flow.advance(point, expected, number, passes), seen.reshape(shape)), None
 
     seen = jnp.zeros((*counter.shape, size // 3), bool)
     return jax.lax.scan(step, (start, seen), jnp.arange(passes))[0]
@@ -206,7 +206,7 @@ def eased(
 ) -> Float[Array, "... T coords"]:
     """Spreads what jumps between two patches evenly over the halves of both that meet there.
 
-    Patches are told one by one, so that their ends do not meet; within a patch a motion is smooth.
+    Patches are predicted one by one, so that their ends do not meet; within one a motion is smooth.
     A jump is the step from one patch to the next less the mean of the steps before and after it. A
     joint is left alone where one of the four frames of a seam does not show it.
 

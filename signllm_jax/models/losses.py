@@ -151,12 +151,12 @@ def weighted_sum(terms: dict[str, Float[Array, ""]], config: LossConfig) -> Floa
 
 
 def clip_losses(
-    told: Told, segment: Int[Array, "B T"], importance: Float[Array, "B K"] | None = None
+    predicted: Told, segment: Int[Array, "B T"], importance: Float[Array, "B K"] | None = None
 ) -> dict[str, Float[Array, ""]]:
     """The terms of the loss of whole clips.
 
     Args:
-        told: what the model says of the K clips of each row.
+        predicted: what the model says of the K clips of each row.
         segment: int32 [B, T], 0 = padding.
         importance: float32 [B, K], what a clip counts beside the others; None = 1.
 
@@ -164,11 +164,11 @@ def clip_losses(
         Scalars `latent` (what a clip tells more than its text, in nats) and, where the model tells
         it, `length` (squared error of its logarithm).
     """
-    frames = members(segment, told.surplus.shape[1]).sum(1)
+    frames = members(segment, predicted.surplus.shape[1]).sum(1)
     weight = (frames > 0) * (1.0 if importance is None else importance)
-    terms = {"latent": masked_mean(told.surplus, weight)}
-    if told.length is not None:
-        error = jnp.square(told.length - jnp.log(jnp.maximum(frames, 1)))
+    terms = {"latent": masked_mean(predicted.surplus, weight)}
+    if predicted.length is not None:
+        error = jnp.square(predicted.length - jnp.log(jnp.maximum(frames, 1)))
         terms["length"] = masked_mean(error, weight)
     return terms
 

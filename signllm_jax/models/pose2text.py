@@ -139,7 +139,7 @@ class Pose2Text(nn.Module):
         frames = frames * (segment > 0)[..., None]
         x = self.embed_frames(frames.reshape(rows, time // c.patch, c.patch * size))
         segment = segment[:, :: c.patch]
-        place, _ = segment_positions(segment)
+        position, _ = segment_positions(segment)
         mask = (segment[:, :, None] == segment[:, None, :]) & (segment[:, :, None] > 0)
         bias = None
         if view:
@@ -148,11 +148,11 @@ class Pose2Text(nn.Module):
             mask &= np.abs(apart) <= view
             bias = place_bias(self.near, len(steps))
         else:
-            x = x + sinusoids(place, c.width).astype(x.dtype)
+            x = x + sinusoids(position, c.width).astype(x.dtype)
         x = constrain(x, "rows", "time", "width")
         for layer, block in enumerate(self.encoder):
-            own = None if bias is None else bias[layer][None]
-            x, _ = block(x, mask, training=training, bias=own)
+            layer_bias = None if bias is None else bias[layer][None]
+            x, _ = block(x, mask, training=training, bias=layer_bias)
         x = self.norm_frames(x)
         gloss = self.gloss_head(x) if self.reading.gloss_vocab else None
         # text tokens are counted by glosses where those are learned: how many each one is worth
@@ -178,18 +178,18 @@ class Pose2Text(nn.Module):
         Returns:
             Logits float32 [B, S, V] and the layers' new caches.
         """
-        c, segment, place = self.config, steps.segment, steps.place
+        c, segment, position = self.config, steps.segment, steps.position
         x = self.embed_text(history) * (history > 0)[..., None]
-        x = x + (place == 0)[..., None] * self.start + sinusoids(place, c.width)
+        x = x + (position == 0)[..., None] * self.start + sinusoids(position, c.width)
         same = (segment[:, :, None] == memory.segment[:, None, :]) & (segment[:, :, None] > 0)
         distance = None
         if c.progress_bias:
             # every step of a clip knows its total
             count = jnp.maximum(same.sum(-1), 1)
             total = (same * memory.total[:, None, :]).sum(-1) / count
-            left = jnp.clip(total - place, -2.0, 2.0)
+            left = jnp.clip(total - position, -2.0, 2.0)
             x = x + self.left(jnp.stack([left, jnp.square(left)], -1))
-            distance = memory.count[:, None, :] - place[:, :, None] - 0.5
+            distance = memory.count[:, None, :] - position[:, :, None] - 0.5
         x = constrain(x.astype(self.dtype), "rows", "time", "width")
         new_caches = []
         for layer, block in enumerate(self.decoder):

@@ -28,10 +28,14 @@ def init_lane(config: ModelConfig, text: TextConfig, text_key: Array, pose_key: 
     """Boxed parameters: `langgloss` (the shared table), `text_stage` and `pose_stage`."""
     text_stage, pose_stage = stages(config, text)
     units, line = jnp.zeros((1, 2, columns(text)), jnp.int32), jnp.zeros((1, 2), jnp.int32)
-    own = dict(text_stage.init(text_key, units, line, line, line)["params"])
+    text_tree = dict(text_stage.init(text_key, units, line, line, line)["params"])
     pose = dict(init_poses(pose_stage, pose_key))
     del pose["embed_text"]
-    return {"langgloss": own.pop("embed_gloss"), "text_stage": own, "pose_stage": pose}
+    return {
+        "langgloss": text_tree.pop("embed_gloss"),
+        "text_stage": text_tree,
+        "pose_stage": pose,
+    }
 
 
 def text_params(params: Tree) -> Tree:

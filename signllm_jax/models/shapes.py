@@ -47,10 +47,12 @@ def difference(
             return f"{name} is missing"
         if name not in expected:
             return f"{name[:80]!r} is unknown"
-        own, leaf = expected[name], held[name]
-        if not isinstance(leaf, np.ndarray) or (leaf.shape, leaf.dtype) != (own.shape, own.dtype):
-            told = f"{leaf.dtype}{list(leaf.shape)}" if isinstance(leaf, np.ndarray) else "no array"
-            return f"{name} is {told}, not {own.dtype}{list(own.shape)}"
+        wanted, leaf = expected[name], held[name]
+        if not isinstance(leaf, np.ndarray):
+            return f"{name} is no array, not {wanted.dtype}{list(wanted.shape)}"
+        if (leaf.shape, leaf.dtype) != (wanted.shape, wanted.dtype):
+            actual = f"{leaf.dtype}{list(leaf.shape)}"
+            return f"{name} is {actual}, not {wanted.dtype}{list(wanted.shape)}"
     return None
 
 

@@ -23,10 +23,10 @@ def smoothed_tracks(
     tracks = frames.reshape(*observed.shape, 3)
     near_segment, near_observed, near_tracks = map(_neighbors, (segment, observed, tracks))
     total, norm = jnp.zeros_like(tracks), jnp.zeros((*observed.shape, 1), tracks.dtype)
-    for place, tap in enumerate(TAPS):
-        same = (near_segment(place) == segment) & (segment > 0)
-        weight = tap * (near_observed(place) & same[..., None])[..., None]
-        total, norm = total + weight * near_tracks(place), norm + weight
+    for tap_index, tap in enumerate(TAPS):
+        same = (near_segment(tap_index) == segment) & (segment > 0)
+        weight = tap * (near_observed(tap_index) & same[..., None])[..., None]
+        total, norm = total + weight * near_tracks(tap_index), norm + weight
     return total / jnp.maximum(norm, 1e-6)
 
 
@@ -34,4 +34,4 @@ def _neighbors(values: Array):
     """Place of a tap -> for each frame of [B, T, ...] the one that it weighs, 0 beyond the row."""
     beyond = [(0, 0), (len(TAPS) // 2,) * 2, *[(0, 0)] * (values.ndim - 2)]
     padded, count = jnp.pad(values, beyond), values.shape[1]
-    return lambda place: padded[:, place : place + count]
+    return lambda tap_index: padded[:, tap_index : tap_index + count]

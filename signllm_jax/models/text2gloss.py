@@ -65,15 +65,15 @@ class Text2Gloss(nn.Module):
         Returns:
             What the decoder reads: each decoder layer's keys and values, and the segment.
         """
-        place, _ = segment_positions(segment)
-        x = self.embed_unit(units) + sinusoids(place, self.config.width)
+        position, _ = segment_positions(segment)
+        x = self.embed_unit(units) + sinusoids(position, self.config.width)
         x = self.drop(x, deterministic=not training)
         x = constrain(x.astype(self.dtype), "rows", "time", "width")
         mask = (segment[:, :, None] == segment[:, None, :]) & (segment[:, :, None] > 0)
         near = place_bias(self.distance, x.shape[1]) if self.text.distances else None
         for layer, block in enumerate(self.encoder):
-            own = None if near is None else near[layer][None]
-            x, _ = block(x, mask, training=training, bias=own)
+            layer_bias = None if near is None else near[layer][None]
+            x, _ = block(x, mask, training=training, bias=layer_bias)
         x = self.norm_text(x)
         return tuple(block.memory(x) for block in self.decoder), segment
 
@@ -93,7 +93,7 @@ class Text2Gloss(nn.Module):
         """
         keys_values, text_segment = memory
         segment = steps.segment
-        x = self.embed_gloss(before) + sinusoids(steps.place, self.config.width)
+        x = self.embed_gloss(before) + sinusoids(steps.position, self.config.width)
         x = self.drop(x, deterministic=not training)
         x = constrain(x.astype(self.dtype), "rows", "time", "width")
         seen = (segment[:, :, None] == text_segment[:, None, :]) & (segment[:, :, None] > 0)
@@ -127,5 +127,5 @@ class Text2Gloss(nn.Module):
         memory = self.encode(units, unit_segment, training)
         steps = packed_steps(segment)
         before = jnp.pad(gloss, ((0, 0), (1, 0)))[:, :-1]
-        before = jnp.where(steps.place == 0, BOS, before)
+        before = jnp.where(steps.position == 0, BOS, before)
         return self.decode(memory, before, steps, training)[0]

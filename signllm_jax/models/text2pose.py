@@ -117,12 +117,12 @@ class Text2Pose(nn.Module):
         Returns:
             The Memory, without a latent.
         """
-        place, length = segment_positions(text_segment)
-        progress = (place + 0.5) / jnp.maximum(length, 1)
+        position, length = segment_positions(text_segment)
+        progress = (position + 0.5) / jnp.maximum(length, 1)
         x = self.embed_text(text)
         if self.config.progress_features:
             x = x + self.text_progress(progress_features(progress, self.config.progress_features))
-        x = x + sinusoids(place, self.config.width)
+        x = x + sinusoids(position, self.config.width)
         x = constrain(x.astype(self.dtype), "rows", "time", "width")
         mask = text_segment[:, :, None] == text_segment[:, None, :]
         mask &= text_segment[:, :, None] > 0
@@ -173,10 +173,10 @@ class Text2Pose(nn.Module):
 
         None of an autoregressive decoder without durations of tokens, whose counter finds the end.
         """
-        own = members(memory.segment, clips)
-        tokens = own.sum(1)
+        inside = members(memory.segment, clips)
+        tokens = inside.sum(1)
         if memory.frames is not None:  # as many tokens of the first pace as last so long
-            tokens = jnp.einsum("bsk,bs->bk", own, memory.frames) / FIRST_PACE
+            tokens = jnp.einsum("bsk,bs->bk", inside, memory.frames) / FIRST_PACE
         if self.config.decoder == "parallel":
             text = clip_means(memory.text, memory.segment, clips)
             return self.length(text, tokens, memory.latent)
@@ -212,17 +212,17 @@ class Text2Pose(nn.Module):
         """
         c, parallel = self.config, self.config.decoder == "parallel"
         keys_values, text_segment, progress, rate = memory[:4]
-        segment, place = steps.segment, steps.place
+        segment, position = steps.segment, steps.position
         memory_mask = (segment[:, :, None] == text_segment[:, None, :]) & (segment[:, :, None] > 0)
-        x = (place == 0)[..., None] * self.start
+        x = (position == 0)[..., None] * self.start
         if not parallel or c.flow:
             x = self.embed_history(history) + x
         if c.flow:
             x = x + self.flow_time(jnp.zeros(segment.shape) if time is None else time)
         if c.varies:
             assert memory.latent is not None, "see `vary` and `recognize`"
-            own = members(segment, memory.latent.shape[1])
-            latent = jnp.einsum("bnk,bkz->bnz", own, memory.latent)
+            inside = members(segment, memory.latent.shape[1])
+            latent = jnp.einsum("bnk,bkz->bnz", inside, memory.latent)
             x = x + self.embed_latent(latent)
         if c.progress_features:
             x = x + self.frame_progress(progress_features(counter, c.progress_features))
@@ -230,7 +230,7 @@ class Text2Pose(nn.Module):
             # where within a token the clip is: the same feature in texts of all lengths
             tokens = jnp.maximum(memory_mask.sum(-1), 1)
             x = x + self.frame_phase(phase_features(counter * tokens, PHASES))
-        x = x + sinusoids(place, c.width)
+        x = x + sinusoids(position, c.width)
         x = constrain(x.astype(self.dtype), "rows", "time", "width")
         # signed distance, in tokens, from the clip's progress to each token's place in the text
         distance = (counter[:, :, None] - progress[:, None, :]) * rate[:, None, :]
@@ -286,12 +286,12 @@ class Text2Pose(nn.Module):
         Returns:
             The Prediction [B, T, ...], and what is Told of the clips where they are seen.
         """
-        memory, told = self.encode(text, text_segment, training), None
+        memory, of_clips = self.encode(text, text_segment, training), None
         if seen is not None:
-            memory, told = self.recognize(memory, seen)
+            memory, of_clips = self.recognize(memory, seen)
         steps = packed_steps(segment, whole=self.config.decoder == "parallel")
         predicted, _ = self.decode(memory, history, counter, steps, training, time)
         rows, patches = segment.shape
         time = patches * self.config.patch
         predicted = jax.tree.map(lambda x: x.reshape(rows, time, *x.shape[3:]), predicted)
-        return predicted if told is None else (predicted, told)
+        return predicted if of_clips is None else (predicted, of_clips)

@@ -63,9 +63,9 @@ def unpack(batch: Batch, frames: int, tokens: int) -> Clips:
     seen = jnp.concatenate([batch.frames[..., :-1], batch.joint_mask], -1)
     clips = cut(batch, seen, frames, tokens)
     values, mask = jnp.split(clips.frames, [batch.frames.shape[-1] - 1], -1)
-    own = jnp.arange(frames) < clips.length[:, None]
+    inside = jnp.arange(frames) < clips.length[:, None]
     return clips._replace(
-        frames=jnp.where(own[..., None], values, 0.0), mask=(mask > 0) & own[..., None]
+        frames=jnp.where(inside[..., None], values, 0.0), mask=(mask > 0) & inside[..., None]
     )
 
 
@@ -80,8 +80,8 @@ def cut(batch: Batch, values: Shaped[Array, "R T ..."], frames: int, tokens: int
 
     def spans(segment):
         """The first place, and how many, of each clip [R, K]."""
-        inside, place = segment[:, None] == numbers[:, None], jnp.arange(segment.shape[1])
-        return jnp.where(inside, place, len(place)).min(-1), inside.sum(-1)
+        inside, position = segment[:, None] == numbers[:, None], jnp.arange(segment.shape[1])
+        return jnp.where(inside, position, len(position)).min(-1), inside.sum(-1)
 
     (start, length), (word, words) = spans(batch.segment), spans(batch.text_segment)
     fits = (batch.example >= 0) & (length <= frames) & (words <= tokens)
@@ -112,8 +112,8 @@ def windows(
     rows, width = values.shape[:2]
     at = jnp.clip(start[..., None] + jnp.arange(size), 0, width - 1)
     at = at + width * jnp.arange(rows)[:, None, None]
-    found = stores.fetch(values.reshape(-1, *values.shape[2:]), at.reshape(-1))
-    return found.reshape(*at.shape, *values.shape[2:])
+    parts = stores.fetch(values.reshape(-1, *values.shape[2:]), at.reshape(-1))
+    return parts.reshape(*at.shape, *values.shape[2:])
 
 
 def place(
@@ -140,12 +140,16 @@ def place(
     together = until[:, None] - before[..., None]  # [3, N, N] of the clips i to j
     # where the row after the one that starts with i starts; N after the last
     following = jnp.where(together <= limits, count, number).min((0, 2))
-    start, row, own = jnp.zeros((), jnp.int32), jnp.zeros_like(sizes[0]), jnp.zeros_like(sizes[0])
+    start, row, row_start = (
+        jnp.zeros((), jnp.int32),
+        jnp.zeros_like(sizes[0]),
+        jnp.zeros_like(sizes[0]),
+    )
     for _ in range(rows):
-        own = jnp.where(number >= start, start, own)
+        row_start = jnp.where(number >= start, start, row_start)
         start = jnp.maximum(stores.pick(following, start[None])[0], start)
         row = row + (number >= start)
-    places = jnp.where((number >= own[:, None]) & earlier, sizes[:, None], 0).sum(-1)
+    places = jnp.where((number >= row_start[:, None]) & earlier, sizes[:, None], 0).sum(-1)
     return Places(jnp.where((sizes[2] > 0) & (row < rows), row, rows), *places), start
 
 
@@ -192,11 +196,11 @@ def pack(
     source = source * width + jnp.maximum(position - 1, 0)
     values = stores.fetch(frames.reshape(-1, frames.shape[-1]), source.reshape(-1))
     values = jnp.where((segment > 0)[..., None], values.reshape(*source.shape, -1), jnp.nan)
-    places, said = lay(word, words, row_tokens)
+    places, inside = lay(word, words, row_tokens)
     same = places[..., None] == jnp.arange(text.shape[-1])
     return Batch(
         text=jnp.where(same, text[:, :, None], 0).sum((1, 3)),
-        text_segment=(said * number).sum(1),
+        text_segment=(inside * number).sum(1),
         frames=jnp.concatenate([jnp.where(jnp.isnan(values), 0.0, values), counter[..., None]], -1),
         joint_mask=~jnp.isnan(values[..., ::3]),
         segment=segment,

@@ -39,8 +39,8 @@ def init(config: Config, lanes: int) -> Replay | None:
     strata = config.rl.strata
     size = config.model.frame_size
     grouped = config.rl.group != "none"
-    one = buffer.init(config.rl.capacity // strata, *clip_shape(config), size, grouped)
-    return jax.tree.map(lambda x: jnp.broadcast_to(x, (lanes, strata, *x.shape)), one)
+    empty = buffer.init(config.rl.capacity // strata, *clip_shape(config), size, grouped)
+    return jax.tree.map(lambda x: jnp.broadcast_to(x, (lanes, strata, *x.shape)), empty)
 
 
 def specs(replay: Replay | None) -> Tree:
@@ -85,7 +85,7 @@ def begin(
     cyclic, priority = (rows // config.rl.strata for rows in config.batch_rows)
     shape = RowShape(data.row_frames, data.row_tokens, data.row_clips, config.model.patch)
 
-    def one(replay, batch, key):
+    def of_stratum(replay, batch, key):
         if batch is None:
             replay, clean, slots = sampling.sweep(replay, cyclic, shape)
         else:
@@ -105,7 +105,7 @@ def begin(
     first = sharding.row_block() * strata
     keys = jax.vmap(lambda n: jax.random.fold_in(key, n))(first + jnp.arange(strata))
     split = lambda x: x.reshape(strata, cyclic, *x.shape[1:])  # noqa: E731
-    parts = jax.vmap(one)(replay, batch and jax.tree.map(split, batch), keys)
+    parts = jax.vmap(of_stratum)(replay, batch and jax.tree.map(split, batch), keys)
     merge = lambda x: x.reshape(-1, *x.shape[2:])  # noqa: E731
     whole, slots, weight = jax.tree.map(merge, parts[1:])
     return parts[0], memory_layout.lay(whole)._replace(prompts=prompts), slots, weight
@@ -117,8 +117,8 @@ def without_nan(batch: Batch) -> Batch:
     They get no error, and are quarantined for it; one bad clip does not end the training.
     """
     sound = jnp.isfinite(batch.frames).all(-1)
-    own = batch.segment[..., None] == jnp.arange(1, batch.example.shape[1] + 1)
-    kept = ((sound[..., None] | ~own).all(1, keepdims=True) & own).any(-1)
+    inside = batch.segment[..., None] == jnp.arange(1, batch.example.shape[1] + 1)
+    kept = ((sound[..., None] | ~inside).all(1, keepdims=True) & inside).any(-1)
     return batch._replace(
         frames=jnp.where(kept[..., None], batch.frames, 0.0),
         joint_mask=batch.joint_mask & kept[..., None],
@@ -201,9 +201,9 @@ def with_clips(state, like: Replay | None, clip: Callable[[int, int], tuple]):
     def fill(index, shape, dtype, value):
         box = _box(index, shape)
         block = np.zeros([stop - start for start, stop in box], dtype)
-        for place in np.argwhere(held[box[:3]] >= 0):
-            lane, example = box[0][0] + place[0], held[box[:3]][tuple(place)]
-            value(block[tuple(place)], *clip(int(lane), int(example)))
+        for at in map(tuple, np.argwhere(held[box[:3]] >= 0)):
+            lane, example = box[0][0] + at[0], held[box[:3]][at]
+            value(block[at], *clip(int(lane), int(example)))
         return block
 
     def frames(row, ids, values, mask):
@@ -242,5 +242,5 @@ def host_steps(config: Config, data: Any, steps: int) -> int:
     """
     if not (config.rl.plc and config.rl.resident):
         return steps
-    own = config.rl.capacity // config.rl.strata
-    return min(steps, data.first_pass(own, *clip_shape(config)))
+    capacity = config.rl.capacity // config.rl.strata
+    return min(steps, data.first_pass(capacity, *clip_shape(config)))

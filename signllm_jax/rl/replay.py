@@ -98,8 +98,8 @@ def to_lines(
 
 
 def _padded_last(frames, length):
-    own = jnp.arange(frames.shape[1]) < length[:, None]
-    values = jnp.where(own[..., None], frames, jnp.nan).astype(jnp.float16)
+    inside = jnp.arange(frames.shape[1]) < length[:, None]
+    values = jnp.where(inside[..., None], frames, jnp.nan).astype(jnp.float16)
     return _pad(values)
 
 
@@ -152,20 +152,20 @@ def add(replay: Replay, clips: Clips) -> tuple[Replay, Int[Array, " N"]]:
         The buffer, and the slot int32 [N] of every clip: C for one that is not in it.
     """
     capacity, number = len(replay.example), jnp.arange(len(clips.example))
-    place = jnp.arange(capacity)
+    slots = jnp.arange(capacity)
     exists = (clips.length > 0) & (clips.example >= 0)
     same = (clips.example[:, None] == clips.example) & exists
     first = jnp.where(same, number, len(number)).min(1)  # of a clip that comes twice
     match = (replay.example == clips.example[:, None]) & exists[:, None]
-    at = jnp.where(match, place, capacity).min(1)
+    at = jnp.where(match, slots, capacity).min(1)
     held = at < capacity
     new = exists & ~held & (first == number)
     fresh = (replay.inserted + (new & (number <= first[:, None])).sum(1) - 1) % capacity
     into = jnp.where(new, fresh, capacity)
     evicted = (at - replay.inserted) % capacity < new.sum()
     slot = jnp.where(held, jnp.where(evicted, capacity, at), jnp.where(exists, fresh, capacity))
-    hit = into[:, None] == place
-    written = (place - replay.inserted) % capacity < new.sum()
+    hit = into[:, None] == slots
+    written = (slots - replay.inserted) % capacity < new.sum()
 
     def write(old, values):
         return jnp.where(written, jnp.where(hit, values[:, None], 0).sum(0), old)

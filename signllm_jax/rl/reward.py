@@ -37,9 +37,9 @@ def clip_errors(
         [B, K] that it was averaged over.
     """
     observed = joint_mask * weights
-    own = (segment[..., None] == jnp.arange(1, clips + 1)).astype(jnp.float32)
-    total = jnp.einsum("bt,btk->bk", (frame_error(frames, predicted) * observed).sum(-1), own)
-    count = jnp.einsum("bt,btk->bk", observed.sum(-1), own)
+    inside = (segment[..., None] == jnp.arange(1, clips + 1)).astype(jnp.float32)
+    total = jnp.einsum("bt,btk->bk", (frame_error(frames, predicted) * observed).sum(-1), inside)
+    count = jnp.einsum("bt,btk->bk", observed.sum(-1), inside)
     return jnp.where(count > 0, total / jnp.maximum(count, 1e-6), jnp.nan), count
 
 
@@ -99,9 +99,9 @@ def sequence_errors(
 def median_error(error: Float[Array, " C"]) -> Float[Array, ""]:
     """The median [] of the finite ones of errors [C]; 1 when there is none."""
     finite = jnp.isfinite(error)
-    count, place = finite.sum(), jnp.arange(len(error))
+    count, rank = finite.sum(), jnp.arange(len(error))
     ordered = jnp.sort(jnp.where(finite, error, jnp.inf), stable=False)
-    low, high = (place == (count - 1) >> 1), (place == count >> 1)  # the same of an odd count
+    low, high = (rank == (count - 1) >> 1), (rank == count >> 1)  # the same of an odd count
     middle = 0.5 * (jnp.where(low, ordered, 0.0) + jnp.where(high, ordered, 0.0)).sum()
     return jnp.where(count > 0, middle, 1.0)
 
@@ -123,8 +123,8 @@ def group_medians(error: Float[Array, " C"], group: Int[Array, " C"]) -> Float[A
     before = jnp.concatenate([jnp.zeros(1, jnp.int32), jnp.cumsum(known)])
     count = before[end] - before[start]
     low, high = start + (jnp.maximum(count, 1) - 1) // 2, start + count // 2
-    own = 0.5 * (ordered[low] + ordered[jnp.minimum(high, len(error) - 1)])
-    return jnp.where(count > 0, own, median_error(error))
+    median = 0.5 * (ordered[low] + ordered[jnp.minimum(high, len(error) - 1)])
+    return jnp.where(count > 0, median, median_error(error))
 
 
 def log_quality(

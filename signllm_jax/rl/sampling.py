@@ -138,8 +138,8 @@ def importance(
     et al. 2016, section 3.4), over the clips that can be drawn.
     """
     smallest = jnp.min(jnp.where(weights > 0, weights, jnp.iinfo(jnp.int32).max))
-    own = jnp.maximum(stores.pick(weights, slot), 1)
-    return jnp.where(slot >= 0, (smallest / own) ** beta, 1.0).astype(jnp.float32)
+    weight = jnp.maximum(stores.pick(weights, slot), 1)
+    return jnp.where(slot >= 0, (smallest / weight) ** beta, 1.0).astype(jnp.float32)
 
 
 def sample(
@@ -174,9 +174,9 @@ def sample(
         deferred=jnp.where(put_off, stores.pick(slot, first[None])[0], NONE),
         deferrals=replay.deferrals + put_off,
     )
-    own = at == jnp.arange(slots.size)[:, None]
-    weight = jnp.where(own, importance(weights, slot, rl.beta), 0.0).sum(-1)
-    weight = jnp.where(own.any(-1), weight, 1.0)
+    match = at == jnp.arange(slots.size)[:, None]
+    weight = jnp.where(match, importance(weights, slot, rl.beta), 0.0).sum(-1)
+    weight = jnp.where(match.any(-1), weight, 1.0)
     return replay, batch, slots, weight.reshape(slots.shape)
 
 
@@ -199,16 +199,16 @@ def gather(
         sizes, rows=rows, frames=shape.frames, tokens=shape.tokens, clips=shape.clips
     )
     at = jnp.where(places.row < rows, places.row * shape.clips + places.number, rows * shape.clips)
-    own = at == jnp.arange(rows * shape.clips)[:, None]
+    match = at == jnp.arange(rows * shape.clips)[:, None]
 
     def put(values):
         """Of each clip [N], to its place [R, K]; 0 where there is none."""
-        return jnp.where(own, values, 0).sum(-1).reshape(rows, shape.clips)
+        return jnp.where(match, values, 0).sum(-1).reshape(rows, shape.clips)
 
     slots = put(slot - capacity) + capacity
     batch = packing.pack(
         replay.frames_at(slots).astype(jnp.float32),
-        jnp.where(own[..., None], text, 0).sum(1).reshape(rows, shape.clips, -1),
+        jnp.where(match[..., None], text, 0).sum(1).reshape(rows, shape.clips, -1),
         put(length),
         put(words),
         put(stores.pick(replay.example, slot) + 1) - 1,

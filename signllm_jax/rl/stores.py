@@ -57,8 +57,8 @@ def _put_each(count, mapped, *args):
 def _fetch_joined(stores, at):
     """`fetch` mapped over M stores [M, C, ...] at int32 [M, N], by one gather of all stores."""
     index = jnp.clip(at, 0, stores.shape[1] - 1) + _offsets(stores)
-    found = fetch(_join(stores), index.reshape(-1))
-    return found.reshape(*at.shape, *stores.shape[2:])
+    values = fetch(_join(stores), index.reshape(-1))
+    return values.reshape(*at.shape, *stores.shape[2:])
 
 
 def _put_joined(stores, at, values):
@@ -80,4 +80,7 @@ def _offsets(stores):
 
 def _each(count, mapped, args):
     """The arguments of a batching rule, with those that are not mapped repeated `count` times."""
-    return [x if one else jnp.broadcast_to(x, (count, *x.shape)) for x, one in zip(args, mapped)]
+    return [
+        x if is_mapped else jnp.broadcast_to(x, (count, *x.shape))
+        for x, is_mapped in zip(args, mapped)
+    ]

@@ -115,7 +115,8 @@ class Attention(nn.Module):
         mask: Bool[Array, "#B #N S"],
         bias: Float[Array, "#B H N S"] | None = None,
         causal: bool = False,
-        own: tuple[Float[Array, "B H 1 head"], Float[Array, "B H 1 head"]] | None = None,
+        new_keys_values: tuple[Float[Array, "B H 1 head"], Float[Array, "B H 1 head"]]
+        | None = None,
         segment: Int[Array, "B N"] | None = None,
     ) -> Float[Array, "B N M"]:
         """Attends from x to what `keys_values` made of a memory.
@@ -128,7 +129,7 @@ class Attention(nn.Module):
             bias: [B, H, N, S] float32 added to the logits, or None.
             causal: whether the mask hides all that comes later (N = S), so that blocks above the
                 diagonal are left out.
-            own: keys and values [B, H, 1, M / H] of x itself, N = 1, which is looked at as well.
+            new_keys_values: keys and values of x itself, N = 1, which is looked at as well.
             segment: int32 [B, N] that says the same as a causal mask, 0 = padding, for the kernel
                 to attend by; None = XLA attends by the mask.
 
@@ -139,8 +140,8 @@ class Attention(nn.Module):
         query = self._project(x, self.query_kernel, self.query_bias) * key.shape[-1] ** -0.5
         if x.shape[1] == 1 and self.dtype == jnp.bfloat16:
             query = jnp.pad(query, ((0, 0), (0, 0), (0, FEWEST - 1), (0, 0)))
-        if own is not None:
-            out = _attend_with_own(query, key, value, mask, *own)
+        if new_keys_values is not None:
+            out = _attend_with_own(query, key, value, mask, *new_keys_values)
             return self._output(out[:, :, : x.shape[1]])
         if segment is not None:
             return self._output(attend_by_kernel(self.kernel, query, key, value, segment))
@@ -194,11 +195,11 @@ def _attend_with_own(
 ) -> Float[Array, "B H N head"]:
     """`_attend` of one query a row, to a cache and to itself."""
     logits = jnp.einsum("bhnd,bhsd->bhns", query, key).astype(jnp.float32)
-    own = (query * own_key).sum(-1, keepdims=True).astype(jnp.float32)
+    new_logit = (query * own_key).sum(-1, keepdims=True).astype(jnp.float32)
     logits = jnp.where(mask[:, None], logits, -1e9)
     # a softmax in two parts: one array of both would be copied together and apart again
-    highest = jnp.maximum(logits.max(-1, keepdims=True), own)
-    weights, own = jnp.exp(logits - highest), jnp.exp(own - highest)
-    total = weights.sum(-1, keepdims=True) + own
+    highest = jnp.maximum(logits.max(-1, keepdims=True), new_logit)
+    weights, new_logit = jnp.exp(logits - highest), jnp.exp(new_logit - highest)
+    total = weights.sum(-1, keepdims=True) + new_logit
     out = jnp.einsum("bhns,bhsd->bhnd", (weights / total).astype(value.dtype), value)
-    return out + (own / total).astype(value.dtype) * own_value
+    return out + (new_logit / total).astype(value.dtype) * own_value

@@ -187,15 +187,15 @@ class Block(nn.Module):
             [B, N, M], and the keys and values of self-attention (the whole updated cache).
         """
         y = self.norm_self(x)
-        keys_values, own = self.self_attention.keys_values(y), None
+        keys_values, new_keys_values = self.self_attention.keys_values(y), None
         if cache is not None:
             # the cache is read before it is written: XLA then writes in place
-            (held, index), own = cache, keys_values
+            (held, index), new_keys_values = cache, keys_values
             mask = mask & (jnp.arange(mask.shape[-1]) != index)
-        keys_values_seen = keys_values if own is None else held
-        y = self.self_attention(y, keys_values_seen, mask, bias, causal, own, segment)
-        if own is not None:
-            keys_values = tuple(put(old, new, index) for old, new in zip(held, own))
+        keys_values_seen = keys_values if new_keys_values is None else held
+        y = self.self_attention(y, keys_values_seen, mask, bias, causal, new_keys_values, segment)
+        if new_keys_values is not None:
+            keys_values = tuple(put(old, new, index) for old, new in zip(held, new_keys_values))
         x = x + self._branch(y, training)
         if self.cross:
             assert memory is not None, "a block with cross-attention needs a memory"

@@ -38,24 +38,24 @@ def segment_positions(segment: Int[Array, "B S"]) -> tuple[Int[Array, "B S"], In
         segment: int32 [B, S], 0 = padding; the places of one segment are next to each other.
 
     Returns:
-        place int32 [B, S] from 0 and length int32 [B, S] of the place's segment; 0 on padding.
+        The position from 0, and the length of its segment; 0 on padding.
     """
     same = (segment[:, :, None] == segment[:, None, :]) & (segment[:, :, None] > 0)
     before = np.tri(segment.shape[1], k=-1, dtype=bool)
     return (same & before).sum(-1), same.sum(-1)
 
 
-def sinusoids(place: Int[Array, "B N"], width: int) -> Float[Array, "B N width"]:
-    """Transformer position features: place int [B, N] -> float32 [B, N, width].
+def sinusoids(position: Int[Array, "B N"], width: int) -> Float[Array, "B N width"]:
+    """Transformer position features: position int [B, N] -> float32 [B, N, width].
 
-    Of more than one place a row all are below N: they are read from a table of N, by a product.
+    Of more than one position a row all are below N: they are read from a table of N, by a product.
     """
-    count = place.shape[-1]
+    count = position.shape[-1]
     rate = np.exp(-np.log(10_000.0) * np.arange(width // 2) / max(width // 2, 1)).astype(np.float32)
-    known = place if count == 1 else jnp.arange(count)
+    known = position if count == 1 else jnp.arange(count)
     angle = known.astype(jnp.float32)[..., None] * rate
     features = jnp.concatenate([jnp.sin(angle), jnp.cos(angle)], -1)
-    return features if count == 1 else jax.nn.one_hot(place, count) @ features
+    return features if count == 1 else jax.nn.one_hot(position, count) @ features
 
 
 def phase_features(position: Float[Array, "..."], harmonics: int) -> Float[Array, "... features"]:

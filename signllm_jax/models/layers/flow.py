@@ -27,17 +27,20 @@ def on_the_way(
 
 
 def advance(
-    point: Float[Array, "..."], told: Float[Array, "..."], step: Int[Array, ""] | int, steps: int
+    point: Float[Array, "..."],
+    expected: Float[Array, "..."],
+    step: Int[Array, ""] | int,
+    steps: int,
 ) -> Float[Array, "..."]:
     """The Euler step from time step / steps to (step + 1) / steps.
 
     Args:
         point: x_t [...].
-        told: [...], the x1 that is expected of it.
+        expected: [...], the x1 that is expected of it.
         step: int32 [], from 0.
-        steps: of the whole way, at whose end the point is what was told last.
+        steps: of the whole way, at whose end the point is what was expected last.
     """
-    return point + (told - point) / (steps - step)
+    return point + (expected - point) / (steps - step)
 
 
 class Time(nn.Module):

@@ -15,9 +15,9 @@ def clip_means(
     values: Shaped[Array, "B N M"], segment: Int[Array, "B N"], clips: int
 ) -> Float[Array, "B clips M"]:
     """The mean of values [B, N, M] over each of K clips, float32 [B, K, M]; 0 where none is."""
-    own = members(segment, clips)
-    total = jnp.einsum("bnk,bnm->bkm", own, values.astype(jnp.float32))
-    return total / jnp.maximum(own.sum(1), 1)[..., None]
+    inside = members(segment, clips)
+    total = jnp.einsum("bnk,bnm->bkm", inside, values.astype(jnp.float32))
+    return total / jnp.maximum(inside.sum(1), 1)[..., None]
 
 
 def clip_moments(
@@ -37,8 +37,10 @@ def clip_moments(
     Returns:
         float32 [B, K, C M], the moments one after the other; 0 where no clip is.
     """
-    own = members(segment, clips)
-    time = ((jnp.cumsum(own, 1) - 0.5) / jnp.maximum(own.sum(1, keepdims=True), 1) * own).sum(-1)
+    inside = members(segment, clips)
+    time = (
+        (jnp.cumsum(inside, 1) - 0.5) / jnp.maximum(inside.sum(1, keepdims=True), 1) * inside
+    ).sum(-1)
     waves = jnp.cos(jnp.pi * jnp.arange(1, count + 1) * time[..., None])
     moved = waves[..., None] * values[:, :, None].astype(jnp.float32)
     return clip_means(moved.reshape(*moved.shape[:2], -1), segment, clips)

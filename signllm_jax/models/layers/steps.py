@@ -18,7 +18,7 @@ class Steps(NamedTuple):
 
     Attributes:
         segment: int32 [B, N], which sequence of the row a step belongs to, 0 = padding.
-        place: int32 [B, N], the step's number in its sequence from 0.
+        position: int32 [B, N], the step's number in its sequence from 0.
         mask: bool [B, N, N] of self-attention, which hides what comes later ([B, N, cache length]
             with caches).
         caches: each layer's keys and values, None in whole rows.
@@ -26,7 +26,7 @@ class Steps(NamedTuple):
     """
 
     segment: Array
-    place: Array
+    position: Array
     mask: Array
     caches: Caches | None = None
     index: Array | int = 0
@@ -66,20 +66,20 @@ def packed_steps(segment: Int[Array, "B N"], whole: bool = False) -> Steps:
         segment: int32 [B, N], 0 = padding.
         whole: whether each sees those after it as well.
     """
-    place, _ = segment_positions(segment)
+    position, _ = segment_positions(segment)
     mask = segment[:, :, None] == segment[:, None, :]
     if not whole:
         mask &= np.tri(segment.shape[1], dtype=bool)
     mask &= segment[:, :, None] > 0
-    return Steps(segment, place, mask)
+    return Steps(segment, position, mask)
 
 
 def next_step(caches: Caches, index: Int[Array, ""]) -> Steps:
     """Step `index` of rows with one sequence each, of which all steps before are in the caches."""
     rows, _, length, _ = caches[0][0].shape
     mask = jnp.broadcast_to(jnp.arange(length) <= index, (rows, 1, length))
-    one = jnp.ones((rows, 1), jnp.int32)
-    return Steps(one, jnp.full((rows, 1), index), mask, caches, index)
+    segment = jnp.ones((rows, 1), jnp.int32)
+    return Steps(segment, jnp.full((rows, 1), index), mask, caches, index)
 
 
 def empty_caches(layers: int, *size) -> Caches:

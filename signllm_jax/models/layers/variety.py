@@ -183,10 +183,10 @@ class Variety(nn.Module):
 
         if not self.size:
             return hands, -(known(jax.nn.log_softmax(self.hands(text))) * hands).sum(-1)
-        found = mean, deviation = self._posterior(text, seen, patch, tokens, hands)
+        posterior = mean, deviation = self._posterior(text, seen, patch, tokens, hands)
         expected = *self._prior(text, hands), jax.nn.log_softmax(self.hands(text))
         of_text, deviation_of_text, logp = map(known, expected)
-        surplus = divergence(found, (of_text, deviation_of_text)) - (logp * hands).sum(-1)
+        surplus = divergence(posterior, (of_text, deviation_of_text)) - (logp * hands).sum(-1)
         return jnp.concatenate([mean + jnp.exp(deviation) * seen.noise, hands], -1), surplus
 
     def log_probability(
@@ -223,24 +223,24 @@ class Variety(nn.Module):
         count = members(seen.segment, clips).sum(1)
         pace = jnp.log(jnp.maximum(count, 1) / (FIRST_PACE * jnp.maximum(tokens, 1)))
         segment = seen.segment[:, ::patch]
-        own = [clip_means(patches, segment, clips)]
+        features = [clip_means(patches, segment, clips)]
         if self.moments:
-            own.append(clip_moments(patches, segment, clips, self.moments))
-        own = jnp.concatenate([*own, hands, pace[..., None]], -1)
-        return _halves(self.posterior(gelu(self.clip(own) + self.clip_text(text))))
+            features.append(clip_moments(patches, segment, clips, self.moments))
+        features = jnp.concatenate([*features, hands, pace[..., None]], -1)
+        return _halves(self.posterior(gelu(self.clip(features) + self.clip_text(text))))
 
 
 def divergence(
-    one: tuple[Float[Array, "... Z"], Float[Array, "... Z"]],
-    other: tuple[Float[Array, "... Z"], Float[Array, "... Z"]],
+    first: tuple[Float[Array, "... Z"], Float[Array, "... Z"]],
+    second: tuple[Float[Array, "... Z"], Float[Array, "... Z"]],
 ) -> Float[Array, "..."]:
-    """The Kullback-Leibler divergence of one Gaussian from another, in nats [...].
+    """The Kullback-Leibler divergence of first Gaussian from another, in nats [...].
 
     Args:
-        one: means [..., Z] and logarithms of deviations [..., Z].
-        other: the same.
+        first: means [..., Z] and logarithms of deviations [..., Z].
+        second: the same.
     """
-    (mean, deviation), (other_mean, other_deviation) = one, other
+    (mean, deviation), (other_mean, other_deviation) = first, second
     apart = jnp.exp(2 * (deviation - other_deviation))
     apart += jnp.square(mean - other_mean) * jnp.exp(-2 * other_deviation)
     return (0.5 * (apart - 1) + other_deviation - deviation).sum(-1)
