@@ -259,7 +259,8 @@ def main() -> None:
     parser.add_argument("--norun", action="store_true", help="only write the page of the record")
     flags = parser.parse_args()
     path = ROOT / flags.record
-    record = json.loads(path.read_text()) if path.exists() else {"reasons": {}}
+    empty = {"reasons": {}, "seed": flags.seed, "tried": []}
+    record = json.loads(path.read_text()) if path.exists() else empty
     if not flags.norun:
         tried = try_changes(flags)
         record |= {"seed": flags.seed, "tried": [list(change) for change in tried]}

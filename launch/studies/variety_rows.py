@@ -139,8 +139,8 @@ def _beside_takes(
 ) -> tuple[dict[str, Any], dict[str, dict[str, float]]]:
     """The figures of samples of some texts beside their takes, and those of any reference rows."""
     code, language = _only(evaluated)
-    pairs = [pair for pair in zip(language.texts, language.references) if pair[0] in chosen]
-    texts, takes = map(list, zip(*pairs))
+    texts = [text for text in language.texts if text in chosen]
+    takes = [take for text, take in zip(language.texts, language.references) if text in chosen]
     real = real_variety(texts, takes)
     still = [held(language.statistics.mean_pose, take) for take in takes]
     pose = referees.row_figures(takes, still)["dtw"]

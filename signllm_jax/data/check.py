@@ -99,7 +99,9 @@ def _check_language(splits: dict[str, source.Source]) -> tuple[list[str], float 
     if twice:
         lines.append(f"{counted(len(twice), 'clip')} in several splits: {_some(twice)}")
     lines += _come_twice(sources.values())
-    letters = {name: set().union(*map(str.lower, splits[name].texts)) for name in SPLITS}
+    letters = {
+        name: {letter for text in splits[name].texts for letter in text.lower()} for name in SPLITS
+    }
     for split in ("dev", "test"):
         if new := letters[split] - letters["train"]:
             lines.append(f"characters of {split} that train never has: {' '.join(sorted(new))}")

@@ -37,11 +37,12 @@ def without_depth(clip: PoseClip) -> PoseClip:
 
 
 def to_openpose50(clip: PoseClip) -> PoseClip:
-    """The 50 joints that a dwpose128 clip shares with openpose50; z is no depth in them."""
+    """The 50 joints that a dwpose128 clip shares with openpose50, z = 0; others as they are."""
     if clip.layout != DWPOSE128.name:
         return clip
     order = list(DWPOSE_TO_OPENPOSE50)
-    return PoseClip(clip.positions[:, order], clip.confidence[:, order], clip.fps, OPENPOSE50.name)
+    positions = clip.positions[:, order] * np.array([1, 1, 0], np.float32)
+    return PoseClip(positions, clip.confidence[:, order], clip.fps, OPENPOSE50.name)
 
 
 def flatten(clip: PoseClip, source: str = "clip") -> PoseClip:

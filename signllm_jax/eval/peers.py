@@ -81,7 +81,7 @@ def sign(peer: Peer, languages: Mapping[str, Language]) -> dict[str, list[PoseCl
                 spoken = language.spoken.partition("-")[0]
                 job = {"text": text, "spoken": spoken, "signed": language.iso, "output": output}
                 jobs.append(job)
-        results = zip(jobs, _run(peer, jobs))
+        results = zip(jobs, _run(peer, jobs), strict=True)
         return {
             code: [
                 _read(peer, job["output"], error, reference.fps)

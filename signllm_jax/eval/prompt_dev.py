@@ -6,8 +6,6 @@ import itertools
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 
-import numpy as np
-
 from signllm_jax.artifacts.group import Group
 from signllm_jax.core.config import Config
 from signllm_jax.core.errors import ConfigError, TextError
@@ -24,7 +22,6 @@ from signllm_jax.metrics.gloss_metrics import score_lines
 from signllm_jax.parallel import hosts
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.features import collect_statistics
-from signllm_jax.render.figure import contact_strip
 from signllm_jax.text.langgloss import to_langgloss
 from signllm_jax.text.language_names import abbreviations, names
 from signllm_jax.text.prompt_forms import KNOWN
@@ -208,12 +205,6 @@ class PromptDev:
         figures = score_lines([line.split() for line in lines], glosses * 2, code)
         figures["inexact"] = 1 - figures["exact_match"]
         return figures, lines[: len(glosses)]
-
-    def pictures(self) -> Iterator[tuple[str, np.ndarray]]:
-        """A contact strip of each language's first dev clip as last produced, over the real one."""
-        for title, clip, reference in self.clips():
-            strip = contact_strip(clip, reference, text=title)
-            yield f"dev/{title.partition(':')[0]}", np.asarray(strip)
 
     def clips(self) -> Iterator[tuple[str, PoseClip, PoseClip]]:
         """The first dev text of each language, its clip as last produced, and the real one."""
