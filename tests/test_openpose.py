@@ -1,5 +1,6 @@
 """OpenPose JSON folders: order, people, missing frames, and damage."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from damage import damaged, survives
 
 from signllm_jax.core.errors import OutputError, PoseFormatError
-from signllm_jax.poses import openpose_people
+from signllm_jax.poses import openpose_frames, openpose_people
 from signllm_jax.poses.budget import BUDGET
 from signllm_jax.poses.clip import PoseClip
 from signllm_jax.poses.frames import Repairs
@@ -205,3 +206,11 @@ def test_people_are_those_of_their_frame_however_many_become_arrays_together(mon
                 [told[f"hand_{side}_keypoints_2d"] for side in ("left", "right")], (42, 3)
             )
             np.testing.assert_array_equal(there, np.float32([*body, *hands]))
+
+
+def test_a_list_of_too_many_frames_is_refused_before_they_are_numbered(tmp_path, monkeypatch):
+    (tmp_path / "a.json").write_text(json.dumps([{"people": [person()]}] * 7))
+    budget = dataclasses.replace(BUDGET, frames=6)
+    monkeypatch.setattr(openpose_frames, "numbered_names", None)
+    with pytest.raises(PoseFormatError, match=r"a\.json: 7 frames are more than the 6"):
+        read_openpose(tmp_path / "a.json", 25.0, budget=budget)

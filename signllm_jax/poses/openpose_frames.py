@@ -107,6 +107,7 @@ def _in_value(value: object, source: str, budget: Budget, camera: str) -> Frames
     elif isinstance(value, dict) and "frames" in value:
         value = value["frames"]
     if isinstance(value, list):
+        budget.ask(source, frames=len(value))  # before a dictionary of them is made
         value = {str(number): frame for number, frame in enumerate(value)}
     if isinstance(value, dict) and value:
         numbered, length = numbered_names(value, NUMBER.pattern, source, budget)

@@ -70,7 +70,8 @@ def make_prompt(
     name = (names(language, spoken), abbreviations(language))[number >> 63][0]
     first = number % len(chosen)
     lines = chosen[first:] + chosen[:first]
-    prompts = [line.replace(NAME, name).replace(SLOT, text, 1) for line in lines]
+    parts = (line.replace(NAME, name).partition(SLOT) for line in lines)
+    prompts = [f"{before}{text}{after}" for before, _, after in parts]
     for prompt in prompts:
         reading = prompt_forms.read(prompt, extra)
         if reading.payload == text and reading.languages <= {language}:
