@@ -1,14 +1,19 @@
 """Layers' arithmetic in bfloat16 has the values and gradients of the plain formulas."""
 
+import functools
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import tiny
 from tiny import one_device
 
+from signllm_jax.inference import pose_decoding
 from signllm_jax.models.layers import bfloat16
 from signllm_jax.models.layers.blocks import Dropout
+from signllm_jax.models.text2pose import Text2Pose
 from signllm_jax.parallel import sharding
 
 X = jax.random.normal(jax.random.key(0), (3, 40, 16))
@@ -51,3 +56,12 @@ def test_frames_of_a_row_that_share_their_draws_lose_the_same_numbers_and_rows_d
     kept = 230 / 256  # a tenth, rounded to 256ths
     np.testing.assert_allclose(np.unique(shared), [0, 1 / kept], rtol=1e-6)
     assert abs(float((shared > 0).mean()) - kept) < 4 * (kept * (1 - kept) / 3000) ** 0.5
+
+
+def test_a_clip_is_decoded_in_bfloat16():
+    """A query per row is computed as one of several, its bias as one."""
+    model = Text2Pose(tiny.MODEL, jnp.bfloat16)
+    generate = functools.partial(pose_decoding.generate, model, max_frames=16)
+    with sharding.use_mesh(one_device()):
+        made = jax.eval_shape(generate, tiny.random_params(tiny.MODEL), text=tiny.TEXT)
+    assert made.frames.shape == (3, 16, 150) and made.frames.dtype == jnp.float32

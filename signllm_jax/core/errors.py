@@ -3,7 +3,8 @@
 
 def reason(error: BaseException) -> str:
     """Why something failed, in one line and without the path: for messages that name the path."""
-    return getattr(error, "strerror", None) or str(error).partition("\n")[0] or type(error).__name__
+    line = str(error).strip().partition("\n")[0]
+    return getattr(error, "strerror", None) or line or type(error).__name__
 
 
 class SignLLMError(Exception):

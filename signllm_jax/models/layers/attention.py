@@ -174,7 +174,7 @@ def _attend(
     key: Float[Array, "B H S head"],
     value: Float[Array, "B H S head"],
     mask: Bool[Array, "#B #N S"],
-    bias: Float[Array, "#B H N S"] | None,
+    bias: Float[Array, "#B H #N S"] | None,
 ) -> Float[Array, "B H N head"]:
     """Of queries [B, H, N, M / H], the means of the values that they look at."""
     # summed and kept in float32: a TPU's product gives it, and the softmax is fused behind it
