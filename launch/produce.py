@@ -20,9 +20,9 @@ WORKDIR = flags.DEFINE_string(
     "workdir", None, "a trained run or export, by default the model that comes with the package"
 )
 LANGUAGE = flags.DEFINE_string("language", None, "the sign language: asl, ASL, ase, its name")
-TEXT = flags.DEFINE_string("text", None, "text to sign; " - " means standard input")
+TEXT = flags.DEFINE_string("text", None, "text to sign; '-' means standard input")
 PROMPT = flags.DEFINE_string("prompt", None, "question that asks for a sign, instead of --text")
-TEXTS = flags.DEFINE_string("texts", None, "file with a text per line; " - " means standard input")
+TEXTS = flags.DEFINE_string("texts", None, "file with a text per line; '-' means standard input")
 OUTPUT = flags.DEFINE_string(
     "output",
     None,
