@@ -45,6 +45,7 @@ def test_tokens_share_a_clip_by_their_weights():
     assert np.isfinite(rate).all()
 
 
+@pytest.mark.slow
 def test_a_model_learns_from_lengths_how_long_each_token_lasts():
     """Token 5 lasts 30 frames and token 6 lasts 10, alone and in any order."""
     model = Text2Pose(DURATIONS)

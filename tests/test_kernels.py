@@ -127,7 +127,7 @@ def gradients(kernel, mesh, remat="none"):
     "kernel, shape, remat",
     [
         pytest.param("splash_interpreted", (2, 1, 2, 2), "none", marks=pytest.mark.slow),
-        ("splash_interpreted", (1, 1, 1, 1), "products"),
+        pytest.param("splash_interpreted", (1, 1, 1, 1), "products", marks=pytest.mark.slow),
         pytest.param("cudnn", (1, 2, 1, 2), "products", marks=pytest.mark.slow),
     ],
 )

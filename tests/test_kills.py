@@ -25,6 +25,8 @@ MOMENTS = {
 FIRST = (0, 1, 4, 5)
 """Seeds that `make test-slow` tries: every moment is among theirs. `make reliability` tries all."""
 SEEDS = [n if n in FIRST else pytest.param(n, marks=pytest.mark.repeated) for n in range(10)]
+STOP_SEEDS = [n if n < 2 else pytest.param(n, marks=pytest.mark.repeated) for n in range(10)]
+"""The first two have every signal."""
 
 
 def death(moment, random):
@@ -97,6 +99,7 @@ def test_a_killed_and_a_stopped_run_ends_as_one_left_alone(begin, alone, tmp_pat
     same(run, alone)
 
 
+@pytest.mark.slow
 def test_a_second_ctrl_c_ends_at_once(begin, tmp_path):
     command = begin(tmp_path / "run", Wait(CHECKPOINT, "Checkpoints.save", 1, 200))
     waits(command)
@@ -134,7 +137,7 @@ def test_a_stop_saves_and_does_not_count_as_done(how, begin, alone, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", STOP_SEEDS)
 def test_stopped_twice_at_random_moments(seed, begin, alone, tmp_path):
     random = np.random.default_rng([2, seed])
     run, names = tmp_path / "run", list(STOPS)

@@ -179,6 +179,8 @@ def test_a_buffer_holds_whole_clips_and_only_half_precision_is_lost():
     empty = replay.init(4, 12, 6, tiny.MODEL.frame_size)
     assert empty.clip == (12, 150) and empty.text.shape == (4, 6)
     assert empty.frames.shape == (4, 16, 128)  # 1,800 numbers in whole tiles of 16 lines
+    # 6,150 numbers take a tile more than 48 lines hold
+    assert replay.init(1, 41, 6, tiny.MODEL.frame_size).frames.shape == (1, 64, 128)
     cut = clips.unpack(rows_of(1), 12, 6)
     state, slot = replay.add(empty, cut)
     kept = np.asarray(cut.length) > 0
