@@ -27,7 +27,7 @@ from cosmic_ray.mutating import mutate_code
 from cosmic_ray.plugins import get_operator, operator_names
 
 ROOT = Path(__file__).resolve().parents[1]
-SECONDS = 480  # that the tests of a change may take; a loop without end is noticed by that
+SECONDS = 240  # that the tests of a change may take; a loop without end is noticed by that
 LEFT_OUT = re.compile(
     # jit and its like change no result; the others change next to nothing or what numbers lack
     r"RemoveDecorator|Variable|NoOp|_(LShift|RShift|BitXor)$|(Add|Sub|Mul|Div|Mod|Pow)_Bit(Or|And)$"

@@ -189,6 +189,10 @@ def test_a_buffer_holds_whole_clips_and_only_half_precision_is_lost():
     expected = np.where(inside[..., None], held, np.nan).astype(np.float16)[kept]
     np.testing.assert_array_equal(state.frames_at(slot[kept]), expected)
     np.testing.assert_array_equal(slot[~kept], 4)
+    absent = cut._replace(length=jnp.zeros_like(cut.length))
+    again, slot = replay.add(state, absent)
+    np.testing.assert_array_equal(slot, 4)
+    np.testing.assert_array_equal(again.example, state.example)
 
 
 @pytest.mark.parametrize("slot", [0, 1])
@@ -444,6 +448,13 @@ def test_a_clip_whose_joints_are_all_in_one_place_has_an_error_that_is_a_number(
 def test_embeddings_of_other_shapes_are_refused(shapes):
     with pytest.raises(DataError, match="embeddings must be"):
         frechet_distance(*(np.ones(shape) for shape in shapes))
+
+
+def test_two_embeddings_on_a_side_are_enough():
+    moved = np.array([[0.0, 0.0], [2.0, 0.0]])
+    assert frechet_distance(moved, moved + 3) == pytest.approx(18)
+    with pytest.raises(DataError, match="at least two"):
+        frechet_distance(moved[:1], moved)
 
 
 def test_a_run_without_a_buffer_has_none():
