@@ -341,28 +341,37 @@ def every_line(vocab, most, end):
 def test_a_search_with_room_for_all_lines_finds_the_best_of_each_row(normalize):
     vocab, most, end, start = 3, 3, 1, 2
     random = np.random.default_rng(3)
-    table = log_softmax(2 * random.normal(size=(3, most, vocab, vocab)).astype(np.float32))
+    # by row, step, the token two steps before, the token before
+    shape = (3, most, vocab, vocab, vocab)
+    logits = 2 * random.normal(size=shape).astype(np.float32)
+    logits[:, :2, ..., end] -= 4  # long lines win
+    table = log_softmax(logits)
     beams = 27
 
     def step(before, index, caches):
-        logp = jnp.asarray(table)[caches, index, before[:, 0] % 10 % vocab]
-        return logp, jnp.full(len(before), 10), caches  # tokens come back with a mark of 10
+        row, earlier = caches
+        token = before[:, 0] % 10
+        logp = jnp.asarray(table)[row, index, earlier, token]
+        return logp, jnp.full(len(before), 10), (row, token)  # tokens come back with a mark of 10
 
-    caches = jnp.repeat(jnp.arange(3), beams)
+    caches = jnp.repeat(jnp.arange(3), beams), jnp.full(3 * beams, start)
     empty = jnp.array([False, True, False])
     found = beam_search(step, caches, empty, most, beams, start=start, end=end, normalize=normalize)
+    lengths = []
     for row in (0, 2):
         scores = {}
         for line in every_line(vocab, most, end):
-            before = (start, *line[:-1])
-            logp = sum(table[row, i, b, t] for i, (b, t) in enumerate(zip(before, line)))
+            known = (start, start, *line)
+            logp = sum(table[row, i, *known[i : i + 3]] for i in range(len(line)))
             if line[-1] == end:
                 scores[line] = logp / float(normalize(jnp.float32(len(line)))), logp
         best = max(scores, key=scores.get)
+        lengths.append(len(best))
         line = [token + 10 for token in best if token != end]
         assert found.tokens[row].tolist() == line + [0] * (most - len(line))
         np.testing.assert_allclose(found.score[row], scores[best][0], rtol=1e-5)
         np.testing.assert_allclose(found.logp[row], scores[best][1], rtol=1e-5)
+    assert max(lengths) == most
     assert found.tokens[1].tolist() == [0] * most
     assert float(found.logp[1]) == float(found.score[1]) == 0
 
