@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= $(if $(filter python3,$(PYTHON)),.venv,.venv-$(notdir $(PYTHON)))
 SEEDS ?= 0 1 2
 RUN = $(VENV)/bin/python
-PYTEST = $(RUN) -m pytest -rs --dist loadfile --no-loadscope-reorder --durations=10
+PYTEST = $(RUN) -m pytest -rs -n 2 --dist loadfile --no-loadscope-reorder --durations=10
 
 .PHONY: install demo demo-cost pretrained seeds seeds-plain results speed speed-before scale slices words sentences reliability test test-slow browser-test browser-installed fuzz faults mutants docs architecture screenshots lock gpu-check extract-env beam-env tfds-env peer-env signed-peer-env xpk-env lint clean
 
@@ -159,19 +159,19 @@ slices: $(VENV)/tpu
 	$(RUN) launch/compile.py --table=docs/slices.md
 
 test: $(VENV)/test-installed
-	$(PYTEST) -n 3 --junitxml=build/test.xml -m "not slow and not gpu" tests
+	$(PYTEST) --junitxml=build/test.xml -m "not slow and not gpu" tests
 
 # without chromium or npm the tests of the page say so and are skipped
 test-slow: $(VENV)/test-installed $(VENV)/tpu .venv-tfds/installed .venv-beam/installed \
     .venv-xpk/installed browser-installed
-	$(PYTEST) -n 2 --junitxml=build/test-slow.xml -m "slow and not gpu and not repeated" tests
+	$(PYTEST) --junitxml=build/test-slow.xml -m "slow and not gpu and not repeated" tests
 
 # writes docs/reliability.md: kills, stops and other mishaps of tiny runs; takes an hour on two cores.
 # After `make test test-slow` their reports have it with fewer tries: python docs/reliability.py build/test*.xml
 MISHAPS = twice or nothing_is_lost or sigterm_on or swapped_texts or other_data or damaged_clips or \
   without_its_check or full_disk or is_gone or killed_process or lost_host or no_progress
 reliability: $(VENV)/test-installed
-	$(PYTEST) -n 2 --junitxml=build/reliability.xml -m "slow or not slow" -k "$(MISHAPS)" \
+	$(PYTEST) --junitxml=build/reliability.xml -m "slow or not slow" -k "$(MISHAPS)" \
 	  $(addprefix tests/test_,$(addsuffix .py,kills hosts resuming bad_clips workdir damage workers)); \
 	$(RUN) docs/reliability.py build/reliability.xml
 
