@@ -7,7 +7,8 @@ import jax
 import pytest
 from jaxtyping import install_import_hook
 
-# shapes and types in signatures are checked in every call; said before any of these is imported
+# Shapes and types in signatures are checked in every call. The hook has to be installed before
+# these packages are imported.
 CHECKED = [f"signllm_jax.{room}" for room in ("models", "rl", "metrics", "inference")]
 install_import_hook(CHECKED, "typecheck.check")
 

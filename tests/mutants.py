@@ -32,11 +32,11 @@ LEFT_OUT = re.compile(
     # jit and its like change no result; the others change next to nothing or what numbers lack
     r"RemoveDecorator|Variable|NoOp|_(LShift|RShift|BitXor)$|(Add|Sub|Mul|Div|Mod|Pow)_Bit(Or|And)$"
 )
-POSE_METRICS = ("test_dtw", "test_motion", "test_pose_metrics", "test_pure_core")
+POSE_METRICS = ("test_dtw", "test_motion", "test_pose_metrics", "test_pure_metrics")
 TESTS = {
     "models/losses.py": (
         "test_settings",
-        "test_pure_core",
+        "test_pure_losses",
         "test_text2pose",
         "test_robust",
         "test_reward",
@@ -44,10 +44,10 @@ TESTS = {
     ),
     "models/smoothing.py": ("test_text2pose",),
     "models/robust.py": ("test_robust",),
-    "rl/clips.py": ("test_clips", "test_pure_core", "test_replay"),
-    "rl/plc.py": ("test_settings", "test_pure_core", "test_plc"),
-    "rl/policy.py": ("test_reward", "test_settings", "test_pure_core", "test_variety"),
-    "rl/replay.py": ("test_pure_core", "test_replay", "test_plc"),
+    "rl/clips.py": ("test_clips", "test_pure_buffer", "test_replay"),
+    "rl/plc.py": ("test_settings", "test_pure_buffer", "test_plc"),
+    "rl/policy.py": ("test_reward", "test_settings", "test_pure_buffer", "test_variety"),
+    "rl/replay.py": ("test_pure_buffer", "test_replay", "test_plc"),
     "rl/reward.py": ("test_reward", "test_replay"),
     "rl/sampling.py": ("test_replay", "test_plc"),
     "metrics/dtw.py": POSE_METRICS,
@@ -57,7 +57,7 @@ TESTS = {
     "metrics/pairs.py": POSE_METRICS,
     "metrics/pose_metrics.py": POSE_METRICS,
     "metrics/text_metrics.py": ("test_text_metrics", "test_tables"),
-    "inference/beam_search.py": ("test_settings", "test_pure_core", "test_text2gloss"),
+    "inference/beam_search.py": ("test_settings", "test_pure_search", "test_text2gloss"),
     "inference/pose_decoding.py": ("test_decoding", "test_seams"),
 }
 """Module -> files of tests that are to notice its changes."""
@@ -191,7 +191,7 @@ class Copies:
         return self._local.copy
 
 
-def table(tried: list[Tried], seed: int, reasons: dict[str, str]) -> str:
+def table(tried: list[Tried], count: int, seed: int, reasons: dict[str, str]) -> str:
     """The table of modules, and of the changes that no test notices."""
     from signllm_jax.core import markdown
 
@@ -212,7 +212,7 @@ def table(tried: list[Tried], seed: int, reasons: dict[str, str]) -> str:
     ]
     return "\n\n".join(
         [
-            f"{len(tried)} changes, drawn by seed {seed}.",
+            f"The first {len(tried)} of {count} changes, drawn by seed {seed}.",
             markdown.table(["module", "changes", "noticed", ""], rows),
             markdown.table(["", "change that no test notices", "why"], left),
         ]
@@ -264,14 +264,18 @@ def main() -> None:
     parser.add_argument("--norun", action="store_true", help="only write the page of the record")
     flags = parser.parse_args()
     path = ROOT / flags.record
-    empty = {"reasons": {}, "seed": flags.seed, "tried": []}
+    empty = {"reasons": {}, "seed": flags.seed, "count": flags.count, "tried": []}
     record = json.loads(path.read_text()) if path.exists() else empty
     if not flags.norun:
         tried = try_changes(flags)
-        record |= {"seed": flags.seed, "tried": [list(change) for change in tried]}
+        record |= {
+            "seed": flags.seed,
+            "count": flags.count,
+            "tried": [list(change) for change in tried],
+        }
         path.write_text(json.dumps(record, indent=1) + "\n")
     tried = [Tried(*values) for values in record["tried"]]
-    body = table(tried, record["seed"], record["reasons"])
+    body = table(tried, record["count"], record["seed"], record["reasons"])
     (ROOT / flags.document).write_text(f"{HEAD}\n{body}\n")
 
 

@@ -1,5 +1,5 @@
-"""What checks the types of every call in tests."""
+"""The type checker of the tests, for the import hook in conftest.py."""
 
 from beartype import BeartypeConf, beartype
 
-check = beartype(conf=BeartypeConf(is_pep484_tower=True))  # an int will do for a float
+check = beartype(conf=BeartypeConf(is_pep484_tower=True))  # PEP 484: an int is a float

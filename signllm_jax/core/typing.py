@@ -3,13 +3,18 @@
 L languages, B rows of a language, S text tokens, K clips of a row, T frames, J joints,
 D = 3J + 1 numbers a frame (the counter last), P frames a patch, M model width, V vocabulary rows,
 H heads, N clips (where B is taken).
+
+Signatures name an axis where a letter does not do: `coords` = D - 1 = 3J coordinates of a frame,
+`patch_coords` = P (D - 1), `patch_joints` = P J, `head` = M / H, `latent` = Z + 4 of a latent code
+and which hands are shown, `draws` and `noise` random numbers of a clip, `grams` a unit of text with
+its n-grams, `ids` glosses with the blank, `tokens` of a text. `#` before a name allows size 1.
 """
 
 from typing import Any, NamedTuple
 
 Array = Any  # numpy.ndarray or jax.Array; jaxtyping adds the type of its numbers and its shape
 Tree = Any  # a pytree of arrays
-Leaf = Any  # an array of a pytree, or in its place a shape or where it lies
+Leaf = Any  # an array of a pytree, or its ShapeDtypeStruct, sharding or PartitionSpec
 
 
 class Batch(NamedTuple):
