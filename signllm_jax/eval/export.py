@@ -33,7 +33,9 @@ def export(folder: str | os.PathLike, split: str, languages: dict[str, Language]
     folder = Path(folder)
     for code, language in languages.items():
         for row, name in ROWS.items():
-            clips = [clip or None for clip in language.rows[row]]  # None without frames
+            clips = [
+                clip if clip is not None and len(clip) else None for clip in language.rows[row]
+            ]
             folders = folder / code / name, folder / code / f"{name}-pose"
             for path in folders:
                 try:

@@ -79,7 +79,8 @@ def add_figures(evaluated: EvalSet, rows: Mapping[str, Mapping[str, dict[str, fl
 
 def _figures(language: Language, row: str, real: Mapping[str, float]) -> dict[str, float]:
     """The figures of the clips of a row that have frames, against the real takes."""
-    clips = {i: clip for i, clip in enumerate(language.rows[row]) if clip}
+    made = enumerate(language.rows[row])
+    clips = {i: clip for i, clip in made if clip is not None and len(clip)}
     if not clips:
         return {}
     figures = referees.figures(

@@ -178,7 +178,7 @@ def of_odd_clips(languages: Mapping[str, Language], spelled: bool) -> list[str]:
         for language in languages.values():
             clips = language.rows.get(row, ())
             for name, text, clip in zip(language.names, language.texts, clips):
-                if clip:
+                if clip is not None and len(clip):
                     count += 1
                     for kind, detail in oddities(clip, "" if spelled else text):
                         odd[kind].append(f"{name}: {detail}")
