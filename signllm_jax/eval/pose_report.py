@@ -199,7 +199,9 @@ def _scores(evaluated: EvalSet, theirs: Predictions | None) -> dict[str, dict[st
         clips = [clip for language in languages for clip in language.rows[row]]
         if evaluated.alike and row in figures.MODEL_ROWS:  # no frames: the mean pose
             still = (clip for language in languages for clip in language.rows["mean_pose"])
-            clips = [clip if len(clip) else pose for clip, pose in zip(clips, still)]
+            clips = [
+                clip if clip is not None and len(clip) else pose for clip, pose in zip(clips, still)
+            ]
         only = () if row == "produced" else figures.BRIEF
         scores[row] = figures.score_row(references, clips, only)
     if theirs is not None:
